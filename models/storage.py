@@ -1,0 +1,50 @@
+"""Saves and loads one network: weights and wiring as safetensors, the rest as JSON; no pickle."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Final
+
+from safetensors.torch import load_file, save_file
+
+from models.architecture import Architecture
+from models.network import Network, build
+
+LAYOUT: Final = 1
+TENSORS: Final = "network.safetensors"
+DESCRIPTION: Final = "network.json"
+
+
+def save_network(network: Network, folder: Path) -> None:
+    """Writes `network.safetensors` and `network.json` into the folder, which is made if needed."""
+    folder.mkdir(parents=True, exist_ok=True)
+    tensors = {name: value.contiguous().cpu() for name, value in network.state_dict().items()}
+    save_file(tensors, folder / TENSORS)
+    description = {
+        "layout": LAYOUT,
+        "architecture": asdict(network.architecture),
+        "image_shape": list(network.image_shape),
+        "classes": network.classes,
+        "seeds": list(network.seeds),
+    }
+    (folder / DESCRIPTION).write_text(json.dumps(description, indent=2) + "\n", encoding="utf-8")
+
+
+def load_network(folder: Path) -> Network:
+    """The network that `save_network` wrote, on the CPU, in evaluation mode.
+
+    The stored wiring is used, so the result does not depend on how wiring is drawn today.
+    Raises FileNotFoundError if a file is missing, ValueError for another layout.
+    """
+    description = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
+    if description["layout"] != LAYOUT:
+        raise ValueError(f"`layout == {LAYOUT}` must hold, got {description['layout']} in {folder}")
+    channels, height, width = description["image_shape"]
+    network = build(
+        Architecture(**description["architecture"]),
+        image_shape=(channels, height, width),
+        classes=description["classes"],
+        seeds=description["seeds"],
+    )
+    network.load_state_dict(load_file(folder / TENSORS))
+    return network.eval()
