@@ -1,0 +1,66 @@
+"""Distributed studies of dendritic and vanilla networks: to run, look at and ask.
+
+The names below are loaded when they are first used, so that importing `study` does not wait for
+Ray, MLflow and torch.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from study.cluster import submit as submit
+    from study.data import Dataset as Dataset
+    from study.data import load_dataset as load_dataset
+    from study.errors import BadInputError as BadInputError
+    from study.errors import StudyError as StudyError
+    from study.home import Home as Home
+    from study.record import TrialRecord as TrialRecord
+    from study.results import StudyStatus as StudyStatus
+    from study.results import best_configs as best_configs
+    from study.results import export_model as export_model
+    from study.results import list_studies as list_studies
+    from study.results import load_model as load_model
+    from study.results import pareto_front as pareto_front
+    from study.results import status as status
+    from study.results import study_spec as study_spec
+    from study.results import trials as trials
+    from study.runner import RunSummary as RunSummary
+    from study.runner import run as run
+    from study.spec import StudySpec as StudySpec
+    from study.train import evaluate as evaluate
+
+_SOURCES: Final = {
+    "BadInputError": "study.errors",
+    "Dataset": "study.data",
+    "Home": "study.home",
+    "RunSummary": "study.runner",
+    "StudyError": "study.errors",
+    "StudySpec": "study.spec",
+    "StudyStatus": "study.results",
+    "TrialRecord": "study.record",
+    "best_configs": "study.results",
+    "evaluate": "study.train",
+    "export_model": "study.results",
+    "list_studies": "study.results",
+    "load_dataset": "study.data",
+    "load_model": "study.results",
+    "pareto_front": "study.results",
+    "run": "study.runner",
+    "status": "study.results",
+    "study_spec": "study.results",
+    "submit": "study.cluster",
+    "trials": "study.results",
+}
+
+__all__ = sorted(_SOURCES)  # noqa: PLE0605  # one list of names, not two
+
+
+def __getattr__(name: str) -> object:
+    """The public name, from its module (PEP 562)."""
+    if name not in _SOURCES:
+        raise AttributeError(f"module 'study' has no attribute {name!r}")
+    return getattr(importlib.import_module(_SOURCES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,88 @@
+"""Submits a study to a Ray cluster as a job, through the Ray Jobs API, and follows it.
+
+The job runs `study run` on the cluster's head, where this package must be installed. A cluster
+with token authentication is met with Ray's own settings: $RAY_AUTH_MODE=token and $RAY_AUTH_TOKEN
+(or $RAY_AUTH_TOKEN_PATH, or ~/.ray/auth_token).
+"""
+
+import asyncio
+import json
+import shlex
+import tempfile
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+from ray.job_submission import JobStatus, JobSubmissionClient
+
+from study import environment
+from study.errors import ClusterError
+from study.home import Home
+from study.spec import StudySpec
+
+_LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
+_SPEC: Final = "spec.json"
+
+
+def submit(spec: StudySpec, address: str, home: Home | None = None, *, wait: bool = False) -> str:
+    """Submits the study to the cluster whose dashboard is at the address; returns the job's id.
+
+    `home` is where the cluster is to keep the study, as its head sees it. By default that is this
+    machine's own home if the address is this machine, else what $STUDY_HOME and
+    $MLFLOW_TRACKING_URI are on the head, or `~/dendritic-study/runs` there.
+    With `wait` the job's output is printed until it ends. Raises ClusterError if the cluster does
+    not answer, refuses, or (with `wait`) the job fails.
+    """
+    environment.prepare()
+    client = _connect(address)
+    started = datetime.now(UTC).strftime("%Y%m%d-%H%M%S-%f")
+    with tempfile.TemporaryDirectory() as folder:
+        text = json.dumps(spec.to_dict(), indent=2)
+        (Path(folder) / _SPEC).write_text(text, encoding="utf-8")
+        try:
+            job = client.submit_job(
+                entrypoint=f"python -m study.cli run {_SPEC}{_home_options(address, home)}",
+                submission_id=f"study-{spec.name}-{started}",
+                runtime_env={"working_dir": folder},
+                metadata={"study": spec.name},
+            )
+        except (RuntimeError, ConnectionError) as error:
+            raise ClusterError(f"the cluster at {address} refused the job: {error}") from error
+    if wait:
+        _follow(client, job)
+    return str(job)
+
+
+def _connect(address: str) -> JobSubmissionClient:
+    try:
+        return JobSubmissionClient(address)
+    except (RuntimeError, ConnectionError, ValueError) as error:
+        raise ClusterError(
+            f"no Ray cluster can be used at {address}: {error}\n"
+            "the address is that of the dashboard, such as http://head:8265; where the cluster "
+            "demands a token, set RAY_AUTH_MODE=token and RAY_AUTH_TOKEN"
+        ) from error
+
+
+def _home_options(address: str, home: Home | None) -> str:
+    """The options of the job's `study run`; the head's shell expands what it knows better."""
+    local = urlsplit(address if "//" in address else f"//{address}").hostname in _LOOPBACK
+    if home is None and not local:
+        return ' --home "${STUDY_HOME:-$HOME/dendritic-study/runs}"'
+    home = home or Home.find()
+    return " " + shlex.join(["--home", str(home.folder), "--tracking-uri", home.tracking_uri])
+
+
+def _follow(client: JobSubmissionClient, job: str) -> None:
+    """Prints the job's output until it ends. Raises ClusterError unless it succeeds."""
+
+    async def tail() -> None:
+        async for lines in client.tail_job_logs(job):
+            print(lines, end="", flush=True)  # noqa: T201  # the job's own output
+
+    asyncio.run(tail())
+    status = client.get_job_status(job)
+    if status != JobStatus.SUCCEEDED:
+        message = client.get_job_info(job).message
+        raise ClusterError(f"the job {job} must succeed, got {status}: {message}")

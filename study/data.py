@@ -1,0 +1,134 @@
+"""Data sets as uint8 tensors with deterministic train, validation and test splits."""
+
+import warnings
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sklearn.model_selection import train_test_split
+from torch import Tensor
+
+from models.architecture import ImageShape
+from study.data_sources import Pool, read_pools
+from study.errors import DataError
+from study.spec import DatasetSpec
+
+_PARTS: Final = ("train", "validation", "test")
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """Images, shape (count, channels, height, width), uint8; and labels, shape (count,), int64."""
+
+    images: Tensor
+    labels: Tensor
+
+    def to(self, device: torch.device) -> "Split":
+        """The same split on a device."""
+        return Split(self.images.to(device), self.labels.to(device))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dataset:
+    """A data set's three splits. Validation steers a study, test is only reported."""
+
+    name: str
+    classes: int
+    train: Split
+    validation: Split
+    test: Split
+
+    @property
+    def image_shape(self) -> ImageShape:
+        """(channels, height, width)."""
+        channels, height, width = self.train.images.shape[1:]
+        return (channels, height, width)
+
+    def to(self, device: torch.device) -> "Dataset":
+        """The same data set on a device."""
+        splits = {part: getattr(self, part).to(device) for part in _PARTS}
+        return Dataset(name=self.name, classes=self.classes, **splits)
+
+    def to_arrays(self) -> dict[str, NDArray[np.generic]]:
+        """The splits as named arrays, which Ray shares between the workers of a node."""
+        return {
+            f"{part}_{kind}": getattr(getattr(self, part), kind).numpy()
+            for part in _PARTS
+            for kind in ("images", "labels")
+        }
+
+    @classmethod
+    def from_arrays(
+        cls, name: str, classes: int, arrays: dict[str, NDArray[np.generic]]
+    ) -> "Dataset":
+        """The data set of `to_arrays`; the tensors share the arrays' memory and are only read."""
+        splits = {
+            part: Split(_view(arrays[f"{part}_images"]), _view(arrays[f"{part}_labels"]))
+            for part in _PARTS
+        }
+        return cls(name=name, classes=classes, **splits)
+
+
+def load_dataset(spec: DatasetSpec | str, seed: int = 0) -> Dataset:
+    """Loads a data set by its spec, or by its name if the name is all there is to say.
+
+    The training images are split by the seed, each class in proportion; the test images are the
+    data set's own, or, where it has none, a fifth that is the same for every seed.
+    Raises DataError if the data set is absent, unreadable, or smaller than the sizes asked for.
+    """
+    if isinstance(spec, str):
+        spec = DatasetSpec.model_validate({"name": spec})
+    train_pool, test_pool, classes = read_pools(spec)
+    if test_pool is None:
+        train_pool, test_pool = _divide(train_pool, None, _share(train_pool, 5), seed=0)
+    validation_size = spec.validation_size or _share(train_pool, 10)
+    train, validation = _divide(train_pool, spec.train_size, validation_size, seed)
+    return Dataset(
+        name=spec.name,
+        classes=classes,
+        train=_split(train),
+        validation=_split(validation),
+        test=_split(test_pool),
+    )
+
+
+def _share(pool: Pool, parts: int) -> int:
+    return max(1, len(pool.labels) // parts)
+
+
+def _divide(pool: Pool, first_size: int | None, second_size: int, seed: int) -> tuple[Pool, Pool]:
+    """Two disjoint stratified parts; `first_size` None takes all that the second leaves."""
+    total = len(pool.labels)
+    if (first_size or 1) + second_size > total:
+        raise DataError(
+            "`train_size + validation_size <= training images` must hold, "
+            f"got train_size={first_size or 'the rest'}, validation_size={second_size}, "
+            f"training images={total} (key dataset)"
+        )
+    rest = total - second_size - (first_size or total - second_size)
+    try:
+        first, second = train_test_split(
+            np.arange(total), test_size=second_size, random_state=seed, stratify=pool.labels
+        )
+        if rest:
+            first, _ = train_test_split(
+                first, train_size=first_size, random_state=seed, stratify=pool.labels[first]
+            )
+    except ValueError as error:
+        raise DataError(
+            f"the classes cannot be split in proportion: {error} (key dataset)"
+        ) from error
+    return pool.take(np.sort(first)), pool.take(np.sort(second))
+
+
+def _split(pool: Pool) -> Split:
+    return Split(torch.from_numpy(pool.images), torch.from_numpy(pool.labels))
+
+
+def _view(array: NDArray[np.generic]) -> Tensor:
+    with warnings.catch_warnings():
+        # Ray's arrays are read-only, at which torch warns; nothing here writes to them.
+        warnings.simplefilter("ignore")
+        return torch.from_numpy(array)

@@ -1,0 +1,121 @@
+"""One searched setting: a fixed value, a choice of values, or a range.
+
+In a spec a plain value is fixed, a list is a choice, a table with low and high is a range.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, TypeAlias
+
+from pydantic import BeforeValidator, PlainSerializer
+
+Value: TypeAlias = int | float | str
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One of the values; a choice of one is a fixed value, and nothing is searched."""
+
+    values: tuple[Value, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Range:
+    """All values from low to high, both included; whole numbers if `integer`."""
+
+    low: float
+    high: float
+    log: bool
+    integer: bool
+
+
+Dimension: TypeAlias = Choice | Range
+
+
+def bounds(dimension: Dimension) -> tuple[Value, Value]:
+    """The smallest and the largest value."""
+    if isinstance(dimension, Range):
+        return dimension.low, dimension.high
+    return min(dimension.values), max(dimension.values)
+
+
+def to_plain(dimension: Dimension) -> object:
+    """The dimension as it is written in a spec."""
+    if isinstance(dimension, Range):
+        return {"low": dimension.low, "high": dimension.high, "log": dimension.log}
+    return dimension.values[0] if len(dimension.values) == 1 else list(dimension.values)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Rule:
+    """Reads a dimension of one kind from a spec; the error states the rule and the value."""
+
+    kind: type[int] | type[float]
+    low: float
+    high: float | None = None
+
+    def __call__(self, raw: object) -> Dimension:
+        if isinstance(raw, Choice | Range):
+            return raw
+        if isinstance(raw, Mapping):
+            return self._range(raw)
+        values = raw if isinstance(raw, list | tuple) else [raw]
+        if not values:
+            raise ValueError("a choice must hold at least one value, got an empty list")
+        return Choice(tuple(dict.fromkeys(self._number(value) for value in values)))
+
+    def _number(self, raw: object) -> int | float:
+        wanted = "a whole number" if self.kind is int else "a number"
+        if isinstance(raw, bool) or not isinstance(raw, int | float):
+            raise ValueError(f"must be {wanted}, a list, or a table with low and high, got {raw!r}")
+        if self.kind is int and raw != int(raw):
+            raise ValueError(f"must be {wanted}, got {raw!r}")
+        number = self.kind(raw)
+        if not number >= self.low or (self.high is not None and not number <= self.high):
+            upper = "" if self.high is None else f" <= {self.high:g}"
+            raise ValueError(f"`{self.low:g} <= value{upper}` must hold, got {raw!r}")
+        return number
+
+    def _range(self, raw: Mapping[str, object]) -> Range:
+        if not {"low", "high"} <= set(raw) <= {"low", "high", "log"}:
+            raise ValueError(
+                f"a range has the keys low, high and perhaps log, got {', '.join(map(str, raw))}"
+            )
+        low, high = self._number(raw["low"]), self._number(raw["high"])
+        if low >= high:
+            raise ValueError(f"`low < high` must hold, got low={low}, high={high}")
+        log = raw.get("log", False)
+        if not isinstance(log, bool):
+            raise ValueError(f"log must be true or false, got {log!r}")
+        if log and low <= 0:
+            raise ValueError(f"`low > 0` must hold in a logarithmic range, got low={low}")
+        return Range(low=low, high=high, log=log, integer=self.kind is int)
+
+
+@dataclass(frozen=True, slots=True)
+class _Names:
+    """Reads a choice among known names."""
+
+    known: tuple[str, ...]
+
+    def __call__(self, raw: object) -> Dimension:
+        if isinstance(raw, Choice):
+            return raw
+        values = raw if isinstance(raw, list | tuple) else [raw]
+        if not values or any(value not in self.known for value in values):
+            raise ValueError(f"must be one or several of {', '.join(self.known)}, got {raw!r}")
+        return Choice(tuple(dict.fromkeys(map(str, values))))
+
+
+_as_plain = PlainSerializer(to_plain)
+Counts = Annotated[Dimension, BeforeValidator(_Rule(kind=int, low=1)), _as_plain]
+Slopes = Annotated[Dimension, BeforeValidator(_Rule(kind=float, low=0, high=1)), _as_plain]
+LearningRates = Annotated[
+    Dimension, BeforeValidator(_Rule(kind=float, low=1e-8, high=10)), _as_plain
+]
+Schedules = Annotated[
+    Dimension, BeforeValidator(_Names(("constant", "cosine", "one_cycle"))), _as_plain
+]
+Initializations = Annotated[
+    Dimension, BeforeValidator(_Names(("fan_in", "glorot_dense"))), _as_plain
+]

@@ -1,0 +1,34 @@
+"""Settings of the libraries that are made through environment variables and loggers.
+
+Called by what starts work, before Ray or MLflow are imported; importing this changes nothing.
+"""
+
+import logging
+import os
+from typing import Final
+
+_DEFAULTS: Final = {
+    # Ray's CSV, JSON and TensorBoard files: the record is in MLflow.
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    # Ctrl-C is handled by study.runner, which must know of it.
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",
+    "RAY_CHDIR_TO_TRIAL_DIR": "0",
+    # Tune's own table; study.progress shows the study.
+    "RAY_AIR_NEW_OUTPUT": "0",
+    "RAY_USAGE_STATS_ENABLED": "0",
+    # MLflow would wait for a dead server for minutes; the tracker does its own waiting.
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
+    "MLFLOW_LOGGING_LEVEL": "WARNING",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+}
+_TALKATIVE: Final = ("mlflow", "alembic", "optuna", "ray.tune")
+
+
+def prepare() -> None:
+    """Sets what is not set yet, and has the libraries speak up only if something is wrong."""
+    for name, value in _DEFAULTS.items():
+        os.environ.setdefault(name, value)
+    for name in _TALKATIVE:
+        logging.getLogger(name).setLevel(logging.ERROR)

@@ -1,0 +1,56 @@
+"""Where studies are kept: a folder of this machine, and the MLflow store that holds the records."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Home:
+    """The folder of the studies, and the tracking URI of their records.
+
+    By default the records are in the folder too: `mlflow.db` (SQLite) and `artifacts`.
+    """
+
+    folder: Path
+    tracking_uri: str
+
+    @classmethod
+    def find(cls, folder: Path | str | None = None, tracking_uri: str | None = None) -> "Home":
+        """The given home, else that of $STUDY_HOME and $MLFLOW_TRACKING_URI, else `./runs`.
+
+        Nothing is written.
+        """
+        place = Path(folder or os.environ.get("STUDY_HOME") or "runs").absolute()
+        uri = (
+            tracking_uri or os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{place}/mlflow.db"
+        )
+        return cls(folder=place, tracking_uri=uri)
+
+    @property
+    def database(self) -> Path | None:
+        """The SQLite file of the records, or None if a server keeps them."""
+        prefix = "sqlite:///"
+        if not self.tracking_uri.startswith(prefix):
+            return None
+        return Path(self.tracking_uri.removeprefix(prefix))
+
+    @property
+    def artifact_location(self) -> str | None:
+        """Where artifacts go; None leaves it to the server."""
+        database = self.database
+        return None if database is None else (database.parent / "artifacts").absolute().as_uri()
+
+    def study_folder(self, name: str) -> Path:
+        """What a study keeps beside its records: its spec and the search's memory."""
+        return self.folder / "studies" / name
+
+    def options(self) -> str:
+        """The command-line options that lead back here, empty where the defaults do."""
+        default = Home.find()
+        parts = []
+        if self.folder != default.folder:
+            parts.append(f" --home {self.folder}")
+        if self.tracking_uri != Home.find(self.folder).tracking_uri:
+            parts.append(f" --tracking-uri {self.tracking_uri}")
+        return "".join(parts)

@@ -1,0 +1,48 @@
+"""How a study lies in MLflow: what `tracking` writes and `results` reads.
+
+One experiment a study, with the study's name; in it one parent run with the spec, and a child run a
+trial. Metrics have the names of `study.metrics`; `epoch/...` holds the curves.
+"""
+
+from typing import Final
+
+LAYOUT: Final = "1"
+
+LAYOUT_TAG: Final = "study.layout"
+"""On the experiment: marks it as a study, and says by which version of this page."""
+
+ROLE_TAG: Final = "study.role"
+"""On each run: `study` for the parent, `trial` for a child."""
+
+SPEC_TAG: Final = "study.spec"
+"""On the parent: the whole spec as JSON."""
+
+NUMBER_TAG: Final = "study.trial"
+"""On a child: Optuna's number of the trial."""
+
+CONFIG_TAG: Final = "study.config"
+"""On a child: architecture, training settings and seeds as JSON."""
+
+STATE_TAG: Final = "study.state"
+"""On a child: RUNNING, COMPLETE, PRUNED, FAIL, or INTERRUPTED (to be continued)."""
+
+REASON_TAG: Final = "study.reason"
+"""On a child that failed: why."""
+
+FRONT_TAG: Final = "on_front"
+"""On a child: `true` while the trial is on the front of the study, else `false`."""
+
+PARENT_TAG: Final = "mlflow.parentRunId"
+"""MLflow's own tag, by which its UI nests children under their parent."""
+
+MODEL_FOLDER: Final = "model"
+"""Among a child's artifacts: the network, for trials that were on the front when they ended."""
+
+RUN_STATUS: Final = {
+    "RUNNING": "RUNNING",
+    "COMPLETE": "FINISHED",
+    "PRUNED": "KILLED",
+    "INTERRUPTED": "KILLED",
+    "FAIL": "FAILED",
+}
+"""MLflow's status of a child for each state."""

@@ -1,0 +1,57 @@
+"""The metrics that a study can be steered by, with the scale on which each is compared.
+
+Every metric is known by the same name in specs, in MLflow, in records and in tables. Test metrics
+are not here: they are reported, and never steer.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Final, Literal, TypeAlias
+
+Direction: TypeAlias = Literal["maximize", "minimize"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metric:
+    """A metric and the fixed box that hypervolumes are measured in.
+
+    `best` and `worst` bound the box, so that hypervolumes of different studies compare;
+    `log` says that its scale is logarithmic.
+    """
+
+    best: float
+    worst: float
+    log: bool
+    description: str
+
+    @property
+    def direction(self) -> Direction:
+        """The direction in which the metric gets better."""
+        return "maximize" if self.best > self.worst else "minimize"
+
+    def cost(self, value: float) -> float:
+        """The value on the box's scale: 0 at its best end, 1 at its worst, clipped to both."""
+        position = (self._scale(value) - self._scale(self.best)) / (
+            self._scale(self.worst) - self._scale(self.best)
+        )
+        return min(1.0, max(0.0, position))
+
+    def _scale(self, value: float) -> float:
+        return math.log10(max(value, 1e-12)) if self.log else value
+
+
+METRICS: Final[dict[str, Metric]] = {
+    "val_accuracy": Metric(
+        best=1.0, worst=0.0, log=False, description="share of validation images classified right"
+    ),
+    "val_loss": Metric(
+        best=1e-3, worst=10.0, log=True, description="mean cross-entropy on the validation images"
+    ),
+    "trainable_parameters": Metric(
+        best=100, worst=1e8, log=True, description="trainable parameters of one replicate"
+    ),
+    "macs": Metric(best=100, worst=1e8, log=True, description="multiply-accumulates for one image"),
+    "seconds": Metric(
+        best=0.1, worst=1e6, log=True, description="training time of the trial, all replicates"
+    ),
+}

@@ -1,0 +1,193 @@
+"""The requests that put a study into MLflow, as few as can be. Used by `study.tracking` alone."""
+
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, final
+
+from mlflow import MlflowClient
+from mlflow.entities import Metric, Param, Run, RunTag
+
+from study import layout
+from study.errors import BadInputError
+from study.home import Home
+from study.spec import StudySpec
+
+_METRICS_A_REQUEST: Final = 800  # MLflow's limit is 1,000 entities, parameters and tags included
+
+
+@dataclass(slots=True)
+class _Unsent:
+    """What waits to be sent to one run."""
+
+    metrics: list[Metric] = field(default_factory=list)
+    params: list[Param] = field(default_factory=list)
+    tags: list[RunTag] = field(default_factory=list)
+
+
+@final
+class MlflowWriter:
+    """Writes one study; metrics, parameters and tags wait for `flush`, one request a run."""
+
+    def __init__(self, spec: StudySpec, home: Home, *, continues: bool) -> None:
+        self._spec = spec
+        self._client = MlflowClient(tracking_uri=home.tracking_uri)
+        self._unsent: dict[str, _Unsent] = {}
+        self._experiment = self._open_experiment(home)
+        self._runs: dict[int, str] = {}
+        self._last_epoch: dict[int, int] = {}
+        self._parent = self._open_runs(home, continues=continues)
+
+    def _open_experiment(self, home: Home) -> str:
+        found = self._client.get_experiment_by_name(self._spec.name)
+        if found is None:
+            return self._client.create_experiment(
+                self._spec.name,
+                artifact_location=home.artifact_location,
+                tags={layout.LAYOUT_TAG: layout.LAYOUT},
+            )
+        if found.tags.get(layout.LAYOUT_TAG) != layout.LAYOUT or found.lifecycle_stage != "active":
+            raise BadInputError(
+                f"the MLflow experiment {self._spec.name!r} at {home.tracking_uri} must be a study "
+                f"of layout {layout.LAYOUT} and not deleted, "
+                f"got {found.tags.get(layout.LAYOUT_TAG, 'none')}, {found.lifecycle_stage}; "
+                f"give the study another name"
+            )
+        return str(found.experiment_id)
+
+    def _open_runs(self, home: Home, *, continues: bool) -> str:
+        """Finds the parent and the trials of a study that goes on, or makes the parent."""
+        parent = None
+        for run in self._all_runs():
+            if run.data.tags.get(layout.ROLE_TAG) == "study":
+                parent = run.info.run_id
+            elif layout.NUMBER_TAG in run.data.tags:
+                number = int(run.data.tags[layout.NUMBER_TAG])
+                self._runs[number] = run.info.run_id
+                self._last_epoch[number] = int(run.data.metrics.get("epochs", 0))
+        if self._runs and not continues:
+            raise BadInputError(
+                f"the study {self._spec.name!r} at {home.tracking_uri} was run from another home: "
+                f"it has {len(self._runs)} trials, and {home.folder} has none of its search; "
+                f"go on from its home (--home DIR), or give this study another name"
+            )
+        spec = self._spec.to_dict()
+        spec_tag = json.dumps(spec)
+        if parent is not None:
+            self._client.update_run(parent, status="RUNNING")
+            self._client.set_tag(parent, layout.SPEC_TAG, spec_tag)
+        else:
+            run = self._client.create_run(
+                self._experiment,
+                run_name=self._spec.name,
+                tags={layout.ROLE_TAG: "study", layout.SPEC_TAG: spec_tag},
+            )
+            parent = run.info.run_id
+        self._client.log_dict(parent, spec, "spec.json")
+        return str(parent)
+
+    def _all_runs(self) -> list[Run]:
+        runs: list[Run] = []
+        token = None
+        while True:
+            page = self._client.search_runs([self._experiment], page_token=token)
+            runs.extend(page)
+            token = page.token
+            if not token:
+                return runs
+
+    def begin_trial(self, number: int, label: str, config: Mapping[str, Any]) -> None:
+        """Makes the run of a trial, or reopens it if the trial was interrupted."""
+        if number in self._runs:
+            run_id = self._runs[number]
+            self._client.update_run(run_id, status="RUNNING")
+            self._tag(run_id, layout.STATE_TAG, "RUNNING")
+            return
+        tags = {
+            layout.PARENT_TAG: self._parent,
+            layout.ROLE_TAG: "trial",
+            layout.NUMBER_TAG: str(number),
+            layout.CONFIG_TAG: json.dumps(config),
+            layout.STATE_TAG: "RUNNING",
+            layout.FRONT_TAG: "false",
+        }
+        run = self._client.create_run(self._experiment, run_name=f"{number} {label}", tags=tags)
+        self._runs[number] = run.info.run_id
+        settings = config["architecture"] | config["training"]
+        settings |= {"dataset": self._spec.dataset.name, "replicates": len(config["seeds"])}
+        self._waiting(run.info.run_id).params.extend(
+            Param(key, str(value)) for key, value in settings.items() if value is not None
+        )
+
+    def trial_metrics(
+        self, number: int, epoch: int, timestamp: int, metrics: Mapping[str, float]
+    ) -> None:
+        """Adds the metrics of an epoch, unless the run has that epoch from before an interruption.
+
+        A trial that starts anew gives the same numbers, so nothing is lost.
+        """
+        last = epoch == self._spec.budget.epochs
+        if epoch > self._last_epoch.get(number, 0) or last:
+            self._add(self._runs[number], epoch, timestamp, metrics)
+
+    def end_trial(self, number: int, state: str, reason: str | None, model: str | None) -> None:
+        """Stores the model folder if there is one, and closes the run with its state."""
+        run_id = self._runs[number]
+        self._tag(run_id, layout.STATE_TAG, state)
+        if reason is not None:
+            self._tag(run_id, layout.REASON_TAG, reason[:4000])
+        if model is not None:
+            self._client.log_artifacts(run_id, model, layout.MODEL_FOLDER)
+        self._flush(run_id)
+        self._client.set_terminated(run_id, status=layout.RUN_STATUS[state])
+
+    def mark_front(self, changes: Mapping[int, bool]) -> None:
+        """Sets the tag of trials that came to the front or left it."""
+        for number, is_on_front in changes.items():
+            self._tag(self._runs[number], layout.FRONT_TAG, "true" if is_on_front else "false")
+
+    def study_metrics(self, step: int, timestamp: int, metrics: Mapping[str, float]) -> None:
+        """Adds metrics of the whole study; the step is the number of trials that ended."""
+        self._add(self._parent, step, timestamp, metrics)
+
+    def end_study(self, status: str, front: Mapping[str, Any]) -> None:
+        """Stores the front as JSON, and closes the parent run."""
+        self._client.log_dict(self._parent, dict(front), "front.json")
+        self._flush(self._parent)
+        self._client.set_terminated(self._parent, status=status)
+
+    def flush(self) -> None:
+        """Sends everything that waits."""
+        for run_id in list(self._unsent):
+            self._flush(run_id)
+
+    def _waiting(self, run_id: str) -> _Unsent:
+        return self._unsent.setdefault(run_id, _Unsent())
+
+    def _tag(self, run_id: str, key: str, value: str) -> None:
+        tags = self._waiting(run_id).tags
+        tags[:] = [tag for tag in tags if tag.key != key]
+        tags.append(RunTag(key, value))
+
+    def _add(self, run_id: str, step: int, timestamp: int, metrics: Mapping[str, float]) -> None:
+        waiting = self._waiting(run_id).metrics
+        waiting.extend(Metric(key, value, timestamp, step) for key, value in metrics.items())
+        if len(waiting) > _METRICS_A_REQUEST:
+            self._flush(run_id)
+
+    def _flush(self, run_id: str) -> None:
+        unsent = self._unsent.get(run_id)
+        if unsent is None:
+            return
+        while unsent.metrics or unsent.params or unsent.tags:
+            metrics = unsent.metrics[:_METRICS_A_REQUEST]
+            self._client.log_batch(run_id, metrics, unsent.params, unsent.tags)
+            unsent.metrics = unsent.metrics[_METRICS_A_REQUEST:]
+            unsent.params, unsent.tags = [], []
+        del self._unsent[run_id]
+
+
+def now() -> int:
+    """Milliseconds since 1970, as MLflow wants them."""
+    return int(time.time() * 1000)

@@ -1,0 +1,85 @@
+"""Hears what Ray Tune does, and passes it on to tracker, scoreboard and screen.
+
+Ray calls the methods with keywords, from within its loop.
+"""
+
+import shutil
+from pathlib import Path
+from typing import Any, final
+
+from ray import tune
+from ray.tune.experiment import Trial
+
+from study.outcome import WORKER_DIED, Outcome, judge
+from study.progress import Progress
+from study.scoreboard import Scoreboard
+from study.tracking import Tracker
+from study.trial import TrialConfig
+
+
+@final
+class Observer(tune.Callback):
+    """Never blocks: all that takes time happens in the tracker's thread."""
+
+    def __init__(self, tracker: Tracker, scoreboard: Scoreboard, progress: Progress) -> None:
+        self._tracker = tracker
+        self._scoreboard = scoreboard
+        self._progress = progress
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Ray snapshots its callbacks to restore them; a study continues from its own stores."""
+        return {}
+
+    def on_trial_start(self, trial: Trial, **_: object) -> None:
+        config = TrialConfig.from_dict(trial.config)
+        self._scoreboard.begin(config.number, config.architecture.label())
+        self._tracker.begin_trial(config)
+
+    def on_trial_result(
+        self,
+        trial: Trial,
+        result: dict[str, Any],
+        **_: object,
+    ) -> None:
+        if result["metrics"]:
+            self._tracker.log_epoch(trial.config["number"], result["metrics"])
+
+    def on_trial_complete(
+        self,
+        trial: Trial,
+        **_: object,
+    ) -> None:
+        outcome = judge(trial.last_result, self._scoreboard.spec.objectives)
+        self._end(trial, outcome, trial.last_result.get("metrics", {}))
+
+    def on_trial_error(
+        self,
+        trial: Trial,
+        **_: object,
+    ) -> None:
+        reason = f"{WORKER_DIED} ({trial.get_error()})"
+        self._end(trial, Outcome(state="FAIL", reason=reason), {})
+
+    def on_step_end(self, **_: object) -> None:
+        self._progress.update()
+
+    def _end(self, trial: Trial, outcome: Outcome, metrics: dict[str, float]) -> None:
+        number = trial.config["number"]
+        changes = self._scoreboard.end(number, outcome.state, metrics)
+        self._tracker.end_trial(number, outcome, self._model(trial, number))
+        self._tracker.mark_front(changes)
+        best = self._scoreboard.best()
+        if best is not None:
+            name = next(iter(self._scoreboard.spec.objectives))
+            values = {"hypervolume": self._scoreboard.hypervolume, f"best_{name}": best[0]}
+            self._tracker.log_study(self._scoreboard.ended, values)
+
+    def _model(self, trial: Trial, number: int) -> Path | None:
+        """The trial's stored network if it is on the front; the others' are deleted."""
+        if trial.checkpoint is None:
+            return None
+        folder = Path(trial.checkpoint.path)
+        if number in self._scoreboard.front:
+            return folder
+        shutil.rmtree(folder, ignore_errors=True)
+        return None

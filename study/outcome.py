@@ -1,0 +1,38 @@
+"""How a trial ended, in Optuna's words, judged from the last thing that its worker reported."""
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+State: TypeAlias = Literal["COMPLETE", "PRUNED", "FAIL"]
+
+WORKER_DIED = "the worker process died: it was killed, or its machine ran out of memory"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """The end of a trial: its state, and for FAIL the reason."""
+
+    state: State
+    reason: str | None = None
+
+
+def judge(report: Mapping[str, Any] | None, objectives: Iterable[str]) -> Outcome:
+    """The outcome after the last report of a worker (`study.trial`), or after none.
+
+    COMPLETE needs the whole budget and a finite value for every objective; a trial that was stopped
+    before is PRUNED, whatever its values are.
+    """
+    if report is None:
+        return Outcome(state="FAIL", reason=WORKER_DIED)
+    if report.get("failure"):
+        return Outcome(state="FAIL", reason=report["failure"])
+    if not report.get("finished"):
+        return Outcome(state="PRUNED")
+    for name in objectives:
+        value = report["metrics"].get(name)
+        if value is None or not math.isfinite(value):
+            reason = f"the objective {name} must be a finite number, got {value}"
+            return Outcome(state="FAIL", reason=reason)
+    return Outcome(state="COMPLETE")

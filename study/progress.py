@@ -1,0 +1,98 @@
+"""Shows a running study: a live table on a terminal, plain lines elsewhere."""
+
+import time
+from typing import Final, final
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+
+from study.scoreboard import Scoreboard
+
+_LINE_EVERY_S: Final = 1.0
+_QUIET_FOR_S: Final = 30.0
+
+
+@final
+class Progress:
+    """A context in which `update` shows the scoreboard, no more often than one can read."""
+
+    def __init__(self, scoreboard: Scoreboard, console: Console) -> None:
+        self._scoreboard = scoreboard
+        self._console = console
+        self._live: Live | None = None
+        self._shown_at = time.monotonic()
+        self._shown = ""
+
+    def __enter__(self) -> "Progress":
+        if self._console.is_terminal:
+            self._live = Live(self._table(), console=self._console, refresh_per_second=4)
+            self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._live is not None:
+            self._live.update(self._table())
+            self._live.stop()
+        else:
+            self._line()
+
+    def update(self) -> None:
+        """Shows how the study stands, if it is time to."""
+        if self._live is not None:
+            self._live.update(self._table())
+            return
+        quiet = time.monotonic() - self._shown_at
+        news = self._scoreboard.last != self._shown
+        if (news and quiet >= _LINE_EVERY_S) or quiet >= _QUIET_FOR_S:
+            self._line()
+
+    def say(self, text: str) -> None:
+        """Prints a line above the table."""
+        self._console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+    def _line(self) -> None:
+        board = self._scoreboard
+        parts = [
+            f"{board.ended}/{board.spec.budget.trials} trials",
+            f"{len(board.running)} running",
+        ]
+        if board.states["FAIL"]:
+            parts.append(f"{board.states['FAIL']} failed")
+        parts.append(f"front {len(board.front)}, hypervolume {board.hypervolume:.4f}")
+        best = board.best()
+        if best is not None:
+            parts.append(f"best {best[0]:,.6g}")
+        parts.append(_left(board))
+        if board.last:
+            parts.append(board.last)
+        self.say(" | ".join(parts))
+        self._shown_at = time.monotonic()
+        self._shown = board.last
+
+    def _table(self) -> Table:
+        board = self._scoreboard
+        objective = next(iter(board.spec.objectives))
+        table = Table(title=f"study {board.spec.name}", show_header=False, title_justify="left")
+        states = ", ".join(f"{count} {state}" for state, count in sorted(board.states.items()))
+        table.add_row(
+            "trials", f"{board.ended} of {board.spec.budget.trials} ({states or 'none yet'})"
+        )
+        for number, label in board.running.items():
+            table.add_row("running", f"trial {number} {label}")
+        best = board.best()
+        table.add_row(
+            f"best {objective}", "none yet" if best is None else f"{best[0]:,.6g} ({best[1]})"
+        )
+        table.add_row("front", f"{len(board.front)} trials, hypervolume {board.hypervolume:.4f}")
+        table.add_row("time left", _left(board))
+        table.add_row("last", board.last or "none yet")
+        return table
+
+
+def _left(board: Scoreboard) -> str:
+    seconds = board.seconds_left()
+    if seconds is None:
+        return "time left unknown"
+    minutes, seconds = divmod(round(seconds), 60)
+    return f"{minutes}:{seconds:02d} left"

@@ -1,0 +1,104 @@
+"""The front of a study as a picture: one HTML file that works offline, or a PNG."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import plotly.graph_objects as go
+
+from study.errors import StudyError
+from study.record import TrialRecord
+
+# Okabe and Ito's palette, which the colour-blind can tell apart; a symbol a family besides.
+_COLOURS: Final = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#000000")
+_SYMBOLS: Final = ("circle", "square", "diamond", "cross", "triangle-up", "x", "star")
+
+
+def front_figure(name: str, records: Sequence[TrialRecord]) -> go.Figure:
+    """Validation accuracy (percent) over trainable parameters (log scale) of the complete trials.
+
+    Trials on the front are filled, joined by a line, and carry standard errors over replicates.
+    """
+    complete = [record for record in records if record.state == "COMPLETE"]
+    figure = go.Figure()
+    front = sorted(
+        (record for record in complete if record.on_front),
+        key=lambda record: record.trainable_parameters or 0,
+    )
+    figure.add_scatter(
+        x=[record.trainable_parameters for record in front],
+        y=[_percent(record.val_accuracy) for record in front],
+        mode="lines",
+        line={"color": "#999999", "dash": "dot", "shape": "hv"},
+        name="Pareto front",
+        hoverinfo="skip",
+    )
+    for index, family in enumerate(sorted({record.family for record in complete})):
+        for is_on_front in (False, True):
+            chosen = [
+                record
+                for record in complete
+                if record.family == family and record.on_front is is_on_front
+            ]
+            if chosen:
+                figure.add_scatter(**_trace(chosen, index, is_on_front=is_on_front))
+    figure.update_layout(
+        title=f"{name}: accuracy and parameter efficiency of {len(complete)} trials",
+        xaxis={"title": "trainable parameters of one replicate", "type": "log", "dtick": 1},
+        yaxis={"title": "validation accuracy (%)"},
+        template="plotly_white",
+        legend={"groupclick": "togglegroup"},
+        font={"size": 15},
+    )
+    return figure
+
+
+def _trace(records: Sequence[TrialRecord], index: int, *, is_on_front: bool) -> dict[str, Any]:
+    family = records[0].family
+    colour = _COLOURS[index % len(_COLOURS)]
+    symbol = _SYMBOLS[index % len(_SYMBOLS)]
+    errors = [_percent(record.val_accuracy_sem) or 0.0 for record in records]
+    return {
+        "x": [record.trainable_parameters for record in records],
+        "y": [_percent(record.val_accuracy) for record in records],
+        "error_y": {"array": errors, "visible": is_on_front, "color": colour},
+        "mode": "markers",
+        "marker": {
+            "color": colour,
+            "symbol": symbol if is_on_front else f"{symbol}-open",
+            "size": 12 if is_on_front else 8,
+            "opacity": 1.0 if is_on_front else 0.6,
+        },
+        "name": f"{family}, on the front" if is_on_front else family,
+        "legendgroup": family,
+        "text": [_hover(record) for record in records],
+        "hovertemplate": "%{text}<extra></extra>",
+    }
+
+
+def _percent(share: float | None) -> float | None:
+    return None if share is None else 100 * share
+
+
+def _hover(record: TrialRecord) -> str:
+    settings = record.architecture | record.training
+    lines = [f"{key}: {value}" for key, value in settings.items() if value is not None]
+    return f"<b>trial {record.trial}</b><br>" + "<br>".join(lines)
+
+
+def write_report(name: str, records: Sequence[TrialRecord], to: Path) -> None:
+    """Writes the picture as HTML or PNG, by the file's ending.
+
+    A PNG needs the package kaleido and a Chrome or Chromium; raises StudyError without them.
+    """
+    figure = front_figure(name, records)
+    to.parent.mkdir(parents=True, exist_ok=True)
+    if to.suffix != ".png":
+        figure.write_html(to, include_plotlyjs=True)
+        return
+    try:
+        figure.write_image(to, width=1100, height=650, scale=2)
+    except (ImportError, RuntimeError, ValueError) as error:
+        raise StudyError(
+            f"a PNG needs kaleido (pip install 'dendritic-study[png]') and Chrome: {error}"
+        ) from error

@@ -1,0 +1,99 @@
+"""How a running study stands: trials by state, the front so far, its hypervolume, the time left."""
+
+import time
+from collections import Counter
+from collections.abc import Mapping
+from typing import final
+
+from study.pareto import Point, hypervolume, on_front
+from study.spec import StudySpec
+
+
+@final
+class Scoreboard:
+    """Counts and ranks what the driver hears, trials of earlier runs of the study included."""
+
+    def __init__(self, spec: StudySpec) -> None:
+        self.spec = spec
+        self.states: Counter[str] = Counter()
+        self.running: dict[int, str] = {}
+        self.front: set[int] = set()
+        self.hypervolume = 0.0
+        self.last = ""
+        self._labels: dict[int, str] = {}
+        self._points: dict[int, Point] = {}
+        self._first_start: float | None = None
+        self._ended_here = 0
+
+    def add_earlier(self, number: int, state: str, label: str, point: Point | None) -> None:
+        """A trial that ended before this run of the study."""
+        self.states[state] += 1
+        self._labels[number] = label
+        if point is not None:
+            self._points[number] = point
+            self._rank()
+
+    def begin(self, number: int, label: str) -> None:
+        """A trial starts."""
+        self._first_start = self._first_start or time.monotonic()
+        self.running[number] = label
+        self._labels[number] = label
+
+    def end(self, number: int, state: str, metrics: Mapping[str, float]) -> dict[int, bool]:
+        """A trial ended; the trials that came to the front by it, or left it."""
+        self.running.pop(number, None)
+        self.states[state] += 1
+        self._ended_here += 1
+        before = self.front
+        if state == "COMPLETE":
+            self._points[number] = [metrics[name] for name in self.spec.objectives]
+            self._rank()
+        self.last = f"trial {number} {state} {self._labels[number]}{self._describe(number)}"
+        return {changed: changed in self.front for changed in before ^ self.front}
+
+    @property
+    def ended(self) -> int:
+        """Trials that ended in any way."""
+        return self.states.total()
+
+    def best(self) -> tuple[float, str] | None:
+        """The best value of the first objective so far, and the trial that has it."""
+        if not self._points:
+            return None
+        sign = 1 if next(iter(self.spec.objectives.values())) == "maximize" else -1
+        number = max(self._points, key=lambda number: sign * self._points[number][0])
+        return self._points[number][0], f"trial {number} {self._labels[number]}"
+
+    def seconds_left(self) -> float | None:
+        """The time until the budget of trials is met, at the pace so far."""
+        if self._first_start is None or not self._ended_here:
+            return None
+        pace = (time.monotonic() - self._first_start) / self._ended_here
+        return pace * max(0, self.spec.budget.trials - self.ended)
+
+    def summary(self) -> dict[str, object]:
+        """The front as JSON types, the highest value of the first objective first."""
+        objectives = self.spec.objectives
+        members = sorted(self.front, key=lambda number: self._points[number][0], reverse=True)
+        return {
+            "objectives": dict(objectives),
+            "hypervolume": self.hypervolume,
+            "front": [
+                {"trial": number, "label": self._labels[number]}
+                | dict(zip(objectives, self._points[number], strict=True))
+                for number in members
+            ],
+        }
+
+    def _rank(self) -> None:
+        points = list(self._points.values())
+        kept = on_front(points, self.spec.objectives)
+        self.front = {number for number, keep in zip(self._points, kept, strict=True) if keep}
+        front_points = [self._points[number] for number in self.front]
+        self.hypervolume = hypervolume(front_points, self.spec.objectives)
+
+    def _describe(self, number: int) -> str:
+        if number not in self._points:
+            return ""
+        values = zip(self.spec.objectives, self._points[number], strict=True)
+        return ": " + ", ".join(f"{name} {value:,.6g}" for name, value in values)

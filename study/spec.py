@@ -1,0 +1,171 @@
+"""What a study is: the spec, with every default. Read from TOML by `StudySpec.from_toml`."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    field_validator,
+    model_validator,
+)
+
+from models.architecture import FAMILIES
+from study.dimension import (
+    Choice,
+    Counts,
+    Initializations,
+    LearningRates,
+    Range,
+    Schedules,
+    Slopes,
+)
+from study.metrics import METRICS, Direction
+from study.spec_file import nearest, parse, read_toml
+
+DatasetName = Literal[
+    "digits", "mnist", "fashion_mnist", "kmnist", "emnist_balanced", "cifar10", "cifar100", "npz"
+]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class DatasetSpec(_Section):
+    """Which images to train on.
+
+    `root` is the folder in which torchvision keeps its data sets, `download` says whether it may
+    fetch them; `path` is the file of `npz`. Paths are relative to the working directory.
+    `train_size` and `validation_size` count images; by default a tenth of the training images
+    validates and the others train.
+    """
+
+    name: DatasetName
+    root: Path = Path("data")
+    download: bool = False
+    path: Path | None = None
+    train_size: Annotated[int, Field(ge=1)] | None = None
+    validation_size: Annotated[int, Field(ge=1)] | None = None
+
+    @model_validator(mode="after")
+    def _path_belongs_to_npz(self) -> "DatasetSpec":
+        if (self.name == "npz") != (self.path is not None):
+            raise ValueError(
+                "`path` must be given for the data set npz, and for no other, "
+                f"got name={self.name}, path={self.path}"
+            )
+        return self
+
+
+class Space(_Section):
+    """What is searched: a plain value is fixed, a list a choice, a table with low and high a range.
+
+    `synapses` is not used by families that read all inputs.
+    """
+
+    somata: Counts = Choice((32, 64, 128, 256))
+    dendrites: Counts = Range(low=1, high=32, log=True, integer=True)
+    synapses: Counts = Choice((16,))
+    layers: Counts = Choice((1,))
+    leaky_slope: Slopes = Choice((0.1,))
+    initialization: Initializations = Choice(("fan_in",))
+    learning_rate: LearningRates = Range(low=1e-3, high=1e-2, log=True, integer=False)
+    schedule: Schedules = Choice(("cosine",))
+    batch_size: Counts = Choice((128,))
+
+
+class Budget(_Section):
+    """How much to spend: trials, epochs a trial, and minutes of the whole study if given."""
+
+    trials: Annotated[int, Field(ge=1)] = 30
+    epochs: Annotated[int, Field(ge=1)] = 15
+    minutes: Annotated[float, Field(gt=0)] | None = None
+
+
+class Resources(_Section):
+    """What one trial gets: CPUs and GPUs, as fractions if below one, and how many trials at once.
+
+    `concurrent_trials` is by default as many as the machine or cluster has room for.
+    """
+
+    cpus: Annotated[float, Field(gt=0)] = 1.0
+    gpus: Annotated[float, Field(ge=0)] = 0.0
+    concurrent_trials: Annotated[int, Field(ge=1)] | None = None
+
+    @field_validator("cpus", "gpus")
+    @classmethod
+    def _whole_above_one(cls, value: float) -> float:
+        if value > 1 and value != int(value):
+            raise ValueError(f"a share above one must be a whole number, got {value}")
+        return value
+
+
+def _dataset_table(raw: object) -> object:
+    if not isinstance(raw, str):
+        return raw
+    return {"name": "npz", "path": raw} if raw.endswith(".npz") else {"name": raw}
+
+
+def _known_families(families: Sequence[str]) -> Sequence[str]:
+    for family in families:
+        if family not in FAMILIES:
+            raise ValueError(f"unknown family {family!r}; {nearest(family, FAMILIES)}")
+    return tuple(dict.fromkeys(families))
+
+
+def _known_objectives(objectives: dict[str, Direction]) -> dict[str, Direction]:
+    for name in objectives:
+        if name.startswith("test_"):
+            raise ValueError(f"a test metric is reported and never steers a study, got {name!r}")
+        if name not in METRICS:
+            raise ValueError(f"unknown metric {name!r}; {nearest(name, METRICS)}")
+    return objectives
+
+
+class StudySpec(_Section):
+    """A whole study. Name, dataset and families must be given; all else has a default.
+
+    `keep` says which weights of a replicate are evaluated and stored: those of its `best`
+    validation epoch, or those of the `last` (as the paper does).
+    """
+
+    name: Annotated[str, Field(max_length=100, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+    dataset: Annotated[DatasetSpec, BeforeValidator(_dataset_table)]
+    families: Annotated[tuple[str, ...], Field(min_length=1), AfterValidator(_known_families)]
+    replicates: Annotated[int, Field(ge=1, le=100)] = 3
+    seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
+    sampler: Literal["tpe", "nsga2", "random"] = "tpe"
+    keep: Literal["best", "last"] = "best"
+    objectives: Annotated[
+        dict[str, Direction], Field(min_length=1), AfterValidator(_known_objectives)
+    ] = {"val_accuracy": "maximize", "trainable_parameters": "minimize"}
+    space: Space = Space()
+    budget: Budget = Budget()
+    resources: Resources = Resources()
+
+    @property
+    def replicate_seeds(self) -> list[int]:
+        """One seed a replicate, the same for every trial so that trials are compared fairly."""
+        return list(range(self.seed, self.seed + self.replicates))
+
+    @classmethod
+    def from_toml(cls, path: Path | str, changes: Sequence[str] = ()) -> "StudySpec":
+        """Reads a spec file and applies changes such as `budget.trials=5`.
+
+        Raises SpecError naming the key, the rule and the value, or the line and column.
+        """
+        return cls.from_dict(read_toml(Path(path), changes))
+
+    @classmethod
+    def from_dict(cls, table: dict[str, Any]) -> "StudySpec":
+        """The spec of a table as TOML or JSON gives it; raises SpecError like `from_toml`."""
+        return parse(cls, table)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The whole spec, defaults included, as JSON types; `from_dict` reads it back."""
+        return self.model_dump(mode="json")

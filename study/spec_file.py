@@ -1,0 +1,116 @@
+"""From the text of a spec to checked values, with errors that name key, rule and value."""
+
+import difflib
+import json
+import tomllib
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from study.errors import SpecError
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """A hint: the known name nearest to the given one if any is near, and all of them."""
+    names = list(known)
+    close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    hint = f"did you mean {close[0]!r}? " if close else ""
+    return f"{hint}known: {', '.join(names)}"
+
+
+def read_toml(path: Path, changes: Sequence[str]) -> dict[str, Any]:
+    """The table in a file after changes of the form KEY=VALUE, VALUE being TOML or plain text.
+
+    The file is TOML, or JSON if its name ends in .json, as a study's stored spec does.
+    Raises SpecError if the file cannot be read, is not TOML (with line and column), or a change is
+    not of that form.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+        table = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise SpecError(f"{path} is not TOML: {error}") from error
+    except json.JSONDecodeError as error:
+        raise SpecError(f"{path} is not JSON: {error}") from error
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise SpecError(f"cannot read the spec {path}: {reason}") from error
+    for change in changes:
+        _apply(table, change)
+    return table
+
+
+def _apply(table: dict[str, Any], change: str) -> None:
+    key, equals, text = change.partition("=")
+    steps = key.strip().split(".")
+    if not equals or not all(steps):
+        raise SpecError(f"a change must have the form KEY=VALUE, got {change!r}")
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = text.strip()
+    for step in steps[:-1]:
+        inner = table.setdefault(step, {})
+        if not isinstance(inner, dict):
+            # A shorthand such as dataset = "digits" gives way to the table it stands for.
+            inner = table[step] = {"name": inner} if step == "dataset" else {}
+        table = inner
+    table[steps[-1]] = value
+
+
+def parse(model: type[Model], table: dict[str, Any]) -> Model:
+    """The table as the pydantic model; raises SpecError with one line a problem."""
+    try:
+        return model.model_validate(table)
+    except ValidationError as error:
+        raise SpecError("\n".join(_message(model, detail) for detail in error.errors())) from error
+
+
+def _message(model: type[BaseModel], detail: ErrorDetails) -> str:
+    location = [str(step) for step in detail["loc"]]
+    key = ".".join(location)
+    got = detail["input"]
+    match detail["type"]:
+        case "extra_forbidden":
+            return f"unknown key {key!r}; {nearest(location[-1], _keys(model, location[:-1]))}"
+        case "missing":
+            return f"the key {key!r} must be given"
+        case "string_pattern_mismatch":
+            rule = (
+                "a name has letters, digits, '.', '_', '-' only, and starts with a letter or digit"
+            )
+            return f"{rule}, got {got!r} (key {key})"
+        case "value_error":
+            return f"{detail['ctx']['error']} (key {key})" if key else str(detail["ctx"]["error"])
+        case kind if kind in _BOUNDS:
+            return f"`{key} {_BOUNDS[kind]} {detail['ctx'][_CONTEXT[kind]]}` must hold, got {got!r}"
+    rule = detail["msg"].removeprefix("Input should be ")
+    return f"`{key}` must be {rule}, got {got!r}"
+
+
+_BOUNDS = {
+    "greater_than": ">",
+    "greater_than_equal": ">=",
+    "less_than": "<",
+    "less_than_equal": "<=",
+}
+_CONTEXT = {
+    "greater_than": "gt",
+    "greater_than_equal": "ge",
+    "less_than": "lt",
+    "less_than_equal": "le",
+}
+
+
+def _keys(model: type[BaseModel], location: list[str]) -> Iterable[str]:
+    """The keys of the section at the location."""
+    for step in location:
+        section = model.model_fields[step].annotation
+        if isinstance(section, type) and issubclass(section, BaseModel):
+            model = section
+    return model.model_fields

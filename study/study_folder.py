@@ -1,0 +1,86 @@
+"""What a study keeps in its home beside the records: its spec, its search's journal, its driver."""
+
+import fcntl
+import json
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+from study.errors import BadInputError, SpecError
+from study.spec import StudySpec
+
+# What may differ when a study is continued: how much is spent, and where; not what is searched.
+_MAY_CHANGE: Final = (
+    "budget.trials",
+    "budget.minutes",
+    "resources",
+    "dataset.root",
+    "dataset.download",
+)
+
+
+def journal(folder: Path) -> Path:
+    """The file of Optuna's journal."""
+    return folder / "search.journal"
+
+
+def check_continues(folder: Path, spec: StudySpec) -> None:
+    """Raises SpecError, with the difference, if the folder holds a study with another spec."""
+    file = folder / "spec.json"
+    if not file.exists():
+        return
+    stored = _flat(json.loads(file.read_text(encoding="utf-8")))
+    wanted = _flat(spec.to_dict())
+    differences = [
+        f"  {key}: was {stored.get(key)!r}, is {wanted.get(key)!r}"
+        for key in sorted(stored.keys() | wanted.keys())
+        if stored.get(key) != wanted.get(key) and not key.startswith(_MAY_CHANGE)
+    ]
+    if differences:
+        raise SpecError(
+            f"a study {spec.name!r} exists with another spec; only its budget of trials and "
+            "minutes, its resources and the place of its data may change:\n"
+            + "\n".join(differences)
+            + "\ngive this one another name (--name NAME), or undo the change"
+        )
+
+
+def store_spec(folder: Path, spec: StudySpec) -> None:
+    """Writes the spec into the folder, which is made if needed."""
+    folder.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(spec.to_dict(), indent=2) + "\n"
+    (folder / "spec.json").write_text(text, encoding="utf-8")
+
+
+@contextmanager
+def only_driver(folder: Path) -> Iterator[None]:
+    """Holds the folder for this process; raises BadInputError, with the holder, if it is held."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "driver.json").open("a+", encoding="utf-8") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            raise BadInputError(
+                f"the study in {folder} is being run already, by {file.read().strip()}"
+            ) from None
+        file.truncate(0)
+        started = datetime.now(UTC).isoformat(timespec="seconds")
+        holder = {"host": socket.gethostname(), "process": os.getpid(), "started": started}
+        json.dump(holder, file)
+        file.flush()
+        yield
+
+
+def _flat(table: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in table.items():
+        if isinstance(value, dict):
+            flat |= _flat(value, f"{prefix}{key}.")
+        else:
+            flat[prefix + key] = value
+    return flat

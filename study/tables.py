@@ -1,0 +1,91 @@
+"""Records as tables for a terminal."""
+
+from collections.abc import Sequence
+
+from rich.table import Table
+
+from models.architecture import Architecture
+from study.record import TrialRecord
+from study.results import StudyStatus
+
+
+def trial_table(records: Sequence[TrialRecord], title: str) -> Table:
+    """One row a trial: sizes, parameters, accuracies in percent with standard errors."""
+    table = Table(title=title, title_justify="left")
+    for heading, justify in (
+        ("trial", "right"),
+        ("state", "left"),
+        ("architecture", "left"),
+        ("parameters", "right"),
+        ("val accuracy %", "right"),
+        ("test accuracy %", "right"),
+        ("epochs", "right"),
+        ("front", "center"),
+    ):
+        table.add_column(heading, justify=justify, no_wrap=True)  # type: ignore[arg-type]  # a literal above
+    for record in records:
+        table.add_row(
+            str(record.trial),
+            record.state,
+            _label(record),
+            "" if record.trainable_parameters is None else f"{record.trainable_parameters:,}",
+            _percent(record.val_accuracy, record.val_accuracy_sem),
+            _percent(record.test_accuracy, record.test_accuracy_sem),
+            str(record.epochs),
+            "*" if record.on_front else "",
+        )
+    return table
+
+
+def study_table(studies: Sequence[StudyStatus]) -> Table:
+    """One row a study."""
+    table = Table(title="studies", title_justify="left")
+    for heading in (
+        "study",
+        "data",
+        "trials",
+        "run",
+        "front",
+        "hypervolume",
+        "best val accuracy %",
+    ):
+        table.add_column(heading, no_wrap=True)
+    for study in studies:
+        best = study.best
+        table.add_row(
+            study.name,
+            study.dataset,
+            f"{study.trials} of {study.budget}",
+            study.run_status,
+            str(study.front),
+            f"{study.hypervolume:.4f}",
+            "" if best is None else _percent(best.val_accuracy, best.val_accuracy_sem),
+        )
+    return table
+
+
+def status_table(status: StudyStatus) -> Table:
+    """A study in full."""
+    table = Table(title=f"study {status.name}", show_header=False, title_justify="left")
+    states = ", ".join(f"{count} {state}" for state, count in sorted(status.states.items()))
+    table.add_row("data", status.dataset)
+    table.add_row("run", status.run_status)
+    table.add_row("trials", f"{status.trials} of {status.budget} ({states or 'none yet'})")
+    table.add_row("front", f"{status.front} trials, hypervolume {status.hypervolume:.4f}")
+    best = status.best
+    if best is not None:
+        accuracy = _percent(best.val_accuracy, best.val_accuracy_sem)
+        table.add_row("best", f"trial {best.trial} {_label(best)}, val accuracy {accuracy} %")
+    table.add_row("records", status.tracking_uri)
+    table.add_row("MLflow run", status.parent_run_id)
+    return table
+
+
+def _label(record: TrialRecord) -> str:
+    return Architecture(**record.architecture).label()
+
+
+def _percent(share: float | None, sem: float | None) -> str:
+    if share is None:
+        return ""
+    return f"{100 * share:.2f}" + ("" if sem is None else f" ± {100 * sem:.2f}")

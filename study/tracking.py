@@ -1,0 +1,139 @@
+"""The one writer to MLflow: a queue that never blocks the Tune loop, and a thread that empties it.
+
+Ray's own callback sends a request for each metric from within the loop, about 100 ms a report.
+"""
+
+import logging
+import queue
+import threading
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final, final
+
+from mlflow.exceptions import MlflowException
+from requests.exceptions import RequestException
+from sqlalchemy.exc import SQLAlchemyError
+
+from study.errors import StudyError, TrackingError
+from study.home import Home
+from study.mlflow_writer import MlflowWriter, now
+from study.outcome import Outcome
+from study.spec import StudySpec
+from study.trial import TrialConfig
+
+_PATIENCE_S: Final = 60.0  # how long a request is tried again before the rest is given up
+_FAILURES: Final = (MlflowException, RequestException, SQLAlchemyError, OSError)
+
+
+@final
+class Tracker:
+    """Records a study from the driver. Each call returns at once; `close` waits until all is sent.
+
+    `continues` says that the search has trials already, so that their runs may be there.
+    If the store takes nothing for a minute, the rest is dropped, and `close` raises TrackingError.
+    """
+
+    def __init__(self, spec: StudySpec, home: Home, *, continues: bool) -> None:
+        self._spec = spec
+        self._continues = continues
+        self._home = home
+        self._queue: queue.SimpleQueue[tuple[str, tuple[Any, ...]] | None] = queue.SimpleQueue()
+        self._error: Exception | None = None
+        self._dropped = 0
+        self._ready = threading.Event()
+        self._thread = threading.Thread(target=self._write, name="tracker", daemon=True)
+
+    def start(self) -> None:
+        """Opens the store in the background; a fresh SQLite store takes seconds to make."""
+        self._thread.start()
+
+    def wait_until_ready(self) -> None:
+        """Waits until the store is open. Raises the error that kept it from opening."""
+        self._ready.wait()
+        self._raise_error()
+
+    def begin_trial(self, trial: TrialConfig) -> None:
+        """A trial starts, or goes on."""
+        self._put("begin_trial", trial.number, trial.architecture.label(), trial.to_dict())
+
+    def log_epoch(self, number: int, metrics: Mapping[str, float]) -> None:
+        """A trial's metrics after an epoch (`metrics["epochs"]` says which)."""
+        self._put("trial_metrics", number, int(metrics["epochs"]), now(), dict(metrics))
+
+    def end_trial(self, number: int, outcome: Outcome, model: Path | None = None) -> None:
+        """A trial ended; `model` is a folder to store with it."""
+        folder = None if model is None else str(model)
+        self._put("end_trial", number, outcome.state, outcome.reason, folder)
+
+    def interrupt_trial(self, number: int) -> None:
+        """A trial was broken off, and will be continued when the study is."""
+        self._put("end_trial", number, "INTERRUPTED", None, None)
+
+    def mark_front(self, changes: Mapping[int, bool]) -> None:
+        """Trials came to the front, or left it."""
+        if changes:
+            self._put("mark_front", dict(changes))
+
+    def log_study(self, step: int, metrics: Mapping[str, float]) -> None:
+        """Metrics of the whole study after `step` trials ended."""
+        self._put("study_metrics", step, now(), dict(metrics))
+
+    def close(self, *, finished: bool, front: Mapping[str, Any]) -> None:
+        """Ends the study's record and waits until all is sent.
+
+        Raises TrackingError if something could not be sent.
+        """
+        status = "FINISHED" if finished else "KILLED"
+        self._put("end_study", status, dict(front))
+        self._queue.put(None)
+        self._thread.join()
+        self._raise_error()
+
+    def _raise_error(self) -> None:
+        if isinstance(self._error, StudyError):
+            raise self._error
+        if self._error is not None:
+            raise TrackingError(
+                f"the tracking store {self._home.tracking_uri} must take every record, "
+                f"but {self._dropped} were lost: {self._error}"
+            ) from self._error
+
+    def _put(self, method: str, *arguments: Any) -> None:  # noqa: ANN401  # the writer's own
+        self._queue.put((method, arguments))
+
+    def _write(self) -> None:
+        """The thread: sends what waits, and flushes whenever the queue is empty."""
+        try:
+            writer = MlflowWriter(self._spec, self._home, continues=self._continues)
+        except (*_FAILURES, StudyError) as error:
+            self._error = error
+        self._ready.set()
+        while True:
+            item = self._queue.get()
+            if item is None:
+                return
+            if self._error is not None:
+                self._dropped += 1
+                continue
+            method, arguments = item
+            self._attempt(writer, method, arguments)
+            if self._error is None and self._queue.empty():
+                self._attempt(writer, "flush", ())
+
+    def _attempt(self, writer: MlflowWriter, method: str, arguments: tuple[Any, ...]) -> None:
+        deadline = time.monotonic() + _PATIENCE_S
+        pause = 0.5
+        while True:
+            try:
+                getattr(writer, method)(*arguments)
+            except _FAILURES as error:
+                if time.monotonic() + pause > deadline:
+                    self._error = error
+                    self._dropped += 1
+                    return
+                logging.getLogger(__name__).warning("trying %s again: %s", method, error)
+                time.sleep(pause)
+                pause *= 2
+            else:
+                return

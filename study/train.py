@@ -1,0 +1,217 @@
+"""Trains the replicates of one network together, one epoch at a time; knows no Ray, no MLflow."""
+
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal, final
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+from torch.optim import lr_scheduler
+
+from models.network import Network
+from study.data import Dataset, Split
+
+
+class NonFiniteLossError(ArithmeticError):
+    """The training loss of a replicate is not finite any more; says which, when and what."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingSettings:
+    """How a network is trained, by Adam; `epochs` is the full length that the schedule is made for.
+
+    `schedule`: `constant`, `cosine` (down to zero), or `one_cycle` (up, then down). `keep`: the
+    weights to evaluate and store, for each replicate of its `best` validation epoch or the `last`.
+    """
+
+    epochs: int
+    learning_rate: float
+    schedule: Literal["constant", "cosine", "one_cycle"] = "constant"
+    batch_size: int = 128
+    keep: Literal["best", "last"] = "best"
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A mean over replicates, and its standard error (nan for a single replicate)."""
+
+    mean: float
+    sem: float
+
+    @classmethod
+    def over(cls, replicates: Tensor) -> "Estimate":
+        """The estimate from one value a replicate, shape (R,)."""
+        values = replicates.double()
+        count = len(values)
+        sem = values.std().item() / math.sqrt(count) if count > 1 else math.nan
+        return cls(values.mean().item(), sem)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EpochMetrics:
+    """One epoch, over replicates: accuracies as shares in 0..1, losses as cross-entropies in nats.
+
+    `val_accuracy` and `val_loss` belong to this epoch's weights, `kept_accuracy` and `kept_loss` to
+    the weights kept so far; `seconds` is the time of this epoch, validation included.
+    """
+
+    epoch: int
+    train_loss: Estimate
+    val_accuracy: Estimate
+    val_loss: Estimate
+    kept_accuracy: Estimate
+    kept_loss: Estimate
+    seconds: float
+
+
+def train(network: Network, dataset: Dataset, settings: TrainingSettings) -> Iterator[EpochMetrics]:
+    """Trains the network in place and yields after each epoch.
+
+    When the iterator ends, or is closed before, the network holds the kept weights.
+    Raises NonFiniteLossError at the end of the epoch in which a replicate diverges.
+    """
+    training = Training(network, dataset, settings)
+    try:
+        for _ in range(settings.epochs):
+            yield training.run_epoch()
+    finally:
+        training.restore_kept()
+
+
+@final
+class Training:
+    """A network in training: its optimizer, its schedule and the weights kept so far.
+
+    The network and the data set are on one device. The order of a replicate's batches follows from
+    its seed and the epoch alone, so neither other replicates nor an interruption can change it.
+    """
+
+    def __init__(self, network: Network, dataset: Dataset, settings: TrainingSettings) -> None:
+        self._network = network
+        self._dataset = dataset
+        self._settings = settings
+        self._epoch = 0
+        # Adam's epsilon is that of the paper's framework (Keras).
+        self._optimizer = torch.optim.Adam(
+            network.parameters(), lr=settings.learning_rate, eps=1e-7, fused=True
+        )
+        batches = math.ceil(len(dataset.train.labels) / settings.batch_size)
+        self._schedule = _schedule(self._optimizer, settings, settings.epochs * batches)
+        self._kept = [parameter.detach().clone() for parameter in network.parameters()]
+        nothing = torch.full((network.replicates,), math.nan, dtype=torch.float64)
+        self._kept_accuracy, self._kept_loss = nothing, nothing.clone()
+
+    def run_epoch(self) -> EpochMetrics:
+        """Trains one epoch, validates, and keeps what is to be kept."""
+        start = time.perf_counter()
+        self._epoch += 1
+        train_loss = self._train_epoch()
+        self._check_finite(train_loss)
+        accuracy, loss = evaluate(self._network, self._dataset.validation)
+        self._keep(accuracy, loss)
+        return EpochMetrics(
+            epoch=self._epoch,
+            train_loss=Estimate.over(train_loss),
+            val_accuracy=Estimate.over(accuracy),
+            val_loss=Estimate.over(loss),
+            kept_accuracy=Estimate.over(self._kept_accuracy),
+            kept_loss=Estimate.over(self._kept_loss),
+            seconds=time.perf_counter() - start,
+        )
+
+    def restore_kept(self) -> None:
+        """Puts the kept weights back into the network."""
+        with torch.no_grad():
+            for parameter, kept in zip(self._network.parameters(), self._kept, strict=True):
+                parameter.copy_(kept)
+
+    def _train_epoch(self) -> Tensor:
+        """Trains over all batches; the mean loss of each replicate, shape (R,)."""
+        images, labels = self._dataset.train.images, self._dataset.train.labels
+        order = self._batch_order(len(labels)).to(labels.device)
+        total = torch.zeros(self._network.replicates, dtype=torch.float64, device=labels.device)
+        self._network.train()
+        for rows in torch.split(order, self._settings.batch_size, dim=1):
+            logits = self._network(images[rows])
+            loss = _cross_entropy(logits, labels[rows])
+            self._optimizer.zero_grad()
+            # The sum, not the mean: a replicate's gradient must not depend on how many there are.
+            torch.autograd.backward(loss.sum())
+            self._optimizer.step()
+            self._schedule.step()
+            total += loss.detach() * rows.shape[1]
+        return (total / len(labels)).cpu()
+
+    def _batch_order(self, images: int) -> Tensor:
+        """A permutation of the training images for each replicate, shape (R, images)."""
+        orders = [
+            np.random.default_rng([seed, self._epoch]).permutation(images)
+            for seed in self._network.seeds
+        ]
+        return torch.from_numpy(np.stack(orders))
+
+    def _check_finite(self, loss: Tensor) -> None:
+        for seed, value in zip(self._network.seeds, loss.tolist(), strict=True):
+            if not math.isfinite(value):
+                raise NonFiniteLossError(
+                    f"the training loss must stay finite, got {value} in epoch {self._epoch} "
+                    f"of the replicate with seed {seed} "
+                    f"(learning_rate={self._settings.learning_rate:g})"
+                )
+
+    def _keep(self, accuracy: Tensor, loss: Tensor) -> None:
+        """Keeps the weights of the replicates at their best so far; ties go to the loss."""
+        better = (
+            self._kept_accuracy.isnan()
+            | (accuracy > self._kept_accuracy)
+            | ((accuracy == self._kept_accuracy) & (loss < self._kept_loss))
+        )
+        if self._settings.keep == "last":
+            better = torch.ones_like(better)
+        for kept, parameter in zip(self._kept, self._network.parameters(), strict=True):
+            kept[better] = parameter.detach()[better]
+        self._kept_accuracy = torch.where(better, accuracy, self._kept_accuracy)
+        self._kept_loss = torch.where(better, loss, self._kept_loss)
+
+
+@torch.no_grad()
+def evaluate(network: Network, split: Split, batch_size: int = 1000) -> tuple[Tensor, Tensor]:
+    """Accuracy (share in 0..1) and mean cross-entropy (nats), one a replicate, shape (R,)."""
+    network.eval()
+    correct = torch.zeros(network.replicates, dtype=torch.float64, device=split.labels.device)
+    loss = torch.zeros_like(correct)
+    for images, labels in zip(
+        torch.split(split.images, batch_size), torch.split(split.labels, batch_size), strict=True
+    ):
+        logits = network(images)
+        labels_of_all = labels.expand(network.replicates, -1)
+        correct += (logits.argmax(dim=-1) == labels_of_all).sum(dim=1)
+        loss += _cross_entropy(logits, labels_of_all).double() * len(labels)
+    return (correct / len(split.labels)).cpu(), (loss / len(split.labels)).cpu()
+
+
+def _cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
+    """The mean over the batch for each replicate; (R, B, C) and (R, B) to (R,)."""
+    return (
+        functional.cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction="none")
+        .view(labels.shape)
+        .mean(dim=1)
+    )
+
+
+def _schedule(
+    optimizer: torch.optim.Optimizer, settings: TrainingSettings, steps: int
+) -> lr_scheduler.LRScheduler:
+    match settings.schedule:
+        case "constant":
+            return lr_scheduler.ConstantLR(optimizer, factor=1.0)
+        case "cosine":
+            return lr_scheduler.CosineAnnealingLR(optimizer, T_max=steps)
+        case "one_cycle":
+            return lr_scheduler.OneCycleLR(
+                optimizer, max_lr=settings.learning_rate, total_steps=steps, cycle_momentum=False
+            )

@@ -1,0 +1,78 @@
+"""Serves the MLflow UI of a home, on this machine only."""
+
+import contextlib
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable
+from typing import Final
+
+from study.errors import BadInputError, StudyError
+from study.home import Home
+
+_HOST: Final = "127.0.0.1"
+_FIRST_PORT: Final = 5000
+_START_S: Final = 60.0
+
+
+def serve(home: Home, port: int | None, say: Callable[[str], None]) -> None:
+    """Runs the server until Ctrl-C, and says its address once it answers.
+
+    A home whose records are on a server has a UI already: its address is said.
+    Raises BadInputError if there are no records yet or the port is taken, StudyError if the server
+    ends.
+    """
+    database = home.database
+    if database is None:
+        say(f"the records are on a server, which has the UI: {home.tracking_uri}")
+        return
+    if not database.exists():
+        raise BadInputError(f"there are no studies in {home.folder} yet; `study run` makes one")
+    port = _port(port)
+    command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", home.tracking_uri]
+    command += ["--host", _HOST, "--port", str(port), "--workers", "1"]
+    environment = os.environ | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+    server = subprocess.Popen(  # noqa: S603  # our own interpreter, arguments as a list
+        command,
+        cwd=home.folder,
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    address = f"http://{_HOST}:{port}"
+    try:
+        _wait(server, address)
+        say(f"MLflow UI: {address} (Ctrl-C ends it)")
+        if server.wait() != 0:
+            raise StudyError(f"the MLflow server ended with exit status {server.returncode}")
+    except KeyboardInterrupt:
+        say("ended")
+    finally:
+        server.terminate()
+        server.wait()
+
+
+def _port(wanted: int | None) -> int:
+    """The wanted port if it is free; without a wish the first free one from 5000."""
+    candidates = range(_FIRST_PORT, _FIRST_PORT + 100) if wanted is None else [wanted]
+    for port in candidates:
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            with contextlib.suppress(OSError):
+                probe.bind((_HOST, port))
+                return port
+    raise BadInputError(f"the port must be free, got --port {wanted}, which is in use")
+
+
+def _wait(server: "subprocess.Popen[bytes]", address: str) -> None:
+    deadline = time.monotonic() + _START_S
+    while time.monotonic() < deadline:
+        if server.poll() is not None:
+            raise StudyError(f"the MLflow server ended with exit status {server.returncode}")
+        with contextlib.suppress(OSError), urllib.request.urlopen(f"{address}/health", timeout=5):  # noqa: S310  # our own address
+            return
+        time.sleep(0.2)
+    raise StudyError(f"the MLflow server must answer within {_START_S:g} s, it does not")
