@@ -1,18 +1,43 @@
-"""Dendritic and vanilla networks, several replicates in one torch module."""
+"""Dendritic and vanilla networks, several replicates in one torch module.
 
-from models.architecture import FAMILIES, Architecture, Family
-from models.counting import count_macs, count_parameters
-from models.network import Network, build
-from models.storage import load_network, save_network
+The names below are loaded when they are first used, so that reading a spec does not wait for torch.
+"""
 
-__all__ = [
-    "FAMILIES",
-    "Architecture",
-    "Family",
-    "Network",
-    "build",
-    "count_macs",
-    "count_parameters",
-    "load_network",
-    "save_network",
-]
+import importlib
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from models.architecture import FAMILIES as FAMILIES
+    from models.architecture import Architecture as Architecture
+    from models.architecture import Family as Family
+    from models.counting import count_macs as count_macs
+    from models.counting import count_parameters as count_parameters
+    from models.network import Network as Network
+    from models.network import build as build
+    from models.storage import load_network as load_network
+    from models.storage import save_network as save_network
+
+_SOURCES: Final = {
+    "FAMILIES": "models.architecture",
+    "Architecture": "models.architecture",
+    "Family": "models.architecture",
+    "Network": "models.network",
+    "build": "models.network",
+    "count_macs": "models.counting",
+    "count_parameters": "models.counting",
+    "load_network": "models.storage",
+    "save_network": "models.storage",
+}
+
+__all__ = sorted(_SOURCES)  # noqa: PLE0605  # one list of names, not two
+
+
+def __getattr__(name: str) -> object:
+    """The public name, from its module (PEP 562)."""
+    if name not in _SOURCES:
+        raise AttributeError(f"module 'models' has no attribute {name!r}")
+    return getattr(importlib.import_module(_SOURCES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -64,14 +64,20 @@ def run(
     console = _console()
     place = Home.find(home, tracking_uri)
     summary = runner.run(wanted, place, console)
-    _print_front(wanted.name, place, console)
     minutes, seconds = divmod(round(summary.seconds), 60)
-    console.print(f"hypervolume {summary.hypervolume:.4f}, {minutes}:{seconds:02d} of time")
+    if summary.front:
+        results, tables = _readers()
+        front = results.front(wanted.name, place)
+        console.print(tables.trial_table(front, f"{wanted.name}: Pareto front"))
+        _say(console, f"hypervolume {summary.hypervolume:.4f}, {minutes}:{seconds:02d} of time")
+    else:
+        _say(console, f"no trial is complete yet, {minutes}:{seconds:02d} of time")
     if summary.stopped is not None:
-        console.print(f"stopped: {summary.stopped}. Go on with:\n  {_command_line()}")
-    console.print("Look at it, ask it, take the best network home:", highlight=False)
-    for command in ("ui", f"best {wanted.name} --limit 5", f"export {wanted.name} --to best"):
-        _say(console, f"  {_program()} {command}{place.options()}")
+        _say(console, f"stopped: {summary.stopped}; go on with:\n  {_command_line()}")
+    if summary.front:
+        _say(console, "look at it, ask it, take the best network home:")
+        for command in ("ui", f"best {wanted.name} --limit 5", f"export {wanted.name} --to best"):
+            _say(console, f"  {_program()} {command}{place.options()}")
     if summary.stopped is not None and "SIG" in summary.stopped:
         raise typer.Exit(130)
 
@@ -238,11 +244,6 @@ def _readers() -> tuple[Any, Any]:
     return results, tables
 
 
-def _print_front(name: str, place: Home, console: Console) -> None:
-    results, tables = _readers()
-    console.print(tables.trial_table(results.front(name, place), f"{name}: Pareto front"))
-
-
 def _print_records(
     found: Sequence[Any], title: str, *, as_json: bool, as_csv: bool = False
 ) -> None:
@@ -275,10 +276,10 @@ def _say(console: Console, text: str) -> None:
 
 
 def _program() -> str:
-    """How this command is called from here."""
-    found = shutil.which("study")
+    """How this command is called from here; where it runs as a module, as in a job: `study`."""
     program = Path(sys.argv[0]).absolute()
-    if found is not None and Path(found).resolve() == program.resolve():
+    found = shutil.which("study")
+    if program.suffix == ".py" or (found and Path(found).resolve() == program.resolve()):
         return "study"
     here = Path.cwd()
     return str(program.relative_to(here) if program.is_relative_to(here) else program)

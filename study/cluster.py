@@ -9,11 +9,13 @@ import asyncio
 import json
 import shlex
 import tempfile
+import time
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urlsplit
 
+from ray.exceptions import RayError
 from ray.job_submission import JobStatus, JobSubmissionClient
 
 from study import environment
@@ -23,6 +25,8 @@ from study.spec import StudySpec
 
 _LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
 _SPEC: Final = "spec.json"
+_NOT_YET: Final = "No available agent"  # what a head says in its first seconds
+_PATIENCE_S: Final = 60.0
 
 
 def submit(spec: StudySpec, address: str, home: Home | None = None, *, wait: bool = False) -> str:
@@ -40,29 +44,40 @@ def submit(spec: StudySpec, address: str, home: Home | None = None, *, wait: boo
     with tempfile.TemporaryDirectory() as folder:
         text = json.dumps(spec.to_dict(), indent=2)
         (Path(folder) / _SPEC).write_text(text, encoding="utf-8")
-        try:
-            job = client.submit_job(
-                entrypoint=f"python -m study.cli run {_SPEC}{_home_options(address, home)}",
-                submission_id=f"study-{spec.name}-{started}",
-                runtime_env={"working_dir": folder},
-                metadata={"study": spec.name},
-            )
-        except (RuntimeError, ConnectionError) as error:
-            raise ClusterError(f"the cluster at {address} refused the job: {error}") from error
+        job = _submit(
+            client,
+            address,
+            entrypoint=f"python -m study.cli run {_SPEC}{_home_options(address, home)}",
+            submission_id=f"study-{spec.name}-{started}",
+            runtime_env={"working_dir": folder},
+            metadata={"study": spec.name},
+        )
     if wait:
         _follow(client, job)
-    return str(job)
+    return job
 
 
 def _connect(address: str) -> JobSubmissionClient:
     try:
         return JobSubmissionClient(address)
-    except (RuntimeError, ConnectionError, ValueError) as error:
+    except (RayError, RuntimeError, ConnectionError, ValueError) as error:
         raise ClusterError(
             f"no Ray cluster can be used at {address}: {error}\n"
             "the address is that of the dashboard, such as http://head:8265; where the cluster "
             "demands a token, set RAY_AUTH_MODE=token and RAY_AUTH_TOKEN"
         ) from error
+
+
+def _submit(client: JobSubmissionClient, address: str, **job: Any) -> str:  # noqa: ANN401  # of submit_job
+    """Submits the job, waiting for a head that has only just started; returns its id."""
+    deadline = time.monotonic() + _PATIENCE_S
+    while True:
+        try:
+            return str(client.submit_job(**job))
+        except (RayError, RuntimeError, ConnectionError) as error:
+            if _NOT_YET not in str(error) or time.monotonic() > deadline:
+                raise ClusterError(f"the cluster at {address} refused the job: {error}") from error
+            time.sleep(1.0)
 
 
 def _home_options(address: str, home: Home | None) -> str:

@@ -23,7 +23,7 @@ _DEFAULTS: Final = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
 }
-_TALKATIVE: Final = ("mlflow", "alembic", "optuna", "ray.tune")
+_TALKATIVE: Final = ("mlflow", "alembic", "optuna", "ray.tune", "ray.dashboard", "ray._private")
 
 
 def prepare() -> None:

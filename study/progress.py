@@ -22,7 +22,7 @@ class Progress:
         self._console = console
         self._live: Live | None = None
         self._shown_at = time.monotonic()
-        self._shown = ""
+        self._shown: str | None = None
 
     def __enter__(self) -> "Progress":
         if self._console.is_terminal:
@@ -43,8 +43,9 @@ class Progress:
             self._live.update(self._table())
             return
         quiet = time.monotonic() - self._shown_at
-        news = self._scoreboard.last != self._shown
-        if (news and quiet >= _LINE_EVERY_S) or quiet >= _QUIET_FOR_S:
+        first = self._shown is None and bool(self._scoreboard.running)
+        news = self._scoreboard.last != (self._shown or "")
+        if first or (news and quiet >= _LINE_EVERY_S) or quiet >= _QUIET_FOR_S:
             self._line()
 
     def say(self, text: str) -> None:

@@ -7,21 +7,22 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 from mlflow import MlflowClient
 from mlflow.entities import Experiment, Run
 from mlflow.exceptions import MlflowException
 
-from models.network import Network
-from models.storage import load_network
 from study import layout
 from study.errors import BadInputError, NotFoundError, TrackingError
 from study.home import Home
 from study.pareto import hypervolume, on_front
 from study.record import TrialRecord, to_frame
 from study.spec import StudySpec
+
+if TYPE_CHECKING:
+    from models.network import Network
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,12 +142,14 @@ def best_configs(  # noqa: PLR0913  # each filter has a name of its own
     return found[:limit]
 
 
-def load_model(name: str, trial: int | None = None, home: Home | None = None) -> Network:
+def load_model(name: str, trial: int | None = None, home: Home | None = None) -> "Network":
     """The trained network of a trial, on the CPU, in evaluation mode; by default the best trial's.
 
     All replicates are in it. Raises NotFoundError if there is no such trial, or if its weights were
     not kept, as those of trials that were not on the front when they ended are not.
     """
+    from models.storage import load_network  # noqa: PLC0415  # torch loads only when it is needed
+
     with tempfile.TemporaryDirectory() as folder:
         return load_network(export_model(name, Path(folder) / "model", trial, home))
 

@@ -2,6 +2,7 @@
 
 import difflib
 import json
+import re
 import tomllib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -73,37 +74,36 @@ def parse(model: type[Model], table: dict[str, Any]) -> Model:
 
 def _message(model: type[BaseModel], detail: ErrorDetails) -> str:
     location = [str(step) for step in detail["loc"]]
-    key = ".".join(location)
-    got = detail["input"]
-    match detail["type"]:
-        case "extra_forbidden":
-            return f"unknown key {key!r}; {nearest(location[-1], _keys(model, location[:-1]))}"
-        case "missing":
-            return f"the key {key!r} must be given"
-        case "string_pattern_mismatch":
-            rule = (
-                "a name has letters, digits, '.', '_', '-' only, and starts with a letter or digit"
-            )
-            return f"{rule}, got {got!r} (key {key})"
-        case "value_error":
-            return f"{detail['ctx']['error']} (key {key})" if key else str(detail["ctx"]["error"])
-        case kind if kind in _BOUNDS:
-            return f"`{key} {_BOUNDS[kind]} {detail['ctx'][_CONTEXT[kind]]}` must hold, got {got!r}"
-    rule = detail["msg"].removeprefix("Input should be ")
-    return f"`{key}` must be {rule}, got {got!r}"
+    key, got, kind = ".".join(location), detail["input"], detail["type"]
+    if kind == "extra_forbidden":
+        text = f"unknown key {key!r}; {nearest(location[-1], _keys(model, location[:-1]))}"
+    elif kind == "missing":
+        text = f"the key {key!r} must be given"
+    elif kind == "string_pattern_mismatch":
+        text = (
+            "a name has letters, digits, '.', '_', '-' only, and starts with a letter or digit, "
+            f"got {got!r} (key {key})"
+        )
+    elif kind == "value_error":
+        text = str(detail["ctx"]["error"]) + (f" (key {key})" if key else "")
+    elif kind == "literal_error":
+        known = re.findall(r"'([^']*)'", detail["ctx"]["expected"])
+        text = f"`{key}` must be a known name, got {got!r}; {nearest(str(got), known)}"
+    elif kind in _BOUNDS:
+        sign, bound = _BOUNDS[kind]
+        text = f"`{key} {sign} {detail['ctx'][bound]}` must hold, got {got!r}"
+    else:
+        rule = detail["msg"].removeprefix("Input should be ").replace("dictionary", "table")
+        text = f"`{key}` must be {rule}, got {got!r}"
+    return text
 
 
+# Pydantic's name of each bound: the sign, and where its message keeps the number.
 _BOUNDS = {
-    "greater_than": ">",
-    "greater_than_equal": ">=",
-    "less_than": "<",
-    "less_than_equal": "<=",
-}
-_CONTEXT = {
-    "greater_than": "gt",
-    "greater_than_equal": "ge",
-    "less_than": "lt",
-    "less_than_equal": "le",
+    "greater_than": (">", "gt"),
+    "greater_than_equal": (">=", "ge"),
+    "less_than": ("<", "lt"),
+    "less_than_equal": ("<=", "le"),
 }
 
 
