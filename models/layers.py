@@ -22,6 +22,7 @@ class SparseLayer(nn.Module):
 
     def __init__(self, connections: Tensor, weight: Tensor, inputs: int) -> None:
         super().__init__()
+        self.inputs = inputs
         replicates, units, fan_in = weight.shape
         first_row = torch.arange(replicates, dtype=torch.int32).view(replicates, 1, 1) * inputs
         self.weight = nn.Parameter(weight)
@@ -29,6 +30,12 @@ class SparseLayer(nn.Module):
         self.table_rows: Tensor
         # The replicates' inputs lie below one another in one table, so their rows are shifted.
         self.register_buffer("table_rows", (connections + first_row).view(-1, fan_in))
+
+    @property
+    def connections(self) -> Tensor:
+        """The inputs that each unit reads, (R, N, K) int32."""
+        first_row = torch.arange(len(self.weight), dtype=torch.int32, device=self.weight.device)
+        return self.table_rows.view(self.weight.shape) - first_row.view(-1, 1, 1) * self.inputs
 
     def forward(self, x: Tensor) -> Tensor:
         replicates, units, fan_in = self.weight.shape
