@@ -24,7 +24,7 @@ class Pool:
 
 
 # Name in a spec: torchvision's class, its own arguments, the folder below root, classes.
-_TORCHVISION: Final[dict[str, tuple[str, dict[str, str], str, int]]] = {
+TORCHVISION: Final[dict[str, tuple[str, dict[str, str], str, int]]] = {
     "mnist": ("MNIST", {}, "MNIST/raw", 10),
     "fashion_mnist": ("FashionMNIST", {}, "FashionMNIST/raw", 10),
     "kmnist": ("KMNIST", {}, "KMNIST/raw", 10),
@@ -58,7 +58,7 @@ def _digits() -> Pool:
 def _torchvision(spec: DatasetSpec) -> tuple[Pool, Pool, int]:
     from torchvision import datasets  # noqa: PLC0415  # two seconds, for these sources only
 
-    name, arguments, folder, classes = _TORCHVISION[spec.name]
+    name, arguments, folder, classes = TORCHVISION[spec.name]
     source = getattr(datasets, name)
     try:
         train, test = (

@@ -91,7 +91,7 @@ def _message(model: type[BaseModel], detail: ErrorDetails) -> str:
         text = f"`{key}` must be a known name, got {got!r}; {nearest(str(got), known)}"
     elif kind in _BOUNDS:
         sign, bound = _BOUNDS[kind]
-        text = f"`{key} {sign} {detail['ctx'][bound]}` must hold, got {got!r}"
+        text = f"`{key} {sign} {detail['ctx'][bound]:g}` must hold, got {got!r}"
     else:
         rule = detail["msg"].removeprefix("Input should be ").replace("dictionary", "table")
         text = f"`{key}` must be {rule}, got {got!r}"

@@ -96,11 +96,11 @@ class Training:
         self._settings = settings
         self._epoch = 0
         # Adam's epsilon is that of the paper's framework (Keras).
-        self._optimizer = torch.optim.Adam(
+        self.optimizer = torch.optim.Adam(
             network.parameters(), lr=settings.learning_rate, eps=1e-7, fused=True
         )
         batches = math.ceil(len(dataset.train.labels) / settings.batch_size)
-        self._schedule = _schedule(self._optimizer, settings, settings.epochs * batches)
+        self._schedule = _schedule(self.optimizer, settings, settings.epochs * batches)
         self._kept = [parameter.detach().clone() for parameter in network.parameters()]
         nothing = torch.full((network.replicates,), math.nan, dtype=torch.float64)
         self._kept_accuracy, self._kept_loss = nothing, nothing.clone()
@@ -138,10 +138,10 @@ class Training:
         for rows in torch.split(order, self._settings.batch_size, dim=1):
             logits = self._network(images[rows])
             loss = _cross_entropy(logits, labels[rows])
-            self._optimizer.zero_grad()
+            self.optimizer.zero_grad()
             # The sum, not the mean: a replicate's gradient must not depend on how many there are.
             torch.autograd.backward(loss.sum())
-            self._optimizer.step()
+            self.optimizer.step()
             self._schedule.step()
             total += loss.detach() * rows.shape[1]
         return (total / len(labels)).cpu()

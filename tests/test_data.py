@@ -1,0 +1,198 @@
+import hashlib
+import pickle
+import struct
+from typing import get_args
+
+import numpy as np
+import pytest
+import torch
+from torchvision import datasets
+
+from study.data import Dataset, load_dataset
+from study.data_sources import TORCHVISION
+from study.errors import DataError
+from study.spec import DatasetName, DatasetSpec
+
+
+def dataset(**table):
+    return DatasetSpec.model_validate(table)
+
+
+def test_digits_are_embedded_whole_and_split_in_proportion():
+    data = load_dataset(dataset(name="digits", validation_size=300), seed=1)
+    assert data.image_shape == (1, 8, 8)
+    assert data.classes == 10
+    splits = (data.train, data.validation, data.test)
+    assert [len(split.labels) for split in splits] == [1138, 300, 359]
+    assert all(split.images.dtype == torch.uint8 for split in splits)
+    assert data.train.images.max() == 255
+    for split in splits:
+        share = torch.bincount(split.labels, minlength=10) / len(split.labels)
+        assert (share - 0.1).abs().max() < 0.012
+
+
+def test_a_split_follows_from_its_seed_and_the_test_set_from_none():
+    first, again, other = (load_dataset("digits", seed=seed) for seed in (0, 0, 1))
+    assert torch.equal(first.train.images, again.train.images)
+    assert torch.equal(first.validation.labels, again.validation.labels)
+    assert not torch.equal(first.validation.images, other.validation.images)
+    assert torch.equal(first.test.images, other.test.images)
+
+
+def test_no_image_is_in_two_splits(tmp_path):
+    file = tmp_path / "a.npz"
+    images = np.arange(200, dtype=np.uint8)[:, None]  # each image is its own number
+    np.savez(file, x=images, y=np.arange(200) % 4)
+    data = load_dataset(dataset(name="npz", path=file, train_size=80, validation_size=40))
+    seen = [split.images.flatten().tolist() for split in (data.train, data.validation, data.test)]
+    assert [len(numbers) for numbers in seen] == [80, 40, 40]
+    assert len({number for numbers in seen for number in numbers}) == 160
+
+
+def test_arrays_survive_the_way_to_a_worker_without_a_copy():
+    data = load_dataset("digits")
+    arrays = data.to_arrays()
+    for array in arrays.values():
+        array.flags.writeable = False
+    there = Dataset.from_arrays("digits", 10, arrays)
+    assert torch.equal(there.validation.images, data.validation.images)
+    assert there.train.images.data_ptr() == data.train.images.data_ptr()
+
+
+@pytest.mark.parametrize(
+    ("shape", "expected"),
+    [
+        ((40, 6), (1, 1, 6)),
+        ((40, 3, 5), (1, 3, 5)),
+        ((40, 3, 5, 2), (2, 3, 5)),
+    ],
+)
+def test_arrays_of_ones_own_may_be_flat_grey_or_coloured(shape, expected, tmp_path):
+    images = np.random.default_rng(0).integers(0, 256, shape)
+    labels = np.arange(40) % 4
+    np.savez(tmp_path / "a.npz", x=images, y=labels, x_test=images, y_test=labels)
+    data = load_dataset(dataset(name="npz", path=tmp_path / "a.npz"))
+    assert data.image_shape == expected
+    assert (data.classes, len(data.train.labels), len(data.test.labels)) == (4, 36, 40)
+    wanted = images if len(shape) < 4 else images.transpose(0, 3, 1, 2)
+    assert np.array_equal(data.test.images.numpy().reshape(wanted.shape), wanted)
+
+
+GOOD = {"x": np.zeros((40, 6), np.uint8), "y": np.arange(40) % 4}
+
+
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    [
+        ({"x": GOOD["x"]}, "must hold the arrays x and y"),
+        (GOOD | {"z": GOOD["y"]}, "must hold the arrays x and y"),
+        (GOOD | {"x": np.zeros((40, 6))}, "`0 <= x <= 255` must hold for whole numbers"),
+        (GOOD | {"x": np.full((40, 6), 256)}, "`0 <= x <= 255` must hold"),
+        (GOOD | {"x": np.zeros(40, np.uint8)}, "x must have shape (count, features)"),
+        (GOOD | {"y": np.zeros(40)}, "y must hold one whole number"),
+        (GOOD | {"y": np.arange(40) - 1}, "y must hold one whole number from 0"),
+        (GOOD | {"y": np.arange(39) % 4}, "x and y must have one length, got 40 and 39"),
+        (
+            GOOD | {"x_test": np.zeros((9, 5), np.uint8), "y_test": np.zeros(9, int)},
+            "x and x_test must hold images of one shape",
+        ),
+        (GOOD | {"y": np.arange(40)}, "cannot be split in proportion"),
+    ],
+)
+def test_bad_arrays_are_refused_with_rule_and_value(arrays, message, tmp_path):
+    np.savez(tmp_path / "a.npz", **arrays)
+    with pytest.raises(DataError) as caught:
+        load_dataset(dataset(name="npz", path=tmp_path / "a.npz"))
+    assert message in str(caught.value)
+
+
+def test_a_file_that_is_no_npz_is_refused(tmp_path):
+    (tmp_path / "a.npz").write_text("nothing")
+    with pytest.raises(DataError, match="cannot read the arrays in"):
+        load_dataset(dataset(name="npz", path=tmp_path / "a.npz"))
+
+
+def test_sizes_beyond_the_data_are_refused_with_both_numbers():
+    with pytest.raises(
+        DataError, match="train_size=1400, validation_size=143, training images=1438"
+    ):
+        load_dataset(dataset(name="digits", train_size=1400))
+
+
+@pytest.mark.parametrize(
+    "name", ["mnist", "fashion_mnist", "kmnist", "emnist_balanced", "cifar100"]
+)
+def test_an_absent_data_set_says_how_to_get_it(name, tmp_path):
+    with pytest.raises(DataError) as caught:
+        load_dataset(dataset(name=name, root=tmp_path))
+    assert f"{name} is not in {tmp_path}" in str(caught.value)
+    assert "dataset.download = true" in str(caught.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+def write_idx(path, array):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    header = struct.pack(f">BBBB{array.ndim}I", 0, 0, 8, array.ndim, *array.shape)
+    path.write_bytes(header + array.astype(np.uint8).tobytes())
+
+
+@pytest.mark.parametrize(
+    ("name", "folder", "prefix", "classes"),
+    [
+        ("mnist", "MNIST", "", 10),
+        ("fashion_mnist", "FashionMNIST", "", 10),
+        ("kmnist", "KMNIST", "", 10),
+        ("emnist_balanced", "EMNIST", "emnist-balanced-", 47),
+    ],
+)
+def test_grey_images_are_read_upright_from_torchvisions_files(
+    name, folder, prefix, classes, tmp_path
+):
+    upright = np.random.default_rng(0).integers(0, 256, (5 * classes, 28, 28))
+    labels = np.arange(5 * classes) % classes
+    stored = upright.transpose(0, 2, 1) if name == "emnist_balanced" else upright
+    for part in ("train", "test" if prefix else "t10k"):
+        raw = tmp_path / folder / "raw"
+        write_idx(raw / f"{prefix}{part}-images-idx3-ubyte", stored)
+        write_idx(raw / f"{prefix}{part}-labels-idx1-ubyte", labels)
+    spec = dataset(name=name, root=tmp_path, validation_size=classes)
+    data = load_dataset(spec)
+    assert data.classes == classes
+    assert len(data.train.labels) == 4 * classes
+    assert np.array_equal(data.test.images[:, 0].numpy(), upright)
+    assert np.array_equal(data.test.labels.numpy(), labels)
+
+
+@pytest.mark.parametrize(("name", "classes"), [("cifar10", 10), ("cifar100", 100)])
+def test_colour_images_are_read_from_torchvisions_files(name, classes, tmp_path, monkeypatch):
+    source = {"cifar10": datasets.CIFAR10, "cifar100": datasets.CIFAR100}[name]
+    key = "labels" if name == "cifar10" else "fine_labels"
+    rng = np.random.default_rng(0)
+    folder = tmp_path / source.base_folder
+    folder.mkdir()
+    planes = {}
+
+    def write(file, content):
+        (folder / file).write_bytes(pickle.dumps(content))
+        return file, hashlib.md5((folder / file).read_bytes()).hexdigest()  # noqa: S324  # torchvision's
+
+    def batch(file):
+        planes[file] = rng.integers(0, 256, (2 * classes, 3, 32, 32), dtype=np.uint8)
+        flat = planes[file].reshape(2 * classes, -1)
+        return write(file, {"data": flat, key: (np.arange(2 * classes) % classes).tolist()})
+
+    # torchvision checks the files by their checksums, so it is told those of these.
+    monkeypatch.setattr(source, "train_list", [batch(file) for file, _ in source.train_list])
+    monkeypatch.setattr(source, "test_list", [batch(file) for file, _ in source.test_list])
+    names = {source.meta["key"]: [str(number) for number in range(classes)]}
+    file, checksum = write(source.meta["filename"], names)
+    monkeypatch.setattr(source, "meta", source.meta | {"filename": file, "md5": checksum})
+
+    data = load_dataset(dataset(name=name, root=tmp_path, validation_size=classes))
+    assert data.image_shape == (3, 32, 32)
+    assert data.classes == classes
+    assert np.array_equal(data.test.images.numpy(), planes[source.test_list[0][0]])
+
+
+def test_every_data_set_of_the_spec_has_a_source():
+    assert set(get_args(DatasetName)) == {"digits", "npz", *TORCHVISION}

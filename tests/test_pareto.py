@@ -1,0 +1,82 @@
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from study.metrics import METRICS
+from study.pareto import hypervolume, on_front
+
+OBJECTIVES = {"val_accuracy": "maximize", "trainable_parameters": "minimize"}
+points = st.lists(
+    st.tuples(st.integers(0, 10).map(lambda n: n / 10), st.integers(100, 10**8)), max_size=25
+)
+
+
+def dominates(one, other):
+    at_least = one[0] >= other[0] and one[1] <= other[1]
+    return at_least and one != other
+
+
+@given(points)
+def test_the_front_is_what_no_other_point_dominates(found):
+    expected = [not any(dominates(other, point) for other in found) for point in found]
+    assert on_front(found, OBJECTIVES) == expected
+
+
+@given(points)
+def test_with_three_objectives_too(found):
+    three = [(accuracy, parameters, parameters % 7) for accuracy, parameters in found]
+    objectives = OBJECTIVES | {"macs": "minimize"}
+
+    def dominates_all(one, other):
+        return one[0] >= other[0] and one[1] <= other[1] and one[2] <= other[2] and one != other
+
+    expected = [not any(dominates_all(other, point) for other in three) for point in three]
+    assert on_front(three, objectives) == expected
+
+
+@given(points)
+def test_hypervolume_is_the_area_under_the_staircase(found):
+    costs = sorted((1 - accuracy, (math.log10(count) - 2) / 6) for accuracy, count in found)
+    area, height = 0.0, 1.0
+    for accuracy_cost, count_cost in costs:
+        if count_cost < height:
+            area += (1 - accuracy_cost) * (height - count_cost)
+            height = count_cost
+    assert hypervolume(found, OBJECTIVES) == pytest.approx(area, abs=1e-9)
+
+
+@given(points, points)
+def test_more_points_never_lessen_the_hypervolume(some, more):
+    assert hypervolume(some + more, OBJECTIVES) >= hypervolume(some, OBJECTIVES) - 1e-12
+
+
+def test_equal_points_are_on_the_front_together():
+    assert on_front([(0.5, 100), (0.5, 100), (0.4, 100)], OBJECTIVES) == [True, True, False]
+
+
+def test_nothing_has_no_front_and_no_volume():
+    assert on_front([], OBJECTIVES) == []
+    assert hypervolume([], OBJECTIVES) == 0.0
+
+
+def test_a_direction_may_be_turned_round():
+    backwards = {"val_accuracy": "minimize"}
+    assert on_front([(0.2,), (0.9,)], backwards) == [True, False]
+    assert hypervolume([(0.2,)], backwards) == pytest.approx(0.8)
+
+
+def test_points_must_be_finite():
+    with pytest.raises(ValueError, match="must be finite, got"):
+        on_front([(math.nan, 1)], OBJECTIVES)
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_costs_run_from_zero_at_best_to_one_at_worst(name):
+    metric = METRICS[name]
+    assert metric.cost(metric.best) == 0.0
+    assert metric.cost(metric.worst) == 1.0
+    assert 0 < metric.cost(abs(metric.best * metric.worst) ** 0.5 or 0.5) < 1
+    beyond = metric.worst * 2 if metric.direction == "minimize" else metric.worst - 1
+    assert metric.cost(beyond) == 1.0

@@ -1,0 +1,79 @@
+import optuna
+import pytest
+
+from study.errors import SpecError
+from study.space import check_space, suggest
+from study.spec import StudySpec
+
+
+def spec(**space):
+    table = {"name": "a", "dataset": "digits", "families": ["dann-r", "dann-lrf", "vann"]}
+    return StudySpec.from_dict(table | {"space": space})
+
+
+def ask(wanted, count=60):
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
+    asked = []
+    for _ in range(count):
+        trial = study.ask()
+        asked.append((trial, *suggest(trial, wanted)))
+    return asked
+
+
+def test_a_vanilla_network_is_not_asked_for_synapses():
+    for trial, architecture, _ in ask(spec(synapses=[4, 8])):
+        vanilla = architecture.family == "vann"
+        assert ("synapses" not in trial.params) is vanilla
+        assert (architecture.synapses is None) is vanilla
+
+
+def test_everything_asked_is_within_the_space_and_all_of_it_is_reached():
+    wanted = spec(
+        somata=[8, 16],
+        dendrites={"low": 1, "high": 3},
+        synapses=[4, 8],
+        layers=[1, 2],
+        leaky_slope={"low": 0, "high": 0.5},
+        initialization=["fan_in", "glorot_dense"],
+        learning_rate={"low": 1e-4, "high": 1e-1, "log": True},
+        schedule=["constant", "one_cycle"],
+        batch_size=[32, 64],
+    )
+    asked = ask(wanted, 150)
+    architectures = [architecture for _, architecture, _ in asked]
+    trainings = [training for _, _, training in asked]
+    assert {item.family for item in architectures} == {"dann-r", "dann-lrf", "vann"}
+    assert {item.somata for item in architectures} == {8, 16}
+    assert {item.dendrites for item in architectures} == {1, 2, 3}
+    assert {item.synapses for item in architectures} == {None, 4, 8}
+    assert {item.layers for item in architectures} == {1, 2}
+    assert {item.initialization for item in architectures} == {"fan_in", "glorot_dense"}
+    assert all(0 <= item.leaky_slope <= 0.5 for item in architectures)
+    assert {item.schedule for item in trainings} == {"constant", "one_cycle"}
+    assert {item.batch_size for item in trainings} == {32, 64}
+    rates = sorted(item.learning_rate for item in trainings)
+    assert 1e-4 <= rates[0] < 1e-3
+    assert 1e-2 < rates[-1] <= 1e-1
+
+
+def test_a_fixed_setting_is_not_asked_for():
+    trial, architecture, training = ask(spec(somata=8, dendrites=2, learning_rate=0.01), 1)[0]
+    assert set(trial.params) == {"family"}
+    assert (architecture.somata, architecture.dendrites, training.learning_rate) == (8, 2, 0.01)
+
+
+@pytest.mark.parametrize(
+    ("space", "shape", "limit"),
+    [
+        ({"synapses": [8, 900]}, (1, 28, 28), "inputs=784"),
+        ({"synapses": 65}, (3, 8, 8), "pixels=64"),
+        ({"synapses": 16, "somata": [8, 64], "layers": [1, 2]}, (1, 28, 28), "inputs=8"),
+    ],
+)
+def test_a_space_that_does_not_fit_the_images_is_refused_with_its_key(space, shape, limit):
+    with pytest.raises(SpecError, match=rf"must hold .*{limit} \(key space.synapses\)"):
+        check_space(spec(**space), shape)
+
+
+def test_a_space_that_fits_is_not_refused():
+    check_space(spec(synapses=[8, 64], somata=64, layers=2), (1, 8, 8))

@@ -1,0 +1,152 @@
+import json
+
+import pytest
+
+from study.dimension import Choice, Range
+from study.errors import SpecError
+from study.spec import StudySpec
+
+SHORT = {"name": "a", "dataset": "digits", "families": ["dann-r", "vann"]}
+
+
+def write(folder, text):
+    path = folder / "spec.toml"
+    path.write_text(text)
+    return path
+
+
+def test_three_lines_are_a_whole_spec(tmp_path):
+    path = write(tmp_path, 'name = "a"\ndataset = "digits"\nfamilies = ["dann-r", "vann"]\n')
+    spec = StudySpec.from_toml(path)
+    assert spec.dataset.name == "digits"
+    assert spec.objectives == {"val_accuracy": "maximize", "trainable_parameters": "minimize"}
+    assert (spec.replicates, spec.seed, spec.sampler, spec.keep) == (3, 0, "tpe", "best")
+    assert (spec.budget.trials, spec.budget.epochs, spec.budget.minutes) == (30, 15, None)
+    assert (spec.resources.cpus, spec.resources.gpus) == (1, 0)
+
+
+def test_a_value_is_fixed_a_list_a_choice_a_table_a_range():
+    space = {
+        "somata": 32,
+        "dendrites": {"low": 1, "high": 8, "log": True},
+        "synapses": [4, 8, 4],
+        "leaky_slope": [0, 0.5],
+        "learning_rate": {"low": 1e-3, "high": 1e-1},
+        "schedule": ["cosine", "one_cycle"],
+    }
+    spec = StudySpec.from_dict(SHORT | {"space": space})
+    assert spec.space.somata == Choice((32,))
+    assert spec.space.dendrites == Range(low=1, high=8, log=True, integer=True)
+    assert spec.space.synapses == Choice((4, 8))
+    assert spec.space.leaky_slope == Choice((0.0, 0.5))
+    assert spec.space.learning_rate == Range(low=1e-3, high=1e-1, log=False, integer=False)
+    assert spec.space.schedule == Choice(("cosine", "one_cycle"))
+
+
+def test_a_spec_survives_json():
+    spec = StudySpec.from_dict(
+        SHORT
+        | {"dataset": {"name": "npz", "path": "a.npz", "train_size": 9}}
+        | {"budget": {"minutes": 1.5}, "resources": {"gpus": 0.125, "concurrent_trials": 4}}
+    )
+    assert StudySpec.from_dict(json.loads(json.dumps(spec.to_dict()))) == spec
+
+
+def test_a_stored_spec_is_read_like_toml(tmp_path):
+    spec = StudySpec.from_dict(SHORT)
+    path = tmp_path / "spec.json"
+    path.write_text(json.dumps(spec.to_dict()))
+    assert StudySpec.from_toml(path, ["budget.trials=7"]).budget.trials == 7
+
+
+def test_changes_are_toml_or_plain_text(tmp_path):
+    path = write(tmp_path, 'name = "a"\ndataset = "digits"\nfamilies = ["vann"]\n')
+    changes = ["space.somata=[8, 16]", "sampler=random", "dataset.validation_size=50", "seed=3"]
+    spec = StudySpec.from_toml(path, changes)
+    assert spec.space.somata == Choice((8, 16))
+    assert (spec.sampler, spec.seed) == ("random", 3)
+    assert (spec.dataset.name, spec.dataset.validation_size) == ("digits", 50)
+
+
+def test_a_file_of_arrays_is_a_data_set():
+    spec = StudySpec.from_dict(SHORT | {"dataset": "my/arrays.npz"})
+    assert (spec.dataset.name, str(spec.dataset.path)) == ("npz", "my/arrays.npz")
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"replicate": 2}, "unknown key 'replicate'; did you mean 'replicates'?"),
+        ({"space": {"synapse": 2}}, "unknown key 'space.synapse'; did you mean 'synapses'?"),
+        ({"dataset": {"name": "digits", "rot": "x"}}, "unknown key 'dataset.rot'; did you mean"),
+        ({"families": ["dan-r"]}, "unknown family 'dan-r'; did you mean 'dann-r'?"),
+        ({"families": []}, "`families` must be"),
+        ({"dataset": "mnits"}, "`dataset.name` must be a known name, got 'mnits'; did you mean"),
+        ({"dataset": {"name": "npz"}}, "`path` must be given for the data set npz"),
+        ({"objectives": {"accuracy": "maximize"}}, "unknown metric 'accuracy'; did you mean"),
+        ({"objectives": {"test_accuracy": "maximize"}}, "a test metric is reported and never"),
+        ({"objectives": {"val_loss": "down"}}, "`objectives.val_loss` must be a known name"),
+        ({"objectives": {}}, "`objectives` must be"),
+        ({"budget": {"trials": 0}}, "`budget.trials >= 1` must hold, got 0"),
+        ({"budget": {"minutes": 0}}, "`budget.minutes > 0` must hold, got 0"),
+        ({"seed": -1}, "`seed >= 0` must hold, got -1"),
+        ({"replicates": "three"}, "`replicates` must be a valid integer"),
+        ({"sampler": "grid"}, "`sampler` must be a known name, got 'grid'; "),
+        ({"resources": {"gpus": 1.5}}, "a share above one must be a whole number, got 1.5"),
+        ({"space": {"somata": 0}}, "`1 <= value` must hold, got 0 (key space.somata)"),
+        ({"space": {"somata": []}}, "at least one value, got an empty list (key space.somata)"),
+        ({"space": {"somata": "many"}}, "must be a whole number, a list, or a table"),
+        ({"space": {"somata": 1.5}}, "must be a whole number, got 1.5 (key space.somata)"),
+        ({"space": {"somata": True}}, "must be a whole number, a list, or a table"),
+        ({"space": {"leaky_slope": 2}}, "`0 <= value <= 1` must hold, got 2"),
+        ({"space": {"learning_rate": float("nan")}}, "must hold, got nan"),
+        ({"space": {"dendrites": {"low": 8, "high": 2}}}, "`low < high` must hold, got low=8"),
+        ({"space": {"dendrites": {"low": 8}}}, "a range has the keys low, high and perhaps log"),
+        (
+            {"space": {"leaky_slope": {"low": 0, "high": 1, "log": True}}},
+            "`low > 0` must hold in a logarithmic range, got low=0.0",
+        ),
+        ({"space": {"schedule": "linear"}}, "must be one or several of constant, cosine"),
+        ({"name": "a/b"}, "a name has letters, digits, '.', '_', '-' only"),
+        ({"name": ".."}, "a name has letters, digits, '.', '_', '-' only"),
+        ({"name": ""}, "a name has letters, digits, '.', '_', '-' only"),
+    ],
+)
+def test_a_bad_value_is_refused_with_key_rule_and_value(changes, message):
+    with pytest.raises(SpecError) as caught:
+        StudySpec.from_dict(SHORT | changes)
+    assert message in str(caught.value)
+
+
+def test_every_problem_is_told():
+    with pytest.raises(SpecError) as caught:
+        StudySpec.from_dict({"name": "a", "seeds": 1})
+    lines = str(caught.value).splitlines()
+    assert "the key 'dataset' must be given" in lines
+    assert "the key 'families' must be given" in lines
+    assert lines[-1].startswith("unknown key 'seeds'; did you mean 'seed'?")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('name = "a"\ndataset = = 1\n', "is not TOML: Invalid value (at line 2, column 11)"),
+        ('name = "a"\nname = "b"\n', "is not TOML: Cannot overwrite a value (at line 2"),
+    ],
+)
+def test_a_file_that_is_not_toml_is_refused_with_line_and_column(text, message, tmp_path):
+    with pytest.raises(SpecError) as caught:
+        StudySpec.from_toml(write(tmp_path, text))
+    assert message in str(caught.value)
+
+
+def test_a_file_that_is_not_there_is_refused(tmp_path):
+    with pytest.raises(SpecError, match=r"cannot read the spec .*: No such file"):
+        StudySpec.from_toml(tmp_path / "none.toml")
+
+
+@pytest.mark.parametrize("change", ["budget.trials", "=3", "a..b=3"])
+def test_a_change_without_key_and_value_is_refused(change, tmp_path):
+    path = write(tmp_path, 'name = "a"\n')
+    with pytest.raises(SpecError, match="must have the form KEY=VALUE, got"):
+        StudySpec.from_toml(path, [change])

@@ -1,0 +1,119 @@
+import math
+
+import pytest
+import torch
+
+from models import Architecture, build
+from study.data import load_dataset
+from study.train import (
+    Estimate,
+    NonFiniteLossError,
+    Training,
+    TrainingSettings,
+    evaluate,
+    train,
+)
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return load_dataset("digits")
+
+
+def network(family="dann-r", seeds=(0, 1), **changes):
+    sizes = {"dendrites": 2, "somata": 16, "synapses": None if family == "vann" else 8}
+    return build(Architecture(family=family, **(sizes | changes)), (1, 8, 8), 10, seeds)
+
+
+def settings(**changes):
+    return TrainingSettings(**({"epochs": 3, "learning_rate": 0.01, "batch_size": 64} | changes))
+
+
+@pytest.mark.parametrize("family", ["dann-r", "dann-lrf", "vann"])
+@pytest.mark.parametrize("schedule", ["constant", "cosine", "one_cycle"])
+def test_training_learns_the_digits(family, schedule, digits):
+    trained = network(family)
+    epochs = list(train(trained, digits, settings(schedule=schedule, epochs=8)))
+    assert [epoch.epoch for epoch in epochs] == list(range(1, 9))
+    assert epochs[-1].train_loss.mean < epochs[0].train_loss.mean / 2
+    assert epochs[-1].kept_accuracy.mean > 0.8
+    accuracy, _ = evaluate(trained, digits.test)
+    assert accuracy.min() > 0.75
+
+
+def test_a_replicate_trains_alone_as_it_trains_among_others(digits):
+    alone, among = network(seeds=[5]), network(seeds=[2, 5])
+    list(train(alone, digits, settings()))
+    list(train(among, digits, settings()))
+    for mine, shared in zip(alone.parameters(), among.parameters(), strict=True):
+        torch.testing.assert_close(mine[0], shared[1], rtol=1e-4, atol=1e-5)
+
+
+def test_training_is_reproducible(digits):
+    first, again = network(), network()
+    results = [list(train(net, digits, settings())) for net in (first, again)]
+    assert results[0][-1].val_loss == results[1][-1].val_loss
+    for one, other in zip(first.parameters(), again.parameters(), strict=True):
+        assert torch.equal(one, other)
+
+
+def test_the_kept_weights_are_those_of_each_replicates_best_epoch(digits):
+    trained = network(seeds=[0, 1, 2])
+    accuracies = [
+        evaluate(trained, digits.validation)[0]
+        for _ in train(trained, digits, settings(epochs=12, learning_rate=0.1))
+    ]
+    per_epoch = torch.stack(accuracies)
+    best = per_epoch.max(dim=0).values
+    # The best epochs differ, so that keeping one epoch for all would be seen.
+    assert len(set(per_epoch.argmax(dim=0).tolist())) > 1
+    assert torch.equal(evaluate(trained, digits.validation)[0], best)
+
+
+def test_the_last_weights_are_kept_if_the_paper_is_followed(digits):
+    trained = network()
+    *_, last = train(trained, digits, settings(epochs=12, learning_rate=0.1, keep="last"))
+    assert last.kept_accuracy == last.val_accuracy
+    accuracy, _ = evaluate(trained, digits.validation)
+    assert Estimate.over(accuracy) == last.val_accuracy
+
+
+def test_what_is_kept_is_in_the_network_after_an_early_end(digits):
+    trained = network()
+    epochs = train(trained, digits, settings(epochs=50, learning_rate=0.1))
+    kept = [next(epochs).kept_accuracy for _ in range(6)][-1]
+    epochs.close()
+    assert Estimate.over(evaluate(trained, digits.validation)[0]) == kept
+
+
+def test_a_replicate_that_diverges_ends_the_training_with_the_reason(digits):
+    with pytest.raises(NonFiniteLossError, match=r"in epoch \d+ of the replicate with seed [01] "):
+        list(train(network("vann"), digits, settings(learning_rate=1e30, epochs=30)))
+
+
+def test_the_schedules_end_where_they_should(digits):
+    rates = {}
+    for schedule in ("constant", "cosine", "one_cycle"):
+        training = Training(network(), digits, settings(schedule=schedule, epochs=2))
+        seen = []
+        optimizer = training.optimizer
+        optimizer.register_step_post_hook(
+            lambda optimizer, *_, seen=seen: seen.append(optimizer.param_groups[0]["lr"])
+        )
+        training.run_epoch()
+        training.run_epoch()
+        rates[schedule] = seen
+    assert set(rates["constant"]) == {0.01}
+    assert rates["cosine"][0] == 0.01
+    assert rates["cosine"] == sorted(rates["cosine"], reverse=True)
+    assert rates["cosine"][-1] < 1e-4
+    assert rates["one_cycle"][0] < 0.001
+    assert max(rates["one_cycle"]) == pytest.approx(0.01, rel=0.05)
+    assert rates["one_cycle"][-1] < 1e-4
+
+
+def test_an_estimate_is_mean_and_standard_error():
+    estimate = Estimate.over(torch.tensor([1.0, 2.0, 4.0]))
+    assert estimate.mean == pytest.approx(7 / 3)
+    assert estimate.sem == pytest.approx(math.sqrt(7 / 3) / math.sqrt(3))
+    assert math.isnan(Estimate.over(torch.tensor([1.0])).sem)
