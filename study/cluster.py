@@ -13,7 +13,6 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 from ray.exceptions import RayError
 from ray.job_submission import JobStatus, JobSubmissionClient
@@ -23,7 +22,6 @@ from study.errors import ClusterError
 from study.home import Home
 from study.spec import StudySpec
 
-_LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
 _SPEC: Final = "spec.json"
 _NOT_YET: Final = "No available agent"  # what a head says in its first seconds
 _PATIENCE_S: Final = 60.0
@@ -32,9 +30,8 @@ _PATIENCE_S: Final = 60.0
 def submit(spec: StudySpec, address: str, home: Home | None = None, *, wait: bool = False) -> str:
     """Submits the study to the cluster whose dashboard is at the address; returns the job's id.
 
-    `home` is where the cluster is to keep the study, as its head sees it. By default that is this
-    machine's own home if the address is this machine, else what $STUDY_HOME and
-    $MLFLOW_TRACKING_URI are on the head, or `~/dendritic-study/runs` there.
+    `home` is where the cluster is to keep the study, as its head sees it: by default what
+    $STUDY_HOME and $MLFLOW_TRACKING_URI are there, else `~/dendritic-study/runs` of the head.
     With `wait` the job's output is printed until it ends. Raises ClusterError if the cluster does
     not answer, refuses, or (with `wait`) the job fails.
     """
@@ -47,7 +44,7 @@ def submit(spec: StudySpec, address: str, home: Home | None = None, *, wait: boo
         job = _submit(
             client,
             address,
-            entrypoint=f"python -m study.cli run {_SPEC}{_home_options(address, home)}",
+            entrypoint=f"python -m study.cli run {_SPEC}{_home_options(home)}",
             submission_id=f"study-{spec.name}-{started}",
             runtime_env={"working_dir": folder},
             metadata={"study": spec.name},
@@ -80,12 +77,10 @@ def _submit(client: JobSubmissionClient, address: str, **job: Any) -> str:  # no
             time.sleep(1.0)
 
 
-def _home_options(address: str, home: Home | None) -> str:
-    """The options of the job's `study run`; the head's shell expands what it knows better."""
-    local = urlsplit(address if "//" in address else f"//{address}").hostname in _LOOPBACK
-    if home is None and not local:
+def _home_options(home: Home | None) -> str:
+    """The options of the job's `study run`; without a home the head's shell says what it has."""
+    if home is None:
         return ' --home "${STUDY_HOME:-$HOME/dendritic-study/runs}"'
-    home = home or Home.find()
     return " " + shlex.join(["--home", str(home.folder), "--tracking-uri", home.tracking_uri])
 
 

@@ -3,6 +3,7 @@
 In a spec a plain value is fixed, a list is a choice, a table with low and high is a range.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, TypeAlias
@@ -52,7 +53,7 @@ class _Rule:
 
     kind: type[int] | type[float]
     low: float
-    high: float | None = None
+    high: float = math.inf
 
     def __call__(self, raw: object) -> Dimension:
         if isinstance(raw, Choice | Range):
@@ -71,8 +72,8 @@ class _Rule:
         if self.kind is int and raw != int(raw):
             raise ValueError(f"must be {wanted}, got {raw!r}")
         number = self.kind(raw)
-        if not number >= self.low or (self.high is not None and not number <= self.high):
-            upper = "" if self.high is None else f" <= {self.high:g}"
+        if not self.low <= number <= self.high or math.isinf(number):
+            upper = f" <= {self.high:g}" if math.isfinite(self.high) else ""
             raise ValueError(f"`{self.low:g} <= value{upper}` must hold, got {raw!r}")
         return number
 
@@ -110,9 +111,7 @@ class _Names:
 _as_plain = PlainSerializer(to_plain)
 Counts = Annotated[Dimension, BeforeValidator(_Rule(kind=int, low=1)), _as_plain]
 Slopes = Annotated[Dimension, BeforeValidator(_Rule(kind=float, low=0, high=1)), _as_plain]
-LearningRates = Annotated[
-    Dimension, BeforeValidator(_Rule(kind=float, low=1e-8, high=10)), _as_plain
-]
+LearningRates = Annotated[Dimension, BeforeValidator(_Rule(kind=float, low=1e-8)), _as_plain]
 Schedules = Annotated[
     Dimension, BeforeValidator(_Names(("constant", "cosine", "one_cycle"))), _as_plain
 ]

@@ -33,6 +33,7 @@ from study.spec import StudySpec
 from study.tracking import Tracker
 from study.trial import StudyTrainable
 
+_LOST_WORKERS: Final = 3  # how often a trial may lose its worker before it fails
 _TUNE: Final = "tune"  # Ray's own files while a study runs
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 
@@ -130,7 +131,7 @@ def _fit(
             callbacks=[observer],
             stop=stop,
             verbose=0,
-            failure_config=tune.FailureConfig(max_failures=1),
+            failure_config=tune.FailureConfig(max_failures=_LOST_WORKERS),
             checkpoint_config=tune.CheckpointConfig(num_to_keep=1, checkpoint_at_end=True),
         ),
     ).fit()

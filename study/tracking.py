@@ -106,20 +106,20 @@ class Tracker:
         """The thread: sends what waits, and flushes whenever the queue is empty."""
         try:
             writer = MlflowWriter(self._spec, self._home, continues=self._continues)
-        except (*_FAILURES, StudyError) as error:
+        except Exception as error:  # noqa: BLE001  # the driver waits, and must hear of anything
             self._error = error
         self._ready.set()
         while True:
             item = self._queue.get()
+            if self._error is None:
+                method, arguments = item or ("flush", ())
+                self._attempt(writer, method, arguments)
+                if self._error is None and self._queue.empty():
+                    self._attempt(writer, "flush", ())
+            elif item is not None:
+                self._dropped += 1
             if item is None:
                 return
-            if self._error is not None:
-                self._dropped += 1
-                continue
-            method, arguments = item
-            self._attempt(writer, method, arguments)
-            if self._error is None and self._queue.empty():
-                self._attempt(writer, "flush", ())
 
     def _attempt(self, writer: MlflowWriter, method: str, arguments: tuple[Any, ...]) -> None:
         deadline = time.monotonic() + _PATIENCE_S
@@ -127,8 +127,8 @@ class Tracker:
         while True:
             try:
                 getattr(writer, method)(*arguments)
-            except _FAILURES as error:
-                if time.monotonic() + pause > deadline:
+            except Exception as error:  # noqa: BLE001  # as above
+                if not isinstance(error, _FAILURES) or time.monotonic() + pause > deadline:
                     self._error = error
                     self._dropped += 1
                     return

@@ -1,4 +1,5 @@
-import os
+from hypothesis import settings
 
-# One thread keeps small tensors fast and results the same on every machine.
-os.environ.setdefault("OMP_NUM_THREADS", "1")
+# Machines differ in speed; a test that is slow on one is not wrong.
+settings.register_profile("any machine", deadline=None)
+settings.load_profile("any machine")

@@ -100,6 +100,8 @@ def test_a_file_of_arrays_is_a_data_set():
         ({"space": {"somata": True}}, "must be a whole number, a list, or a table"),
         ({"space": {"leaky_slope": 2}}, "`0 <= value <= 1` must hold, got 2"),
         ({"space": {"learning_rate": float("nan")}}, "must hold, got nan"),
+        ({"space": {"learning_rate": float("inf")}}, "must hold, got inf"),
+        ({"space": {"learning_rate": 0}}, "`1e-08 <= value` must hold, got 0"),
         ({"space": {"dendrites": {"low": 8, "high": 2}}}, "`low < high` must hold, got low=8"),
         ({"space": {"dendrites": {"low": 8}}}, "a range has the keys low, high and perhaps log"),
         (

@@ -1,0 +1,164 @@
+"""A real study: two Ray workers, Optuna's journal, SQLite MLflow, the command line and Python."""
+
+import json
+import signal
+import subprocess
+
+import pytest
+from mlflow import MlflowClient
+from processes import BIN, ROOT, clean_environment
+
+import study
+from models import load_network
+from study import Home
+
+pytestmark = pytest.mark.slow
+
+
+def answer(study_command, small_study, *arguments):
+    done = study_command(*arguments, "--home", small_study.home)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_a_study_runs_to_its_budget_and_says_how_to_go_on(small_study):
+    lines = small_study.output.splitlines()
+    assert lines[0].startswith("study small: 8 trials of 4 epochs, 3 replicates each, dann-lrf")
+    assert any(line.startswith("8/8 trials | 0 running | front ") for line in lines)
+    assert any("small: Pareto front" in line for line in lines)
+    commands = [line.strip() for line in lines if line.startswith("  ")]
+    assert [command.split()[1] for command in commands] == ["ui", "best", "export"]
+    assert all(f"--home {small_study.home}" in command for command in commands)
+
+
+def test_every_command_answers_in_tables_and_in_json(study_command, small_study):
+    trials = json.loads(answer(study_command, small_study, "trials", "small", "--json"))
+    assert [trial["trial"] for trial in trials] == list(range(8))
+    assert {trial["state"] for trial in trials} == {"COMPLETE"}
+    assert all(trial["epochs"] == 4 and trial["replicates"] == 3 for trial in trials)
+    assert all(
+        0 < trial["val_accuracy"] <= 1 and trial["val_accuracy_sem"] >= 0 for trial in trials
+    )
+
+    front = json.loads(answer(study_command, small_study, "pareto", "small", "--json"))
+    assert [trial["trial"] for trial in front] == [
+        trial["trial"]
+        for trial in sorted(trials, key=lambda trial: trial["trainable_parameters"])
+        if trial["on_front"]
+    ]
+    bound = front[0]["trainable_parameters"]
+    best = json.loads(
+        answer(study_command, small_study, "best", "small", "--max-parameters", bound, "--json")
+    )
+    assert all(trial["trainable_parameters"] <= bound for trial in best)
+    assert front[0]["trial"] in {trial["trial"] for trial in best}
+
+    status = json.loads(answer(study_command, small_study, "status", "small", "--json"))
+    assert (status["trials"], status["budget"], status["front"]) == (8, 8, len(front))
+    (listed,) = json.loads(answer(study_command, small_study, "list", "--json"))
+    assert listed == status
+
+    assert "small" in answer(study_command, small_study, "list")
+    assert "8 of 8 (8 COMPLETE)" in answer(study_command, small_study, "status", "small")
+    assert answer(study_command, small_study, "trials", "small").count("COMPLETE") == 8
+    table = answer(study_command, small_study, "pareto", "small", "--csv").splitlines()
+    assert len(table) == len(front) + 1
+    assert table[0].startswith("trial,run_id,state")
+
+
+def test_a_loaded_network_reproduces_its_stored_test_accuracy_exactly(small_study):
+    home = Home.find(small_study.home)
+    test = study.load_dataset("digits").test
+    for trial in study.pareto_front("small", home).itertuples():
+        network = study.load_model("small", trial.trial, home)
+        accuracy, _ = study.evaluate(network, test)
+        assert accuracy.mean().item() == trial.test_accuracy
+
+
+def test_a_network_can_be_taken_home(study_command, small_study, tmp_path):
+    folder = tmp_path / "best"
+    assert answer(study_command, small_study, "export", "small", "--to", folder).strip() == str(
+        folder
+    )
+    best = study.best_configs("small", limit=1, home=Home.find(small_study.home))[0]
+    assert load_network(folder).architecture.family == best.family
+
+
+def test_workers_use_the_cpus_they_were_given(small_study, study_command, tmp_path):
+    def threads(home, name):
+        client = MlflowClient(Home.find(home).tracking_uri)
+        experiment = client.get_experiment_by_name(name).experiment_id
+        runs = client.search_runs([experiment], filter_string="tags.`study.role` = 'trial'")
+        return {run.data.metrics["threads"] for run in runs}
+
+    assert threads(small_study.home, "small") == {1}
+    done = study_command(
+        *("run", "--name", "wide", "--trials", 1, "--home", tmp_path),
+        *("--set", "budget.epochs=1", "--set", "resources.cpus=2"),
+    )
+    assert done.returncode == 0, done.stderr
+    assert threads(tmp_path, "wide") == {2}
+
+
+def test_a_study_that_is_done_has_nothing_to_do_and_more_budget_goes_on(study_command, small_study):
+    arguments = ("run", "--name", "small", "--home", small_study.home)
+    changes = ("--set", "budget.epochs=4", "--set", "resources.concurrent_trials=2")
+    done = study_command(*arguments, "--trials", 9, *changes)
+    assert done.returncode == 0, done.stderr
+    states = json.loads(answer(study_command, small_study, "status", "small", "--json"))["states"]
+    assert states == {"COMPLETE": 9}
+    again = study_command(*arguments, "--trials", 9, *changes)
+    assert again.returncode == 0, again.stderr
+    assert "small: Pareto front" in again.stdout
+
+
+def test_ctrl_c_keeps_what_is_finished_and_the_study_goes_on(study_command, tmp_path):
+    arguments = ["run", "studies/digits.toml", "--name", "broken", "--home", str(tmp_path)]
+    arguments += ["--set", "budget.epochs=60", "--trials", "5"]
+    seen = []
+    with subprocess.Popen(
+        [BIN / "study", *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        cwd=ROOT,
+        env=clean_environment(),
+    ) as process:
+        for line in process.stdout:
+            seen.append(line)
+            if line.startswith(("1/5", "2/5")):
+                process.send_signal(signal.SIGINT)
+                break
+        seen.append(process.communicate(timeout=120)[0])
+    output = "".join(seen)
+    assert process.returncode == 130, output
+    assert "stopped: SIGINT was received; go on with:" in output
+    home = Home.find(tmp_path)
+    before = study.status("broken", home).states
+    assert before["COMPLETE"] >= 1
+    assert before.get("INTERRUPTED", 0) >= 1
+    interrupted = {record.trial: record for record in study.best_configs("broken", home=home)}
+    line = output.split("go on with:\n  ")[1].splitlines()[0]
+    resumed = study_command(*line.split()[1:])
+    assert resumed.returncode == 0, resumed.stderr
+    after = study.trials("broken", home)
+    assert after["state"].tolist() == ["COMPLETE"] * 5
+    for number, record in interrupted.items():
+        assert after.loc[number, "run_id"] == record.run_id
+        assert after.loc[number, "val_accuracy"] == record.val_accuracy
+
+
+def test_a_study_in_which_every_trial_fails_says_why(study_command, tmp_path):
+    done = study_command(
+        *("run", "--name", "bad", "--trials", 2, "--home", tmp_path),
+        *("--set", "space.learning_rate=1e30"),
+    )
+    assert done.returncode == 1
+    assert "error: all 2 trials failed; the last one: " in done.stderr
+    home = Home.find(tmp_path)
+    reasons = study.trials("bad", home)["reason"].tolist()
+    assert all("NonFiniteLossError: the training loss must stay finite" in text for text in reasons)
+    assert study.status("bad", home).states == {"FAIL": 2}
+    assert study.best_configs("bad", home=home) == []
+    said = study_command("trials", "bad", "--home", tmp_path).stdout
+    assert "trial 1 failed: NonFiniteLossError" in said

@@ -1,0 +1,27 @@
+from pathlib import Path
+
+from study.home import Home
+
+
+def test_by_default_everything_is_under_runs(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("STUDY_HOME", raising=False)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    home = Home.find()
+    assert home.folder == tmp_path / "runs"
+    assert home.tracking_uri == f"sqlite:///{tmp_path}/runs/mlflow.db"
+    assert home.database == tmp_path / "runs" / "mlflow.db"
+    assert home.artifact_location == f"file://{tmp_path}/runs/artifacts"
+    assert home.options() == ""
+    assert not home.folder.exists()
+
+
+def test_the_environment_is_heard_and_options_win(monkeypatch):
+    monkeypatch.setenv("STUDY_HOME", "/a")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://server:5000")
+    assert Home.find() == Home(folder=Path("/a"), tracking_uri="http://server:5000")
+    assert Home.find().database is None
+    assert Home.find().artifact_location is None
+    given = Home.find("/b", "http://other:5000")
+    assert given.folder == Path("/b")
+    assert given.options() == " --home /b --tracking-uri http://other:5000"

@@ -1,0 +1,225 @@
+import json
+from dataclasses import replace
+
+import pytest
+import torch
+from mlflow import MlflowClient
+
+from models import Architecture, build, save_network
+from study import environment, results
+from study.errors import BadInputError, NotFoundError
+from study.home import Home
+from study.outcome import Outcome
+from study.spec import StudySpec
+from study.tracking import Tracker
+from study.train import TrainingSettings
+from study.trial import TrialConfig
+
+# Trial: accuracy, somata (and so parameters), state.
+TRIALS = [
+    (0.80, 16, "COMPLETE"),
+    (0.90, 64, "COMPLETE"),
+    (0.85, 64, "COMPLETE"),
+    (0.95, 32, "FAIL"),
+    (0.99, 8, "PRUNED"),
+    (0.70, 8, "INTERRUPTED"),
+]
+
+
+def config(number, somata):
+    return TrialConfig(
+        number=number,
+        architecture=Architecture(family="dann-r", dendrites=2, somata=somata, synapses=4),
+        training=TrainingSettings(epochs=2, learning_rate=0.01),
+        seeds=(0, 1),
+    )
+
+
+def write(tracker, folder):
+    for number, (accuracy, somata, state) in enumerate(TRIALS):
+        trial = config(number, somata)
+        tracker.begin_trial(trial)
+        for epoch in (1, 2):
+            metrics = {
+                "epochs": epoch,
+                "val_accuracy": accuracy - 0.1 * (2 - epoch),
+                "val_accuracy_sem": 0.01,
+                "trainable_parameters": 100 * somata,
+                "macs": 90 * somata,
+                "epoch/val_accuracy": 0.5,
+            }
+            tracker.log_epoch(number, metrics)
+        if state == "INTERRUPTED":
+            tracker.interrupt_trial(number)
+            continue
+        network = build(trial.architecture, (1, 4, 4), 3, trial.seeds)
+        save_network(network, folder / str(number))
+        kept = folder / str(number) if number in (0, 1) else None
+        reason = "it broke" if state == "FAIL" else None
+        tracker.end_trial(number, Outcome(state=state, reason=reason), kept)
+    tracker.mark_front({0: True, 1: True})
+    tracker.log_study(5, {"hypervolume": 0.25})
+    tracker.close(finished=True, front={"front": [0, 1]})
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    environment.prepare()
+    folder = tmp_path_factory.mktemp("home")
+    home = Home(folder=folder, tracking_uri=f"sqlite:///{folder}/mlflow.db")
+    spec = StudySpec.from_dict({"name": "made", "dataset": "digits", "families": ["dann-r"]})
+    spec = spec.model_copy(update={"budget": spec.budget.model_copy(update={"epochs": 2})})
+    tracker = Tracker(spec, home, continues=False)
+    tracker.start()
+    tracker.wait_until_ready()
+    write(tracker, tmp_path_factory.mktemp("networks"))
+    return home
+
+
+def test_every_trial_is_read_back_with_its_state(home):
+    found = results.records("made", home)
+    assert [record.state for record in found] == [state for *_, state in TRIALS]
+    first = found[0]
+    assert first.architecture == {
+        "family": "dann-r",
+        "dendrites": 2,
+        "somata": 16,
+        "synapses": 4,
+        "layers": 1,
+        "leaky_slope": 0.1,
+        "initialization": "fan_in",
+    }
+    assert (first.val_accuracy, first.val_accuracy_sem) == (0.8, 0.01)
+    assert (first.trainable_parameters, first.macs, first.epochs) == (1600, 1440, 2)
+    assert (first.replicates, first.test_accuracy) == (2, None)
+    assert found[3].reason == "it broke"
+
+
+def test_the_front_has_complete_trials_only_the_fewest_parameters_first(home):
+    frame = results.pareto_front("made", home)
+    assert frame["trial"].tolist() == [0, 1]
+    assert frame["trainable_parameters"].tolist() == [1600, 6400]
+    assert frame["somata"].tolist() == [16, 64]
+    assert len(results.trials("made", home)) == len(TRIALS)
+
+
+@pytest.mark.parametrize(
+    ("filters", "expected"),
+    [
+        ({}, [1, 2, 0]),
+        ({"max_parameters": 1600}, [0]),
+        ({"max_parameters": 1599}, []),
+        ({"min_accuracy": 0.85}, [1, 2]),
+        ({"limit": 1}, [1]),
+        ({"family": "vann"}, []),
+        ({"family": "dann-r", "max_parameters": 6400, "limit": 2}, [1, 2]),
+    ],
+)
+def test_the_best_are_complete_pass_the_filters_and_come_best_first(filters, expected, home):
+    assert [
+        record.trial for record in results.best_configs("made", home=home, **filters)
+    ] == expected
+
+
+def test_a_stored_network_comes_back(home, tmp_path):
+    network = results.load_model("made", home=home)
+    assert network.architecture == config(1, 64).architecture
+    expected = build(config(1, 64).architecture, (1, 4, 4), 3, [0, 1])
+    images = torch.rand(3, 1, 4, 4)
+    assert torch.equal(network(images), expected(images))
+    folder = results.export_model("made", tmp_path / "out", 0, home)
+    assert sorted(file.name for file in folder.iterdir()) == ["network.json", "network.safetensors"]
+    with pytest.raises(BadInputError, match="must not exist yet"):
+        results.export_model("made", tmp_path / "out", 0, home)
+
+
+def test_what_is_not_there_is_said_with_what_is(home):
+    with pytest.raises(NotFoundError, match=r"no study 'mad' in .*; it has: made"):
+        results.records("mad", home)
+    with pytest.raises(NotFoundError, match="has trials 0 to 5, got trial 9"):
+        results.load_model("made", 9, home)
+    with pytest.raises(NotFoundError, match=r"weights of trial 2 .* not kept.* such as 0, 1"):
+        results.load_model("made", 2, home)
+
+
+def test_an_empty_home_stays_empty(tmp_path):
+    nowhere = Home(folder=tmp_path, tracking_uri=f"sqlite:///{tmp_path}/mlflow.db")
+    assert results.list_studies(nowhere) == []
+    with pytest.raises(NotFoundError, match="it has: none yet"):
+        results.status("made", nowhere)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_status_and_list_say_how_studies_stand(home):
+    status = results.status("made", home)
+    assert (status.trials, status.budget, status.front) == (5, 30, 2)
+    assert status.run_status == "FINISHED"
+    assert status.states["COMPLETE"] == 3
+    assert status.best.trial == 1
+    assert status.hypervolume > 0
+    assert results.list_studies(home) == [status]
+    assert json.loads(json.dumps(status.to_dict()))["best"]["trial"] == 1
+
+
+def test_the_record_lies_in_mlflow_as_people_expect_it(home):
+    client = MlflowClient(home.tracking_uri)
+    experiment = client.get_experiment_by_name("made")
+    runs = client.search_runs([experiment.experiment_id])
+    children = {
+        run.data.tags["study.trial"]: run for run in runs if "mlflow.parentRunId" in run.data.tags
+    }
+    (parent,) = [run for run in runs if "mlflow.parentRunId" not in run.data.tags]
+    assert len(children) == len(TRIALS)
+    assert {run.data.tags["mlflow.parentRunId"] for run in children.values()} == {
+        parent.info.run_id
+    }
+    statuses = [children[str(number)].info.status for number in range(len(TRIALS))]
+    assert statuses == ["FINISHED", "FINISHED", "FINISHED", "FAILED", "KILLED", "KILLED"]
+    tags = [children[str(number)].data.tags["on_front"] for number in range(3)]
+    assert tags == ["true", "true", "false"]
+    first = children["0"]
+    assert first.info.run_name == "0 dann-r D2 S16 K4"
+    assert first.data.params["somata"] == "16"
+    assert first.data.params["dataset"] == "digits"
+    curve = client.get_metric_history(first.info.run_id, "epoch/val_accuracy")
+    assert [point.step for point in curve] == [1, 2]
+    assert parent.data.metrics["hypervolume"] == 0.25
+    files = {file.path for file in client.list_artifacts(parent.info.run_id)}
+    assert files == {"spec.json", "front.json"}
+
+
+def test_a_study_goes_on_in_the_runs_that_it_has(home):
+    spec = results.study_spec("made", home)
+    tracker = Tracker(spec, home, continues=True)
+    tracker.start()
+    trial = config(5, 8)
+    before = results.records("made", home)[5]
+    tracker.begin_trial(trial)
+    for epoch in (1, 2):
+        metrics = {"epochs": epoch, "val_accuracy": 0.7, "trainable_parameters": 800}
+        tracker.log_epoch(5, metrics | {"epoch/val_accuracy": 0.5})
+    tracker.end_trial(5, Outcome(state="COMPLETE"))
+    tracker.close(finished=True, front={})
+    after = results.records("made", home)
+    assert len(after) == len(TRIALS)
+    assert after[5].run_id == before.run_id
+    assert replace(after[5], on_front=False).state == "COMPLETE"
+
+
+def test_a_study_of_another_home_is_not_written_into(home, tmp_path):
+    elsewhere = Home(folder=tmp_path, tracking_uri=home.tracking_uri)
+    tracker = Tracker(results.study_spec("made", home), elsewhere, continues=False)
+    tracker.start()
+    with pytest.raises(BadInputError, match="was run from another home"):
+        tracker.wait_until_ready()
+
+
+def test_an_experiment_that_is_no_study_is_not_written_into(home):
+    MlflowClient(home.tracking_uri).create_experiment("theirs")
+    table = results.study_spec("made", home).to_dict() | {"name": "theirs"}
+    tracker = Tracker(StudySpec.from_dict(table), home, continues=False)
+    tracker.start()
+    with pytest.raises(BadInputError, match=r"'theirs' .* must be a study of layout 1"):
+        tracker.wait_until_ready()
+    with pytest.raises(NotFoundError, match="no study 'theirs'"):
+        results.status("theirs", home)

@@ -1,0 +1,79 @@
+import io
+
+from rich.console import Console
+
+from study.progress import Progress
+from study.scoreboard import Scoreboard
+from study.spec import StudySpec
+
+
+def board():
+    table = {"name": "a", "dataset": "digits", "families": ["vann"], "budget": {"trials": 4}}
+    return Scoreboard(StudySpec.from_dict(table))
+
+
+def metrics(accuracy, parameters):
+    return {"val_accuracy": accuracy, "trainable_parameters": parameters}
+
+
+def test_the_front_moves_as_trials_end():
+    seen = board()
+    for number in range(3):
+        seen.begin(number, f"net {number}")
+    assert seen.end(0, "COMPLETE", metrics(0.8, 1000)) == {0: True}
+    assert seen.end(1, "COMPLETE", metrics(0.7, 2000)) == {}
+    assert seen.end(2, "COMPLETE", metrics(0.9, 900)) == {0: False, 2: True}
+    assert seen.best() == (0.9, "trial 2 net 2")
+    assert seen.summary()["front"] == [
+        {"trial": 2, "label": "net 2", "val_accuracy": 0.9, "trainable_parameters": 900}
+    ]
+
+
+def test_failures_count_and_have_no_place_on_the_front():
+    seen = board()
+    seen.begin(0, "net")
+    assert seen.end(0, "FAIL", {}) == {}
+    assert (seen.ended, seen.front, seen.best()) == (1, set(), None)
+    assert seen.last == "trial 0 FAIL net"
+
+
+def test_earlier_trials_are_on_the_board_but_not_in_the_pace():
+    seen = board()
+    seen.add_earlier(0, "COMPLETE", "net 0", [0.9, 900])
+    assert seen.front == {0}
+    assert seen.seconds_left() is None
+    seen.begin(1, "net 1")
+    seen.end(1, "COMPLETE", metrics(0.8, 2000))
+    assert seen.front == {0}
+    assert seen.seconds_left() >= 0
+
+
+def show(terminal):
+    out = io.StringIO()
+    console = Console(file=out, force_terminal=terminal, width=200)
+    seen = board()
+    with Progress(seen, console) as progress:
+        progress.say("hello [bold]")
+        seen.begin(0, "net 0")
+        progress.update()
+        seen.begin(1, "net 1")
+        seen.end(0, "COMPLETE", metrics(0.8125, 1000))
+        seen.end(1, "FAIL", {})
+        progress.update()
+    return out.getvalue()
+
+
+def test_without_a_terminal_progress_is_plain_lines():
+    lines = show(terminal=False).splitlines()
+    assert lines[0] == "hello [bold]"
+    assert lines[1].startswith("0/4 trials | 1 running | front 0, hypervolume 0.0000 | ")
+    assert lines[-1].startswith("2/4 trials | 0 running | 1 failed | front 1, hypervolume 0.6")
+    assert "best 0.8125" in lines[-1]
+    assert lines[-1].endswith("left | trial 1 FAIL net 1")
+    assert all("\x1b" not in line for line in lines)
+
+
+def test_on_a_terminal_progress_is_a_table():
+    text = show(terminal=True)
+    for part in ("study a", "2 of 4 (1 COMPLETE, 1 FAIL)", "0.8125 (trial 0 net 0)", "hypervolume"):
+        assert part in text

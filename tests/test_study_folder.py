@@ -1,0 +1,63 @@
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from study.errors import BadInputError, SpecError
+from study.spec import StudySpec
+from study.study_folder import check_continues, only_driver, store_spec
+
+TABLE = {"name": "a", "dataset": "digits", "families": ["vann"]}
+
+
+def test_the_same_spec_continues_a_study(tmp_path):
+    check_continues(tmp_path / "new", StudySpec.from_dict(TABLE))
+    store_spec(tmp_path, StudySpec.from_dict(TABLE))
+    check_continues(tmp_path, StudySpec.from_dict(TABLE))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"budget": {"trials": 99, "minutes": 5}},
+        {"resources": {"cpus": 2, "concurrent_trials": 1}},
+        {"dataset": {"name": "digits", "root": "/elsewhere", "download": True}},
+    ],
+)
+def test_more_budget_or_another_machine_continues_it(change, tmp_path):
+    store_spec(tmp_path, StudySpec.from_dict(TABLE))
+    check_continues(tmp_path, StudySpec.from_dict(TABLE | change))
+
+
+def test_another_spec_is_refused_with_the_difference(tmp_path):
+    store_spec(tmp_path, StudySpec.from_dict(TABLE))
+    other = TABLE | {"seed": 3, "space": {"somata": 8}, "budget": {"epochs": 2}}
+    with pytest.raises(SpecError) as caught:
+        check_continues(tmp_path, StudySpec.from_dict(other))
+    lines = str(caught.value).splitlines()
+    assert "  budget.epochs: was 15, is 2" in lines
+    assert "  seed: was 0, is 3" in lines
+    assert "  space.somata: was [32, 64, 128, 256], is 8" in lines
+    assert len(lines) == 5
+
+
+def test_a_second_driver_is_refused_with_the_first_ones_name(tmp_path):
+    second = (
+        "import sys, pathlib; from study.study_folder import only_driver\n"
+        "with only_driver(pathlib.Path(sys.argv[1])): pass"
+    )
+
+    def drive():
+        command = [sys.executable, "-c", second, str(tmp_path)]
+        return subprocess.run(command, capture_output=True, text=True, check=False)
+
+    with only_driver(tmp_path):
+        refused = drive()
+        holder = json.loads((tmp_path / "driver.json").read_text())
+    assert refused.returncode == 1
+    assert f'"process": {os.getpid()}' in refused.stderr
+    assert BadInputError.__name__ in refused.stderr
+    assert set(holder) == {"host", "process", "started"}
+    assert drive().returncode == 0
