@@ -29,6 +29,9 @@ STATE_TAG: Final = "study.state"
 REASON_TAG: Final = "study.reason"
 """On a child that failed: why."""
 
+WORKER_TAG: Final = "study.worker"
+"""On a child: host and process of the worker that trained it."""
+
 FRONT_TAG: Final = "on_front"
 """On a child: `true` while the trial is on the front of the study, else `false`."""
 

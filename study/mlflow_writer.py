@@ -37,6 +37,7 @@ class MlflowWriter:
         self._experiment = self._open_experiment(home)
         self._runs: dict[int, str] = {}
         self._last_epoch: dict[int, int] = {}
+        self._workers: dict[int, str] = {}
         self._parent = self._open_runs(home, continues=continues)
 
     def _open_experiment(self, home: Home) -> str:
@@ -146,6 +147,12 @@ class MlflowWriter:
         """Sets the tag of trials that came to the front or left it."""
         for number, is_on_front in changes.items():
             self._tag(self._runs[number], layout.FRONT_TAG, "true" if is_on_front else "false")
+
+    def mark_worker(self, number: int, worker: str) -> None:
+        """Sets the tag of the worker that trains a trial, if it changed."""
+        if self._workers.get(number) != worker:
+            self._workers[number] = worker
+            self._tag(self._runs[number], layout.WORKER_TAG, worker)
 
     def study_metrics(self, step: int, timestamp: int, metrics: Mapping[str, float]) -> None:
         """Adds metrics of the whole study; the step is the number of trials that ended."""

@@ -42,7 +42,8 @@ class Observer(tune.Callback):
         **_: object,
     ) -> None:
         if result["metrics"]:
-            self._tracker.log_epoch(trial.config["number"], result["metrics"])
+            worker = f"{result['hostname']}:{result['pid']}"
+            self._tracker.log_epoch(trial.config["number"], result["metrics"], worker)
 
     def on_trial_complete(
         self,

@@ -34,27 +34,26 @@ def front_figure(name: str, records: Sequence[TrialRecord]) -> go.Figure:
         hoverinfo="skip",
     )
     for index, family in enumerate(sorted({record.family for record in complete})):
-        for is_on_front in (False, True):
-            chosen = [
-                record
-                for record in complete
-                if record.family == family and record.on_front is is_on_front
-            ]
-            if chosen:
-                figure.add_scatter(**_trace(chosen, index, is_on_front=is_on_front))
+        members = [record for record in complete if record.family == family]
+        behind = [record for record in members if not record.on_front]
+        ahead = [record for record in members if record.on_front]
+        if behind:
+            figure.add_scatter(**_trace(behind, index), showlegend=not ahead)
+        if ahead:
+            figure.add_scatter(**_trace(ahead, index))
     figure.update_layout(
         title=f"{name}: accuracy and parameter efficiency of {len(complete)} trials",
-        xaxis={"title": "trainable parameters of one replicate", "type": "log", "dtick": 1},
+        xaxis={"title": "trainable parameters of one replicate", "type": "log", "dtick": "D2"},
         yaxis={"title": "validation accuracy (%)"},
         template="plotly_white",
-        legend={"groupclick": "togglegroup"},
+        legend={"title": "filled: on the front"},
         font={"size": 15},
     )
     return figure
 
 
-def _trace(records: Sequence[TrialRecord], index: int, *, is_on_front: bool) -> dict[str, Any]:
-    family = records[0].family
+def _trace(records: Sequence[TrialRecord], index: int) -> dict[str, Any]:
+    family, is_on_front = records[0].family, records[0].on_front
     colour = _COLOURS[index % len(_COLOURS)]
     symbol = _SYMBOLS[index % len(_SYMBOLS)]
     errors = [_percent(record.val_accuracy_sem) or 0.0 for record in records]
@@ -69,7 +68,7 @@ def _trace(records: Sequence[TrialRecord], index: int, *, is_on_front: bool) -> 
             "size": 12 if is_on_front else 8,
             "opacity": 1.0 if is_on_front else 0.6,
         },
-        "name": f"{family}, on the front" if is_on_front else family,
+        "name": family,
         "legendgroup": family,
         "text": [_hover(record) for record in records],
         "hovertemplate": "%{text}<extra></extra>",

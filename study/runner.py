@@ -71,21 +71,7 @@ def run(spec: StudySpec, home: Home | None = None, console: Console | None = Non
     stop = _Stop(spec.budget.minutes)
     with study_folder.only_driver(folder), Progress(scoreboard, console or Console()) as progress:
         progress.say(_headline(spec, dataset))
-        tracker = Tracker(spec, home, continues=study_folder.journal(folder).exists())
-        tracker.start()
-        with _ray(), stop.on_signals(progress):
-            tracker.wait_until_ready()
-            study_folder.store_spec(folder, spec)
-            search = open_search(spec, study_folder.journal(folder))
-            _add_earlier(scoreboard, search)
-            observer = Observer(tracker, scoreboard, progress)
-            try:
-                _fit(StudySearcher(spec, search), folder, observer, stop, dataset)
-            finally:
-                for number in scoreboard.running:
-                    tracker.interrupt_trial(number)
-                tracker.close(finished=stop.reason is None, front=scoreboard.summary())
-                shutil.rmtree(folder / _TUNE, ignore_errors=True)
+        _go_on(_Session(spec, home, dataset, scoreboard, progress, stop))
     failed = scoreboard.states["FAIL"]
     if failed and failed == scoreboard.ended:
         raise StudyError(f"all {failed} trials failed; the last one: {scoreboard.last}")
@@ -99,13 +85,53 @@ def run(spec: StudySpec, home: Home | None = None, console: Console | None = Non
     )
 
 
-def _fit(
-    searcher: StudySearcher, folder: Path, observer: Observer, stop: "_Stop", dataset: Dataset
-) -> None:
+@dataclass(frozen=True, slots=True)
+class _Session:
+    """What belongs to one run of a study."""
+
+    spec: StudySpec
+    home: Home
+    dataset: Dataset
+    scoreboard: Scoreboard
+    progress: Progress
+    stop: "_Stop"
+
+    @property
+    def folder(self) -> Path:
+        return self.home.study_folder(self.spec.name)
+
+
+def _go_on(session: _Session) -> None:
+    """Runs the trials that are left, from the first one of a new study on."""
+    spec, folder = session.spec, session.folder
+    journal = study_folder.journal(folder)
+    search = open_search(spec, journal) if journal.exists() else None
+    if search is not None:
+        _add_earlier(session.scoreboard, search)
+        if not StudySearcher(spec, search).remaining:
+            ended = session.scoreboard.ended
+            session.progress.say(f"all {ended} trials are done; --trials N asks for more")
+            return
+    tracker = Tracker(spec, session.home, continues=search is not None and bool(search.trials))
+    tracker.start()
+    # Ray starts while the tracker opens its store: each takes seconds.
+    with _ray(), session.stop.on_signals(session.progress):
+        tracker.wait_until_ready()
+        study_folder.store_spec(folder, spec)
+        searcher = StudySearcher(spec, search or open_search(spec, journal))
+        try:
+            _fit(session, searcher, tracker)
+        finally:
+            for number in session.scoreboard.running:
+                tracker.interrupt_trial(number)
+            finished = session.stop.reason is None
+            tracker.close(finished=finished, front=session.scoreboard.summary())
+            shutil.rmtree(folder / _TUNE, ignore_errors=True)
+
+
+def _fit(session: _Session, searcher: StudySearcher, tracker: Tracker) -> None:
     """Has Ray Tune run what the searcher asks for."""
-    if not searcher.remaining:
-        return
-    spec = searcher.spec
+    spec, dataset = session.spec, session.dataset
     resources = {"cpu": spec.resources.cpus, "gpu": spec.resources.gpus}
     trainable = tune.with_parameters(
         StudyTrainable,
@@ -127,9 +153,9 @@ def _fit(
         ),
         run_config=tune.RunConfig(
             name=_TUNE,
-            storage_path=str(folder),
-            callbacks=[observer],
-            stop=stop,
+            storage_path=str(session.folder),
+            callbacks=[Observer(tracker, session.scoreboard, session.progress)],
+            stop=session.stop,
             verbose=0,
             failure_config=tune.FailureConfig(max_failures=_LOST_WORKERS),
             checkpoint_config=tune.CheckpointConfig(num_to_keep=1, checkpoint_at_end=True),

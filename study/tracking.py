@@ -57,9 +57,10 @@ class Tracker:
         """A trial starts, or goes on."""
         self._put("begin_trial", trial.number, trial.architecture.label(), trial.to_dict())
 
-    def log_epoch(self, number: int, metrics: Mapping[str, float]) -> None:
-        """A trial's metrics after an epoch (`metrics["epochs"]` says which)."""
+    def log_epoch(self, number: int, metrics: Mapping[str, float], worker: str) -> None:
+        """A trial's metrics after an epoch (`metrics["epochs"]` says which), and who trained it."""
         self._put("trial_metrics", number, int(metrics["epochs"]), now(), dict(metrics))
+        self._put("mark_worker", number, worker)
 
     def end_trial(self, number: int, outcome: Outcome, model: Path | None = None) -> None:
         """A trial ended; `model` is a folder to store with it."""

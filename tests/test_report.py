@@ -30,14 +30,21 @@ RECORDS = [
 
 
 def test_the_figure_shows_complete_trials_by_family_and_the_front_with_errors():
-    traces = {trace.name: trace for trace in front_figure("made", RECORDS).data}
-    assert set(traces) == {"Pareto front", "dann-r", "dann-r, on the front", "vann, on the front"}
-    assert list(traces["Pareto front"].x) == [500, 5000]
-    assert list(traces["Pareto front"].y) == [80, 90]
-    assert list(traces["dann-r"].x) == [900]
-    assert traces["dann-r, on the front"].error_y.visible
-    assert not traces["dann-r"].error_y.visible
-    assert "somata: 8" in traces["vann, on the front"].text[0]
+    line, behind, dendritic, vanilla = front_figure("made", RECORDS).data
+    assert [trace.name for trace in (line, behind, dendritic, vanilla)] == [
+        "Pareto front",
+        "dann-r",
+        "dann-r",
+        "vann",
+    ]
+    assert list(line.x) == [500, 5000]
+    assert list(line.y) == [80, 90]
+    assert list(behind.x) == [900]
+    assert list(dendritic.x) == [500]
+    assert dendritic.error_y.visible
+    assert not behind.error_y.visible
+    assert [behind.showlegend, dendritic.showlegend] == [False, None]
+    assert "somata: 8" in vanilla.text[0]
 
 
 def test_the_report_needs_nothing_from_elsewhere(tmp_path):

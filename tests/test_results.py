@@ -48,7 +48,7 @@ def write(tracker, folder):
                 "macs": 90 * somata,
                 "epoch/val_accuracy": 0.5,
             }
-            tracker.log_epoch(number, metrics)
+            tracker.log_epoch(number, metrics, "host:1")
         if state == "INTERRUPTED":
             tracker.interrupt_trial(number)
             continue
@@ -179,6 +179,7 @@ def test_the_record_lies_in_mlflow_as_people_expect_it(home):
     assert tags == ["true", "true", "false"]
     first = children["0"]
     assert first.info.run_name == "0 dann-r D2 S16 K4"
+    assert first.data.tags["study.worker"] == "host:1"
     assert first.data.params["somata"] == "16"
     assert first.data.params["dataset"] == "digits"
     curve = client.get_metric_history(first.info.run_id, "epoch/val_accuracy")
@@ -197,7 +198,7 @@ def test_a_study_goes_on_in_the_runs_that_it_has(home):
     tracker.begin_trial(trial)
     for epoch in (1, 2):
         metrics = {"epochs": epoch, "val_accuracy": 0.7, "trainable_parameters": 800}
-        tracker.log_epoch(5, metrics | {"epoch/val_accuracy": 0.5})
+        tracker.log_epoch(5, metrics | {"epoch/val_accuracy": 0.5}, "host:2")
     tracker.end_trial(5, Outcome(state="COMPLETE"))
     tracker.close(finished=True, front={})
     after = results.records("made", home)

@@ -84,20 +84,31 @@ def test_a_network_can_be_taken_home(study_command, small_study, tmp_path):
     assert load_network(folder).architecture.family == best.family
 
 
-def test_workers_use_the_cpus_they_were_given(small_study, study_command, tmp_path):
-    def threads(home, name):
-        client = MlflowClient(Home.find(home).tracking_uri)
-        experiment = client.get_experiment_by_name(name).experiment_id
-        runs = client.search_runs([experiment], filter_string="tags.`study.role` = 'trial'")
-        return {run.data.metrics["threads"] for run in runs}
+def runs(home, name):
+    client = MlflowClient(Home.find(home).tracking_uri)
+    experiment = client.get_experiment_by_name(name).experiment_id
+    return client.search_runs([experiment], filter_string="tags.`study.role` = 'trial'")
 
-    assert threads(small_study.home, "small") == {1}
+
+def test_workers_are_warm_and_use_the_cpus_they_were_given(small_study, study_command, tmp_path):
+    trained = runs(small_study.home, "small")
+    assert len({run.data.tags["study.worker"] for run in trained}) == 2
+    assert {run.data.metrics["threads"] for run in trained} == {1}
     done = study_command(
         *("run", "--name", "wide", "--trials", 1, "--home", tmp_path),
         *("--set", "budget.epochs=1", "--set", "resources.cpus=2"),
     )
     assert done.returncode == 0, done.stderr
-    assert threads(tmp_path, "wide") == {2}
+    assert {run.data.metrics["threads"] for run in runs(tmp_path, "wide")} == {2}
+
+
+def test_a_study_ends_when_its_minutes_are_used_up(study_command, tmp_path):
+    arguments = ("run", "--name", "short", "--trials", 3, "--home", tmp_path)
+    limit = ("--set", "budget.epochs=5000", "--set", "budget.minutes=0.05")
+    done = study_command(*arguments, *limit)
+    assert done.returncode == 0, done.stderr
+    assert "stopped: its minutes are used up; go on with:" in done.stdout
+    assert set(study.status("short", Home.find(tmp_path)).states) <= {"INTERRUPTED"}
 
 
 def test_a_study_that_is_done_has_nothing_to_do_and_more_budget_goes_on(study_command, small_study):
@@ -109,6 +120,7 @@ def test_a_study_that_is_done_has_nothing_to_do_and_more_budget_goes_on(study_co
     assert states == {"COMPLETE": 9}
     again = study_command(*arguments, "--trials", 9, *changes)
     assert again.returncode == 0, again.stderr
+    assert "all 9 trials are done; --trials N asks for more" in again.stdout
     assert "small: Pareto front" in again.stdout
 
 

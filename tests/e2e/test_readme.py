@@ -1,0 +1,139 @@
+"""The README's snippets, run in the order in which a reader meets them."""
+
+import json
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from processes import ROOT, clean_environment
+
+import study
+from study.spec_file import read_toml
+
+pytestmark = pytest.mark.slow
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def snippets(language):
+    return re.findall(rf"```{language}\n(.*?)```", README, flags=re.DOTALL)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A folder as a reader has it: with the specs in it."""
+    folder = tmp_path_factory.mktemp("reader")
+    shutil.copytree(ROOT / "studies", folder / "studies")
+    return folder
+
+
+def shell(text, folder, **environment):
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", text],  # noqa: S607  # the reader's own shell
+        capture_output=True,
+        text=True,
+        cwd=folder,
+        env=clean_environment(**environment),
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_every_snippet_runs(folder, ray_head):
+    commands = [block for block in snippets("sh") if not block.startswith("make ")]
+    run, submit, look, ask = commands
+    assert "mine: Pareto front" in shell(run, folder)
+
+    assert "http://head:8265" in submit
+    shell(
+        submit.replace("http://head:8265", ray_head.address),
+        folder,
+        RAY_AUTH_TOKEN=ray_head.token,
+    )
+
+    lines = look.splitlines()
+    assert lines[-1].startswith("study ui")
+    assert "mine" in shell("\n".join(lines[:-1]), folder)
+    assert (folder / "front.html").stat().st_size > 1_000_000
+    _serves(folder)
+
+    assert "mine: best configurations" in shell(ask, folder)
+    assert (folder / "my-network" / "network.safetensors").exists()
+
+    for block in snippets("python"):
+        done = subprocess.run(
+            [sys.executable, "-c", block],
+            capture_output=True,
+            text=True,
+            cwd=folder,
+            env=clean_environment(),
+            timeout=120,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+
+
+def _serves(folder):
+    with subprocess.Popen(
+        ["study", "ui"],  # noqa: S607  # as the README has it
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=folder,
+        env=clean_environment(),
+    ) as server:
+        assert server.stdout.readline().startswith("MLflow UI: http://127.0.0.1:")
+        server.send_signal(signal.SIGINT)
+        assert server.wait(timeout=30) == 0
+
+
+def test_every_spec_in_it_is_valid_and_one_has_every_key(tmp_path):
+    short, long = snippets("toml")
+    for text in (short, long):
+        (tmp_path / "spec.toml").write_text(text)
+        spec = study.StudySpec.from_toml(tmp_path / "spec.toml")
+    given, known = read_toml(tmp_path / "spec.toml", []), spec.to_dict()
+    assert given.keys() == known.keys()
+    for section in ("space", "budget", "resources"):
+        assert given[section].keys() == known[section].keys()
+    assert given["dataset"].keys() | {"path"} == known["dataset"].keys()
+
+
+def test_what_it_says_are_defaults_are(tmp_path):
+    short, long = snippets("toml")
+    (tmp_path / "short.toml").write_text(short)
+    (tmp_path / "long.toml").write_text(long)
+    default = study.StudySpec.from_toml(tmp_path / "short.toml")
+    written = study.StudySpec.from_toml(tmp_path / "long.toml")
+    assert written.space == default.space
+    assert written.objectives == default.objectives
+    assert (written.replicates, written.sampler) == (default.replicates, default.sampler)
+    assert (written.budget.trials, written.budget.epochs) == (30, 15)
+
+
+def test_its_commands_and_files_exist():
+    targets = set(re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE))
+    (make,) = [block for block in snippets("sh") if block.startswith("make ")]
+    assert set(re.findall(r"^make (\w+)", make, flags=re.MULTILINE)) == {"study", "test"} <= targets
+    for link in re.findall(r"\]\(([^)]+)\)", README):
+        assert link.startswith("#") or (ROOT / link).exists(), link
+    tree = re.search(r"## The tree\n\n```text\n(.*?)```", README, flags=re.DOTALL).group(1)
+    for line in tree.splitlines():
+        assert Path(ROOT, line.split()[0]).exists(), line
+
+
+def test_its_table_is_the_committed_result():
+    result = json.loads((ROOT / "benchmarks/results/fashion_mnist.json").read_text())
+    for trial in result["trials"]:
+        if trial["on_front"]:
+            assert f"{trial['trainable_parameters']:,}" in README
+            assert f"{100 * trial['test_accuracy']:.2f} ± " in README
+    machine = result["machine"]
+    assert machine["processor"] in README
+    for name, version in machine["versions"].items():
+        assert f"{name} {version}" in README
