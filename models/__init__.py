@@ -10,10 +10,10 @@ if TYPE_CHECKING:
     from models.architecture import FAMILIES as FAMILIES
     from models.architecture import Architecture as Architecture
     from models.architecture import Family as Family
+    from models.building import build as build
     from models.counting import count_macs as count_macs
     from models.counting import count_parameters as count_parameters
     from models.network import Network as Network
-    from models.network import build as build
     from models.storage import load_network as load_network
     from models.storage import save_network as save_network
 
@@ -22,7 +22,7 @@ _SOURCES: Final = {
     "Architecture": "models.architecture",
     "Family": "models.architecture",
     "Network": "models.network",
-    "build": "models.network",
+    "build": "models.building",
     "count_macs": "models.counting",
     "count_parameters": "models.counting",
     "load_network": "models.storage",

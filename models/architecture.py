@@ -1,7 +1,7 @@
 """What is searched over: families as data, and one frozen architecture.
 
-A family says how the two halves of a dendrosomatic layer are wired; everything else is a size.
-Source: Chavlis & Poirazi, Nat Commun 2025;16:943, "Methods" (model family).
+A family says how the two halves of a dendrosomatic layer are wired; everything else is a size or an
+option. Source: Chavlis & Poirazi, Nat Commun 2025;16:943, "Methods" (model family).
 """
 
 import math
@@ -11,36 +11,83 @@ from typing import Final, Literal, TypeAlias
 ImageShape: TypeAlias = tuple[int, int, int]
 """(channels, height, width)."""
 
-INITIALIZATIONS: Final = ("fan_in", "glorot_dense")
+CHOICES: Final[dict[str, tuple[str, ...]]] = {
+    "initialization": ("fan_in", "glorot_dense"),
+    "synapse_draw": ("constant", "global"),
+    "cable_draw": ("constant", "global"),
+    "receptive_field": ("ring", "square"),
+    "synapses_per": ("dendrite", "channel"),
+}
+"""The values of each option that is a name, the default first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Family:
-    """How one dendrosomatic layer is wired.
+    """How one layer is wired.
 
-    `synapses`: which inputs a dendrite reads: `random` inputs, a `local` receptive field, or `all`.
-    `cables`: which dendrites a soma reads: its `own` only, or `all` of the layer.
+    `synapses`: which inputs a dendrite reads: `random` inputs; a receptive field of its own
+    (`local`) or one near those of its soma's other dendrites (`grouped`); `all`; or, for units that
+    share their weights over the image, those of a `convolution`.
+    `cables`: which dendrites a soma reads: its `own` only; as many, but drawn at random
+    (`shuffled`); or `all` of the layer. `none`: there are no dendrites, somata read the inputs.
     """
 
-    synapses: Literal["random", "local", "all"]
-    cables: Literal["own", "all"]
+    synapses: Literal["random", "local", "grouped", "all", "convolution"]
+    cables: Literal["own", "shuffled", "all", "none"]
     description: str
+
+    @property
+    def has_dendrites(self) -> bool:
+        """Whether there is a number of dendrites to choose."""
+        return self.cables != "none"
+
+    @property
+    def counts_synapses(self) -> bool:
+        """Whether there is a number of synapses to choose."""
+        return self.synapses != "all"
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        """The options that make a difference to the family, beyond those of every family."""
+        options = ["dendrite_slope"] if self.has_dendrites else []
+        if self.synapses == "random":
+            options.append("synapse_draw")
+        if self.cables == "shuffled":
+            options.append("cable_draw")
+        if self.synapses in ("local", "grouped"):
+            options.append("receptive_field")
+        if self.synapses in ("random", "local", "grouped"):
+            options.append("synapses_per")
+        return tuple(options)
+
+
+def _family(
+    synapses: Literal["random", "local", "grouped", "all", "convolution"],
+    cables: Literal["own", "shuffled", "all", "none"],
+    description: str,
+) -> Family:
+    return Family(synapses=synapses, cables=cables, description=description)
 
 
 FAMILIES: Final[dict[str, Family]] = {
-    "dann-r": Family(
-        synapses="random", cables="own", description="dendritic, each dendrite reads random inputs"
-    ),
-    "dann-lrf": Family(
-        synapses="local",
-        cables="own",
-        description="dendritic, each dendrite reads a receptive field of its own",
-    ),
-    "vann": Family(
-        synapses="all",
-        cables="all",
-        description="vanilla: fully connected, hidden widths dendrites x somata and somata",
-    ),
+    # The twelve of the paper.
+    "dann-r": _family("random", "own", "dendritic, random inputs"),
+    "dann-grf": _family("grouped", "own", "dendritic, receptive fields of a soma near each other"),
+    "dann-lrf": _family("local", "own", "dendritic, a receptive field for each dendrite"),
+    "pdann": _family("all", "own", "dendritic, every dendrite reads all inputs"),
+    "vann": _family("all", "all", "vanilla: fully connected"),
+    "vann-r": _family("random", "all", "vanilla, first half of each layer as in dann-r"),
+    "vann-grf": _family("grouped", "all", "vanilla, first half of each layer as in dann-grf"),
+    "vann-lrf": _family("local", "all", "vanilla, first half of each layer as in dann-lrf"),
+    "sann": _family("random", "shuffled", "sparse control: as dann-r, cables shuffled"),
+    "sann-grf": _family("grouped", "shuffled", "sparse control: as dann-grf, cables shuffled"),
+    "sann-lrf": _family("local", "shuffled", "sparse control: as dann-lrf, cables shuffled"),
+    "psann": _family("all", "shuffled", "sparse control: as pdann, cables shuffled"),
+    # Controls of other kinds.
+    "mlp": _family("all", "none", "dense multilayer perceptron of somata only"),
+    "sparse-mlp": _family("random", "none", "somata only, random inputs"),
+    "locally-connected": _family("local", "none", "somata only, a receptive field for each"),
+    "cnn": _family("convolution", "none", "convolutions of stride 2, flat readout"),
 }
 
 
@@ -48,56 +95,91 @@ FAMILIES: Final[dict[str, Family]] = {
 class Architecture:
     """One network to train, without its seeds and without the images it will read.
 
-    `dendrites` are counted per soma, `somata` and `synapses` (inputs of one dendrite) per layer.
-    `synapses` is None exactly for the families that read all inputs. `leaky_slope` is the slope of
-    the leaky ReLU below zero, after dendrites and after somata (the paper: 0.1).
-    `initialization` is `fan_in` (He's rule on the live connections) or `glorot_dense` (the paper's:
-    Glorot's rule on the widths of the dense matrix, of which only the live entries are kept).
+    Sizes: `dendrites` of each soma, `somata` of each layer (channels of a `cnn`), `synapses` of each
+    dendrite (of each soma where there are no dendrites; the area of the kernel of a `cnn`), `layers`.
+    A size that the family does not have is None.
 
-    Raises ValueError where a size is impossible whatever the images are.
+    `leaky_slope` is the slope of the leaky ReLU below zero (the paper: 0.1), `dendrite_slope` that of
+    dendrites if it differs (1: linear dendrites). `dropout` is the share of units silenced in training,
+    after dendrites and after somata.
+
+    `initialization`: `fan_in` (He's rule on the live connections) or `glorot_dense` (the paper's:
+    Glorot's rule on the widths of the dense matrix, of which only the live entries are kept).
+    `synapse_draw`, `cable_draw`: `constant`, each unit has the same number, or `global`, so many in
+    all are drawn over the whole matrix (the paper's code), which leaves some units with none.
+    `receptive_field`: the paper's `ring` rule, or a `square` patch.
+    `synapses_per`: with several channels, `synapses` counts the inputs of a `dendrite`, or its pixels,
+    each read in every `channel` (the paper's receptive fields).
+
+    Raises ValueError where a size or an option is impossible whatever the images are.
     """
 
     family: str
-    dendrites: int
     somata: int
+    dendrites: int | None = None
     synapses: int | None = None
     layers: int = 1
     leaky_slope: float = 0.1
+    dendrite_slope: float | None = None
+    dropout: float = 0.0
     initialization: str = "fan_in"
+    synapse_draw: str = "constant"
+    cable_draw: str = "constant"
+    receptive_field: str = "ring"
+    synapses_per: str = "dendrite"
 
     def __post_init__(self) -> None:
         if self.family not in FAMILIES:
             raise ValueError(f"`family` must be one of {', '.join(FAMILIES)}, got {self.family!r}")
-        for name in ("dendrites", "somata", "layers"):
+        family = FAMILIES[self.family]
+        for name in ("somata", "layers"):
             if getattr(self, name) < 1:
                 raise ValueError(f"`{name} >= 1` must hold, got {name}={getattr(self, name)}")
-        if not 0.0 <= self.leaky_slope <= 1.0:
+        self._check_size("dendrites", exists=family.has_dendrites)
+        self._check_size("synapses", exists=family.counts_synapses)
+        if (
+            family.synapses == "convolution"
+            and math.isqrt(self.synapses or 0) ** 2 != self.synapses
+        ):
             raise ValueError(
-                f"`0 <= leaky_slope <= 1` must hold, got leaky_slope={self.leaky_slope}"
-            )
-        if self.initialization not in INITIALIZATIONS:
-            raise ValueError(
-                f"`initialization` must be one of {', '.join(INITIALIZATIONS)}, "
-                f"got {self.initialization!r}"
-            )
-        if self.reads_all_inputs and self.synapses is not None:
-            raise ValueError(
-                f"`synapses` must be left out for family {self.family}, which reads all inputs, "
+                f"`synapses` must be the area of a square kernel for family {self.family}, "
                 f"got synapses={self.synapses}"
             )
-        if not self.reads_all_inputs and (self.synapses is None or self.synapses < 1):
+        for name in ("leaky_slope", "dendrite_slope"):
+            slope = getattr(self, name)
+            if slope is not None and not 0.0 <= slope <= 1.0:
+                raise ValueError(f"`0 <= {name} <= 1` must hold, got {name}={slope}")
+        if not 0.0 <= self.dropout < 1.0:
+            raise ValueError(f"`0 <= dropout < 1` must hold, got dropout={self.dropout}")
+        for name, values in CHOICES.items():
+            if getattr(self, name) not in values:
+                raise ValueError(
+                    f"`{name}` must be one of {', '.join(values)}, got {getattr(self, name)!r}"
+                )
+
+    def _check_size(self, name: str, *, exists: bool) -> None:
+        value = getattr(self, name)
+        if exists and (value is None or value < 1):
             raise ValueError(
-                f"`synapses >= 1` must hold for family {self.family}, got synapses={self.synapses}"
+                f"`{name} >= 1` must hold for family {self.family}, got {name}={value}"
+            )
+        if not exists and value is not None:
+            raise ValueError(
+                f"`{name}` must be left out for family {self.family}, which has none to choose, "
+                f"got {name}={value}"
             )
 
     @property
-    def reads_all_inputs(self) -> bool:
-        """Whether a dendrite reads every input, so that there is no synapse count to choose."""
-        return FAMILIES[self.family].synapses == "all"
+    def units(self) -> int:
+        """Units of the first half of a layer: dendrites, or somata where there are none."""
+        return self.somata * (self.dendrites or 1)
 
     def label(self) -> str:
         """A short name for people, such as `dann-lrf D4 S128 K16`."""
-        parts = [self.family, f"D{self.dendrites}", f"S{self.somata}"]
+        parts = [self.family]
+        if self.dendrites is not None:
+            parts.append(f"D{self.dendrites}")
+        parts.append(f"S{self.somata}")
         if self.synapses is not None:
             parts.append(f"K{self.synapses}")
         if self.layers > 1:
@@ -117,19 +199,31 @@ def soma_grid(somata: int) -> ImageShape:
     return (1, somata // width, width)
 
 
+def layer_shapes(architecture: Architecture, image_shape: ImageShape) -> list[ImageShape]:
+    """What each layer reads, the images first, and at the end what the readout reads."""
+    shapes = [image_shape]
+    for _ in range(architecture.layers):
+        if FAMILIES[architecture.family].synapses == "convolution":
+            _, height, width = shapes[-1]
+            shapes.append((architecture.somata, (height + 1) // 2, (width + 1) // 2))
+        else:
+            shapes.append(soma_grid(architecture.somata))
+    return shapes
+
+
 def check_fits(architecture: Architecture, image_shape: ImageShape) -> None:
     """Raises ValueError if a dendrite would need more inputs than a layer has.
 
-    A random dendrite reads single values, a local one pixels in all their channels, so the bound is
-    channels x height x width for the first and height x width for the second.
+    Where `synapses` counts pixels the bound is height x width, else channels x height x width.
     """
-    if architecture.synapses is None:
+    family = FAMILIES[architecture.family]
+    if architecture.synapses is None or family.synapses == "convolution":
         return
-    shapes = [image_shape] + [soma_grid(architecture.somata)] * (architecture.layers - 1)
-    local = FAMILIES[architecture.family].synapses == "local"
+    shapes = layer_shapes(architecture, image_shape)[:-1]
     for layer, (channels, height, width) in enumerate(shapes, start=1):
-        limit = height * width * (1 if local else channels)
-        unit = "pixels" if local else "inputs"
+        pixels = architecture.synapses_per == "channel" and channels > 1
+        limit = height * width * (1 if pixels else channels)
+        unit = "pixels" if pixels else "inputs"
         if architecture.synapses > limit:
             raise ValueError(
                 f"`synapses <= {unit}` must hold in layer {layer} of {architecture.family}, "

@@ -12,19 +12,19 @@ def weight_bound(
     architecture: Architecture,
     dense_fan_in: int,
     dense_fan_out: int,
-    live_fan_in: int,
+    live_fan_in: float,
     *,
-    hidden: bool,
+    slope: float | None,
 ) -> float:
     """The half width of the uniform distribution that the weights of a layer are drawn from.
 
     `glorot_dense`: sqrt(6 / (fan in + fan out)) of the dense matrix, as in the paper's code.
     `fan_in`: He's rule, sqrt(3 gain^2 / live fan in), with gain^2 = 2 / (1 + slope^2) before a
-    leaky ReLU (`hidden`) and 1 before the softmax; it keeps the variance of the activations.
+    leaky ReLU of that slope and 1 before the softmax (None); it keeps the activations' variance.
     """
     if architecture.initialization == "glorot_dense":
         return math.sqrt(6.0 / (dense_fan_in + dense_fan_out))
-    squared_gain = 2.0 / (1.0 + architecture.leaky_slope**2) if hidden else 1.0
+    squared_gain = 1.0 if slope is None else 2.0 / (1.0 + slope**2)
     return math.sqrt(3.0 * squared_gain / live_fan_in)
 
 

@@ -1,53 +1,81 @@
-"""The three layers that every family is made of. Each holds R replicates and live weights only.
+"""The layers that every family is made of. Each holds R replicates and live weights only.
 
 Activations are feature-major: R replicates, F features, B images, shape (R, F, B). So the batch is
-the inner dimension of every kernel, and a layer's input is, as it stands, the embedding table of a
-sparse layer: a dendrite is a bag, its synapses are the per-sample weights.
+the inner dimension of every kernel, and a layer's input is, as it stands, the table whose rows a
+sparse layer sums.
 """
 
-from typing import final
+from typing import Any, final
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from models.architecture import ImageShape
+from models.sparse_product import Pattern, sparse_product
+
 
 @final
 class SparseLayer(nn.Module):
-    """Units that read a fixed number of inputs each: dendrites with their synapses.
+    """Units that read some inputs each: dendrites with their synapses, or somata with drawn cables.
 
-    `connections`: (R, N, K) int32, for each of N units the inputs it reads, in 0..inputs-1.
-    `weight`: (R, N, K). Maps (R, inputs, B) to (R, N, B).
+    `connections`: one (inputs, offsets) pair a replicate, as in `models.wiring.Connections`; all
+    replicates have as many connections. `weight`: (R, connections). `inputs`: how many a replicate
+    reads from. Maps (R, inputs, B) to (R, units, B).
     """
 
-    def __init__(self, connections: Tensor, weight: Tensor, inputs: int) -> None:
+    def __init__(
+        self, connections: list[tuple[Tensor, Tensor]], weight: Tensor, inputs: int
+    ) -> None:
         super().__init__()
+        units = len(connections[0][1]) - 1
         self.inputs = inputs
-        replicates, units, fan_in = weight.shape
-        first_row = torch.arange(replicates, dtype=torch.int32).view(replicates, 1, 1) * inputs
         self.weight = nn.Parameter(weight)
-        self.bias = nn.Parameter(torch.zeros(replicates, units, 1))
-        self.table_rows: Tensor
-        # The replicates' inputs lie below one another in one table, so their rows are shifted.
-        self.register_buffer("table_rows", (connections + first_row).view(-1, fan_in))
+        self.bias = nn.Parameter(torch.zeros(len(weight), units, 1))
+        # The replicates are one block-diagonal matrix: replicate r reads from row r x inputs on.
+        columns = [read + r * inputs for r, (read, _) in enumerate(connections)]
+        ends = [offsets[1:] + r * weight.shape[1] for r, (_, offsets) in enumerate(connections)]
+        self.columns: Tensor
+        self.offsets: Tensor
+        self.register_buffer("columns", torch.cat(columns))
+        self.register_buffer("offsets", functional.pad(torch.cat(ends), (1, 0)))
+        self._pattern: Pattern | None = None
+        self._transposed: tuple[Pattern, Tensor] | None = None
+
+    def connections(self, replicate: int) -> tuple[Tensor, Tensor]:
+        """What each unit of a replicate reads, as (inputs, offsets)."""
+        units = self.bias.shape[1]
+        start = replicate * self.weight.shape[1]
+        offsets = self.offsets[replicate * units : (replicate + 1) * units + 1] - start
+        inputs = self.columns[start : start + self.weight.shape[1]]
+        return inputs - replicate * self.inputs, offsets
 
     @property
-    def connections(self) -> Tensor:
-        """The inputs that each unit reads, (R, N, K) int32."""
-        first_row = torch.arange(len(self.weight), dtype=torch.int32, device=self.weight.device)
-        return self.table_rows.view(self.weight.shape) - first_row.view(-1, 1, 1) * self.inputs
+    def pattern(self) -> Pattern:
+        """The live entries of all replicates, on the weights' device."""
+        if self._pattern is None:
+            width = len(self.weight) * self.inputs
+            self._pattern = Pattern.of(self.columns, self.offsets, width)
+        return self._pattern
+
+    @property
+    def transposed(self) -> tuple[Pattern, Tensor]:
+        """The transposed pattern, made when an input first needs a gradient."""
+        if self._transposed is None:
+            self._transposed = self.pattern.transposed()
+        return self._transposed
+
+    def _apply(self, *arguments: Any, **keywords: Any) -> "SparseLayer":  # noqa: ANN401  # of nn.Module
+        """After a move to another device or dtype the patterns are made anew."""
+        self._pattern = self._transposed = None
+        super()._apply(*arguments, **keywords)  # type: ignore[no-untyped-call]  # torch's
+        return self
 
     def forward(self, x: Tensor) -> Tensor:
-        replicates, units, fan_in = self.weight.shape
-        batch = x.shape[-1]
-        # A table that is only a transposed view is about 20 times slower; reshape copies it then.
-        total = functional.embedding_bag(
-            self.table_rows,
-            x.reshape(-1, batch),
-            per_sample_weights=self.weight.view(-1, fan_in),
-            mode="sum",
-        )
-        return total.view(replicates, units, batch) + self.bias
+        table = x.reshape(-1, x.shape[-1])
+        transposed = self.transposed if table.requires_grad else None
+        total = sparse_product(table, self.weight.view(-1), self.pattern, transposed)
+        return total.view(*self.bias.shape[:2], -1) + self.bias
 
 
 @final
@@ -70,7 +98,7 @@ class GroupedLayer(nn.Module):
 
 @final
 class DenseLayer(nn.Module):
-    """Units that read all inputs. `weight`: (R, N, inputs). Maps (R, inputs, B) to (R, N, B)."""
+    """Units that read all inputs. `weight`: (R, units, inputs). Maps (R, inputs, B) to (R, units, B)."""
 
     def __init__(self, weight: Tensor) -> None:
         super().__init__()
@@ -79,3 +107,31 @@ class DenseLayer(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return torch.baddbmm(self.bias, self.weight, x)
+
+
+@final
+class ConvolutionLayer(nn.Module):
+    """Units that share their weights over the image; stride 2, padded so that no pixel is left out.
+
+    `weight`: (R, units, channels, side, side). `shape`: the image read. Maps (R, inputs, B) to
+    (R, units x ceil(height / 2) x ceil(width / 2), B).
+    """
+
+    def __init__(self, weight: Tensor, shape: ImageShape) -> None:
+        super().__init__()
+        self.shape = shape
+        self.weight = nn.Parameter(weight)
+        self.bias = nn.Parameter(torch.zeros(*weight.shape[:2], 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        replicates, side = len(self.weight), self.weight.shape[-1]
+        _, height, width = self.shape
+        batch = x.shape[-1]
+        images = x.permute(2, 0, 1).reshape(batch, -1, height, width)
+        # Of a kernel with an even side the wider half lies below and to the right.
+        before, after = (side - 1) // 2, side // 2
+        images = functional.pad(images, (before, after, before, after))
+        features = functional.conv2d(
+            images, self.weight.flatten(0, 1), self.bias.flatten(), stride=2, groups=replicates
+        )
+        return features.view(batch, replicates, -1).permute(1, 2, 0).contiguous()

@@ -8,7 +8,8 @@ from typing import Final
 from safetensors.torch import load_file, save_file
 
 from models.architecture import Architecture
-from models.network import Network, build
+from models.building import build
+from models.network import Network
 
 LAYOUT: Final = 1
 TENSORS: Final = "network.safetensors"

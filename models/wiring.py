@@ -1,76 +1,217 @@
-"""Draws which inputs each dendrite reads, as index arrays; no mask is ever made.
+"""Draws which inputs each unit reads, as index arrays; no mask is ever made.
 
 Inputs are numbered as the flattened image (channels, height, width). One call wires one layer of
 one replicate, from a generator of its own.
 """
 
+import math
 from collections.abc import Callable
-from typing import Final, TypeAlias
+from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from models.architecture import ImageShape
-
-Connections: TypeAlias = NDArray[np.int32]
+from models.architecture import FAMILIES, Architecture, ImageShape
 
 
-def random_synapses(
-    generator: np.random.Generator, image_shape: ImageShape, dendrites: int, synapses: int
-) -> Connections:
-    """Distinct inputs for each dendrite, every subset equally likely; shape (dendrites, synapses).
+@dataclass(frozen=True, slots=True)
+class Connections:
+    """What each unit reads: unit u reads `inputs[offsets[u]:offsets[u + 1]]`, in rising order.
 
-    The paper's text: each dendrite has the same number of synapses (its code draws them over the
-    whole matrix, so that 16 is only the mean and dendrites may be empty). Floyd's sampling, all
-    dendrites at once: the memory is that of the result.
+    `inputs`: shape (connections,), int32. `offsets`: shape (units + 1,), int32.
     """
-    inputs = int(np.prod(image_shape))
-    chosen = np.full((dendrites, synapses), -1, dtype=np.int32)
-    for column, last in enumerate(range(inputs - synapses, inputs)):
-        drawn = generator.integers(0, last + 1, size=dendrites, dtype=np.int32)
-        taken = (chosen[:, :column] == drawn[:, None]).any(axis=1)
-        chosen[:, column] = np.where(taken, np.int32(last), drawn)
-    chosen.sort(axis=1)
-    return chosen
+
+    inputs: NDArray[np.int32]
+    offsets: NDArray[np.int32]
+
+    @classmethod
+    def of(cls, rows: NDArray[np.integer]) -> "Connections":
+        """The connections of units that read as many inputs each; rows of shape (units, inputs)."""
+        inputs = np.sort(rows, axis=1).astype(np.int32)
+        offsets = np.arange(0, inputs.size + 1, inputs.shape[1], dtype=np.int32)
+        return cls(inputs.ravel(), offsets)
 
 
-def local_synapses(
-    generator: np.random.Generator, image_shape: ImageShape, dendrites: int, synapses: int
+def draw_synapses(
+    generator: np.random.Generator, architecture: Architecture, shape: ImageShape
 ) -> Connections:
-    """A receptive field for each dendrite; shape (dendrites, synapses x channels).
+    """What each dendrite of a layer reads; dendrites jD..jD+D-1 are those of soma j.
 
-    The paper's ring rule: centres are uniform over the pixels; the 3 x 3 block around the centre
-    comes first, then whole rings one pixel further out, and of the last ring that is needed (of the
-    block itself, if it is larger than the field) a random part. All channels of a pixel are read.
+    Each has `synapses` distinct inputs, or `synapses` pixels in all their channels.
+    Families that read all inputs, or convolve, have nothing to draw.
     """
-    channels, height, width = image_shape
-    centre_row = generator.integers(0, height, size=dendrites)
-    centre_column = generator.integers(0, width, size=dendrites)
+    family = FAMILIES[architecture.family]
+    connections = _PATTERNS[family.synapses](generator, architecture, shape)
+    if family.cables != "shuffled" or architecture.cable_draw == "global":
+        return connections
+    # A dendrite's place says which soma it belongs to, so shuffled cables are shuffled dendrites.
+    rows = connections.inputs.reshape(architecture.units, -1)
+    return Connections.of(generator.permutation(rows, axis=0))
 
-    # A field at the corner of the image must still find enough pixels within the radius.
+
+def draw_over_matrix(
+    generator: np.random.Generator, units: int, inputs: int, total: int
+) -> Connections:
+    """`total` distinct connections, every subset of the whole (units x inputs) matrix equally likely.
+
+    So a unit has total / units connections in the mean, and may have none (the paper's code).
+    First how many each unit has, then which: the matrix itself is never made.
+    """
+    counts = generator.multivariate_hypergeometric([inputs] * units, total, method="marginals")
+    offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int32)
+    drawn = np.empty(total, dtype=np.int32)
+    for count in np.unique(counts[counts > 0]):
+        alike = np.flatnonzero(counts == count)
+        rows = np.sort(_distinct(generator, len(alike), inputs, int(count)), axis=1)
+        drawn[offsets[alike][:, None] + np.arange(count)] = rows
+    return Connections(drawn, offsets)
+
+
+def _random(
+    generator: np.random.Generator, architecture: Architecture, shape: ImageShape
+) -> Connections:
+    """Inputs from anywhere in the image."""
+    channels, height, width = shape
+    synapses = architecture.synapses or 0
+    if architecture.synapse_draw == "global":
+        total = synapses * architecture.units
+        total *= channels if architecture.synapses_per == "channel" else 1
+        return draw_over_matrix(generator, architecture.units, channels * height * width, total)
+    if architecture.synapses_per == "channel":
+        pixels = _distinct(generator, architecture.units, height * width, synapses)
+        return Connections.of(_all_channels(pixels, shape))
+    inputs = channels * height * width
+    return Connections.of(_distinct(generator, architecture.units, inputs, synapses))
+
+
+def _local(
+    generator: np.random.Generator, architecture: Architecture, shape: ImageShape
+) -> Connections:
+    """A receptive field anywhere in the image."""
+    _, height, width = shape
+    rows = generator.integers(0, height, size=architecture.units)
+    columns = generator.integers(0, width, size=architecture.units)
+    return _fields(generator, architecture, shape, rows * width + columns)
+
+
+def _grouped(
+    generator: np.random.Generator, architecture: Architecture, shape: ImageShape
+) -> Connections:
+    """One centre a soma; the fields of its dendrites are centred on distinct pixels around it.
+
+    Those pixels follow the ring rule. If a soma has more dendrites than the image has pixels, the
+    pixels are used again.
+    """
+    _, height, width = shape
+    dendrites = architecture.dendrites or 1
+    somata = generator.integers(0, height * width, size=architecture.somata)
+    distinct = min(dendrites, height * width)
+    centres = _ring(generator, (1, height, width), somata, distinct)
+    centres = generator.permuted(centres, axis=1)
+    again = np.arange(dendrites) % distinct
+    return _fields(generator, architecture, shape, centres[:, again].ravel())
+
+
+def _fields(
+    generator: np.random.Generator,
+    architecture: Architecture,
+    shape: ImageShape,
+    centres: NDArray[np.integer],
+) -> Connections:
+    """A receptive field around each centre; where `synapses` counts pixels, in all channels."""
+    synapses = architecture.synapses or 0
+    field = _ring if architecture.receptive_field == "ring" else _square
+    if architecture.synapses_per == "channel":
+        pixels = field(generator, (1, *shape[1:]), centres, synapses)
+        return Connections.of(_all_channels(pixels, shape))
+    return Connections.of(field(generator, shape, centres, synapses))
+
+
+def _ring(
+    generator: np.random.Generator, shape: ImageShape, centres: NDArray[np.integer], count: int
+) -> NDArray[np.integer]:
+    """The paper's rule: the 3 x 3 block around the centre, then whole rings one pixel further out.
+
+    Of the last ring that is needed (of the block, if it is larger than the field) a random part.
+    """
+    channels, height, width = shape
+    # A field at the corner of the image must still find enough within the radius.
     radius = 1
-    while min(radius + 1, height) * min(radius + 1, width) < synapses:
+    while channels * min(radius + 1, height) * min(radius + 1, width) < count:
         radius += 1
     offsets = np.arange(-radius, radius + 1)
     row_offset, column_offset = (grid.ravel() for grid in np.meshgrid(offsets, offsets))
-    rows = centre_row[:, None] + row_offset
-    columns = centre_column[:, None] + column_offset
-    ring = np.maximum(1, np.maximum(np.abs(row_offset), np.abs(column_offset)))
-
-    # Within a ring the order is random; outside of the image it is never reached.
-    order = ring + generator.random(rows.shape)
+    rows = centres[:, None] // width + row_offset
+    columns = centres[:, None] % width + column_offset
     inside = (rows >= 0) & (rows < height) & (columns >= 0) & (columns < width)
-    order[~inside] = np.inf
-    nearest = np.argpartition(order, synapses - 1, axis=1)[:, :synapses]
-    pixels = np.take_along_axis(rows * width + columns, nearest, axis=1)
-    pixels.sort(axis=1)
+    ring = np.maximum(1, np.maximum(np.abs(row_offset), np.abs(column_offset)))
+    rank = np.where(inside, ring, np.inf)
+    return _first(generator, shape, rows * width + columns, rank, count)
 
+
+def _square(
+    generator: np.random.Generator, shape: ImageShape, centres: NDArray[np.integer], count: int
+) -> NDArray[np.integer]:
+    """The smallest square patch that holds the field, inside the image and near the centre.
+
+    If it holds more than the field, a random part of it.
+    """
+    channels, height, width = shape
+    side = math.isqrt(max(0, -(-count // channels) - 1)) + 1
+    tall, wide = min(side, height), min(side, width)
+    # A patch that the image cuts short on one side grows on the other.
+    while channels * tall * wide < count:
+        tall, wide = min(tall + 1, height), min(wide + 1, width)
+    top = np.clip(centres // width - tall // 2, 0, height - tall)
+    left = np.clip(centres % width - wide // 2, 0, width - wide)
+    row_offset, column_offset = (grid.ravel() for grid in np.mgrid[:tall, :wide])
+    pixels = (top[:, None] + row_offset) * width + left[:, None] + column_offset
+    return _first(generator, shape, pixels, np.zeros(pixels.shape), count)
+
+
+def _first(
+    generator: np.random.Generator,
+    shape: ImageShape,
+    pixels: NDArray[np.integer],
+    rank: NDArray[np.floating],
+    count: int,
+) -> NDArray[np.integer]:
+    """For each unit the `count` inputs of lowest rank among its pixels, in every channel.
+
+    `pixels` and `rank` have shape (units, candidates); equal ranks are in random order.
+    """
+    channels, height, width = shape
     planes = np.arange(channels) * height * width
-    fields = planes[None, :, None] + pixels[:, None, :]
-    result: Connections = fields.reshape(dendrites, -1).astype(np.int32)
-    return result
+    inputs = (planes[None, :, None] + pixels[:, None, :]).reshape(len(pixels), -1)
+    if count == inputs.shape[1]:
+        return inputs
+    order = np.tile(rank, (1, channels)) + generator.random(inputs.shape)
+    chosen = np.argpartition(order, count - 1, axis=1)[:, :count]
+    return np.take_along_axis(inputs, chosen, axis=1)
 
 
-SYNAPSE_PATTERNS: Final[
-    dict[str, Callable[[np.random.Generator, ImageShape, int, int], Connections]]
-] = {"random": random_synapses, "local": local_synapses}
+def _distinct(
+    generator: np.random.Generator, units: int, inputs: int, count: int
+) -> NDArray[np.int32]:
+    """`count` distinct inputs for each unit, every subset equally likely; shape (units, count).
+
+    Floyd's sampling, all units at once: the memory is that of the result.
+    """
+    chosen = np.full((units, count), -1, dtype=np.int32)
+    for column, last in enumerate(range(inputs - count, inputs)):
+        drawn = generator.integers(0, last + 1, size=units, dtype=np.int32)
+        taken = (chosen[:, :column] == drawn[:, None]).any(axis=1)
+        chosen[:, column] = np.where(taken, np.int32(last), drawn)
+    return chosen
+
+
+def _all_channels(pixels: NDArray[np.integer], shape: ImageShape) -> NDArray[np.integer]:
+    channels, height, width = shape
+    planes = np.arange(channels) * height * width
+    return (planes[None, :, None] + pixels[:, None, :]).reshape(len(pixels), -1)
+
+
+_PATTERNS: Final[
+    dict[str, Callable[[np.random.Generator, Architecture, ImageShape], Connections]]
+] = {"random": _random, "local": _local, "grouped": _grouped}

@@ -6,11 +6,15 @@ In a spec a plain value is fixed, a list is a choice, a table with low and high 
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, TypeAlias
+from typing import Annotated, Final, TypeAlias
 
 from pydantic import BeforeValidator, PlainSerializer
 
+from models.architecture import CHOICES
+
 Value: TypeAlias = int | float | str
+
+SCHEDULES: Final = ("constant", "cosine", "one_cycle")
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,9 +116,13 @@ _as_plain = PlainSerializer(to_plain)
 Counts = Annotated[Dimension, BeforeValidator(_Rule(kind=int, low=1)), _as_plain]
 Slopes = Annotated[Dimension, BeforeValidator(_Rule(kind=float, low=0, high=1)), _as_plain]
 LearningRates = Annotated[Dimension, BeforeValidator(_Rule(kind=float, low=1e-8)), _as_plain]
-Schedules = Annotated[
-    Dimension, BeforeValidator(_Names(("constant", "cosine", "one_cycle"))), _as_plain
-]
+Dropouts = Annotated[Dimension, BeforeValidator(_Rule(kind=float, low=0, high=0.95)), _as_plain]
+Schedules = Annotated[Dimension, BeforeValidator(_Names(SCHEDULES)), _as_plain]
 Initializations = Annotated[
-    Dimension, BeforeValidator(_Names(("fan_in", "glorot_dense"))), _as_plain
+    Dimension, BeforeValidator(_Names(CHOICES["initialization"])), _as_plain
 ]
+Draws = Annotated[Dimension, BeforeValidator(_Names(CHOICES["synapse_draw"])), _as_plain]
+ReceptiveFields = Annotated[
+    Dimension, BeforeValidator(_Names(CHOICES["receptive_field"])), _as_plain
+]
+SynapseUnits = Annotated[Dimension, BeforeValidator(_Names(CHOICES["synapses_per"])), _as_plain]

@@ -34,7 +34,7 @@ class Progress:
         if self._live is not None:
             self._live.update(self._table())
             self._live.stop()
-        elif self._scoreboard.last != self._shown:
+        elif self._scoreboard.last not in ("", self._shown):
             self._line()
 
     def update(self) -> None:

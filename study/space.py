@@ -1,6 +1,7 @@
 """The only statement of the search space: what a trial may be, asked from Optuna define-by-run."""
 
-from typing import Any, TypeVar
+import math
+from typing import Any
 
 import optuna
 
@@ -9,8 +10,6 @@ from study.dimension import Choice, Dimension, bounds
 from study.errors import SpecError
 from study.spec import StudySpec
 from study.train import TrainingSettings
-
-Setting = TypeVar("Setting", int, float, str)
 
 
 def suggest(
@@ -21,16 +20,26 @@ def suggest(
     A setting with one value is not asked for, and neither is one that the family does not have.
     """
     space = spec.space
-    family = _ask(trial, "family", Choice(spec.families))
-    reads_all_inputs = FAMILIES[family].synapses == "all"
+    name = _ask(trial, "family", Choice(spec.families))
+    family = FAMILIES[name]
+    synapses = _ask(trial, "synapses", space.synapses) if family.counts_synapses else None
+    if family.synapses == "convolution":
+        synapses = math.isqrt(synapses or 0) ** 2
+    options = {option: getattr(space, option) for option in family.options}
     architecture = Architecture(
-        family=family,
+        family=name,
         somata=_ask(trial, "somata", space.somata),
-        dendrites=_ask(trial, "dendrites", space.dendrites),
-        synapses=None if reads_all_inputs else _ask(trial, "synapses", space.synapses),
+        dendrites=_ask(trial, "dendrites", space.dendrites) if family.has_dendrites else None,
+        synapses=synapses,
         layers=_ask(trial, "layers", space.layers),
         leaky_slope=_ask(trial, "leaky_slope", space.leaky_slope),
+        dropout=_ask(trial, "dropout", space.dropout),
         initialization=_ask(trial, "initialization", space.initialization),
+        **{
+            option: _ask(trial, option, dimension)
+            for option, dimension in options.items()
+            if dimension is not None
+        },
     )
     training = TrainingSettings(
         epochs=spec.budget.epochs,
@@ -55,20 +64,24 @@ def _ask(trial: optuna.trial.BaseTrial, name: str, dimension: Dimension) -> Any:
 def check_space(spec: StudySpec, image_shape: ImageShape) -> None:
     """Raises SpecError if any architecture of the space cannot read the images.
 
-    The tightest case is looked at: most synapses, fewest somata, most layers.
+    The tightest cases are looked at: most synapses, fewest somata, most layers.
     """
-    _, synapses = bounds(spec.space.synapses)
-    somata, _ = bounds(spec.space.somata)
-    _, layers = bounds(spec.space.layers)
-    for family in spec.families:
-        if FAMILIES[family].synapses == "all":
+    space = spec.space
+    _, synapses = bounds(space.synapses)
+    somata, _ = bounds(space.somata)
+    _, layers = bounds(space.layers)
+    for name in spec.families:
+        family = FAMILIES[name]
+        if family.synapses in ("all", "convolution"):
             continue
         tightest = Architecture(
-            family=family,
-            dendrites=1,
+            family=name,
+            dendrites=1 if family.has_dendrites else None,
             somata=int(somata),
             synapses=int(synapses),
             layers=int(layers),
+            # Pixels are fewer than inputs, and "channel" sorts before "dendrite".
+            synapses_per=str(bounds(space.synapses_per)[0]),
         )
         try:
             check_fits(tightest, image_shape)

@@ -18,11 +18,15 @@ from models.architecture import FAMILIES
 from study.dimension import (
     Choice,
     Counts,
+    Draws,
+    Dropouts,
     Initializations,
     LearningRates,
     Range,
+    ReceptiveFields,
     Schedules,
     Slopes,
+    SynapseUnits,
 )
 from study.metrics import METRICS, Direction
 from study.spec_file import nearest, parse, read_toml
@@ -65,7 +69,8 @@ class DatasetSpec(_Section):
 class Space(_Section):
     """What is searched: a plain value is fixed, a list a choice, a table with low and high a range.
 
-    `synapses` is not used by families that read all inputs.
+    The names are those of `models.Architecture` and `study.train.TrainingSettings`. What a family
+    does not have is not asked for it. A `cnn` takes the largest square kernel that `synapses` allow.
     """
 
     somata: Counts = Choice((32, 64, 128, 256))
@@ -73,7 +78,13 @@ class Space(_Section):
     synapses: Counts = Choice((16,))
     layers: Counts = Choice((1,))
     leaky_slope: Slopes = Choice((0.1,))
+    dendrite_slope: Slopes | None = None
+    dropout: Dropouts = Choice((0.0,))
     initialization: Initializations = Choice(("fan_in",))
+    synapse_draw: Draws = Choice(("constant",))
+    cable_draw: Draws = Choice(("constant",))
+    receptive_field: ReceptiveFields = Choice(("ring",))
+    synapses_per: SynapseUnits = Choice(("dendrite",))
     learning_rate: LearningRates = Range(low=1e-3, high=1e-2, log=True, integer=False)
     schedule: Schedules = Choice(("cosine",))
     batch_size: Counts = Choice((128,))

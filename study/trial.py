@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from ray import tune
 
 from models.architecture import Architecture
+from models.building import build
 from models.counting import count_macs, count_parameters
-from models.network import Network, build
+from models.network import Network
 from models.storage import save_network
 from study.data import Dataset
 from study.train import EpochMetrics, Estimate, TrainingSettings, evaluate, train

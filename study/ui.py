@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -43,6 +44,9 @@ def serve(home: Home, port: int | None, say: Callable[[str], None]) -> None:
         stderr=subprocess.DEVNULL,
     )
     address = f"http://{_HOST}:{port}"
+    # Said outright: where a shell started the command in the background, Ctrl-C is ignored.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _stop)
     try:
         _wait(server, address)
         say(f"MLflow UI: {address} (Ctrl-C ends it)")
@@ -53,6 +57,10 @@ def serve(home: Home, port: int | None, say: Callable[[str], None]) -> None:
     finally:
         server.terminate()
         server.wait()
+
+
+def _stop(*_: object) -> None:
+    raise KeyboardInterrupt
 
 
 def _port(wanted: int | None) -> int:

@@ -4,9 +4,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from models.architecture import Architecture
-from models.layers import DenseLayer, GroupedLayer, SparseLayer
-from models.network import Layer, Network
+from models.architecture import FAMILIES, Architecture
+from models.layers import ConvolutionLayer, DenseLayer, GroupedLayer, SparseLayer
+from models.network import Network
+from models.stage import Layer
 
 
 def dense_weight(layer: Layer, replicate: int) -> Tensor:
@@ -17,36 +18,44 @@ def dense_weight(layer: Layer, replicate: int) -> Tensor:
     if isinstance(layer, GroupedLayer):
         return torch.block_diag(*weight)
     assert isinstance(layer, SparseLayer)
-    inputs = layer.inputs
-    matrix = torch.zeros(weight.shape[0], inputs, dtype=weight.dtype)
-    return matrix.scatter_add(1, layer.connections[replicate].long(), weight)
+    inputs, offsets = layer.connections(replicate)
+    units = torch.repeat_interleave(torch.arange(len(offsets) - 1), torch.diff(offsets))
+    matrix = torch.zeros(len(offsets) - 1, layer.inputs, dtype=weight.dtype)
+    return matrix.index_put((units, inputs.long()), weight)
 
 
 def masked_dense_logits(network: Network, images: Tensor, replicate: int) -> Tensor:
     """The logits of one replicate, by dense matrices; images of shape (batch, ...)."""
     x = images.flatten(1)
-    for layer in network.hidden:
-        x = functional.linear(x, dense_weight(layer, replicate), layer.bias[replicate, :, 0])
-        x = functional.leaky_relu(x, network.architecture.leaky_slope)
-    readout = network.readout
-    return functional.linear(x, dense_weight(readout, replicate), readout.bias[replicate, :, 0])
+    for stage in network.stages:
+        slopes = stage.slopes if stage.cables is not None else stage.slopes[1:]
+        for layer, slope in zip(stage.layers, slopes, strict=True):
+            x = functional.leaky_relu(_apply(layer, x, replicate), slope)
+    return _apply(network.readout, x, replicate)
 
 
-def paper_parameters(architecture: Architecture, inputs: int, classes: int, channels: int) -> int:
-    """Trainable parameters by the paper's formulas, with the true inputs, classes and channels.
+def _apply(layer: Layer, x: Tensor, replicate: int) -> Tensor:
+    bias = layer.bias[replicate, :, 0]
+    if isinstance(layer, ConvolutionLayer):
+        side = layer.weight.shape[-1]
+        before, after = (side - 1) // 2, side // 2
+        padded = functional.pad(x.view(-1, *layer.shape), (before, after, before, after))
+        return functional.conv2d(padded, layer.weight[replicate], bias, stride=2).flatten(1)
+    return functional.linear(x, dense_weight(layer, replicate), bias)
 
-    Where a deeper vanilla network is counted, layers after the first read S inputs, not I (the
-    paper's code reuses I).
+
+def paper_parameters(architecture: Architecture, inputs: int, classes: int) -> int:
+    """Trainable parameters by the paper's formulas, for images of one channel.
+
+    Where the published code is wrong this is right: in deeper networks, families that read all
+    inputs read S inputs from the second layer on, not I; classes and inputs are the data set's.
     """
-    dendrites, somata = architecture.dendrites, architecture.somata
+    family = FAMILIES[architecture.family]
+    dendrites, somata = architecture.dendrites or 0, architecture.somata
     total = (somata + 1) * classes
     for layer in range(architecture.layers):
-        wide = inputs if layer == 0 else somata
-        if architecture.family == "vann":
-            total += (wide + 1) * dendrites * somata + (dendrites * somata + 1) * somata
-            continue
-        fan_in = architecture.synapses or 0
-        if architecture.family == "dann-lrf" and layer == 0:
-            fan_in *= channels
-        total += (fan_in + 1) * dendrites * somata + (dendrites + 1) * somata
+        read = inputs if layer == 0 else somata
+        fan_in = read if family.synapses == "all" else architecture.synapses or 0
+        cables = dendrites * somata if family.cables == "all" else dendrites
+        total += (fan_in + 1) * dendrites * somata + (cables + 1) * somata
     return total

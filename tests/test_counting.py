@@ -1,67 +1,108 @@
 import pytest
+from architectures import PAPER, architecture
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from oracle import dense_weight, paper_parameters
 
-from models import FAMILIES, Architecture, build, count_macs, count_parameters
+from models import FAMILIES, build, count_macs, count_parameters
+from models.layers import ConvolutionLayer
 
 
 @pytest.mark.parametrize(
-    ("dendrites", "somata", "dendritic", "vanilla"),
+    ("dendrites", "somata", "dendritic", "vanilla_field", "partial", "vanilla"),
     [
         # The paper's own counts for 784 inputs, 16 synapses, 10 classes.
-        (1, 32, 938, 26_506),
-        (1, 128, 3_722, 118_282),
-        (2, 256, 12_042, 535_818),
-        (4, 128, 10_634, 468_874),
-        (4, 512, 42_506, 2_661_898),
+        (1, 32, 938, 1_930, 25_514, 26_506),
+        (1, 128, 3_722, 19_978, 102_026, 118_282),
+        (2, 256, 12_042, 142_602, 405_258, 535_818),
+        (4, 128, 10_634, 75_658, 403_850, 468_874),
     ],
 )
-def test_counts_are_the_papers(dendrites, somata, dendritic, vanilla):
-    shape = (1, 28, 28)
-    for family in ("dann-r", "dann-lrf"):
-        sparse = Architecture(family=family, dendrites=dendrites, somata=somata, synapses=16)
-        assert count_parameters(build(sparse, shape, 10, [0])) == dendritic
-    dense = Architecture(family="vann", dendrites=dendrites, somata=somata)
-    assert count_parameters(build(dense, shape, 10, [0])) == vanilla
+def test_counts_are_the_papers(dendrites, somata, dendritic, vanilla_field, partial, vanilla):
+    expected = dict.fromkeys(("dann-r", "dann-grf", "dann-lrf"), dendritic)
+    expected |= dict.fromkeys(("sann", "sann-grf", "sann-lrf"), dendritic)
+    expected |= dict.fromkeys(("vann-r", "vann-grf", "vann-lrf"), vanilla_field)
+    expected |= {"pdann": partial, "psann": partial, "vann": vanilla}
+    assert set(expected) == set(PAPER)
+    for family, parameters in expected.items():
+        wanted = architecture(family, dendrites=dendrites, somata=somata, synapses=16)
+        assert count_parameters(build(wanted, (1, 28, 28), 10, [0])) == parameters
 
 
-def test_colour_is_counted_truly():
-    # CIFAR-10: 16 pixels in three channels for a local dendrite, 16 values for a random one.
-    shape = (3, 32, 32)
-    local = Architecture(family="dann-lrf", dendrites=4, somata=512, synapses=16)
-    random = Architecture(family="dann-r", dendrites=4, somata=512, synapses=16)
-    assert count_parameters(build(local, shape, 10, [0])) == 108_042
-    assert count_parameters(build(random, shape, 10, [0])) == 42_506
+@pytest.mark.parametrize(
+    ("family", "per", "parameters"),
+    [
+        # CIFAR-10: 16 inputs a dendrite, or 16 pixels in three channels.
+        ("dann-r", "dendrite", 42_506),
+        ("dann-lrf", "dendrite", 42_506),
+        ("dann-r", "channel", 108_042),
+        ("dann-lrf", "channel", 108_042),
+        ("dann-grf", "channel", 108_042),
+    ],
+)
+def test_colour_is_counted_truly(family, per, parameters):
+    wanted = architecture(family, dendrites=4, somata=512, synapses=16, synapses_per=per)
+    assert count_parameters(build(wanted, (3, 32, 32), 10, [0])) == parameters
 
 
-@settings(max_examples=60, deadline=None)
+def test_more_classes_and_deeper_networks_are_counted_truly():
+    """The published analysis counts ten classes and 784 inputs for every data set and layer."""
+    wanted = architecture("dann-r", dendrites=4, somata=512, synapses=16)
+    assert count_parameters(build(wanted, (1, 28, 28), 47, [0])) == 61_487
+    deep = architecture("dann-lrf", dendrites=8, somata=128, synapses=16, layers=2)
+    assert count_parameters(build(deep, (1, 28, 28), 10, [0])) == 38_410
+    vanilla = architecture("vann", dendrites=8, somata=128, layers=2)
+    second = (128 + 1) * 1024 + (1024 + 1) * 128
+    first = (784 + 1) * 1024 + (1024 + 1) * 128
+    assert count_parameters(build(vanilla, (1, 28, 28), 10, [0])) == first + second + 1290
+
+
+@settings(max_examples=80)
 @given(
-    family=st.sampled_from(sorted(FAMILIES)),
+    family=st.sampled_from(PAPER),
     dendrites=st.integers(1, 5),
     somata=st.integers(4, 12),
     synapses=st.integers(1, 4),
     layers=st.integers(1, 3),
-    channels=st.integers(1, 3),
     classes=st.integers(2, 5),
     replicates=st.integers(1, 3),
+    draw=st.sampled_from(["constant", "global"]),
 )
 def test_counts_equal_the_closed_formula_and_the_weights_that_connect(
-    family, dendrites, somata, synapses, layers, channels, classes, replicates
+    family, dendrites, somata, synapses, layers, classes, replicates, draw
 ):
-    architecture = Architecture(
-        family=family,
-        dendrites=dendrites,
-        somata=somata,
-        synapses=None if FAMILIES[family].synapses == "all" else synapses,
-        layers=layers,
-    )
-    shape = (channels, 4, 5)
-    network = build(architecture, shape, classes, list(range(replicates)))
-    expected = paper_parameters(architecture, channels * 20, classes, channels)
-    assert count_parameters(network) == expected
+    sizes = {"dendrites": dendrites, "somata": somata, "synapses": synapses, "layers": layers}
+    wanted = architecture(family, **sizes, synapse_draw=draw, cable_draw=draw)
+    network = build(wanted, (1, 4, 5), classes, list(range(replicates)))
+    assert count_parameters(network) == paper_parameters(wanted, 20, classes)
+    for replicate in range(replicates):
+        live = sum(int((dense_weight(layer, replicate) != 0).sum()) for layer in network.layers)
+        biases = sum(layer.bias[0].numel() for layer in network.layers)
+        assert count_macs(network) == live
+        assert count_parameters(network) == live + biases
 
-    live = sum(int((dense_weight(layer, 0) != 0).sum()) for layer in network.layers)
-    biases = sum(layer.bias[0].numel() for layer in network.layers)
-    assert count_macs(network) == live
-    assert count_parameters(network) == live + biases
+
+def test_controls_are_counted():
+    counts = {
+        family: count_parameters(
+            build(architecture(family, somata=20, synapses=9), (1, 8, 8), 10, [0])
+        )
+        for family in FAMILIES
+        if family not in PAPER
+    }
+    readout = 21 * 10
+    assert counts == {
+        "mlp": 65 * 20 + readout,
+        "sparse-mlp": 10 * 20 + readout,
+        "locally-connected": 10 * 20 + readout,
+        "cnn": 10 * 20 + (20 * 16 + 1) * 10,
+    }
+
+
+def test_a_convolution_uses_its_weights_at_every_position():
+    network = build(architecture("cnn", somata=5, synapses=9), (2, 7, 8), 3, [0, 1])
+    convolution, readout = network.layers
+    assert isinstance(convolution, ConvolutionLayer)
+    positions = 4 * 4
+    assert count_macs(network) == positions * 5 * 2 * 9 + 5 * positions * 3
+    assert readout.weight.shape == (2, 3, 5 * positions)

@@ -1,5 +1,5 @@
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import pytest
 import torch
@@ -80,15 +80,7 @@ def test_every_trial_is_read_back_with_its_state(home):
     found = results.records("made", home)
     assert [record.state for record in found] == [state for *_, state in TRIALS]
     first = found[0]
-    assert first.architecture == {
-        "family": "dann-r",
-        "dendrites": 2,
-        "somata": 16,
-        "synapses": 4,
-        "layers": 1,
-        "leaky_slope": 0.1,
-        "initialization": "fan_in",
-    }
+    assert first.architecture == asdict(config(0, 16).architecture)
     assert (first.val_accuracy, first.val_accuracy_sem) == (0.8, 0.01)
     assert (first.trainable_parameters, first.macs, first.epochs) == (1600, 1440, 2)
     assert (first.replicates, first.test_accuracy) == (2, None)

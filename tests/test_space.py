@@ -1,6 +1,7 @@
 import optuna
 import pytest
 
+from models import FAMILIES
 from study.errors import SpecError
 from study.space import check_space, suggest
 from study.spec import StudySpec
@@ -56,6 +57,38 @@ def test_everything_asked_is_within_the_space_and_all_of_it_is_reached():
     assert 1e-2 < rates[-1] <= 1e-1
 
 
+def test_a_family_is_asked_only_for_what_it_has():
+    wanted = StudySpec.from_dict(
+        {
+            "name": "a",
+            "dataset": "digits",
+            "families": list(FAMILIES),
+            "space": {
+                "synapses": [10, 12],
+                "dendrite_slope": [0, 1],
+                "dropout": [0, 0.2],
+                "synapse_draw": ["constant", "global"],
+                "cable_draw": ["constant", "global"],
+                "receptive_field": ["ring", "square"],
+                "synapses_per": ["dendrite", "channel"],
+            },
+        }
+    )
+    seen = set()
+    for trial, architecture, _ in ask(wanted, 300):
+        family = FAMILIES[architecture.family]
+        seen.add(architecture.family)
+        always = {"family", "somata", "dropout", "learning_rate"}
+        always |= {"dendrites"} if family.has_dendrites else set()
+        always |= {"synapses"} if family.counts_synapses else set()
+        assert set(trial.params) == always | set(family.options)
+        if architecture.family == "cnn":
+            assert architecture.synapses == 9
+        for option in family.options:
+            assert getattr(architecture, option) == trial.params[option]
+    assert seen == set(FAMILIES)
+
+
 def test_a_fixed_setting_is_not_asked_for():
     trial, architecture, training = ask(spec(somata=8, dendrites=2, learning_rate=0.01), 1)[0]
     assert set(trial.params) == {"family"}
@@ -66,7 +99,8 @@ def test_a_fixed_setting_is_not_asked_for():
     ("space", "shape", "limit"),
     [
         ({"synapses": [8, 900]}, (1, 28, 28), "inputs=784"),
-        ({"synapses": 65}, (3, 8, 8), "pixels=64"),
+        ({"synapses": 193}, (3, 8, 8), "inputs=192"),
+        ({"synapses": 65, "synapses_per": ["dendrite", "channel"]}, (3, 8, 8), "pixels=64"),
         ({"synapses": 16, "somata": [8, 64], "layers": [1, 2]}, (1, 28, 28), "inputs=8"),
     ],
 )

@@ -1,0 +1,120 @@
+"""Builds a network from an architecture: draws its wiring and its initial weights."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from models.architecture import FAMILIES, Architecture, ImageShape, check_fits, layer_shapes
+from models.initialization import draw_weights, weight_bound
+from models.layers import ConvolutionLayer, DenseLayer, GroupedLayer, SparseLayer
+from models.network import Network
+from models.stage import Layer, Stage
+from models.wiring import Connections, draw_over_matrix, draw_synapses
+
+# Every draw has a stream of its own, so that a change in one never shifts another.
+_STREAMS = ("wiring", "synapses", "cables", "readout", "cable wiring")
+
+
+def build(
+    architecture: Architecture, image_shape: ImageShape, classes: int, seeds: Sequence[int]
+) -> Network:
+    """A network of one replicate a seed, reading images of (channels, height, width).
+
+    A replicate depends on its own seed only, not on the others. Raises ValueError where the
+    architecture does not fit the images, or without a seed.
+    """
+    if not seeds:
+        raise ValueError("`seeds` must hold at least one seed, got none")
+    check_fits(architecture, image_shape)
+    draw = _Draw(architecture, seeds)
+    *read, last = layer_shapes(architecture, image_shape)
+    stages = [draw.stage(shape, depth) for depth, shape in enumerate(read)]
+    features = int(np.prod(last))
+    bound = weight_bound(architecture, features, classes, features, slope=None)
+    readout = DenseLayer(draw.weights(architecture.layers, "readout", (classes, features), bound))
+    return Network(architecture, image_shape, seeds, stages, readout)
+
+
+class _Draw:
+    """Draws layers, each replicate from streams of its own."""
+
+    def __init__(self, architecture: Architecture, seeds: Sequence[int]) -> None:
+        self.architecture = architecture
+        self.family = FAMILIES[architecture.family]
+        self.seeds = seeds
+        own = architecture.dendrite_slope
+        soma_slope = architecture.leaky_slope
+        self.slopes = (soma_slope if own is None else own, soma_slope)
+
+    def stage(self, shape: ImageShape, depth: int) -> Stage:
+        """One layer, reading an image of the shape."""
+        cables = self._cables(depth) if self.family.has_dendrites else None
+        return Stage(self._units(shape, depth), cables, self.slopes, self.architecture.dropout)
+
+    def _units(self, shape: ImageShape, depth: int) -> Layer:
+        architecture, inputs = self.architecture, int(np.prod(shape))
+        units = architecture.units
+        slope = self.slopes[0 if self.family.has_dendrites else 1]
+        if self.family.synapses == "all":
+            bound = weight_bound(architecture, inputs, units, inputs, slope=slope)
+            return DenseLayer(self.weights(depth, "synapses", (units, inputs), bound))
+        if self.family.synapses == "convolution":
+            side = round((architecture.synapses or 1) ** 0.5)
+            fan_in = shape[0] * side**2
+            bound = weight_bound(architecture, fan_in, units * side**2, fan_in, slope=slope)
+            kernel = (units, shape[0], side, side)
+            return ConvolutionLayer(self.weights(depth, "synapses", kernel, bound), shape)
+        connections = [
+            draw_synapses(self.generator(seed, depth, "wiring"), architecture, shape)
+            for seed in self.seeds
+        ]
+        fan_in = len(connections[0].inputs) / units
+        bound = weight_bound(architecture, inputs, units, fan_in, slope=slope)
+        return self._sparse(connections, depth, "synapses", inputs, bound)
+
+    def _cables(self, depth: int) -> Layer:
+        architecture = self.architecture
+        somata, dendrites = architecture.somata, architecture.units
+        if self.family.cables == "all":
+            bound = weight_bound(architecture, dendrites, somata, dendrites, slope=self.slopes[1])
+            return DenseLayer(self.weights(depth, "cables", (somata, dendrites), bound))
+        fan_in = dendrites // somata
+        bound = weight_bound(architecture, dendrites, somata, fan_in, slope=self.slopes[1])
+        if self.family.cables == "own" or architecture.cable_draw == "constant":
+            return GroupedLayer(self.weights(depth, "cables", (somata, fan_in), bound))
+        connections = [
+            draw_over_matrix(
+                self.generator(seed, depth, "cable wiring"), somata, dendrites, dendrites
+            )
+            for seed in self.seeds
+        ]
+        return self._sparse(connections, depth, "cables", dendrites, bound)
+
+    def _sparse(
+        self,
+        connections: list[Connections],
+        depth: int,
+        stream: str,
+        inputs: int,
+        bound: float,
+    ) -> SparseLayer:
+        pairs = [
+            (torch.from_numpy(drawn.inputs), torch.from_numpy(drawn.offsets))
+            for drawn in connections
+        ]
+        shape = (len(connections[0].inputs),)
+        return SparseLayer(pairs, self.weights(depth, stream, shape, bound), inputs)
+
+    def generator(self, seed: int, depth: int, stream: str) -> np.random.Generator:
+        """The stream of one draw of one replicate."""
+        return np.random.default_rng([seed, depth, _STREAMS.index(stream)])
+
+    def weights(self, depth: int, stream: str, shape: tuple[int, ...], bound: float) -> Tensor:
+        """Weights of all replicates, shape (R, *shape)."""
+        drawn: list[NDArray[np.float32]] = [
+            draw_weights(self.generator(seed, depth, stream), shape, bound) for seed in self.seeds
+        ]
+        return torch.from_numpy(np.stack(drawn))

@@ -1,0 +1,68 @@
+"""One layer of a network: units that read its inputs, and, where there are any, their somata."""
+
+from collections.abc import Sequence
+from typing import TypeAlias, final
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from models.dendrosomatic import Block, blocks_of, dendrosomatic
+from models.layers import ConvolutionLayer, DenseLayer, GroupedLayer, SparseLayer
+
+Layer: TypeAlias = SparseLayer | GroupedLayer | DenseLayer | ConvolutionLayer
+
+
+@final
+class Stage(nn.Module):
+    """Dendrites and somata (`cables` is None where somata read the inputs), each with a leaky ReLU.
+
+    `slopes`: of dendrites and of somata. `dropout`: the share of units that a training step silences.
+    Maps (R, inputs, B) to (R, features, B).
+    """
+
+    def __init__(
+        self, units: Layer, cables: Layer | None, slopes: tuple[float, float], dropout: float
+    ) -> None:
+        super().__init__()
+        self.units = units
+        self.cables = cables
+        self.slopes = slopes
+        self.dropout = dropout
+        self._blocks: dict[tuple[int, torch.device, torch.dtype], list[Block]] = {}
+
+    @property
+    def layers(self) -> list[Layer]:
+        """The layers in the order in which they are computed."""
+        return [self.units] if self.cables is None else [self.units, self.cables]
+
+    def forward(self, x: Tensor, generators: Sequence[torch.Generator]) -> Tensor:
+        dendrite_slope, soma_slope = self.slopes
+        silencing = self.training and self.dropout > 0
+        if self.cables is None:
+            total = self.units(x)
+        elif (
+            isinstance(self.units, SparseLayer)
+            and isinstance(self.cables, GroupedLayer)
+            and not silencing
+        ):
+            blocks = self._blocks_for(x, self.units, self.cables)
+            total = dendrosomatic(x, self.units, self.cables, dendrite_slope, blocks)
+        else:
+            active = functional.leaky_relu_(self.units(x), dendrite_slope)
+            total = self.cables(self._silence(active, generators) if silencing else active)
+        active = functional.leaky_relu_(total, soma_slope)
+        return self._silence(active, generators) if silencing else active
+
+    def _blocks_for(self, x: Tensor, units: SparseLayer, cables: GroupedLayer) -> list[Block]:
+        key = (x.shape[-1], x.device, x.dtype)
+        if key not in self._blocks:
+            self._blocks[key] = blocks_of(units, cables, x.shape[-1])
+        return self._blocks[key]
+
+    def _silence(self, x: Tensor, generators: Sequence[torch.Generator]) -> Tensor:
+        """Dropout, each replicate from a generator of its own, so that none depends on the others."""
+        share = torch.empty_like(x)
+        for replicate, generator in zip(share, generators, strict=True):
+            replicate.bernoulli_(1.0 - self.dropout, generator=generator)
+        return x * share.div_(1.0 - self.dropout)
