@@ -29,7 +29,7 @@ _SOURCES: Final = {
     "save_network": "models.storage",
 }
 
-__all__ = sorted(_SOURCES)  # noqa: PLE0605  # one list of names, not two
+__all__ = sorted(_SOURCES)  # noqa: PLE0605  # the names stand above
 
 
 def __getattr__(name: str) -> object:

@@ -110,7 +110,7 @@ class _Draw:
 
     def generator(self, seed: int, depth: int, stream: str) -> np.random.Generator:
         """The stream of one draw of one replicate."""
-        return np.random.default_rng([seed, depth, _STREAMS.index(stream)])
+        return np.random.default_rng([0, seed, depth, _STREAMS.index(stream)])
 
     def weights(self, depth: int, stream: str, shape: tuple[int, ...], bound: float) -> Tensor:
         """Weights of all replicates, shape (R, *shape)."""

@@ -7,19 +7,21 @@ Ray, MLflow and torch.
 import importlib
 from typing import TYPE_CHECKING, Final
 
+from study import environment
+
 if TYPE_CHECKING:
     from study.cluster import submit as submit
     from study.data import Dataset as Dataset
     from study.data import load_dataset as load_dataset
     from study.errors import BadInputError as BadInputError
     from study.errors import StudyError as StudyError
+    from study.export import export_model as export_model
+    from study.export import load_model as load_model
     from study.home import Home as Home
     from study.record import TrialRecord as TrialRecord
     from study.results import StudyStatus as StudyStatus
     from study.results import best_configs as best_configs
-    from study.results import export_model as export_model
     from study.results import list_studies as list_studies
-    from study.results import load_model as load_model
     from study.results import pareto_front as pareto_front
     from study.results import status as status
     from study.results import study_spec as study_spec
@@ -40,10 +42,10 @@ _SOURCES: Final = {
     "TrialRecord": "study.record",
     "best_configs": "study.results",
     "evaluate": "study.train",
-    "export_model": "study.results",
+    "export_model": "study.export",
     "list_studies": "study.results",
     "load_dataset": "study.data",
-    "load_model": "study.results",
+    "load_model": "study.export",
     "pareto_front": "study.results",
     "run": "study.runner",
     "status": "study.results",
@@ -52,13 +54,14 @@ _SOURCES: Final = {
     "trials": "study.results",
 }
 
-__all__ = sorted(_SOURCES)  # noqa: PLE0605  # one list of names, not two
+__all__ = sorted(_SOURCES)  # noqa: PLE0605  # the names stand above
 
 
 def __getattr__(name: str) -> object:
     """The public name, from its module (PEP 562)."""
     if name not in _SOURCES:
         raise AttributeError(f"module 'study' has no attribute {name!r}")
+    environment.prepare()
     return getattr(importlib.import_module(_SOURCES[name]), name)
 
 

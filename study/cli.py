@@ -1,4 +1,7 @@
-"""The command `study`. Exit status: 0; 1 the study failed; 2 bad input; 130 stopped by Ctrl-C."""
+"""The command `study`.
+
+Its exit status is 0; 1 if it failed; 2 for bad input; 130 after Ctrl-C, 143 after SIGTERM.
+"""
 
 import json
 import shlex
@@ -78,8 +81,8 @@ def run(
         _say(console, "look at it, ask it, take the best network home:")
         for command in ("ui", f"best {wanted.name} --limit 5", f"export {wanted.name} --to best"):
             _say(console, f"  {_program()} {command}{place.options()}")
-    if summary.stopped is not None and "SIG" in summary.stopped:
-        raise typer.Exit(130)
+    if summary.stopped is not None and summary.signal_number is not None:
+        raise typer.Exit(128 + summary.signal_number)
 
 
 @app.command("list")
@@ -172,9 +175,11 @@ def export(
     tracking_uri: TrackingOption = None,
 ) -> None:
     """Copy the trained network of a trial into a folder (`models.load_network` reads it)."""
-    results, _ = _readers()
+    _readers()
+    from study.export import export_model  # noqa: PLC0415  # as above
+
     folder = to or Path(name if trial is None else f"{name}-{trial}")
-    _say(_console(), str(results.export_model(name, folder, trial, Home.find(home, tracking_uri))))
+    _say(_console(), str(export_model(name, folder, trial, Home.find(home, tracking_uri))))
 
 
 @app.command()
@@ -223,8 +228,8 @@ def submit(
     environment.prepare()
     from study import cluster  # noqa: PLC0415  # Ray loads only when it is needed
 
-    given = None if home is None and tracking_uri is None else Home.find(home, tracking_uri)
-    job = cluster.submit(wanted, address, given, wait=wait)
+    place = None if home is None else str(home)
+    job = cluster.submit(wanted, address, home=place, tracking_uri=tracking_uri, wait=wait)
     _say(_console(), f"job {job}")
 
 
@@ -282,7 +287,7 @@ def _program() -> str:
     if program.suffix == ".py" or (found and Path(found).resolve() == program.resolve()):
         return "study"
     here = Path.cwd()
-    return str(program.relative_to(here) if program.is_relative_to(here) else program)
+    return shlex.quote(str(program.relative_to(here) if program.is_relative_to(here) else program))
 
 
 def _command_line() -> str:

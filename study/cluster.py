@@ -5,7 +5,6 @@ with token authentication is met with Ray's own settings: $RAY_AUTH_MODE=token a
 (or $RAY_AUTH_TOKEN_PATH, or ~/.ray/auth_token).
 """
 
-import asyncio
 import json
 import shlex
 import tempfile
@@ -18,23 +17,33 @@ from ray.exceptions import RayError
 from ray.job_submission import JobStatus, JobSubmissionClient
 
 from study import environment
-from study.errors import ClusterError
-from study.home import Home
+from study.errors import ClusterError, SpecError
 from study.spec import StudySpec
 
 _SPEC: Final = "spec.json"
 _NOT_YET: Final = "No available agent"  # what a head says in its first seconds
 _PATIENCE_S: Final = 60.0
+_FOLLOW_EVERY_S: Final = 1.0
+_LOST_ANSWERS: Final = 30
 
 
-def submit(spec: StudySpec, address: str, home: Home | None = None, *, wait: bool = False) -> str:
+def submit(
+    spec: StudySpec,
+    address: str,
+    *,
+    home: str | None = None,
+    tracking_uri: str | None = None,
+    wait: bool = False,
+) -> str:
     """Submits the study to the cluster whose dashboard is at the address; returns the job's id.
 
-    `home` is where the cluster is to keep the study, as its head sees it: by default what
-    $STUDY_HOME and $MLFLOW_TRACKING_URI are there, else `~/dendritic-study/runs` of the head.
-    With `wait` the job's output is printed until it ends. Raises ClusterError if the cluster does
-    not answer, refuses, or (with `wait`) the job fails.
+    `home` and `tracking_uri` are as the cluster's head sees them: by default what $STUDY_HOME and
+    $MLFLOW_TRACKING_URI are there, else `~/dendritic-study/runs` of the head.
+    With `wait` the job's output is printed until it ends. Raises SpecError if the data's place is
+    relative, for nobody knows to what; ClusterError if the cluster does not answer, refuses, or (with
+    `wait`) the job fails.
     """
+    _check_data(spec)
     environment.prepare()
     client = _connect(address)
     started = datetime.now(UTC).strftime("%Y%m%d-%H%M%S-%f")
@@ -44,7 +53,7 @@ def submit(spec: StudySpec, address: str, home: Home | None = None, *, wait: boo
         job = _submit(
             client,
             address,
-            entrypoint=f"python -m study.cli run {_SPEC}{_home_options(home)}",
+            entrypoint=f"python -m study.cli run {_SPEC}{_home_options(home, tracking_uri)}",
             submission_id=f"study-{spec.name}-{started}",
             runtime_env={"working_dir": folder},
             metadata={"study": spec.name},
@@ -77,22 +86,52 @@ def _submit(client: JobSubmissionClient, address: str, **job: Any) -> str:  # no
             time.sleep(1.0)
 
 
-def _home_options(home: Home | None) -> str:
+def _check_data(spec: StudySpec) -> None:
+    """The job runs in a folder of its own, so that relative places mean nothing there."""
+    place, key = spec.dataset.root, "dataset.root"
+    if spec.dataset.path is not None:
+        place, key = spec.dataset.path, "dataset.path"
+    if spec.dataset.name != "digits" and not place.is_absolute():
+        raise SpecError(
+            f"`{key}` must be an absolute path of the cluster's machines, got {str(place)!r}"
+        )
+
+
+def _home_options(home: str | None, tracking_uri: str | None) -> str:
     """The options of the job's `study run`; without a home the head's shell says what it has."""
-    if home is None:
-        return ' --home "${STUDY_HOME:-$HOME/dendritic-study/runs}"'
-    return " " + shlex.join(["--home", str(home.folder), "--tracking-uri", home.tracking_uri])
+    options = ' --home "${STUDY_HOME:-$HOME/dendritic-study/runs}"'
+    if home is not None:
+        options = f" --home {shlex.quote(home)}"
+    if tracking_uri is not None:
+        options += f" --tracking-uri {shlex.quote(tracking_uri)}"
+    return options
 
 
 def _follow(client: JobSubmissionClient, job: str) -> None:
     """Prints the job's output until it ends. Raises ClusterError unless it succeeds."""
-
-    async def tail() -> None:
-        async for lines in client.tail_job_logs(job):
-            print(lines, end="", flush=True)  # noqa: T201  # the job's own output
-
-    asyncio.run(tail())
-    status = client.get_job_status(job)
+    shown = 0
+    lost = 0
+    while True:
+        try:
+            shown = _print_from(client.get_job_logs(job), shown)
+            status = client.get_job_status(job)
+            lost = 0
+        except (RayError, RuntimeError, OSError) as error:
+            lost += 1
+            if lost > _LOST_ANSWERS:
+                raise ClusterError(f"the job {job} cannot be followed any more: {error}") from error
+            time.sleep(_FOLLOW_EVERY_S)
+            continue
+        if status.is_terminal():
+            _print_from(client.get_job_logs(job), shown)
+            break
+        time.sleep(_FOLLOW_EVERY_S)
     if status != JobStatus.SUCCEEDED:
         message = client.get_job_info(job).message
         raise ClusterError(f"the job {job} must succeed, got {status}: {message}")
+
+
+def _print_from(log: str, shown: int) -> int:
+    """Prints what is new of a log; returns how much of it is shown now."""
+    print(log[shown:], end="", flush=True)  # noqa: T201  # the job's own output
+    return len(log)

@@ -107,15 +107,14 @@ def _divide(pool: Pool, first_size: int | None, second_size: int, seed: int) -> 
             f"got train_size={first_size or 'the rest'}, validation_size={second_size}, "
             f"training images={total} (key dataset)"
         )
-    rest = total - second_size - (first_size or total - second_size)
     try:
         first, second = train_test_split(
-            np.arange(total), test_size=second_size, random_state=seed, stratify=pool.labels
+            np.arange(total),
+            train_size=first_size,
+            test_size=second_size,
+            random_state=seed,
+            stratify=pool.labels,
         )
-        if rest:
-            first, _ = train_test_split(
-                first, train_size=first_size, random_state=seed, stratify=pool.labels[first]
-            )
     except ValueError as error:
         raise DataError(
             f"the classes cannot be split in proportion: {error} (key dataset)"

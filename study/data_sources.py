@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,8 +66,13 @@ def _torchvision(spec: DatasetSpec) -> tuple[Pool, Pool, int]:
             source(root=spec.root, train=train, download=spec.download, **arguments)
             for train in (True, False)
         )
-    except (RuntimeError, OSError) as error:
+    except (RuntimeError, OSError, ValueError, EOFError) as error:
         place = spec.root / folder
+        if place.is_dir() and any(place.iterdir()):
+            raise DataError(
+                f"the data set {spec.name} in {place} cannot be read: {error}; remove the folder and "
+                f"fetch it again (dataset.download = true)"
+            ) from error
         if spec.download:
             raise DataError(
                 f"the data set {spec.name} could not be fetched into {place}: {error}; "
@@ -91,9 +97,9 @@ def _pool(source: Any, name: str) -> Pool:  # noqa: ANN401  # torchvision has no
 
 def _npz(path: Path) -> tuple[Pool, Pool | None, int]:
     try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-    except (OSError, ValueError) as error:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
+            arrays = {name: archive[name] for name in archive.files}
+    except (OSError, ValueError, EOFError, TypeError, AttributeError, BadZipFile) as error:
         raise DataError(f"cannot read the arrays in {path}: {error} (key dataset.path)") from error
     wanted = [{"x", "y"}, {"x", "y", "x_test", "y_test"}]
     if set(arrays) not in wanted:

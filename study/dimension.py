@@ -14,6 +14,8 @@ from models.architecture import CHOICES
 
 Value: TypeAlias = int | float | str
 
+_LARGEST: Final = 1e38  # of single precision
+
 SCHEDULES: Final = ("constant", "cosine", "one_cycle")
 
 
@@ -73,10 +75,12 @@ class _Rule:
         wanted = "a whole number" if self.kind is int else "a number"
         if isinstance(raw, bool) or not isinstance(raw, int | float):
             raise ValueError(f"must be {wanted}, a list, or a table with low and high, got {raw!r}")
+        if not math.isfinite(raw) or abs(raw) > _LARGEST:
+            raise ValueError(f"must be {wanted} of reasonable size, got {raw!r}")
         if self.kind is int and raw != int(raw):
             raise ValueError(f"must be {wanted}, got {raw!r}")
         number = self.kind(raw)
-        if not self.low <= number <= self.high or math.isinf(number):
+        if not self.low <= number <= self.high:
             upper = f" <= {self.high:g}" if math.isfinite(self.high) else ""
             raise ValueError(f"`{self.low:g} <= value{upper}` must hold, got {raw!r}")
         return number

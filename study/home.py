@@ -1,8 +1,12 @@
 """Where studies are kept: a folder of this machine, and the MLflow store that holds the records."""
 
 import os
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
+
+_SQLITE: Final = "sqlite:///"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,15 +29,17 @@ class Home:
         uri = (
             tracking_uri or os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{place}/mlflow.db"
         )
+        if uri.startswith(_SQLITE):
+            # Whoever opens the file later may be in another folder.
+            uri = _SQLITE + str(Path(uri.removeprefix(_SQLITE)).absolute())
         return cls(folder=place, tracking_uri=uri)
 
     @property
     def database(self) -> Path | None:
         """The SQLite file of the records, or None if a server keeps them."""
-        prefix = "sqlite:///"
-        if not self.tracking_uri.startswith(prefix):
+        if not self.tracking_uri.startswith(_SQLITE):
             return None
-        return Path(self.tracking_uri.removeprefix(prefix))
+        return Path(self.tracking_uri.removeprefix(_SQLITE))
 
     @property
     def artifact_location(self) -> str | None:
@@ -50,7 +56,7 @@ class Home:
         default = Home.find()
         parts = []
         if self.folder != default.folder:
-            parts.append(f" --home {self.folder}")
+            parts.append(f" --home {shlex.quote(str(self.folder))}")
         if self.tracking_uri != Home.find(self.folder).tracking_uri:
-            parts.append(f" --tracking-uri {self.tracking_uri}")
+            parts.append(f" --tracking-uri {shlex.quote(self.tracking_uri)}")
         return "".join(parts)

@@ -14,6 +14,9 @@ LAYOUT_TAG: Final = "study.layout"
 ROLE_TAG: Final = "study.role"
 """On each run: `study` for the parent, `trial` for a child."""
 
+IDENTITY_TAG: Final = "study.identity"
+"""On the parent: the search that the runs belong to, as its journal knows it."""
+
 SPEC_TAG: Final = "study.spec"
 """On the parent: the whole spec as JSON."""
 

@@ -6,12 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, final
 
-from mlflow import MlflowClient
-from mlflow.entities import Metric, Param, Run, RunTag
+from mlflow.entities import Metric, Param, RunTag
 
 from study import layout
-from study.errors import BadInputError
 from study.home import Home
+from study.reader import all_runs, client
 from study.spec import StudySpec
 
 _METRICS_A_REQUEST: Final = 800  # MLflow's limit is 1,000 entities, parameters and tags included
@@ -28,109 +27,96 @@ class _Unsent:
 
 @final
 class MlflowWriter:
-    """Writes one study; metrics, parameters and tags wait for `flush`, one request a run."""
+    """Writes one study; metrics, parameters and tags wait for `flush`, one request a run.
 
-    def __init__(self, spec: StudySpec, home: Home, *, continues: bool) -> None:
+    `identity` is that of the search; `states` says in which state the store has each trial.
+    """
+
+    def __init__(self, spec: StudySpec, home: Home, identity: str) -> None:
         self._spec = spec
-        self._client = MlflowClient(tracking_uri=home.tracking_uri)
+        self._identity = identity
+        self._client = client(home)
         self._unsent: dict[str, _Unsent] = {}
         self._experiment = self._open_experiment(home)
+        self._parent: str | None = None
         self._runs: dict[int, str] = {}
         self._last_epoch: dict[int, int] = {}
         self._workers: dict[int, str] = {}
-        self._parent = self._open_runs(home, continues=continues)
+        self.states: dict[int, str] = {}
+        self.find_runs()
+        self._open_parent()
 
     def _open_experiment(self, home: Home) -> str:
         found = self._client.get_experiment_by_name(self._spec.name)
-        if found is None:
-            return self._client.create_experiment(
-                self._spec.name,
-                artifact_location=home.artifact_location,
-                tags={layout.LAYOUT_TAG: layout.LAYOUT},
-            )
-        if found.tags.get(layout.LAYOUT_TAG) != layout.LAYOUT or found.lifecycle_stage != "active":
-            raise BadInputError(
-                f"the MLflow experiment {self._spec.name!r} at {home.tracking_uri} must be a study "
-                f"of layout {layout.LAYOUT} and not deleted, "
-                f"got {found.tags.get(layout.LAYOUT_TAG, 'none')}, {found.lifecycle_stage}; "
-                f"give the study another name"
-            )
-        return str(found.experiment_id)
+        if found is not None:
+            return str(found.experiment_id)
+        return self._client.create_experiment(
+            self._spec.name,
+            artifact_location=home.artifact_location,
+            tags={layout.LAYOUT_TAG: layout.LAYOUT},
+        )
 
-    def _open_runs(self, home: Home, *, continues: bool) -> str:
-        """Finds the parent and the trials of a study that goes on, or makes the parent."""
-        parent = None
-        for run in self._all_runs():
-            if run.data.tags.get(layout.ROLE_TAG) == "study":
-                parent = run.info.run_id
-            elif layout.NUMBER_TAG in run.data.tags:
-                number = int(run.data.tags[layout.NUMBER_TAG])
+    def find_runs(self) -> None:
+        """Finds the runs that the store has: of a study that goes on, or after a lost answer."""
+        for run in all_runs(self._client, self._experiment):
+            tags = run.data.tags
+            if tags.get(layout.ROLE_TAG) == "study":
+                self._parent = run.info.run_id
+            elif layout.NUMBER_TAG in tags:
+                number = int(tags[layout.NUMBER_TAG])
                 self._runs[number] = run.info.run_id
                 self._last_epoch[number] = int(run.data.metrics.get("epochs", 0))
-        if self._runs and not continues:
-            raise BadInputError(
-                f"the study {self._spec.name!r} at {home.tracking_uri} was run from another home: "
-                f"it has {len(self._runs)} trials, and {home.folder} has none of its search; "
-                f"go on from its home (--home DIR), or give this study another name"
-            )
-        spec = self._spec.to_dict()
-        spec_tag = json.dumps(spec)
-        if parent is not None:
-            self._client.update_run(parent, status="RUNNING")
-            self._client.set_tag(parent, layout.SPEC_TAG, spec_tag)
-        else:
-            run = self._client.create_run(
-                self._experiment,
-                run_name=self._spec.name,
-                tags={layout.ROLE_TAG: "study", layout.SPEC_TAG: spec_tag},
-            )
-            parent = run.info.run_id
-        self._client.log_dict(parent, spec, "spec.json")
-        return str(parent)
+                self.states[number] = tags[layout.STATE_TAG]
 
-    def _all_runs(self) -> list[Run]:
-        runs: list[Run] = []
-        token = None
-        while True:
-            page = self._client.search_runs([self._experiment], page_token=token)
-            runs.extend(page)
-            token = page.token
-            if not token:
-                return runs
+    def _open_parent(self) -> None:
+        spec = self._spec.to_dict()
+        if self._parent is None:
+            tags = {layout.ROLE_TAG: "study", layout.IDENTITY_TAG: self._identity}
+            run = self._client.create_run(self._experiment, run_name=self._spec.name, tags=tags)
+            self._parent = str(run.info.run_id)
+        self._client.update_run(self._parent, status="RUNNING")
+        self._client.set_tag(self._parent, layout.SPEC_TAG, json.dumps(spec))
+        self._client.log_dict(self._parent, spec, "spec.json")
+
+    @property
+    def _parent_id(self) -> str:
+        assert self._parent is not None  # noqa: S101  # set by _open_parent
+        return self._parent
 
     def begin_trial(self, number: int, label: str, config: Mapping[str, Any]) -> None:
-        """Makes the run of a trial, or reopens it if the trial was interrupted."""
+        """Makes the run of a trial, or reopens the one that it has."""
         if number in self._runs:
-            run_id = self._runs[number]
-            self._client.update_run(run_id, status="RUNNING")
-            self._tag(run_id, layout.STATE_TAG, "RUNNING")
-            return
-        tags = {
-            layout.PARENT_TAG: self._parent,
-            layout.ROLE_TAG: "trial",
-            layout.NUMBER_TAG: str(number),
-            layout.CONFIG_TAG: json.dumps(config),
-            layout.STATE_TAG: "RUNNING",
-            layout.FRONT_TAG: "false",
-        }
-        run = self._client.create_run(self._experiment, run_name=f"{number} {label}", tags=tags)
-        self._runs[number] = run.info.run_id
+            self._client.update_run(self._runs[number], status="RUNNING")
+            self._tag(self._runs[number], layout.STATE_TAG, "RUNNING")
+        else:
+            tags = {
+                layout.PARENT_TAG: self._parent_id,
+                layout.ROLE_TAG: "trial",
+                layout.NUMBER_TAG: str(number),
+                layout.CONFIG_TAG: json.dumps(config),
+                layout.STATE_TAG: "RUNNING",
+                layout.FRONT_TAG: "false",
+            }
+            run = self._client.create_run(self._experiment, run_name=f"{number} {label}", tags=tags)
+            self._runs[number] = run.info.run_id
         settings = config["architecture"] | config["training"]
         settings |= {"dataset": self._spec.dataset.name, "replicates": len(config["seeds"])}
-        self._waiting(run.info.run_id).params.extend(
+        # MLflow takes a parameter twice if its value is the same, as here.
+        self._waiting(self._runs[number]).params.extend(
             Param(key, str(value)) for key, value in settings.items() if value is not None
         )
 
     def trial_metrics(
         self, number: int, epoch: int, timestamp: int, metrics: Mapping[str, float]
     ) -> None:
-        """Adds the metrics of an epoch, unless the run has that epoch from before an interruption.
+        """Adds the metrics of an epoch, unless the run has it: a trial may start anew.
 
-        A trial that starts anew gives the same numbers, so nothing is lost.
+        It then gives the same numbers again, so nothing is lost.
         """
         last = epoch == self._spec.budget.epochs
         if epoch > self._last_epoch.get(number, 0) or last:
             self._add(self._runs[number], epoch, timestamp, metrics)
+            self._last_epoch[number] = epoch
 
     def end_trial(self, number: int, state: str, reason: str | None, model: str | None) -> None:
         """Stores the model folder if there is one, and closes the run with its state."""
@@ -146,7 +132,9 @@ class MlflowWriter:
     def mark_front(self, changes: Mapping[int, bool]) -> None:
         """Sets the tag of trials that came to the front or left it."""
         for number, is_on_front in changes.items():
-            self._tag(self._runs[number], layout.FRONT_TAG, "true" if is_on_front else "false")
+            if number in self._runs:
+                tag = "true" if is_on_front else "false"
+                self._tag(self._runs[number], layout.FRONT_TAG, tag)
 
     def mark_worker(self, number: int, worker: str) -> None:
         """Sets the tag of the worker that trains a trial, if it changed."""
@@ -156,13 +144,13 @@ class MlflowWriter:
 
     def study_metrics(self, step: int, timestamp: int, metrics: Mapping[str, float]) -> None:
         """Adds metrics of the whole study; the step is the number of trials that ended."""
-        self._add(self._parent, step, timestamp, metrics)
+        self._add(self._parent_id, step, timestamp, metrics)
 
     def end_study(self, status: str, front: Mapping[str, Any]) -> None:
         """Stores the front as JSON, and closes the parent run."""
-        self._client.log_dict(self._parent, dict(front), "front.json")
-        self._flush(self._parent)
-        self._client.set_terminated(self._parent, status=status)
+        self._client.log_dict(self._parent_id, dict(front), "front.json")
+        self._flush(self._parent_id)
+        self._client.set_terminated(self._parent_id, status=status)
 
     def flush(self) -> None:
         """Sends everything that waits."""

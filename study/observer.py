@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any, final
 
 from ray import tune
+from ray.exceptions import RayActorError
 from ray.tune.experiment import Trial
 
 from study.outcome import WORKER_DIED, Outcome, judge
 from study.progress import Progress
 from study.scoreboard import Scoreboard
+from study.stop import Stop
 from study.tracking import Tracker
 from study.trial import TrialConfig
 
@@ -21,7 +23,10 @@ from study.trial import TrialConfig
 class Observer(tune.Callback):
     """Never blocks: all that takes time happens in the tracker's thread."""
 
-    def __init__(self, tracker: Tracker, scoreboard: Scoreboard, progress: Progress) -> None:
+    def __init__(
+        self, tracker: Tracker, scoreboard: Scoreboard, progress: Progress, stop: Stop
+    ) -> None:
+        self._stop = stop
         self._tracker = tracker
         self._scoreboard = scoreboard
         self._progress = progress
@@ -31,9 +36,7 @@ class Observer(tune.Callback):
         return {}
 
     def on_trial_start(self, trial: Trial, **_: object) -> None:
-        config = TrialConfig.from_dict(trial.config)
-        self._scoreboard.begin(config.number, config.architecture.label())
-        self._tracker.begin_trial(config)
+        self._begin(trial)
 
     def on_trial_result(
         self,
@@ -53,16 +56,24 @@ class Observer(tune.Callback):
         outcome = judge(trial.last_result, self._scoreboard.spec.objectives)
         self._end(trial, outcome, trial.last_result.get("metrics", {}))
 
-    def on_trial_error(
-        self,
-        trial: Trial,
-        **_: object,
-    ) -> None:
-        reason = f"{WORKER_DIED} ({trial.get_error()})"
+    def on_trial_error(self, trial: Trial, **_: object) -> None:
+        if trial.config["number"] not in self._scoreboard.running:
+            # Its worker did not even start.
+            self._begin(trial)
+        error = trial.get_error()
+        died = error is None or isinstance(error, RayActorError)
+        reason = f"{WORKER_DIED}: {error}" if died else f"{type(error).__name__}: {error}"
         self._end(trial, Outcome(state="FAIL", reason=reason), {})
 
     def on_step_end(self, **_: object) -> None:
+        if self._tracker.failed:
+            self._stop.because("the tracking store takes no records")
         self._progress.update()
+
+    def _begin(self, trial: Trial) -> None:
+        config = TrialConfig.from_dict(trial.config)
+        self._scoreboard.begin(config.number, config.architecture.label())
+        self._tracker.begin_trial(config)
 
     def _end(self, trial: Trial, outcome: Outcome, metrics: dict[str, float]) -> None:
         number = trial.config["number"]

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import plotly.graph_objects as go
 
-from study.errors import StudyError
+from study.errors import BadInputError, StudyError
 from study.record import TrialRecord
 
 # Okabe and Ito's palette, which the colour-blind can tell apart; a symbol a family besides.
@@ -90,6 +90,8 @@ def write_report(name: str, records: Sequence[TrialRecord], to: Path) -> None:
 
     A PNG needs the package kaleido and a Chrome or Chromium; raises StudyError without them.
     """
+    if to.suffix not in (".html", ".png"):
+        raise BadInputError(f"the report's file must end in .html or .png, got {to}")
     figure = front_figure(name, records)
     to.parent.mkdir(parents=True, exist_ok=True)
     if to.suffix != ".png":

@@ -1,52 +1,52 @@
 """Runs a study, or goes on with it: puts data, search, Ray Tune, tracking and screen together."""
 
-import logging
-import os
 import shutil
-import signal
-import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
-from typing import Any, Final, final
+from typing import Final
 
 import optuna
-import ray
-import torch
-from optuna.trial import TrialState
+from optuna.trial import FrozenTrial, TrialState
 from ray import tune
 from rich.console import Console
 
 from study import environment, study_folder
 from study.data import Dataset, load_dataset
-from study.errors import SpecError, StudyError
+from study.errors import StudyError
 from study.home import Home
 from study.observer import Observer
+from study.outcome import Outcome
 from study.progress import Progress
+from study.ray_runtime import check_resources, ray_runtime, room_for_trials
+from study.reader import check_free
 from study.scoreboard import Scoreboard
-from study.search import StudySearcher, open_search
-from study.space import check_space, suggest
+from study.search import StudySearcher, config_of, identity, open_search
+from study.space import check_space
 from study.spec import StudySpec
+from study.stop import Stop
 from study.tracking import Tracker
 from study.trial import StudyTrainable
 
 _LOST_WORKERS: Final = 3  # how often a trial may lose its worker before it fails
 _TUNE: Final = "tune"  # Ray's own files while a study runs
-_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunSummary:
-    """What a run of a study did. `stopped` says why it ended before its budget was met, if so."""
+    """What a run of a study did.
+
+    `stopped` says why it ended before its budget was met, `signal_number` by which signal, if so.
+    """
 
     name: str
     states: dict[str, int]
     front: list[int]
     hypervolume: float
     stopped: str | None
+    signal_number: int | None
     seconds: float
 
 
@@ -55,20 +55,22 @@ def run(spec: StudySpec, home: Home | None = None, console: Console | None = Non
 
     Ray runs on this machine, unless $RAY_ADDRESS names a cluster or Ray is initialised already.
     Shows progress on the console, by default on standard output. Raises BadInputError before
-    anything is started or written, TrackingError if records were lost, StudyError if every trial
-    failed.
+    anything is started or written, TrackingError if the store takes no records, ClusterError if the
+    cluster does not answer, StudyError if every trial failed.
     """
     environment.prepare()
     home = home or Home.find()
     start = time.monotonic()
     dataset = load_dataset(spec.dataset, spec.seed)
     check_space(spec, dataset.image_shape)
-    if not ray.is_initialized() and not os.environ.get("RAY_ADDRESS"):
-        _check_machine(spec)
+    check_resources(spec)
     folder = home.study_folder(spec.name)
     study_folder.check_continues(folder, spec)
+    journal = study_folder.journal(folder)
+    known = identity(open_search(spec, journal)) if journal.exists() else None
+    check_free(spec.name, home, known)
     scoreboard = Scoreboard(spec)
-    stop = _Stop(spec.budget.minutes)
+    stop = Stop(spec.budget.minutes)
     with study_folder.only_driver(folder), Progress(scoreboard, console or Console()) as progress:
         progress.say(_headline(spec, dataset))
         _go_on(_Session(spec, home, dataset, scoreboard, progress, stop))
@@ -81,6 +83,7 @@ def run(spec: StudySpec, home: Home | None = None, console: Console | None = Non
         front=sorted(scoreboard.front),
         hypervolume=scoreboard.hypervolume,
         stopped=stop.reason,
+        signal_number=stop.signal_number,
         seconds=time.monotonic() - start,
     )
 
@@ -94,39 +97,82 @@ class _Session:
     dataset: Dataset
     scoreboard: Scoreboard
     progress: Progress
-    stop: "_Stop"
+    stop: Stop
 
     @property
     def folder(self) -> Path:
         return self.home.study_folder(self.spec.name)
 
+    @property
+    def done(self) -> bool:
+        return self.scoreboard.ended >= self.spec.budget.trials
+
 
 def _go_on(session: _Session) -> None:
     """Runs the trials that are left, from the first one of a new study on."""
-    spec, folder = session.spec, session.folder
-    journal = study_folder.journal(folder)
-    search = open_search(spec, journal) if journal.exists() else None
-    if search is not None:
-        _add_earlier(session.scoreboard, search)
-        if not StudySearcher(spec, search).remaining:
-            ended = session.scoreboard.ended
-            session.progress.say(f"all {ended} trials are done; --trials N asks for more")
+    spec, board = session.spec, session.scoreboard
+    study_folder.store_spec(session.folder, spec)
+    search = open_search(spec, study_folder.journal(session.folder))
+    ended = [trial for trial in search.get_trials(deepcopy=False) if trial.state.is_finished()]
+    for trial in ended:
+        config = config_of(spec, optuna.trial.FixedTrial(trial.params), trial.number)
+        point = trial.values if trial.state == TrialState.COMPLETE else None
+        board.add_earlier(trial.number, trial.state.name, config.architecture.label(), point)
+    searcher = StudySearcher(spec, search)
+    tracker = Tracker(spec, session.home, identity(search))
+    with session.stop.on_signals(session.progress.say) as install, _recorded(session, tracker):
+        if not searcher.remaining:
+            _record_again(session, tracker, ended)
+            session.progress.say(f"all {board.ended} trials are done; --trials N asks for more")
             return
-    tracker = Tracker(spec, session.home, continues=search is not None and bool(search.trials))
+        # Ray starts while the tracker opens its store: each takes seconds.
+        with ray_runtime():
+            install()
+            _record_again(session, tracker, ended)
+            if session.stop.reason is None:
+                _fit(session, searcher, tracker)
+
+
+@contextmanager
+def _recorded(session: _Session, tracker: Tracker) -> Iterator[None]:
+    """Opens the tracker, and closes it with the status that the study really has."""
     tracker.start()
-    # Ray starts while the tracker opens its store: each takes seconds.
-    with _ray(), session.stop.on_signals(session.progress):
-        tracker.wait_until_ready()
-        study_folder.store_spec(folder, spec)
-        searcher = StudySearcher(spec, search or open_search(spec, journal))
+    status = "FAILED"
+    try:
+        yield
+        if session.done:
+            session.stop.reason = None
+        status = "FINISHED" if session.done else "KILLED"
+        if session.scoreboard.states["FAIL"] == session.scoreboard.ended:
+            status = "FAILED" if session.done else status
+    finally:
+        for number in session.scoreboard.running:
+            tracker.interrupt_trial(number)
         try:
-            _fit(session, searcher, tracker)
+            tracker.close(status, session.scoreboard.summary())
         finally:
-            for number in session.scoreboard.running:
-                tracker.interrupt_trial(number)
-            finished = session.stop.reason is None
-            tracker.close(finished=finished, front=session.scoreboard.summary())
-            shutil.rmtree(folder / _TUNE, ignore_errors=True)
+            shutil.rmtree(session.folder / _TUNE, ignore_errors=True)
+
+
+def _record_again(session: _Session, tracker: Tracker, ended: list[FrozenTrial]) -> None:
+    """Records the trials that the search knows to have ended and the store does not.
+
+    Their driver died, or the store was away, between the two. The curve is lost; the result is not.
+    """
+    states = tracker.wait_until_ready()
+    for trial in ended:
+        if states.get(trial.number) == trial.state.name:
+            continue
+        config = config_of(session.spec, optuna.trial.FixedTrial(trial.params), trial.number)
+        tracker.begin_trial(config)
+        metrics: Mapping[str, float] = trial.user_attrs.get("metrics", {})
+        if metrics:
+            tracker.log_epoch(trial.number, metrics, "unknown")
+        stored = sorted((session.folder / _TUNE / f"trial-{trial.number}").glob("checkpoint_*"))
+        network = stored[-1] if stored and trial.number in session.scoreboard.front else None
+        outcome = Outcome(state=trial.state.name, reason=trial.user_attrs.get("reason"))  # type: ignore[arg-type]  # finished
+        tracker.end_trial(trial.number, outcome, network)
+    tracker.mark_front(dict.fromkeys(session.scoreboard.front, True))
 
 
 def _fit(session: _Session, searcher: StudySearcher, tracker: Tracker) -> None:
@@ -141,12 +187,13 @@ def _fit(session: _Session, searcher: StudySearcher, tracker: Tracker) -> None:
         threads=max(1, int(spec.resources.cpus)),
         use_gpu=spec.resources.gpus > 0,
     )
+    observer = Observer(tracker, session.scoreboard, session.progress, session.stop)
     tune.Tuner(
         tune.with_resources(trainable, resources),
         tune_config=tune.TuneConfig(
             search_alg=searcher,
             num_samples=searcher.remaining,
-            max_concurrent_trials=spec.resources.concurrent_trials or _room(spec),
+            max_concurrent_trials=spec.resources.concurrent_trials or room_for_trials(spec),
             reuse_actors=True,
             trial_name_creator=lambda trial: f"trial-{trial.config['number']}",
             trial_dirname_creator=lambda trial: f"trial-{trial.config['number']}",
@@ -154,112 +201,13 @@ def _fit(session: _Session, searcher: StudySearcher, tracker: Tracker) -> None:
         run_config=tune.RunConfig(
             name=_TUNE,
             storage_path=str(session.folder),
-            callbacks=[Observer(tracker, session.scoreboard, session.progress)],
+            callbacks=[observer],
             stop=session.stop,
             verbose=0,
             failure_config=tune.FailureConfig(max_failures=_LOST_WORKERS),
             checkpoint_config=tune.CheckpointConfig(num_to_keep=1, checkpoint_at_end=True),
         ),
     ).fit()
-
-
-@final
-class _Stop(tune.Stopper):
-    """Stops the study when it is asked to, or when its minutes are used up."""
-
-    def __init__(self, minutes: float | None) -> None:
-        self.reason: str | None = None
-        self._deadline = None if minutes is None else time.monotonic() + 60 * minutes
-
-    def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
-        """No single trial is stopped here."""
-        del trial_id, result
-        return False
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Ray snapshots its stopper to restore it; a study continues from its own stores."""
-        return {}
-
-    def stop_all(self) -> bool:
-        if self._deadline is not None and time.monotonic() > self._deadline:
-            self.reason = self.reason or "its minutes are used up"
-        return self.reason is not None
-
-    @contextmanager
-    def on_signals(self, progress: Progress) -> Iterator[None]:
-        """Within this, a first Ctrl-C or SIGTERM stops the study cleanly, a second one at once."""
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
-
-        def handle(number: int, _: FrameType | None) -> None:
-            if self.reason is not None:
-                raise KeyboardInterrupt
-            self.reason = f"{signal.Signals(number).name} was received"
-            progress.say("stopping; what is finished is kept (once more: stop at once)")
-
-        previous = {number: signal.signal(number, handle) for number in _SIGNALS}
-        try:
-            yield
-        finally:
-            for number, handler in previous.items():
-                signal.signal(number, handler)
-
-
-@contextmanager
-def _ray() -> Iterator[None]:
-    """Ray, on this machine or on $RAY_ADDRESS; one that was there before is left as it was."""
-    if ray.is_initialized():
-        yield
-        return
-    if os.environ.get("RAY_ADDRESS"):
-        ray.init(logging_level=logging.ERROR, log_to_driver=False)
-    else:
-        ray.init(
-            "local",
-            num_cpus=_cpus(),
-            include_dashboard=False,
-            logging_level=logging.ERROR,
-            log_to_driver=False,
-        )
-    try:
-        yield
-    finally:
-        ray.shutdown()
-
-
-def _cpus() -> int:
-    return len(os.sched_getaffinity(0))
-
-
-def _check_machine(spec: StudySpec) -> None:
-    """Raises SpecError if a trial wants more than this machine has: it would wait for ever."""
-    has = {"cpus": _cpus(), "gpus": torch.cuda.device_count()}
-    for name, available in has.items():
-        wanted = getattr(spec.resources, name)
-        if wanted > available:
-            raise SpecError(
-                f"`resources.{name} <= {name} of this machine` must hold, "
-                f"got resources.{name}={wanted:g}, this machine has {available}"
-            )
-
-
-def _room(spec: StudySpec) -> int:
-    """How many trials the machine or the cluster has room for, at least one."""
-    total: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]  # Ray's
-    room = total.get("CPU", 1.0) / spec.resources.cpus
-    if spec.resources.gpus:
-        room = min(room, total.get("GPU", 0.0) / spec.resources.gpus)
-    return max(1, int(room))
-
-
-def _add_earlier(scoreboard: Scoreboard, search: optuna.Study) -> None:
-    """Tells the scoreboard of the trials that ended in earlier runs of the study."""
-    for trial in search.get_trials(deepcopy=False):
-        if trial.state.is_finished():
-            architecture, _ = suggest(optuna.trial.FixedTrial(trial.params), scoreboard.spec)
-            point = trial.values if trial.state == TrialState.COMPLETE else None
-            scoreboard.add_earlier(trial.number, trial.state.name, architecture.label(), point)
 
 
 def _headline(spec: StudySpec, dataset: Dataset) -> str:

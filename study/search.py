@@ -5,6 +5,7 @@ opening the storage again continues the search. Ray's own OptunaSearch tells tri
 stopped early as complete and leaves trials without a metric running for ever.
 """
 
+import uuid
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -22,6 +23,8 @@ from study.outcome import judge
 from study.space import suggest
 from study.spec import StudySpec
 from study.trial import TrialConfig
+
+_IDENTITY: Final = "identity"
 
 SAMPLERS: Final[dict[str, Callable[[int], optuna.samplers.BaseSampler]]] = {
     "tpe": lambda seed: optuna.samplers.TPESampler(seed=seed),
@@ -43,6 +46,8 @@ def open_search(spec: StudySpec, journal: Path) -> optuna.Study:
         directions=list(spec.objectives.values()),
         load_if_exists=True,
     )
+    if _IDENTITY not in study.user_attrs:
+        study.set_user_attr(_IDENTITY, uuid.uuid4().hex)
     with warnings.catch_warnings():
         # Experimental; optuna-dashboard shows the names, nothing else needs them.
         warnings.simplefilter("ignore", ExperimentalWarning)
@@ -51,6 +56,22 @@ def open_search(spec: StudySpec, journal: Path) -> optuna.Study:
     (seed,) = np.random.SeedSequence([spec.seed, asked]).generate_state(1)
     study.sampler = SAMPLERS[spec.sampler](int(seed))
     return study
+
+
+def identity(study: optuna.Study) -> str:
+    """What tells this search from every other, also from one of the same name elsewhere."""
+    return str(study.user_attrs[_IDENTITY])
+
+
+def config_of(spec: StudySpec, trial: optuna.trial.BaseTrial, number: int) -> TrialConfig:
+    """What a worker is told of a trial: settings that were not asked for yet are asked for."""
+    architecture, training = suggest(trial, spec)
+    return TrialConfig(
+        number=number,
+        architecture=architecture,
+        training=training,
+        seeds=tuple(spec.replicate_seeds),
+    )
 
 
 @final
@@ -65,8 +86,11 @@ class StudySearcher(Searcher):
         self.spec = spec
         self._study = study
         trials = study.get_trials(deepcopy=False)
-        self._interrupted = [trial for trial in trials if trial.state == TrialState.RUNNING]
-        self._new = max(0, spec.budget.trials - len(trials))
+        ended = sum(trial.state.is_finished() for trial in trials)
+        left = max(0, spec.budget.trials - ended)
+        interrupted = [trial for trial in trials if trial.state == TrialState.RUNNING]
+        self._interrupted = interrupted[:left]
+        self._new = left - len(self._interrupted)
         self._running: dict[str, int] = {}
 
     def __getstate__(self) -> dict[str, Any]:
@@ -86,14 +110,8 @@ class StudySearcher(Searcher):
             self._new -= 1
         else:
             return str(Searcher.FINISHED)
-        architecture, training = suggest(trial, self.spec)
         self._running[trial_id] = trial.number
-        return TrialConfig(
-            number=trial.number,
-            architecture=architecture,
-            training=training,
-            seeds=tuple(self.spec.replicate_seeds),
-        ).to_dict()
+        return config_of(self.spec, trial, trial.number).to_dict()
 
     def on_trial_complete(
         self,
@@ -106,12 +124,16 @@ class StudySearcher(Searcher):
             return
         report = None if error or result is None else _nested(result)
         outcome = judge(report, self.spec.objectives)
+        frozen = self._study.get_trials(deepcopy=False)[number]
+        trial = _reopened(self._study, frozen)
         if outcome.reason is not None:
-            frozen = self._study.get_trials(deepcopy=False)[number]
-            _reopened(self._study, frozen).set_user_attr("reason", outcome.reason)
+            trial.set_user_attr("reason", outcome.reason)
         values = None
-        if report is not None and outcome.state == "COMPLETE":
-            values = [report["metrics"][name] for name in self.spec.objectives]
+        if report is not None:
+            # With these a record that did not reach MLflow can be written again.
+            trial.set_user_attr("metrics", report["metrics"])
+            if outcome.state == "COMPLETE":
+                values = [report["metrics"][name] for name in self.spec.objectives]
         self._study.tell(number, values, state=TrialState[outcome.state])
 
     def save(self, checkpoint_path: str) -> None:

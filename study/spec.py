@@ -123,6 +123,8 @@ def _dataset_table(raw: object) -> object:
 
 
 def _known_families(families: Sequence[str]) -> Sequence[str]:
+    if not families:
+        raise ValueError("there must be at least one family, got none")
     for family in families:
         if family not in FAMILIES:
             raise ValueError(f"unknown family {family!r}; {nearest(family, FAMILIES)}")
@@ -130,6 +132,8 @@ def _known_families(families: Sequence[str]) -> Sequence[str]:
 
 
 def _known_objectives(objectives: dict[str, Direction]) -> dict[str, Direction]:
+    if not objectives:
+        raise ValueError("there must be at least one objective, got none")
     for name in objectives:
         if name.startswith("test_"):
             raise ValueError(f"a test metric is reported and never steers a study, got {name!r}")
@@ -147,14 +151,15 @@ class StudySpec(_Section):
 
     name: Annotated[str, Field(max_length=100, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
     dataset: Annotated[DatasetSpec, BeforeValidator(_dataset_table)]
-    families: Annotated[tuple[str, ...], Field(min_length=1), AfterValidator(_known_families)]
+    families: Annotated[tuple[str, ...], AfterValidator(_known_families)]
     replicates: Annotated[int, Field(ge=1, le=100)] = 3
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     sampler: Literal["tpe", "nsga2", "random"] = "tpe"
     keep: Literal["best", "last"] = "best"
-    objectives: Annotated[
-        dict[str, Direction], Field(min_length=1), AfterValidator(_known_objectives)
-    ] = {"val_accuracy": "maximize", "trainable_parameters": "minimize"}
+    objectives: Annotated[dict[str, Direction], AfterValidator(_known_objectives)] = {
+        "val_accuracy": "maximize",
+        "trainable_parameters": "minimize",
+    }
     space: Space = Space()
     budget: Budget = Budget()
     resources: Resources = Resources()

@@ -91,7 +91,13 @@ def _message(model: type[BaseModel], detail: ErrorDetails) -> str:
         text = f"`{key}` must be a known name, got {got!r}; {nearest(str(got), known)}"
     elif kind in _BOUNDS:
         sign, bound = _BOUNDS[kind]
-        text = f"`{key} {sign} {detail['ctx'][bound]:g}` must hold, got {got!r}"
+        limit = detail["ctx"][bound]
+        shown = limit if isinstance(limit, int) else f"{limit:g}"
+        text = f"`{key} {sign} {shown}` must hold, got {got!r}"
+    elif kind in ("too_short", "string_too_long"):
+        least, most = detail["ctx"].get("min_length"), detail["ctx"].get("max_length")
+        rule = f">= {least}" if most is None else f"<= {most}"
+        text = f"`length of {key} {rule}` must hold, got {got!r}"
     else:
         rule = detail["msg"].removeprefix("Input should be ").replace("dictionary", "table")
         text = f"`{key}` must be {rule}, got {got!r}"

@@ -53,7 +53,8 @@ def store_spec(folder: Path, spec: StudySpec) -> None:
     """Writes the spec into the folder, which is made if needed."""
     folder.mkdir(parents=True, exist_ok=True)
     text = json.dumps(spec.to_dict(), indent=2) + "\n"
-    (folder / "spec.json").write_text(text, encoding="utf-8")
+    (folder / "spec.json.new").write_text(text, encoding="utf-8")
+    (folder / "spec.json.new").replace(folder / "spec.json")
 
 
 @contextmanager
@@ -79,7 +80,10 @@ def only_driver(folder: Path) -> Iterator[None]:
 def _flat(table: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     flat: dict[str, Any] = {}
     for key, value in table.items():
-        if isinstance(value, dict):
+        if key == "objectives":
+            # Their order is the order of the values in the search.
+            flat[key] = list(value.items())
+        elif isinstance(value, dict):
             flat |= _flat(value, f"{prefix}{key}.")
         else:
             flat[prefix + key] = value

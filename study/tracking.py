@@ -15,7 +15,7 @@ from mlflow.exceptions import MlflowException
 from requests.exceptions import RequestException
 from sqlalchemy.exc import SQLAlchemyError
 
-from study.errors import StudyError, TrackingError
+from study.errors import TrackingError
 from study.home import Home
 from study.mlflow_writer import MlflowWriter, now
 from study.outcome import Outcome
@@ -23,6 +23,7 @@ from study.spec import StudySpec
 from study.trial import TrialConfig
 
 _PATIENCE_S: Final = 60.0  # how long a request is tried again before the rest is given up
+_LONGEST_PAUSE_S: Final = 5.0
 _FAILURES: Final = (MlflowException, RequestException, SQLAlchemyError, OSError)
 
 
@@ -30,17 +31,18 @@ _FAILURES: Final = (MlflowException, RequestException, SQLAlchemyError, OSError)
 class Tracker:
     """Records a study from the driver. Each call returns at once; `close` waits until all is sent.
 
-    `continues` says that the search has trials already, so that their runs may be there.
-    If the store takes nothing for a minute, the rest is dropped, and `close` raises TrackingError.
+    `identity` is that of the search whose trials are recorded.
+    If the store takes nothing for a minute, `failed` turns true and `close` raises TrackingError.
     """
 
-    def __init__(self, spec: StudySpec, home: Home, *, continues: bool) -> None:
+    def __init__(self, spec: StudySpec, home: Home, identity: str) -> None:
         self._spec = spec
-        self._continues = continues
+        self._identity = identity
         self._home = home
         self._queue: queue.SimpleQueue[tuple[str, tuple[Any, ...]] | None] = queue.SimpleQueue()
         self._error: Exception | None = None
         self._dropped = 0
+        self._states: dict[int, str] = {}
         self._ready = threading.Event()
         self._thread = threading.Thread(target=self._write, name="tracker", daemon=True)
 
@@ -48,10 +50,19 @@ class Tracker:
         """Opens the store in the background; a fresh SQLite store takes seconds to make."""
         self._thread.start()
 
-    def wait_until_ready(self) -> None:
-        """Waits until the store is open. Raises the error that kept it from opening."""
+    def wait_until_ready(self) -> Mapping[int, str]:
+        """Waits until the store is open; the state in which it has each trial that it knows.
+
+        Raises TrackingError if it could not be opened.
+        """
         self._ready.wait()
         self._raise_error()
+        return self._states
+
+    @property
+    def failed(self) -> bool:
+        """Whether records are being lost, so that `close` will raise."""
+        return self._error is not None
 
     def begin_trial(self, trial: TrialConfig) -> None:
         """A trial starts, or goes on."""
@@ -80,24 +91,22 @@ class Tracker:
         """Metrics of the whole study after `step` trials ended."""
         self._put("study_metrics", step, now(), dict(metrics))
 
-    def close(self, *, finished: bool, front: Mapping[str, Any]) -> None:
-        """Ends the study's record and waits until all is sent.
+    def close(self, status: str, front: Mapping[str, Any]) -> None:
+        """Ends the study's record, with MLflow's status of the parent, and waits until all is sent.
 
         Raises TrackingError if something could not be sent.
         """
-        status = "FINISHED" if finished else "KILLED"
         self._put("end_study", status, dict(front))
         self._queue.put(None)
         self._thread.join()
         self._raise_error()
 
     def _raise_error(self) -> None:
-        if isinstance(self._error, StudyError):
-            raise self._error
         if self._error is not None:
             raise TrackingError(
                 f"the tracking store {self._home.tracking_uri} must take every record, "
-                f"but {self._dropped} were lost: {self._error}"
+                f"but {self._dropped} were lost: {self._error}; finished trials are recorded again "
+                f"when the study goes on"
             ) from self._error
 
     def _put(self, method: str, *arguments: Any) -> None:  # noqa: ANN401  # the writer's own
@@ -106,10 +115,13 @@ class Tracker:
     def _write(self) -> None:
         """The thread: sends what waits, and flushes whenever the queue is empty."""
         try:
-            writer = MlflowWriter(self._spec, self._home, continues=self._continues)
+            writer = MlflowWriter(self._spec, self._home, self._identity)
+            self._states = dict(writer.states)
         except Exception as error:  # noqa: BLE001  # the driver waits, and must hear of anything
             self._error = error
-        self._ready.set()
+            return
+        finally:
+            self._ready.set()
         while True:
             item = self._queue.get()
             if self._error is None:
@@ -124,9 +136,13 @@ class Tracker:
 
     def _attempt(self, writer: MlflowWriter, method: str, arguments: tuple[Any, ...]) -> None:
         deadline = time.monotonic() + _PATIENCE_S
-        pause = 0.5
+        pause = 0.2
+        again = False
         while True:
             try:
+                if again:
+                    # The answer may have been lost, and not the request.
+                    writer.find_runs()
                 getattr(writer, method)(*arguments)
             except Exception as error:  # noqa: BLE001  # as above
                 if not isinstance(error, _FAILURES) or time.monotonic() + pause > deadline:
@@ -135,6 +151,7 @@ class Tracker:
                     return
                 logging.getLogger(__name__).warning("trying %s again: %s", method, error)
                 time.sleep(pause)
-                pause *= 2
+                pause = min(2 * pause, _LONGEST_PAUSE_S)
+                again = True
             else:
                 return

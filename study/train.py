@@ -4,7 +4,7 @@ import math
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal, final
+from typing import Final, Literal, final
 
 import numpy as np
 import torch
@@ -15,9 +15,11 @@ from torch.optim import lr_scheduler
 from models.network import Network
 from study.data import Dataset, Split
 
+_BATCH_ORDER: Final = 1  # a stream of its own beside those of models.building
+
 
 class NonFiniteLossError(ArithmeticError):
-    """The training loss of a replicate is not finite any more; says which, when and what."""
+    """A loss of a replicate is not finite any more; says which, when and what."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,8 +112,9 @@ class Training:
         start = time.perf_counter()
         self._epoch += 1
         train_loss = self._train_epoch()
-        self._check_finite(train_loss)
+        self._check_finite("training", train_loss)
         accuracy, loss = evaluate(self._network, self._dataset.validation)
+        self._check_finite("validation", loss)
         self._keep(accuracy, loss)
         return EpochMetrics(
             epoch=self._epoch,
@@ -135,6 +138,7 @@ class Training:
         order = self._batch_order(len(labels)).to(labels.device)
         total = torch.zeros(self._network.replicates, dtype=torch.float64, device=labels.device)
         self._network.train()
+        self._network.seed_dropout(self._epoch)
         for rows in torch.split(order, self._settings.batch_size, dim=1):
             logits = self._network(images[rows])
             loss = _cross_entropy(logits, labels[rows])
@@ -149,16 +153,16 @@ class Training:
     def _batch_order(self, images: int) -> Tensor:
         """A permutation of the training images for each replicate, shape (R, images)."""
         orders = [
-            np.random.default_rng([seed, self._epoch]).permutation(images)
+            np.random.default_rng([_BATCH_ORDER, seed, self._epoch]).permutation(images)
             for seed in self._network.seeds
         ]
         return torch.from_numpy(np.stack(orders))
 
-    def _check_finite(self, loss: Tensor) -> None:
+    def _check_finite(self, kind: str, loss: Tensor) -> None:
         for seed, value in zip(self._network.seeds, loss.tolist(), strict=True):
             if not math.isfinite(value):
                 raise NonFiniteLossError(
-                    f"the training loss must stay finite, got {value} in epoch {self._epoch} "
+                    f"the {kind} loss must stay finite, got {value} in epoch {self._epoch} "
                     f"of the replicate with seed {seed} "
                     f"(learning_rate={self._settings.learning_rate:g})"
                 )

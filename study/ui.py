@@ -36,27 +36,29 @@ def serve(home: Home, port: int | None, say: Callable[[str], None]) -> None:
     command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", home.tracking_uri]
     command += ["--host", _HOST, "--port", str(port), "--workers", "1"]
     environment = os.environ | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+    log = (home.folder / "ui.log").open("w", encoding="utf-8")
     server = subprocess.Popen(  # noqa: S603  # our own interpreter, arguments as a list
         command,
         cwd=home.folder,
         env=environment,
         stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
+        stderr=log,
     )
     address = f"http://{_HOST}:{port}"
     # Said outright: where a shell started the command in the background, Ctrl-C is ignored.
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _stop)
     try:
         _wait(server, address)
         say(f"MLflow UI: {address} (Ctrl-C ends it)")
         if server.wait() != 0:
-            raise StudyError(f"the MLflow server ended with exit status {server.returncode}")
+            raise StudyError(f"the MLflow server ended, see {log.name}")
     except KeyboardInterrupt:
         say("ended")
     finally:
         server.terminate()
         server.wait()
+        log.close()
 
 
 def _stop(*_: object) -> None:
@@ -79,7 +81,7 @@ def _wait(server: "subprocess.Popen[bytes]", address: str) -> None:
     deadline = time.monotonic() + _START_S
     while time.monotonic() < deadline:
         if server.poll() is not None:
-            raise StudyError(f"the MLflow server ended with exit status {server.returncode}")
+            raise StudyError("the MLflow server ended before it answered, see ui.log in the home")
         with contextlib.suppress(OSError), urllib.request.urlopen(f"{address}/health", timeout=5):  # noqa: S310  # our own address
             return
         time.sleep(0.2)

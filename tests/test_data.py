@@ -106,8 +106,9 @@ def test_bad_arrays_are_refused_with_rule_and_value(arrays, message, tmp_path):
     assert message in str(caught.value)
 
 
-def test_a_file_that_is_no_npz_is_refused(tmp_path):
-    (tmp_path / "a.npz").write_text("nothing")
+@pytest.mark.parametrize("content", [b"nothing", b"", b"PK\x03\x04 cut short"])
+def test_a_file_that_is_no_npz_is_refused(content, tmp_path):
+    (tmp_path / "a.npz").write_bytes(content)
     with pytest.raises(DataError, match="cannot read the arrays in"):
         load_dataset(dataset(name="npz", path=tmp_path / "a.npz"))
 
@@ -128,6 +129,20 @@ def test_an_absent_data_set_says_how_to_get_it(name, tmp_path):
     assert f"{name} is not in {tmp_path}" in str(caught.value)
     assert "dataset.download = true" in str(caught.value)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_all_images_can_be_used():
+    data = load_dataset(dataset(name="digits", train_size=1135, validation_size=300))
+    assert (len(data.train.labels), len(data.validation.labels)) == (1135, 300)
+
+
+def test_a_damaged_data_set_is_not_called_absent(tmp_path):
+    raw = tmp_path / "MNIST" / "raw"
+    for part in ("train", "t10k"):
+        write_idx(raw / f"{part}-images-idx3-ubyte", np.zeros((9, 28, 28)))
+        (raw / f"{part}-labels-idx1-ubyte").write_bytes(b"\x00\x00\x08\x01")
+    with pytest.raises(DataError, match=r"mnist in .*MNIST/raw cannot be read"):
+        load_dataset(dataset(name="mnist", root=tmp_path))
 
 
 def write_idx(path, array):

@@ -1,5 +1,5 @@
 import json
-from dataclasses import asdict, replace
+from dataclasses import asdict
 
 import pytest
 import torch
@@ -7,9 +7,11 @@ from mlflow import MlflowClient
 
 from models import Architecture, build, save_network
 from study import environment, results
-from study.errors import BadInputError, NotFoundError
+from study.errors import BadInputError, NotFoundError, SpecError, TrackingError
+from study.export import export_model, load_model
 from study.home import Home
 from study.outcome import Outcome
+from study.reader import check_free
 from study.spec import StudySpec
 from study.tracking import Tracker
 from study.train import TrainingSettings
@@ -59,7 +61,7 @@ def write(tracker, folder):
         tracker.end_trial(number, Outcome(state=state, reason=reason), kept)
     tracker.mark_front({0: True, 1: True})
     tracker.log_study(5, {"hypervolume": 0.25})
-    tracker.close(finished=True, front={"front": [0, 1]})
+    tracker.close("FINISHED", {"front": [0, 1]})
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +71,7 @@ def home(tmp_path_factory):
     home = Home(folder=folder, tracking_uri=f"sqlite:///{folder}/mlflow.db")
     spec = StudySpec.from_dict({"name": "made", "dataset": "digits", "families": ["dann-r"]})
     spec = spec.model_copy(update={"budget": spec.budget.model_copy(update={"epochs": 2})})
-    tracker = Tracker(spec, home, continues=False)
+    tracker = Tracker(spec, home, "mine")
     tracker.start()
     tracker.wait_until_ready()
     write(tracker, tmp_path_factory.mktemp("networks"))
@@ -113,25 +115,37 @@ def test_the_best_are_complete_pass_the_filters_and_come_best_first(filters, exp
     ] == expected
 
 
+@pytest.mark.parametrize(
+    ("filters", "message"),
+    [
+        ({"family": "dan-r"}, "unknown family 'dan-r'; did you mean 'dann-r'"),
+        ({"min_accuracy": 90}, "`0 <= min_accuracy <= 1` must hold, got min_accuracy=90"),
+    ],
+)
+def test_a_filter_that_cannot_be_meant_is_refused(filters, message, home):
+    with pytest.raises(SpecError, match=message):
+        results.best_configs("made", home=home, **filters)
+
+
 def test_a_stored_network_comes_back(home, tmp_path):
-    network = results.load_model("made", home=home)
+    network = load_model("made", home=home)
     assert network.architecture == config(1, 64).architecture
     expected = build(config(1, 64).architecture, (1, 4, 4), 3, [0, 1])
     images = torch.rand(3, 1, 4, 4)
     assert torch.equal(network(images), expected(images))
-    folder = results.export_model("made", tmp_path / "out", 0, home)
+    folder = export_model("made", tmp_path / "out", 0, home)
     assert sorted(file.name for file in folder.iterdir()) == ["network.json", "network.safetensors"]
     with pytest.raises(BadInputError, match="must not exist yet"):
-        results.export_model("made", tmp_path / "out", 0, home)
+        export_model("made", tmp_path / "out", 0, home)
 
 
 def test_what_is_not_there_is_said_with_what_is(home):
     with pytest.raises(NotFoundError, match=r"no study 'mad' in .*; it has: made"):
         results.records("mad", home)
     with pytest.raises(NotFoundError, match="has trials 0 to 5, got trial 9"):
-        results.load_model("made", 9, home)
+        load_model("made", 9, home)
     with pytest.raises(NotFoundError, match=r"weights of trial 2 .* not kept.* such as 0, 1"):
-        results.load_model("made", 2, home)
+        load_model("made", 2, home)
 
 
 def test_an_empty_home_stays_empty(tmp_path):
@@ -182,37 +196,53 @@ def test_the_record_lies_in_mlflow_as_people_expect_it(home):
 
 
 def test_a_study_goes_on_in_the_runs_that_it_has(home):
-    spec = results.study_spec("made", home)
-    tracker = Tracker(spec, home, continues=True)
+    tracker = Tracker(results.study_spec("made", home), home, "mine")
     tracker.start()
-    trial = config(5, 8)
+    assert tracker.wait_until_ready() == {
+        number: state for number, (*_, state) in enumerate(TRIALS)
+    }
     before = results.records("made", home)[5]
-    tracker.begin_trial(trial)
+    tracker.begin_trial(config(5, 8))
     for epoch in (1, 2):
-        metrics = {"epochs": epoch, "val_accuracy": 0.7, "trainable_parameters": 800}
+        metrics = {"epochs": epoch, "val_accuracy": 0.7, "trainable_parameters": 800, "macs": 1}
         tracker.log_epoch(5, metrics | {"epoch/val_accuracy": 0.5}, "host:2")
     tracker.end_trial(5, Outcome(state="COMPLETE"))
-    tracker.close(finished=True, front={})
+    tracker.close("FINISHED", {})
     after = results.records("made", home)
     assert len(after) == len(TRIALS)
-    assert after[5].run_id == before.run_id
-    assert replace(after[5], on_front=False).state == "COMPLETE"
+    assert (after[5].run_id, after[5].state) == (before.run_id, "COMPLETE")
+    client = MlflowClient(home.tracking_uri)
+    curve = client.get_metric_history(before.run_id, "epoch/val_accuracy")
+    # The first epoch was there from before; the last is always written, for it has the results.
+    assert sorted(point.step for point in curve) == [1, 2, 2]
 
 
 def test_a_study_of_another_home_is_not_written_into(home, tmp_path):
+    check_free("made", home, "mine")
     elsewhere = Home(folder=tmp_path, tracking_uri=home.tracking_uri)
-    tracker = Tracker(results.study_spec("made", home), elsewhere, continues=False)
-    tracker.start()
-    with pytest.raises(BadInputError, match="was run from another home"):
-        tracker.wait_until_ready()
+    for identity in (None, "theirs"):
+        with pytest.raises(BadInputError, match="was run from another home"):
+            check_free("made", elsewhere, identity)
 
 
-def test_an_experiment_that_is_no_study_is_not_written_into(home):
-    MlflowClient(home.tracking_uri).create_experiment("theirs")
-    table = results.study_spec("made", home).to_dict() | {"name": "theirs"}
-    tracker = Tracker(StudySpec.from_dict(table), home, continues=False)
-    tracker.start()
-    with pytest.raises(BadInputError, match=r"'theirs' .* must be a study of layout 1"):
-        tracker.wait_until_ready()
-    with pytest.raises(NotFoundError, match="no study 'theirs'"):
-        results.status("theirs", home)
+def test_an_experiment_that_is_no_study_is_neither_read_nor_written_into(home):
+    client = MlflowClient(home.tracking_uri)
+    client.create_experiment("theirs")
+    client.create_experiment("later", tags={"study.layout": "2"})
+    client.create_experiment("new", tags={"study.layout": "1"})
+    for name in ("theirs", "later"):
+        with pytest.raises(BadInputError, match=rf"'{name}' .* must be a study of layout 1"):
+            check_free(name, home, None)
+        with pytest.raises(NotFoundError, match=rf"no study '{name}'.*it has: made, new"):
+            results.status(name, home)
+    with pytest.raises(NotFoundError, match="has only just been made"):
+        results.status("new", home)
+    check_free("new", home, None)
+    assert [study.name for study in results.list_studies(home)] == ["made"]
+
+
+def test_a_store_that_does_not_answer_is_said_so(tmp_path):
+    nowhere = Home(folder=tmp_path, tracking_uri="http://127.0.0.1:9")
+    for ask in (results.list_studies, lambda home: results.records("made", home)):
+        with pytest.raises(TrackingError, match=r"http://127.0.0.1:9 must answer"):
+            ask(nowhere)

@@ -43,6 +43,14 @@ def test_another_spec_is_refused_with_the_difference(tmp_path):
     assert len(lines) == 5
 
 
+def test_the_order_of_objectives_belongs_to_the_search(tmp_path):
+    objectives = {"val_accuracy": "maximize", "macs": "minimize"}
+    store_spec(tmp_path, StudySpec.from_dict(TABLE | {"objectives": objectives}))
+    swapped = dict(reversed(objectives.items()))
+    with pytest.raises(SpecError, match="objectives: was"):
+        check_continues(tmp_path, StudySpec.from_dict(TABLE | {"objectives": swapped}))
+
+
 def test_a_second_driver_is_refused_with_the_first_ones_name(tmp_path):
     second = (
         "import sys, pathlib; from study.study_folder import only_driver\n"

@@ -91,6 +91,13 @@ def test_a_replicate_that_diverges_ends_the_training_with_the_reason(digits):
         list(train(network("vann"), digits, settings(learning_rate=1e30, epochs=30)))
 
 
+def test_weights_that_diverge_with_the_last_batch_are_not_kept(digits):
+    """The training loss of a batch is taken before its step, so only validation sees the last one."""
+    one_batch = settings(learning_rate=1e30, epochs=1, batch_size=2000)
+    with pytest.raises(NonFiniteLossError, match="the validation loss must stay finite, got nan"):
+        list(train(network("vann"), digits, one_batch))
+
+
 def test_the_schedules_end_where_they_should(digits):
     rates = {}
     for schedule in ("constant", "cosine", "one_cycle"):

@@ -1,6 +1,11 @@
 """The command as a process: bad input ends with status 2, one message, and nothing written."""
 
+import json
+
 import pytest
+from mlflow import MlflowClient
+
+pytestmark = pytest.mark.slow
 
 GOOD = 'name = "a"\ndataset = "digits"\nfamilies = ["dann-r"]\n'
 
@@ -63,3 +68,32 @@ def test_a_cluster_that_does_not_answer_is_said_so(study_command, tmp_path):
     assert done.returncode == 1
     assert "no Ray cluster can be used at http://127.0.0.1:9" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_cluster_to_run_on_that_does_not_answer_is_said_so(study_command, tmp_path):
+    spec = tmp_path / "good.toml"
+    spec.write_text(GOOD)
+    done = study_command("run", spec, cwd=tmp_path, RAY_ADDRESS="127.0.0.1:9")
+    assert done.returncode == 1
+    assert "the Ray cluster at RAY_ADDRESS=127.0.0.1:9 must answer" in done.stderr
+    status = study_command("status", "a", "--json", cwd=tmp_path)
+    assert json.loads(status.stdout)["run_status"] == "FAILED"
+
+
+def test_data_of_this_machine_is_not_submitted(study_command, tmp_path):
+    spec = tmp_path / "good.toml"
+    spec.write_text(GOOD.replace("digits", "mnist"))
+    done = study_command("submit", spec, "--address", "http://127.0.0.1:9")
+    assert done.returncode == 2
+    assert "`dataset.root` must be an absolute path of the cluster's machines" in done.stderr
+
+
+def test_an_experiment_of_somebody_elses_is_left_alone(study_command, tmp_path):
+    spec = tmp_path / "good.toml"
+    spec.write_text(GOOD)
+    uri = f"sqlite:///{tmp_path}/theirs.db"
+    MlflowClient(uri).create_experiment("a")
+    done = study_command("run", spec, "--tracking-uri", uri, cwd=tmp_path)
+    assert done.returncode == 2
+    assert "the MLflow experiment 'a'" in done.stderr
+    assert not (tmp_path / "runs").exists()

@@ -43,13 +43,14 @@ def test_without_a_home_the_head_says_where_studies_are(study_command, ray_head,
 def test_a_job_that_fails_is_an_error(study_command, ray_head, tmp_path):
     done = study_command(
         *("submit", *SPEC, "--address", ray_head.address, "--wait"),
-        *("--home", ray_head.home / "failing", "--set", "dataset=mnist"),
+        *("--home", ray_head.home / "failing", "--set", "dataset.name=mnist"),
+        *("--set", "dataset.validation_size=300", "--set", "dataset.root=/nowhere"),
         RAY_AUTH_MODE="token",
         RAY_AUTH_TOKEN=ray_head.token,
         HOME=str(tmp_path),
     )
     assert done.returncode == 1
-    assert "the data set mnist is not in data/MNIST/raw" in done.stdout
+    assert "the data set mnist is not in /nowhere/MNIST/raw" in done.stdout
     assert "must succeed, got FAILED" in done.stderr
 
 

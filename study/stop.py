@@ -1,0 +1,73 @@
+"""When a study stops before its budget of trials is met."""
+
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any, Final, final
+
+from ray import tune
+
+_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
+
+
+@final
+class Stop(tune.Stopper):
+    """Stops a study when it is told to, when its minutes are used up, or on a signal.
+
+    `reason` says why, `signal_number` which signal it was, if one.
+    """
+
+    def __init__(self, minutes: float | None) -> None:
+        self.reason: str | None = None
+        self.signal_number: int | None = None
+        self._deadline = None if minutes is None else time.monotonic() + 60 * minutes
+
+    def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
+        """No single trial is stopped here."""
+        del trial_id, result
+        return False
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Ray snapshots its stopper to restore it; a study continues from its own stores."""
+        return {}
+
+    def stop_all(self) -> bool:
+        if self._deadline is not None and time.monotonic() > self._deadline:
+            self.because("its minutes are used up")
+        return self.reason is not None
+
+    def because(self, reason: str) -> None:
+        """Stops the study, unless it stops already."""
+        self.reason = self.reason or reason
+
+    @contextmanager
+    def on_signals(self, say: Callable[[str], None]) -> Iterator[Callable[[], None]]:
+        """Within this, a first Ctrl-C or SIGTERM stops the study cleanly, a second one at once.
+
+        Gives a function that installs this again, for Ray takes SIGTERM for itself when it starts.
+        """
+        if threading.current_thread() is not threading.main_thread():
+            yield lambda: None
+            return
+
+        def handle(number: int, _: FrameType | None) -> None:
+            if self.signal_number is not None:
+                raise KeyboardInterrupt
+            self.signal_number = number
+            self.because(f"{signal.Signals(number).name} was received")
+            say("stopping; what is finished is kept (once more: stop at once)")
+
+        def install() -> None:
+            for number in _SIGNALS:
+                signal.signal(number, handle)
+
+        previous = {number: signal.getsignal(number) for number in _SIGNALS}
+        install()
+        try:
+            yield install
+        finally:
+            for number, handler in previous.items():
+                signal.signal(number, handler)
