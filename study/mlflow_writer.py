@@ -9,6 +9,7 @@ from typing import Any, Final, final
 from mlflow.entities import Metric, Param, RunTag
 
 from study import layout
+from study.embedded_store import make_store
 from study.home import Home
 from study.reader import all_runs, client
 from study.spec import StudySpec
@@ -35,6 +36,7 @@ class MlflowWriter:
     def __init__(self, spec: StudySpec, home: Home, identity: str) -> None:
         self._spec = spec
         self._identity = identity
+        make_store(home)
         self._client = client(home)
         self._unsent: dict[str, _Unsent] = {}
         self._experiment = self._open_experiment(home)
@@ -71,11 +73,16 @@ class MlflowWriter:
     def _open_parent(self) -> None:
         spec = self._spec.to_dict()
         if self._parent is None:
-            tags = {layout.ROLE_TAG: "study", layout.IDENTITY_TAG: self._identity}
+            tags = {
+                layout.ROLE_TAG: "study",
+                layout.IDENTITY_TAG: self._identity,
+                layout.SPEC_TAG: json.dumps(spec),
+            }
             run = self._client.create_run(self._experiment, run_name=self._spec.name, tags=tags)
             self._parent = str(run.info.run_id)
-        self._client.update_run(self._parent, status="RUNNING")
-        self._client.set_tag(self._parent, layout.SPEC_TAG, json.dumps(spec))
+        else:
+            self._client.update_run(self._parent, status="RUNNING")
+            self._client.set_tag(self._parent, layout.SPEC_TAG, json.dumps(spec))
         self._client.log_dict(self._parent, spec, "spec.json")
 
     @property

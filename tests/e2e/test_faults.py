@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import pytest
 import requests
@@ -39,12 +39,10 @@ def running(*arguments):
 def wait_for_trials(home, name, wanted):
     """Waits until so many trials are complete; gives their records."""
     for _ in range(600):
-        try:
+        with suppress(study.StudyError):
             found = study.trials(name, home)
-        except study.StudyError:
-            found = []
-        if found and (found["state"] == "COMPLETE").sum() >= wanted:
-            return found
+            if not found.empty and (found["state"] == "COMPLETE").sum() >= wanted:
+                return found
         time.sleep(0.2)
     pytest.fail("the study does not get on")
 
@@ -63,11 +61,10 @@ def test_a_trial_whose_worker_is_killed_starts_anew_and_counts_once(tmp_path):
         pid = None
         while pid is None:
             time.sleep(0.2)
-            try:
+            with suppress(study.StudyError, KeyError, ValueError):
+                study.status("lost", home)
                 (run,) = trial_runs(home, "lost")
                 pid = int(run.data.tags["study.worker"].split(":")[1])
-            except (AttributeError, ValueError, KeyError, OSError):
-                continue
         os.kill(pid, signal.SIGKILL)
         output = driver.communicate(timeout=200)[0]
         assert driver.returncode == 0, output

@@ -1,0 +1,32 @@
+"""Makes the SQLite store of a home, so that nobody ever sees it half made."""
+
+import fcntl
+from pathlib import Path
+
+from mlflow import MlflowClient
+
+from study.home import Home
+
+
+def make_store(home: Home) -> None:
+    """Makes the store if the home keeps its records itself and has none yet.
+
+    MLflow makes its tables when a file is first opened, over a second or two, and fails if two do so
+    at once. So they are made under another name, by one process, and then put in place.
+    """
+    database = home.database
+    if database is None or database.exists():
+        return
+    database.parent.mkdir(parents=True, exist_ok=True)
+    with _neighbour(database, ".lock").open("w", encoding="utf-8") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if database.exists():
+            return
+        new = _neighbour(database, ".new")
+        new.unlink(missing_ok=True)
+        MlflowClient(tracking_uri=f"sqlite:///{new}").search_experiments()
+        new.replace(database)
+
+
+def _neighbour(database: Path, ending: str) -> Path:
+    return database.with_name(database.name + ending)
