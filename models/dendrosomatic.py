@@ -1,8 +1,7 @@
 """Sparse dendrites and their own somata in one pass, in blocks that stay in the processor's cache.
 
 A layer of N dendrites makes N x B activations; written to memory and read again by each step, they
-cost more than the arithmetic. So a block of somata goes through all steps before the next one, and
-the backward pass computes the activations of a block again rather than keeping those of all.
+cost more than the arithmetic. So a block of somata goes through all steps before the next one.
 """
 
 from collections.abc import Sequence
@@ -12,6 +11,7 @@ from typing import Any, Final
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
+from torch.nn import functional
 
 from models.layers import GroupedLayer, SparseLayer
 from models.sparse_product import Pattern
@@ -60,80 +60,91 @@ def blocks_of(synapses: SparseLayer, cables: GroupedLayer, batch: int) -> list[B
 
 
 class _Dendrosomatic(torch.autograd.Function):
-    """table, synapses, dendrite biases, cables -> sums of the somata, without their biases."""
+    """x, synapses, dendrite biases, cables, soma biases -> activations of the somata."""
 
     @staticmethod
     def forward(  # noqa: PLR0913, PLR0917  # torch wants tensors as arguments of their own
         ctx: Any,  # noqa: ANN401  # torch's context
-        table: Tensor,
+        x: Tensor,
         weight: Tensor,
         bias: Tensor,
         cable: Tensor,
-        slope: float,
+        soma_bias: Tensor,
+        slopes: tuple[float, float],
         blocks: Sequence[Block],
         layer: SparseLayer,
     ) -> Tensor:
-        ctx.slope, ctx.blocks, ctx.layer = slope, blocks, layer
-        total = table.new_empty(blocks[-1].somata.stop, table.shape[1])
-        kept = None
+        ctx.slopes, ctx.blocks, ctx.layer = slopes, blocks, layer
+        table = x.reshape(-1, x.shape[-1])
+        weights, biases, cables = weight.view(-1), bias.view(-1, 1), cable.view(-1)
+        sums, kept = [], []
         for block in blocks:
-            kept = _activations(block, table, weight, bias, slope)
-            total[block.somata] = block.own.row_sums(kept, cable[block.dendrites])
-        # A single block is in the cache as it is.
-        ctx.save_for_backward(table, weight, bias, cable, kept if len(blocks) == 1 else None)
-        return total
+            active = block.reads.row_sums(table, weights[block.synapses])
+            active += biases[block.dendrites]
+            functional.leaky_relu_(active, slopes[0])
+            sums.append(block.own.row_sums(active, cables[block.dendrites]))
+            kept.append(active)
+        somata = _joined(sums).view(*soma_bias.shape[:2], -1)
+        somata += soma_bias
+        functional.leaky_relu_(somata, slopes[1])
+        ctx.save_for_backward(table, weight, cable, somata, *kept)
+        return somata
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:  # noqa: ANN401  # as above
-        table, weight, bias, cable, kept = ctx.saved_tensors
-        gradient = gradient.contiguous()
-        weight_gradient, bias_gradient = torch.empty_like(weight), torch.empty_like(bias)
-        cable_gradient = torch.empty_like(cable)
-        wants_table = ctx.needs_input_grad[0]
-        whole = table.new_empty(len(bias), table.shape[1]) if wants_table else None
-        for block in ctx.blocks:
-            active = kept
-            if active is None:
-                active = _activations(block, table, weight, bias, ctx.slope)
-            arriving = gradient[block.somata]
-            cable_gradient[block.dendrites] = block.own.sampled_products(arriving, active)
-            cables = cable[block.dendrites].view(len(arriving), -1, 1)
-            below = (cables * arriving.unsqueeze(1)).view(active.shape)
-            # An activation has the sign of what went into the leaky ReLU, so that was not kept.
-            below = torch.ops.aten.leaky_relu_backward(below, active, ctx.slope, True)  # noqa: FBT003
-            torch.sum(below, dim=1, keepdim=True, out=bias_gradient[block.dendrites])
-            weight_gradient[block.synapses] = block.reads.sampled_products(below, table)
-            if whole is not None:
-                whole[block.dendrites] = below
-        table_gradient = None
-        if whole is not None:
+        table, weight, cable, somata, *kept = ctx.saved_tensors
+        through_somata = _leaky_backward(gradient.contiguous(), somata, ctx.slopes[1])
+        arriving = through_somata.view(-1, table.shape[1])
+        flat_cable = cable.view(-1)
+        synapses, biases, cables, through = [], [], [], []
+        for block, active in zip(ctx.blocks, kept, strict=True):
+            here = arriving[block.somata]
+            cables.append(block.own.sampled_products(here, active))
+            spread = flat_cable[block.dendrites].view(len(here), -1, 1) * here.unsqueeze(1)
+            below = _leaky_backward(spread.view(active.shape), active, ctx.slopes[0])
+            biases.append(below.sum(dim=1))
+            synapses.append(block.reads.sampled_products(below, table))
+            if ctx.needs_input_grad[0]:
+                through.append(below)
+        x_gradient = None
+        if through:
             pattern, order = ctx.layer.transposed
-            table_gradient = pattern.row_sums(whole, weight[order])
-        return table_gradient, weight_gradient, bias_gradient, cable_gradient, None, None, None
+            sums = pattern.row_sums(_joined(through), weight.view(-1)[order])
+            x_gradient = sums.view(len(weight), -1, table.shape[1])
+        return (
+            x_gradient,
+            _joined(synapses).view(weight.shape),
+            _joined(biases).view(len(weight), -1, 1),
+            _joined(cables).view(cable.shape),
+            through_somata.sum(dim=-1, keepdim=True),
+            None,
+            None,
+            None,
+        )
 
 
-def _activations(block: Block, table: Tensor, weight: Tensor, bias: Tensor, slope: float) -> Tensor:
-    """What the block's dendrites give, shape (dendrites, B)."""
-    total = block.reads.row_sums(table, weight[block.synapses])
-    total += bias[block.dendrites]
-    return torch.nn.functional.leaky_relu_(total, slope)
+def _leaky_backward(gradient: Tensor, activation: Tensor, slope: float) -> Tensor:
+    """An activation has the sign of what went into the leaky ReLU, so that is not kept."""
+    result: Tensor = torch.ops.aten.leaky_relu_backward(gradient, activation, slope, True)  # noqa: FBT003
+    return result
+
+
+def _joined(parts: list[Tensor]) -> Tensor:
+    return parts[0] if len(parts) == 1 else torch.cat(parts)
 
 
 def dendrosomatic(
-    x: Tensor, synapses: SparseLayer, cables: GroupedLayer, slope: float, blocks: Sequence[Block]
+    x: Tensor,
+    synapses: SparseLayer,
+    cables: GroupedLayer,
+    slopes: tuple[float, float],
+    blocks: Sequence[Block],
 ) -> Tensor:
-    """The somata's sums, before their own leaky ReLU; (R, inputs, B) to (R, somata, B).
+    """The somata's activations; (R, inputs, B) to (R, somata, B), with `blocks` from `blocks_of`.
 
-    Equal to `cables(leaky_relu(synapses(x), slope))`, with `blocks` from `blocks_of`.
+    Equal to `leaky_relu(cables(leaky_relu(synapses(x), slopes[0])), slopes[1])`.
     """
-    total: Tensor = _Dendrosomatic.apply(
-        x.reshape(-1, x.shape[-1]),
-        synapses.weight.view(-1),
-        synapses.bias.view(-1, 1),
-        cables.weight.view(-1),
-        slope,
-        blocks,
-        synapses,
-    )
-    return total.view(*cables.weight.shape[:2], -1) + cables.bias
+    parameters = (synapses.weight, synapses.bias, cables.weight, cables.bias)
+    somata: Tensor = _Dendrosomatic.apply(x, *parameters, slopes, blocks, synapses)
+    return somata

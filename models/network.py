@@ -74,13 +74,16 @@ class Network(nn.Module):
 
     def _columns(self, images: Tensor) -> Tensor:
         """The images as float columns, shape (R, inputs, batch), contiguous."""
-        if tuple(images.shape[-3:]) != self.image_shape or images.dim() not in (4, 5):
+        replicates = images.shape[0] if images.dim() == 5 else self.replicates  # noqa: PLR2004
+        wrong = images.dim() not in (4, 5) or replicates != self.replicates
+        if wrong or tuple(images.shape[-3:]) != self.image_shape:
             raise ValueError(
                 f"images must have shape (batch, *{self.image_shape}) or "
                 f"({self.replicates}, batch, *{self.image_shape}), got {tuple(images.shape)}"
             )
-        rows = images.flatten(-3)
         weight = self.readout.weight
-        columns = rows.transpose(-1, -2).expand(self.replicates, -1, -1)
+        columns = images.flatten(-3).transpose(-1, -2)
+        if images.dim() == 4:  # noqa: PLR2004  # without an axis of replicates
+            columns = columns.expand(self.replicates, -1, -1)
         x = torch.empty(columns.shape, dtype=weight.dtype, device=weight.device).copy_(columns)
-        return x.div_(255.0) if images.dtype == torch.uint8 else x
+        return x.mul_(1 / 255) if images.dtype == torch.uint8 else x

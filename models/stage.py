@@ -37,22 +37,16 @@ class Stage(nn.Module):
         return [self.units] if self.cables is None else [self.units, self.cables]
 
     def forward(self, x: Tensor, generators: Sequence[torch.Generator]) -> Tensor:
-        dendrite_slope, soma_slope = self.slopes
+        units, cables = self.units, self.cables
         silencing = self.training and self.dropout > 0
-        if self.cables is None:
-            total = self.units(x)
-        elif (
-            isinstance(self.units, SparseLayer)
-            and isinstance(self.cables, GroupedLayer)
-            and not silencing
-        ):
-            blocks = self._blocks_for(x, self.units, self.cables)
-            total = dendrosomatic(x, self.units, self.cables, dendrite_slope, blocks)
-        else:
-            active = functional.leaky_relu_(self.units(x), dendrite_slope)
-            total = self.cables(self._silence(active, generators) if silencing else active)
-        active = functional.leaky_relu_(total, soma_slope)
-        return self._silence(active, generators) if silencing else active
+        if isinstance(units, SparseLayer) and isinstance(cables, GroupedLayer) and not silencing:
+            blocks = self._blocks_for(x, units, cables)
+            return dendrosomatic(x, units, cables, self.slopes, blocks)
+        for layer, slope in zip(self.layers, self.slopes[-len(self.layers) :], strict=True):
+            x = functional.leaky_relu_(layer(x), slope)
+            if silencing:
+                x = self._silence(x, generators)
+        return x
 
     def _blocks_for(self, x: Tensor, units: SparseLayer, cables: GroupedLayer) -> list[Block]:
         key = (x.shape[-1], x.device, x.dtype)

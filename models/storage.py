@@ -19,7 +19,8 @@ DESCRIPTION: Final = "network.json"
 def save_network(network: Network, folder: Path) -> None:
     """Writes `network.safetensors` and `network.json` into the folder, which is made if needed."""
     folder.mkdir(parents=True, exist_ok=True)
-    tensors = {name: value.contiguous().cpu() for name, value in network.state_dict().items()}
+    # Copies, for after training all weights are parts of one tensor, which safetensors refuses.
+    tensors = {name: value.cpu().clone() for name, value in network.state_dict().items()}
     save_file(tensors, folder / TENSORS)
     description = {
         "layout": LAYOUT,

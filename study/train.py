@@ -8,13 +8,14 @@ from typing import Final, Literal, final
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 from torch.optim import lr_scheduler
 
 from models.network import Network
 from study.data import Dataset, Split
 
+_FLAT_UP_TO: Final = 2**18  # parameters; for more, a step of Adam each costs less than to copy them
 _BATCH_ORDER: Final = 1  # a stream of its own beside those of models.building
 
 
@@ -97,13 +98,20 @@ class Training:
         self._dataset = dataset
         self._settings = settings
         self._epoch = 0
+        self._parameters = list(network.parameters())
+        size = sum(parameter.numel() for parameter in self._parameters)
+        self._flat = _flattened(self._parameters) if size <= _FLAT_UP_TO else None
         # Adam's epsilon is that of the paper's framework (Keras).
         self.optimizer = torch.optim.Adam(
-            network.parameters(), lr=settings.learning_rate, eps=1e-7, fused=True
+            self._parameters if self._flat is None else [self._flat],
+            lr=settings.learning_rate,
+            eps=1e-7,
+            fused=True,
         )
+        self._images = dataset.train.images.flatten(1)
         batches = math.ceil(len(dataset.train.labels) / settings.batch_size)
         self._schedule = _schedule(self.optimizer, settings, settings.epochs * batches)
-        self._kept = [parameter.detach().clone() for parameter in network.parameters()]
+        self._kept = [parameter.detach().clone() for parameter in self._parameters]
         nothing = torch.full((network.replicates,), math.nan, dtype=torch.float64)
         self._kept_accuracy, self._kept_loss = nothing, nothing.clone()
 
@@ -129,26 +137,35 @@ class Training:
     def restore_kept(self) -> None:
         """Puts the kept weights back into the network."""
         with torch.no_grad():
-            for parameter, kept in zip(self._network.parameters(), self._kept, strict=True):
+            for parameter, kept in zip(self._parameters, self._kept, strict=True):
                 parameter.copy_(kept)
 
     def _train_epoch(self) -> Tensor:
         """Trains over all batches; the mean loss of each replicate, shape (R,)."""
-        images, labels = self._dataset.train.images, self._dataset.train.labels
-        order = self._batch_order(len(labels)).to(labels.device)
-        total = torch.zeros(self._network.replicates, dtype=torch.float64, device=labels.device)
+        images = len(self._dataset.train.labels)
+        order = self._batch_order(images).to(self._dataset.train.labels.device)
+        total = torch.zeros(self._network.replicates, dtype=torch.float64, device=order.device)
         self._network.train()
         self._network.seed_dropout(self._epoch)
-        for rows in torch.split(order, self._settings.batch_size, dim=1):
-            logits = self._network(images[rows])
-            loss = _cross_entropy(logits, labels[rows])
-            self.optimizer.zero_grad()
-            # The sum, not the mean: a replicate's gradient must not depend on how many there are.
-            torch.autograd.backward(loss.sum())
-            self.optimizer.step()
-            self._schedule.step()
-            total += loss.detach() * rows.shape[1]
-        return (total / len(labels)).cpu()
+        for batch in torch.split(order, self._settings.batch_size, dim=1):
+            total += self.step(batch)
+        return (total / images).cpu()
+
+    def step(self, batch: Tensor) -> Tensor:
+        """One step on the training images of these numbers, shape (R, B); their summed losses, (R,)."""
+        rows, shape = batch.flatten(), self._network.image_shape
+        images = self._images.index_select(0, rows).view(*batch.shape, *shape)
+        labels = self._dataset.train.labels.index_select(0, rows).view(batch.shape)
+        losses = _losses(self._network(images), labels).sum(dim=1)
+        # A replicate's gradient is that of its own mean loss, however many there are.
+        losses.backward(torch.full_like(losses, 1 / batch.shape[1]))  # type: ignore[no-untyped-call]  # torch's
+        if self._flat is not None:
+            self._flat.grad = torch.cat([_gradient(one) for one in self._parameters])
+        self.optimizer.step()
+        for parameter in self._parameters:
+            parameter.grad = None
+        self._schedule.step()
+        return losses.detach()
 
     def _batch_order(self, images: int) -> Tensor:
         """A permutation of the training images for each replicate, shape (R, images)."""
@@ -176,10 +193,24 @@ class Training:
         )
         if self._settings.keep == "last":
             better = torch.ones_like(better)
-        for kept, parameter in zip(self._kept, self._network.parameters(), strict=True):
+        for kept, parameter in zip(self._kept, self._parameters, strict=True):
             kept[better] = parameter.detach()[better]
         self._kept_accuracy = torch.where(better, accuracy, self._kept_accuracy)
         self._kept_loss = torch.where(better, loss, self._kept_loss)
+
+
+def _flattened(parameters: list[nn.Parameter]) -> nn.Parameter:
+    """One parameter whose memory all of them become parts of: Adam then has one step to make."""
+    flat = nn.Parameter(torch.cat([parameter.detach().flatten() for parameter in parameters]))
+    parts = torch.split(flat.detach(), [parameter.numel() for parameter in parameters])
+    for parameter, part in zip(parameters, parts, strict=True):
+        parameter.data = part.view(parameter.shape)
+    return flat
+
+
+def _gradient(parameter: nn.Parameter) -> Tensor:
+    assert parameter.grad is not None  # noqa: S101  # every weight is live
+    return parameter.grad.flatten()
 
 
 @torch.no_grad()
@@ -194,17 +225,14 @@ def evaluate(network: Network, split: Split, batch_size: int = 1000) -> tuple[Te
         logits = network(images)
         labels_of_all = labels.expand(network.replicates, -1)
         correct += (logits.argmax(dim=-1) == labels_of_all).sum(dim=1)
-        loss += _cross_entropy(logits, labels_of_all).double() * len(labels)
+        loss += _losses(logits, labels_of_all).double().sum(dim=1)
     return (correct / len(split.labels)).cpu(), (loss / len(split.labels)).cpu()
 
 
-def _cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
-    """The mean over the batch for each replicate; (R, B, C) and (R, B) to (R,)."""
-    return (
-        functional.cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction="none")
-        .view(labels.shape)
-        .mean(dim=1)
-    )
+def _losses(logits: Tensor, labels: Tensor) -> Tensor:
+    """The cross-entropy of each image; (R, B, C) and (R, B) to (R, B)."""
+    # As (R, C, B), the layout in which they were computed, the logits need no copy.
+    return functional.cross_entropy(logits.transpose(1, 2), labels, reduction="none")
 
 
 def _schedule(

@@ -20,6 +20,7 @@ from models.building import build
 from models.counting import count_macs, count_parameters
 from models.network import Network
 from models.storage import save_network
+from study.allocator import keep_freed_memory
 from study.data import Dataset
 from study.train import EpochMetrics, Estimate, TrainingSettings, evaluate, train
 
@@ -66,6 +67,7 @@ class StudyTrainable(tune.Trainable):
         use_gpu: bool,
     ) -> None:
         torch.set_num_threads(threads)
+        keep_freed_memory()
         self._device = torch.device("cuda" if use_gpu and torch.cuda.is_available() else "cpu")
         dataset = Dataset.from_arrays(dataset_name, classes, arrays)
         self._dataset = dataset.to(self._device)

@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import pytest
 import torch
@@ -201,8 +203,9 @@ def test_initial_weights_have_the_variance_of_their_rule(initialization, layer, 
 
 def test_wrong_images_are_refused_with_both_shapes():
     network = build(architecture("vann"), (1, 6, 6), 3, [0])
-    with pytest.raises(ValueError, match=r"got \(5, 1, 6, 7\)"):
-        network(torch.rand(5, 1, 6, 7))
+    for shape in ((5, 1, 6, 7), (2, 5, 1, 6, 6), (6, 6)):
+        with pytest.raises(ValueError, match=re.escape(f"got {shape}")):
+            network(torch.rand(shape))
 
 
 def test_a_network_needs_a_seed():
