@@ -65,9 +65,13 @@ class SparseLayer(nn.Module):
             self._transposed = self.pattern.transposed()
         return self._transposed
 
-    def _apply(self, *arguments: Any, **keywords: Any) -> "SparseLayer":  # noqa: ANN401  # of nn.Module
-        """After a move to another device or dtype the patterns are made anew."""
+    def forget_patterns(self) -> None:
+        """To be called when the connections change or move: the patterns are made anew from them."""
         self._pattern = self._transposed = None
+
+    def _apply(self, *arguments: Any, **keywords: Any) -> "SparseLayer":  # noqa: ANN401  # of nn.Module
+        """Also after a move to another device or dtype."""
+        self.forget_patterns()
         super()._apply(*arguments, **keywords)  # type: ignore[no-untyped-call]  # torch's
         return self
 

@@ -39,6 +39,10 @@ class Pattern:
         zeros = torch.zeros(len(columns), device=columns.device)
         return cls(columns, offsets, width, _csr(columns, offsets, width, zeros))
 
+    def __deepcopy__(self, _: object) -> "Pattern":
+        """Copies the parts: torch cannot copy CSR tensors deeply."""
+        return Pattern.of(self.columns.clone(), self.offsets.clone(), self.width)
+
     def rows(self, first: int, last: int) -> "Pattern":
         """The rows first..last-1; their columns are shared, not copied."""
         start, end = self.offsets[first].item(), self.offsets[last].item()

@@ -30,6 +30,7 @@ class Stage(nn.Module):
         self.slopes = slopes
         self.dropout = dropout
         self._blocks: dict[tuple[int, torch.device, torch.dtype], list[Block]] = {}
+        self.register_load_state_dict_post_hook(_forget_wiring)  # type: ignore[no-untyped-call]  # torch's
 
     @property
     def layers(self) -> list[Layer]:
@@ -48,6 +49,13 @@ class Stage(nn.Module):
                 x = self._silence(x, generators)
         return x
 
+    def forget_wiring(self) -> None:
+        """To be called when the connections change: what was made of them is made anew."""
+        self._blocks.clear()
+        for layer in self.layers:
+            if isinstance(layer, SparseLayer):
+                layer.forget_patterns()
+
     def _blocks_for(self, x: Tensor, units: SparseLayer, cables: GroupedLayer) -> list[Block]:
         key = (x.shape[-1], x.device, x.dtype)
         if key not in self._blocks:
@@ -60,3 +68,8 @@ class Stage(nn.Module):
         for replicate, generator in zip(share, generators, strict=True):
             replicate.bernoulli_(1.0 - self.dropout, generator=generator)
         return x * share.div_(1.0 - self.dropout)
+
+
+def _forget_wiring(stage: Stage, _: object) -> None:
+    """A state dict brings its own wiring."""
+    stage.forget_wiring()

@@ -16,8 +16,9 @@ TENSORS: Final = "network.safetensors"
 DESCRIPTION: Final = "network.json"
 
 
-def save_network(network: Network, folder: Path) -> None:
+def save_network(network: Network, folder: Path | str) -> None:
     """Writes `network.safetensors` and `network.json` into the folder, which is made if needed."""
+    folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     # Copies, for after training all weights are parts of one tensor, which safetensors refuses.
     tensors = {name: value.cpu().clone() for name, value in network.state_dict().items()}
@@ -32,12 +33,13 @@ def save_network(network: Network, folder: Path) -> None:
     (folder / DESCRIPTION).write_text(json.dumps(description, indent=2) + "\n", encoding="utf-8")
 
 
-def load_network(folder: Path) -> Network:
+def load_network(folder: Path | str) -> Network:
     """The network that `save_network` wrote, on the CPU, in evaluation mode.
 
     The stored wiring is used, so the result does not depend on how wiring is drawn today.
     Raises FileNotFoundError if a file is missing, ValueError for another layout.
     """
+    folder = Path(folder)
     description = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
     if description["layout"] != LAYOUT:
         raise ValueError(f"`layout == {LAYOUT}` must hold, got {description['layout']} in {folder}")

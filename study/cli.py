@@ -1,6 +1,6 @@
-"""The command `study`.
+"""The command `study`. A command is its signature, so this file is long.
 
-Its exit status is 0; 1 if it failed; 2 for bad input; 130 after Ctrl-C, 143 after SIGTERM.
+The exit status is 0; 1 if it failed; 2 for bad input; 130 after Ctrl-C, 143 after SIGTERM.
 """
 
 import json

@@ -22,7 +22,6 @@ class Metric:
     best: float
     worst: float
     log: bool
-    description: str
 
     @property
     def direction(self) -> Direction:
@@ -41,17 +40,12 @@ class Metric:
 
 
 METRICS: Final[dict[str, Metric]] = {
-    "val_accuracy": Metric(
-        best=1.0, worst=0.0, log=False, description="share of validation images classified right"
-    ),
-    "val_loss": Metric(
-        best=1e-3, worst=10.0, log=True, description="mean cross-entropy on the validation images"
-    ),
-    "trainable_parameters": Metric(
-        best=100, worst=1e8, log=True, description="trainable parameters of one replicate"
-    ),
-    "macs": Metric(best=100, worst=1e8, log=True, description="multiply-accumulates for one image"),
-    "seconds": Metric(
-        best=0.1, worst=1e6, log=True, description="training time of the trial, all replicates"
-    ),
+    # The share of validation images classified right, and their mean cross-entropy in nats.
+    "val_accuracy": Metric(best=1.0, worst=0.0, log=False),
+    "val_loss": Metric(best=1e-3, worst=10.0, log=True),
+    # Of one replicate: trainable parameters, and multiply-accumulates for one image.
+    "trainable_parameters": Metric(best=100, worst=1e8, log=True),
+    "macs": Metric(best=100, worst=1e8, log=True),
+    # The training time of the trial, all replicates.
+    "seconds": Metric(best=0.1, worst=1e6, log=True),
 }

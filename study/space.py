@@ -25,7 +25,6 @@ def suggest(
     synapses = _ask(trial, "synapses", space.synapses) if family.counts_synapses else None
     if family.synapses == "convolution":
         synapses = math.isqrt(synapses or 0) ** 2
-    options = {option: getattr(space, option) for option in family.options}
     architecture = Architecture(
         family=name,
         somata=_ask(trial, "somata", space.somata),
@@ -35,11 +34,7 @@ def suggest(
         leaky_slope=_ask(trial, "leaky_slope", space.leaky_slope),
         dropout=_ask(trial, "dropout", space.dropout),
         initialization=_ask(trial, "initialization", space.initialization),
-        **{
-            option: _ask(trial, option, dimension)
-            for option, dimension in options.items()
-            if dimension is not None
-        },
+        **{option: _ask(trial, option, getattr(space, option)) for option in family.options},
     )
     training = TrainingSettings(
         epochs=spec.budget.epochs,

@@ -1,3 +1,4 @@
+import copy
 import re
 
 import numpy as np
@@ -199,6 +200,23 @@ def test_initial_weights_have_the_variance_of_their_rule(initialization, layer, 
     units = 1200 if layer == 0 else 400
     assert weight[0].numel() == units * fan_in
     np.testing.assert_allclose(weight.var().item(), variance, rtol=0.08)
+
+
+@pytest.mark.parametrize("family", SPARSE)
+def test_a_state_dict_brings_its_wiring_also_into_a_network_in_use(family):
+    wanted = architecture(family, layers=2)
+    used, other = build(wanted, (1, 6, 6), 3, [0]), build(wanted, (1, 6, 6), 3, [1])
+    images = torch.rand(4, 1, 6, 6)
+    used(images).sum().backward()
+    copied = copy.deepcopy(used)
+    used.load_state_dict(other.state_dict())
+    assert torch.equal(used(images), other(images))
+    assert not torch.equal(copied(images), other(images))
+    for network in (used, other):
+        network.zero_grad()
+        network(images).square().sum().backward()
+    for mine, theirs in zip(used.parameters(), other.parameters(), strict=True):
+        assert torch.equal(mine.grad, theirs.grad)
 
 
 def test_wrong_images_are_refused_with_both_shapes():

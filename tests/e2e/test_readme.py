@@ -19,8 +19,8 @@ pytestmark = pytest.mark.slow
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
-def snippets(language):
-    return re.findall(rf"```{language}\n(.*?)```", README, flags=re.DOTALL)
+def snippets(language, text=README):
+    return re.findall(rf"```{language}\n(.*?)```", text, flags=re.DOTALL)
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +66,8 @@ def test_every_snippet_runs(folder, ray_head):
     assert "mine: best configurations" in shell(ask, folder)
     assert (folder / "my-network" / "network.safetensors").exists()
 
-    for block in snippets("python"):
+    networks = (ROOT / "docs/networks.md").read_text(encoding="utf-8")
+    for block in [*snippets("python"), *snippets("python", networks)]:
         done = subprocess.run(
             [sys.executable, "-c", block],
             capture_output=True,
@@ -127,13 +128,63 @@ def test_its_commands_and_files_exist():
         assert Path(ROOT, line.split()[0]).exists(), line
 
 
-def test_its_table_is_the_committed_result():
-    result = json.loads((ROOT / "benchmarks/results/fashion_mnist.json").read_text())
-    for trial in result["trials"]:
-        if trial["on_front"]:
-            assert f"{trial['trainable_parameters']:,}" in README
-            assert f"{100 * trial['test_accuracy']:.2f} ± " in README
-    machine = result["machine"]
-    assert machine["processor"] in README
+def percent(trial, metric):
+    return f"{100 * trial[metric]:.2f} ± {100 * trial[f'{metric}_sem']:.2f}"
+
+
+def result_of(benchmark):
+    return json.loads((ROOT / "benchmarks/results" / f"{benchmark}.json").read_text())
+
+
+def names_machine(text, machine):
+    assert machine["processor"] in text
     for name, version in machine["versions"].items():
-        assert f"{name} {version}" in README
+        assert f"{name} {version}" in text
+
+
+def test_its_front_is_the_committed_result():
+    result = result_of("fashion_mnist")
+    rows = [line for line in README.splitlines() if line.startswith("│") and "COMPLETE" in line]
+    front = [trial for trial in result["trials"] if trial["on_front"]]
+    front.sort(key=lambda trial: trial["trainable_parameters"])
+    for row, trial in zip(rows, front, strict=True):
+        cells = [cell.strip() for cell in row.strip("│").split("│")]
+        assert cells[0] == str(trial["trial"])
+        assert cells[3:6] == [
+            f"{trial['trainable_parameters']:,}",
+            percent(trial, "val_accuracy"),
+            percent(trial, "test_accuracy"),
+        ]
+    assert (
+        f"{len(result['trials'])} trials of {result['spec']['budget']['epochs']} epochs" in README
+    )
+    assert f"Measured in {result['seconds']:.0f} s" in README
+    names_machine(README, result["machine"])
+
+
+def test_its_speeds_are_the_committed_result():
+    result = result_of("training")
+    for text in (README, (ROOT / "docs/networks.md").read_text()):
+        for row in result["steps"]:
+            seconds = row["seconds"]
+            line = f"| {row['dendrites']}, {row['somata']} | {1e3 * seconds['ours']:.2f} | "
+            line += f"{1e3 * seconds['masked_dense']:.2f} | "
+            line += f"{seconds['masked_dense'] / seconds['ours']:.1f}x | "
+            line += f"{seconds['ours_x5'] / seconds['ours']:.2f}x |"
+            assert line in text
+        names_machine(text, result["machine"])
+
+
+def test_the_options_in_the_docs_are_worth_what_was_measured():
+    result = result_of("defaults")
+    text = (ROOT / "docs/networks.md").read_text()
+    values = {}
+    for row in result["rows"]:
+        said = ", ".join(f"{key} {value}" for key, value in row["changes"].items()) or "defaults"
+        measured = row["val_accuracy"]
+        shown = f"{100 * measured['mean']:.2f} ± {100 * measured['sem']:.2f}"
+        values.setdefault(said, {})[row["family"]] = shown
+    for said, shown in values.items():
+        columns = [shown.get(family, "") for family in ("dann-lrf", "dann-r")]
+        assert f"| {said} | {columns[0]} | {columns[1]} |" in text
+    names_machine(text, result["machine"])
