@@ -94,15 +94,24 @@ class _Dendrosomatic(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:  # noqa: ANN401  # as above
         table, weight, cable, somata, *kept = ctx.saved_tensors
-        through_somata = _leaky_backward(gradient.contiguous(), somata, ctx.slopes[1])
+        slope = ctx.slopes[1]
+        through_somata = _through_leaky(
+            gradient.contiguous(), somata, slope, torch.empty_like(somata)
+        )
         arriving = through_somata.view(-1, table.shape[1])
         flat_cable = cable.view(-1)
         synapses, biases, cables, through = [], [], [], []
+        below = torch.empty_like(kept[0])
         for block, active in zip(ctx.blocks, kept, strict=True):
             here = arriving[block.somata]
             cables.append(block.own.sampled_products(here, active))
-            spread = flat_cable[block.dendrites].view(len(here), -1, 1) * here.unsqueeze(1)
-            below = _leaky_backward(spread.view(active.shape), active, ctx.slopes[0])
+            # One buffer for all blocks: memory that is touched anew costs more than the arithmetic.
+            below = torch.empty_like(active) if ctx.needs_input_grad[0] else below[: len(active)]
+            spread = below.view(len(here), -1, table.shape[1])
+            torch.mul(
+                flat_cable[block.dendrites].view(len(here), -1, 1), here.unsqueeze(1), out=spread
+            )
+            _through_leaky(below, active, ctx.slopes[0], below)
             biases.append(below.sum(dim=1))
             synapses.append(block.reads.sampled_products(below, table))
             if ctx.needs_input_grad[0]:
@@ -124,9 +133,11 @@ class _Dendrosomatic(torch.autograd.Function):
         )
 
 
-def _leaky_backward(gradient: Tensor, activation: Tensor, slope: float) -> Tensor:
-    """An activation has the sign of what went into the leaky ReLU, so that is not kept."""
-    result: Tensor = torch.ops.aten.leaky_relu_backward(gradient, activation, slope, True)  # noqa: FBT003
+def _through_leaky(gradient: Tensor, activation: Tensor, slope: float, out: Tensor) -> Tensor:
+    """The gradient before a leaky ReLU; an activation has the sign of what went in."""
+    result: Tensor = torch.ops.aten.leaky_relu_backward.grad_input(
+        gradient, activation, slope, self_is_result=True, grad_input=out
+    )
     return result
 
 

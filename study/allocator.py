@@ -7,7 +7,7 @@ from typing import Final
 # From glibc's malloc.h.
 _M_TRIM_THRESHOLD: Final = -1
 _M_MMAP_THRESHOLD: Final = -3
-_AS_MUCH_AS_IT_TAKES: Final = 2**30
+_THRESHOLD: Final = 2**30
 
 
 def keep_freed_memory() -> None:
@@ -20,5 +20,5 @@ def keep_freed_memory() -> None:
         return
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:
-        mallopt(_M_MMAP_THRESHOLD, _AS_MUCH_AS_IT_TAKES)
-        mallopt(_M_TRIM_THRESHOLD, _AS_MUCH_AS_IT_TAKES)
+        mallopt(_M_MMAP_THRESHOLD, _THRESHOLD)
+        mallopt(_M_TRIM_THRESHOLD, _THRESHOLD)
