@@ -72,9 +72,15 @@ def run(
         results, tables = _readers()
         front = results.front(wanted.name, place)
         console.print(tables.trial_table(front, f"{wanted.name}: Pareto front"))
-        _say(console, f"hypervolume {summary.hypervolume:.4f}, {minutes}:{seconds:02d} of time")
+        tried = {record.family for record in results.records(wanted.name, place)}
+        untried = [family for family in wanted.families if family not in tried]
+        if untried:
+            _say(console, f"not tried with so few trials: {', '.join(untried)}")
+        _say(
+            console, f"hypervolume {summary.hypervolume:.4f}, this run took {minutes}:{seconds:02d}"
+        )
     else:
-        _say(console, f"no trial is complete yet, {minutes}:{seconds:02d} of time")
+        _say(console, f"no trial is complete yet, this run took {minutes}:{seconds:02d}")
     if summary.stopped is not None:
         _say(console, f"stopped: {summary.stopped}; go on with:\n  {_command_line()}")
     if summary.front:

@@ -54,22 +54,23 @@ def all_runs(store: MlflowClient, experiment_id: str) -> list[Run]:
             return runs
 
 
-def study_names(home: Home) -> list[str]:
-    """The names of all studies of this layout, sorted; none if there is no store yet."""
+def study_experiments(home: Home) -> dict[str, str]:
+    """The name of every study of this layout, sorted, and the id of its experiment."""
     if home.database is not None and not home.database.exists():
-        return []
+        return {}
     with translated(home):
         found = client(home).search_experiments(
             filter_string=f"tags.`{layout.LAYOUT_TAG}` = '{layout.LAYOUT}'"
         )
-    return sorted(experiment.name for experiment in found)
+    by_name = {experiment.name: str(experiment.experiment_id) for experiment in found}
+    return dict(sorted(by_name.items()))
 
 
 def read_study(name: str, home: Home) -> StoredStudy:
     """The study of a name. Raises NotFoundError if there is none, or it has only just been made."""
     experiment = _experiment(name, home)
     if experiment is None or experiment.tags.get(layout.LAYOUT_TAG) != layout.LAYOUT:
-        known = ", ".join(study_names(home)) or "none yet"
+        known = ", ".join(study_experiments(home)) or "none yet"
         raise NotFoundError(f"no study {name!r} in {home.tracking_uri}; it has: {known}")
     with translated(home):
         runs = all_runs(client(home), experiment.experiment_id)

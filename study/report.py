@@ -6,10 +6,12 @@ from typing import Any, Final
 
 import plotly.graph_objects as go
 
+from models.architecture import FAMILIES
 from study.errors import BadInputError, StudyError
 from study.record import TrialRecord
 
-# Okabe and Ito's palette, which the colour-blind can tell apart; a symbol a family besides.
+# Okabe and Ito's palette, which the colour-blind can tell apart; colour and symbol are the same for a
+# family in every report.
 _COLOURS: Final = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#000000")
 _SYMBOLS: Final = ("circle", "square", "diamond", "cross", "triangle-up", "x", "star")
 
@@ -33,7 +35,8 @@ def front_figure(name: str, records: Sequence[TrialRecord]) -> go.Figure:
         name="Pareto front",
         hoverinfo="skip",
     )
-    for index, family in enumerate(sorted({record.family for record in complete})):
+    for family in sorted({record.family for record in complete}):
+        index = list(FAMILIES).index(family)
         members = [record for record in complete if record.family == family]
         behind = [record for record in members if not record.on_front]
         ahead = [record for record in members if record.on_front]
@@ -55,7 +58,7 @@ def front_figure(name: str, records: Sequence[TrialRecord]) -> go.Figure:
 def _trace(records: Sequence[TrialRecord], index: int) -> dict[str, Any]:
     family, is_on_front = records[0].family, records[0].on_front
     colour = _COLOURS[index % len(_COLOURS)]
-    symbol = _SYMBOLS[index % len(_SYMBOLS)]
+    symbol = _SYMBOLS[(index + index // len(_SYMBOLS)) % len(_SYMBOLS)]
     errors = [_percent(record.val_accuracy_sem) or 0.0 for record in records]
     return {
         "x": [record.trainable_parameters for record in records],
@@ -101,5 +104,5 @@ def write_report(name: str, records: Sequence[TrialRecord], to: Path) -> None:
         figure.write_image(to, width=1100, height=650, scale=2)
     except (ImportError, RuntimeError, ValueError) as error:
         raise StudyError(
-            f"a PNG needs kaleido (pip install 'dendritic-study[png]') and Chrome: {error}"
+            f"a PNG needs kaleido (pip install kaleido) and Chrome: {error}"
         ) from error

@@ -10,7 +10,7 @@ from models.architecture import FAMILIES
 from study.errors import NotFoundError, SpecError
 from study.home import Home
 from study.pareto import hypervolume
-from study.reader import read_study, study_names
+from study.reader import read_study, study_experiments
 from study.record import TrialRecord, to_frame
 from study.spec import StudySpec
 from study.spec_file import nearest
@@ -44,7 +44,7 @@ def list_studies(home: Home | None = None) -> list[StudyStatus]:
     """
     home = home or Home.find()
     found = []
-    for name in study_names(home):
+    for name in study_experiments(home):
         try:
             found.append(status(name, home))
         except NotFoundError:
@@ -111,15 +111,21 @@ def best_configs(  # noqa: PLR0913  # each filter has a name of its own
     """The complete trials that pass the filters, best validation accuracy first.
 
     Bounds include their value. Of equally accurate trials the smaller comes first. An empty list if
-    none passes. Raises SpecError for an unknown family or an accuracy that is no share in 0..1.
+    none passes. Raises SpecError for a family that is not searched, or an accuracy beyond 0..1.
     """
     if family is not None and family not in FAMILIES:
         raise SpecError(f"unknown family {family!r}; {nearest(family, FAMILIES)}")
     if min_accuracy is not None and not 0 <= min_accuracy <= 1:
         raise SpecError(f"`0 <= min_accuracy <= 1` must hold, got min_accuracy={min_accuracy}")
+    stored = read_study(name, home or Home.find())
+    if family is not None and family not in stored.spec.families:
+        searched = ", ".join(stored.spec.families)
+        raise SpecError(
+            f"`family` must be one that the study searches ({searched}), got {family!r}"
+        )
     found = [
         record
-        for record in best_first(records(name, home))
+        for record in best_first(stored.records)
         if (max_parameters is None or (record.trainable_parameters or 0) <= max_parameters)
         and (min_accuracy is None or (record.val_accuracy or 0.0) >= min_accuracy)
         and (family is None or record.family == family)

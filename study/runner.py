@@ -126,6 +126,7 @@ def _go_on(session: _Session) -> None:
             session.progress.say(f"all {board.ended} trials are done; --trials N asks for more")
             return
         # Ray starts while the tracker opens its store: each takes seconds.
+        session.progress.say("starting Ray, which takes some seconds")
         with ray_runtime():
             install()
             _record_again(session, tracker, ended)

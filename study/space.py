@@ -81,4 +81,7 @@ def check_space(spec: StudySpec, image_shape: ImageShape) -> None:
         try:
             check_fits(tightest, image_shape)
         except ValueError as error:
-            raise SpecError(f"{error} (key space.synapses)") from error
+            keys = "(key space.synapses)"
+            if "in layer 1 " not in str(error):
+                keys = "(keys space.synapses and space.somata: a later layer reads the somata)"
+            raise SpecError(f"{error} {keys}") from error

@@ -40,10 +40,14 @@ def check_continues(folder: Path, spec: StudySpec) -> None:
         for key in sorted(stored.keys() | wanted.keys())
         if stored.get(key) != wanted.get(key) and not key.startswith(_MAY_CHANGE)
     ]
+    if wanted["budget.trials"] < stored["budget.trials"]:
+        differences.append(
+            f"  budget.trials: was {stored['budget.trials']}, is {wanted['budget.trials']}"
+        )
     if differences:
         raise SpecError(
-            f"a study {spec.name!r} exists with another spec; only its budget of trials and "
-            "minutes, its resources and the place of its data may change:\n"
+            f"a study {spec.name!r} exists with another spec; only its minutes, its resources "
+            "and the place of its data may change, and its trials may become more:\n"
             + "\n".join(differences)
             + "\ngive this one another name (--name NAME), or undo the change"
         )

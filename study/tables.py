@@ -1,40 +1,56 @@
 """Records as tables for a terminal."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Final
 
+from rich import box
 from rich.table import Table
 
 from models.architecture import Architecture
 from study.record import TrialRecord
 from study.results import StudyStatus
 
+_SAID: Final = ("FAIL", "PRUNED", "RUNNING", "INTERRUPTED")
+"""States that are shown even where all trials have them."""
+
 
 def trial_table(records: Sequence[TrialRecord], title: str) -> Table:
-    """One row a trial: sizes, parameters, accuracies in percent with standard errors."""
-    table = Table(title=title, title_justify="left")
-    for heading, justify in (
-        ("trial", "right"),
-        ("state", "left"),
-        ("architecture", "left"),
-        ("parameters", "right"),
-        ("val accuracy %", "right"),
-        ("test accuracy %", "right"),
-        ("epochs", "right"),
-        ("front", "center"),
-    ):
-        table.add_column(heading, justify=justify, no_wrap=True)  # type: ignore[arg-type]  # a literal above
-    for record in records:
-        table.add_row(
-            str(record.trial),
-            record.state,
-            _label(record),
-            "" if record.trainable_parameters is None else f"{record.trainable_parameters:,}",
-            _percent(record.val_accuracy, record.val_accuracy_sem),
-            _percent(record.test_accuracy, record.test_accuracy_sem),
-            str(record.epochs),
-            "*" if record.on_front else "",
-        )
+    """One row a trial; accuracies in percent with standard errors. Fits 80 columns.
+
+    State, epochs and the mark of the front are shown where they differ between the trials.
+    """
+    columns: dict[str, Callable[[TrialRecord], str]] = {
+        "trial": lambda record: str(record.trial),
+        "state": lambda record: record.state,
+        "architecture": _label,
+        "parameters": _parameters,
+        "val %": lambda record: _percent(record.val_accuracy, record.val_accuracy_sem),
+        "test %": lambda record: _percent(record.test_accuracy, record.test_accuracy_sem),
+        "rate": lambda record: f"{record.training['learning_rate']:.1e}",
+        "epochs": lambda record: str(record.epochs),
+        "front": lambda record: "*" if record.on_front else "",
+    }
+    table = Table(
+        title=title,
+        title_justify="left",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+        collapse_padding=True,
+    )
+    cells = {heading: [show(record) for record in records] for heading, show in columns.items()}
+    for heading in ("state", "epochs", "front"):
+        if len(set(cells[heading])) == 1 and cells["trial"] and cells[heading][0] not in _SAID:
+            del cells[heading]
+    for heading in cells:
+        justify = "left" if heading in ("state", "architecture", "front") else "right"
+        table.add_column(heading, justify=justify, no_wrap=True)  # type: ignore[arg-type]  # a literal
+    for row in zip(*cells.values(), strict=True):
+        table.add_row(*row)
     return table
+
+
+def _parameters(record: TrialRecord) -> str:
+    return "" if record.trainable_parameters is None else f"{record.trainable_parameters:,}"
 
 
 def study_table(studies: Sequence[StudyStatus]) -> Table:

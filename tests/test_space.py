@@ -105,7 +105,7 @@ def test_a_fixed_setting_is_not_asked_for():
     ],
 )
 def test_a_space_that_does_not_fit_the_images_is_refused_with_its_key(space, shape, limit):
-    with pytest.raises(SpecError, match=rf"must hold .*{limit} \(key space.synapses\)"):
+    with pytest.raises(SpecError, match=rf"must hold .*{limit} \(keys? space.synapses"):
         check_space(spec(**space), shape)
 
 

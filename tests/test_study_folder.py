@@ -43,6 +43,12 @@ def test_another_spec_is_refused_with_the_difference(tmp_path):
     assert len(lines) == 5
 
 
+def test_fewer_trials_than_before_are_refused(tmp_path):
+    store_spec(tmp_path, StudySpec.from_dict(TABLE | {"budget": {"trials": 9}}))
+    with pytest.raises(SpecError, match=r"budget.trials: was 9, is 8"):
+        check_continues(tmp_path, StudySpec.from_dict(TABLE | {"budget": {"trials": 8}}))
+
+
 def test_the_order_of_objectives_belongs_to_the_search(tmp_path):
     objectives = {"val_accuracy": "maximize", "macs": "minimize"}
     store_spec(tmp_path, StudySpec.from_dict(TABLE | {"objectives": objectives}))
