@@ -5,6 +5,8 @@ import socket
 import sys
 from pathlib import Path
 
+from mlflow import MlflowClient
+
 ROOT = Path(__file__).parent.parent.parent
 BIN = Path(sys.executable).parent
 
@@ -23,3 +25,10 @@ def free_port():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
+
+
+def trial_runs(home, name):
+    """The MLflow runs of a study's trials, the newest first."""
+    client = MlflowClient(home.tracking_uri)
+    experiment = client.get_experiment_by_name(name).experiment_id
+    return client.search_runs([experiment], filter_string="tags.`study.role` = 'trial'")

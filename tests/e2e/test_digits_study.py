@@ -5,8 +5,7 @@ import signal
 import subprocess
 
 import pytest
-from mlflow import MlflowClient
-from processes import BIN, ROOT, clean_environment
+from processes import BIN, ROOT, clean_environment, trial_runs
 
 import study
 from models import load_network
@@ -84,14 +83,8 @@ def test_a_network_can_be_taken_home(study_command, small_study, tmp_path):
     assert load_network(folder).architecture.family == best.family
 
 
-def runs(home, name):
-    client = MlflowClient(Home.find(home).tracking_uri)
-    experiment = client.get_experiment_by_name(name).experiment_id
-    return client.search_runs([experiment], filter_string="tags.`study.role` = 'trial'")
-
-
 def test_workers_are_warm_and_use_the_cpus_they_were_given(small_study, study_command, tmp_path):
-    trained = runs(small_study.home, "small")
+    trained = trial_runs(Home.find(small_study.home), "small")
     assert len({run.data.tags["study.worker"] for run in trained}) == 2
     assert {run.data.metrics["threads"] for run in trained} == {1}
     done = study_command(
@@ -99,7 +92,7 @@ def test_workers_are_warm_and_use_the_cpus_they_were_given(small_study, study_co
         *("--set", "budget.epochs=1", "--set", "resources.cpus=2"),
     )
     assert done.returncode == 0, done.stderr
-    assert {run.data.metrics["threads"] for run in runs(tmp_path, "wide")} == {2}
+    assert {run.data.metrics["threads"] for run in trial_runs(Home.find(tmp_path), "wide")} == {2}
 
 
 def test_a_study_ends_when_its_minutes_are_used_up(study_command, tmp_path):

@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 import pytest
 import requests
 from mlflow import MlflowClient
-from processes import BIN, ROOT, clean_environment, free_port
+from processes import BIN, ROOT, clean_environment, free_port, trial_runs
 
 import study
 from study import Home
@@ -45,12 +45,6 @@ def wait_for_trials(home, name, wanted):
                 return found
         time.sleep(0.2)
     pytest.fail("the study does not get on")
-
-
-def trial_runs(home, name):
-    client = MlflowClient(home.tracking_uri)
-    experiment = client.get_experiment_by_name(name).experiment_id
-    return client.search_runs([experiment], filter_string="tags.`study.role` = 'trial'")
 
 
 def test_a_trial_whose_worker_is_killed_starts_anew_and_counts_once(tmp_path):
