@@ -26,10 +26,22 @@ def build(
     A replicate depends on its own seed only, not on the others. Raises ValueError where the
     architecture does not fit the images, or without a seed.
     """
+    return _build(_Draw(architecture, seeds, blank=False), image_shape, classes)
+
+
+def outline(architecture: Architecture, image_shape: ImageShape, classes: int) -> Network:
+    """One replicate of the network without its weights: to count, not to compute with.
+
+    Its weights take no memory (torch's device `meta`), however many they are.
+    """
+    return _build(_Draw(architecture, [0], blank=True), image_shape, classes)
+
+
+def _build(draw: "_Draw", image_shape: ImageShape, classes: int) -> Network:
+    architecture, seeds = draw.architecture, draw.seeds
     if not seeds:
         raise ValueError("`seeds` must hold at least one seed, got none")
     check_fits(architecture, image_shape)
-    draw = _Draw(architecture, seeds)
     *read, last = layer_shapes(architecture, image_shape)
     stages = [draw.stage(shape, depth) for depth, shape in enumerate(read)]
     features = int(np.prod(last))
@@ -41,7 +53,8 @@ def build(
 class _Draw:
     """Draws layers, each replicate from streams of its own."""
 
-    def __init__(self, architecture: Architecture, seeds: Sequence[int]) -> None:
+    def __init__(self, architecture: Architecture, seeds: Sequence[int], *, blank: bool) -> None:
+        self.blank = blank
         self.architecture = architecture
         self.family = FAMILIES[architecture.family]
         self.seeds = seeds
@@ -114,6 +127,8 @@ class _Draw:
 
     def weights(self, depth: int, stream: str, shape: tuple[int, ...], bound: float) -> Tensor:
         """Weights of all replicates, shape (R, *shape)."""
+        if self.blank:
+            return torch.empty((len(self.seeds), *shape), device="meta")
         drawn: list[NDArray[np.float32]] = [
             draw_weights(self.generator(seed, depth, stream), shape, bound) for seed in self.seeds
         ]

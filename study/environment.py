@@ -10,6 +10,8 @@ from typing import Final
 _DEFAULTS: Final = {
     # Ray's CSV, JSON and TensorBoard files: the record is in MLflow.
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    # Tune's snapshots of itself, which grow with the trials: a study goes on from its own stores.
+    "TUNE_GLOBAL_CHECKPOINT_S": str(10**9),
     # Ctrl-C is handled by study.runner, which must know of it.
     "TUNE_DISABLE_SIGINT_HANDLER": "1",
     "RAY_CHDIR_TO_TRIAL_DIR": "0",

@@ -6,7 +6,7 @@ trial. Metrics have the names of `study.metrics`; `epoch/...` holds the curves.
 
 from typing import Final
 
-LAYOUT: Final = "1"
+LAYOUT: Final = "2"
 
 LAYOUT_TAG: Final = "study.layout"
 """On the experiment: marks it as a study, and says by which version of this page."""
@@ -27,10 +27,14 @@ CONFIG_TAG: Final = "study.config"
 """On a child: architecture, training settings and seeds as JSON."""
 
 STATE_TAG: Final = "study.state"
-"""On a child: RUNNING, COMPLETE, PRUNED, FAIL, or INTERRUPTED (to be continued)."""
+"""On a child: RUNNING, COMPLETE, PRUNED (stopped early), INFEASIBLE (it broke a constraint before
+training), FAIL, or INTERRUPTED (to be continued)."""
 
 REASON_TAG: Final = "study.reason"
-"""On a child that failed: why."""
+"""On a child that failed or is infeasible: why."""
+
+NOTICE_TAG: Final = "study.notice"
+"""On a child: what happened to it on the way, such as a damaged checkpoint."""
 
 WORKER_TAG: Final = "study.worker"
 """On a child: host and process of the worker that trained it."""
@@ -48,6 +52,7 @@ RUN_STATUS: Final = {
     "RUNNING": "RUNNING",
     "COMPLETE": "FINISHED",
     "PRUNED": "KILLED",
+    "INFEASIBLE": "KILLED",
     "INTERRUPTED": "KILLED",
     "FAIL": "FAILED",
 }

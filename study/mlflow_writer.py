@@ -1,9 +1,11 @@
 """The requests that put a study into MLflow, as few as can be. Used by `study.tracking` alone."""
 
 import json
+import shutil
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Final, final
 
 from mlflow.entities import Metric, Param, RunTag
@@ -41,7 +43,7 @@ class MlflowWriter:
         self._unsent: dict[str, _Unsent] = {}
         self._experiment = self._open_experiment(home)
         self._parent: str | None = None
-        self._runs: dict[int, str] = {}
+        self.run_ids: dict[int, str] = {}
         self._last_epoch: dict[int, int] = {}
         self._workers: dict[int, str] = {}
         self.states: dict[int, str] = {}
@@ -66,8 +68,8 @@ class MlflowWriter:
                 self._parent = run.info.run_id
             elif layout.NUMBER_TAG in tags:
                 number = int(tags[layout.NUMBER_TAG])
-                self._runs[number] = run.info.run_id
-                self._last_epoch[number] = int(run.data.metrics.get("epochs", 0))
+                self.run_ids[number] = run.info.run_id
+                self._last_epoch[number] = int(run.data.metrics.get("epochs", -1))
                 self.states[number] = tags[layout.STATE_TAG]
 
     def _open_parent(self) -> None:
@@ -92,9 +94,9 @@ class MlflowWriter:
 
     def begin_trial(self, number: int, label: str, config: Mapping[str, Any]) -> None:
         """Makes the run of a trial, or reopens the one that it has."""
-        if number in self._runs:
-            self._client.update_run(self._runs[number], status="RUNNING")
-            self._tag(self._runs[number], layout.STATE_TAG, "RUNNING")
+        if number in self.run_ids:
+            self._client.update_run(self.run_ids[number], status="RUNNING")
+            self._tag(self.run_ids[number], layout.STATE_TAG, "RUNNING")
         else:
             tags = {
                 layout.PARENT_TAG: self._parent_id,
@@ -105,49 +107,56 @@ class MlflowWriter:
                 layout.FRONT_TAG: "false",
             }
             run = self._client.create_run(self._experiment, run_name=f"{number} {label}", tags=tags)
-            self._runs[number] = run.info.run_id
+            self.run_ids[number] = run.info.run_id
         settings = config["architecture"] | config["training"]
         settings |= {"dataset": self._spec.dataset.name, "replicates": len(config["seeds"])}
         # MLflow takes a parameter twice if its value is the same, as here.
-        self._waiting(self._runs[number]).params.extend(
+        self._waiting(self.run_ids[number]).params.extend(
             Param(key, str(value)) for key, value in settings.items() if value is not None
         )
 
     def trial_metrics(
         self, number: int, epoch: int, timestamp: int, metrics: Mapping[str, float]
     ) -> None:
-        """Adds the metrics of an epoch, unless the run has it: a trial may start anew.
+        """Adds the metrics of an epoch, unless the run has it.
 
-        It then gives the same numbers again, so nothing is lost.
+        A trial that goes on reports all its epochs again, and gives the same numbers.
         """
-        last = epoch == self._spec.budget.epochs
-        if epoch > self._last_epoch.get(number, 0) or last:
-            self._add(self._runs[number], epoch, timestamp, metrics)
+        if epoch > self._last_epoch.get(number, -1):
+            self._add(self.run_ids[number], epoch, timestamp, metrics)
             self._last_epoch[number] = epoch
 
-    def end_trial(self, number: int, state: str, reason: str | None, model: str | None) -> None:
-        """Stores the model folder if there is one, and closes the run with its state."""
-        run_id = self._runs[number]
+    def end_trial(self, number: int, state: str, reason: str | None, network: Path | None) -> None:
+        """Stores the network if there is one, and closes the run with its state."""
+        run_id = self.run_ids[number]
         self._tag(run_id, layout.STATE_TAG, state)
         if reason is not None:
             self._tag(run_id, layout.REASON_TAG, reason[:4000])
-        if model is not None:
-            self._client.log_artifacts(run_id, model, layout.MODEL_FOLDER)
+        if network is not None and network.exists():
+            self._client.log_artifacts(run_id, str(network), layout.MODEL_FOLDER)
         self._flush(run_id)
         self._client.set_terminated(run_id, status=layout.RUN_STATUS[state])
 
     def mark_front(self, changes: Mapping[int, bool]) -> None:
         """Sets the tag of trials that came to the front or left it."""
         for number, is_on_front in changes.items():
-            if number in self._runs:
+            if number in self.run_ids:
                 tag = "true" if is_on_front else "false"
-                self._tag(self._runs[number], layout.FRONT_TAG, tag)
+                self._tag(self.run_ids[number], layout.FRONT_TAG, tag)
 
     def mark_worker(self, number: int, worker: str) -> None:
         """Sets the tag of the worker that trains a trial, if it changed."""
         if self._workers.get(number) != worker:
             self._workers[number] = worker
-            self._tag(self._runs[number], layout.WORKER_TAG, worker)
+            self._tag(self.run_ids[number], layout.WORKER_TAG, worker)
+
+    def mark_notice(self, number: int, notice: str) -> None:
+        """Sets the tag of what happened to a trial on the way."""
+        self._tag(self.run_ids[number], layout.NOTICE_TAG, notice[:4000])
+
+    def discard(self, folder: Path) -> None:
+        """Deletes the folder of a trial of which all is recorded."""
+        shutil.rmtree(folder, ignore_errors=True)
 
     def study_metrics(self, step: int, timestamp: int, metrics: Mapping[str, float]) -> None:
         """Adds metrics of the whole study; the step is the number of trials that ended."""

@@ -3,7 +3,7 @@
 Ray calls the methods with keywords, from within its loop.
 """
 
-import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, final
 
@@ -11,12 +11,12 @@ from ray import tune
 from ray.exceptions import RayActorError
 from ray.tune.experiment import Trial
 
-from study.outcome import WORKER_DIED, Outcome, judge
+from study.outcome import WORKER_DIED, Outcome, judge, last_metrics
 from study.progress import Progress
 from study.scoreboard import Scoreboard
 from study.stop import Stop
 from study.tracking import Tracker
-from study.trial import TrialConfig
+from study.trial import TrialConfig, trial_folder
 
 
 @final
@@ -24,8 +24,15 @@ class Observer(tune.Callback):
     """Never blocks: all that takes time happens in the tracker's thread."""
 
     def __init__(
-        self, tracker: Tracker, scoreboard: Scoreboard, progress: Progress, stop: Stop
+        self,
+        tracker: Tracker,
+        scoreboard: Scoreboard,
+        progress: Progress,
+        stop: Stop,
+        *,
+        store: Path,
     ) -> None:
+        self._store = store
         self._stop = stop
         self._tracker = tracker
         self._scoreboard = scoreboard
@@ -44,9 +51,13 @@ class Observer(tune.Callback):
         result: dict[str, Any],
         **_: object,
     ) -> None:
-        if result["metrics"]:
-            worker = f"{result['hostname']}:{result['pid']}"
-            self._tracker.log_epoch(trial.config["number"], result["metrics"], worker)
+        number = trial.config["number"]
+        worker = f"{result['hostname']}:{result['pid']}"
+        for metrics in result["epochs"]:
+            self._tracker.log_epoch(number, metrics, worker)
+        if result["notice"]:
+            self._tracker.note(number, result["notice"])
+            self._progress.say(f"trial {number}: {result['notice']}")
 
     def on_trial_complete(
         self,
@@ -54,7 +65,7 @@ class Observer(tune.Callback):
         **_: object,
     ) -> None:
         outcome = judge(trial.last_result, self._scoreboard.spec.objectives)
-        self._end(trial, outcome, trial.last_result.get("metrics", {}))
+        self._end(trial, outcome, last_metrics(trial.last_result))
 
     def on_trial_error(self, trial: Trial, **_: object) -> None:
         if trial.config["number"] not in self._scoreboard.running:
@@ -64,6 +75,17 @@ class Observer(tune.Callback):
         died = error is None or isinstance(error, RayActorError)
         reason = f"{WORKER_DIED}: {error}" if died else f"{type(error).__name__}: {error}"
         self._end(trial, Outcome(state="FAIL", reason=reason), {})
+
+    def on_infeasible(
+        self, config: TrialConfig, counted: Mapping[str, float], outcome: Outcome
+    ) -> None:
+        """The searcher's: a trial broke a constraint before training."""
+        number = config.number
+        self._scoreboard.begin(number, config.architecture.label())
+        self._tracker.begin_trial(config)
+        self._tracker.log_counts(number, counted)
+        self._scoreboard.end(number, outcome.state, counted)
+        self._tracker.end_trial(number, outcome, trial_folder(self._store, number), on_front=False)
 
     def on_step_end(self, **_: object) -> None:
         if self._tracker.failed:
@@ -78,20 +100,11 @@ class Observer(tune.Callback):
     def _end(self, trial: Trial, outcome: Outcome, metrics: dict[str, float]) -> None:
         number = trial.config["number"]
         changes = self._scoreboard.end(number, outcome.state, metrics)
-        self._tracker.end_trial(number, outcome, self._model(trial, number))
+        folder = trial_folder(self._store, number)
+        self._tracker.end_trial(number, outcome, folder, on_front=number in self._scoreboard.front)
         self._tracker.mark_front(changes)
         best = self._scoreboard.best()
         if best is not None:
             name = next(iter(self._scoreboard.spec.objectives))
             values = {"hypervolume": self._scoreboard.hypervolume, f"best_{name}": best[0]}
             self._tracker.log_study(self._scoreboard.ended, values)
-
-    def _model(self, trial: Trial, number: int) -> Path | None:
-        """The trial's stored network if it is on the front; the others' are deleted."""
-        if trial.checkpoint is None:
-            return None
-        folder = Path(trial.checkpoint.path)
-        if number in self._scoreboard.front:
-            return folder
-        shutil.rmtree(folder, ignore_errors=True)
-        return None

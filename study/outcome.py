@@ -5,14 +5,17 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
-State: TypeAlias = Literal["COMPLETE", "PRUNED", "FAIL"]
+State: TypeAlias = Literal["COMPLETE", "PRUNED", "FAIL", "INFEASIBLE"]
 
 WORKER_DIED = "the worker process died: it was killed, or its machine ran out of memory"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """The end of a trial: its state, and for FAIL the reason."""
+    """The end of a trial: its state, and the reason for FAIL and INFEASIBLE.
+
+    INFEASIBLE trials break a constraint that is known before training, and were not trained.
+    """
 
     state: State
     reason: str | None = None
@@ -30,9 +33,16 @@ def judge(report: Mapping[str, Any] | None, objectives: Iterable[str]) -> Outcom
         return Outcome(state="FAIL", reason=report["failure"])
     if not report.get("finished"):
         return Outcome(state="PRUNED")
+    metrics = last_metrics(report)
     for name in objectives:
-        value = report["metrics"].get(name)
+        value = metrics.get(name)
         if value is None or not math.isfinite(value):
             reason = f"the objective {name} must be a finite number, got {value}"
             return Outcome(state="FAIL", reason=reason)
     return Outcome(state="COMPLETE")
+
+
+def last_metrics(report: Mapping[str, Any]) -> dict[str, float]:
+    """The metrics of the last epoch in a worker's report; empty if it has none."""
+    epochs: list[dict[str, float]] = report.get("epochs") or [{}]
+    return epochs[-1]

@@ -26,6 +26,53 @@ def on_front(points: Sequence[Point], objectives: Mapping[str, Direction]) -> li
     return [bool(flag) for flag in kept]
 
 
+def keep_best(
+    points: Sequence[Point], objectives: Mapping[str, Direction], count: int
+) -> list[bool]:
+    """For each point, whether it is among the best `count`, or on the front.
+
+    Best are those of the lowest non-dominated rank; of the rank that does not fit as a whole, those
+    farthest from what is kept already, one after another (an epsilon-net, arXiv 2106.12639, 3.2).
+    The front is kept even if it is larger. Points that are equal stand or fall together, and count
+    once. The order of the points makes no difference.
+    """
+    if not points:
+        return []
+    costs = np.array([_costs(point, objectives) for point in points])
+    maximise = [direction == "maximize" for direction in objectives.values()]
+    ranks = moocore.pareto_rank(_array(points), maximise=maximise)
+    ranks -= ranks.min()
+    kept = ranks == 0
+    for rank in range(1, int(ranks.max()) + 1):
+        room = count - len(np.unique(costs[kept], axis=0))
+        if room <= 0:
+            break
+        kept |= _spread(costs, kept, ranks == rank, room)
+    return [bool(flag) for flag in kept]
+
+
+def _spread(
+    costs: NDArray[np.float64], kept: NDArray[np.bool_], offered: NDArray[np.bool_], room: int
+) -> NDArray[np.bool_]:
+    """Of the offered points, up to `room` different ones: each the farthest from all kept before."""
+    spread = np.ptp(costs, axis=0)
+    scaled = (costs - costs.min(axis=0)) / np.where(spread > 0, spread, 1.0)
+    # Sorted, so that of equally far points the choice does not depend on their order.
+    candidates = np.unique(scaled[offered], axis=0)
+    chosen = np.zeros_like(kept)
+    distances = _distances(candidates, scaled[kept]).min(axis=1)
+    for _ in range(min(room, len(candidates))):
+        farthest = candidates[int(np.argmax(distances))]
+        chosen |= offered & (scaled == farthest).all(axis=1)
+        distances = np.minimum(distances, _distances(candidates, farthest[None])[:, 0])
+        distances[int(np.flatnonzero((candidates == farthest).all(axis=1))[0])] = -1.0
+    return chosen
+
+
+def _distances(ones: NDArray[np.float64], others: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.asarray(np.linalg.norm(ones[:, None] - others[None], axis=-1))
+
+
 def hypervolume(points: Sequence[Point], objectives: Mapping[str, Direction]) -> float:
     """The share of the objectives' box that the points dominate, in 0..1; more is better.
 
@@ -34,14 +81,15 @@ def hypervolume(points: Sequence[Point], objectives: Mapping[str, Direction]) ->
     """
     if not points:
         return 0.0
-    costs = [
-        [
-            _cost(name, direction, value)
-            for (name, direction), value in zip(objectives.items(), point, strict=True)
-        ]
-        for point in points
-    ]
+    costs = [_costs(point, objectives) for point in points]
     return float(moocore.hypervolume(_array(costs), ref=np.ones(len(objectives))))
+
+
+def _costs(point: Point, objectives: Mapping[str, Direction]) -> list[float]:
+    return [
+        _cost(name, direction, value)
+        for (name, direction), value in zip(objectives.items(), point, strict=True)
+    ]
 
 
 def _cost(name: str, direction: Direction, value: float) -> float:

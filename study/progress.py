@@ -55,9 +55,13 @@ class Progress:
     def _line(self) -> None:
         board = self._scoreboard
         parts = [
-            f"{board.ended}/{board.spec.budget.trials} trials",
+            f"{board.progress.replace(' of ', '/')} trials",
             f"{len(board.running)} running",
         ]
+        if board.states["PRUNED"]:
+            parts.append(f"{board.states['PRUNED']} stopped early")
+        if board.states["INFEASIBLE"]:
+            parts.append(f"{board.states['INFEASIBLE']} infeasible")
         if board.states["FAIL"]:
             parts.append(f"{board.states['FAIL']} failed")
         parts.append(f"front {len(board.front)}, hypervolume {board.hypervolume:.4f}")
@@ -76,9 +80,7 @@ class Progress:
         objective = next(iter(board.spec.objectives))
         table = Table(title=f"study {board.spec.name}", show_header=False, title_justify="left")
         states = ", ".join(f"{count} {state}" for state, count in sorted(board.states.items()))
-        table.add_row(
-            "trials", f"{board.ended} of {board.spec.budget.trials} ({states or 'none yet'})"
-        )
+        table.add_row("trials", f"{board.progress} ({states or 'none yet'})")
         for number, label in board.running.items():
             table.add_row("running", f"trial {number} {label}")
         best = board.best()

@@ -10,6 +10,7 @@ from mlflow.entities import Experiment, Run
 from mlflow.exceptions import MlflowException
 
 from study import layout
+from study.constraint import violations
 from study.errors import BadInputError, NotFoundError, TrackingError
 from study.home import Home
 from study.pareto import on_front
@@ -69,7 +70,13 @@ def study_experiments(home: Home) -> dict[str, str]:
 def read_study(name: str, home: Home) -> StoredStudy:
     """The study of a name. Raises NotFoundError if there is none, or it has only just been made."""
     experiment = _experiment(name, home)
-    if experiment is None or experiment.tags.get(layout.LAYOUT_TAG) != layout.LAYOUT:
+    stored = None if experiment is None else experiment.tags.get(layout.LAYOUT_TAG)
+    if stored not in (None, layout.LAYOUT):
+        raise BadInputError(
+            f"the study {name!r} in {home.tracking_uri} must be of layout {layout.LAYOUT}, got "
+            f"{stored}: it was written by another version, which can read it"
+        )
+    if experiment is None or stored is None:
         known = ", ".join(study_experiments(home)) or "none yet"
         raise NotFoundError(f"no study {name!r} in {home.tracking_uri}; it has: {known}")
     with translated(home):
@@ -78,7 +85,7 @@ def read_study(name: str, home: Home) -> StoredStudy:
     if parent is None:
         raise NotFoundError(f"the study {name!r} in {home.tracking_uri} has only just been made")
     spec = StudySpec.from_dict(json.loads(parent.data.tags[layout.SPEC_TAG]))
-    found = [_record(run) for run in runs if run.data.tags.get(layout.ROLE_TAG) == "trial"]
+    found = [_record(run, spec) for run in runs if run.data.tags.get(layout.ROLE_TAG) == "trial"]
     found.sort(key=lambda record: record.trial)
     return StoredStudy(parent, spec, _with_front(found, spec))
 
@@ -129,7 +136,7 @@ def _with_front(found: list[TrialRecord], spec: StudySpec) -> list[TrialRecord]:
     return [replace(record, on_front=record.trial in front) for record in found]
 
 
-def _record(run: Run) -> TrialRecord:
+def _record(run: Run, spec: StudySpec) -> TrialRecord:
     tags: Mapping[str, str] = run.data.tags
     metrics: Mapping[str, float] = run.data.metrics
     config = json.loads(tags[layout.CONFIG_TAG])
@@ -142,6 +149,8 @@ def _record(run: Run) -> TrialRecord:
         run_id=run.info.run_id,
         state=tags[layout.STATE_TAG],
         reason=tags.get(layout.REASON_TAG),
+        notice=tags.get(layout.NOTICE_TAG),
+        feasible=_feasible(tags[layout.STATE_TAG], metrics, spec),
         family=config["architecture"]["family"],
         architecture=config["architecture"],
         training=config["training"],
@@ -159,3 +168,10 @@ def _record(run: Run) -> TrialRecord:
         epochs=count("epochs") or 0,
         seconds=metrics.get("seconds"),
     )
+
+
+def _feasible(state: str, metrics: Mapping[str, float], spec: StudySpec) -> bool | None:
+    if state == "COMPLETE":
+        broken = violations(spec.constraints, metrics)
+        return all(violation <= 0 for violation in broken.values())
+    return False if state == "INFEASIBLE" else None

@@ -17,13 +17,17 @@ class TrialRecord:
 
     Values are means over replicates, `..._sem` their standard errors (None for one replicate);
     they belong to the kept weights. What was not measured (yet) is None. `state` is RUNNING,
-    COMPLETE, PRUNED, FAIL or INTERRUPTED; `reason` says why a trial failed.
+    COMPLETE, PRUNED (stopped early), INFEASIBLE (it broke a constraint before training), FAIL or
+    INTERRUPTED; `reason` says why a trial failed or is infeasible, `notice` what happened on the way.
+    `feasible` says whether a trial that was judged keeps the constraints, None of others.
     """
 
     trial: int
     run_id: str
     state: str
     reason: str | None
+    notice: str | None
+    feasible: bool | None
     family: str
     architecture: dict[str, Any]
     training: dict[str, Any]
@@ -47,10 +51,12 @@ class TrialRecord:
         return asdict(self)
 
     def point(self, objectives: Mapping[str, Direction]) -> Point | None:
-        """The values of the objectives; None unless the trial is complete and has them all."""
+        """The values of the objectives; None unless the trial is complete, feasible and has them."""
         values = [getattr(self, name) for name in objectives]
-        if self.state != "COMPLETE" or any(
-            value is None or not math.isfinite(value) for value in values
+        if (
+            self.state != "COMPLETE"
+            or not self.feasible
+            or any(value is None or not math.isfinite(value) for value in values)
         ):
             return None
         return values

@@ -14,17 +14,22 @@ from study.reader import read_study, study_experiments
 from study.record import TrialRecord, to_frame
 from study.spec import StudySpec
 from study.spec_file import nearest
+from study.spending import trials_allowed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StudyStatus:
-    """How a study stands. `run_status` is MLflow's status of the parent run."""
+    """How a study stands. `run_status` is MLflow's status of the parent run.
+
+    `trials` counts those that ended, without infeasible ones; `budget` how many may end, None if
+    another limit ends the study.
+    """
 
     name: str
     dataset: str
     run_status: str
     trials: int
-    budget: int
+    budget: int | None
     states: dict[str, int]
     front: int
     hypervolume: float
@@ -63,7 +68,7 @@ def status(name: str, home: Home | None = None) -> StudyStatus:
         dataset=spec.dataset.name,
         run_status=stored.parent.info.status,
         trials=sum(record.state in ("COMPLETE", "PRUNED", "FAIL") for record in found),
-        budget=spec.budget.trials,
+        budget=trials_allowed(spec),
         states=dict(Counter(record.state for record in found)),
         front=len(points),
         hypervolume=hypervolume([point for point in points if point], spec.objectives),
@@ -108,7 +113,7 @@ def best_configs(  # noqa: PLR0913  # each filter has a name of its own
     limit: int | None = None,
     home: Home | None = None,
 ) -> list[TrialRecord]:
-    """The complete trials that pass the filters, best validation accuracy first.
+    """The complete, feasible trials that pass the filters, best validation accuracy first.
 
     Bounds include their value. Of equally accurate trials the smaller comes first. An empty list if
     none passes. Raises SpecError for a family that is not searched, or an accuracy beyond 0..1.
@@ -134,8 +139,8 @@ def best_configs(  # noqa: PLR0913  # each filter has a name of its own
 
 
 def best_first(found: list[TrialRecord]) -> list[TrialRecord]:
-    """The complete ones, best validation accuracy first, of equals the smaller first."""
-    complete = [record for record in found if record.state == "COMPLETE"]
+    """The complete ones that keep the constraints: best validation accuracy first, then smallest."""
+    complete = [record for record in found if record.state == "COMPLETE" and record.feasible]
     return sorted(
         complete,
         key=lambda record: (-(record.val_accuracy or 0.0), record.trainable_parameters or 0),

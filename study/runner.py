@@ -1,36 +1,41 @@
 """Runs a study, or goes on with it: puts data, search, Ray Tune, tracking and screen together."""
 
+import errno
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-import optuna
-from optuna.trial import FrozenTrial, TrialState
 from ray import tune
 from rich.console import Console
 
 from study import environment, study_folder
 from study.data import Dataset, load_dataset
 from study.errors import StudyError
+from study.grid import grid
+from study.halving import Halving
 from study.home import Home
+from study.ledger import Ledger, mend, point_of, rungs_of, state_of
 from study.observer import Observer
-from study.outcome import Outcome
 from study.progress import Progress
 from study.ray_runtime import check_resources, ray_runtime, room_for_trials
 from study.reader import check_free
+from study.reconcile import record_again, sweep
+from study.rung import rung_epochs
 from study.scoreboard import Scoreboard
-from study.search import StudySearcher, config_of, identity, open_search
-from study.space import check_space
+from study.search import StudySearcher, config_of
+from study.space import check_space, known_metrics
 from study.spec import StudySpec
+from study.spending import trials_allowed
 from study.stop import Stop
 from study.tracking import Tracker
 from study.trial import StudyTrainable
 
 _LOST_WORKERS: Final = 3  # how often a trial may lose its worker before it fails
+_UNWRITABLE: Final = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO)
 _TUNE: Final = "tune"  # Ray's own files while a study runs
 
 
@@ -56,7 +61,8 @@ def run(spec: StudySpec, home: Home | None = None, console: Console | None = Non
     Ray runs on this machine, unless $RAY_ADDRESS names a cluster or Ray is initialised already.
     Shows progress on the console, by default on standard output. Raises BadInputError before
     anything is started or written, TrackingError if the store takes no records, ClusterError if the
-    cluster does not answer, StudyError if every trial failed.
+    cluster does not answer, StudyError if every trial failed, none keeps the constraints, or the
+    home cannot be written.
     """
     environment.prepare()
     home = home or Home.find()
@@ -64,26 +70,31 @@ def run(spec: StudySpec, home: Home | None = None, console: Console | None = Non
     dataset = load_dataset(spec.dataset, spec.seed)
     check_space(spec, dataset.image_shape)
     check_resources(spec)
+    grid_size = len(grid(spec)) if spec.sampler == "grid" else None
     folder = home.study_folder(spec.name)
     study_folder.check_continues(folder, spec)
     journal = study_folder.journal(folder)
-    known = identity(open_search(spec, journal)) if journal.exists() else None
-    check_free(spec.name, home, known)
-    scoreboard = Scoreboard(spec)
-    stop = Stop(spec.budget.minutes)
-    with study_folder.only_driver(folder), Progress(scoreboard, console or Console()) as progress:
-        progress.say(_headline(spec, dataset))
-        _go_on(_Session(spec, home, dataset, scoreboard, progress, stop))
+    with _written(home):
+        known = Ledger(spec, journal).identity if journal.exists() else None
+        check_free(spec.name, home, known)
+        scoreboard = Scoreboard(spec, trials_allowed(spec, grid_size))
+        progress = Progress(scoreboard, console or Console())
+        with study_folder.only_driver(folder), progress:
+            progress.say(_headline(spec, dataset, scoreboard.trials))
+            session = _open(spec, home, dataset, scoreboard, progress)
+            _go_on(session)
     failed = scoreboard.states["FAIL"]
     if failed and failed == scoreboard.ended:
         raise StudyError(f"all {failed} trials failed; the last one: {scoreboard.last}")
+    if not scoreboard.ended and scoreboard.states["INFEASIBLE"]:
+        raise StudyError(f"no trial keeps the constraints: {session.over() or scoreboard.last}")
     return RunSummary(
         name=spec.name,
         states=dict(scoreboard.states),
         front=sorted(scoreboard.front),
         hypervolume=scoreboard.hypervolume,
-        stopped=stop.reason,
-        signal_number=stop.signal_number,
+        stopped=session.stop.reason,
+        signal_number=session.stop.signal_number,
         seconds=time.monotonic() - start,
     )
 
@@ -97,6 +108,8 @@ class _Session:
     dataset: Dataset
     scoreboard: Scoreboard
     progress: Progress
+    ledger: Ledger
+    searcher: StudySearcher
     stop: Stop
 
     @property
@@ -104,34 +117,52 @@ class _Session:
         return self.home.study_folder(self.spec.name)
 
     @property
-    def done(self) -> bool:
-        return self.scoreboard.ended >= self.spec.budget.trials
+    def store(self) -> Path:
+        """Where trials keep their checkpoints."""
+        return self.folder / "trials"
+
+    def over(self) -> str | None:
+        """Why the study is over for good, None if it can go on."""
+        return self.searcher.met() or self.stop.out_of_time()
+
+
+def _open(
+    spec: StudySpec, home: Home, dataset: Dataset, scoreboard: Scoreboard, progress: Progress
+) -> _Session:
+    """Stores the spec, and opens what the study has stored before."""
+    folder = home.study_folder(spec.name)
+    study_folder.store_spec(folder, spec)
+    journal = study_folder.journal(folder)
+    mend(journal)
+    ledger = Ledger(spec, journal)
+    for trial in ledger.trials():
+        if trial.state.is_finished():
+            config = config_of(spec, trial.params, trial.number)
+            label = config.architecture.label()
+            scoreboard.add_earlier(trial.number, state_of(trial), label, point_of(trial))
+    shape, classes = dataset.image_shape, dataset.classes
+    searcher = StudySearcher(spec, ledger, lambda network: known_metrics(network, shape, classes))
+    stop = Stop(spec.budget.minutes, ledger.seconds)
+    return _Session(spec, home, dataset, scoreboard, progress, ledger, searcher, stop)
 
 
 def _go_on(session: _Session) -> None:
     """Runs the trials that are left, from the first one of a new study on."""
-    spec, board = session.spec, session.scoreboard
-    study_folder.store_spec(session.folder, spec)
-    search = open_search(spec, study_folder.journal(session.folder))
-    ended = [trial for trial in search.get_trials(deepcopy=False) if trial.state.is_finished()]
-    for trial in ended:
-        config = config_of(spec, optuna.trial.FixedTrial(trial.params), trial.number)
-        point = trial.values if trial.state == TrialState.COMPLETE else None
-        board.add_earlier(trial.number, trial.state.name, config.architecture.label(), point)
-    searcher = StudySearcher(spec, search)
-    tracker = Tracker(spec, session.home, identity(search))
+    board, ledger = session.scoreboard, session.ledger
+    tracker = Tracker(session.spec, session.home, ledger.identity)
+    session.searcher.run_id = tracker.run_id
     with session.stop.on_signals(session.progress.say) as install, _recorded(session, tracker):
-        if not searcher.remaining:
-            _record_again(session, tracker, ended)
-            session.progress.say(f"all {board.ended} trials are done; --trials N asks for more")
+        if session.over():
+            record_again(ledger, board, tracker, session.store)
+            session.progress.say(f"{session.over()}; more budget, such as --trials N, goes on")
             return
         # Ray starts while the tracker opens its store: each takes seconds.
         session.progress.say("starting Ray, which takes some seconds")
         with ray_runtime():
             install()
-            _record_again(session, tracker, ended)
+            record_again(ledger, board, tracker, session.store)
             if session.stop.reason is None:
-                _fit(session, searcher, tracker)
+                _fit(session, tracker)
 
 
 @contextmanager
@@ -141,42 +172,37 @@ def _recorded(session: _Session, tracker: Tracker) -> Iterator[None]:
     status = "FAILED"
     try:
         yield
-        if session.done:
+        over = session.over()
+        if over:
             session.stop.reason = None
-        status = "FINISHED" if session.done else "KILLED"
+        status = "FINISHED" if over else "KILLED"
         if session.scoreboard.states["FAIL"] == session.scoreboard.ended:
-            status = "FAILED" if session.done else status
+            status = "FAILED" if over else status
     finally:
         for number in session.scoreboard.running:
             tracker.interrupt_trial(number)
         try:
             tracker.close(status, session.scoreboard.summary())
+            sweep(session.ledger, session.store)
         finally:
             shutil.rmtree(session.folder / _TUNE, ignore_errors=True)
 
 
-def _record_again(session: _Session, tracker: Tracker, ended: list[FrozenTrial]) -> None:
-    """Records the trials that the search knows to have ended and the store does not.
-
-    Their driver died, or the store was away, between the two. The curve is lost; the result is not.
-    """
-    states = tracker.wait_until_ready()
-    for trial in ended:
-        if states.get(trial.number) == trial.state.name:
-            continue
-        config = config_of(session.spec, optuna.trial.FixedTrial(trial.params), trial.number)
-        tracker.begin_trial(config)
-        metrics: Mapping[str, float] = trial.user_attrs.get("metrics", {})
-        if metrics:
-            tracker.log_epoch(trial.number, metrics, "unknown")
-        stored = sorted((session.folder / _TUNE / f"trial-{trial.number}").glob("checkpoint_*"))
-        network = stored[-1] if stored and trial.number in session.scoreboard.front else None
-        outcome = Outcome(state=trial.state.name, reason=trial.user_attrs.get("reason"))  # type: ignore[arg-type]  # finished
-        tracker.end_trial(trial.number, outcome, network)
-    tracker.mark_front(dict.fromkeys(session.scoreboard.front, True))
+@contextmanager
+def _written(home: Home) -> Iterator[None]:
+    """Turns the system's refusal to write into a StudyError that says what is to be done."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _UNWRITABLE:
+            raise
+        raise StudyError(
+            f"the home {home.folder} must be writable and have room, got: {error}; what is stored is "
+            "intact, and the same command goes on when there is room"
+        ) from error
 
 
-def _fit(session: _Session, searcher: StudySearcher, tracker: Tracker) -> None:
+def _fit(session: _Session, tracker: Tracker) -> None:
     """Has Ray Tune run what the searcher asks for."""
     spec, dataset = session.spec, session.dataset
     resources = {"cpu": spec.resources.cpus, "gpu": spec.resources.gpus}
@@ -187,13 +213,23 @@ def _fit(session: _Session, searcher: StudySearcher, tracker: Tracker) -> None:
         arrays=dataset.to_arrays(),
         threads=max(1, int(spec.resources.cpus)),
         use_gpu=spec.resources.gpus > 0,
+        rungs=rung_epochs(spec),
+        store=str(session.store),
     )
-    observer = Observer(tracker, session.scoreboard, session.progress, session.stop)
+    observer = Observer(
+        tracker, session.scoreboard, session.progress, session.stop, store=session.store
+    )
+    session.searcher.heard = observer.on_infeasible
+    halving = Halving(spec)
+    for trial in session.ledger.trials():
+        for epoch, metrics in rungs_of(trial).items():
+            halving.enter(trial.number, epoch, metrics)
     tune.Tuner(
         tune.with_resources(trainable, resources),
         tune_config=tune.TuneConfig(
-            search_alg=searcher,
-            num_samples=searcher.remaining,
+            search_alg=session.searcher,
+            scheduler=halving,
+            num_samples=-1,
             max_concurrent_trials=spec.resources.concurrent_trials or room_for_trials(spec),
             reuse_actors=True,
             trial_name_creator=lambda trial: f"trial-{trial.config['number']}",
@@ -206,16 +242,17 @@ def _fit(session: _Session, searcher: StudySearcher, tracker: Tracker) -> None:
             stop=session.stop,
             verbose=0,
             failure_config=tune.FailureConfig(max_failures=_LOST_WORKERS),
-            checkpoint_config=tune.CheckpointConfig(num_to_keep=1, checkpoint_at_end=True),
+            # Trials write their own checkpoints, where they outlive Ray.
+            checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
         ),
     ).fit()
 
 
-def _headline(spec: StudySpec, dataset: Dataset) -> str:
+def _headline(spec: StudySpec, dataset: Dataset, trials: int | None) -> str:
     channels, height, width = dataset.image_shape
     return (
-        f"study {spec.name}: {spec.budget.trials} trials of {spec.budget.epochs} epochs, "
-        f"{spec.replicates} replicates each, {', '.join(spec.families)}\n"
+        f"study {spec.name}: {'' if trials is None else f'{trials} '}trials of {spec.budget.epochs} "
+        f"epochs, {spec.replicates} replicates each, {', '.join(spec.families)}\n"
         f"data {dataset.name}: {channels} x {height} x {width}, {dataset.classes} classes, "
         f"{len(dataset.train.labels):,} train, {len(dataset.validation.labels):,} validation, "
         f"{len(dataset.test.labels):,} test"

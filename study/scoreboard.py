@@ -5,16 +5,21 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import final
 
+from study.constraint import violations
 from study.pareto import Point, hypervolume, on_front
 from study.spec import StudySpec
 
 
 @final
 class Scoreboard:
-    """Counts and ranks what the driver hears, trials of earlier runs of the study included."""
+    """Counts and ranks what the driver hears, trials of earlier runs of the study included.
 
-    def __init__(self, spec: StudySpec) -> None:
+    `trials` is how many may end, None if another limit ends the study.
+    """
+
+    def __init__(self, spec: StudySpec, trials: int | None) -> None:
         self.spec = spec
+        self.trials = trials
         self.states: Counter[str] = Counter()
         self.running: dict[int, str] = {}
         self.front: set[int] = set()
@@ -43,9 +48,10 @@ class Scoreboard:
         """A trial ended; the trials that came to the front by it, or left it."""
         self.running.pop(number, None)
         self.states[state] += 1
-        self._ended_here += 1
+        self._ended_here += state != "INFEASIBLE"
         before = self.front
-        if state == "COMPLETE":
+        broken = violations(self.spec.constraints, metrics)
+        if state == "COMPLETE" and all(violation <= 0 for violation in broken.values()):
             self._points[number] = [metrics[name] for name in self.spec.objectives]
             self._rank()
         self.last = f"trial {number} {state} {self._labels[number]}{self._describe(number)}"
@@ -53,8 +59,13 @@ class Scoreboard:
 
     @property
     def ended(self) -> int:
-        """Trials that ended in any way."""
-        return self.states.total()
+        """Trials that ended in any way, those left out that cost no training."""
+        return self.states.total() - self.states["INFEASIBLE"]
+
+    @property
+    def progress(self) -> str:
+        """How many trials ended, and of how many if that is known."""
+        return f"{self.ended}" if self.trials is None else f"{self.ended} of {self.trials}"
 
     def best(self) -> tuple[float, str] | None:
         """The best value of the first objective so far, and the trial that has it."""
@@ -66,10 +77,10 @@ class Scoreboard:
 
     def seconds_left(self) -> float | None:
         """The time until the budget of trials is met, at the pace so far."""
-        if self._first_start is None or not self._ended_here:
+        if self._first_start is None or not self._ended_here or self.trials is None:
             return None
         pace = (time.monotonic() - self._first_start) / self._ended_here
-        return pace * max(0, self.spec.budget.trials - self.ended)
+        return pace * max(0, self.trials - self.ended)
 
     def summary(self) -> dict[str, object]:
         """The front as JSON types, the highest value of the first objective first."""

@@ -1,71 +1,41 @@
-"""The searcher: Optuna proposes and is told, and its storage is the only memory of the search.
+"""The searcher: hands Ray Tune one trial after another, and writes down how each of them ends.
 
-Ray Tune is a stateless executor to it: what was asked and how it ended is in the storage, so
-opening the storage again continues the search. Ray's own OptunaSearch tells trials that were
-stopped early as complete and leaves trials without a metric running for ever.
+Ray Tune is a stateless executor to it: what was asked and how it ended is in the ledger, so opening
+that again continues the search. Ray's own OptunaSearch tells trials that were stopped early as
+complete, knows no constraints, and leaves trials without a metric running for ever.
 """
 
-import uuid
-import warnings
-from collections.abc import Callable
-from pathlib import Path
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
 from typing import Any, Final, final
 
-import numpy as np
 import optuna
-from optuna.exceptions import ExperimentalWarning
-from optuna.storages import JournalStorage
-from optuna.storages.journal import JournalFileBackend
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import TrialState
 from ray.tune.search import Searcher
 
-from study.outcome import judge
+from models.architecture import Architecture
+from study.constraint import Constraint, violations
+from study.ledger import METRICS, REASON, RUN_ID, Ending, Ledger, epochs_of, point_of, state_of
+from study.outcome import Outcome, judge, last_metrics
+from study.rung import rung_epochs
+from study.sampling import Sampling
 from study.space import suggest
 from study.spec import StudySpec
+from study.spending import Spending
 from study.trial import TrialConfig
 
-_IDENTITY: Final = "identity"
+_ASK_FOR_S: Final = 0.2  # at a time, for a trial that keeps the constraints; Ray's loop waits
+_NOTE_TIME_S: Final = 5.0
+_MOST_INFEASIBLE: Final = 1000  # one after another
 
-SAMPLERS: Final[dict[str, Callable[[int], optuna.samplers.BaseSampler]]] = {
-    "tpe": lambda seed: optuna.samplers.TPESampler(seed=seed),
-    "nsga2": lambda seed: optuna.samplers.NSGAIISampler(seed=seed, population_size=20),
-    "random": lambda seed: optuna.samplers.RandomSampler(seed=seed),
-}
-
-
-def open_search(spec: StudySpec, journal: Path) -> optuna.Study:
-    """The Optuna study of the spec, kept in a journal file, new or as it was left.
-
-    The sampler is made anew each time, from the spec's seed and the number of trials asked before:
-    a continued study does not draw the same trials again.
-    """
-    storage = JournalStorage(JournalFileBackend(str(journal)))
-    study = optuna.create_study(
-        storage=storage,
-        study_name=spec.name,
-        directions=list(spec.objectives.values()),
-        load_if_exists=True,
-    )
-    if _IDENTITY not in study.user_attrs:
-        study.set_user_attr(_IDENTITY, uuid.uuid4().hex)
-    with warnings.catch_warnings():
-        # Experimental; optuna-dashboard shows the names, nothing else needs them.
-        warnings.simplefilter("ignore", ExperimentalWarning)
-        study.set_metric_names(list(spec.objectives))
-    asked = len(study.get_trials(deepcopy=False))
-    (seed,) = np.random.SeedSequence([spec.seed, asked]).generate_state(1)
-    study.sampler = SAMPLERS[spec.sampler](int(seed))
-    return study
+Count = Callable[[Architecture], Mapping[str, float]]
+InfeasibleHeard = Callable[[TrialConfig, Mapping[str, float], Outcome], None]
 
 
-def identity(study: optuna.Study) -> str:
-    """What tells this search from every other, also from one of the same name elsewhere."""
-    return str(study.user_attrs[_IDENTITY])
-
-
-def config_of(spec: StudySpec, trial: optuna.trial.BaseTrial, number: int) -> TrialConfig:
-    """What a worker is told of a trial: settings that were not asked for yet are asked for."""
-    architecture, training = suggest(trial, spec)
+def config_of(spec: StudySpec, params: Mapping[str, Any], number: int) -> TrialConfig:
+    """What a worker is told of a trial with these answers."""
+    architecture, training = suggest(optuna.trial.FixedTrial(dict(params)), spec)
     return TrialConfig(
         number=number,
         architecture=architecture,
@@ -76,42 +46,105 @@ def config_of(spec: StudySpec, trial: optuna.trial.BaseTrial, number: int) -> Tr
 
 @final
 class StudySearcher(Searcher):
-    """Asks Optuna for trials until the budget is met: first those that were interrupted.
+    """Asks for trials until the budget is met: first those that were interrupted, by their number.
 
-    An interrupted trial keeps its number and its settings. Trials that ended in any way count.
+    `count` gives the metrics of an architecture that are known before training; `heard` is called
+    for each trial that breaks a constraint by them, and `run_id` gives a trial's MLflow run.
     """
 
-    def __init__(self, spec: StudySpec, study: optuna.Study) -> None:
+    def __init__(self, spec: StudySpec, ledger: Ledger, count: Count) -> None:
         super().__init__()
         self.spec = spec
-        self._study = study
-        trials = study.get_trials(deepcopy=False)
-        ended = sum(trial.state.is_finished() for trial in trials)
-        left = max(0, spec.budget.trials - ended)
-        interrupted = [trial for trial in trials if trial.state == TrialState.RUNNING]
-        self._interrupted = interrupted[:left]
-        self._new = left - len(self._interrupted)
+        self.heard: InfeasibleHeard = lambda *_: None
+        self.run_id: Callable[[int], str | None] = lambda _: None
+        self.stopped: str | None = None
+        self._count = count
+        self._ledger = ledger
+        trials = ledger.trials()
+        self._sampling = Sampling(spec, trials)
+        self._spending = Spending(spec, self._sampling.grid_size)
+        self._interrupted: deque[int] = deque()
+        for trial in trials:
+            if trial.state == TrialState.RUNNING:
+                self._interrupted.append(trial.number)
+            elif state_of(trial) != "INFEASIBLE":
+                self._spending.end(trial.number, epochs_of(trial), point_of(trial))
+        self._rung_epochs = rung_epochs(spec)
         self._running: dict[str, int] = {}
+        self._started = self._time_noted = time.monotonic()
+        self._seconds_before = ledger.seconds
+        self._infeasible_in_a_row = 0
 
     def __getstate__(self) -> dict[str, Any]:
-        """Ray snapshots its searcher to restore it; the Optuna storage is the memory."""
+        """Ray snapshots its searcher to restore it; the ledger is the memory."""
         return {}
 
-    @property
-    def remaining(self) -> int:
-        """How many trials are still to be asked for."""
-        return len(self._interrupted) + self._new
+    def met(self) -> str | None:
+        """Why no more trials are to be asked for, in words; None while there are."""
+        return self._spending.met() or self.stopped
 
-    def suggest(self, trial_id: str) -> dict[str, Any] | str:  # type: ignore[override]  # FINISHED is a str
+    def suggest(self, trial_id: str) -> dict[str, Any] | str | None:  # type: ignore[override]  # FINISHED is a str
+        number = self._next()
+        if number is None:
+            over = self.met() is not None and not self._running
+            return str(Searcher.FINISHED) if over else None
+        self._running[trial_id] = number
+        self._spending.begin(number)
+        return self._config(number).to_dict()
+
+    def _next(self) -> int | None:
+        """The number of the next trial to train; None if there is none now."""
+        if self.met() is not None:
+            return None
         if self._interrupted:
-            trial = _reopened(self._study, self._interrupted.pop(0))
-        elif self._new:
-            trial = self._study.ask()
-            self._new -= 1
-        else:
-            return str(Searcher.FINISHED)
-        self._running[trial_id] = trial.number
-        return config_of(self.spec, trial, trial.number).to_dict()
+            return self._interrupted.popleft()
+        until = time.monotonic() + _ASK_FOR_S
+        while self._spending.allows_another() and time.monotonic() < until:
+            proposal = self._sampling.propose(self._ledger.asked)
+            if proposal is None:
+                self.stopped = "every configuration of the space was tried"
+                return None
+            number = self._ledger.ask(proposal)
+            if self._feasible(number):
+                return number
+        return None
+
+    def _config(self, number: int) -> TrialConfig:
+        return config_of(self.spec, self._ledger.trials()[number].params, number)
+
+    def _feasible(self, number: int) -> bool:
+        """Whether the network keeps the constraints; if not, the trial has ended already."""
+        if not any(Constraint.parse(text).known_before_training for text in self.spec.constraints):
+            return True
+        config = self._config(number)
+        counted = self._count(config.architecture)
+        broken = violations(self.spec.constraints, counted, before_training=True)
+        if not any(violation > 0 for violation in broken.values()):
+            self._infeasible_in_a_row = 0
+            return True
+        reason = "; ".join(text for text, violation in broken.items() if violation > 0)
+        outcome = Outcome(state="INFEASIBLE", reason=f"it breaks {reason}")
+        attributes = {METRICS: dict(counted), REASON: outcome.reason}
+        self._tell(
+            number,
+            Ending(state=TrialState.PRUNED, values=None, violations=broken, attributes=attributes),
+        )
+        self.heard(config, counted, outcome)
+        self._infeasible_in_a_row += 1
+        if self._infeasible_in_a_row >= _MOST_INFEASIBLE:
+            self.stopped = (
+                f"{_MOST_INFEASIBLE} configurations one after another broke constraints, the last one "
+                f"with {', '.join(f'{name} = {value:,}' for name, value in counted.items())}"
+            )
+        return False
+
+    def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
+        metrics = last_metrics(result)
+        if metrics and trial_id in self._running:
+            number = self._running[trial_id]
+            self._spending.report(number, int(metrics["epochs"]))
+            self._note_rung(number, metrics)
+        self._note_time()
 
     def on_trial_complete(
         self,
@@ -122,40 +155,55 @@ class StudySearcher(Searcher):
         number = self._running.pop(trial_id, None)
         if number is None:
             return
-        report = None if error or result is None else _nested(result)
+        report = None if error else result
         outcome = judge(report, self.spec.objectives)
-        frozen = self._study.get_trials(deepcopy=False)[number]
-        trial = _reopened(self._study, frozen)
-        if outcome.reason is not None:
-            trial.set_user_attr("reason", outcome.reason)
-        values = None
-        if report is not None:
+        metrics = {} if report is None else last_metrics(report)
+        attributes: dict[str, Any] = {} if outcome.reason is None else {REASON: outcome.reason}
+        if metrics:
             # With these a record that did not reach MLflow can be written again.
-            trial.set_user_attr("metrics", report["metrics"])
-            if outcome.state == "COMPLETE":
-                values = [report["metrics"][name] for name in self.spec.objectives]
-        self._study.tell(number, values, state=TrialState[outcome.state])
+            attributes[METRICS] = metrics
+        run_id = self.run_id(number)
+        if run_id is not None:
+            attributes[RUN_ID] = run_id
+        values, broken = None, {}
+        if outcome.state == "COMPLETE":
+            values = [metrics[name] for name in self.spec.objectives]
+            broken = violations(self.spec.constraints, metrics)
+        elif outcome.state == "PRUNED":
+            self._note_rung(number, metrics)
+        self._tell(
+            number,
+            Ending(
+                state=TrialState[outcome.state],
+                values=values,
+                violations=broken,
+                attributes=attributes,
+            ),
+        )
+        feasible = all(violation <= 0 for violation in broken.values())
+        self._spending.end(number, int(metrics.get("epochs", 0)), values if feasible else None)
+        self._note_time()
+
+    def _note_time(self) -> None:
+        """Every few seconds, how long the study has run: its minutes outlive its driver."""
+        now = time.monotonic()
+        if self.spec.budget.minutes is not None and now - self._time_noted >= _NOTE_TIME_S:
+            self._ledger.note_seconds(self._seconds_before + now - self._started)
+            self._time_noted = now
+
+    def _note_rung(self, number: int, metrics: Mapping[str, float]) -> None:
+        epoch = int(metrics["epochs"])
+        if epoch in self._rung_epochs:
+            names = [*self.spec.objectives, *(f"{name}_sem" for name in self.spec.objectives)]
+            reached = {name: metrics[name] for name in names if name in metrics}
+            self._ledger.note_rung(number, epoch, reached)
+
+    def _tell(self, number: int, ending: Ending) -> None:
+        self._ledger.tell(number, ending)
+        self._sampling.tell(number, ending.state, ending.values, ending.violations)
 
     def save(self, checkpoint_path: str) -> None:
-        """Nothing to save: the Optuna storage is the memory."""
+        """Nothing to save: the ledger is the memory."""
 
     def restore(self, checkpoint_path: str) -> None:
-        """Nothing to restore: the Optuna storage is the memory."""
-
-
-def _reopened(study: optuna.Study, trial: FrozenTrial) -> optuna.Trial:
-    """The trial to go on with: settings that were asked for already keep their values."""
-    return optuna.Trial(study, trial._trial_id)  # noqa: SLF001  # Optuna has no public way to reopen
-
-
-def _nested(result: dict[str, Any]) -> dict[str, Any]:
-    """Ray hands its searchers flat results: `metrics/val_accuracy` back to a dict of metrics."""
-    prefix = "metrics/"
-    metrics = {
-        key.removeprefix(prefix): value for key, value in result.items() if key.startswith(prefix)
-    }
-    return {
-        "metrics": metrics,
-        "finished": result.get("finished"),
-        "failure": result.get("failure"),
-    }
+        """Nothing to restore: the ledger is the memory."""

@@ -1,20 +1,32 @@
 """The only statement of the search space: what a trial may be, asked from Optuna define-by-run."""
 
 import math
-from typing import Any
-
-import optuna
+from collections.abc import Sequence
+from typing import Any, Protocol
 
 from models.architecture import FAMILIES, Architecture, ImageShape, check_fits
+from models.building import outline
+from models.counting import count_macs, count_parameters
 from study.dimension import Choice, Dimension, bounds
 from study.errors import SpecError
 from study.spec import StudySpec
 from study.train import TrainingSettings
 
 
-def suggest(
-    trial: optuna.trial.BaseTrial, spec: StudySpec
-) -> tuple[Architecture, TrainingSettings]:
+class Asked(Protocol):
+    """What answers with a value for a name: a trial of Optuna, or anything with these methods."""
+
+    def suggest_categorical(self, name: str, choices: Sequence[Any]) -> Any:  # noqa: ANN401  # the choices' own type
+        """One of the choices."""
+
+    def suggest_int(self, name: str, low: int, high: int, *, log: bool = False) -> int:
+        """A whole number, bounds included."""
+
+    def suggest_float(self, name: str, low: float, high: float, *, log: bool = False) -> float:
+        """A number, bounds included."""
+
+
+def suggest(trial: Asked, spec: StudySpec) -> tuple[Architecture, TrainingSettings]:
     """Asks the trial for an architecture and for how to train it.
 
     A setting with one value is not asked for, and neither is one that the family does not have.
@@ -46,7 +58,15 @@ def suggest(
     return architecture, training
 
 
-def _ask(trial: optuna.trial.BaseTrial, name: str, dimension: Dimension) -> Any:  # noqa: ANN401  # the dimension's own type
+def known_metrics(
+    architecture: Architecture, image_shape: ImageShape, classes: int
+) -> dict[str, float]:
+    """The metrics that are known before training, of one replicate, counted on the network."""
+    network = outline(architecture, image_shape, classes)
+    return {"trainable_parameters": count_parameters(network), "macs": count_macs(network)}
+
+
+def _ask(trial: Asked, name: str, dimension: Dimension) -> Any:  # noqa: ANN401  # the dimension's own type
     if isinstance(dimension, Choice):
         if len(dimension.values) == 1:
             return dimension.values[0]

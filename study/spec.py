@@ -15,6 +15,7 @@ from pydantic import (
 )
 
 from models.architecture import FAMILIES
+from study.constraint import Constraint
 from study.dimension import (
     Choice,
     Counts,
@@ -92,11 +93,33 @@ class Space(_Section):
 
 
 class Budget(_Section):
-    """How much to spend: trials, epochs a trial, and minutes of the whole study if given."""
+    """How much to spend; a study ends when the first of its limits is met.
 
-    trials: Annotated[int, Field(ge=1)] = 30
+    `epochs` is the full length of one trial. The limits of the whole study are `trials` that end
+    (those that break a constraint before training are not counted), `total_epochs` trained (never
+    exceeded), `minutes` of running, and `stagnation`: so many trials that end one after another
+    while the hypervolume grows by less than a thousandth. Without any of them there are 30 trials, or,
+    of a grid, as many as it has.
+    """
+
+    trials: Annotated[int, Field(ge=1)] | None = None
     epochs: Annotated[int, Field(ge=1)] = 15
+    total_epochs: Annotated[int, Field(ge=1)] | None = None
     minutes: Annotated[float, Field(gt=0)] | None = None
+    stagnation: Annotated[int, Field(ge=1)] | None = None
+
+
+class Stopping(_Section):
+    """When a trial is stopped early, by asynchronous successive halving (`study.halving`).
+
+    `scheduler`: `pareto` ranks by all objectives, `asha` by the first alone, `none` stops nothing.
+    Trials are compared after `grace_epochs`, and after each `reduction_factor` times as many; about
+    one in `reduction_factor` goes on.
+    """
+
+    scheduler: Literal["pareto", "asha", "none"] = "pareto"
+    grace_epochs: Annotated[int, Field(ge=1)] = 1
+    reduction_factor: Annotated[float, Field(gt=1, le=100)] = 3.0
 
 
 class Resources(_Section):
@@ -143,6 +166,12 @@ def _known_objectives(objectives: dict[str, Direction]) -> dict[str, Direction]:
     return objectives
 
 
+def _sound_constraints(constraints: Sequence[str]) -> Sequence[str]:
+    for text in constraints:
+        Constraint.parse(text)
+    return tuple(dict.fromkeys(constraints))
+
+
 class StudySpec(_Section):
     """A whole study. Name, dataset and families must be given; all else has a default.
 
@@ -155,15 +184,31 @@ class StudySpec(_Section):
     families: Annotated[tuple[str, ...], AfterValidator(_known_families)]
     replicates: Annotated[int, Field(ge=1, le=100)] = 3
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
-    sampler: Literal["tpe", "nsga2", "random"] = "tpe"
+    sampler: Literal["tpe", "nsga2", "nsga3", "gp", "random", "grid"] = "tpe"
     keep: Literal["best", "last"] = "best"
     objectives: Annotated[dict[str, Direction], AfterValidator(_known_objectives)] = {
         "val_accuracy": "maximize",
         "trainable_parameters": "minimize",
     }
+    constraints: Annotated[tuple[str, ...], AfterValidator(_sound_constraints)] = ()
     space: Space = Space()
     budget: Budget = Budget()
+    stopping: Stopping = Stopping()
     resources: Resources = Resources()
+
+    @model_validator(mode="after")
+    def _grid_is_finite(self) -> "StudySpec":
+        endless = [
+            name
+            for name in type(self.space).model_fields
+            if isinstance(dimension := getattr(self.space, name), Range) and not dimension.integer
+        ]
+        if self.sampler == "grid" and endless:
+            raise ValueError(
+                "a grid needs a list or a plain value for every number that is not whole, "
+                f"got ranges for {', '.join(f'space.{name}' for name in endless)} (key sampler)"
+            )
+        return self
 
     @property
     def replicate_seeds(self) -> list[int]:

@@ -14,9 +14,8 @@ from study.errors import BadInputError, SpecError
 from study.spec import StudySpec
 
 # What may differ when a study is continued: how much is spent, and where; not what is searched.
+_MAY_GROW: Final = ("budget.trials", "budget.total_epochs", "budget.minutes", "budget.stagnation")
 _MAY_CHANGE: Final = (
-    "budget.trials",
-    "budget.minutes",
     "resources",
     "dataset.root",
     "dataset.download",
@@ -38,19 +37,23 @@ def check_continues(folder: Path, spec: StudySpec) -> None:
     differences = [
         f"  {key}: was {stored.get(key)!r}, is {wanted.get(key)!r}"
         for key in sorted(stored.keys() | wanted.keys())
-        if stored.get(key) != wanted.get(key) and not key.startswith(_MAY_CHANGE)
+        if stored.get(key) != wanted.get(key)
+        and not key.startswith(_MAY_CHANGE)
+        and not (key in _MAY_GROW and _grew(stored.get(key), wanted.get(key)))
     ]
-    if wanted["budget.trials"] < stored["budget.trials"]:
-        differences.append(
-            f"  budget.trials: was {stored['budget.trials']}, is {wanted['budget.trials']}"
-        )
     if differences:
         raise SpecError(
-            f"a study {spec.name!r} exists with another spec; only its minutes, its resources "
-            "and the place of its data may change, and its trials may become more:\n"
+            f"a study {spec.name!r} exists with another spec; only its resources and the place of "
+            "its data may change, and its budget (trials, total_epochs, minutes, stagnation) may "
+            "grow:\n"
             + "\n".join(differences)
             + "\ngive this one another name (--name NAME), or undo the change"
         )
+
+
+def _grew(before: float | None, after: float | None) -> bool:
+    """Whether a limit of the budget became no smaller; none is the largest."""
+    return after is None or (before is not None and after >= before)
 
 
 def store_spec(folder: Path, spec: StudySpec) -> None:

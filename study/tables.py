@@ -71,7 +71,7 @@ def study_table(studies: Sequence[StudyStatus]) -> Table:
         table.add_row(
             study.name,
             study.dataset,
-            f"{study.trials} of {study.budget}",
+            _of(study),
             study.run_status,
             str(study.front),
             f"{study.hypervolume:.4f}",
@@ -86,7 +86,7 @@ def status_table(status: StudyStatus) -> Table:
     states = ", ".join(f"{count} {state}" for state, count in sorted(status.states.items()))
     table.add_row("data", status.dataset)
     table.add_row("run", status.run_status)
-    table.add_row("trials", f"{status.trials} of {status.budget} ({states or 'none yet'})")
+    table.add_row("trials", f"{_of(status)} ({states or 'none yet'})")
     table.add_row("front", f"{status.front} trials, hypervolume {status.hypervolume:.4f}")
     best = status.best
     if best is not None:
@@ -95,6 +95,10 @@ def status_table(status: StudyStatus) -> Table:
     table.add_row("records", status.tracking_uri)
     table.add_row("MLflow run", status.parent_run_id)
     return table
+
+
+def _of(study: StudyStatus) -> str:
+    return f"{study.trials}" if study.budget is None else f"{study.trials} of {study.budget}"
 
 
 def _label(record: TrialRecord) -> str:

@@ -20,7 +20,7 @@ from study.home import Home
 from study.mlflow_writer import MlflowWriter, now
 from study.outcome import Outcome
 from study.spec import StudySpec
-from study.trial import TrialConfig
+from study.trial import NETWORK, TrialConfig
 
 _PATIENCE_S: Final = 60.0  # how long a request is tried again before the rest is given up
 _LONGEST_PAUSE_S: Final = 5.0
@@ -43,6 +43,7 @@ class Tracker:
         self._error: Exception | None = None
         self._dropped = 0
         self._states: dict[int, str] = {}
+        self._run_ids: Mapping[int, str] = {}
         self._ready = threading.Event()
         self._thread = threading.Thread(target=self._write, name="tracker", daemon=True)
 
@@ -59,6 +60,10 @@ class Tracker:
         self._raise_error()
         return self._states
 
+    def run_id(self, number: int) -> str | None:
+        """The trial's MLflow run, None if it has not been made yet."""
+        return self._run_ids.get(number)
+
     @property
     def failed(self) -> bool:
         """Whether records are being lost, so that `close` will raise."""
@@ -73,10 +78,22 @@ class Tracker:
         self._put("trial_metrics", number, int(metrics["epochs"]), now(), dict(metrics))
         self._put("mark_worker", number, worker)
 
-    def end_trial(self, number: int, outcome: Outcome, model: Path | None = None) -> None:
-        """A trial ended; `model` is a folder to store with it."""
-        folder = None if model is None else str(model)
-        self._put("end_trial", number, outcome.state, outcome.reason, folder)
+    def log_counts(self, number: int, metrics: Mapping[str, float]) -> None:
+        """What is known of a trial's network that was never trained."""
+        self._put("trial_metrics", number, 0, now(), dict(metrics))
+
+    def note(self, number: int, notice: str) -> None:
+        """Something happened to a trial that does not end it."""
+        self._put("mark_notice", number, notice)
+
+    def end_trial(self, number: int, outcome: Outcome, folder: Path, *, on_front: bool) -> None:
+        """A trial ended. Its network is taken from its folder if it is on the front.
+
+        The folder is deleted when all is recorded.
+        """
+        network = folder / NETWORK if on_front else None
+        self._put("end_trial", number, outcome.state, outcome.reason, network)
+        self._put("discard", folder)
 
     def interrupt_trial(self, number: int) -> None:
         """A trial was broken off, and will be continued when the study is."""
@@ -117,6 +134,7 @@ class Tracker:
         try:
             writer = MlflowWriter(self._spec, self._home, self._identity)
             self._states = dict(writer.states)
+            self._run_ids = writer.run_ids
         except Exception as error:  # noqa: BLE001  # the driver waits, and must hear of anything
             self._error = error
             return

@@ -2,9 +2,9 @@
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Final, Literal, final
+from typing import Any, Final, Literal, final
 
 import numpy as np
 import torch
@@ -132,6 +132,41 @@ class Training:
             kept_accuracy=Estimate.over(self._kept_accuracy),
             kept_loss=Estimate.over(self._kept_loss),
             seconds=time.perf_counter() - start,
+        )
+
+    def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """All that `restore` needs to go on from here: tensors, and numbers as JSON types."""
+        tensors = {"kept_accuracy": self._kept_accuracy, "kept_loss": self._kept_loss}
+        for index, parameter in enumerate(self._parameters):
+            tensors[f"parameter.{index}"] = parameter.detach()
+            tensors[f"kept.{index}"] = self._kept[index]
+        for index, moments in self.optimizer.state_dict()["state"].items():
+            tensors |= {f"optimizer.{index}.{name}": value for name, value in moments.items()}
+        rate = self.optimizer.param_groups[0]["lr"]
+        return tensors, {"epoch": self._epoch, "step": self._schedule.last_epoch, "rate": rate}
+
+    def restore(self, tensors: Mapping[str, Tensor], numbers: Mapping[str, Any]) -> None:
+        """Goes on from a state of a training with the same network, data and settings.
+
+        What follows is the same, bit by bit, as if it had never been interrupted.
+        """
+        with torch.no_grad():
+            for index, parameter in enumerate(self._parameters):
+                parameter.copy_(tensors[f"parameter.{index}"])
+                self._kept[index].copy_(tensors[f"kept.{index}"])
+        self._kept_accuracy, self._kept_loss = tensors["kept_accuracy"], tensors["kept_loss"]
+        moments: dict[int, dict[str, Tensor]] = {}
+        for key, value in tensors.items():
+            kind, _, rest = key.partition(".")
+            if kind == "optimizer":
+                number, _, name = rest.partition(".")
+                moments.setdefault(int(number), {})[name] = value
+        self.optimizer.load_state_dict(self.optimizer.state_dict() | {"state": moments})
+        self._epoch = numbers["epoch"]
+        rate, step = numbers["rate"], numbers["step"]
+        self.optimizer.param_groups[0]["lr"] = rate
+        self._schedule.load_state_dict(
+            {"last_epoch": step, "_step_count": step + 1, "_last_lr": [rate]}
         )
 
     def restore_kept(self) -> None:

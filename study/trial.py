@@ -1,14 +1,16 @@
-"""One trial as a Ray Trainable: a warm worker that trains one epoch a step.
+"""One trial as a Ray Trainable: a warm worker that trains an epoch or some a step.
 
-What travels is plain: a `TrialConfig` as a dict to the worker, and from it after each epoch
-`{"metrics": {...}, "finished": bool, "failure": str | None, "done": bool}`.
+What travels is plain: a `TrialConfig` as a dict to the worker, and from it after each step
+`{"epochs": [{...}], "finished": bool, "failure": str | None, "notice": str | None, "done": bool}`:
+the metrics of each epoch since the last report (of all, after an interruption), and what happened.
 """
 
 import math
-from collections.abc import Iterator
+import time
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, final
+from typing import Any, Final, final
 
 import numpy as np
 import torch
@@ -21,8 +23,12 @@ from models.counting import count_macs, count_parameters
 from models.network import Network
 from models.storage import save_network
 from study.allocator import keep_freed_memory
+from study.checkpoint import Checkpoints
 from study.data import Dataset
-from study.train import EpochMetrics, Estimate, TrainingSettings, evaluate, train
+from study.train import EpochMetrics, Estimate, Training, TrainingSettings, evaluate
+
+NETWORK: Final = "network"  # the stored network in a trial's folder
+_STEP_S: Final = 0.1  # a report costs Ray and the driver some milliseconds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +59,10 @@ class TrialConfig:
 class StudyTrainable(tune.Trainable):
     """Trains trials one after another in one process, which keeps torch and the data set warm.
 
-    What goes wrong in a trial is reported, not raised: Ray would end the worker with the trial.
+    A step is an epoch, or as many short ones as fit into `_STEP_S`, but never beyond one of the
+    `rungs`, after which the driver decides. In `store`, which every worker must see, a trial has a
+    folder with its checkpoint, and in the end its network. What goes wrong in a trial is reported,
+    not raised: Ray would end the worker with the trial.
     """
 
     def setup(  # type: ignore[override]  # noqa: PLR0913  # tune.with_parameters adds keywords
@@ -65,56 +74,102 @@ class StudyTrainable(tune.Trainable):
         arrays: dict[str, NDArray[np.generic]],
         threads: int,
         use_gpu: bool,
+        rungs: tuple[int, ...],
+        store: str,
     ) -> None:
         torch.set_num_threads(threads)
         keep_freed_memory()
         self._device = torch.device("cuda" if use_gpu and torch.cuda.is_available() else "cpu")
         dataset = Dataset.from_arrays(dataset_name, classes, arrays)
         self._dataset = dataset.to(self._device)
+        self._rungs = frozenset(rungs)
+        self._store = Path(store)
         self.reset_config(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         self._trial = TrialConfig.from_dict(new_config)
+        self._folder = trial_folder(self._store, self._trial.number)
+        self._checkpoints = Checkpoints(self._folder)
         self._network: Network | None = None
-        self._epochs: Iterator[EpochMetrics] = iter(())
-        self._seconds = 0.0
+        self._training: Training | None = None
+        self._history: list[dict[str, float]] = []
         return True
 
     def step(self) -> dict[str, Any]:
+        report: dict[str, Any] = {"finished": False, "failure": None, "notice": None, "done": True}
         try:
-            return self._epoch()
-        except (ArithmeticError, MemoryError, RuntimeError, ValueError) as error:
-            self._network = None
-            return {
-                "metrics": {},
-                "finished": False,
-                "failure": f"{type(error).__name__}: {error}",
-                "done": True,
-            }
+            return report | self._train()
+        except Exception as error:  # noqa: BLE001  # see above
+            self._training = self._network = None
+            return report | {"epochs": [], "failure": f"{type(error).__name__}: {error}"}
 
-    def _epoch(self) -> dict[str, Any]:
-        trial = self._trial
-        if self._network is None:
-            shape, classes = self._dataset.image_shape, self._dataset.classes
-            network = build(trial.architecture, shape, classes, trial.seeds).to(self._device)
-            self._network = network
-            self._epochs = train(network, self._dataset, trial.training)
-        epoch = next(self._epochs)
-        self._seconds += epoch.seconds
-        metrics = self._metrics(self._network, epoch)
-        finished = epoch.epoch == trial.training.epochs
-        if finished:
-            self._epochs.close()  # type: ignore[attr-defined]  # a generator: now the kept weights are in
-            metrics |= self._test_metrics(self._network)
-        return {"metrics": metrics, "finished": finished, "failure": None, "done": finished}
+    def _train(self) -> dict[str, Any]:
+        notice = None
+        reported = len(self._history)
+        if self._training is None:
+            notice = self._begin()
+            reported = 0
+        training, network = self._training, self._network
+        assert training is not None and network is not None  # noqa: S101, PT018  # set by _begin
+        start = time.monotonic()
+        while len(self._history) < self._trial.training.epochs:
+            self._history.append(self._metrics(network, training.run_epoch()))
+            if len(self._history) in self._rungs or time.monotonic() - start > _STEP_S:
+                break
+        finished = len(self._history) == self._trial.training.epochs
+        try:
+            if finished:
+                self._finish(training, network)
+            elif self._checkpoints.due:
+                self._save(training)
+        except OSError as error:
+            notice = f"it goes on without what it could not write: {error}"
+        epochs = self._history[reported:]
+        return {"epochs": epochs, "finished": finished, "notice": notice, "done": finished}
+
+    def _begin(self) -> str | None:
+        """Builds the network, and goes on from the trial's checkpoint if it has one."""
+        trial, notice = self._trial, None
+        shape, classes = self._dataset.image_shape, self._dataset.classes
+        self._network = build(trial.architecture, shape, classes, trial.seeds).to(self._device)
+        self._training = Training(self._network, self._dataset, trial.training)
+        try:
+            found = self._checkpoints.load(trial.to_dict(), self._device)
+            if found is not None:
+                tensors, numbers = found
+                self._training.restore(tensors, numbers["training"])
+                self._history = numbers["history"]
+        except ValueError as error:
+            notice = f"it starts anew: {error}"
+            self._checkpoints.discard()
+        return notice
+
+    def _save(self, training: Training) -> None:
+        tensors, numbers = training.state()
+        history, config = self._history, self._trial.to_dict()
+        self._checkpoints.save(tensors, {"training": numbers, "history": history, "config": config})
+
+    def _finish(self, training: Training, network: Network) -> None:
+        """Tests and stores the kept weights."""
+        training.restore_kept()
+        self._history[-1] |= self._test_metrics(network)
+        self._training = None
+        save_network(network, self._folder / NETWORK)
+
+    def cleanup(self) -> None:
+        """Ray ends the worker: a trial that is not done goes on from here another time."""
+        if self._training is not None and self._history and self._folder.exists():
+            with suppress(OSError):
+                self._save(self._training)
 
     def _metrics(self, network: Network, epoch: EpochMetrics) -> dict[str, float]:
         """The values of the kept weights under their plain names, this epoch's under `epoch/`."""
+        seconds = self._history[-1]["seconds"] if self._history else 0.0
         return {
             "trainable_parameters": count_parameters(network),
             "macs": count_macs(network),
             "epochs": epoch.epoch,
-            "seconds": self._seconds,
+            "seconds": seconds + epoch.seconds,
             **_named("val_accuracy", epoch.kept_accuracy),
             **_named("val_loss", epoch.kept_loss),
             **_named("epoch/train_loss", epoch.train_loss),
@@ -131,13 +186,10 @@ class StudyTrainable(tune.Trainable):
             **_named("test_loss", Estimate.over(loss)),
         }
 
-    def save_checkpoint(self, checkpoint_dir: str) -> None:
-        """Stores the kept weights; Ray asks for it at the end of a trial."""
-        if self._network is not None:
-            save_network(self._network, Path(checkpoint_dir))
 
-    def load_checkpoint(self, checkpoint: dict[str, Any] | None) -> None:
-        """A trial that lost its worker starts anew: its numbers follow from its seeds."""
+def trial_folder(store: Path, number: int) -> Path:
+    """Where a trial keeps its checkpoint, and in the end its network."""
+    return store / f"trial-{number}"
 
 
 def _named(name: str, estimate: Estimate) -> dict[str, float]:

@@ -4,7 +4,7 @@ import pytest
 
 from study.outcome import WORKER_DIED, Outcome, judge
 
-DONE = {"metrics": {"val_accuracy": 0.5, "macs": 10}, "finished": True, "failure": None}
+DONE = {"epochs": [{"val_accuracy": 0.5, "macs": 10}], "finished": True, "failure": None}
 
 
 @pytest.mark.parametrize(
@@ -22,7 +22,7 @@ def test_the_end_of_a_trial_is_judged_from_its_last_report(report, outcome):
 
 @pytest.mark.parametrize("value", [None, math.nan, math.inf])
 def test_an_objective_that_is_missing_or_not_finite_fails_the_trial(value):
-    report = DONE | {"metrics": {"val_accuracy": value, "macs": 10}}
+    report = DONE | {"epochs": [{}, {"val_accuracy": value, "macs": 10}]}
     outcome = judge(report, ["val_accuracy", "macs"])
     assert outcome.state == "FAIL"
     assert f"the objective val_accuracy must be a finite number, got {value}" in outcome.reason

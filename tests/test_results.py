@@ -15,7 +15,7 @@ from study.reader import check_free
 from study.spec import StudySpec
 from study.tracking import Tracker
 from study.train import TrainingSettings
-from study.trial import TrialConfig
+from study.trial import NETWORK, TrialConfig
 
 # Trial: accuracy, somata (and so parameters), state.
 TRIALS = [
@@ -55,10 +55,10 @@ def write(tracker, folder):
             tracker.interrupt_trial(number)
             continue
         network = build(trial.architecture, (1, 4, 4), 3, trial.seeds)
-        save_network(network, folder / str(number))
-        kept = folder / str(number) if number in (0, 1) else None
+        save_network(network, folder / str(number) / NETWORK)
         reason = "it broke" if state == "FAIL" else None
-        tracker.end_trial(number, Outcome(state=state, reason=reason), kept)
+        outcome = Outcome(state=state, reason=reason)
+        tracker.end_trial(number, outcome, folder / str(number), on_front=number in (0, 1))
     tracker.mark_front({0: True, 1: True})
     tracker.log_study(5, {"hypervolume": 0.25})
     tracker.close("FINISHED", {"front": [0, 1]})
@@ -74,7 +74,9 @@ def home(tmp_path_factory):
     tracker = Tracker(spec, home, "mine")
     tracker.start()
     tracker.wait_until_ready()
-    write(tracker, tmp_path_factory.mktemp("networks"))
+    networks = tmp_path_factory.mktemp("networks")
+    write(tracker, networks)
+    assert list(networks.iterdir()) == []  # all is recorded
     return home
 
 
@@ -195,7 +197,7 @@ def test_the_record_lies_in_mlflow_as_people_expect_it(home):
     assert files == {"spec.json", "front.json"}
 
 
-def test_a_study_goes_on_in_the_runs_that_it_has(home):
+def test_a_study_goes_on_in_the_runs_that_it_has(home, tmp_path):
     tracker = Tracker(results.study_spec("made", home), home, "mine")
     tracker.start()
     assert tracker.wait_until_ready() == {
@@ -206,15 +208,15 @@ def test_a_study_goes_on_in_the_runs_that_it_has(home):
     for epoch in (1, 2):
         metrics = {"epochs": epoch, "val_accuracy": 0.7, "trainable_parameters": 800, "macs": 1}
         tracker.log_epoch(5, metrics | {"epoch/val_accuracy": 0.5}, "host:2")
-    tracker.end_trial(5, Outcome(state="COMPLETE"))
+    tracker.end_trial(5, Outcome(state="COMPLETE"), tmp_path / "none", on_front=True)
     tracker.close("FINISHED", {})
     after = results.records("made", home)
     assert len(after) == len(TRIALS)
     assert (after[5].run_id, after[5].state) == (before.run_id, "COMPLETE")
     client = MlflowClient(home.tracking_uri)
     curve = client.get_metric_history(before.run_id, "epoch/val_accuracy")
-    # The first epoch was there from before; the last is always written, for it has the results.
-    assert sorted(point.step for point in curve) == [1, 2, 2]
+    assert [point.step for point in curve] == [1, 2]
+    assert tracker.run_id(5) == before.run_id
 
 
 def test_a_study_of_another_home_is_not_written_into(home, tmp_path):
@@ -228,13 +230,15 @@ def test_a_study_of_another_home_is_not_written_into(home, tmp_path):
 def test_an_experiment_that_is_no_study_is_neither_read_nor_written_into(home):
     client = MlflowClient(home.tracking_uri)
     client.create_experiment("theirs")
-    client.create_experiment("later", tags={"study.layout": "2"})
-    client.create_experiment("new", tags={"study.layout": "1"})
-    for name in ("theirs", "later"):
-        with pytest.raises(BadInputError, match=rf"'{name}' .* must be a study of layout 1"):
+    client.create_experiment("earlier", tags={"study.layout": "1"})
+    client.create_experiment("new", tags={"study.layout": "2"})
+    for name in ("theirs", "earlier"):
+        with pytest.raises(BadInputError, match=rf"'{name}' .* must be a study of layout 2"):
             check_free(name, home, None)
-        with pytest.raises(NotFoundError, match=rf"no study '{name}'.*it has: made, new"):
-            results.status(name, home)
+    with pytest.raises(NotFoundError, match=r"no study 'theirs'.*it has: made, new"):
+        results.status("theirs", home)
+    with pytest.raises(BadInputError, match="'earlier' .* must be of layout 2, got 1"):
+        results.status("earlier", home)
     with pytest.raises(NotFoundError, match="has only just been made"):
         results.status("new", home)
     check_free("new", home, None)

@@ -7,9 +7,9 @@ from study.scoreboard import Scoreboard
 from study.spec import StudySpec
 
 
-def board():
+def board(**changes):
     table = {"name": "a", "dataset": "digits", "families": ["vann"], "budget": {"trials": 4}}
-    return Scoreboard(StudySpec.from_dict(table))
+    return Scoreboard(StudySpec.from_dict(table | changes), trials=4)
 
 
 def metrics(accuracy, parameters):
@@ -35,6 +35,16 @@ def test_failures_count_and_have_no_place_on_the_front():
     assert seen.end(0, "FAIL", {}) == {}
     assert (seen.ended, seen.front, seen.best()) == (1, set(), None)
     assert seen.last == "trial 0 FAIL net"
+
+
+def test_what_breaks_a_constraint_has_no_place_on_the_front_and_untrained_it_does_not_count():
+    seen = board(constraints=["val_accuracy >= 0.5"])
+    for number in range(3):
+        seen.begin(number, "net")
+    seen.end(0, "INFEASIBLE", {"trainable_parameters": 5, "macs": 5})
+    seen.end(1, "COMPLETE", metrics(0.4, 100))
+    seen.end(2, "COMPLETE", metrics(0.5, 1000))
+    assert (seen.front, seen.ended, seen.progress) == ({2}, 2, "2 of 4")
 
 
 def test_earlier_trials_are_on_the_board_but_not_in_the_pace():

@@ -1,13 +1,16 @@
+import math
 import pickle
 
 import optuna
 import pytest
 from optuna.trial import TrialState
 
-from study.search import SAMPLERS, StudySearcher, open_search
+from study.errors import BadInputError
+from study.ledger import Ledger, mend, point_of, rungs_of, state_of
+from study.sampling import SAMPLERS
+from study.search import StudySearcher
+from study.space import known_metrics
 from study.spec import StudySpec
-
-REPORT = {"metrics/val_accuracy": 0.9, "metrics/trainable_parameters": 700, "finished": True}
 
 
 def spec(**changes):
@@ -16,70 +19,171 @@ def spec(**changes):
 
 
 def searcher(wanted, folder):
-    return StudySearcher(wanted, open_search(wanted, folder / "journal"))
+    ledger = Ledger(wanted, folder / "journal")
+    return StudySearcher(wanted, ledger, lambda network: known_metrics(network, (1, 8, 8), 10))
 
 
 def trials(wanted, folder):
-    return open_search(wanted, folder / "journal").get_trials()
+    return Ledger(wanted, folder / "journal").trials()
+
+
+def ask(search, key):
+    """Asks until there is an answer, as Ray does: a call does not look for one for long."""
+    answers = (search.suggest(key) for _ in range(100))
+    return next(answer for answer in answers if answer is not None)
+
+
+def report(epoch=15, accuracy=0.9, finished=True, **more):
+    metrics = {"epochs": epoch, "val_accuracy": accuracy, "val_accuracy_sem": 0.01}
+    metrics |= {"trainable_parameters": 700} | more
+    return {"epochs": [metrics], "finished": finished, "failure": None, "notice": None}
 
 
 @pytest.mark.parametrize("sampler", SAMPLERS)
 def test_every_sampler_proposes_the_budget_and_no_more(sampler, tmp_path):
-    wanted = spec(sampler=sampler)
+    wanted = spec(sampler=sampler, budget={"trials": 14})
     search = searcher(wanted, tmp_path)
-    for number in range(4):
+    for number in range(14):
         config = search.suggest(f"ray-{number}")
         assert config["number"] == number
         assert config["seeds"] == [0, 1, 2]
-        search.on_trial_complete(f"ray-{number}", REPORT)
-    assert search.suggest("ray-4") == "FINISHED"
+        search.on_trial_complete(f"ray-{number}", report(accuracy=0.5 + number / 100))
+    assert search.suggest("ray-14") == "FINISHED"
+    assert search.met() == "all 14 trials are done"
     stored = trials(wanted, tmp_path)
-    assert [trial.state for trial in stored] == [TrialState.COMPLETE] * 4
-    assert stored[0].values == [0.9, 700]
+    assert [trial.state for trial in stored] == [TrialState.COMPLETE] * 14
+    assert stored[0].values == [0.5, 700]
+
+
+def test_a_grid_is_exhausted_and_then_the_study_is_over(tmp_path):
+    space = {"somata": [8, 16, 32], "dendrites": 2, "learning_rate": 0.01}
+    wanted = spec(sampler="grid", space=space, budget={})
+    search = searcher(wanted, tmp_path)
+    asked = [search.suggest(str(number)) for number in range(6)]
+    sizes = [(one["architecture"]["family"], one["architecture"]["somata"]) for one in asked]
+    assert sorted(sizes) == [(name, size) for name in ("dann-r", "vann") for size in (8, 16, 32)]
+    assert search.suggest("6") is None  # they run
+    for number in range(6):
+        search.on_trial_complete(str(number), report())
+    assert search.suggest("7") == "FINISHED"
+
+
+def test_what_is_kept_of_a_trial_is_on_it(tmp_path):
+    wanted = spec()
+    search = searcher(wanted, tmp_path)
+    search.run_id = lambda number: f"run-{number}"
+    search.suggest("0")
+    search.on_trial_result("0", report(1, 0.5, finished=False))
+    search.on_trial_result("0", report(2, 0.6, finished=False))
+    search.on_trial_result("0", report(3, 0.7, finished=False))
+    search.on_trial_complete("0", report())
+    (trial,) = trials(wanted, tmp_path)
+    assert trial.user_attrs["mlflow_run_id"] == "run-0"
+    assert trial.user_attrs["metrics"]["val_accuracy_sem"] == 0.01
+    assert trial.user_attrs["metrics"]["epochs"] == 15
+    reached = {"val_accuracy_sem": 0.01, "trainable_parameters": 700}
+    assert rungs_of(trial) == {
+        1: reached | {"val_accuracy": 0.5},
+        3: reached | {"val_accuracy": 0.7},
+    }
 
 
 def test_failures_and_early_ends_are_told_as_what_they_are(tmp_path):
-    wanted = spec()
+    wanted = spec(budget={"trials": 9})
     search = searcher(wanted, tmp_path)
     ends = [
-        {"result": REPORT | {"finished": False}},
-        {"result": REPORT | {"finished": False, "failure": "ValueError: it broke"}},
-        {"result": {"metrics/val_accuracy": 0.9, "finished": True}},
+        {"result": report(3, finished=False)},
+        {"result": {"epochs": [], "finished": False, "failure": "ValueError: it broke"}},
+        {"result": {"epochs": [{"epochs": 15, "val_accuracy": 0.9}], "finished": True}},
+        {"result": report(accuracy=math.nan)},
         {"error": True},
     ]
     for number, end in enumerate(ends):
         search.suggest(str(number))
         search.on_trial_complete(str(number), **end)
     stored = trials(wanted, tmp_path)
-    assert [trial.state for trial in stored] == [TrialState.PRUNED] + [TrialState.FAIL] * 3
+    assert [trial.state for trial in stored] == [TrialState.PRUNED] + [TrialState.FAIL] * 4
     reasons = [trial.user_attrs.get("reason") for trial in stored]
     assert reasons[0] is None
+    assert rungs_of(stored[0])[3]["val_accuracy"] == 0.9
     assert reasons[1] == "ValueError: it broke"
     assert "trainable_parameters must be a finite number, got None" in reasons[2]
-    assert "the worker process died" in reasons[3]
+    assert "val_accuracy must be a finite number, got nan" in reasons[3]
+    assert "the worker process died" in reasons[4]
+
+
+def test_a_network_that_breaks_a_constraint_is_listed_told_and_never_trained(tmp_path):
+    wanted = spec(constraints=["trainable_parameters <= 2000"], budget={"trials": 12})
+    search = searcher(wanted, tmp_path)
+    heard = []
+    search.heard = lambda config, counted, outcome: heard.append((config, counted, outcome))
+    for number in range(12):
+        config = ask(search, str(number))
+        assert config["architecture"]["family"] in ("dann-r", "vann")
+        search.on_trial_complete(str(number), report(accuracy=0.5 + number / 100))
+    assert search.suggest("more") == "FINISHED"
+    stored = trials(wanted, tmp_path)
+    states = [state_of(trial) for trial in stored]
+    assert states.count("COMPLETE") == 12
+    assert states.count("INFEASIBLE") == len(heard) > 0
+    for config, counted, outcome in heard:
+        trial = stored[config.number]
+        assert counted["trainable_parameters"] > 2000
+        assert trial.user_attrs["metrics"] == counted
+        assert trial.constraints["trainable_parameters <= 2000"] > 0
+        assert outcome.reason == "it breaks trainable_parameters <= 2000"
+    # The sampler learns: of the second half of the proposals fewer break it than of the first.
+    half = len(states) // 2
+    assert states[half:].count("INFEASIBLE") <= states[:half].count("INFEASIBLE")
+
+
+def test_a_constraint_that_nothing_keeps_ends_the_search_and_says_so(tmp_path):
+    space = {"somata": [8, 16], "dendrites": [1, 2], "learning_rate": 0.01}
+    wanted = spec(constraints=["macs <= 10"], space=space)
+    search = searcher(wanted, tmp_path)
+    assert ask(search, "0") == "FINISHED"
+    assert search.met() == "every configuration of the space was tried"
+    assert {state_of(trial) for trial in trials(wanted, tmp_path)} == {"INFEASIBLE"}
+
+
+def test_a_constraint_on_what_is_learned_reaches_sampler_and_front(tmp_path):
+    wanted = spec(constraints=["val_accuracy >= 0.8"])
+    search = searcher(wanted, tmp_path)
+    for number, accuracy in enumerate((0.7, 0.9)):
+        search.suggest(str(number))
+        search.on_trial_complete(str(number), report(accuracy=accuracy))
+    below, above = trials(wanted, tmp_path)
+    assert (state_of(below), point_of(below)) == ("COMPLETE", None)
+    assert below.constraints["val_accuracy >= 0.8"] > 0
+    assert point_of(above) == [0.9, 700]
+    assert Ledger(wanted, tmp_path / "journal").study.best_trials == [above]
+
+
+@pytest.mark.parametrize("sampler", ["tpe", "nsga2", "random"])
+def test_no_configuration_is_proposed_twice_also_in_parallel(sampler, tmp_path):
+    space = {"somata": [8, 16], "dendrites": [1, 2, 3], "learning_rate": [0.01, 0.1]}
+    wanted = spec(sampler=sampler, space=space, budget={"trials": 99})
+    search = searcher(wanted, tmp_path)
+    asked = [search.suggest(str(number)) for number in range(8)]
+    for number in range(8):
+        search.on_trial_complete(str(number), report(accuracy=0.9))
+    asked += [search.suggest(str(number)) for number in range(8, 24)]
+    assert len({str((one["architecture"], one["training"])) for one in asked}) == 2 * 3 * 2 * 2
+    assert search.suggest("24") is None
+    assert search.met() == "every configuration of the space was tried"
 
 
 def test_an_interrupted_trial_is_asked_again_under_its_number_with_its_settings(tmp_path):
     wanted = spec()
     first = searcher(wanted, tmp_path)
     asked = [first.suggest(str(number)) for number in range(2)]
-    first.on_trial_complete("0", REPORT)
+    first.on_trial_complete("0", report())
 
     again = searcher(wanted, tmp_path)
-    assert again.remaining == 3
     assert again.suggest("new-1") == asked[1]
     numbers = [again.suggest(f"new-{number}")["number"] for number in (2, 3)]
     assert numbers == [2, 3]
-    assert again.suggest("new-4") == "FINISHED"
-
-
-def test_a_trial_broken_off_while_it_was_being_asked_is_completed(tmp_path):
-    wanted = spec()
-    study = open_search(wanted, tmp_path / "journal")
-    study.ask().suggest_categorical("family", ("dann-r", "vann"))
-    config = searcher(wanted, tmp_path).suggest("new")
-    assert config["number"] == 0
-    assert config["architecture"]["family"] == study.trials[0].params["family"]
+    assert again.suggest("new-4") is None
 
 
 def test_a_continued_study_does_not_repeat_its_first_draws(tmp_path):
@@ -87,11 +191,25 @@ def test_a_continued_study_does_not_repeat_its_first_draws(tmp_path):
     first = searcher(wanted, tmp_path)
     configs = [first.suggest("0"), first.suggest("1")]
     for number in range(2):
-        first.on_trial_complete(str(number), REPORT)
+        first.on_trial_complete(str(number), report())
     again = searcher(wanted, tmp_path)
     configs += [again.suggest("2"), again.suggest("3")]
     drawn = [config["training"]["learning_rate"] for config in configs]
     assert len(set(drawn)) == 4
+
+
+def test_a_genetic_sampler_goes_on_with_its_generation(tmp_path):
+    wanted = spec(sampler="nsga2", budget={"trials": 60})
+    search = searcher(wanted, tmp_path)
+    for number in range(25):
+        search.suggest(str(number))
+        search.on_trial_complete(str(number), report(accuracy=number / 100))
+    again = searcher(wanted, tmp_path)
+    again.suggest("25")
+    generations = [
+        trial.system_attrs["NSGAIISampler:generation"] for trial in trials(wanted, tmp_path)
+    ]
+    assert generations == [0] * 20 + [1] * 6
 
 
 def test_the_same_seed_gives_the_same_search(tmp_path):
@@ -103,9 +221,9 @@ def test_the_same_seed_gives_the_same_search(tmp_path):
     assert configs[0] == configs[1]
 
 
-def test_directions_are_the_specs(tmp_path):
+def test_directions_and_names_are_the_specs(tmp_path):
     wanted = spec(objectives={"val_loss": "minimize", "val_accuracy": "maximize"})
-    study = open_search(wanted, tmp_path / "journal")
+    study = Ledger(wanted, tmp_path / "journal").study
     expected = [optuna.study.StudyDirection.MINIMIZE, optuna.study.StudyDirection.MAXIMIZE]
     assert study.directions == expected
     assert study.metric_names == ["val_loss", "val_accuracy"]
@@ -113,3 +231,31 @@ def test_directions_are_the_specs(tmp_path):
 
 def test_rays_snapshots_take_nothing_along(tmp_path):
     assert pickle.loads(pickle.dumps(searcher(spec(), tmp_path))).__dict__ == {}  # noqa: S301  # our own bytes
+
+
+def test_a_journal_whose_last_line_was_cut_loses_that_line_alone(tmp_path):
+    wanted = spec()
+    search = searcher(wanted, tmp_path)
+    search.suggest("0")
+    search.on_trial_complete("0", report())
+    before = trials(wanted, tmp_path)
+    journal = tmp_path / "journal"
+    with journal.open("ab") as file:
+        file.write(b'{"op_code":4,"worker_id":"x","stu')
+    mend(journal)
+    again = searcher(wanted, tmp_path)
+    assert again.suggest("1")["number"] == 1
+    assert trials(wanted, tmp_path)[:1] == before
+
+
+def test_a_journal_of_another_layout_is_refused_and_left_as_it_is(tmp_path):
+    wanted = spec()
+    Ledger(wanted, tmp_path / "journal")
+    journal = tmp_path / "journal"
+    older = "\n".join(line for line in journal.read_text().splitlines() if '"layout"' not in line)
+    newer = journal.read_text().replace('"layout":"2"', '"layout":"3"')
+    for text, layout in ((older + "\n", "1"), (newer, "3")):
+        journal.write_text(text)
+        with pytest.raises(BadInputError, match=f"must be of layout 2, got layout {layout}"):
+            Ledger(wanted, journal)
+        assert journal.read_text() == text

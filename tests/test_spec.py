@@ -21,7 +21,7 @@ def test_three_lines_are_a_whole_spec(tmp_path):
     assert spec.dataset.name == "digits"
     assert spec.objectives == {"val_accuracy": "maximize", "trainable_parameters": "minimize"}
     assert (spec.replicates, spec.seed, spec.sampler, spec.keep) == (3, 0, "tpe", "best")
-    assert (spec.budget.trials, spec.budget.epochs, spec.budget.minutes) == (30, 15, None)
+    assert (spec.budget.trials, spec.budget.epochs, spec.budget.minutes) == (None, 15, None)
     assert (spec.resources.cpus, spec.resources.gpus) == (1, 0)
 
 
@@ -94,7 +94,7 @@ def test_a_file_of_arrays_is_a_data_set():
         ({"budget": {"minutes": 0}}, "`budget.minutes > 0` must hold, got 0"),
         ({"seed": -1}, "`seed >= 0` must hold, got -1"),
         ({"replicates": "three"}, "`replicates` must be a valid integer"),
-        ({"sampler": "grid"}, "`sampler` must be a known name, got 'grid'; "),
+        ({"sampler": "grids"}, "`sampler` must be a known name, got 'grids'; "),
         ({"resources": {"gpus": 1.5}}, "a share above one must be a whole number, got 1.5"),
         ({"space": {"somata": 0}}, "`1 <= value` must hold, got 0 (key space.somata)"),
         ({"space": {"somata": []}}, "at least one value, got an empty list (key space.somata)"),

@@ -21,14 +21,16 @@ def test_the_same_spec_continues_a_study(tmp_path):
 @pytest.mark.parametrize(
     "change",
     [
-        {"budget": {"trials": 99, "minutes": 5}},
+        {"budget": {"trials": 99, "minutes": 20, "total_epochs": 500}},
+        {"budget": {"trials": 9}},
         {"resources": {"cpus": 2, "concurrent_trials": 1}},
         {"dataset": {"name": "digits", "root": "/elsewhere", "download": True}},
     ],
 )
 def test_more_budget_or_another_machine_continues_it(change, tmp_path):
-    store_spec(tmp_path, StudySpec.from_dict(TABLE))
-    check_continues(tmp_path, StudySpec.from_dict(TABLE | change))
+    limits = {"budget": {"trials": 9, "minutes": 5, "total_epochs": 300}}
+    store_spec(tmp_path, StudySpec.from_dict(TABLE | limits))
+    check_continues(tmp_path, StudySpec.from_dict(TABLE | limits | change))
 
 
 def test_another_spec_is_refused_with_the_difference(tmp_path):
@@ -43,10 +45,12 @@ def test_another_spec_is_refused_with_the_difference(tmp_path):
     assert len(lines) == 5
 
 
-def test_fewer_trials_than_before_are_refused(tmp_path):
-    store_spec(tmp_path, StudySpec.from_dict(TABLE | {"budget": {"trials": 9}}))
-    with pytest.raises(SpecError, match=r"budget.trials: was 9, is 8"):
-        check_continues(tmp_path, StudySpec.from_dict(TABLE | {"budget": {"trials": 8}}))
+@pytest.mark.parametrize("limit", ["trials", "total_epochs", "minutes", "stagnation"])
+def test_less_budget_than_before_is_refused(limit, tmp_path):
+    for before, after in ((9, 8), (None, 8)):
+        store_spec(tmp_path, StudySpec.from_dict(TABLE | {"budget": {limit: before}}))
+        with pytest.raises(SpecError, match=rf"budget.{limit}: was {before}.*, is 8"):
+            check_continues(tmp_path, StudySpec.from_dict(TABLE | {"budget": {limit: 8}}))
 
 
 def test_the_order_of_objectives_belongs_to_the_search(tmp_path):

@@ -37,6 +37,7 @@ def small_study(study_command, tmp_path_factory):
     done = study_command(
         *("run", "studies/digits.toml", "--name", "small", "--trials", 8, "--home", home),
         *("--set", "budget.epochs=4", "--set", "resources.concurrent_trials=2"),
+        *("--set", "stopping.scheduler=none"),
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return SimpleNamespace(home=home, output=done.stdout)

@@ -100,28 +100,33 @@ def test_a_study_ends_when_its_minutes_are_used_up(study_command, tmp_path):
     limit = ("--set", "budget.epochs=5000", "--set", "budget.minutes=0.3")
     done = study_command(*arguments, *limit)
     assert done.returncode == 0, done.stderr
-    assert "stopped: its minutes are used up; go on with:" in done.stdout
     states = study.status("short", Home.find(tmp_path)).states
     assert set(states) == {"INTERRUPTED"}
     assert states["INTERRUPTED"] >= 1
+    again = study_command(*arguments, *limit)
+    assert again.returncode == 0, again.stderr
+    assert "the study's 0.3 minutes are used up; more budget" in again.stdout
+    assert study.status("short", Home.find(tmp_path)).states == states
 
 
 def test_a_study_that_is_done_has_nothing_to_do_and_more_budget_goes_on(study_command, small_study):
     arguments = ("run", "--name", "small", "--home", small_study.home)
     changes = ("--set", "budget.epochs=4", "--set", "resources.concurrent_trials=2")
+    changes += ("--set", "stopping.scheduler=none")
     done = study_command(*arguments, "--trials", 9, *changes)
     assert done.returncode == 0, done.stderr
     states = json.loads(answer(study_command, small_study, "status", "small", "--json"))["states"]
     assert states == {"COMPLETE": 9}
     again = study_command(*arguments, "--trials", 9, *changes)
     assert again.returncode == 0, again.stderr
-    assert "all 9 trials are done; --trials N asks for more" in again.stdout
+    assert "all 9 trials are done; more budget, such as --trials N, goes on" in again.stdout
     assert "small: Pareto front" in again.stdout
 
 
 def test_ctrl_c_keeps_what_is_finished_and_the_study_goes_on(study_command, tmp_path):
     arguments = ["run", "studies/digits.toml", "--name", "broken", "--home", str(tmp_path)]
     arguments += ["--set", "budget.epochs=60", "--trials", "5"]
+    arguments += ["--set", "stopping.scheduler=none"]
     seen = []
     with subprocess.Popen(
         [BIN / "study", *arguments],

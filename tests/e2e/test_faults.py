@@ -50,7 +50,7 @@ def wait_for_trials(home, name, wanted):
 def test_a_trial_whose_worker_is_killed_starts_anew_and_counts_once(tmp_path):
     home = Home.find(tmp_path)
     arguments = ("--name", "lost", "--trials", 2, "--home", tmp_path)
-    limits = ("--set", "budget.epochs=150", "--set", "resources.concurrent_trials=1")
+    limits = ("--set", "stopping.scheduler=none", "--set", "budget.epochs=150", "--set", "resources.concurrent_trials=1")
     with running(*arguments, *limits) as driver:
         pid = None
         while pid is None:
@@ -73,7 +73,7 @@ def test_a_trial_whose_worker_is_killed_starts_anew_and_counts_once(tmp_path):
 def test_a_study_whose_driver_is_killed_goes_on_and_repeats_nothing(study_command, tmp_path):
     home = Home.find(tmp_path)
     arguments = ("--name", "killed", "--trials", 6, "--home", tmp_path)
-    limits = ("--set", "budget.epochs=30")
+    limits = ("--set", "budget.epochs=30", "--set", "stopping.scheduler=none")
     with running(*arguments, *limits) as driver:
         before = wait_for_trials(home, "killed", 2)
         driver.kill()
@@ -92,7 +92,7 @@ def test_a_trial_that_did_not_reach_the_store_is_recorded_when_the_study_goes_on
 ):
     home = Home.find(tmp_path)
     arguments = ("run", "--name", "again", "--trials", 3, "--home", tmp_path)
-    limits = ("--set", "budget.epochs=3")
+    limits = ("--set", "budget.epochs=3", "--set", "stopping.scheduler=none")
     assert study_command(*arguments, *limits).returncode == 0
     before = study.trials("again", home)
     client = MlflowClient(home.tracking_uri)
@@ -157,6 +157,7 @@ def test_a_server_that_is_away_for_a_while_gets_everything(server, tmp_path):
     home = Home.find(tmp_path / "home", server.uri)
     arguments = ("--name", "away", "--trials", 8, "--home", home.folder)
     options = ("--tracking-uri", server.uri, "--set", "budget.epochs=20")
+    options += ("--set", "stopping.scheduler=none")
     with running(*arguments, *options) as driver:
         wait_for_trials(home, "away", 1)
         server.stop()

@@ -1,0 +1,127 @@
+"""Constraints: comparisons of metrics with numbers, as `trainable_parameters <= 20000`.
+
+They are parsed and computed here; nothing of them is ever run as Python, so a spec cannot run code.
+"""
+
+import ast
+import math
+import operator
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from study.metrics import METRICS
+from study.spec_file import nearest
+
+KNOWN_BEFORE_TRAINING: Final = frozenset({"trainable_parameters", "macs"})
+
+_OPERATORS: Final[dict[type[ast.operator], Callable[[float, float], float]]] = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Constraint:
+    """One comparison, `<=` or `>=`, between sums, products and quotients of metrics and numbers."""
+
+    text: str
+    names: frozenset[str]
+
+    @classmethod
+    def parse(cls, text: str) -> "Constraint":
+        """The constraint of a text. Raises ValueError, with the rule and the text, if it is none."""
+        left, _, right = _sides(text)
+        names = _names(left, text) | _names(right, text)
+        if not names:
+            raise ValueError(f"a constraint must be about a metric, got {text!r}")
+        for name in names:
+            if name.startswith("test_"):
+                raise ValueError(
+                    f"a test metric is reported and never steers a study, got {text!r}"
+                )
+            if name not in METRICS:
+                raise ValueError(f"unknown metric {name!r} in {text!r}; {nearest(name, METRICS)}")
+        return cls(text=text, names=names)
+
+    @property
+    def known_before_training(self) -> bool:
+        """Whether the network alone decides, as counted before any training."""
+        return self.names <= KNOWN_BEFORE_TRAINING
+
+    def violation(self, metrics: Mapping[str, float]) -> float:
+        """By how much the constraint is broken, relative to its larger side: 0 or less if it holds.
+
+        Relative, so that parameters do not outweigh accuracies when a sampler adds violations up.
+        Infinity if a metric is absent, or a side is not a number.
+        """
+        left, at_most, right = _sides(self.text)
+        try:
+            low, high = _value(left, metrics), _value(right, metrics)
+        except (KeyError, ZeroDivisionError, OverflowError):
+            return math.inf
+        if not (math.isfinite(low) and math.isfinite(high)):
+            return math.inf
+        excess = low - high if at_most else high - low
+        scale = max(abs(low), abs(high))
+        return excess / scale if scale else 0.0
+
+
+def violations(
+    constraints: tuple[str, ...], metrics: Mapping[str, float], *, before_training: bool = False
+) -> dict[str, float]:
+    """The violation of each constraint by its text; `before_training`, of those known by then."""
+    parsed = [Constraint.parse(text) for text in constraints]
+    return {
+        one.text: one.violation(metrics)
+        for one in parsed
+        if one.known_before_training or not before_training
+    }
+
+
+def _sides(text: str) -> tuple[ast.expr, bool, ast.expr]:
+    """The left side, whether it may be at most the right one, and the right side."""
+    form = (
+        "a constraint must be one comparison with <= or >= between metrics and numbers, "
+        f"as 'trainable_parameters <= 20000', got {text!r}"
+    )
+    try:
+        compared = ast.parse(text.strip(), mode="eval").body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        raise ValueError(form) from None
+    if not isinstance(compared, ast.Compare) or len(compared.ops) != 1:
+        raise ValueError(form)
+    if not isinstance(compared.ops[0], ast.LtE | ast.GtE):
+        raise ValueError(form)  # of the text, not of a type
+    return compared.left, isinstance(compared.ops[0], ast.LtE), compared.comparators[0]
+
+
+def _names(side: ast.expr, text: str) -> frozenset[str]:
+    match side:
+        case ast.Name(id=name):
+            return frozenset({name})
+        case ast.Constant(value=int() | float() as number) if not isinstance(number, bool):
+            if math.isfinite(number):
+                return frozenset()
+        case ast.UnaryOp(op=ast.USub(), operand=operand):
+            return _names(operand, text)
+        case ast.BinOp(left=left, op=op, right=right) if type(op) in _OPERATORS:
+            return _names(left, text) | _names(right, text)
+    raise ValueError(
+        f"a side of a constraint holds metrics, numbers, + - * / and brackets only, got {text!r}"
+    )
+
+
+def _value(side: ast.expr, metrics: Mapping[str, float]) -> float:
+    match side:
+        case ast.Name(id=name):
+            return metrics[name]
+        case ast.UnaryOp(operand=operand):
+            return -_value(operand, metrics)
+        case ast.BinOp(left=left, op=op, right=right):
+            return _OPERATORS[type(op)](_value(left, metrics), _value(right, metrics))
+        case ast.Constant(value=value):
+            return float(value)  # type: ignore[arg-type]  # checked by _names
+    raise AssertionError(side)

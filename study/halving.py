@@ -1,0 +1,54 @@
+"""Asynchronous successive halving on Pareto ranks, as a scheduler of Ray Tune.
+
+MO-ASHA (arXiv 2106.12639) in the form that stops: a trial that reaches a rung is compared at once with
+all that were there before, and goes on or ends. Ray's own ASHA compares one metric, and so ends every
+small network beside a large, more accurate one.
+"""
+
+from collections.abc import Mapping
+from typing import Any, final
+
+from ray.tune.execution.tune_controller import TuneController
+from ray.tune.experiment import Trial
+from ray.tune.schedulers import FIFOScheduler, TrialScheduler
+
+from study.outcome import last_metrics
+from study.rung import Rung, rung_epochs
+from study.spec import StudySpec
+
+
+@final
+class Halving(FIFOScheduler):
+    """Ends trials at their rungs. Ray calls it from its event loop; it only computes."""
+
+    def __init__(self, spec: StudySpec) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]  # Ray's
+        objectives = dict(spec.objectives)
+        if spec.stopping.scheduler == "asha":
+            first = next(iter(objectives))
+            objectives = {first: objectives[first]}
+        factor = spec.stopping.reduction_factor
+        self._rungs = {epoch: Rung(objectives, factor) for epoch in rung_epochs(spec)}
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Ray snapshots its scheduler to restore it; rungs are rebuilt from the search."""
+        return {}
+
+    def enter(self, number: int, epoch: int, metrics: Mapping[str, float]) -> bool:
+        """Whether the trial goes on after this epoch; always, where there is no rung."""
+        rung = self._rungs.get(epoch)
+        return rung is None or rung.enter(number, metrics)
+
+    def on_trial_result(
+        self, tune_controller: TuneController, trial: Trial, result: dict[str, Any]
+    ) -> str:
+        del tune_controller
+        metrics = last_metrics(result)
+        if not metrics or result["finished"]:
+            return str(TrialScheduler.CONTINUE)
+        goes_on = self.enter(trial.config["number"], int(metrics["epochs"]), metrics)
+        return str(TrialScheduler.CONTINUE if goes_on else TrialScheduler.STOP)
+
+    def debug_string(self) -> str:
+        counts = ", ".join(f"{len(rung)} after {epoch}" for epoch, rung in self._rungs.items())
+        return f"halving: {counts or 'no rungs'}"

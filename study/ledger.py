@@ -1,0 +1,174 @@
+"""The stored search: every trial that was ever asked for and how it ended, in an Optuna study.
+
+This is the one truth of a study. Each change is one line in a journal, on disk before it counts.
+"""
+
+import uuid
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, final
+
+import optuna
+from optuna.exceptions import ExperimentalWarning
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
+from optuna.trial import FrozenTrial, TrialState, create_trial
+
+from study.errors import BadInputError
+from study.layout import LAYOUT
+from study.sampling import Proposal
+from study.spec import StudySpec
+
+_IDENTITY: Final = "identity"
+_LAYOUT: Final = "layout"
+_SECONDS: Final = "seconds"
+_RUNG: Final = "rung/"  # and the epoch: what the trial had reached there
+METRICS: Final = "metrics"
+REASON: Final = "reason"
+RUN_ID: Final = "mlflow_run_id"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ending:
+    """How a trial ended, in Optuna's words, and what is kept of it.
+
+    `values` are its objectives if it is complete, `violations` by how much it breaks which
+    constraint, `attributes` whatever else is known: metrics, reason, MLflow run.
+    """
+
+    state: TrialState
+    values: Sequence[float] | None
+    violations: Mapping[str, float]
+    attributes: Mapping[str, Any]
+
+
+@final
+class Ledger:
+    """The stored search of a spec, new or as it was left."""
+
+    def __init__(self, spec: StudySpec, journal: Path) -> None:
+        self._storage = JournalStorage(JournalFileBackend(str(journal)))
+        _check_layout(self._storage, journal)
+        self.study = optuna.create_study(
+            storage=self._storage,
+            study_name=spec.name,
+            directions=list(spec.objectives.values()),
+            sampler=optuna.samplers.RandomSampler(),  # never asked: study.sampling proposes
+            load_if_exists=True,
+        )
+        if _IDENTITY not in self.study.user_attrs:
+            self.study.set_user_attr(_LAYOUT, LAYOUT)
+            self.study.set_user_attr(_IDENTITY, uuid.uuid4().hex)
+        names = list(spec.objectives)
+        with warnings.catch_warnings():
+            # Experimental; optuna-dashboard shows the names, nothing else needs them.
+            warnings.simplefilter("ignore", ExperimentalWarning)
+            if self.study.metric_names != names:
+                self.study.set_metric_names(names)
+        self._study_id = self._storage.get_study_id_from_name(spec.name)
+        self._asked = len(self.trials())
+
+    @property
+    def identity(self) -> str:
+        """What tells this search from every other, also from one of the same name elsewhere."""
+        return str(self.study.user_attrs[_IDENTITY])
+
+    @property
+    def asked(self) -> int:
+        """How many trials were ever asked for; the next one has this number."""
+        return self._asked
+
+    def trials(self) -> list[FrozenTrial]:
+        """Every trial, by number."""
+        return self.study.get_trials(deepcopy=False)
+
+    def ask(self, proposal: Proposal) -> int:
+        """Stores a proposal as a running trial; its number."""
+        trial = create_trial(
+            state=TrialState.RUNNING,
+            params=proposal.params,
+            distributions=proposal.distributions,
+            system_attrs=proposal.system_attrs,
+        )
+        self.study.add_trial(trial)
+        self._asked += 1
+        return self._asked - 1
+
+    def note_rung(self, number: int, epoch: int, values: Mapping[str, float]) -> None:
+        """What a trial had reached when it came to a rung."""
+        self._storage.set_trial_user_attr(self._id(number), f"{_RUNG}{epoch}", dict(values))
+
+    def tell(self, number: int, ending: Ending) -> None:
+        """A trial ended."""
+        trial_id = self._id(number)
+        for name, value in ending.attributes.items():
+            self._storage.set_trial_user_attr(trial_id, name, value)
+        if ending.violations:
+            trial = optuna.Trial(self.study, trial_id)
+            for text, violation in ending.violations.items():
+                trial.set_constraint(text, violation)
+        self._storage.set_trial_state_values(trial_id, ending.state, ending.values)
+
+    def note_seconds(self, seconds: float) -> None:
+        """For how long the study has been run by now, all runs together."""
+        self.study.set_user_attr(_SECONDS, seconds)
+
+    @property
+    def seconds(self) -> float:
+        """For how long the study has been run, as it was last noted."""
+        return float(self.study.user_attrs.get(_SECONDS, 0.0))
+
+    def _id(self, number: int) -> int:
+        return self._storage.get_trial_id_from_study_id_trial_number(self._study_id, number)
+
+
+def rungs_of(trial: FrozenTrial) -> dict[int, dict[str, float]]:
+    """What a trial had reached at each rung that it came to, by epoch."""
+    return {
+        int(name.removeprefix(_RUNG)): values
+        for name, values in trial.user_attrs.items()
+        if name.startswith(_RUNG)
+    }
+
+
+def state_of(trial: FrozenTrial) -> str:
+    """The trial's state as it is shown: Optuna's, or INFEASIBLE if it broke a constraint untrained."""
+    untrained = trial.state == TrialState.PRUNED and bool(trial.constraints)
+    return "INFEASIBLE" if untrained else trial.state.name
+
+
+def point_of(trial: FrozenTrial) -> Sequence[float] | None:
+    """The objectives of a complete trial that keeps all constraints; None of any other."""
+    kept = all(violation <= 0 for violation in trial.constraints.values())
+    return trial.values if trial.state == TrialState.COMPLETE and kept else None
+
+
+def epochs_of(trial: FrozenTrial) -> int:
+    """The epochs that a trial was trained for when it ended."""
+    return int(trial.user_attrs.get(METRICS, {}).get("epochs", 0))
+
+
+def _check_layout(storage: JournalStorage, journal: Path) -> None:
+    """Raises BadInputError, and writes nothing, if another version made the journal."""
+    for study in storage.get_all_studies():
+        layout = study.user_attrs.get(_LAYOUT, "1" if _IDENTITY in study.user_attrs else LAYOUT)
+        if layout != LAYOUT:
+            raise BadInputError(
+                f"the study in {journal.parent} must be of layout {LAYOUT}, got layout {layout}: "
+                "another version made it and can go on with it; here, give the study another name"
+            )
+
+
+def mend(journal: Path) -> None:
+    """Cuts a last line off that was not written to its end, as a full disk or a power cut leaves it.
+
+    For the study's only driver: the last line may be another one's that is being written.
+    """
+    if not journal.exists():
+        return
+    with journal.open("rb+") as file:
+        content = file.read()
+        if content and not content.endswith(b"\n"):
+            file.truncate(content.rfind(b"\n") + 1)

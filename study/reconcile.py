@@ -1,0 +1,47 @@
+"""Brings the records of a study that goes on in line with its ledger, and sweeps what was left over."""
+
+import shutil
+from pathlib import Path
+
+from optuna.trial import FrozenTrial
+
+from study.ledger import METRICS, REASON, Ledger, state_of
+from study.outcome import Outcome
+from study.scoreboard import Scoreboard
+from study.search import config_of
+from study.tracking import Tracker
+from study.trial import trial_folder
+
+
+def record_again(ledger: Ledger, board: Scoreboard, tracker: Tracker, store: Path) -> None:
+    """Records the trials that the ledger knows to have ended and the record does not.
+
+    Their driver died, or the record was away, between the two. Waits until the record is open.
+    """
+    states = tracker.wait_until_ready()
+    for trial in ledger.trials():
+        if trial.state.is_finished() and states.get(trial.number) != state_of(trial):
+            _record(trial, board, tracker, store)
+    tracker.mark_front(dict.fromkeys(board.front, True))
+
+
+def _record(trial: FrozenTrial, board: Scoreboard, tracker: Tracker, store: Path) -> None:
+    number = trial.number
+    tracker.begin_trial(config_of(board.spec, trial.params, number))
+    metrics: dict[str, float] = trial.user_attrs.get(METRICS, {})
+    if "epochs" in metrics:
+        tracker.log_epoch(number, metrics, "unknown")
+    elif metrics:
+        tracker.log_counts(number, metrics)
+    outcome = Outcome(state=state_of(trial), reason=trial.user_attrs.get(REASON))  # type: ignore[arg-type]  # finished
+    folder = trial_folder(store, number)
+    tracker.end_trial(number, outcome, folder, on_front=number in board.front)
+
+
+def sweep(ledger: Ledger, store: Path) -> None:
+    """Deletes the folders of trials that have ended and are recorded, or were never asked for."""
+    running = {trial.number for trial in ledger.trials() if not trial.state.is_finished()}
+    kept = {trial_folder(store, number) for number in running}
+    for folder in store.glob("trial-*"):
+        if folder not in kept:
+            shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,78 @@
+"""One rung of successive halving: what trials reached at one epoch, and which of them go on."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import final
+
+from study.metrics import Direction
+from study.pareto import Point, keep_best
+from study.spec import StudySpec
+
+
+def rung_epochs(spec: StudySpec) -> tuple[int, ...]:
+    """The epochs after which trials are compared: the grace, times the factor again and again."""
+    stopping = spec.stopping
+    if stopping.scheduler == "none":
+        return ()
+    epochs = []
+    reached = float(stopping.grace_epochs)
+    while math.ceil(reached) < spec.budget.epochs:
+        epochs.append(math.ceil(reached))
+        reached *= stopping.reduction_factor
+    return tuple(dict.fromkeys(epochs))
+
+
+@final
+@dataclass(slots=True)
+class Rung:
+    """Keeps the best `1 / reduction_factor` of the trials that reached it, and its whole front.
+
+    `objectives` are those that count here; what is known from the start (parameters, MACs) counts as
+    much as what was learned by now, so a small network is compared as a small network.
+    """
+
+    objectives: Mapping[str, Direction]
+    reduction_factor: float
+    _points: dict[int, Point] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self._points)
+
+    def enter(self, number: int, metrics: Mapping[str, float]) -> bool:
+        """A trial is here with these metrics; whether it goes on.
+
+        It is compared with all that came before it, as there is no waiting for those that come
+        later. It goes on, too, if it would with every objective better by its standard error
+        (`NAME_sem`). Entering again replaces what it had. A trial without finite values goes on,
+        and fails by itself.
+        """
+        values = [metrics.get(name, math.nan) for name in self.objectives]
+        if not all(map(math.isfinite, values)):
+            return True
+        self._points[number] = values
+        if self._keeps(number, values):
+            return True
+        errors = [metrics.get(f"{name}_sem", 0.0) for name in self.objectives]
+        return any(errors) and self._keeps(number, self._better(values, errors))
+
+    def kept(self) -> set[int]:
+        """The trials that would go on if all of them were compared at once."""
+        points = list(self._points.values())
+        flags = keep_best(points, self.objectives, self._quota)
+        return {number for number, keep in zip(self._points, flags, strict=True) if keep}
+
+    @property
+    def _quota(self) -> int:
+        return math.ceil(len(self._points) / self.reduction_factor)
+
+    def _keeps(self, number: int, values: Point) -> bool:
+        points = self._points | {number: values}
+        flags = keep_best(list(points.values()), self.objectives, self._quota)
+        return flags[list(points).index(number)]
+
+    def _better(self, values: Point, errors: Point) -> Point:
+        signs = [1 if direction == "maximize" else -1 for direction in self.objectives.values()]
+        return [
+            value + sign * error for value, sign, error in zip(values, signs, errors, strict=True)
+        ]

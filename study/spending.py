@@ -1,0 +1,87 @@
+"""What a study has spent of its budget, and whether it may ask for another trial."""
+
+from typing import Final, final
+
+from study.pareto import Point, hypervolume, on_front
+from study.spec import StudySpec
+
+DEFAULT_TRIALS: Final = 30
+_GROWTH: Final = 1e-3  # of the hypervolume, relative; less is stagnation
+
+
+@final
+class Spending:
+    """Counts trials, epochs and the hypervolume's standstill, those of earlier runs included.
+
+    `grid_size` is the number of configurations of a grid, None for other samplers.
+    """
+
+    def __init__(self, spec: StudySpec, grid_size: int | None = None) -> None:
+        self._budget = spec.budget
+        self._objectives = spec.objectives
+        self._trials = trials_allowed(spec, grid_size)
+        self._ended = 0
+        self._epochs_of_ended = 0
+        self._epochs_of_running: dict[int, int] = {}
+        self._front: list[Point] = []
+        self._best = 0.0
+        self._standstill = 0
+
+    def begin(self, number: int) -> None:
+        """A trial was asked for, or goes on."""
+        self._epochs_of_running.setdefault(number, 0)
+
+    def report(self, number: int, epochs: int) -> None:
+        """A running trial has trained so many epochs by now."""
+        self._epochs_of_running[number] = epochs
+
+    def end(self, number: int, epochs: int, point: Point | None) -> None:
+        """A trial ended after so many epochs; `point` are its objectives if it is on a par."""
+        self._epochs_of_running.pop(number, None)
+        self._ended += 1
+        self._epochs_of_ended += epochs
+        self._standstill += 1
+        if point is None:
+            return
+        points = [*self._front, point]
+        kept = on_front(points, self._objectives)
+        self._front = [one for one, keep in zip(points, kept, strict=True) if keep]
+        reached = hypervolume(self._front, self._objectives)
+        if reached > self._best * (1 + _GROWTH):
+            self._best = reached
+            self._standstill = 0
+
+    def met(self) -> str | None:
+        """Which limit is met, in words; None while none is."""
+        budget = self._budget
+        if self._trials is not None and self._ended >= self._trials:
+            return f"all {self._trials} trials are done"
+        spent = budget.total_epochs is not None and self._epochs_left() < budget.epochs
+        if spent and not self._epochs_of_running:
+            return f"{self._epochs_of_ended} of {budget.total_epochs} epochs are trained"
+        if budget.stagnation is not None and self._standstill >= budget.stagnation:
+            return f"the hypervolume has not grown over {self._standstill} trials"
+        return None
+
+    def allows_another(self) -> bool:
+        """Whether a new trial, trained in full beside those that run, stays within the budget."""
+        running = len(self._epochs_of_running)
+        if self._trials is not None and self._ended + running >= self._trials:
+            return False
+        return self._budget.total_epochs is None or self._epochs_left() >= self._budget.epochs
+
+    def _epochs_left(self) -> int:
+        """Epochs that are neither trained nor promised to a running trial."""
+        promised = len(self._epochs_of_running) * self._budget.epochs
+        return (self._budget.total_epochs or 0) - self._epochs_of_ended - promised
+
+
+def trials_allowed(spec: StudySpec, grid_size: int | None = None) -> int | None:
+    """How many trials may end; None if another limit ends the study."""
+    budget = spec.budget
+    if budget.trials is not None:
+        return budget.trials if grid_size is None else min(budget.trials, grid_size)
+    if grid_size is not None:
+        return grid_size
+    limited = (budget.total_epochs, budget.minutes, budget.stagnation)
+    return DEFAULT_TRIALS if all(limit is None for limit in limited) else None

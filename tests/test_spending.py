@@ -1,0 +1,65 @@
+import pytest
+
+from study.spec import StudySpec
+from study.spending import Spending, trials_allowed
+
+
+def spec(**budget):
+    table = {"name": "a", "dataset": "digits", "families": ["vann"]}
+    return StudySpec.from_dict(table | {"budget": budget})
+
+
+@pytest.mark.parametrize(
+    ("budget", "grid_size", "expected"),
+    [
+        ({}, None, 30),
+        ({"trials": 7}, None, 7),
+        ({"minutes": 5}, None, None),
+        ({"total_epochs": 50}, None, None),
+        ({"stagnation": 5}, None, None),
+        ({}, 12, 12),
+        ({"trials": 7}, 12, 7),
+        ({"trials": 70}, 12, 12),
+    ],
+)
+def test_how_many_trials_there_may_be(budget, grid_size, expected):
+    assert trials_allowed(spec(**budget), grid_size) == expected
+
+
+def test_running_trials_count_against_the_budget_of_trials():
+    spent = Spending(spec(trials=2))
+    spent.begin(0)
+    assert spent.allows_another()
+    spent.begin(1)
+    assert not spent.allows_another()
+    assert spent.met() is None
+    spent.end(0, 15, [0.9, 100])
+    spent.end(1, 3, None)
+    assert spent.met() == "all 2 trials are done"
+
+
+def test_the_budget_of_epochs_is_never_exceeded():
+    spent = Spending(spec(epochs=10, total_epochs=35))
+    for number in range(3):
+        assert spent.allows_another()
+        spent.begin(number)
+    assert not spent.allows_another()
+    spent.end(0, 1, None)  # stopped early: the nine epochs that it left are free again
+    assert spent.met() is None
+    assert spent.allows_another()
+    spent.begin(3)
+    for number in (1, 2, 3):
+        assert spent.met() is None
+        spent.end(number, 10, None)
+    assert spent.met() == "31 of 35 epochs are trained"
+
+
+def test_a_hypervolume_that_does_not_grow_ends_the_study():
+    spent = Spending(spec(stagnation=3))
+    for number, accuracy in enumerate((0.5, 0.6, 0.59, 0.60001)):
+        spent.begin(number)
+        spent.end(number, 15, [accuracy, 1000])
+        assert spent.met() is None
+    spent.begin(4)
+    spent.end(4, 15, None)
+    assert spent.met() == "the hypervolume has not grown over 3 trials"

@@ -1,0 +1,116 @@
+"""The worker without Ray: what it reports, and how it goes on from what it stored."""
+
+import pytest
+import torch
+
+from models import Architecture, load_network
+from study.data import load_dataset
+from study.train import TrainingSettings
+from study.trial import NETWORK, StudyTrainable, TrialConfig, trial_folder
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return load_dataset("digits")
+
+
+def config(number=0, epochs=6, **architecture):
+    sizes = {"family": "dann-r", "dendrites": 2, "somata": 16, "synapses": 8} | architecture
+    return TrialConfig(
+        number=number,
+        architecture=Architecture(**sizes),
+        training=TrainingSettings(epochs=epochs, learning_rate=0.01, schedule="one_cycle"),
+        seeds=(0, 1),
+    ).to_dict()
+
+
+def worker(digits, store, trial, rungs=(1, 3)):
+    made = object.__new__(StudyTrainable)  # Ray's own constructor wants an actor around it
+    made.setup(
+        trial,
+        dataset_name=digits.name,
+        classes=digits.classes,
+        arrays=digits.to_arrays(),
+        threads=1,
+        use_gpu=False,
+        rungs=rungs,
+        store=str(store),
+    )
+    return made
+
+
+def curve(epochs):
+    """What does not depend on the clock."""
+    return [
+        {name: value for name, value in metrics.items() if "seconds" not in name}
+        for metrics in epochs
+    ]
+
+
+def test_a_step_never_goes_beyond_a_rung_and_all_epochs_are_reported_once(digits, tmp_path):
+    made = worker(digits, tmp_path, config())
+    reports = [made.step()]
+    while not reports[-1]["done"]:
+        reports.append(made.step())
+    epochs = [int(metrics["epochs"]) for report in reports for metrics in report["epochs"]]
+    assert epochs == [1, 2, 3, 4, 5, 6]
+    ends = [int(report["epochs"][-1]["epochs"]) for report in reports]
+    assert {1, 3, 6} <= set(ends)
+    assert reports[-1]["finished"]
+    network = load_network(trial_folder(tmp_path, 0) / NETWORK)
+    assert network.replicates == 2
+    assert "test_accuracy" in reports[-1]["epochs"][-1]
+
+
+def test_a_trial_that_was_broken_off_goes_on_as_if_it_had_not_been(digits, tmp_path):
+    whole = worker(digits, tmp_path / "whole", config(), rungs=(1, 2, 3, 4, 5))
+    expected = [whole.step() for _ in range(6)]
+    first = worker(digits, tmp_path / "broken", config(), rungs=(1, 2, 3, 4, 5))
+    for _ in range(3):
+        first.step()
+    trial_folder(tmp_path / "broken", 0).mkdir(parents=True, exist_ok=True)
+    first.cleanup()
+    second = worker(digits, tmp_path / "broken", config(), rungs=(1, 2, 3, 4, 5))
+    reports = [second.step() for _ in range(3)]
+    # The first report holds the epochs from before, so that no record can lack them.
+    assert [int(metrics["epochs"]) for metrics in reports[0]["epochs"]] == [1, 2, 3, 4]
+    all_epochs = [metrics for report in reports for metrics in report["epochs"]]
+    assert curve(all_epochs) == curve(
+        metrics for report in expected for metrics in report["epochs"]
+    )
+    weights = [
+        list(load_network(trial_folder(tmp_path / name, 0) / NETWORK).parameters())
+        for name in ("whole", "broken")
+    ]
+    assert all(torch.equal(one, other) for one, other in zip(*weights, strict=True))
+
+
+def test_a_damaged_checkpoint_is_said_and_the_trial_starts_anew(digits, tmp_path):
+    first = worker(digits, tmp_path, config())
+    first.step()
+    trial_folder(tmp_path, 0).mkdir(parents=True, exist_ok=True)
+    first.cleanup()
+    (file,) = trial_folder(tmp_path, 0).iterdir()
+    file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+    report = worker(digits, tmp_path, config()).step()
+    assert report["notice"].startswith("it starts anew: its checkpoint ")
+    assert [int(metrics["epochs"]) for metrics in report["epochs"]] == [1]
+
+
+def test_what_goes_wrong_is_reported_and_the_worker_goes_on(digits, tmp_path):
+    broken = config(somata=10**9, dendrites=1000, family="pdann", synapses=None)
+    made = worker(digits, tmp_path, broken)
+    report = made.step()
+    assert report["done"]
+    assert "Error: " in report["failure"]
+    assert "memory" in report["failure"].lower() or "alloc" in report["failure"].lower()
+    made.reset_config(config(number=1))
+    assert made.step()["failure"] is None
+
+
+def test_a_trial_whose_checkpoint_cannot_be_written_goes_on_and_says_so(digits, tmp_path):
+    (tmp_path / "trial-0").write_text("in the way")
+    made = worker(digits, tmp_path, config(epochs=1), rungs=())
+    report = made.step()
+    assert report["finished"]
+    assert report["notice"].startswith("it goes on without what it could not write: ")
