@@ -1,6 +1,7 @@
 """Builds a network from an architecture: draws its wiring and its initial weights."""
 
 from collections.abc import Sequence
+from typing import TypeAlias
 
 import numpy as np
 import torch
@@ -18,6 +19,10 @@ from models.wiring import Connections, draw_over_matrix, draw_synapses
 _STREAMS = ("wiring", "synapses", "cables", "readout", "cable wiring")
 
 
+Wiring: TypeAlias = tuple[Tensor, Tensor]
+"""The inputs and offsets of `models.wiring.Connections`, as tensors."""
+
+
 def build(
     architecture: Architecture, image_shape: ImageShape, classes: int, seeds: Sequence[int]
 ) -> Network:
@@ -30,9 +35,9 @@ def build(
 
 
 def outline(architecture: Architecture, image_shape: ImageShape, classes: int) -> Network:
-    """One replicate of the network without its weights: to count, not to compute with.
+    """One replicate of the network without weights and wiring: to count, not to compute with.
 
-    Its weights take no memory (torch's device `meta`), however many they are.
+    Both have their shapes and take no memory (torch's device `meta`), however many they are.
     """
     return _build(_Draw(architecture, [0], blank=True), image_shape, classes)
 
@@ -80,11 +85,8 @@ class _Draw:
             bound = weight_bound(architecture, fan_in, units * side**2, fan_in, slope=slope)
             kernel = (units, shape[0], side, side)
             return ConvolutionLayer(self.weights(depth, "synapses", kernel, bound), shape)
-        connections = [
-            draw_synapses(self.generator(seed, depth, "wiring"), architecture, shape)
-            for seed in self.seeds
-        ]
-        fan_in = len(connections[0].inputs) / units
+        connections = self._synapses(shape, depth)
+        fan_in = len(connections[0][0]) / units
         bound = weight_bound(architecture, inputs, units, fan_in, slope=slope)
         return self._sparse(connections, depth, "synapses", inputs, bound)
 
@@ -98,28 +100,40 @@ class _Draw:
         bound = weight_bound(architecture, dendrites, somata, fan_in, slope=self.slopes[1])
         if self.family.cables == "own" or architecture.cable_draw == "constant":
             return GroupedLayer(self.weights(depth, "cables", (somata, fan_in), bound))
-        connections = [
-            draw_over_matrix(
-                self.generator(seed, depth, "cable wiring"), somata, dendrites, dendrites
-            )
-            for seed in self.seeds
-        ]
+        if self.blank:
+            connections = [_blank(dendrites, somata)]
+        else:
+            connections = [
+                _tensors(draw_over_matrix(generator, somata, dendrites, dendrites))
+                for generator in self._generators(depth, "cable wiring")
+            ]
         return self._sparse(connections, depth, "cables", dendrites, bound)
+
+    def _synapses(self, shape: ImageShape, depth: int) -> list[Wiring]:
+        """The connections of the dendrites, or of the units that stand for them."""
+        architecture = self.architecture
+        if self.blank:
+            channels = shape[0] if architecture.synapses_per == "channel" else 1
+            total = architecture.units * (architecture.synapses or 0) * channels
+            return [_blank(total, architecture.units)]
+        return [
+            _tensors(draw_synapses(generator, architecture, shape))
+            for generator in self._generators(depth, "wiring")
+        ]
 
     def _sparse(
         self,
-        connections: list[Connections],
+        connections: list[Wiring],
         depth: int,
         stream: str,
         inputs: int,
         bound: float,
     ) -> SparseLayer:
-        pairs = [
-            (torch.from_numpy(drawn.inputs), torch.from_numpy(drawn.offsets))
-            for drawn in connections
-        ]
-        shape = (len(connections[0].inputs),)
-        return SparseLayer(pairs, self.weights(depth, stream, shape, bound), inputs)
+        shape = (len(connections[0][0]),)
+        return SparseLayer(connections, self.weights(depth, stream, shape, bound), inputs)
+
+    def _generators(self, depth: int, stream: str) -> list[np.random.Generator]:
+        return [self.generator(seed, depth, stream) for seed in self.seeds]
 
     def generator(self, seed: int, depth: int, stream: str) -> np.random.Generator:
         """The stream of one draw of one replicate."""
@@ -133,3 +147,13 @@ class _Draw:
             draw_weights(self.generator(seed, depth, stream), shape, bound) for seed in self.seeds
         ]
         return torch.from_numpy(np.stack(drawn))
+
+
+def _tensors(connections: Connections) -> Wiring:
+    return torch.from_numpy(connections.inputs), torch.from_numpy(connections.offsets)
+
+
+def _blank(connections: int, units: int) -> Wiring:
+    shape = (connections, units + 1)
+    inputs, offsets = (torch.empty(size, dtype=torch.int32, device="meta") for size in shape)
+    return inputs, offsets

@@ -11,6 +11,9 @@ from typing import Final, Literal, TypeAlias
 Direction: TypeAlias = Literal["maximize", "minimize"]
 
 
+_LEAST_ERROR: Final = 1e-3
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Metric:
     """A metric and the fixed box that hypervolumes are measured in.
@@ -34,6 +37,19 @@ class Metric:
             self._scale(self.worst) - self._scale(self.best)
         )
         return min(1.0, max(0.0, position))
+
+    def to_error(self, value: float) -> float:
+        """The value as a surrogate learns it: a power of ten, less is better.
+
+        Of a share such as an accuracy that of what is missing, so that from 98 to 99 % is as far as
+        from 80 to 90 %.
+        """
+        return math.log10(max(value, 1e-12) if self.log else self.best - value + _LEAST_ERROR)
+
+    def from_error(self, error: float) -> float:
+        """The value of `to_error`."""
+        power = math.pow(10.0, error)
+        return power if self.log else self.best + _LEAST_ERROR - power
 
     def _scale(self, value: float) -> float:
         return math.log10(max(value, 1e-12)) if self.log else value

@@ -1,5 +1,6 @@
 """Brings the records of a study that goes on in line with its ledger, and sweeps what was left over."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from study.outcome import Outcome
 from study.scoreboard import Scoreboard
 from study.search import config_of
 from study.tracking import Tracker
-from study.trial import trial_folder
+from study.trial import HISTORY, trial_folder
 
 
 def record_again(ledger: Ledger, board: Scoreboard, tracker: Tracker, store: Path) -> None:
@@ -28,14 +29,24 @@ def record_again(ledger: Ledger, board: Scoreboard, tracker: Tracker, store: Pat
 def _record(trial: FrozenTrial, board: Scoreboard, tracker: Tracker, store: Path) -> None:
     number = trial.number
     tracker.begin_trial(config_of(board.spec, trial.params, number))
+    folder = trial_folder(store, number)
     metrics: dict[str, float] = trial.user_attrs.get(METRICS, {})
     if "epochs" in metrics:
-        tracker.log_epoch(number, metrics, "unknown")
+        for epoch in [*_history(folder), metrics]:
+            tracker.log_epoch(number, epoch, "unknown")
     elif metrics:
         tracker.log_counts(number, metrics)
     outcome = Outcome(state=state_of(trial), reason=trial.user_attrs.get(REASON))  # type: ignore[arg-type]  # finished
-    folder = trial_folder(store, number)
     tracker.end_trial(number, outcome, folder, on_front=number in board.front)
+
+
+def _history(folder: Path) -> list[dict[str, float]]:
+    """The metrics of every epoch that a finished trial left in its folder; none if it is gone."""
+    try:
+        found: list[dict[str, float]] = json.loads((folder / HISTORY).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return []
+    return found
 
 
 def sweep(ledger: Ledger, store: Path) -> None:

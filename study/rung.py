@@ -3,11 +3,13 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import final
+from typing import Final, final
 
 from study.metrics import Direction
 from study.pareto import Point, keep_best
 from study.spec import StudySpec
+
+_GRACE: Final = 5  # one part in so many of a trial's epochs is the grace
 
 
 def rung_epochs(spec: StudySpec) -> tuple[int, ...]:
@@ -16,7 +18,7 @@ def rung_epochs(spec: StudySpec) -> tuple[int, ...]:
     if stopping.scheduler == "none":
         return ()
     epochs = []
-    reached = float(stopping.grace_epochs)
+    reached = float(stopping.grace_epochs or math.ceil(spec.budget.epochs / _GRACE))
     while math.ceil(reached) < spec.budget.epochs:
         epochs.append(math.ceil(reached))
         reached *= stopping.reduction_factor

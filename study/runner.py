@@ -31,6 +31,7 @@ from study.space import check_space, known_metrics
 from study.spec import StudySpec
 from study.spending import trials_allowed
 from study.stop import Stop
+from study.study_clock import StudyClock
 from study.tracking import Tracker
 from study.trial import StudyTrainable
 
@@ -110,6 +111,7 @@ class _Session:
     progress: Progress
     ledger: Ledger
     searcher: StudySearcher
+    clock: StudyClock
     stop: Stop
 
     @property
@@ -123,7 +125,7 @@ class _Session:
 
     def over(self) -> str | None:
         """Why the study is over for good, None if it can go on."""
-        return self.searcher.met() or self.stop.out_of_time()
+        return self.searcher.met() or self.clock.used_up()
 
 
 def _open(
@@ -142,8 +144,8 @@ def _open(
             scoreboard.add_earlier(trial.number, state_of(trial), label, point_of(trial))
     shape, classes = dataset.image_shape, dataset.classes
     searcher = StudySearcher(spec, ledger, lambda network: known_metrics(network, shape, classes))
-    stop = Stop(spec.budget.minutes, ledger.seconds)
-    return _Session(spec, home, dataset, scoreboard, progress, ledger, searcher, stop)
+    clock = StudyClock(ledger, spec.budget.minutes)
+    return _Session(spec, home, dataset, scoreboard, progress, ledger, searcher, clock, Stop(clock))
 
 
 def _go_on(session: _Session) -> None:
@@ -224,6 +226,7 @@ def _fit(session: _Session, tracker: Tracker) -> None:
     for trial in session.ledger.trials():
         for epoch, metrics in rungs_of(trial).items():
             halving.enter(trial.number, epoch, metrics)
+    session.clock.start()
     tune.Tuner(
         tune.with_resources(trainable, resources),
         tune_config=tune.TuneConfig(
@@ -246,6 +249,7 @@ def _fit(session: _Session, tracker: Tracker) -> None:
             checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
         ),
     ).fit()
+    session.clock.note(at_once=True)
 
 
 def _headline(spec: StudySpec, dataset: Dataset, trials: int | None) -> str:

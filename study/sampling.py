@@ -1,15 +1,16 @@
-"""Proposes configurations: what Optuna's sampler sees of a study, and how it is told.
+"""Proposes configurations, none of them twice: what a sampler sees of a study, and how it is told.
 
-The samplers work on a study in memory that is rebuilt from the stored one. There numbers of a choice
-are ordered, as 64 lies between 32 and 128, and a proposal that was made before can be thrown away
-without a trace in the record.
+Optuna's samplers work on a study in memory that is rebuilt from the stored one. There a proposal that
+was made before can be thrown away without a trace in the record.
 """
 
+import time
 import warnings
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Final, TypeAlias, final
+from typing import Any, Final, final
 
 import numpy as np
 import optuna
@@ -20,16 +21,21 @@ from optuna.distributions import (
     IntDistribution,
 )
 from optuna.exceptions import ExperimentalWarning
-from optuna.trial import FrozenTrial, TrialState, create_trial
+from optuna.trial import TrialState, create_trial
 
+from study.answers import Answers, Key, key_of
+from study.candidates import Candidates
+from study.ehvi import Counted, ExpectedImprovement
 from study.grid import grid
 from study.space import suggest
 from study.spec import StudySpec
 
 _TRIES: Final = 10  # how often a sampler may repeat itself before configurations are drawn evenly
 _DRAWS: Final = 300
-
-_Key: TypeAlias = frozenset[tuple[str, Any]]
+_RANDOM_FIRST: Final = 10  # trials that are drawn evenly before the improvement is expected of any
+_NEIGHBOURS: Final = 100  # candidates that differ in a setting or two from one on the front
+_SHARE: Final = 5  # ranking takes at most one part in so many of the time between two asks
+_MOST_AT_ONCE: Final = 32
 
 SAMPLERS: Final[dict[str, Callable[[int], optuna.samplers.BaseSampler]]] = {
     "tpe": lambda seed: optuna.samplers.TPESampler(seed=seed, multivariate=True, group=True),
@@ -51,77 +57,61 @@ class Proposal:
     distributions: dict[str, BaseDistribution]
     system_attrs: dict[str, Any]
 
+    @classmethod
+    def of(cls, answers: Answers, system_attrs: Mapping[str, Any]) -> "Proposal":
+        """What is stored of a sampler's attributes: only the generation of genetic ones."""
+        kept = {key: value for key, value in system_attrs.items() if key.endswith(":generation")}
+        return cls(params=answers.params, distributions=answers.distributions, system_attrs=kept)
+
 
 @final
 class Sampling:
-    """One sampler at work, made anew from the spec's seed and all trials that are stored.
+    """The sampler of a spec at work.
 
-    A proposal is never equal to an earlier one.
+    `asked` is how many trials the study has: a sampler that is made anew does not draw what its
+    predecessor drew. `counted` gives the sizes of a configuration's network, `clock` the time in
+    seconds.
     """
 
-    def __init__(self, spec: StudySpec, stored: Sequence[FrozenTrial]) -> None:
+    def __init__(
+        self,
+        spec: StudySpec,
+        asked: int,
+        counted: Counted,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._spec = spec
         self._grid = grid(spec) if spec.sampler == "grid" else None
         self._grid_size = None if self._grid is None else len(self._grid)
-        (seed,) = np.random.SeedSequence([spec.seed, len(stored)]).generate_state(1)
-        self._even = optuna.samplers.RandomSampler(seed=int(seed))
+        (seed,) = np.random.SeedSequence([spec.seed, asked]).generate_state(1)
+        self._generator = np.random.default_rng(seed)
+        self._candidates = Candidates(spec, self._generator)
         with warnings.catch_warnings():
             # Experimental are TPE's grouped space, NSGA-III and the Gaussian process.
             warnings.simplefilter("ignore", ExperimentalWarning)
             sampler = SAMPLERS.get(spec.sampler, SAMPLERS["random"])(int(seed))
         self._view = optuna.create_study(directions=list(spec.objectives.values()), sampler=sampler)
-        self._trials: dict[int, int] = {}  # the number in the view by the number in the study
-        self._seen: set[_Key] = set()
-        for trial in stored:
-            self._trials[trial.number] = self._add(trial.params, trial.system_attrs)
-            if trial.state.is_finished():
-                self.tell(trial.number, trial.state, trial.values, trial.constraints)
+        self._in_view: dict[int, int] = {}  # the number there by the number in the study
+        self._params: dict[int, Mapping[str, Any]] = {}
+        self._proposed: set[Key] = set()
+        self._improvement = ExpectedImprovement(spec, counted) if spec.sampler == "ehvi" else None
+        self._clock = clock
+        self._ranked: deque[Mapping[str, Any]] = deque()
+        self._ranking_s = 0.1
+        self._asked_at = clock()
+        self._interval_s = 1.0
 
     @property
     def grid_size(self) -> int | None:
         """The number of configurations of a grid; None for every other sampler."""
         return self._grid_size
 
-    def propose(self, number: int) -> Proposal | None:
-        """A new configuration for the trial of this number; None if every one was proposed."""
-        for _ in range(_TRIES if self._grid is None else 0):
-            trial = self._view.ask()
-            answers = _Answers(partial(_suggest, trial))
-            suggest(answers, self._spec)
-            if answers.key not in self._seen:
-                self._seen.add(answers.key)
-                self._trials[number] = trial.number
-                attrs = self._view.get_trials(deepcopy=False)[trial.number].system_attrs
-                return answers.proposal(attrs)
-            self._view.tell(trial, state=TrialState.FAIL)
-        given = self._next_of_grid() if self._grid is not None else self._drawn()
-        if given is None:
-            return None
-        self._trials[number] = self._add(given, {})
-        answers = _Answers(given=given)
-        suggest(answers, self._spec)
-        return answers.proposal({})
-
-    def tell(
-        self,
-        number: int,
-        state: TrialState,
-        values: Sequence[float] | None,
-        constraints: Mapping[str, float],
+    def begin(
+        self, number: int, params: Mapping[str, Any], system_attrs: Mapping[str, Any]
     ) -> None:
-        """How a trial ended: its objectives if it is complete, and by how much it breaks what."""
-        trial = self._view.get_trials(deepcopy=False)[self._trials.pop(number)]
-        if constraints:
-            open_trial = optuna.Trial(self._view, trial._trial_id)  # noqa: SLF001  # no public way to reopen
-            for text, violation in constraints.items():
-                open_trial.set_constraint(text, violation)
-        self._view.tell(trial.number, values, state=state)
-
-    def _add(self, params: Mapping[str, Any], system_attrs: Mapping[str, Any]) -> int:
-        """Shows the sampler a trial that it did not propose, as one that runs."""
-        answers = _Answers(given=params)
+        """A stored trial that this sampling did not propose; it runs until `end` is called."""
+        answers = Answers(given=params)
         suggest(answers, self._spec)
-        self._seen.add(answers.key)
         self._view.add_trial(
             create_trial(
                 state=TrialState.RUNNING,
@@ -130,95 +120,118 @@ class Sampling:
                 system_attrs=dict(system_attrs),
             )
         )
-        return len(self._view.get_trials(deepcopy=False)) - 1
+        self._began(number, len(self._view.get_trials(deepcopy=False)) - 1, answers)
+
+    def propose(self, number: int) -> Proposal | None:
+        """A new configuration for the trial of this number; None if every one was proposed."""
+        if self._improvement is not None:
+            given = self._best(self._improvement) if number >= _RANDOM_FIRST else self._drawn()
+        elif self._grid is not None:
+            given = self._next_of_grid()
+        else:
+            proposal = self._asked(number)
+            if proposal is not None:
+                return proposal
+            given = self._drawn()
+        if given is None:
+            return None
+        self.begin(number, given, {})
+        answers = Answers(given=given)
+        suggest(answers, self._spec)
+        return Proposal.of(answers, {})
+
+    def see(self, number: int, metrics: Mapping[str, float]) -> None:
+        """What a trial had reached when it came to a rung, or to its end."""
+        if self._improvement is not None:
+            self._improvement.see(number, metrics)
+
+    def end(
+        self,
+        number: int,
+        state: TrialState,
+        values: Sequence[float] | None,
+        constraints: Mapping[str, float],
+    ) -> None:
+        """How a trial ended: its objectives if it is complete, and by how much it breaks what."""
+        in_view = self._in_view.pop(number)
+        if constraints:
+            trial_id = self._view.get_trials(deepcopy=False)[in_view]._trial_id  # noqa: SLF001  # as below
+            trial = optuna.Trial(self._view, trial_id)  # there is no public way to reopen one
+            for text, violation in constraints.items():
+                trial.set_constraint(text, violation)
+        self._view.tell(in_view, values, state=state)
+        if self._improvement is not None:
+            feasible = all(violation <= 0 for violation in constraints.values())
+            complete = state == TrialState.COMPLETE and feasible
+            self._improvement.end(number, complete=complete)
+
+    def _began(self, number: int, in_view: int, answers: Answers) -> None:
+        self._in_view[number] = in_view
+        self._proposed.add(answers.key)
+        if self._improvement is not None:
+            self._params[number] = answers.params
+            self._improvement.begin(number, answers.params)
+
+    def _asked(self, number: int) -> Proposal | None:
+        """What Optuna's sampler proposes; None if it repeats itself again and again."""
+        for _ in range(_TRIES):
+            trial = self._view.ask()
+            answers = Answers(partial(_suggest, trial))
+            suggest(answers, self._spec)
+            if answers.key not in self._proposed:
+                self._began(number, trial.number, answers)
+                attrs = self._view.get_trials(deepcopy=False)[trial.number].system_attrs
+                return Proposal.of(answers, attrs)
+            self._view.tell(trial, state=TrialState.FAIL)
+        return None
+
+    def _best(self, improvement: ExpectedImprovement) -> Mapping[str, Any] | None:
+        """The candidate of which the most is expected.
+
+        Where trials are so short that ranking for each would hold them up, one ranking serves
+        several asks.
+        """
+        start = self._clock()
+        self._interval_s = 0.5 * self._interval_s + 0.5 * (start - self._asked_at)
+        if not self._ranked and improvement.ready:
+            candidates = self._some(improvement)
+            wanted = _SHARE * self._ranking_s / max(self._interval_s, 1e-3)
+            count = int(np.clip(np.ceil(wanted), 1, _MOST_AT_ONCE))
+            if candidates:
+                chosen = improvement.rank(candidates, count)
+                self._ranked.extend(candidates[index] for index in chosen)
+            self._ranking_s = self._clock() - start
+        self._asked_at = self._clock()
+        return self._ranked.popleft() if self._ranked else self._drawn()
+
+    def _some(self, improvement: ExpectedImprovement) -> list[Mapping[str, Any]]:
+        """New configurations, some drawn evenly, some near those on the front."""
+        found: dict[Key, Mapping[str, Any]] = {}
+        parents = [self._params[number] for number in improvement.front()]
+        for index in range(_DRAWS + _NEIGHBOURS):
+            near = index >= _DRAWS and bool(parents)
+            parent = parents[self._generator.integers(len(parents))] if near else {}
+            answers = self._candidates.near(parent) if near else self._candidates.drawn()
+            if answers.key not in self._proposed:
+                found[answers.key] = answers.params
+        return list(found.values())
 
     def _next_of_grid(self) -> Mapping[str, Any] | None:
         """The first configuration of the shuffled grid that is new."""
         assert self._grid is not None  # noqa: S101  # made by whoever calls
-        while self._grid and _key(self._grid[-1]) in self._seen:
+        while self._grid and key_of(self._grid[-1]) in self._proposed:
             self._grid.pop()
         return self._grid[-1] if self._grid else None
 
     def _drawn(self) -> Mapping[str, Any] | None:
         """A new configuration drawn evenly; the rest of a small space that has been drawn dry."""
         for _ in range(_DRAWS):
-            answers = _Answers(self._draw)
-            suggest(answers, self._spec)
-            if answers.key not in self._seen:
+            answers = self._candidates.drawn()
+            if answers.key not in self._proposed:
                 return answers.params
-        self._grid = grid(self._spec)
+        if self._grid is None:
+            self._grid = grid(self._spec)
         return self._next_of_grid()
-
-    def _draw(self, name: str, asked: BaseDistribution) -> Any:  # noqa: ANN401  # the space's own types
-        # The sampler looks at neither trial; any will do.
-        trial = create_trial(state=TrialState.RUNNING)
-        return self._even.sample_independent(self._view, trial, name, asked)
-
-
-def _key(params: Mapping[str, Any]) -> _Key:
-    return frozenset(params.items())
-
-
-@final
-class _Answers:
-    """Answers what a space asks, from a source or as given, and keeps both forms of each answer."""
-
-    def __init__(
-        self,
-        source: Callable[[str, BaseDistribution], Any] | None = None,
-        given: Mapping[str, Any] | None = None,
-    ) -> None:
-        self._source = source
-        self._given = given or {}
-        self.params: dict[str, Any] = {}
-        self.distributions: dict[str, BaseDistribution] = {}
-        self.view_params: dict[str, Any] = {}
-        self.view_distributions: dict[str, BaseDistribution] = {}
-
-    @property
-    def key(self) -> _Key:
-        """What tells this configuration from others."""
-        return _key(self.params)
-
-    def proposal(self, system_attrs: Mapping[str, Any]) -> Proposal:
-        """The configuration as it is stored."""
-        # Only the generation of genetic samplers cannot be found out again.
-        kept = {key: value for key, value in system_attrs.items() if key.endswith(":generation")}
-        return Proposal(params=self.params, distributions=self.distributions, system_attrs=kept)
-
-    def suggest_categorical(self, name: str, choices: Sequence[Any]) -> Any:  # noqa: ANN401  # the choices' own type
-        stored = CategoricalDistribution(tuple(choices))
-        if isinstance(choices[0], str):
-            return self._answer(name, stored, stored)
-        ordered = sorted(choices)
-        return self._answer(name, stored, IntDistribution(0, len(ordered) - 1), ordered)
-
-    def suggest_int(self, name: str, low: int, high: int, *, log: bool = False) -> int:
-        distribution = IntDistribution(low, high, log=log)
-        return int(self._answer(name, distribution, distribution))
-
-    def suggest_float(self, name: str, low: float, high: float, *, log: bool = False) -> float:
-        distribution = FloatDistribution(low, high, log=log)
-        return float(self._answer(name, distribution, distribution))
-
-    def _answer(
-        self,
-        name: str,
-        stored: BaseDistribution,
-        view: BaseDistribution,
-        ordered: Sequence[Any] | None = None,
-    ) -> Any:  # noqa: ANN401  # the space's own types
-        if name in self.params:
-            return self.params[name]
-        if self._source is None:
-            answer = self._given[name]
-            in_view = answer if ordered is None else ordered.index(answer)
-        else:
-            in_view = self._source(name, view)
-            answer = in_view if ordered is None else ordered[in_view]
-        self.params[name], self.distributions[name] = answer, stored
-        self.view_params[name], self.view_distributions[name] = in_view, view
-        return answer
 
 
 def _suggest(trial: optuna.Trial, name: str, asked: BaseDistribution) -> Any:  # noqa: ANN401  # as above

@@ -8,6 +8,7 @@ complete, knows no constraints, and leaves trials without a metric running for e
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any, Final, final
 
 import optuna
@@ -16,7 +17,18 @@ from ray.tune.search import Searcher
 
 from models.architecture import Architecture
 from study.constraint import Constraint, violations
-from study.ledger import METRICS, REASON, RUN_ID, Ending, Ledger, epochs_of, point_of, state_of
+from study.ledger import (
+    METRICS,
+    REASON,
+    RUN_ID,
+    Ending,
+    Ledger,
+    epochs_of,
+    point_of,
+    rungs_of,
+    state_of,
+)
+from study.metrics import METRICS as METRIC_NAMES
 from study.outcome import Outcome, judge, last_metrics
 from study.rung import rung_epochs
 from study.sampling import Sampling
@@ -26,7 +38,6 @@ from study.spending import Spending
 from study.trial import TrialConfig
 
 _ASK_FOR_S: Final = 0.2  # at a time, for a trial that keeps the constraints; Ray's loop waits
-_NOTE_TIME_S: Final = 5.0
 _MOST_INFEASIBLE: Final = 1000  # one after another
 
 Count = Callable[[Architecture], Mapping[str, float]]
@@ -52,27 +63,38 @@ class StudySearcher(Searcher):
     for each trial that breaks a constraint by them, and `run_id` gives a trial's MLflow run.
     """
 
-    def __init__(self, spec: StudySpec, ledger: Ledger, count: Count) -> None:
+    def __init__(
+        self,
+        spec: StudySpec,
+        ledger: Ledger,
+        count: Count,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         super().__init__()
         self.spec = spec
         self.heard: InfeasibleHeard = lambda *_: None
         self.run_id: Callable[[int], str | None] = lambda _: None
         self.stopped: str | None = None
-        self._count = count
+        self._count = cache(count)
         self._ledger = ledger
         trials = ledger.trials()
-        self._sampling = Sampling(spec, trials)
+        self._sampling = Sampling(spec, len(trials), self._counted, clock)
         self._spending = Spending(spec, self._sampling.grid_size)
         self._interrupted: deque[int] = deque()
         for trial in trials:
+            self._sampling.begin(trial.number, trial.params, trial.system_attrs)
+            for epoch, metrics in rungs_of(trial).items():
+                self._sampling.see(trial.number, metrics | {"epochs": epoch})
             if trial.state == TrialState.RUNNING:
                 self._interrupted.append(trial.number)
-            elif state_of(trial) != "INFEASIBLE":
+                continue
+            if trial.state == TrialState.COMPLETE:
+                self._sampling.see(trial.number, trial.user_attrs[METRICS])
+            self._sampling.end(trial.number, trial.state, trial.values, trial.constraints)
+            if state_of(trial) != "INFEASIBLE":
                 self._spending.end(trial.number, epochs_of(trial), point_of(trial))
         self._rung_epochs = rung_epochs(spec)
         self._running: dict[str, int] = {}
-        self._started = self._time_noted = time.monotonic()
-        self._seconds_before = ledger.seconds
         self._infeasible_in_a_row = 0
 
     def __getstate__(self) -> dict[str, Any]:
@@ -109,6 +131,9 @@ class StudySearcher(Searcher):
                 return number
         return None
 
+    def _counted(self, params: Mapping[str, Any]) -> Mapping[str, float]:
+        return self._count(config_of(self.spec, params, 0).architecture)
+
     def _config(self, number: int) -> TrialConfig:
         return config_of(self.spec, self._ledger.trials()[number].params, number)
 
@@ -144,7 +169,6 @@ class StudySearcher(Searcher):
             number = self._running[trial_id]
             self._spending.report(number, int(metrics["epochs"]))
             self._note_rung(number, metrics)
-        self._note_time()
 
     def on_trial_complete(
         self,
@@ -168,6 +192,7 @@ class StudySearcher(Searcher):
         values, broken = None, {}
         if outcome.state == "COMPLETE":
             values = [metrics[name] for name in self.spec.objectives]
+            self._sampling.see(number, metrics)
             broken = violations(self.spec.constraints, metrics)
         elif outcome.state == "PRUNED":
             self._note_rung(number, metrics)
@@ -182,25 +207,18 @@ class StudySearcher(Searcher):
         )
         feasible = all(violation <= 0 for violation in broken.values())
         self._spending.end(number, int(metrics.get("epochs", 0)), values if feasible else None)
-        self._note_time()
-
-    def _note_time(self) -> None:
-        """Every few seconds, how long the study has run: its minutes outlive its driver."""
-        now = time.monotonic()
-        if self.spec.budget.minutes is not None and now - self._time_noted >= _NOTE_TIME_S:
-            self._ledger.note_seconds(self._seconds_before + now - self._started)
-            self._time_noted = now
 
     def _note_rung(self, number: int, metrics: Mapping[str, float]) -> None:
         epoch = int(metrics["epochs"])
         if epoch in self._rung_epochs:
-            names = [*self.spec.objectives, *(f"{name}_sem" for name in self.spec.objectives)]
+            names = (name for metric in METRIC_NAMES for name in (metric, f"{metric}_sem"))
             reached = {name: metrics[name] for name in names if name in metrics}
             self._ledger.note_rung(number, epoch, reached)
+            self._sampling.see(number, metrics)
 
     def _tell(self, number: int, ending: Ending) -> None:
         self._ledger.tell(number, ending)
-        self._sampling.tell(number, ending.state, ending.values, ending.violations)
+        self._sampling.end(number, ending.state, ending.values, ending.violations)
 
     def save(self, checkpoint_path: str) -> None:
         """Nothing to save: the ledger is the memory."""

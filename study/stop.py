@@ -2,13 +2,14 @@
 
 import signal
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any, Final, final
 
 from ray import tune
+
+from study.study_clock import StudyClock
 
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 
@@ -17,15 +18,13 @@ _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 class Stop(tune.Stopper):
     """Stops a study when it is told to, when its minutes are used up, or on a signal.
 
-    `spent_s` are the seconds that earlier runs of the study used up. `reason` says why it stops,
-    `signal_number` which signal it was, if one.
+    `reason` says why, `signal_number` which signal it was, if one.
     """
 
-    def __init__(self, minutes: float | None, spent_s: float = 0.0) -> None:
+    def __init__(self, clock: StudyClock) -> None:
         self.reason: str | None = None
         self.signal_number: int | None = None
-        self._minutes = minutes
-        self._deadline = None if minutes is None else time.monotonic() + 60 * minutes - spent_s
+        self._clock = clock
 
     def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
         """No single trial is stopped here."""
@@ -37,15 +36,11 @@ class Stop(tune.Stopper):
         return {}
 
     def stop_all(self) -> bool:
-        over = self.out_of_time()
+        self._clock.note()
+        over = self._clock.used_up()
         if over is not None:
             self.because(over)
         return self.reason is not None
-
-    def out_of_time(self) -> str | None:
-        """In words, that the minutes of the study are used up, if they are."""
-        over = self._deadline is not None and time.monotonic() > self._deadline
-        return f"the study's {self._minutes:g} minutes are used up" if over else None
 
     def because(self, reason: str) -> None:
         """Stops the study, unless it stops already."""

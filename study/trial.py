@@ -5,6 +5,7 @@ What travels is plain: a `TrialConfig` as a dict to the worker, and from it afte
 the metrics of each epoch since the last report (of all, after an interruption), and what happened.
 """
 
+import json
 import math
 import time
 from contextlib import suppress
@@ -28,6 +29,7 @@ from study.data import Dataset
 from study.train import EpochMetrics, Estimate, Training, TrainingSettings, evaluate
 
 NETWORK: Final = "network"  # the stored network in a trial's folder
+HISTORY: Final = "history.json"  # beside it, the metrics of every epoch
 _STEP_S: Final = 0.1  # a report costs Ray and the driver some milliseconds
 
 
@@ -139,6 +141,7 @@ class StudyTrainable(tune.Trainable):
                 tensors, numbers = found
                 self._training.restore(tensors, numbers["training"])
                 self._history = numbers["history"]
+                notice = f"it goes on after epoch {len(self._history)} of {trial.training.epochs}"
         except ValueError as error:
             notice = f"it starts anew: {error}"
             self._checkpoints.discard()
@@ -155,6 +158,7 @@ class StudyTrainable(tune.Trainable):
         self._history[-1] |= self._test_metrics(network)
         self._training = None
         save_network(network, self._folder / NETWORK)
+        (self._folder / HISTORY).write_text(json.dumps(self._history), encoding="utf-8")
 
     def cleanup(self) -> None:
         """Ray ends the worker: a trial that is not done goes on from here another time."""

@@ -237,7 +237,7 @@ def test_an_experiment_that_is_no_study_is_neither_read_nor_written_into(home):
             check_free(name, home, None)
     with pytest.raises(NotFoundError, match=r"no study 'theirs'.*it has: made, new"):
         results.status("theirs", home)
-    with pytest.raises(BadInputError, match="'earlier' .* must be of layout 2, got 1"):
+    with pytest.raises(BadInputError, match=r"'earlier' .* must be of layout 2, got 1"):
         results.status("earlier", home)
     with pytest.raises(NotFoundError, match="has only just been made"):
         results.status("new", home)

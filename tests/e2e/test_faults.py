@@ -1,20 +1,24 @@
 """What dies in a study, and what of it is left: a worker, the driver, the tracking server."""
 
+import json
 import os
+import random
 import signal
 import subprocess
 import sys
 import time
-from collections import Counter
 from contextlib import contextmanager, suppress
 
 import pytest
 import requests
 from mlflow import MlflowClient
+from optuna.trial import TrialState
 from processes import BIN, ROOT, clean_environment, free_port, trial_runs
+from safetensors import safe_open
 
 import study
-from study import Home
+from study import Home, results
+from study.ledger import Ledger
 
 pytestmark = pytest.mark.slow
 
@@ -47,44 +51,109 @@ def wait_for_trials(home, name, wanted):
     pytest.fail("the study does not get on")
 
 
-def test_a_trial_whose_worker_is_killed_starts_anew_and_counts_once(tmp_path):
+def curve(home, run_id, metric="epoch/val_accuracy"):
+    """The epochs of a run's curve, in order."""
+    points = MlflowClient(home.tracking_uri).get_metric_history(run_id, metric)
+    return sorted(point.step for point in points)
+
+
+@pytest.mark.parametrize("damage", [None, "cut in half"])
+def test_a_trial_whose_worker_is_killed_goes_on_from_its_last_checkpoint(damage, tmp_path):
+    """Unless that is damaged: then it starts anew, and says so."""
     home = Home.find(tmp_path)
     arguments = ("--name", "lost", "--trials", 2, "--home", tmp_path)
-    limits = ("--set", "stopping.scheduler=none", "--set", "budget.epochs=150", "--set", "resources.concurrent_trials=1")
+    limits = ("--set", "budget.epochs=300", "--set", "resources.concurrent_trials=1")
+    limits += ("--set", "stopping.scheduler=none", "--set", "families=['vann']")
+    checkpoint = home.study_folder("lost") / "trials" / "trial-0" / "checkpoint.safetensors"
     with running(*arguments, *limits) as driver:
         pid = None
-        while pid is None:
-            time.sleep(0.2)
+        while pid is None or not checkpoint.exists():
+            time.sleep(0.1)
             with suppress(study.StudyError, KeyError, ValueError):
                 study.status("lost", home)
                 (run,) = trial_runs(home, "lost")
                 pid = int(run.data.tags["study.worker"].split(":")[1])
+        os.kill(pid, signal.SIGSTOP)  # so that it cannot write any more
+        with safe_open(checkpoint, framework="pt") as file:
+            reached = len(json.loads(file.metadata()["state"])["history"])
+        if damage:
+            checkpoint.write_bytes(checkpoint.read_bytes()[: checkpoint.stat().st_size // 2])
         os.kill(pid, signal.SIGKILL)
         output = driver.communicate(timeout=200)[0]
         assert driver.returncode == 0, output
-    runs = trial_runs(home, "lost")
-    assert Counter(run.data.tags["study.state"] for run in runs) == {"COMPLETE": 2}
-    steps = MlflowClient(home.tracking_uri).get_metric_history(
-        runs[-1].info.run_id, "epoch/val_accuracy"
-    )
-    assert [point.step for point in steps] == list(range(1, 151))
+    first, second = results.records("lost", home)
+    assert (first.state, second.state) == ("COMPLETE", "COMPLETE")
+    assert first.epochs == 300
+    assert curve(home, first.run_id) == list(range(1, 301))
+    assert reached >= 1
+    assert f"trial 0: {first.notice}" in output
+    if damage:
+        assert first.notice.startswith(f"it starts anew: its checkpoint {checkpoint} is damaged")
+    else:
+        assert first.notice == f"it goes on after epoch {reached} of 300"
 
 
-def test_a_study_whose_driver_is_killed_goes_on_and_repeats_nothing(study_command, tmp_path):
-    home = Home.find(tmp_path)
-    arguments = ("--name", "killed", "--trials", 6, "--home", tmp_path)
-    limits = ("--set", "budget.epochs=30", "--set", "stopping.scheduler=none")
-    with running(*arguments, *limits) as driver:
-        before = wait_for_trials(home, "killed", 2)
-        driver.kill()
-    done = study_command("run", *arguments, *limits)
+def run_and_kill(home, arguments, life):
+    """Runs a study to its end, killing its driver at random; how many trials had ended each time.
+
+    `life` is the time that an unbroken run takes. Every third kill is drawn over the start, the
+    others over a part of the training, so that ten and more fall all over the study's life.
+    """
+    moments = random.Random(0)  # noqa: S311  # of a test
+    ended = []
+    while True:
+        with running(*arguments) as driver:
+            if len(ended) % 3 == 2:
+                time.sleep(moments.uniform(0, life / 3))
+            else:
+                for line in driver.stdout:
+                    if " running | " in line:
+                        break
+                time.sleep(moments.uniform(0, life / 10))
+            if driver.poll() is not None:
+                assert driver.returncode == 0
+                return ended
+            driver.kill()
+            driver.communicate()
+            with suppress(study.StudyError):
+                ended.append(study.status("whole", home).trials)
+
+
+def test_a_study_whose_driver_is_killed_again_and_again_is_as_if_it_had_not_been(
+    study_command, tmp_path
+):
+    """Ten and more SIGKILLs at moments drawn over the study's whole life, against an unbroken run."""
+    limits = ("--set", "budget.epochs=150", "--set", "stopping.scheduler=none")
+    limits += ("--set", "sampler='grid'", "--set", "space.learning_rate=0.01")
+    limits += ("--set", "space.dendrites=[1,2]", "--set", "space.batch_size=64", "--trials", 12)
+    unbroken = Home.find(tmp_path / "unbroken")
+    began = time.monotonic()
+    done = study_command("run", "--name", "whole", "--home", unbroken.folder, *limits)
     assert done.returncode == 0, done.stdout + done.stderr
-    after = study.trials("killed", home)
-    assert after["state"].tolist() == ["COMPLETE"] * 6
-    assert len(trial_runs(home, "killed")) == 6
-    for number, row in before[before["state"] == "COMPLETE"].iterrows():
-        assert after.loc[number, "run_id"] == row["run_id"]
-        assert after.loc[number, "val_accuracy"] == row["val_accuracy"]
+    life = time.monotonic() - began
+
+    home = Home.find(tmp_path / "broken")
+    ended = run_and_kill(home, ("--name", "whole", "--home", home.folder, *limits), life)
+    assert len(ended) >= 10
+    assert len(set(ended)) >= 4, ended  # at moments all over its life
+    expected = results.records("whole", unbroken)
+    found = results.records("whole", home)
+    assert [record.trial for record in found] == list(range(12))
+    assert len(trial_runs(home, "whole")) == 12
+    journal = home.study_folder("whole") / "search.journal"
+    stored = Ledger(results.study_spec("whole", home), journal).trials()
+    assert [trial.state for trial in stored] == [TrialState.COMPLETE] * 12
+    for record, known, trial in zip(found, expected, stored, strict=True):
+        assert record.state == known.state == "COMPLETE"
+        assert record.architecture == known.architecture
+        assert record.run_id == trial.user_attrs.get("mlflow_run_id", record.run_id)
+        # Bit by bit the same, wherever it was broken off.
+        assert record.val_accuracy == known.val_accuracy == trial.values[0]
+        assert record.test_loss == known.test_loss
+        assert curve(home, record.run_id) == list(range(1, 151))
+    assert not list((home.study_folder("whole") / "trials").iterdir())
+    listed = json.loads(study_command("trials", "whole", "--json", "--home", home.folder).stdout)
+    assert [trial["state"] for trial in listed] == ["COMPLETE"] * 12
 
 
 def test_a_trial_that_did_not_reach_the_store_is_recorded_when_the_study_goes_on(

@@ -1,0 +1,141 @@
+"""A whole study of trials that train nothing, for benchmarks/overhead.py: `study.runner`, timed.
+
+Everything is on: sampler, halving, journal, MLflow on SQLite, scoreboard and progress.
+"""
+
+import io
+import json
+import sys
+import tempfile
+import time
+from typing import Any, Final, final
+
+from overhead_phases import Phases, resident_mb
+from overhead_trial import EPOCHS, EveryEpoch, NullTrainable
+from ray import tune
+from rich.console import Console
+
+from study import StudySpec, runner
+from study.halving import Halving
+from study.home import Home
+from study.ledger import Ledger
+from study.observer import Observer
+from study.progress import Progress
+from study.scoreboard import Scoreboard
+from study.search import StudySearcher
+from study.tracking import Tracker
+
+SPACE: Final = {
+    "somata": [16, 32, 64, 128, 256],
+    "dendrites": {"low": 1, "high": 16, "log": True},
+    "synapses": [8, 16, 32],
+    "learning_rate": {"low": 4e-3, "high": 4e-2, "log": True},
+    "batch_size": [32, 64, 128],
+}
+_IN_THREAD: Final = ("begin_trial", "trial_metrics", "end_trial")
+
+
+def spec(trials: int, sampler: str, scheduler: str) -> StudySpec:
+    return StudySpec.from_dict(
+        {
+            "name": "overhead",
+            "dataset": {"name": "digits", "validation_size": 300},
+            "families": ["dann-lrf", "dann-r", "vann"],
+            "sampler": sampler,
+            "space": SPACE,
+            "stopping": {"scheduler": scheduler},
+            "budget": {"trials": trials, "epochs": EPOCHS},
+        }
+    )
+
+
+@final
+class Times:
+    """What is noted at the end of each trial: the time, the phases so far, the memory."""
+
+    def __init__(self) -> None:
+        self.phases = Phases()
+        self.ends: list[float] = []
+        self._wall: list[dict[str, float]] = []
+        self._processor: list[dict[str, float]] = []
+        self._memory: list[float] = []
+        self.sent = 0.0
+
+    def attach(self) -> None:
+        """Times the classes of the driver, for the rest of the process."""
+        phases = self.phases
+        phases.time(StudySearcher, "suggest", phase="ask")
+        phases.time(StudySearcher, "on_trial_result", "on_trial_complete", phase="tell")
+        phases.time(Halving, "on_trial_result", phase="halving")
+        phases.time(Ledger, "ask", "tell", "note_rung", "trials", phase="storage")
+        names = ("begin_trial", "log_epoch", "end_trial", "mark_front", "log_study")
+        phases.time(Tracker, *names, phase="tracking")
+        phases.time(Scoreboard, "begin", "end", "best", phase="scoreboard")
+        phases.time(Progress, "update", phase="progress")
+        hooks = ("on_trial_start", "on_trial_result", "on_step_end")
+        phases.time(Observer, *hooks, "on_trial_complete", phase="observer")
+        phases.time(Tracker, "_attempt", phase="thread")
+        self._note_ends()
+
+    def _note_ends(self) -> None:
+        complete, attempt = Observer.on_trial_complete, Tracker._attempt  # noqa: SLF001
+
+        def on_trial_complete(observer: Observer, trial: Any, **named: object) -> None:  # noqa: ANN401
+            complete(observer, trial, **named)
+            self.ends.append(time.perf_counter())
+            self._wall.append(dict(self.phases.wall))
+            self._processor.append(dict(self.phases.processor) | {"driver": time.process_time()})
+            self._memory.append(resident_mb())
+
+        def send(tracker: Tracker, writer: Any, method: str, arguments: Any) -> None:  # noqa: ANN401
+            attempt(tracker, writer, method, arguments)
+            if method == "end_trial":
+                self.sent = time.perf_counter()
+
+        Observer.on_trial_complete = on_trial_complete  # type: ignore[method-assign]
+        Tracker._attempt = send  # type: ignore[method-assign]  # noqa: SLF001
+
+    def between(self, first: int, last: int) -> dict[str, Any]:
+        """Milliseconds a trial between the ends of two trials, and by phase."""
+        first, last = max(1, first) - 1, last - 1
+        count = last - first
+
+        def a_trial(noted: list[dict[str, float]]) -> dict[str, float]:
+            return {
+                name: 1e3 * (noted[last][name] - noted[first].get(name, 0.0)) / count
+                for name in noted[last]
+            }
+
+        wall = 1e3 * (self.ends[last] - self.ends[first]) / count
+        return {"ms": wall, "wall": a_trial(self._wall), "processor": a_trial(self._processor)}
+
+    def result(self, summary: runner.RunSummary) -> dict[str, Any]:
+        count = len(self.ends)
+        found: dict[str, Any] = {
+            "trials": count,
+            "states": summary.states,
+            "steady": self.between(count // 3, count),
+            "drain_s": self.sent - self.ends[-1],
+            "thread_ms": 1e3 * self.phases.wall["thread"] / count,
+            "thread_processor_ms": 1e3 * self.phases.processor["thread"] / count,
+            "memory_mb": {at: self._memory[at - 1] for at in (1, 100, 300, 1000) if at <= count},
+        }
+        if count >= 1000:  # noqa: PLR2004  # as many as are compared
+            found["growth"] = {"100": self.between(50, 150), "1000": self.between(900, 1000)}
+        return found
+
+
+def measure(trials: int, sampler: str, scheduler: str, *, every_epoch: bool) -> dict[str, Any]:
+    times = Times()
+    times.attach()
+    trainable: type[tune.Trainable] = EveryEpoch if every_epoch else NullTrainable
+    runner.StudyTrainable = trainable  # type: ignore[assignment,misc]
+    with tempfile.TemporaryDirectory() as folder:
+        home = Home(folder=Home.find(folder).folder, tracking_uri=f"sqlite:///{folder}/mlflow.db")
+        summary = runner.run(spec(trials, sampler, scheduler), home, Console(file=io.StringIO()))
+    return times.result(summary)
+
+
+if __name__ == "__main__":
+    count, chosen, stopping, steps = sys.argv[1:]
+    print(json.dumps(measure(int(count), chosen, stopping, every_epoch=steps == "every")))

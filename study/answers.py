@@ -1,0 +1,79 @@
+"""What a space asks and what was answered, in the two forms that are kept of each answer."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeAlias, final
+
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
+
+Key: TypeAlias = frozenset[tuple[str, Any]]
+"""What tells a configuration from others."""
+
+
+def key_of(params: Mapping[str, Any]) -> Key:
+    """The key of a configuration."""
+    return frozenset(params.items())
+
+
+@final
+class Answers:
+    """Answers what a space asks, from a source or as given.
+
+    `params` and `distributions` are the stored form. In the `view` that samplers see, numbers of a
+    choice are places in their order, as 64 lies between 32 and 128.
+    """
+
+    def __init__(
+        self,
+        source: Callable[[str, BaseDistribution], Any] | None = None,
+        given: Mapping[str, Any] | None = None,
+    ) -> None:
+        self._source = source
+        self._given = given or {}
+        self.params: dict[str, Any] = {}
+        self.distributions: dict[str, BaseDistribution] = {}
+        self.view_params: dict[str, Any] = {}
+        self.view_distributions: dict[str, BaseDistribution] = {}
+
+    @property
+    def key(self) -> Key:
+        """What tells this configuration from others."""
+        return key_of(self.params)
+
+    def suggest_categorical(self, name: str, choices: Sequence[Any]) -> Any:  # noqa: ANN401  # the choices' own type
+        stored = CategoricalDistribution(tuple(choices))
+        if isinstance(choices[0], str):
+            return self._answer(name, stored, stored)
+        ordered = sorted(choices)
+        return self._answer(name, stored, IntDistribution(0, len(ordered) - 1), ordered)
+
+    def suggest_int(self, name: str, low: int, high: int, *, log: bool = False) -> int:
+        distribution = IntDistribution(low, high, log=log)
+        return int(self._answer(name, distribution, distribution))
+
+    def suggest_float(self, name: str, low: float, high: float, *, log: bool = False) -> float:
+        distribution = FloatDistribution(low, high, log=log)
+        return float(self._answer(name, distribution, distribution))
+
+    def _answer(
+        self,
+        name: str,
+        stored: BaseDistribution,
+        view: BaseDistribution,
+        ordered: Sequence[Any] | None = None,
+    ) -> Any:  # noqa: ANN401  # the space's own types
+        if name in self.params:
+            return self.params[name]
+        if self._source is None:
+            answer = self._given[name]
+            in_view = answer if ordered is None else ordered.index(answer)
+        else:
+            in_view = self._source(name, view)
+            answer = in_view if ordered is None else ordered[in_view]
+        self.params[name], self.distributions[name] = answer, stored
+        self.view_params[name], self.view_distributions[name] = in_view, view
+        return answer

@@ -1,0 +1,175 @@
+"""Chooses what to try next by expected hypervolume improvement: the sampler `ehvi`.
+
+Made for what is searched here: sizes are known before training and counted exactly, accuracies are
+learned from every epoch of every trial, those included that were stopped early or still run.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, final
+
+import moocore
+import numpy as np
+from numpy.typing import NDArray
+
+from study.constraint import KNOWN_BEFORE_TRAINING, Constraint
+from study.encoding import Encoding
+from study.improvement import Improvement, normals
+from study.metrics import METRICS
+from study.spec import StudySpec
+from study.surrogate import Surrogate
+
+Array = NDArray[np.float64]
+Params = Mapping[str, Any]
+Counted = Callable[[Params], Mapping[str, float]]
+
+_NEAR: Final = 4  # so many candidates are looked at again for each that is chosen
+_LEAST_COMPLETE: Final = 4  # trials, before there is a front to improve
+
+
+@final
+class ExpectedImprovement:
+    """Knows what trials were seen, and ranks candidates by what they can be expected to add.
+
+    `counted` gives the sizes of a configuration's network.
+    """
+
+    def __init__(self, spec: StudySpec, counted: Counted) -> None:
+        self._objectives = spec.objectives
+        self._constraints = [Constraint.parse(text) for text in spec.constraints]
+        wanted = {*spec.objectives, *(name for one in self._constraints for name in one.names)}
+        self._learned = [name for name in METRICS if name in wanted - KNOWN_BEFORE_TRAINING]
+        self._counted = counted
+        self._encoding = Encoding(spec)
+        self._epochs = spec.budget.epochs
+        self._surrogates = {name: Surrogate() for name in self._learned}
+        self._params: dict[int, Params] = {}
+        self._seen: dict[int, dict[int, Mapping[str, float]]] = {}
+        self._running: set[int] = set()
+        self._complete: list[int] = []
+
+    def begin(self, number: int, params: Params) -> None:
+        """A trial starts."""
+        self._params[number] = params
+        self._running.add(number)
+
+    def see(self, number: int, metrics: Mapping[str, float]) -> None:
+        """What a trial had reached after an epoch."""
+        if all(name in metrics for name in self._learned):
+            self._seen.setdefault(number, {})[int(metrics["epochs"])] = metrics
+
+    def end(self, number: int, *, complete: bool) -> None:
+        """A trial ended; `complete` after its last epoch."""
+        self._running.discard(number)
+        if complete and self._epochs in self._seen.get(number, {}):
+            self._complete.append(number)
+
+    @property
+    def ready(self) -> bool:
+        """Whether enough is known to rank anything."""
+        return len(self._complete) >= _LEAST_COMPLETE
+
+    def front(self) -> list[int]:
+        """The complete trials that no other dominates."""
+        if not self._complete:
+            return []
+        flags = moocore.is_nondominated(self._points())
+        return [number for number, keep in zip(self._complete, flags, strict=True) if keep]
+
+    def rank(self, candidates: Sequence[Params], count: int) -> list[int]:
+        """The best `count` candidates, the best first; each takes those before it for granted."""
+        counts = [self._counted(params) for params in candidates]
+        rows = self._encoding.rows(candidates, counts)
+        self._fit()
+        improvement = Improvement(self._points(), self._is_learned())
+        pending = sorted(self._running & self._params.keys())
+        if pending:
+            known = [self._counted(self._params[number]) for number in pending]
+            running = self._encoding.rows([self._params[number] for number in pending], known)
+            for surrogate in self._surrogates.values():
+                surrogate.believe(running)
+            for costs in self._predicted(running, known)[0]:
+                improvement.believe(costs)
+        costs, deviations = self._predicted(rows, counts)
+        samples = normals(max(1, len(self._learned)))[:, self._columns()]
+        feasible = self._probability_feasible(rows, counts)
+        gains = improvement.expected(costs, deviations, samples) * feasible
+        chosen = [int(np.argmax(gains))]
+        near = np.argsort(-gains, kind="stable")[: _NEAR * count]
+        while len(chosen) < min(count, len(candidates)):
+            improvement.believe(costs[chosen[-1]])
+            gains = improvement.expected(costs[near], deviations[near], samples) * feasible[near]
+            gains[np.isin(near, chosen)] = -1.0
+            chosen.append(int(near[np.argmax(gains)]))
+        return chosen
+
+    def _fit(self) -> None:
+        before_end: list[tuple[Array, Mapping[str, float]]] = []
+        at_end: list[tuple[Array, Mapping[str, float]]] = []
+        for number, epochs in self._seen.items():
+            params = self._params[number]
+            row = self._encoding.rows([params], [self._counted(params)])[0]
+            for epoch, metrics in epochs.items():
+                kind = at_end if epoch == self._epochs else before_end
+                kind.append((self._encoding.at_epoch(row, epoch), metrics))
+        # Of very many rows a surrogate learns from the last ones: those of complete trials.
+        found = before_end + at_end
+        rows = np.array([row for row, _ in found])
+        for name, surrogate in self._surrogates.items():
+            errors = [METRICS[name].to_error(metrics[name]) for _, metrics in found]
+            surrogate.fit(rows, np.array(errors))
+
+    def _points(self) -> Array:
+        """The costs of the complete trials, shape (n, objectives)."""
+        return np.array(
+            [
+                [
+                    self._cost(name, self._seen[number][self._epochs][name])
+                    for name in self._objectives
+                ]
+                for number in self._complete
+            ]
+        )
+
+    def _predicted(self, rows: Array, counts: Sequence[Mapping[str, float]]) -> tuple[Array, Array]:
+        """The costs that are expected at the last epoch, and their deviations, (n, objectives)."""
+        costs = np.zeros((len(rows), len(self._objectives)))
+        deviations = np.zeros_like(costs)
+        for column, name in enumerate(self._objectives):
+            if name in self._surrogates:
+                errors, deviations[:, column] = self._surrogates[name].predict(rows)
+                costs[:, column] = self._sign(name) * errors
+            else:
+                costs[:, column] = [self._cost(name, sizes[name]) for sizes in counts]
+        return costs, deviations
+
+    def _probability_feasible(self, rows: Array, counts: Sequence[Mapping[str, float]]) -> Array:
+        """The share of what may come out, (n,), in which every constraint is kept."""
+        if not self._constraints:
+            return np.ones(len(rows))
+        predicted = {name: one.predict(rows) for name, one in self._surrogates.items()}
+        samples = normals(max(1, len(self._learned)))
+        kept = np.zeros(len(rows))
+        for index, sizes in enumerate(counts):
+            for sample in samples:
+                metrics = dict(sizes)
+                for column, (name, (means, deviations)) in enumerate(predicted.items()):
+                    error = means[index] + deviations[index] * sample[column]
+                    metrics[name] = METRICS[name].from_error(float(error))
+                kept[index] += all(one.violation(metrics) <= 0 for one in self._constraints)
+        return kept / len(samples)
+
+    def _cost(self, name: str, value: float) -> float:
+        return self._sign(name) * METRICS[name].to_error(value)
+
+    def _sign(self, name: str) -> int:
+        return 1 if self._objectives[name] == METRICS[name].direction else -1
+
+    def _is_learned(self) -> NDArray[np.bool_]:
+        return np.array([name in self._surrogates for name in self._objectives])
+
+    def _columns(self) -> list[int]:
+        """For each objective the column of its samples; what is known does not move with any."""
+        return [
+            self._learned.index(name) if name in self._surrogates else 0
+            for name in self._objectives
+        ]

@@ -1,0 +1,114 @@
+"""The sampler on a made-up truth: it must find the front with far fewer trials than chance."""
+
+import numpy as np
+import pytest
+
+from study.ehvi import ExpectedImprovement
+from study.spec import StudySpec
+
+FAMILIES = ["dann-r", "vann"]
+SIZES = [8, 16, 32, 64, 128, 256]
+
+
+def spec(**changes):
+    table = {"name": "a", "dataset": "digits", "families": FAMILIES}
+    space = {"somata": SIZES, "dendrites": {"low": 1, "high": 16}}
+    return StudySpec.from_dict(table | {"space": space} | changes)
+
+
+def counted(params):
+    wide = 10 if params["family"] == "vann" else 1
+    parameters = wide * params["somata"] * params["dendrites"] * 16
+    return {"trainable_parameters": parameters, "macs": parameters - 10}
+
+
+def accuracy(params):
+    """More is better, with less and less gain; the wrong rate costs; vann wastes its parameters."""
+    units = params["somata"] * params["dendrites"]
+    off = abs(np.log10(params["learning_rate"]) + 2)
+    return 1 - 0.5 * units**-0.35 - 0.05 * off
+
+
+def draw(generator):
+    return {
+        "family": FAMILIES[generator.integers(2)],
+        "somata": SIZES[generator.integers(len(SIZES))],
+        "dendrites": int(generator.integers(1, 17)),
+        "learning_rate": float(10 ** generator.uniform(-2.7, -1.7)),
+    }
+
+
+def told(wanted, trials):
+    improvement = ExpectedImprovement(wanted, counted)
+    for number, params in enumerate(trials):
+        improvement.begin(number, params)
+        metrics = {"epochs": 15, "val_accuracy": accuracy(params)}
+        improvement.see(number, metrics | counted(params))
+        improvement.end(number, complete=True)
+    return improvement
+
+
+def test_it_prefers_what_improves_the_front():
+    generator = np.random.default_rng(0)
+    improvement = told(spec(), [draw(generator) for _ in range(30)])
+    candidates = [draw(generator) for _ in range(200)]
+    chosen = [candidates[index] for index in improvement.rank(candidates, 5)]
+    assert len({str(params) for params in chosen}) == 5
+    assert {params["family"] for params in chosen} == {"dann-r"}
+    off = [abs(np.log10(params["learning_rate"]) + 2) for params in chosen]
+    assert np.mean(off) < 0.15
+
+
+def test_what_runs_is_not_proposed_again_nearby():
+    generator = np.random.default_rng(1)
+    improvement = told(spec(), [draw(generator) for _ in range(30)])
+    candidates = [draw(generator) for _ in range(200)]
+    (first,) = improvement.rank(candidates, 1)
+    improvement.begin(99, candidates[first])
+    twin = candidates[first] | {"learning_rate": candidates[first]["learning_rate"] * 1.001}
+    (second,) = improvement.rank([twin, *candidates], 1)
+    assert second != 0
+
+
+def test_what_short_trials_showed_counts_for_long_ones():
+    generator = np.random.default_rng(2)
+    improvement = told(spec(), [draw(generator) for _ in range(8)])
+    for number in range(100, 160):
+        params = draw(generator)
+        improvement.begin(number, params)
+        early = accuracy(params) - 0.1
+        improvement.see(number, {"epochs": 3, "val_accuracy": early})
+        improvement.end(number, complete=False)
+    candidates = [draw(generator) for _ in range(200)]
+    chosen = [candidates[index] for index in improvement.rank(candidates, 5)]
+    assert np.mean([abs(np.log10(params["learning_rate"]) + 2) for params in chosen]) < 0.2
+
+
+def test_a_constraint_on_what_is_learned_steers_it():
+    generator = np.random.default_rng(3)
+    trials = [draw(generator) for _ in range(40)]
+    candidates = [draw(generator) for _ in range(200)]
+    wanted = spec(constraints=["val_accuracy >= 0.9"])
+    chosen = [candidates[index] for index in told(wanted, trials).rank(candidates, 5)]
+    assert min(accuracy(params) for params in chosen) > 0.89
+
+
+@pytest.mark.parametrize(
+    "objectives",
+    [
+        {"val_accuracy": "maximize"},
+        {"val_loss": "minimize", "val_accuracy": "maximize", "macs": "minimize"},
+        {"trainable_parameters": "minimize", "macs": "minimize"},
+    ],
+)
+def test_any_objectives_will_do(objectives):
+    generator = np.random.default_rng(4)
+    improvement = ExpectedImprovement(spec(objectives=objectives), counted)
+    for number in range(12):
+        params = draw(generator)
+        right = accuracy(params)
+        improvement.begin(number, params)
+        metrics = {"val_accuracy": right, "val_loss": 1 - right, **counted(params)}
+        improvement.see(number, metrics | {"epochs": 15})
+        improvement.end(number, complete=True)
+    assert len(improvement.rank([draw(generator) for _ in range(50)], 3)) == 3
