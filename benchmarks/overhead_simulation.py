@@ -10,7 +10,6 @@ import json
 import sys
 import tempfile
 import time
-from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, final
@@ -21,13 +20,14 @@ from overhead_phases import resident_mb
 from overhead_trial import EPOCHS, metrics
 
 from models.architecture import Architecture
-from study import environment
+from study import StudySpec, environment
 from study.halving import Halving
 from study.ledger import Ledger
 from study.search import StudySearcher
 from study.space import known_metrics
 
 _TRIAL_S: Final = 60.0  # the mean of a trial that is not stopped
+_MARKS: Final = (1000, 5000, 10_000)  # ended trials
 _WINDOW: Final = 500  # ended trials up to a mark, whose decisions are summarised
 
 
@@ -62,6 +62,7 @@ class _Costs:
     asks: list[float] = field(default_factory=list)
     reports: list[float] = field(default_factory=list)
     tells: list[float] = field(default_factory=list)
+    latest: float = 0.0
 
     def summary(self) -> dict[str, dict[str, float]]:
         """Median, 99th percentile and longest, in microseconds."""
@@ -78,65 +79,110 @@ class _Costs:
         }
 
 
+@dataclass(order=True)
+class _Epoch:
+    """One epoch of a trial, by the moment at which it ends; `order` decides between equal ones."""
+
+    due: float
+    order: int
+    key: str = field(compare=False)
+    config: dict[str, Any] = field(compare=False)
+    seconds: float = field(compare=False)
+    number: int = field(compare=False, default=1)
+
+    def report(self) -> dict[str, Any]:
+        reached = metrics(self.config, self.number)
+        return {"epochs": [reached], "finished": self.number == EPOCHS, "failure": None}
+
+
+@final
+class Simulation:
+    """A study with its journal in a folder, on so many simulated workers."""
+
+    def __init__(self, spec: StudySpec, workers: int, folder: Path) -> None:
+        self.ended = 0
+        self._clock = Clock()
+        self._searcher = StudySearcher(
+            spec, Ledger(spec, folder / "search.journal"), _known, self._clock
+        )
+        self._halving = Halving(spec)
+        self._idle, self._stopped = workers, 0
+        self._chance = np.random.default_rng(0)
+        self._count = itertools.count()
+        self._epochs: list[_Epoch] = []
+        self._costs = _Costs()
+
+    def step(self) -> bool:
+        """Asks for all idle workers, and hears of the next epoch; whether a trial ended by it."""
+        while self._idle and self._ask():
+            self._idle -= 1
+        epoch = heapq.heappop(self._epochs)
+        self._clock.wait_until(epoch.due)
+        self._costs.latest = max(self._costs.latest, self._clock() - epoch.due)
+        report = epoch.report()
+        if not report["finished"] and self._goes_on(epoch, report):
+            epoch.due, epoch.number = self._clock() + epoch.seconds, epoch.number + 1
+            heapq.heappush(self._epochs, epoch)
+            return False
+        searcher = self._searcher
+        self._costs.tells.append(
+            self._clock.decide(searcher.on_trial_complete, epoch.key, report)[1]
+        )
+        self.ended, self._idle = self.ended + 1, self._idle + 1
+        self._stopped += not report["finished"]
+        return True
+
+    def _ask(self) -> bool:
+        order = next(self._count)
+        config, seconds = self._clock.decide(self._searcher.suggest, str(order))
+        if not isinstance(config, dict):
+            return False
+        self._costs.asks.append(seconds)
+        epoch_s = _TRIAL_S / EPOCHS * self._chance.uniform(0.3, 1.7)
+        due = self._clock() + epoch_s
+        heapq.heappush(self._epochs, _Epoch(due, order, str(order), config, epoch_s))
+        return True
+
+    def _goes_on(self, epoch: _Epoch, report: dict[str, Any]) -> bool:
+        enter, number = self._halving.enter, epoch.config["number"]
+        goes_on, seconds = self._clock.decide(enter, number, epoch.number, report["epochs"][-1])
+        if goes_on:
+            seconds += self._clock.decide(self._searcher.on_trial_result, epoch.key, report)[1]
+        self._costs.reports.append(seconds)
+        return bool(goes_on)
+
+    def summary(self) -> dict[str, Any]:
+        """The decisions since the last window began."""
+        return self._costs.summary() | {
+            "memory_mb": resident_mb(),
+            "stopped_share": self._stopped / self.ended,
+            "latest_s": self._costs.latest,
+            "simulated_s": self._clock(),
+        }
+
+    def begin_window(self) -> None:
+        self._costs = _Costs()
+
+
 def simulate(trials: int, sampler: str, workers: int, limit_s: float) -> dict[str, Any]:
     """Up to so many trials end, or until the simulation itself has taken `limit_s`."""
     environment.prepare()
-    wanted = spec(trials, sampler, "pareto")
-    clock = Clock()
-    marks: dict[str, Any] = {}
-    costs, seen = _Costs(), 0
-    chance = np.random.default_rng(0)
     begun = time.monotonic()
+    marks: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as folder:
-        ledger = Ledger(wanted, Path(folder) / "search.journal")
-        searcher = StudySearcher(wanted, ledger, _known, clock)
-        halving = Halving(wanted)
-        events: list[tuple[float, int, str, dict[str, Any], int, float]] = []
-        order = itertools.count()
-        ids = map(str, itertools.count())
-        idle, ended, stopped = workers, 0, 0
-        lateness: defaultdict[str, float] = defaultdict(float)
-        while ended < trials and time.monotonic() - begun < limit_s:
-            while idle:
-                key = next(ids)
-                config, seconds = clock.decide(searcher.suggest, key)
-                if not isinstance(config, dict):
-                    break
-                costs.asks.append(seconds)
-                idle -= 1
-                epoch_s = _TRIAL_S / EPOCHS * chance.uniform(0.3, 1.7)
-                heapq.heappush(events, (clock() + epoch_s, next(order), key, config, 1, epoch_s))
-            due, _, key, config, epoch, epoch_s = heapq.heappop(events)
-            clock.wait_until(due)
-            lateness["most"] = max(lateness["most"], clock() - due)
-            reached = metrics(config, epoch)
-            finished = epoch == EPOCHS
-            report = {"epochs": [reached], "finished": finished, "failure": None, "notice": None}
-            goes_on = False
-            if not finished:
-                goes_on, seconds = clock.decide(halving.enter, config["number"], epoch, reached)
-                if goes_on:
-                    seconds += clock.decide(searcher.on_trial_result, key, report)[1]
-                costs.reports.append(seconds)
-            if goes_on:
-                again = (clock() + epoch_s, next(order), key, config, epoch + 1, epoch_s)
-                heapq.heappush(events, again)
+        simulation = Simulation(spec(trials, sampler, "pareto"), workers, Path(folder))
+        over = False
+        while simulation.ended < trials and not over:
+            if not simulation.step():
                 continue
-            costs.tells.append(clock.decide(searcher.on_trial_complete, key, report)[1])
-            ended, stopped, idle = ended + 1, stopped + (not finished), idle + 1
-            if ended in {1000, 5000, 10_000, trials} or time.monotonic() - begun >= limit_s:
-                marks[str(ended)] = costs.summary() | {
-                    "memory_mb": resident_mb(),
-                    "stopped_share": stopped / ended,
-                    "latest_s": lateness["most"],
-                    "simulated_s": clock(),
-                    "real_s": time.monotonic() - begun,
+            over = time.monotonic() - begun >= limit_s
+            if over or simulation.ended in {*_MARKS, trials}:
+                marks[str(simulation.ended)] = simulation.summary() | {
+                    "real_s": time.monotonic() - begun
                 }
-            seen += 1
-            if seen % _WINDOW == 0:
-                costs = _Costs()
-                lateness.clear()
-    return {"sampler": sampler, "workers": workers, "trials": ended, "marks": marks}
+            if simulation.ended % _WINDOW == 0:
+                simulation.begin_window()
+    return {"sampler": sampler, "workers": workers, "trials": simulation.ended, "marks": marks}
 
 
 def _known(network: Architecture) -> dict[str, float]:

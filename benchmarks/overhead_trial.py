@@ -18,9 +18,11 @@ _INPUTS, _CLASSES = 64, 10
 def metrics(config: dict[str, Any], epoch: int) -> dict[str, float]:
     """What `study.trial` reports of an epoch, with every standard error."""
     network, training = config["architecture"], config["training"]
-    chance = random.Random(config["number"] * 101 + epoch)
+    chance = random.Random(config["number"] * 101 + epoch)  # noqa: S311  # no secrets
     parameters = _parameters(network)
-    reached = 0.99 - 1.5 * parameters**-0.4 - 0.03 * abs(math.log10(training["learning_rate"] / 1e-2))
+    reached = (
+        0.99 - 1.5 * parameters**-0.4 - 0.03 * abs(math.log10(training["learning_rate"] / 1e-2))
+    )
     accuracy = reached * (1 - 0.6 * math.exp(-epoch)) + chance.gauss(0, _SEM)
     loss = -math.log(max(accuracy, 1e-3)) + 0.05
     values = {"val_accuracy": accuracy, "val_loss": loss}

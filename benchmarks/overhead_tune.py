@@ -16,10 +16,10 @@ os.environ |= {
     "MLFLOW_DISABLE_TELEMETRY": "true",
 }
 
-import ray  # noqa: E402  # after its settings
-from overhead_phases import resident_mb  # noqa: E402
-from overhead_trial import EPOCHS  # noqa: E402
-from ray import tune  # noqa: E402
+import ray  # after its settings
+from overhead_phases import resident_mb
+from overhead_trial import EPOCHS
+from ray import tune
 
 _SPACE = {
     "somata": [16, 32, 64, 128, 256],
@@ -52,6 +52,7 @@ class Ends(tune.Callback):
 
     def __init__(self) -> None:
         self.times: list[float] = []
+        self.processor: list[float] = []
         self.memory: list[float] = []
 
     def __getstate__(self) -> dict[str, Any]:
@@ -59,6 +60,7 @@ class Ends(tune.Callback):
 
     def on_trial_complete(self, **_: object) -> None:
         self.times.append(time.perf_counter())
+        self.processor.append(time.process_time())
         self.memory.append(resident_mb())
 
 
@@ -99,9 +101,11 @@ def measure(kind: str, trials: int) -> dict[str, Any]:
         ray.shutdown()
     count = len(ends.times)
     first = max(1, count // 3) - 1
-    steady = 1e3 * (ends.times[-1] - ends.times[first]) / (count - 1 - first)
+    a_trial = 1e3 / (count - 1 - first)
+    steady = a_trial * (ends.times[-1] - ends.times[first])
+    processor = {"driver": a_trial * (ends.processor[-1] - ends.processor[first])}
     memory = {at: ends.memory[at - 1] for at in (1, 100, 300, 1000) if at <= count}
-    return {"trials": count, "steady": {"ms": steady}, "memory_mb": memory}
+    return {"trials": count, "steady": {"ms": steady, "processor": processor}, "memory_mb": memory}
 
 
 def _stock(folder: Path) -> tuple[Any, tune.Callback]:

@@ -75,12 +75,16 @@ class ExpectedImprovement:
         flags = moocore.is_nondominated(self._points())
         return [number for number, keep in zip(self._complete, flags, strict=True) if keep]
 
-    def rank(self, candidates: Sequence[Params], count: int) -> list[int]:
-        """The best `count` candidates, the best first; each takes those before it for granted."""
+    def rank(self, candidates: Sequence[Params], count: int, drawn: int) -> list[int]:
+        """The best `count` candidates, the best first; each takes those before it for granted.
+
+        The first `drawn` ones are drawn evenly from the space.
+        """
         counts = [self._counted(params) for params in candidates]
         rows = self._encoding.rows(candidates, counts)
         self._fit()
-        improvement = Improvement(self._points(), self._is_learned())
+        typical, _ = self._predicted(rows[:drawn], counts[:drawn])
+        improvement = Improvement(self._points(), self._is_learned(), typical)
         pending = sorted(self._running & self._params.keys())
         if pending:
             known = [self._counted(self._params[number]) for number in pending]

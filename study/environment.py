@@ -25,7 +25,7 @@ _DEFAULTS: Final = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
 }
-_TALKATIVE: Final = ("mlflow", "alembic", "optuna", "ray.tune", "ray.dashboard", "ray._private")
+_TALKATIVE: Final = ("mlflow", "alembic", "optuna", "ray.dashboard", "ray._private")
 
 
 def prepare() -> None:
@@ -34,3 +34,5 @@ def prepare() -> None:
         os.environ.setdefault(name, value)
     for name in _TALKATIVE:
         logging.getLogger(name).setLevel(logging.ERROR)
+    # Tune prints tracebacks of failed trials, whose reasons are recorded, and of its own snapshots.
+    logging.getLogger("ray.tune").setLevel(logging.CRITICAL)

@@ -9,7 +9,18 @@ StudyError              exit 1, the study failed
         NotFoundError   no such study or trial, or its weights were not kept
 """
 
-from typing import ClassVar
+import errno
+from typing import ClassVar, Final
+
+UNWRITABLE: Final = (
+    errno.ENOSPC,
+    errno.EDQUOT,
+    errno.EROFS,
+    errno.EACCES,
+    errno.EPERM,
+    errno.EIO,
+)
+"""What the system says when a place cannot be written, now or ever; trying again is no use."""
 
 
 class StudyError(Exception):

@@ -22,13 +22,14 @@ class Improvement:
     """Expected improvements of a front in the box between its best values and a reference.
 
     `points`: (n, objectives), costs to be minimised. `learned`: which objectives are predicted. Of
-    these the reference is the median of all points, as nobody wants a network that half of the
-    trials beat; of the others it lies a tenth of their range beyond the worst.
+    these the reference is the median of `typical` points (k, objectives), drawn evenly from the
+    space: nobody wants a network that half of all networks beat. Of the others it lies a tenth of
+    their range beyond the worst.
     """
 
-    def __init__(self, points: Array, learned: NDArray[np.bool_]) -> None:
-        low, high = points.min(axis=0), points.max(axis=0)
-        worst = np.where(learned, np.median(points, axis=0), high + _BEYOND * (high - low))
+    def __init__(self, points: Array, learned: NDArray[np.bool_], typical: Array) -> None:
+        low, high = points.min(axis=0), np.maximum(points.max(axis=0), typical.max(axis=0))
+        worst = np.where(learned, np.median(typical, axis=0), high + _BEYOND * (high - low))
         span = worst - low
         self._low = low
         self._span = np.where(span > 0, span, 1.0)

@@ -3,6 +3,7 @@
 This is the one truth of a study. Each change is one line in a journal, on disk before it counts.
 """
 
+import os
 import uuid
 import warnings
 from collections.abc import Mapping, Sequence
@@ -45,11 +46,31 @@ class Ending:
 
 
 @final
+class _WholeLines(JournalFileBackend):
+    """A journal in which no half line is left behind when the disk is full.
+
+    Whatever was written after it would be unreadable, and with it the whole study.
+    """
+
+    def __init__(self, journal: str) -> None:
+        super().__init__(journal)
+        self._journal = Path(journal)
+
+    def append_logs(self, logs: list[dict[str, Any]]) -> None:
+        size = self._journal.stat().st_size
+        try:
+            super().append_logs(logs)
+        except OSError:
+            os.truncate(self._journal, size)
+            raise
+
+
+@final
 class Ledger:
     """The stored search of a spec, new or as it was left."""
 
     def __init__(self, spec: StudySpec, journal: Path) -> None:
-        self._storage = JournalStorage(JournalFileBackend(str(journal)))
+        self._storage = JournalStorage(_WholeLines(str(journal)))
         _check_layout(self._storage, journal)
         self.study = optuna.create_study(
             storage=self._storage,

@@ -1,6 +1,5 @@
 """Runs a study, or goes on with it: puts data, search, Ray Tune, tracking and screen together."""
 
-import errno
 import shutil
 import time
 from collections.abc import Iterator
@@ -14,7 +13,7 @@ from rich.console import Console
 
 from study import environment, study_folder
 from study.data import Dataset, load_dataset
-from study.errors import StudyError
+from study.errors import UNWRITABLE, StudyError
 from study.grid import grid
 from study.halving import Halving
 from study.home import Home
@@ -36,7 +35,6 @@ from study.tracking import Tracker
 from study.trial import StudyTrainable
 
 _LOST_WORKERS: Final = 3  # how often a trial may lose its worker before it fails
-_UNWRITABLE: Final = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO)
 _TUNE: Final = "tune"  # Ray's own files while a study runs
 
 
@@ -196,7 +194,7 @@ def _written(home: Home) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno not in _UNWRITABLE:
+        if error.errno not in UNWRITABLE:
             raise
         raise StudyError(
             f"the home {home.folder} must be writable and have room, got: {error}; what is stored is "

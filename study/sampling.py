@@ -7,7 +7,7 @@ was made before can be thrown away without a trace in the record.
 import time
 import warnings
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final, final
@@ -194,27 +194,27 @@ class Sampling:
         start = self._clock()
         self._interval_s = 0.5 * self._interval_s + 0.5 * (start - self._asked_at)
         if not self._ranked and improvement.ready:
-            candidates = self._some(improvement)
+            candidates, drawn = self._new_ones(improvement)
             wanted = _SHARE * self._ranking_s / max(self._interval_s, 1e-3)
             count = int(np.clip(np.ceil(wanted), 1, _MOST_AT_ONCE))
-            if candidates:
-                chosen = improvement.rank(candidates, count)
+            if drawn:
+                chosen = improvement.rank(candidates, count, drawn)
                 self._ranked.extend(candidates[index] for index in chosen)
             self._ranking_s = self._clock() - start
         self._asked_at = self._clock()
         return self._ranked.popleft() if self._ranked else self._drawn()
 
-    def _some(self, improvement: ExpectedImprovement) -> list[Mapping[str, Any]]:
-        """New configurations, some drawn evenly, some near those on the front."""
-        found: dict[Key, Mapping[str, Any]] = {}
+    def _new_ones(self, improvement: ExpectedImprovement) -> tuple[list[Mapping[str, Any]], int]:
+        """New configurations, and how many of them are drawn evenly: the others are near the front."""
+        drawn = self._unproposed(self._candidates.drawn() for _ in range(_DRAWS))
         parents = [self._params[number] for number in improvement.front()]
-        for index in range(_DRAWS + _NEIGHBOURS):
-            near = index >= _DRAWS and bool(parents)
-            parent = parents[self._generator.integers(len(parents))] if near else {}
-            answers = self._candidates.near(parent) if near else self._candidates.drawn()
-            if answers.key not in self._proposed:
-                found[answers.key] = answers.params
-        return list(found.values())
+        places = self._generator.integers(len(parents), size=_NEIGHBOURS)
+        near = self._unproposed(self._candidates.near(parents[place]) for place in places)
+        # In a union the keys of the first come first, in their order.
+        return list((drawn | near).values()), len(drawn)
+
+    def _unproposed(self, found: Iterable[Answers]) -> dict[Key, Mapping[str, Any]]:
+        return {one.key: one.params for one in found if one.key not in self._proposed}
 
     def _next_of_grid(self) -> Mapping[str, Any] | None:
         """The first configuration of the shuffled grid that is new."""

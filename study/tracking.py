@@ -15,7 +15,7 @@ from mlflow.exceptions import MlflowException
 from requests.exceptions import RequestException
 from sqlalchemy.exc import SQLAlchemyError
 
-from study.errors import TrackingError
+from study.errors import UNWRITABLE, TrackingError
 from study.home import Home
 from study.mlflow_writer import MlflowWriter, now
 from study.outcome import Outcome
@@ -24,6 +24,7 @@ from study.trial import NETWORK, TrialConfig
 
 _PATIENCE_S: Final = 60.0  # how long a request is tried again before the rest is given up
 _LONGEST_PAUSE_S: Final = 5.0
+_SQLITE_FULL: Final = ("database or disk is full", "attempt to write a readonly database")
 _FAILURES: Final = (MlflowException, RequestException, SQLAlchemyError, OSError)
 
 
@@ -163,7 +164,8 @@ class Tracker:
                     writer.find_runs()
                 getattr(writer, method)(*arguments)
             except Exception as error:  # noqa: BLE001  # as above
-                if not isinstance(error, _FAILURES) or time.monotonic() + pause > deadline:
+                patient = isinstance(error, _FAILURES) and not _hopeless(error)
+                if not patient or time.monotonic() + pause > deadline:
                     self._error = error
                     self._dropped += 1
                     return
@@ -173,3 +175,10 @@ class Tracker:
                 again = True
             else:
                 return
+
+
+def _hopeless(error: Exception) -> bool:
+    """Whether it is no use to try again: the place cannot be written."""
+    unwritable = isinstance(error, OSError) and error.errno in UNWRITABLE
+    # SQLite's own words, which come through SQLAlchemy and MLflow.
+    return unwritable or any(text in str(error) for text in _SQLITE_FULL)

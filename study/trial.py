@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from ray import tune
+from safetensors import SafetensorError
 
 from models.architecture import Architecture
 from models.building import build
@@ -124,7 +125,7 @@ class StudyTrainable(tune.Trainable):
                 self._finish(training, network)
             elif self._checkpoints.due:
                 self._save(training)
-        except OSError as error:
+        except (OSError, SafetensorError) as error:
             notice = f"it goes on without what it could not write: {error}"
         epochs = self._history[reported:]
         return {"epochs": epochs, "finished": finished, "notice": notice, "done": finished}

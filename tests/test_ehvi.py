@@ -52,7 +52,7 @@ def test_it_prefers_what_improves_the_front():
     generator = np.random.default_rng(0)
     improvement = told(spec(), [draw(generator) for _ in range(30)])
     candidates = [draw(generator) for _ in range(200)]
-    chosen = [candidates[index] for index in improvement.rank(candidates, 5)]
+    chosen = [candidates[index] for index in improvement.rank(candidates, 5, 200)]
     assert len({str(params) for params in chosen}) == 5
     assert {params["family"] for params in chosen} == {"dann-r"}
     off = [abs(np.log10(params["learning_rate"]) + 2) for params in chosen]
@@ -63,10 +63,10 @@ def test_what_runs_is_not_proposed_again_nearby():
     generator = np.random.default_rng(1)
     improvement = told(spec(), [draw(generator) for _ in range(30)])
     candidates = [draw(generator) for _ in range(200)]
-    (first,) = improvement.rank(candidates, 1)
+    (first,) = improvement.rank(candidates, 1, 200)
     improvement.begin(99, candidates[first])
     twin = candidates[first] | {"learning_rate": candidates[first]["learning_rate"] * 1.001}
-    (second,) = improvement.rank([twin, *candidates], 1)
+    (second,) = improvement.rank([twin, *candidates], 1, 201)
     assert second != 0
 
 
@@ -80,7 +80,7 @@ def test_what_short_trials_showed_counts_for_long_ones():
         improvement.see(number, {"epochs": 3, "val_accuracy": early})
         improvement.end(number, complete=False)
     candidates = [draw(generator) for _ in range(200)]
-    chosen = [candidates[index] for index in improvement.rank(candidates, 5)]
+    chosen = [candidates[index] for index in improvement.rank(candidates, 5, 200)]
     assert np.mean([abs(np.log10(params["learning_rate"]) + 2) for params in chosen]) < 0.2
 
 
@@ -89,7 +89,7 @@ def test_a_constraint_on_what_is_learned_steers_it():
     trials = [draw(generator) for _ in range(40)]
     candidates = [draw(generator) for _ in range(200)]
     wanted = spec(constraints=["val_accuracy >= 0.9"])
-    chosen = [candidates[index] for index in told(wanted, trials).rank(candidates, 5)]
+    chosen = [candidates[index] for index in told(wanted, trials).rank(candidates, 5, 200)]
     assert min(accuracy(params) for params in chosen) > 0.89
 
 
@@ -111,4 +111,4 @@ def test_any_objectives_will_do(objectives):
         metrics = {"val_accuracy": right, "val_loss": 1 - right, **counted(params)}
         improvement.see(number, metrics | {"epochs": 15})
         improvement.end(number, complete=True)
-    assert len(improvement.rank([draw(generator) for _ in range(50)], 3)) == 3
+    assert len(improvement.rank([draw(generator) for _ in range(50)], 3, 50)) == 3

@@ -6,13 +6,16 @@ from hypothesis import strategies as st
 from study.improvement import Improvement, normals
 
 LEARNED = np.array([True, False])
-# Costs, less is better: the median of the learned one is 3, the range of the known one 0 to 10.
+# Costs, less is better: typical is 3 of the learned one, the range of the known one is 0 to 10.
 POINTS = np.array([[1.0, 10.0], [2.0, 5.0], [3.0, 0.0], [4.0, 8.0], [5.0, 9.0]])
+TYPICAL = np.array([[2.0, 7.0], [3.0, 2.0], [9.0, 5.0]])
 
 
 def expected(costs, deviations, points=POINTS):
     samples = normals(1)[:, [0, 0]]
-    return Improvement(points, LEARNED).expected(np.array(costs), np.array(deviations), samples)
+    return Improvement(points, LEARNED, TYPICAL).expected(
+        np.array(costs), np.array(deviations), samples
+    )
 
 
 def test_a_certain_improvement_is_the_area_that_is_won():
@@ -35,7 +38,7 @@ def test_what_may_be_better_wins_something_and_the_more_the_less_is_known():
 
 
 def test_what_is_taken_for_granted_is_won_only_once():
-    improvement = Improvement(POINTS, LEARNED)
+    improvement = Improvement(POINTS, LEARNED, TYPICAL)
     samples = normals(1)[:, [0, 0]]
     point = np.array([[1.5, 2.0]])
     improvement.believe(point[0])

@@ -3,11 +3,13 @@
 import json
 import os
 import random
+import shlex
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 
 import pytest
 import requests
@@ -123,7 +125,7 @@ def test_a_study_whose_driver_is_killed_again_and_again_is_as_if_it_had_not_been
     study_command, tmp_path
 ):
     """Ten and more SIGKILLs at moments drawn over the study's whole life, against an unbroken run."""
-    limits = ("--set", "budget.epochs=150", "--set", "stopping.scheduler=none")
+    limits = ("--set", "budget.epochs=100", "--set", "stopping.scheduler=none")
     limits += ("--set", "sampler='grid'", "--set", "space.learning_rate=0.01")
     limits += ("--set", "space.dendrites=[1,2]", "--set", "space.batch_size=64", "--trials", 12)
     unbroken = Home.find(tmp_path / "unbroken")
@@ -150,7 +152,7 @@ def test_a_study_whose_driver_is_killed_again_and_again_is_as_if_it_had_not_been
         # Bit by bit the same, wherever it was broken off.
         assert record.val_accuracy == known.val_accuracy == trial.values[0]
         assert record.test_loss == known.test_loss
-        assert curve(home, record.run_id) == list(range(1, 151))
+        assert curve(home, record.run_id) == list(range(1, 101))
     assert not list((home.study_folder("whole") / "trials").iterdir())
     listed = json.loads(study_command("trials", "whole", "--json", "--home", home.folder).stdout)
     assert [trial["state"] for trial in listed] == ["COMPLETE"] * 12
@@ -242,3 +244,58 @@ def test_a_server_that_is_away_for_a_while_gets_everything(server, tmp_path):
         curve = client.get_metric_history(run.info.run_id, "epoch/val_loss")
         assert sorted({point.step for point in curve}) == list(range(1, 21))
     assert study.load_model("away", home=home).replicates == 3
+
+
+def run_on(file_system, home, arguments, keep):
+    """Runs a study whose home is a file system of its own, and keeps what was left on it.
+
+    In a namespace of its own: the mount is gone with the process, and needs no privilege.
+    """
+    home.mkdir()
+    command = shlex.join([str(BIN / "study"), "run", "--home", str(home), *map(str, arguments)])
+    script = f"mount -t tmpfs -o {file_system} none {home} || exit 99\n{command}\n"
+    script += f"status=$?\ncp -r {home}/. {keep}\nexit $status"
+    done = subprocess.run(
+        ["unshare", "--map-root-user", "--mount", "sh", "-c", script],  # noqa: S607  # of the system
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env=clean_environment(),
+        timeout=280,
+        check=False,
+    )
+    assert done.returncode != 99, done.stderr
+    return done
+
+
+def test_a_full_disk_is_said_and_what_is_stored_is_intact(study_command, tmp_path):
+    home, keep = tmp_path / "home", tmp_path / "keep"
+    keep.mkdir()
+    arguments = ("--name", "full", "--trials", 12, "--set", "families=['vann']")
+    arguments += ("--set", "space.somata=[128,256]", "--set", "space.dendrites=[4,8,12,16]")
+    arguments += ("--set", "budget.epochs=4", "--set", "stopping.scheduler=none")
+    done = run_on("size=8m", home, arguments, keep)
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "Traceback" not in done.stderr, done.stderr
+    assert "No space left on device" in done.stderr or "disk is full" in done.stderr
+    with closing(sqlite3.connect(keep / "mlflow.db")) as store:
+        assert store.execute("pragma integrity_check").fetchone() == ("ok",)
+    home.rmdir()
+    keep.rename(home)
+    before = {
+        record.trial: record.val_accuracy
+        for record in results.best_configs("full", home=Home.find(home))
+    }
+    again = study_command("run", "--home", home, *arguments)
+    assert again.returncode == 0, again.stdout + again.stderr
+    found = results.records("full", Home.find(home))
+    assert [record.state for record in found] == ["COMPLETE"] * 12
+    assert before.items() <= {record.trial: record.val_accuracy for record in found}.items()
+
+
+def test_a_home_that_cannot_be_written_is_said_at_once(tmp_path):
+    done = run_on("ro", tmp_path / "home", ("--trials", 2), tmp_path)
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: the home ")
+    assert "must be writable and have room, got: " in done.stderr.replace("\n", " ")
+    assert "Read-only file system" in done.stderr
