@@ -6,7 +6,7 @@ from pathlib import Path
 
 from replay_table import Configuration, Metrics, Space
 
-from study import StudySpec
+from study import StudySpec, environment
 from study.halving import Halving
 from study.ledger import Ledger
 from study.search import StudySearcher
@@ -18,6 +18,7 @@ class Ours:
     """A study over the table's space with every default."""
 
     def __init__(self, space: Space, seed: int, **spec: object) -> None:
+        environment.prepare()
         self._epochs = space.epochs
         wanted = StudySpec.from_dict(
             {

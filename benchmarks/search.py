@@ -53,8 +53,8 @@ METHODS = {
 }
 # Slow, and by a defect no rival (peers_moasha.py): run where it is named.
 ON_REQUEST = ("moasha (as released)",)
-# Of the epochs of the whole table, where the traces are kept: every 0.5 % of the way on a log scale.
-POINTS = 200
+# Of the epochs of the whole table, where the traces are kept, evenly on a log scale.
+POINTS = 70
 
 
 def main() -> None:
@@ -65,11 +65,12 @@ def main() -> None:
     parser.add_argument("--limit-share", type=float, default=1.0, help="of all epochs of the table")
     parser.add_argument("--workers", type=int, default=8, help="simulated workers of a search")
     parser.add_argument("--jobs", type=int, default=2, help="searches replayed at once")
+    parser.add_argument("--keep", action="store_true", help="keep stored searches of other methods")
     parser.add_argument("--draw", action="store_true", help="show the stored result")
     arguments = parser.parse_args()
     if not arguments.draw:
         result = measure(arguments)
-        RESULT.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+        RESULT.write_text(json.dumps(result) + "\n", encoding="utf-8")
     result = json.loads(RESULT.read_text(encoding="utf-8"))
     print_summary(result)
     draw(result, PICTURE)
@@ -79,7 +80,9 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     path = _path(arguments.table)
     table = Table.load(path)
     limit = max(1, round(arguments.limit_share * table.all_epochs))
-    epochs = np.unique(np.geomspace(table.epochs, limit, POINTS).round().astype(int)).tolist()
+    stored = json.loads(RESULT.read_text(encoding="utf-8")) if arguments.keep else {"runs": {}}
+    points = np.unique(np.geomspace(table.epochs, limit, POINTS).round().astype(int)).tolist()
+    epochs = stored.get("epochs", points)
     tasks = list(product(arguments.methods, range(arguments.seeds)))
     runs: dict[str, list[dict[str, Any]]] = {name: [] for name in arguments.methods}
     # One thread a process: what they compute is small. Fresh processes, for Ray and Optuna have state.
@@ -92,7 +95,7 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
                 seconds = statistics.fmean(one["seconds"] for one in runs[name])
                 print(f"{name}: {seconds:.1f} s a search", flush=True)
     return {
-        "machine": describe(),
+        "machine": stored.get("machine", describe()),
         "table": {
             "name": path.stem,
             "configurations": len(table.configurations),
@@ -103,7 +106,7 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
         "workers": arguments.workers,
         "limit": limit,
         "epochs": epochs,
-        "runs": runs,
+        "runs": {name: runs.get(name) or stored["runs"][name] for name in stored["runs"] | runs},
     }
 
 

@@ -39,7 +39,8 @@ def outline(architecture: Architecture, image_shape: ImageShape, classes: int) -
 
     Both have their shapes and take no memory (torch's device `meta`), however many they are.
     """
-    return _build(_Draw(architecture, [0], blank=True), image_shape, classes)
+    with torch.device("meta"):  # of the biases, too
+        return _build(_Draw(architecture, [0], blank=True), image_shape, classes)
 
 
 def _build(draw: "_Draw", image_shape: ImageShape, classes: int) -> Network:

@@ -87,6 +87,12 @@ class Observer(tune.Callback):
         self._scoreboard.end(number, outcome.state, counted)
         self._tracker.end_trial(number, outcome, trial_folder(self._store, number), on_front=False)
 
+    def on_lost_memory(self, number: int, reason: str) -> None:
+        """The driver's: a trial ended with Tune, for it ate the memory of its machine."""
+        outcome = Outcome(state="FAIL", reason=reason)
+        self._scoreboard.end(number, outcome.state, {})
+        self._tracker.end_trial(number, outcome, trial_folder(self._store, number), on_front=False)
+
     def on_step_end(self, **_: object) -> None:
         if self._tracker.failed:
             self._stop.because("the tracking store takes no records")

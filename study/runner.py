@@ -5,37 +5,29 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Final
 
-from ray import tune
 from rich.console import Console
 
 from study import environment, study_folder
 from study.data import Dataset, load_dataset
 from study.errors import UNWRITABLE, StudyError
 from study.grid import grid
-from study.halving import Halving
 from study.home import Home
-from study.ledger import Ledger, mend, point_of, rungs_of, state_of
-from study.observer import Observer
+from study.ledger import Ledger, mend, point_of, state_of
 from study.progress import Progress
-from study.ray_runtime import check_resources, ray_runtime, room_for_trials
+from study.ray_runtime import check_resources, ray_runtime
 from study.reader import check_free
 from study.reconcile import record_again, sweep
-from study.rung import rung_epochs
 from study.scoreboard import Scoreboard
 from study.search import StudySearcher, config_of
+from study.session import Session
 from study.space import check_space, known_metrics
 from study.spec import StudySpec
 from study.spending import trials_allowed
 from study.stop import Stop
 from study.study_clock import StudyClock
 from study.tracking import Tracker
-from study.trial import StudyTrainable
-
-_LOST_WORKERS: Final = 3  # how often a trial may lose its worker before it fails
-_TUNE: Final = "tune"  # Ray's own files while a study runs
+from study.tuning import fit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,37 +90,9 @@ def run(spec: StudySpec, home: Home | None = None, console: Console | None = Non
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Session:
-    """What belongs to one run of a study."""
-
-    spec: StudySpec
-    home: Home
-    dataset: Dataset
-    scoreboard: Scoreboard
-    progress: Progress
-    ledger: Ledger
-    searcher: StudySearcher
-    clock: StudyClock
-    stop: Stop
-
-    @property
-    def folder(self) -> Path:
-        return self.home.study_folder(self.spec.name)
-
-    @property
-    def store(self) -> Path:
-        """Where trials keep their checkpoints."""
-        return self.folder / "trials"
-
-    def over(self) -> str | None:
-        """Why the study is over for good, None if it can go on."""
-        return self.searcher.met() or self.clock.used_up()
-
-
 def _open(
     spec: StudySpec, home: Home, dataset: Dataset, scoreboard: Scoreboard, progress: Progress
-) -> _Session:
+) -> Session:
     """Stores the spec, and opens what the study has stored before."""
     folder = home.study_folder(spec.name)
     study_folder.store_spec(folder, spec)
@@ -143,10 +107,10 @@ def _open(
     shape, classes = dataset.image_shape, dataset.classes
     searcher = StudySearcher(spec, ledger, lambda network: known_metrics(network, shape, classes))
     clock = StudyClock(ledger, spec.budget.minutes)
-    return _Session(spec, home, dataset, scoreboard, progress, ledger, searcher, clock, Stop(clock))
+    return Session(spec, home, dataset, scoreboard, progress, ledger, searcher, clock, Stop(clock))
 
 
-def _go_on(session: _Session) -> None:
+def _go_on(session: Session) -> None:
     """Runs the trials that are left, from the first one of a new study on."""
     board, ledger = session.scoreboard, session.ledger
     tracker = Tracker(session.spec, session.home, ledger.identity)
@@ -162,11 +126,11 @@ def _go_on(session: _Session) -> None:
             install()
             record_again(ledger, board, tracker, session.store)
             if session.stop.reason is None:
-                _fit(session, tracker)
+                fit(session, tracker)
 
 
 @contextmanager
-def _recorded(session: _Session, tracker: Tracker) -> Iterator[None]:
+def _recorded(session: Session, tracker: Tracker) -> Iterator[None]:
     """Opens the tracker, and closes it with the status that the study really has."""
     tracker.start()
     status = "FAILED"
@@ -185,7 +149,7 @@ def _recorded(session: _Session, tracker: Tracker) -> Iterator[None]:
             tracker.close(status, session.scoreboard.summary())
             sweep(session.ledger, session.store)
         finally:
-            shutil.rmtree(session.folder / _TUNE, ignore_errors=True)
+            shutil.rmtree(session.tune_folder, ignore_errors=True)
 
 
 @contextmanager
@@ -200,54 +164,6 @@ def _written(home: Home) -> Iterator[None]:
             f"the home {home.folder} must be writable and have room, got: {error}; what is stored is "
             "intact, and the same command goes on when there is room"
         ) from error
-
-
-def _fit(session: _Session, tracker: Tracker) -> None:
-    """Has Ray Tune run what the searcher asks for."""
-    spec, dataset = session.spec, session.dataset
-    resources = {"cpu": spec.resources.cpus, "gpu": spec.resources.gpus}
-    trainable = tune.with_parameters(
-        StudyTrainable,
-        dataset_name=dataset.name,
-        classes=dataset.classes,
-        arrays=dataset.to_arrays(),
-        threads=max(1, int(spec.resources.cpus)),
-        use_gpu=spec.resources.gpus > 0,
-        rungs=rung_epochs(spec),
-        store=str(session.store),
-    )
-    observer = Observer(
-        tracker, session.scoreboard, session.progress, session.stop, store=session.store
-    )
-    session.searcher.heard = observer.on_infeasible
-    halving = Halving(spec)
-    for trial in session.ledger.trials():
-        for epoch, metrics in rungs_of(trial).items():
-            halving.enter(trial.number, epoch, metrics)
-    session.clock.start()
-    tune.Tuner(
-        tune.with_resources(trainable, resources),
-        tune_config=tune.TuneConfig(
-            search_alg=session.searcher,
-            scheduler=halving,
-            num_samples=-1,
-            max_concurrent_trials=spec.resources.concurrent_trials or room_for_trials(spec),
-            reuse_actors=True,
-            trial_name_creator=lambda trial: f"trial-{trial.config['number']}",
-            trial_dirname_creator=lambda trial: f"trial-{trial.config['number']}",
-        ),
-        run_config=tune.RunConfig(
-            name=_TUNE,
-            storage_path=str(session.folder),
-            callbacks=[observer],
-            stop=session.stop,
-            verbose=0,
-            failure_config=tune.FailureConfig(max_failures=_LOST_WORKERS),
-            # Trials write their own checkpoints, where they outlive Ray.
-            checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
-        ),
-    ).fit()
-    session.clock.note(at_once=True)
 
 
 def _headline(spec: StudySpec, dataset: Dataset, trials: int | None) -> str:

@@ -61,6 +61,7 @@ class StudySearcher(Searcher):
 
     `count` gives the metrics of an architecture that are known before training; `heard` is called
     for each trial that breaks a constraint by them, and `run_id` gives a trial's MLflow run.
+    `one_by_one`: only interrupted trials are handed out.
     """
 
     def __init__(
@@ -75,6 +76,7 @@ class StudySearcher(Searcher):
         self.heard: InfeasibleHeard = lambda *_: None
         self.run_id: Callable[[int], str | None] = lambda _: None
         self.stopped: str | None = None
+        self.one_by_one = False
         self._count = cache(count)
         self._ledger = ledger
         trials = ledger.trials()
@@ -108,7 +110,7 @@ class StudySearcher(Searcher):
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:  # type: ignore[override]  # FINISHED is a str
         number = self._next()
         if number is None:
-            over = self.met() is not None and not self._running
+            over = (self.one_by_one or self.met() is not None) and not self._running
             return str(Searcher.FINISHED) if over else None
         self._running[trial_id] = number
         self._spending.begin(number)
@@ -120,6 +122,8 @@ class StudySearcher(Searcher):
             return None
         if self._interrupted:
             return self._interrupted.popleft()
+        if self.one_by_one:
+            return None
         until = time.monotonic() + _ASK_FOR_S
         while self._spending.allows_another() and time.monotonic() < until:
             proposal = self._sampling.propose(self._ledger.asked)
@@ -162,6 +166,23 @@ class StudySearcher(Searcher):
                 f"with {', '.join(f'{name} = {value:,}' for name, value in counted.items())}"
             )
         return False
+
+    def break_off(self) -> list[int]:
+        """Takes the running trials back, to be handed out again; their numbers."""
+        lost = sorted(self._running.values())
+        self._running.clear()
+        self._interrupted.extendleft(reversed(lost))
+        return lost
+
+    def fail(self, number: int, reason: str) -> None:
+        """Ends a trial that was taken back, as failed."""
+        self._interrupted.remove(number)
+        attributes = {REASON: reason}
+        self._tell(
+            number,
+            Ending(state=TrialState.FAIL, values=None, violations={}, attributes=attributes),
+        )
+        self._spending.end(number, 0, None)
 
     def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
         metrics = last_metrics(result)

@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 from oracle import dense_weight, paper_parameters
 
 from models import FAMILIES, build, count_macs, count_parameters
+from models.building import outline
 from models.layers import ConvolutionLayer
 
 
@@ -80,6 +81,9 @@ def test_counts_equal_the_closed_formula_and_the_weights_that_connect(
         biases = sum(layer.bias[0].numel() for layer in network.layers)
         assert count_macs(network) == live
         assert count_parameters(network) == live + biases
+    outlined = outline(wanted, (1, 4, 5), classes)
+    assert count_parameters(outlined) == count_parameters(network)
+    assert count_macs(outlined) == count_macs(network)
 
 
 def test_controls_are_counted():
@@ -106,3 +110,15 @@ def test_a_convolution_uses_its_weights_at_every_position():
     positions = 4 * 4
     assert count_macs(network) == positions * 5 * 2 * 9 + 5 * positions * 3
     assert readout.weight.shape == (2, 3, 5 * positions)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_an_outline_counts_networks_that_no_memory_could_hold(family):
+    sizes = {"dendrites": 16, "somata": 10**8, "synapses": 16}
+    wanted = architecture(family, **sizes)
+    outlined = outline(wanted, (3, 32, 32), 10)
+    assert count_parameters(outlined) > 10**9
+    small = architecture(family, **sizes | {"somata": 5})
+    built = build(small, (3, 32, 32), 10, [0])
+    assert count_parameters(outline(small, (3, 32, 32), 10)) == count_parameters(built)
+    assert count_macs(outline(small, (3, 32, 32), 10)) == count_macs(built)

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from contextlib import closing, contextmanager, suppress
+from pathlib import Path
 
 import pytest
 import requests
@@ -299,3 +300,28 @@ def test_a_home_that_cannot_be_written_is_said_at_once(tmp_path):
     assert done.stderr.startswith("error: the home ")
     assert "must be writable and have room, got: " in done.stderr.replace("\n", " ")
     assert "Read-only file system" in done.stderr
+
+
+def test_a_trial_that_eats_the_memory_fails_and_the_others_do_not(study_command, tmp_path):
+    """Ray ends workers when a share of the memory is used: here, a little more than is used now."""
+    memory = dict(
+        line.split(":") for line in Path("/proc/meminfo").read_text().splitlines() if ":" in line
+    )
+    total, free = (int(memory[name].split()[0]) for name in ("MemTotal", "MemAvailable"))
+    threshold = (total - free + 2_500_000) / total
+    done = study_command(
+        *("run", "--name", "eater", "--home", tmp_path, "--trials", 4),
+        *("--set", "families=['mlp']", "--set", "sampler=grid", "--set", "budget.epochs=100"),
+        *("--set", "space.somata=[16,32,64,6000000]", "--set", "space.learning_rate=0.01"),
+        *("--set", "stopping.scheduler=none", "--set", "resources.concurrent_trials=2"),
+        RAY_memory_usage_threshold=str(threshold),
+        RAY_memory_monitor_refresh_ms="100",
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = {
+        record.architecture["somata"]: record
+        for record in results.records("eater", Home.find(tmp_path))
+    }
+    assert found[6_000_000].state == "FAIL"
+    assert found[6_000_000].reason.startswith("OutOfMemoryError: ")
+    assert {found[size].state for size in (16, 32, 64)} == {"COMPLETE"}

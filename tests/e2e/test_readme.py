@@ -12,7 +12,9 @@ import pytest
 from processes import ROOT, clean_environment
 
 import study
+from study.rung import rung_epochs
 from study.spec_file import read_toml
+from study.spending import DEFAULT_TRIALS
 
 pytestmark = pytest.mark.slow
 
@@ -101,7 +103,7 @@ def test_every_spec_in_it_is_valid_and_one_has_every_key(tmp_path):
         spec = study.StudySpec.from_toml(tmp_path / "spec.toml")
     given, known = read_toml(tmp_path / "spec.toml", []), spec.to_dict()
     assert given.keys() == known.keys()
-    for section in ("space", "budget", "resources"):
+    for section in ("space", "budget", "stopping", "resources"):
         assert given[section].keys() == known[section].keys()
     assert given["dataset"].keys() | {"path"} == known["dataset"].keys()
 
@@ -115,7 +117,9 @@ def test_what_it_says_are_defaults_are(tmp_path):
     assert written.space == default.space
     assert written.objectives == default.objectives
     assert (written.replicates, written.sampler) == (default.replicates, default.sampler)
-    assert (written.budget.trials, written.budget.epochs) == (30, 15)
+    assert (written.budget.trials, written.budget.epochs) == (DEFAULT_TRIALS, 15)
+    assert written.stopping.scheduler == default.stopping.scheduler
+    assert rung_epochs(written) == rung_epochs(default)
 
 
 def test_its_commands_and_files_exist():

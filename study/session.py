@@ -1,0 +1,47 @@
+"""What belongs to one run of a study: its parts, and where it keeps what."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from study.data import Dataset
+from study.home import Home
+from study.ledger import Ledger
+from study.progress import Progress
+from study.scoreboard import Scoreboard
+from study.search import StudySearcher
+from study.spec import StudySpec
+from study.stop import Stop
+from study.study_clock import StudyClock
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """The parts of one run of a study."""
+
+    spec: StudySpec
+    home: Home
+    dataset: Dataset
+    scoreboard: Scoreboard
+    progress: Progress
+    ledger: Ledger
+    searcher: StudySearcher
+    clock: StudyClock
+    stop: Stop
+
+    @property
+    def folder(self) -> Path:
+        return self.home.study_folder(self.spec.name)
+
+    @property
+    def store(self) -> Path:
+        """Where trials keep their checkpoints."""
+        return self.folder / "trials"
+
+    @property
+    def tune_folder(self) -> Path:
+        """Ray's own files while the study runs."""
+        return self.folder / "tune"
+
+    def over(self) -> str | None:
+        """Why the study is over for good, None if it can go on."""
+        return self.searcher.met() or self.clock.used_up()

@@ -1,0 +1,95 @@
+"""Has Ray Tune run what the searcher asks for, also when a trial eats the memory of its machine."""
+
+from typing import Any, Final
+
+from ray import tune
+from ray.exceptions import OutOfMemoryError
+
+from study.halving import Halving
+from study.ledger import rungs_of
+from study.observer import Observer
+from study.ray_runtime import room_for_trials
+from study.rung import rung_epochs
+from study.session import Session
+from study.tracking import Tracker
+from study.trial import StudyTrainable
+
+_LOST_WORKERS: Final = 3  # how often a trial may lose its worker before it fails
+
+
+def fit(session: Session, tracker: Tracker) -> None:
+    """Runs trials until the budget is met or the study is stopped.
+
+    Where memory runs out, Ray ends a worker, and Tune with it. If one trial ran, it has failed; of
+    several it is not said which was the one, so they go on one by one, and then the others.
+    """
+    observer = Observer(
+        tracker, session.scoreboard, session.progress, session.stop, store=session.store
+    )
+    session.searcher.heard = observer.on_infeasible
+    halving = Halving(session.spec)
+    for trial in session.ledger.trials():
+        for epoch, metrics in rungs_of(trial).items():
+            halving.enter(trial.number, epoch, metrics)
+    session.clock.start()
+    again = True
+    while again and session.stop.reason is None:
+        alone = session.searcher.one_by_one
+        try:
+            _tuner(session, halving, observer).fit()
+            again, session.searcher.one_by_one = alone, False
+        except RuntimeError as error:
+            # Tune knows two ways in which a worker can end, and this is neither.
+            if not isinstance(error.__cause__, OutOfMemoryError):
+                raise
+            reason = f"OutOfMemoryError: {str(error.__cause__).splitlines()[0]}"
+            _after_lost_memory(session, observer, reason)
+    session.clock.note(at_once=True)
+
+
+def _after_lost_memory(session: Session, observer: Observer, reason: str) -> None:
+    lost = session.searcher.break_off()
+    session.progress.say(f"memory ran out while {len(lost)} trials ran: {reason}")
+    if len(lost) == 1:
+        session.searcher.fail(lost[0], reason)
+        observer.on_lost_memory(lost[0], reason)
+    else:
+        session.searcher.one_by_one = True
+
+
+def _tuner(session: Session, halving: Halving, observer: Observer) -> tune.Tuner:
+    spec, dataset = session.spec, session.dataset
+    resources: dict[str, Any] = {"cpu": spec.resources.cpus, "gpu": spec.resources.gpus}
+    trainable = tune.with_parameters(
+        StudyTrainable,
+        dataset_name=dataset.name,
+        classes=dataset.classes,
+        arrays=dataset.to_arrays(),
+        threads=max(1, int(spec.resources.cpus)),
+        use_gpu=spec.resources.gpus > 0,
+        rungs=rung_epochs(spec),
+        store=str(session.store),
+    )
+    concurrent = spec.resources.concurrent_trials or room_for_trials(spec)
+    return tune.Tuner(
+        tune.with_resources(trainable, resources),
+        tune_config=tune.TuneConfig(
+            search_alg=session.searcher,
+            scheduler=halving,
+            num_samples=-1,
+            max_concurrent_trials=1 if session.searcher.one_by_one else concurrent,
+            reuse_actors=True,
+            trial_name_creator=lambda trial: f"trial-{trial.config['number']}",
+            trial_dirname_creator=lambda trial: f"trial-{trial.config['number']}",
+        ),
+        run_config=tune.RunConfig(
+            name=session.tune_folder.name,
+            storage_path=str(session.folder),
+            callbacks=[observer],
+            stop=session.stop,
+            verbose=0,
+            failure_config=tune.FailureConfig(max_failures=_LOST_WORKERS),
+            # Trials write their own checkpoints, where they outlive Ray.
+            checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
+        ),
+    )
