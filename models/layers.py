@@ -33,12 +33,13 @@ class SparseLayer(nn.Module):
         self.weight = nn.Parameter(weight)
         self.bias = nn.Parameter(torch.zeros(len(weight), units, 1))
         # The replicates are one block-diagonal matrix: replicate r reads from row r x inputs on.
-        columns = [read + r * inputs for r, (read, _) in enumerate(connections)]
-        ends = [offsets[1:] + r * weight.shape[1] for r, (_, offsets) in enumerate(connections)]
+        (first, offsets), *others = connections
+        columns = [first, *(read + (r + 1) * inputs for r, (read, _) in enumerate(others))]
+        ends = [one[1:] + (r + 1) * weight.shape[1] for r, (_, one) in enumerate(others)]
         self.columns: Tensor
         self.offsets: Tensor
-        self.register_buffer("columns", torch.cat(columns))
-        self.register_buffer("offsets", functional.pad(torch.cat(ends), (1, 0)))
+        self.register_buffer("columns", torch.cat(columns) if others else first)
+        self.register_buffer("offsets", torch.cat([offsets, *ends]) if others else offsets)
         self._pattern: Pattern | None = None
         self._transposed: tuple[Pattern, Tensor] | None = None
 

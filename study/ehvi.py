@@ -23,6 +23,7 @@ Params = Mapping[str, Any]
 Counted = Callable[[Params], Mapping[str, float]]
 
 _NEAR: Final = 4  # so many candidates are looked at again for each that is chosen
+_ONE_BY_ONE: Final = 16  # beyond these, the expectation before any was chosen decides
 _LEAST_COMPLETE: Final = 4  # trials, before there is a front to improve
 
 
@@ -97,14 +98,17 @@ class ExpectedImprovement:
         samples = normals(max(1, len(self._learned)))[:, self._columns()]
         feasible = self._probability_feasible(rows, counts)
         gains = improvement.expected(costs, deviations, samples) * feasible
+        gains_at_first = gains
         chosen = [int(np.argmax(gains))]
-        near = np.argsort(-gains, kind="stable")[: _NEAR * count]
-        while len(chosen) < min(count, len(candidates)):
+        near = np.argsort(-gains, kind="stable")[: _NEAR * min(count, _ONE_BY_ONE)]
+        while len(chosen) < min(count, _ONE_BY_ONE, len(candidates)):
             improvement.believe(costs[chosen[-1]])
             gains = improvement.expected(costs[near], deviations[near], samples) * feasible[near]
             gains[np.isin(near, chosen)] = -1.0
             chosen.append(int(near[np.argmax(gains)]))
-        return chosen
+        order = np.argsort(-gains_at_first, kind="stable").tolist()
+        others = [index for index in order if index not in chosen]
+        return chosen + others[: count - len(chosen)]
 
     def _fit(self) -> None:
         before_end: list[tuple[Array, Mapping[str, float]]] = []

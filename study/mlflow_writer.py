@@ -16,6 +16,7 @@ from study.home import Home
 from study.reader import all_runs, client
 from study.spec import StudySpec
 
+_CONSTANT: Final = frozenset({"trainable_parameters", "macs", "threads"})
 _METRICS_A_REQUEST: Final = 800  # MLflow's limit is 1,000 entities, parameters and tags included
 
 
@@ -69,7 +70,8 @@ class MlflowWriter:
             elif layout.NUMBER_TAG in tags:
                 number = int(tags[layout.NUMBER_TAG])
                 self.run_ids[number] = run.info.run_id
-                self._last_epoch[number] = int(run.data.metrics.get("epochs", -1))
+                if "epochs" in run.data.metrics:
+                    self._last_epoch[number] = int(run.data.metrics["epochs"])
                 self.states[number] = tags[layout.STATE_TAG]
 
     def _open_parent(self) -> None:
@@ -123,7 +125,10 @@ class MlflowWriter:
         A trial that goes on reports all its epochs again, and gives the same numbers.
         """
         if epoch > self._last_epoch.get(number, -1):
-            self._add(self.run_ids[number], epoch, timestamp, metrics)
+            # What never changes is written once: every value of a metric is a row in a table.
+            known = number in self._last_epoch
+            news = {name: metrics[name] for name in metrics if not (known and name in _CONSTANT)}
+            self._add(self.run_ids[number], epoch, timestamp, news)
             self._last_epoch[number] = epoch
 
     def end_trial(self, number: int, state: str, reason: str | None, network: Path | None) -> None:

@@ -39,16 +39,39 @@ def keep_best(
     if not points:
         return []
     costs = np.array([_costs(point, objectives) for point in points])
-    maximise = [direction == "maximize" for direction in objectives.values()]
-    ranks = moocore.pareto_rank(_array(points), maximise=maximise)
-    ranks -= ranks.min()
+    ranks = _ranks(points, objectives)
     kept = ranks == 0
     for rank in range(1, int(ranks.max()) + 1):
         room = count - len(np.unique(costs[kept], axis=0))
         if room <= 0:
             break
-        kept |= _spread(costs, kept, ranks == rank, room)
+        offered = ranks == rank
+        kept |= offered if offered.sum() <= room else _spread(costs, kept, offered, room)
     return [bool(flag) for flag in kept]
+
+
+def is_kept(
+    point: Point, others: Sequence[Point], objectives: Mapping[str, Direction], count: int
+) -> bool:
+    """Whether `keep_best` keeps a point among all; cheaper, for mostly its rank decides."""
+    points = [point, *others]
+    ranks = _ranks(points, objectives)
+    rank = ranks[0]
+    if rank == 0:
+        return True
+    better = np.flatnonzero(ranks < rank)
+    if len(better) >= count and len({tuple(points[index]) for index in better}) >= count:
+        return False
+    if len(np.flatnonzero(ranks <= rank)) <= count:
+        return True
+    return keep_best(points, objectives, count)[0]
+
+
+def _ranks(points: Sequence[Point], objectives: Mapping[str, Direction]) -> NDArray[np.int64]:
+    maximise = [direction == "maximize" for direction in objectives.values()]
+    ranks: NDArray[np.int64] = moocore.pareto_rank(_array(points), maximise=maximise)
+    ranks -= ranks.min()
+    return ranks
 
 
 def _spread(
@@ -58,14 +81,16 @@ def _spread(
     spread = np.ptp(costs, axis=0)
     scaled = (costs - costs.min(axis=0)) / np.where(spread > 0, spread, 1.0)
     # Sorted, so that of equally far points the choice does not depend on their order.
-    candidates = np.unique(scaled[offered], axis=0)
-    chosen = np.zeros_like(kept)
+    candidates, place = np.unique(scaled[offered], axis=0, return_inverse=True)
+    picked = np.zeros(len(candidates), dtype=bool)
     distances = _distances(candidates, scaled[kept]).min(axis=1)
     for _ in range(min(room, len(candidates))):
-        farthest = candidates[int(np.argmax(distances))]
-        chosen |= offered & (scaled == farthest).all(axis=1)
-        distances = np.minimum(distances, _distances(candidates, farthest[None])[:, 0])
-        distances[int(np.flatnonzero((candidates == farthest).all(axis=1))[0])] = -1.0
+        farthest = int(np.argmax(distances))
+        picked[farthest] = True
+        distances = np.minimum(distances, _distances(candidates, candidates[[farthest]])[:, 0])
+        distances[picked] = -1.0
+    chosen = np.zeros_like(kept)
+    chosen[offered] = picked[place]
     return chosen
 
 

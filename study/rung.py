@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Final, final
 
 from study.metrics import Direction
-from study.pareto import Point, keep_best
+from study.pareto import Point, is_kept, keep_best
 from study.spec import StudySpec
 
 _GRACE: Final = 5  # one part in so many of a trial's epochs is the grace
@@ -69,9 +69,8 @@ class Rung:
         return math.ceil(len(self._points) / self.reduction_factor)
 
     def _keeps(self, number: int, values: Point) -> bool:
-        points = self._points | {number: values}
-        flags = keep_best(list(points.values()), self.objectives, self._quota)
-        return flags[list(points).index(number)]
+        others = [point for other, point in self._points.items() if other != number]
+        return is_kept(values, others, self.objectives, self._quota)
 
     def _better(self, values: Point, errors: Point) -> Point:
         signs = [1 if direction == "maximize" else -1 for direction in self.objectives.values()]

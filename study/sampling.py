@@ -35,7 +35,7 @@ _DRAWS: Final = 300
 _RANDOM_FIRST: Final = 10  # trials that are drawn evenly before the improvement is expected of any
 _NEIGHBOURS: Final = 100  # candidates that differ in a setting or two from one on the front
 _SHARE: Final = 5  # ranking takes at most one part in so many of the time between two asks
-_MOST_AT_ONCE: Final = 32
+_MOST_AT_ONCE: Final = 200
 
 SAMPLERS: Final[dict[str, Callable[[int], optuna.samplers.BaseSampler]]] = {
     "tpe": lambda seed: optuna.samplers.TPESampler(seed=seed, multivariate=True, group=True),

@@ -36,7 +36,7 @@ class Scoreboard:
         self._labels[number] = label
         if point is not None:
             self._points[number] = point
-            self._rank()
+            self._rank(number)
 
     def begin(self, number: int, label: str) -> None:
         """A trial starts."""
@@ -53,7 +53,7 @@ class Scoreboard:
         broken = violations(self.spec.constraints, metrics)
         if state == "COMPLETE" and all(violation <= 0 for violation in broken.values()):
             self._points[number] = [metrics[name] for name in self.spec.objectives]
-            self._rank()
+            self._rank(number)
         self.last = f"trial {number} {state} {self._labels[number]}{self._describe(number)}"
         return {changed: changed in self.front for changed in before ^ self.front}
 
@@ -96,11 +96,13 @@ class Scoreboard:
             ],
         }
 
-    def _rank(self) -> None:
-        points = list(self._points.values())
+    def _rank(self, number: int) -> None:
+        """Ranks a new point against the front: whoever is dominated once is so for ever."""
+        numbers = [*sorted(self.front), number]
+        points = [self._points[one] for one in numbers]
         kept = on_front(points, self.spec.objectives)
-        self.front = {number for number, keep in zip(self._points, kept, strict=True) if keep}
-        front_points = [self._points[number] for number in self.front]
+        self.front = {one for one, keep in zip(numbers, kept, strict=True) if keep}
+        front_points = [self._points[one] for one in self.front]
         self.hypervolume = hypervolume(front_points, self.spec.objectives)
 
     def _describe(self, number: int) -> str:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from study.pareto import keep_best, on_front
+from study.pareto import is_kept, keep_best, on_front
 from study.rung import Rung, rung_epochs
 from study.spec import StudySpec
 
@@ -44,6 +44,14 @@ def test_no_member_of_the_front_is_stopped_at_a_full_rung(entries):
     for number in front:
         full = rung(entries)
         assert full.enter(number, metrics(*entries[number]))
+
+
+@given(points, st.integers(1, 20))
+def test_one_trial_is_judged_as_all_together_are(entries, count):
+    flags = keep_best(entries, OBJECTIVES, count)
+    for place, point in enumerate(entries):
+        others = entries[:place] + entries[place + 1 :]
+        assert is_kept(point, others, OBJECTIVES, count) is flags[place]
 
 
 @given(points, st.sampled_from([2, 3, 4.5]))

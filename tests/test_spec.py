@@ -20,7 +20,7 @@ def test_three_lines_are_a_whole_spec(tmp_path):
     spec = StudySpec.from_toml(path)
     assert spec.dataset.name == "digits"
     assert spec.objectives == {"val_accuracy": "maximize", "trainable_parameters": "minimize"}
-    assert (spec.replicates, spec.seed, spec.sampler, spec.keep) == (3, 0, "tpe", "best")
+    assert (spec.replicates, spec.seed, spec.sampler, spec.keep) == (3, 0, "ehvi", "best")
     assert (spec.budget.trials, spec.budget.epochs, spec.budget.minutes) == (None, 15, None)
     assert (spec.resources.cpus, spec.resources.gpus) == (1, 0)
 
