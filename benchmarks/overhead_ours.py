@@ -15,7 +15,7 @@ from overhead_trial import EPOCHS, EveryEpoch, NullTrainable
 from ray import tune
 from rich.console import Console
 
-from study import StudySpec, runner
+from study import StudySpec, runner, tuning
 from study.halving import Halving
 from study.home import Home
 from study.ledger import Ledger
@@ -129,7 +129,7 @@ def measure(trials: int, sampler: str, scheduler: str, *, every_epoch: bool) -> 
     times = Times()
     times.attach()
     trainable: type[tune.Trainable] = EveryEpoch if every_epoch else NullTrainable
-    runner.StudyTrainable = trainable  # type: ignore[assignment,misc]
+    tuning.StudyTrainable = trainable  # type: ignore[assignment,misc]
     with tempfile.TemporaryDirectory() as folder:
         home = Home(folder=Home.find(folder).folder, tracking_uri=f"sqlite:///{folder}/mlflow.db")
         summary = runner.run(spec(trials, sampler, scheduler), home, Console(file=io.StringIO()))

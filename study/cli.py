@@ -270,8 +270,12 @@ def _print_records(
     console = _console()
     console.print(tables.trial_table(found, title) if found else f"{title}: none")
     for record in found:
-        if record.reason is not None:
+        if record.state == "FAIL":
             _say(console, f"trial {record.trial} failed: {record.reason}")
+    infeasible = [record for record in found if record.state == "INFEASIBLE"]
+    if infeasible:
+        reasons = "; ".join(sorted({record.reason or "" for record in infeasible}))
+        _say(console, f"{len(infeasible)} trials were not trained: {reasons}")
 
 
 def _print_json(value: object) -> None:

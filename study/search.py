@@ -120,8 +120,11 @@ class StudySearcher(Searcher):
         """The number of the next trial to train; None if there is none now."""
         if self.met() is not None:
             return None
-        if self._interrupted:
-            return self._interrupted.popleft()
+        while self._interrupted:
+            number = self._interrupted.popleft()
+            # It may have been broken off before its network was counted.
+            if self._feasible(number):
+                return number
         if self.one_by_one:
             return None
         until = time.monotonic() + _ASK_FOR_S
@@ -215,7 +218,7 @@ class StudySearcher(Searcher):
             values = [metrics[name] for name in self.spec.objectives]
             self._sampling.see(number, metrics)
             broken = violations(self.spec.constraints, metrics)
-        elif outcome.state == "PRUNED":
+        elif outcome.state == "PRUNED" and metrics:
             self._note_rung(number, metrics)
         self._tell(
             number,

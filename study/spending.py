@@ -36,10 +36,12 @@ class Spending:
         self._epochs_of_running[number] = epochs
 
     def end(self, number: int, epochs: int, point: Point | None) -> None:
-        """A trial ended after so many epochs; `point` are its objectives if it is on a par."""
-        self._epochs_of_running.pop(number, None)
+        """A trial ended after so many epochs, or those that it reported if they are more.
+
+        `point` are its objectives if it is complete and keeps the constraints.
+        """
         self._ended += 1
-        self._epochs_of_ended += epochs
+        self._epochs_of_ended += max(epochs, self._epochs_of_running.pop(number, 0))
         self._standstill += 1
         if point is None:
             return

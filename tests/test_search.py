@@ -8,7 +8,7 @@ from optuna.trial import TrialState
 
 from study.errors import BadInputError
 from study.ledger import Ledger, mend, point_of, rungs_of, state_of
-from study.sampling import SAMPLERS
+from study.sampling import SAMPLERS, Sampling
 from study.search import StudySearcher
 from study.space import known_metrics
 from study.spec import StudySpec
@@ -189,6 +189,15 @@ def test_an_interrupted_trial_is_asked_again_under_its_number_with_its_settings(
     numbers = [again.suggest(f"new-{number}")["number"] for number in (2, 3)]
     assert numbers == [2, 3]
     assert again.suggest("new-4") is None
+
+
+def test_a_trial_broken_off_before_it_was_counted_is_not_trained(tmp_path):
+    wanted = spec(constraints=["trainable_parameters <= 10"])
+    Ledger(wanted, tmp_path / "journal").ask(
+        Sampling(wanted, 0, lambda _: {}).propose(0)  # and killed here
+    )
+    assert searcher(wanted, tmp_path).suggest("0") is None
+    assert {state_of(trial) for trial in trials(wanted, tmp_path)} == {"INFEASIBLE"}
 
 
 def test_a_continued_study_does_not_repeat_its_first_draws(tmp_path):

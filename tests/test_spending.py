@@ -54,6 +54,17 @@ def test_the_budget_of_epochs_is_never_exceeded():
     assert spent.met() == "31 of 35 epochs are trained"
 
 
+def test_the_epochs_of_a_trial_that_failed_are_spent():
+    spent = Spending(spec(epochs=10, total_epochs=20))
+    spent.begin(0)
+    spent.report(0, 7)
+    spent.end(0, 0, None)
+    assert spent.allows_another()
+    spent.begin(1)
+    spent.end(1, 10, None)
+    assert spent.met() == "17 of 20 epochs are trained"
+
+
 def test_a_hypervolume_that_does_not_grow_ends_the_study():
     spent = Spending(spec(stagnation=3))
     for number, accuracy in enumerate((0.5, 0.6, 0.59, 0.60001)):

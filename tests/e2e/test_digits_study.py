@@ -9,7 +9,7 @@ from processes import BIN, ROOT, clean_environment, trial_runs
 
 import study
 from models import load_network
-from study import Home
+from study import Home, results
 
 pytestmark = pytest.mark.slow
 
@@ -174,3 +174,39 @@ def test_a_study_in_which_every_trial_fails_says_why(study_command, tmp_path):
     assert study.best_configs("bad", home=home) == []
     said = study_command("trials", "bad", "--home", tmp_path).stdout
     assert "trial 1 failed: NonFiniteLossError" in said
+
+
+def test_constraints_stopping_and_a_budget_of_epochs_in_one_study(study_command, tmp_path):
+    """The defaults, as a user has them: trials that cost nothing, that end early, and a front."""
+    done = study_command(
+        *("run", "--name", "bound", "--home", tmp_path, "--set", "budget.total_epochs=150"),
+        *("--set", 'constraints=["trainable_parameters <= 3000", "val_accuracy >= 0.5"]'),
+        *("--set", "budget.epochs=10", "--trials", 60),
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    home = Home.find(tmp_path)
+    found = results.records("bound", home)
+    states = {record.state for record in found}
+    assert (
+        {"COMPLETE", "PRUNED", "INFEASIBLE"}
+        <= states
+        <= {*("COMPLETE", "PRUNED", "INFEASIBLE", "FAIL")}
+    )
+    for record in found:
+        if record.state == "INFEASIBLE":
+            assert record.trainable_parameters > 3000
+            assert (record.epochs, record.val_accuracy) == (0, None)
+            assert record.reason == "it breaks trainable_parameters <= 3000"
+        else:
+            assert record.trainable_parameters <= 3000
+        if record.state == "PRUNED":
+            assert record.epochs in (2, 4, 8)
+        if record.on_front:
+            assert record.state == "COMPLETE"
+            assert record.val_accuracy >= 0.5
+    spent = sum(record.epochs for record in found)
+    assert 140 < spent <= 150
+    status = study.status("bound", home)
+    assert status.run_status == "FINISHED"
+    said = study_command("trials", "bound", "--home", tmp_path).stdout
+    assert "trials were not trained: it breaks trainable_parameters <= 3000" in said

@@ -1,6 +1,7 @@
 """The README's snippets, run in the order in which a reader meets them."""
 
 import json
+import math
 import re
 import shutil
 import signal
@@ -8,8 +9,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from processes import ROOT, clean_environment
+from search_summary import interval, needed_epochs
 
 import study
 from study.rung import rung_epochs
@@ -193,3 +196,26 @@ def test_the_options_in_the_docs_are_worth_what_was_measured():
         columns = [shown.get(family, "") for family in ("dann-lrf", "dann-r")]
         assert f"| {said} | {columns[0]} | {columns[1]} |" in text
     names_machine(text, result["machine"])
+
+
+def test_its_searches_are_the_committed_result():
+    result = result_of("search")
+    page = (ROOT / "docs/search.md").read_text()
+    rows = {}
+    for name, runs in result["runs"].items():
+        needed = needed_epochs(runs, "epochs_to_goal")
+        low, high = interval(needed)
+        median = float(np.median(needed))
+        share = f"{median / result['table']['all_epochs']:.1%}" if math.isfinite(median) else ""
+        never = sum(map(math.isinf, needed))
+        rows[name] = (
+            f"| {name} | {epochs(median)} | {epochs(low)} to {epochs(high)} | {share} | {never} |"
+        )
+    assert all(row in page for row in rows.values())
+    shown = ("ours", "nsga2 (20)", "random", "tpe", "tpe+asha", "moasha")
+    assert all(rows[name] in README for name in shown)
+    names_machine(page, result["machine"])
+
+
+def epochs(count):
+    return f"{count:,.0f}" if math.isfinite(count) else "never"
