@@ -219,3 +219,28 @@ def test_its_searches_are_the_committed_result():
 
 def epochs(count):
     return f"{count:,.0f}" if math.isfinite(count) else "never"
+
+
+def test_what_the_machinery_costs_is_the_committed_result():
+    result = result_of("overhead")
+    raw = result["trial"]["raw"]["ms"]
+    shown = {
+        "raw Ray Tune": "raw",
+        "Ray Tune with its own Optuna and MLflow": "stock",
+        "ours, sampler random": "random none every",
+        "ours, sampler ehvi": "ehvi none every",
+        "ours, sampler ehvi, halving": "ehvi pareto rung",
+    }
+    for said, kind in shown.items():
+        cost = result["trial"][kind]["ms"]
+        assert f"| {said} | {cost:.1f} | {cost / raw:.1f}x |" in README
+    for one in result["growth"].values():
+        first, last = (window["ms"] for window in one["growth"].values())
+        assert f"{last / first:.1f} times what it does at 100" in README
+    marks = result["decision"]["ehvi"]["marks"]
+    ask, report, tell = (
+        f"{marks['10000'][kind]['median'] / 1000:.1f}" for kind in ("ask", "report", "tell")
+    )
+    assert f"{ask} ms to ask, {report} ms to rank a report and {tell} ms to tell" in README
+    assert f"{marks['1000']['memory_mb']:.0f} MiB at 1,000" in README
+    assert f"to {marks['10000']['memory_mb']:.0f} MiB" in README
