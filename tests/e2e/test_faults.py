@@ -112,7 +112,7 @@ def run_and_kill(home, arguments, life):
                 for line in driver.stdout:
                     if " running | " in line:
                         break
-                time.sleep(moments.uniform(0, life / 10))
+                time.sleep(moments.uniform(0, life / 6))
             if driver.poll() is not None:
                 assert driver.returncode == 0
                 return ended
