@@ -79,11 +79,11 @@ class Spending:
 
 
 def trials_allowed(spec: StudySpec, grid_size: int | None = None) -> int | None:
-    """How many trials may end; None if another limit ends the study."""
+    """How many trials may end; None if another limit ends the study, or a grid of unknown size."""
     budget = spec.budget
     if budget.trials is not None:
         return budget.trials if grid_size is None else min(budget.trials, grid_size)
-    if grid_size is not None:
+    if spec.sampler == "grid":
         return grid_size
     limited = (budget.total_epochs, budget.minutes, budget.stagnation)
     return DEFAULT_TRIALS if all(limit is None for limit in limited) else None

@@ -4,9 +4,9 @@ from study.spec import StudySpec
 from study.spending import Spending, trials_allowed
 
 
-def spec(**budget):
-    table = {"name": "a", "dataset": "digits", "families": ["vann"]}
-    return StudySpec.from_dict(table | {"budget": budget})
+def spec(sampler="random", **budget):
+    table = {"name": "a", "dataset": "digits", "families": ["vann"], "sampler": sampler}
+    return StudySpec.from_dict(table | {"budget": budget, "space": {"learning_rate": 0.01}})
 
 
 @pytest.mark.parametrize(
@@ -23,7 +23,13 @@ def spec(**budget):
     ],
 )
 def test_how_many_trials_there_may_be(budget, grid_size, expected):
-    assert trials_allowed(spec(**budget), grid_size) == expected
+    sampler = "random" if grid_size is None else "grid"
+    assert trials_allowed(spec(sampler, **budget), grid_size) == expected
+
+
+def test_of_a_grid_of_unknown_size_no_default_is_told():
+    assert trials_allowed(spec("grid")) is None
+    assert trials_allowed(spec("grid", trials=9)) == 9
 
 
 def test_running_trials_count_against_the_budget_of_trials():
