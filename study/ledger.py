@@ -67,7 +67,10 @@ class _WholeLines(JournalFileBackend):
 
 @final
 class Ledger:
-    """The stored search of a spec, new or as it was left."""
+    """The stored search of a spec, new or as it was left.
+
+    Raises BadInputError, and writes nothing, if another version made it.
+    """
 
     def __init__(self, spec: StudySpec, journal: Path) -> None:
         self._storage = JournalStorage(_WholeLines(str(journal)))
@@ -143,6 +146,19 @@ class Ledger:
 
     def _id(self, number: int) -> int:
         return self._storage.get_trial_id_from_study_id_trial_number(self._study_id, number)
+
+
+def stored_identity(journal: Path) -> str | None:
+    """The identity of the search in a journal, None if there is none yet.
+
+    Writes nothing: another driver may have the journal. Raises BadInputError like `Ledger`.
+    """
+    if not journal.exists():
+        return None
+    storage = JournalStorage(JournalFileBackend(str(journal)))
+    _check_layout(storage, journal)
+    found = [study.user_attrs.get(_IDENTITY) for study in storage.get_all_studies()]
+    return found[0] if found else None
 
 
 def rungs_of(trial: FrozenTrial) -> dict[int, dict[str, float]]:

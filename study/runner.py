@@ -13,7 +13,7 @@ from study.data import Dataset, load_dataset
 from study.errors import UNWRITABLE, StudyError
 from study.grid import grid
 from study.home import Home
-from study.ledger import Ledger, mend, point_of, state_of
+from study.ledger import Ledger, mend, point_of, state_of, stored_identity
 from study.progress import Progress
 from study.ray_runtime import check_resources, ray_runtime
 from study.reader import check_free
@@ -66,8 +66,7 @@ def run(spec: StudySpec, home: Home | None = None, console: Console | None = Non
     study_folder.check_continues(folder, spec)
     journal = study_folder.journal(folder)
     with _written(home):
-        known = Ledger(spec, journal).identity if journal.exists() else None
-        check_free(spec.name, home, known)
+        check_free(spec.name, home, stored_identity(journal))
         scoreboard = Scoreboard(spec, trials_allowed(spec, grid_size))
         progress = Progress(scoreboard, console or Console())
         with study_folder.only_driver(folder), progress:

@@ -7,7 +7,7 @@ import pytest
 from optuna.trial import TrialState
 
 from study.errors import BadInputError
-from study.ledger import Ledger, mend, point_of, rungs_of, state_of
+from study.ledger import Ledger, mend, point_of, rungs_of, state_of, stored_identity
 from study.sampling import SAMPLERS, Sampling
 from study.search import StudySearcher
 from study.space import known_metrics
@@ -265,6 +265,16 @@ def test_a_journal_whose_last_line_was_cut_loses_that_line_alone(tmp_path):
     assert trials(wanted, tmp_path)[:1] == before
 
 
+def test_asking_a_journal_for_its_identity_leaves_it_as_it_is(tmp_path):
+    journal = tmp_path / "journal"
+    assert stored_identity(journal) is None
+    assert not journal.exists()
+    identity = Ledger(spec(), journal).identity
+    before = journal.read_bytes()
+    assert stored_identity(journal) == identity
+    assert journal.read_bytes() == before
+
+
 def test_a_journal_of_another_layout_is_refused_and_left_as_it_is(tmp_path):
     wanted = spec()
     Ledger(wanted, tmp_path / "journal")
@@ -275,4 +285,6 @@ def test_a_journal_of_another_layout_is_refused_and_left_as_it_is(tmp_path):
         journal.write_text(text)
         with pytest.raises(BadInputError, match=f"must be of layout 2, got layout {layout}"):
             Ledger(wanted, journal)
+        with pytest.raises(BadInputError, match=f"must be of layout 2, got layout {layout}"):
+            stored_identity(journal)
         assert journal.read_text() == text
