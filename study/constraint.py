@@ -8,6 +8,7 @@ import math
 import operator
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from study.metrics import METRICS
@@ -81,6 +82,7 @@ def violations(
     }
 
 
+@lru_cache(maxsize=256)  # every trial of a study is judged by the same few texts
 def _sides(text: str) -> tuple[ast.expr, bool, ast.expr]:
     """The left side, whether it may be at most the right one, and the right side."""
     form = (

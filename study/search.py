@@ -16,7 +16,7 @@ from optuna.trial import TrialState
 from ray.tune.search import Searcher
 
 from models.architecture import Architecture
-from study.constraint import Constraint, violations
+from study.constraint import violations
 from study.ledger import (
     METRICS,
     REASON,
@@ -108,23 +108,24 @@ class StudySearcher(Searcher):
         return self._spending.met() or self.stopped
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:  # type: ignore[override]  # FINISHED is a str
-        number = self._next()
-        if number is None:
+        config = self._next()
+        if config is None:
             over = (self.one_by_one or self.met() is not None) and not self._running
             return str(Searcher.FINISHED) if over else None
-        self._running[trial_id] = number
-        self._spending.begin(number)
-        return self._config(number).to_dict()
+        self._running[trial_id] = config.number
+        self._spending.begin(config.number)
+        return config.to_dict()
 
-    def _next(self) -> int | None:
-        """The number of the next trial to train; None if there is none now."""
+    def _next(self) -> TrialConfig | None:
+        """The next trial to train; None if there is none now."""
         if self.met() is not None:
             return None
         while self._interrupted:
             number = self._interrupted.popleft()
+            config = config_of(self.spec, self._ledger.trials()[number].params, number)
             # It may have been broken off before its network was counted.
-            if self._feasible(number):
-                return number
+            if self._feasible(config):
+                return config
         if self.one_by_one:
             return None
         until = time.monotonic() + _ASK_FOR_S
@@ -133,22 +134,18 @@ class StudySearcher(Searcher):
             if proposal is None:
                 self.stopped = "every configuration of the space was tried"
                 return None
-            number = self._ledger.ask(proposal)
-            if self._feasible(number):
-                return number
+            config = config_of(self.spec, proposal.params, self._ledger.ask(proposal))
+            if self._feasible(config):
+                return config
         return None
 
     def _counted(self, params: Mapping[str, Any]) -> Mapping[str, float]:
         return self._count(config_of(self.spec, params, 0).architecture)
 
-    def _config(self, number: int) -> TrialConfig:
-        return config_of(self.spec, self._ledger.trials()[number].params, number)
-
-    def _feasible(self, number: int) -> bool:
+    def _feasible(self, config: TrialConfig) -> bool:
         """Whether the network keeps the constraints; if not, the trial has ended already."""
-        if not any(Constraint.parse(text).known_before_training for text in self.spec.constraints):
+        if not self.spec.constraints:
             return True
-        config = self._config(number)
         counted = self._count(config.architecture)
         broken = violations(self.spec.constraints, counted, before_training=True)
         if not any(violation > 0 for violation in broken.values()):
@@ -158,7 +155,7 @@ class StudySearcher(Searcher):
         outcome = Outcome(state="INFEASIBLE", reason=f"it breaks {reason}")
         attributes = {METRICS: dict(counted), REASON: outcome.reason}
         self._tell(
-            number,
+            config.number,
             Ending(state=TrialState.PRUNED, values=None, violations=broken, attributes=attributes),
         )
         self.heard(config, counted, outcome)
