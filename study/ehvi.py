@@ -69,12 +69,13 @@ class ExpectedImprovement:
         """Whether enough is known to rank anything."""
         return len(self._complete) >= _LEAST_COMPLETE
 
-    def front(self) -> list[int]:
-        """The complete trials that no other dominates."""
+    def front(self) -> list[Params]:
+        """The configurations of the complete trials that no other dominates."""
         if not self._complete:
             return []
         flags = moocore.is_nondominated(self._points())
-        return [number for number, keep in zip(self._complete, flags, strict=True) if keep]
+        complete = zip(self._complete, flags, strict=True)
+        return [self._params[number] for number, keep in complete if keep]
 
     def rank(self, candidates: Sequence[Params], count: int, drawn: int) -> list[int]:
         """The best `count` candidates, the best first; each takes those before it for granted.

@@ -1,49 +1,28 @@
-"""Proposes configurations, none of them twice: what a sampler sees of a study, and how it is told.
-
-Optuna's samplers work on a study in memory that is rebuilt from the stored one. There a proposal that
-was made before can be thrown away without a trace in the record.
-"""
+"""Proposes configurations, none of them twice: Optuna's samplers, a grid, or expected improvement."""
 
 import time
-import warnings
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, Final, final
 
 import numpy as np
-import optuna
-from optuna.distributions import (
-    BaseDistribution,
-    CategoricalDistribution,
-    FloatDistribution,
-    IntDistribution,
-)
-from optuna.exceptions import ExperimentalWarning
-from optuna.trial import TrialState, create_trial
+from optuna.distributions import BaseDistribution
+from optuna.trial import TrialState
 
 from study.answers import Answers, Key, key_of
 from study.candidates import Candidates
 from study.ehvi import Counted, ExpectedImprovement
 from study.grid import grid
+from study.optuna_view import SAMPLERS, OptunaView
 from study.space import suggest
 from study.spec import StudySpec
 
-_TRIES: Final = 10  # how often a sampler may repeat itself before configurations are drawn evenly
 _DRAWS: Final = 300
 _RANDOM_FIRST: Final = 10  # trials that are drawn evenly before the improvement is expected of any
 _NEIGHBOURS: Final = 100  # candidates that differ in a setting or two from one on the front
 _SHARE: Final = 5  # ranking takes at most one part in so many of the time between two asks
 _MOST_AT_ONCE: Final = 200
-
-SAMPLERS: Final[dict[str, Callable[[int], optuna.samplers.BaseSampler]]] = {
-    "tpe": lambda seed: optuna.samplers.TPESampler(seed=seed, multivariate=True, group=True),
-    "nsga2": lambda seed: optuna.samplers.NSGAIISampler(seed=seed, population_size=20),
-    "nsga3": lambda seed: optuna.samplers.NSGAIIISampler(seed=seed, population_size=20),
-    "gp": lambda seed: optuna.samplers.GPSampler(seed=seed),
-    "random": lambda seed: optuna.samplers.RandomSampler(seed=seed),
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,12 +35,6 @@ class Proposal:
     params: dict[str, Any]
     distributions: dict[str, BaseDistribution]
     system_attrs: dict[str, Any]
-
-    @classmethod
-    def of(cls, answers: Answers, system_attrs: Mapping[str, Any]) -> "Proposal":
-        """What is stored of a sampler's attributes: only the generation of genetic ones."""
-        kept = {key: value for key, value in system_attrs.items() if key.endswith(":generation")}
-        return cls(params=answers.params, distributions=answers.distributions, system_attrs=kept)
 
 
 @final
@@ -86,13 +59,7 @@ class Sampling:
         (seed,) = np.random.SeedSequence([spec.seed, asked]).generate_state(1)
         self._generator = np.random.default_rng(seed)
         self._candidates = Candidates(spec, self._generator)
-        with warnings.catch_warnings():
-            # Experimental are TPE's grouped space, NSGA-III and the Gaussian process.
-            warnings.simplefilter("ignore", ExperimentalWarning)
-            sampler = SAMPLERS.get(spec.sampler, SAMPLERS["random"])(int(seed))
-        self._view = optuna.create_study(directions=list(spec.objectives.values()), sampler=sampler)
-        self._in_view: dict[int, int] = {}  # the number there by the number in the study
-        self._params: dict[int, Mapping[str, Any]] = {}
+        self._view = OptunaView(spec, int(seed)) if spec.sampler in SAMPLERS else None
         self._proposed: set[Key] = set()
         self._improvement = ExpectedImprovement(spec, counted) if spec.sampler == "ehvi" else None
         self._clock = clock
@@ -112,33 +79,24 @@ class Sampling:
         """A stored trial that this sampling did not propose; it runs until `end` is called."""
         answers = Answers(given=params)
         suggest(answers, self._spec)
-        self._view.add_trial(
-            create_trial(
-                state=TrialState.RUNNING,
-                params=answers.view_params,
-                distributions=answers.view_distributions,
-                system_attrs=dict(system_attrs),
-            )
-        )
-        self._began(number, len(self._view.get_trials(deepcopy=False)) - 1, answers)
+        self._begin(number, answers, system_attrs)
 
     def propose(self, number: int) -> Proposal | None:
         """A new configuration for the trial of this number; None if every one was proposed."""
-        if self._improvement is not None:
-            given = self._best(self._improvement) if number >= _RANDOM_FIRST else self._drawn()
-        elif self._grid is not None:
-            given = self._next_of_grid()
+        asked = None if self._view is None else self._view.ask(number, self._proposed)
+        if asked is not None:
+            answers, system_attrs = asked
+            self._proposed.add(answers.key)
         else:
-            proposal = self._asked(number)
-            if proposal is not None:
-                return proposal
-            given = self._drawn()
-        if given is None:
-            return None
-        self.begin(number, given, {})
-        answers = Answers(given=given)
-        suggest(answers, self._spec)
-        return Proposal.of(answers, {})
+            given = self._given(number)
+            if given is None:
+                return None
+            answers, system_attrs = Answers(given=given), {}
+            suggest(answers, self._spec)
+            self._begin(number, answers, system_attrs)
+        return Proposal(
+            params=answers.params, distributions=answers.distributions, system_attrs=system_attrs
+        )
 
     def see(self, number: int, metrics: Mapping[str, float]) -> None:
         """What a trial had reached when it came to a rung, or to its end."""
@@ -153,37 +111,25 @@ class Sampling:
         constraints: Mapping[str, float],
     ) -> None:
         """How a trial ended: its objectives if it is complete, and by how much it breaks what."""
-        in_view = self._in_view.pop(number)
-        if constraints:
-            trial_id = self._view.get_trials(deepcopy=False)[in_view]._trial_id  # noqa: SLF001  # as below
-            trial = optuna.Trial(self._view, trial_id)  # there is no public way to reopen one
-            for text, violation in constraints.items():
-                trial.set_constraint(text, violation)
-        self._view.tell(in_view, values, state=state)
+        if self._view is not None:
+            self._view.end(number, state, values, constraints)
         if self._improvement is not None:
             feasible = all(violation <= 0 for violation in constraints.values())
             complete = state == TrialState.COMPLETE and feasible
             self._improvement.end(number, complete=complete)
 
-    def _began(self, number: int, in_view: int, answers: Answers) -> None:
-        self._in_view[number] = in_view
+    def _begin(self, number: int, answers: Answers, system_attrs: Mapping[str, Any]) -> None:
         self._proposed.add(answers.key)
+        if self._view is not None:
+            self._view.begin(number, answers, system_attrs)
         if self._improvement is not None:
-            self._params[number] = answers.params
             self._improvement.begin(number, answers.params)
 
-    def _asked(self, number: int) -> Proposal | None:
-        """What Optuna's sampler proposes; None if it repeats itself again and again."""
-        for _ in range(_TRIES):
-            trial = self._view.ask()
-            answers = Answers(partial(_suggest, trial))
-            suggest(answers, self._spec)
-            if answers.key not in self._proposed:
-                self._began(number, trial.number, answers)
-                attrs = self._view.get_trials(deepcopy=False)[trial.number].system_attrs
-                return Proposal.of(answers, attrs)
-            self._view.tell(trial, state=TrialState.FAIL)
-        return None
+    def _given(self, number: int) -> Mapping[str, Any] | None:
+        """A configuration that no sampler of Optuna's proposes; None if there is none left."""
+        if self._improvement is not None and number >= _RANDOM_FIRST:
+            return self._best(self._improvement)
+        return self._drawn() if self._grid is None else self._next_of_grid()
 
     def _best(self, improvement: ExpectedImprovement) -> Mapping[str, Any] | None:
         """The candidate of which the most is expected.
@@ -207,7 +153,7 @@ class Sampling:
     def _new_ones(self, improvement: ExpectedImprovement) -> tuple[list[Mapping[str, Any]], int]:
         """New configurations, and how many of them are drawn evenly: the others are near the front."""
         drawn = self._unproposed(self._candidates.drawn() for _ in range(_DRAWS))
-        parents = [self._params[number] for number in improvement.front()]
+        parents = improvement.front()
         places = self._generator.integers(len(parents), size=_NEIGHBOURS)
         near = self._unproposed(self._candidates.near(parents[place]) for place in places)
         # In a union the keys of the first come first, in their order.
@@ -232,14 +178,3 @@ class Sampling:
         if self._grid is None:
             self._grid = grid(self._spec)
         return self._next_of_grid()
-
-
-def _suggest(trial: optuna.Trial, name: str, asked: BaseDistribution) -> Any:  # noqa: ANN401  # as above
-    match asked:
-        case IntDistribution(low=low, high=high, log=log):
-            return trial.suggest_int(name, low, high, log=log)
-        case FloatDistribution(low=low, high=high, log=log):
-            return trial.suggest_float(name, low, high, log=log)
-        case CategoricalDistribution(choices=choices):
-            return trial.suggest_categorical(name, choices)
-    raise AssertionError(asked)

@@ -8,7 +8,8 @@ from optuna.trial import TrialState
 
 from study.errors import BadInputError
 from study.ledger import Ledger, mend, point_of, rungs_of, state_of, stored_identity
-from study.sampling import SAMPLERS, Sampling
+from study.optuna_view import SAMPLERS
+from study.sampling import Sampling
 from study.search import StudySearcher
 from study.space import known_metrics
 from study.spec import StudySpec

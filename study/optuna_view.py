@@ -1,0 +1,106 @@
+"""A study in memory, as Optuna's samplers see it: rebuilt from the stored one.
+
+There a proposal that was made before can be thrown away without a trace in the record.
+"""
+
+import warnings
+from collections.abc import Callable, Container, Mapping, Sequence
+from functools import partial
+from typing import Any, Final, final
+
+import optuna
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
+from optuna.exceptions import ExperimentalWarning
+from optuna.trial import TrialState, create_trial
+
+from study.answers import Answers, Key
+from study.space import suggest
+from study.spec import StudySpec
+
+_TRIES: Final = 10  # how often a sampler may repeat itself before it is given up
+
+SAMPLERS: Final[dict[str, Callable[[int], optuna.samplers.BaseSampler]]] = {
+    "tpe": lambda seed: optuna.samplers.TPESampler(seed=seed, multivariate=True, group=True),
+    "nsga2": lambda seed: optuna.samplers.NSGAIISampler(seed=seed, population_size=20),
+    "nsga3": lambda seed: optuna.samplers.NSGAIIISampler(seed=seed, population_size=20),
+    "gp": lambda seed: optuna.samplers.GPSampler(seed=seed),
+    "random": lambda seed: optuna.samplers.RandomSampler(seed=seed),
+}
+
+
+@final
+class OptunaView:
+    """One of Optuna's samplers at work, and the trials that it knows of."""
+
+    def __init__(self, spec: StudySpec, seed: int) -> None:
+        self._spec = spec
+        with warnings.catch_warnings():
+            # Experimental are TPE's grouped space, NSGA-III and the Gaussian process.
+            warnings.simplefilter("ignore", ExperimentalWarning)
+            sampler = SAMPLERS[spec.sampler](seed)
+        self._study = optuna.create_study(
+            directions=list(spec.objectives.values()), sampler=sampler
+        )
+        self._in_view: dict[int, int] = {}  # the number there by the number in the study
+
+    def begin(self, number: int, answers: Answers, system_attrs: Mapping[str, Any]) -> None:
+        """A trial that the sampler did not propose; it runs until `end` is called."""
+        self._study.add_trial(
+            create_trial(
+                state=TrialState.RUNNING,
+                params=answers.view_params,
+                distributions=answers.view_distributions,
+                system_attrs=dict(system_attrs),
+            )
+        )
+        self._in_view[number] = len(self._study.get_trials(deepcopy=False)) - 1
+
+    def ask(self, number: int, known: Container[Key]) -> tuple[Answers, dict[str, Any]] | None:
+        """What the sampler proposes for a trial, with what it must find again when it is rebuilt.
+
+        None if it proposes what is known again and again.
+        """
+        for _ in range(_TRIES):
+            trial = self._study.ask()
+            answers = Answers(partial(_suggest, trial))
+            suggest(answers, self._spec)
+            if answers.key not in known:
+                self._in_view[number] = trial.number
+                attrs = self._study.get_trials(deepcopy=False)[trial.number].system_attrs
+                # Only the generation of genetic samplers cannot be found out again.
+                kept = {key: attrs[key] for key in attrs if key.endswith(":generation")}
+                return answers, kept
+            self._study.tell(trial, state=TrialState.FAIL)
+        return None
+
+    def end(
+        self,
+        number: int,
+        state: TrialState,
+        values: Sequence[float] | None,
+        constraints: Mapping[str, float],
+    ) -> None:
+        """How a trial ended: its objectives if it is complete, and by how much it breaks what."""
+        in_view = self._in_view.pop(number)
+        if constraints:
+            trial_id = self._study.get_trials(deepcopy=False)[in_view]._trial_id  # noqa: SLF001  # as below
+            trial = optuna.Trial(self._study, trial_id)  # there is no public way to reopen one
+            for text, violation in constraints.items():
+                trial.set_constraint(text, violation)
+        self._study.tell(in_view, values, state=state)
+
+
+def _suggest(trial: optuna.Trial, name: str, asked: BaseDistribution) -> Any:  # noqa: ANN401  # the space's own types
+    match asked:
+        case IntDistribution(low=low, high=high, log=log):
+            return trial.suggest_int(name, low, high, log=log)
+        case FloatDistribution(low=low, high=high, log=log):
+            return trial.suggest_float(name, low, high, log=log)
+        case CategoricalDistribution(choices=choices):
+            return trial.suggest_categorical(name, choices)
+    raise AssertionError(asked)
