@@ -1,7 +1,7 @@
 """Records a table of learning curves for benchmarks/search.py, as a study of a full grid.
 
-    python benchmarks/record_table.py fashion_mnist --root data --home /tmp/tables
-    python benchmarks/record_table.py digits --home /tmp/tables
+    python benchmarks/record_table.py fashion_mnist --root data --home runs
+    python benchmarks/record_table.py digits --home runs
 
 375 configurations (five families, five numbers of dendrites and of somata, three learning rates) of
 15 epochs and two replicates, nothing stopped early. Stopped and started again, it goes on. Writes

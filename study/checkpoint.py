@@ -75,5 +75,5 @@ class Checkpoints:
         return tensors, numbers
 
     def discard(self) -> None:
-        """Deletes the checkpoint: the trial has ended, or it is damaged."""
+        """Deletes the checkpoint: it is damaged."""
         self._file.unlink(missing_ok=True)

@@ -11,6 +11,7 @@ from study.dimension import Choice, Range
 from study.spec import StudySpec
 
 _COUNTS: Final = ("trainable_parameters", "macs")
+_WIDE: Final = 3  # ranges wider than so many times their start are logarithmic
 _SPREAD: Final = 2.0  # of a searched number, in the unit of the surrogate's length scales
 
 
@@ -18,7 +19,7 @@ _SPREAD: Final = 2.0  # of a searched number, in the unit of the surrogate's len
 class Encoding:
     """One feature a searched number, one a searched name's choice, and the sizes of the network.
 
-    Numbers go from 0 to 2, on a logarithmic scale where they span more than one order of magnitude;
+    Numbers go from 0 to 2, on a logarithmic scale where the largest is more than thrice the smallest;
     a setting that a family does not have is 0. Sizes are powers of ten.
     """
 
@@ -68,4 +69,4 @@ class Encoding:
 
 
 def _scale(low: float, high: float) -> tuple[float, float, bool]:
-    return low, high, low > 0 and high / low > 3  # noqa: PLR2004  # about half an order of magnitude
+    return low, high, low > 0 and high / low > _WIDE

@@ -49,7 +49,8 @@ def fit(session: Session, tracker: Tracker) -> None:
 
 def _after_lost_memory(session: Session, observer: Observer, reason: str) -> None:
     lost = session.searcher.break_off()
-    session.progress.say(f"memory ran out while {len(lost)} trials ran: {reason}")
+    trials = ", ".join(map(str, lost))
+    session.progress.say(f"memory ran out while these trials ran: {trials}: {reason}")
     if len(lost) == 1:
         session.searcher.fail(lost[0], reason)
         observer.on_lost_memory(lost[0], reason)
