@@ -19,8 +19,9 @@ from machine import describe
 from models import FAMILIES, Architecture, build
 from study import load_dataset
 from study.allocator import keep_freed_memory
+from study.evaluation import Estimate
 from study.spec import DatasetSpec
-from study.train import Estimate, TrainingSettings, train
+from study.train import TrainingSettings, train
 
 RESULT = Path(__file__).parent / "results" / "defaults.json"
 SIZES = {"dendrites": 8, "somata": 128, "synapses": 16}

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from study.data import load_dataset as load_dataset
     from study.errors import BadInputError as BadInputError
     from study.errors import StudyError as StudyError
+    from study.evaluation import evaluate as evaluate
     from study.export import export_model as export_model
     from study.export import load_model as load_model
     from study.home import Home as Home
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from study.runner import RunSummary as RunSummary
     from study.runner import run as run
     from study.spec import StudySpec as StudySpec
-    from study.train import evaluate as evaluate
 
 _SOURCES: Final = {
     "BadInputError": "study.errors",
@@ -41,7 +41,7 @@ _SOURCES: Final = {
     "StudyStatus": "study.results",
     "TrialRecord": "study.record",
     "best_configs": "study.results",
-    "evaluate": "study.train",
+    "evaluate": "study.evaluation",
     "export_model": "study.export",
     "list_studies": "study.results",
     "load_dataset": "study.data",

@@ -9,11 +9,11 @@ from typing import Any, Final, Literal, final
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 from torch.optim import lr_scheduler
 
 from models.network import Network
-from study.data import Dataset, Split
+from study.data import Dataset
+from study.evaluation import Estimate, evaluate, losses_of
 
 _FLAT_UP_TO: Final = 2**18  # parameters; for more, a step of Adam each costs less than to copy them
 _BATCH_ORDER: Final = 1  # a stream of its own beside those of models.building
@@ -36,22 +36,6 @@ class TrainingSettings:
     schedule: Literal["constant", "cosine", "one_cycle"] = "constant"
     batch_size: int = 128
     keep: Literal["best", "last"] = "best"
-
-
-@dataclass(frozen=True, slots=True)
-class Estimate:
-    """A mean over replicates, and its standard error (nan for a single replicate)."""
-
-    mean: float
-    sem: float
-
-    @classmethod
-    def over(cls, replicates: Tensor) -> "Estimate":
-        """The estimate from one value a replicate, shape (R,)."""
-        values = replicates.double()
-        count = len(values)
-        sem = values.std().item() / math.sqrt(count) if count > 1 else math.nan
-        return cls(values.mean().item(), sem)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -191,7 +175,7 @@ class Training:
         rows, shape = batch.flatten(), self._network.image_shape
         images = self._images.index_select(0, rows).view(*batch.shape, *shape)
         labels = self._dataset.train.labels.index_select(0, rows).view(batch.shape)
-        losses = _losses(self._network(images), labels).sum(dim=1)
+        losses = losses_of(self._network(images), labels).sum(dim=1)
         # A replicate's gradient is that of its own mean loss, however many there are.
         losses.backward(torch.full_like(losses, 1 / batch.shape[1]))  # type: ignore[no-untyped-call]  # torch's
         if self._flat is not None:
@@ -246,28 +230,6 @@ def _flattened(parameters: list[nn.Parameter]) -> nn.Parameter:
 def _gradient(parameter: nn.Parameter) -> Tensor:
     assert parameter.grad is not None  # noqa: S101  # every weight is live
     return parameter.grad.flatten()
-
-
-@torch.no_grad()
-def evaluate(network: Network, split: Split, batch_size: int = 1000) -> tuple[Tensor, Tensor]:
-    """Accuracy (share in 0..1) and mean cross-entropy (nats), one a replicate, shape (R,)."""
-    network.eval()
-    correct = torch.zeros(network.replicates, dtype=torch.float64, device=split.labels.device)
-    loss = torch.zeros_like(correct)
-    for images, labels in zip(
-        torch.split(split.images, batch_size), torch.split(split.labels, batch_size), strict=True
-    ):
-        logits = network(images)
-        labels_of_all = labels.expand(network.replicates, -1)
-        correct += (logits.argmax(dim=-1) == labels_of_all).sum(dim=1)
-        loss += _losses(logits, labels_of_all).double().sum(dim=1)
-    return (correct / len(split.labels)).cpu(), (loss / len(split.labels)).cpu()
-
-
-def _losses(logits: Tensor, labels: Tensor) -> Tensor:
-    """The cross-entropy of each image; (R, B, C) and (R, B) to (R, B)."""
-    # As (R, C, B), the layout in which they were computed, the logits need no copy.
-    return functional.cross_entropy(logits.transpose(1, 2), labels, reduction="none")
 
 
 def _schedule(

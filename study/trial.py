@@ -27,7 +27,8 @@ from models.storage import save_network
 from study.allocator import keep_freed_memory
 from study.checkpoint import Checkpoints
 from study.data import Dataset
-from study.train import EpochMetrics, Estimate, Training, TrainingSettings, evaluate
+from study.evaluation import Estimate, evaluate
+from study.train import EpochMetrics, Training, TrainingSettings
 
 NETWORK: Final = "network"  # the stored network in a trial's folder
 HISTORY: Final = "history.json"  # beside it, the metrics of every epoch

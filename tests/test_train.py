@@ -1,18 +1,10 @@
-import math
-
 import pytest
 import torch
 
 from models import Architecture, build
 from study.data import load_dataset
-from study.train import (
-    Estimate,
-    NonFiniteLossError,
-    Training,
-    TrainingSettings,
-    evaluate,
-    train,
-)
+from study.evaluation import Estimate, evaluate
+from study.train import NonFiniteLossError, Training, TrainingSettings, train
 
 
 @pytest.fixture(scope="module")
@@ -117,10 +109,3 @@ def test_the_schedules_end_where_they_should(digits):
     assert rates["one_cycle"][0] < 0.001
     assert max(rates["one_cycle"]) == pytest.approx(0.01, rel=0.05)
     assert rates["one_cycle"][-1] < 1e-4
-
-
-def test_an_estimate_is_mean_and_standard_error():
-    estimate = Estimate.over(torch.tensor([1.0, 2.0, 4.0]))
-    assert estimate.mean == pytest.approx(7 / 3)
-    assert estimate.sem == pytest.approx(math.sqrt(7 / 3) / math.sqrt(3))
-    assert math.isnan(Estimate.over(torch.tensor([1.0])).sem)

@@ -1,0 +1,49 @@
+"""What a network is worth: accuracies and losses of its replicates, and their mean with its error."""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from models.network import Network
+from study.data import Split
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A mean over replicates, and its standard error (nan for a single replicate)."""
+
+    mean: float
+    sem: float
+
+    @classmethod
+    def over(cls, replicates: Tensor) -> "Estimate":
+        """The estimate from one value a replicate, shape (R,)."""
+        values = replicates.double()
+        count = len(values)
+        sem = values.std().item() / math.sqrt(count) if count > 1 else math.nan
+        return cls(values.mean().item(), sem)
+
+
+@torch.no_grad()
+def evaluate(network: Network, split: Split, batch_size: int = 1000) -> tuple[Tensor, Tensor]:
+    """Accuracy (share in 0..1) and mean cross-entropy (nats), one a replicate, shape (R,)."""
+    network.eval()
+    correct = torch.zeros(network.replicates, dtype=torch.float64, device=split.labels.device)
+    loss = torch.zeros_like(correct)
+    for images, labels in zip(
+        torch.split(split.images, batch_size), torch.split(split.labels, batch_size), strict=True
+    ):
+        logits = network(images)
+        labels_of_all = labels.expand(network.replicates, -1)
+        correct += (logits.argmax(dim=-1) == labels_of_all).sum(dim=1)
+        loss += losses_of(logits, labels_of_all).double().sum(dim=1)
+    return (correct / len(split.labels)).cpu(), (loss / len(split.labels)).cpu()
+
+
+def losses_of(logits: Tensor, labels: Tensor) -> Tensor:
+    """The cross-entropy of each image; (R, B, C) and (R, B) to (R, B)."""
+    # As (R, C, B), the layout in which they were computed, the logits need no copy.
+    return functional.cross_entropy(logits.transpose(1, 2), labels, reduction="none")
