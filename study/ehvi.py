@@ -47,6 +47,7 @@ class ExpectedImprovement:
         self._seen: dict[int, dict[int, Mapping[str, float]]] = {}
         self._running: set[int] = set()
         self._complete: list[int] = []
+        self._feasible: list[int] = []
 
     def begin(self, number: int, params: Params) -> None:
         """A trial starts."""
@@ -58,11 +59,13 @@ class ExpectedImprovement:
         if all(name in metrics for name in self._learned):
             self._seen.setdefault(number, {})[int(metrics["epochs"])] = metrics
 
-    def end(self, number: int, *, complete: bool) -> None:
-        """A trial ended; `complete` after its last epoch."""
+    def end(self, number: int, *, complete: bool, feasible: bool = True) -> None:
+        """A trial ended; `complete` after its last epoch, `feasible` if it keeps the constraints."""
         self._running.discard(number)
         if complete and self._epochs in self._seen.get(number, {}):
             self._complete.append(number)
+            if feasible:
+                self._feasible.append(number)
 
     @property
     def ready(self) -> bool:
@@ -74,8 +77,8 @@ class ExpectedImprovement:
         if not self._complete:
             return []
         flags = moocore.is_nondominated(self._points())
-        complete = zip(self._complete, flags, strict=True)
-        return [self._params[number] for number, keep in complete if keep]
+        ranked = zip(self._ranked(), flags, strict=True)
+        return [self._params[number] for number, keep in ranked if keep]
 
     def rank(self, candidates: Sequence[Params], count: int, drawn: int) -> list[int]:
         """The best `count` candidates, the best first; each takes those before it for granted.
@@ -128,16 +131,20 @@ class ExpectedImprovement:
             surrogate.fit(rows, np.array(errors))
 
     def _points(self) -> Array:
-        """The costs of the complete trials, shape (n, objectives)."""
+        """The costs of the trials that make the front, shape (n, objectives)."""
         return np.array(
             [
                 [
                     self._cost(name, self._seen[number][self._epochs][name])
                     for name in self._objectives
                 ]
-                for number in self._complete
+                for number in self._ranked()
             ]
         )
+
+    def _ranked(self) -> list[int]:
+        """The complete trials that keep the constraints; all of them as long as none does."""
+        return self._feasible or self._complete
 
     def _predicted(self, rows: Array, counts: Sequence[Mapping[str, float]]) -> tuple[Array, Array]:
         """The costs that are expected at the last epoch, and their deviations, (n, objectives)."""

@@ -39,10 +39,11 @@ def keep_best(
     if not points:
         return []
     costs = np.array([_costs(point, objectives) for point in points])
+    values = _array(points)
     ranks = _ranks(points, objectives)
     kept = ranks == 0
     for rank in range(1, int(ranks.max()) + 1):
-        room = count - len(np.unique(costs[kept], axis=0))
+        room = count - len(np.unique(values[kept], axis=0))
         if room <= 0:
             break
         offered = ranks == rank

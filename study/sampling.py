@@ -115,8 +115,8 @@ class Sampling:
             self._view.end(number, state, values, constraints)
         if self._improvement is not None:
             feasible = all(violation <= 0 for violation in constraints.values())
-            complete = state == TrialState.COMPLETE and feasible
-            self._improvement.end(number, complete=complete)
+            complete = state == TrialState.COMPLETE
+            self._improvement.end(number, complete=complete, feasible=feasible)
 
     def _begin(self, number: int, answers: Answers, system_attrs: Mapping[str, Any]) -> None:
         self._proposed.add(answers.key)

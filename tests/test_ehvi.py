@@ -93,6 +93,23 @@ def test_a_constraint_on_what_is_learned_steers_it():
     assert min(accuracy(params) for params in chosen) > 0.89
 
 
+def test_trials_that_break_a_constraint_teach_it_where_it_is_kept():
+    generator = np.random.default_rng(5)
+    wanted = spec(constraints=["val_accuracy >= 0.93"])
+    improvement = ExpectedImprovement(wanted, counted)
+    poor = [params for params in map(draw, [generator] * 400) if accuracy(params) < 0.93][:30]
+    for number, params in enumerate(poor):
+        improvement.begin(number, params)
+        metrics = {"epochs": 15, "val_accuracy": accuracy(params)}
+        improvement.see(number, metrics | counted(params))
+        improvement.end(number, complete=True, feasible=False)
+    assert improvement.ready
+    candidates = [draw(generator) for _ in range(300)]
+    chosen = [candidates[index] for index in improvement.rank(candidates, 5, 300)]
+    drawn = np.mean([accuracy(params) >= 0.93 for params in candidates])
+    assert np.mean([accuracy(params) >= 0.93 for params in chosen]) > max(0.5, 2 * drawn)
+
+
 @pytest.mark.parametrize(
     "objectives",
     [
