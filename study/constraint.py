@@ -82,6 +82,11 @@ def violations(
     }
 
 
+def all_kept(broken: Mapping[str, float]) -> bool:
+    """Whether every constraint of `violations` is kept."""
+    return all(violation <= 0 for violation in broken.values())
+
+
 @lru_cache(maxsize=256)  # every trial of a study is judged by the same few texts
 def _sides(text: str) -> tuple[ast.expr, bool, ast.expr]:
     """The left side, whether it may be at most the right one, and the right side."""

@@ -17,6 +17,7 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
+from study.constraint import all_kept
 from study.errors import BadInputError
 from study.layout import LAYOUT
 from study.sampling import Proposal
@@ -178,8 +179,8 @@ def state_of(trial: FrozenTrial) -> str:
 
 def point_of(trial: FrozenTrial) -> Sequence[float] | None:
     """The objectives of a complete trial that keeps all constraints; None of any other."""
-    kept = all(violation <= 0 for violation in trial.constraints.values())
-    return trial.values if trial.state == TrialState.COMPLETE and kept else None
+    complete = trial.state == TrialState.COMPLETE
+    return trial.values if complete and all_kept(trial.constraints) else None
 
 
 def epochs_of(trial: FrozenTrial) -> int:

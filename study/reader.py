@@ -10,7 +10,7 @@ from mlflow.entities import Experiment, Run
 from mlflow.exceptions import MlflowException
 
 from study import layout
-from study.constraint import violations
+from study.constraint import all_kept, violations
 from study.errors import BadInputError, NotFoundError, TrackingError
 from study.home import Home
 from study.pareto import on_front
@@ -172,6 +172,5 @@ def _record(run: Run, spec: StudySpec) -> TrialRecord:
 
 def _feasible(state: str, metrics: Mapping[str, float], spec: StudySpec) -> bool | None:
     if state == "COMPLETE":
-        broken = violations(spec.constraints, metrics)
-        return all(violation <= 0 for violation in broken.values())
+        return all_kept(violations(spec.constraints, metrics))
     return False if state == "INFEASIBLE" else None

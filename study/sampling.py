@@ -12,6 +12,7 @@ from optuna.trial import TrialState
 
 from study.answers import Answers, Key, key_of
 from study.candidates import Candidates
+from study.constraint import all_kept
 from study.ehvi import Counted, ExpectedImprovement
 from study.grid import grid
 from study.optuna_view import SAMPLERS, OptunaView
@@ -114,7 +115,7 @@ class Sampling:
         if self._view is not None:
             self._view.end(number, state, values, constraints)
         if self._improvement is not None:
-            feasible = all(violation <= 0 for violation in constraints.values())
+            feasible = all_kept(constraints)
             complete = state == TrialState.COMPLETE
             self._improvement.end(number, complete=complete, feasible=feasible)
 

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import final
 
-from study.constraint import violations
+from study.constraint import all_kept, violations
 from study.pareto import Point, hypervolume, on_front
 from study.spec import StudySpec
 
@@ -51,7 +51,7 @@ class Scoreboard:
         self._ended_here += state != "INFEASIBLE"
         before = self.front
         broken = violations(self.spec.constraints, metrics)
-        if state == "COMPLETE" and all(violation <= 0 for violation in broken.values()):
+        if state == "COMPLETE" and all_kept(broken):
             self._points[number] = [metrics[name] for name in self.spec.objectives]
             self._rank(number)
         self.last = f"trial {number} {state} {self._labels[number]}{self._describe(number)}"

@@ -16,7 +16,7 @@ from optuna.trial import TrialState
 from ray.tune.search import Searcher
 
 from models.architecture import Architecture
-from study.constraint import violations
+from study.constraint import all_kept, violations
 from study.ledger import (
     METRICS,
     REASON,
@@ -148,7 +148,7 @@ class StudySearcher(Searcher):
             return True
         counted = self._count(config.architecture)
         broken = violations(self.spec.constraints, counted, before_training=True)
-        if not any(violation > 0 for violation in broken.values()):
+        if all_kept(broken):
             self._infeasible_in_a_row = 0
             return True
         reason = "; ".join(text for text, violation in broken.items() if violation > 0)
@@ -226,8 +226,8 @@ class StudySearcher(Searcher):
                 attributes=attributes,
             ),
         )
-        feasible = all(violation <= 0 for violation in broken.values())
-        self._spending.end(number, int(metrics.get("epochs", 0)), values if feasible else None)
+        point = values if all_kept(broken) else None
+        self._spending.end(number, int(metrics.get("epochs", 0)), point)
 
     def _note_rung(self, number: int, metrics: Mapping[str, float]) -> None:
         epoch = int(metrics["epochs"])

@@ -10,7 +10,7 @@ from models.architecture import Architecture
 from study.record import TrialRecord
 from study.results import StudyStatus
 
-_SAID: Final = ("FAIL", "PRUNED", "RUNNING", "INTERRUPTED")
+_SAID: Final = ("FAIL", "PRUNED", "INFEASIBLE", "RUNNING", "INTERRUPTED")
 """States that are shown even where all trials have them."""
 
 
