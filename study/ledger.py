@@ -30,6 +30,7 @@ _RUNG: Final = "rung/"  # and the epoch: what the trial had reached there
 METRICS: Final = "metrics"
 REASON: Final = "reason"
 RUN_ID: Final = "mlflow_run_id"
+_LATE_RUN_IDS: Final = "mlflow_run_ids"  # on the study: what was not known when the trial ended
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,6 +140,22 @@ class Ledger:
     def note_seconds(self, seconds: float) -> None:
         """For how long the study has been run by now, all runs together."""
         self.study.set_user_attr(_SECONDS, seconds)
+
+    def note_run_ids(self, run_ids: Mapping[int, str]) -> None:
+        """The MLflow runs of trials that ended before their run was made.
+
+        Optuna takes no more attributes of a trial that has ended, so they are the study's.
+        """
+        known = self.study.user_attrs.get(_LATE_RUN_IDS, {})
+        late = {
+            str(trial.number): run_ids[trial.number]
+            for trial in self.trials()
+            if trial.state.is_finished()
+            and trial.number in run_ids
+            and RUN_ID not in trial.user_attrs
+        }
+        if not late.items() <= known.items():
+            self.study.set_user_attr(_LATE_RUN_IDS, known | late)
 
     @property
     def seconds(self) -> float:

@@ -113,7 +113,7 @@ def _go_on(session: Session) -> None:
     """Runs the trials that are left, from the first one of a new study on."""
     board, ledger = session.scoreboard, session.ledger
     tracker = Tracker(session.spec, session.home, ledger.identity)
-    session.searcher.run_id = tracker.run_id
+    session.searcher.run_id = tracker.run_ids.get
     with session.stop.on_signals(session.progress.say) as install, _recorded(session, tracker):
         if session.over():
             record_again(ledger, board, tracker, session.store)
@@ -146,6 +146,7 @@ def _recorded(session: Session, tracker: Tracker) -> Iterator[None]:
             tracker.interrupt_trial(number)
         try:
             tracker.close(status, session.scoreboard.summary())
+            session.ledger.note_run_ids(tracker.run_ids)
             sweep(session.ledger, session.store)
         finally:
             shutil.rmtree(session.tune_folder, ignore_errors=True)

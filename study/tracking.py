@@ -32,7 +32,8 @@ _FAILURES: Final = (MlflowException, RequestException, SQLAlchemyError, OSError)
 class Tracker:
     """Records a study from the driver. Each call returns at once; `close` waits until all is sent.
 
-    `identity` is that of the search whose trials are recorded.
+    `identity` is that of the search whose trials are recorded, `run_ids` has the MLflow run of each
+    trial that has one by now.
     If the store takes nothing for a minute, `failed` turns true and `close` raises TrackingError.
     """
 
@@ -44,7 +45,7 @@ class Tracker:
         self._error: Exception | None = None
         self._dropped = 0
         self._states: dict[int, str] = {}
-        self._run_ids: Mapping[int, str] = {}
+        self.run_ids: dict[int, str] = {}
         self._ready = threading.Event()
         self._thread = threading.Thread(target=self._write, name="tracker", daemon=True)
 
@@ -60,10 +61,6 @@ class Tracker:
         self._ready.wait()
         self._raise_error()
         return self._states
-
-    def run_id(self, number: int) -> str | None:
-        """The trial's MLflow run, None if it has not been made yet."""
-        return self._run_ids.get(number)
 
     @property
     def failed(self) -> bool:
@@ -135,7 +132,8 @@ class Tracker:
         try:
             writer = MlflowWriter(self._spec, self._home, self._identity)
             self._states = dict(writer.states)
-            self._run_ids = writer.run_ids
+            self.run_ids.update(writer.run_ids)
+            writer.run_ids = self.run_ids
         except Exception as error:  # noqa: BLE001  # the driver waits, and must hear of anything
             self._error = error
             return

@@ -216,7 +216,7 @@ def test_a_study_goes_on_in_the_runs_that_it_has(home, tmp_path):
     client = MlflowClient(home.tracking_uri)
     curve = client.get_metric_history(before.run_id, "epoch/val_accuracy")
     assert [point.step for point in curve] == [1, 2]
-    assert tracker.run_id(5) == before.run_id
+    assert tracker.run_ids[5] == before.run_id
 
 
 def test_a_study_of_another_home_is_not_written_into(home, tmp_path):

@@ -94,6 +94,21 @@ def test_what_is_kept_of_a_trial_is_on_it(tmp_path):
     }
 
 
+def test_an_mlflow_run_that_was_made_late_is_kept_with_the_study(tmp_path):
+    wanted = spec()
+    search = searcher(wanted, tmp_path)
+    search.run_id = {1: "run-1"}.get
+    for number in ("0", "1", "2"):
+        search.suggest(number)
+    for number in ("0", "1"):
+        search.on_trial_complete(number, report())
+    ledger = Ledger(wanted, tmp_path / "journal")
+    for known in ({}, {0: "run-0", 1: "run-1", 2: "run-2"}, {}):
+        ledger.note_run_ids(known)
+    # Trial 1 has it itself, trial 2 still runs.
+    assert ledger.study.user_attrs["mlflow_run_ids"] == {"0": "run-0"}
+
+
 def test_failures_and_early_ends_are_told_as_what_they_are(tmp_path):
     wanted = spec(budget={"trials": 9})
     search = searcher(wanted, tmp_path)
