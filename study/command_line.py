@@ -1,0 +1,53 @@
+"""What the commands share: options, and how they print."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import typer
+from rich.console import Console
+
+from study import environment
+
+HomeOption = Annotated[
+    Path | None,
+    typer.Option("--home", help="Folder of the studies.", show_default="$STUDY_HOME, else ./runs"),
+]
+TrackingOption = Annotated[
+    str | None,
+    typer.Option(
+        "--tracking-uri",
+        help="MLflow store of the records.",
+        show_default="$MLFLOW_TRACKING_URI, else SQLite in the home",
+    ),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+CsvOption = Annotated[bool, typer.Option("--csv", help="Print CSV.")]
+NameArgument = Annotated[str, typer.Argument(help="Name of the study.")]
+TrialArgument = Annotated[int, typer.Argument(help="Number of the trial.")]
+
+_WIDTH: Final = 110  # of tables where there is no terminal to ask
+
+
+def readers() -> tuple[Any, Any]:
+    """The modules that read and show results; they load MLflow, which takes a second."""
+    environment.prepare()
+    from study import results, tables  # noqa: PLC0415  # see above
+
+    return results, tables
+
+
+def print_json(value: object) -> None:
+    """Prints JSON for another program to read."""
+    sys.stdout.write(json.dumps(value, indent=2) + "\n")
+
+
+def console() -> Console:
+    """The terminal, as wide as it is."""
+    return Console(width=None if sys.stdout.isatty() else _WIDTH)
+
+
+def say(screen: Console, text: str) -> None:
+    """Prints a sentence as it is: without markup, and broken into lines by the terminal alone."""
+    screen.print(text, highlight=False, markup=False, soft_wrap=True)
