@@ -69,6 +69,8 @@ class Portable:
             raise ValueError(
                 f"images must have shape (batch, *{self.image_shape}), got {images.shape}"
             )
+        if images.dtype != np.uint8 and images.dtype.kind != "f":
+            raise ValueError(f"images must be uint8 in 0..255 or float in 0..1, got {images.dtype}")
         block = max(1, FLOATS_AT_ONCE // self._floats_an_image())
         blocks = [
             self._logits(images[first : first + block]) for first in range(0, len(images), block)
@@ -81,7 +83,7 @@ class Portable:
         _, height, width = self.image_shape
         read = self.replicates * math.prod(self.image_shape)
         positions = ((height + 1) // 2) * ((width + 1) // 2)
-        convolved = self.replicates * self.architecture["somata"] * positions
+        convolved: int = self.replicates * self.architecture["somata"] * positions
         kinds = (".bias", ".columns")
         sizes = [value.size for name, value in self.tensors.items() if name.endswith(kinds)]
         return max(read, convolved, *sizes)
@@ -95,10 +97,8 @@ class Portable:
         soma_slope = self.architecture["leaky_slope"]
         own = self.architecture["dendrite_slope"]
         for stage in range(self.architecture["layers"]):
-            units, cables = (
-                self._layer(f"stages.{stage}.units"),
-                self._layer(f"stages.{stage}.cables"),
-            )
+            units = self._layer(f"stages.{stage}.units")
+            cables = self._layer(f"stages.{stage}.cables")
             has_dendrites = bool(cables)
             slope = own if has_dendrites and own is not None else soma_slope
             x = leaky_relu(apply(units, x, shape), slope)

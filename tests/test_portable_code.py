@@ -67,6 +67,8 @@ def test_probabilities_are_of_one_replicate_or_of_their_mean(tmp_path):
             portable.probabilities(batch, replicate)
     with pytest.raises(ValueError, match=r"\(batch, \*\(2, 5, 6\)\), got \(4, 6, 5, 2\)"):
         portable.probabilities(batch.transpose(0, 3, 2, 1))
+    with pytest.raises(ValueError, match=r"uint8 in 0..255 or float in 0..1, got int64"):
+        portable.probabilities(batch.astype(np.int64))
 
 
 def test_another_layout_is_refused(tmp_path):
