@@ -24,6 +24,8 @@ _DEFAULTS: Final = {
     "MLFLOW_LOGGING_LEVEL": "WARNING",
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    # It would put the uv project of the working directory into every model.
+    "MLFLOW_UV_AUTO_DETECT": "false",
 }
 _TALKATIVE: Final = ("mlflow", "alembic", "optuna", "ray.dashboard", "ray._private")
 

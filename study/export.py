@@ -5,9 +5,12 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mlflow.artifacts import download_artifacts
+
 from study import layout
 from study.errors import BadInputError, NotFoundError
 from study.home import Home
+from study.portable_model import NETWORK_FOLDER
 from study.reader import client, translated
 from study.record import TrialRecord
 from study.results import best_first, records
@@ -36,10 +39,9 @@ def export_model(name: str, to: Path, trial: int | None = None, home: Home | Non
     home = home or Home.find()
     found = records(name, home)
     chosen = _choose(name, found, trial)
-    store = client(home)
     with translated(home):
-        kept = store.list_artifacts(chosen.run_id, layout.MODEL_FOLDER)
-    if not kept:
+        model_id = client(home).get_run(chosen.run_id).data.tags.get(layout.MODEL_TAG)
+    if model_id is None:
         have = ", ".join(str(record.trial) for record in found if record.on_front)
         raise NotFoundError(
             f"the weights of trial {chosen.trial} of study {name!r} were not kept: trials keep "
@@ -49,7 +51,12 @@ def export_model(name: str, to: Path, trial: int | None = None, home: Home | Non
         raise BadInputError(f"the folder to write must not exist yet, got {to}")
     to.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder, translated(home):
-        shutil.copytree(store.download_artifacts(chosen.run_id, layout.MODEL_FOLDER, folder), to)
+        found = download_artifacts(
+            artifact_uri=f"models:/{model_id}/{NETWORK_FOLDER}",
+            dst_path=folder,
+            tracking_uri=home.tracking_uri,
+        )
+        shutil.copytree(found, to)
     return to
 
 

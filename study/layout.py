@@ -54,9 +54,6 @@ ENVIRONMENT_TAG: Final = "study.environment"
 COMMAND_TAG: Final = "study.command"
 """On the parent: the command that last ran the study."""
 
-MODEL_FOLDER: Final = "model"
-"""Among a child's artifacts: the network, for trials that were on the front when they ended."""
-
 RUN_STATUS: Final = {
     "RUNNING": "RUNNING",
     "COMPLETE": "FINISHED",

@@ -16,7 +16,7 @@ from mlflow.entities import Run
 from study import layout
 from study.embedded_store import make_store
 from study.home import Home
-from study.logged_model import log_model
+from study.logged_model import log_model, with_model
 from study.reader import all_runs, client
 from study.spec import StudySpec
 from study.unsent import Unsent
@@ -223,8 +223,10 @@ class MlflowWriter:
         run_id = self.run_ids[number]
         if unsent.network is not None and unsent.network.exists():
             name = f"{self._spec.name}-{number}"
-            model_id = log_model(self._client, run_id, name, unsent.network)
-            unsent.tags[layout.MODEL_TAG] = model_id
+            model = log_model(self._client, self._experiment, run_id, name, unsent.network)
+            unsent.tags[layout.MODEL_TAG] = model
+            if unsent.steps:
+                unsent.steps[-1] = with_model(unsent.steps[-1], model)
         unsent.network = None
         for batch in unsent.batches():
             self._client.log_batch(run_id, *batch)
