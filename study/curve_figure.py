@@ -100,6 +100,8 @@ def curve_panel(
         "has its trial, network and trainable parameters. The values are those of each epoch, bands "
         "are one standard error over replicates."
     )
+    if curve_metric(spec) == "val_accuracy":
+        text += " The axis is stretched towards 100 %."
     if len(members) < on_front:
         text += f" Drawn are {len(members)} of {on_front}, evenly by size."
     alt = f"{Shown(curve_metric(spec)).title} by epoch of {len(members)} trials on the front."

@@ -20,8 +20,8 @@ BLACK: Final = "#000000"
 _COLOURS: Final = (BLUE, "#E69F00", GREEN, "#CC79A7", "#56B4E9", VERMILLION, BLACK)
 _SYMBOLS: Final = ("circle", "square", "diamond", "cross", "triangle-up", "x", "hexagon")
 
-# From small to large: light to dark, so that it also reads in grey.
-SEQUENCE: Final = ("#8cc5e3", "#4a9bc7", "#1f6f9f", "#0b4a73", "#08263d")
+# From small to large: light to dark, so that it also reads in grey, as viridis without its yellow.
+_SEQUENCE: Final = ("#74b83e", "#1f9e89", "#31688e", "#443983", "#2a0a3d")
 
 _TITLES: Final = {
     "val_accuracy": "validation accuracy (%)",
@@ -30,9 +30,20 @@ _TITLES: Final = {
     "macs": "multiply-accumulates for one image",
     "seconds": "training time of a trial (s)",
 }
+_WORDS: Final = {
+    "val_accuracy": "validation accuracy",
+    "val_loss": "validation loss",
+    "macs": "multiply-accumulates",
+    "seconds": "training time",
+}
 _FEW_DECADES: Final = 1.6
 _SOME_DECADES: Final = 3.2
 _LEAST_ERROR: Final = 0.05  # percent; a curve that misses nothing must end somewhere
+
+
+def in_words(metric: str) -> str:
+    """The name of a metric or a setting as it stands in a sentence."""
+    return _WORDS.get(metric, metric.replace("_", " "))
 
 
 def family_style(family: str) -> tuple[str, str]:
@@ -52,7 +63,7 @@ class Shown:
     @property
     def title(self) -> str:
         """The name of its axis, with the unit."""
-        return _TITLES.get(self.metric, self.metric.replace("_", " "))
+        return _TITLES.get(self.metric, in_words(self.metric))
 
     @property
     def log(self) -> bool:
@@ -75,7 +86,7 @@ class Shown:
             decades = high - low
             few, some = decades < _FEW_DECADES, decades < _SOME_DECADES
             steps = (1, 2, 5) if few else (1, 3) if some else (1,)
-            ticks = _log_ticks(low - margin, high + margin, steps)
+            ticks = log_ticks(low - margin, high + margin, steps)
             axis |= {
                 "type": "log",
                 "range": [low - margin, high + margin],
@@ -101,8 +112,8 @@ class Shown:
         low, high = min(positive), max(positive)
         margin = max(0.06 * (high - low), 0.03)
         low, high = low - margin, min(high + margin, 2.0)
-        steps = (1, 2, 3, 5, 7) if high - low < _FEW_DECADES / 2 else (1, 2, 5)
-        ticks = _log_ticks(low, high, steps)
+        steps = (1, 2, 3, 5, 7) if high - low < 1.3 * _FEW_DECADES else (1, 2, 5)
+        ticks = log_ticks(low, high, steps)
         return {
             "title": {"text": self.title},
             "type": "log",
@@ -124,7 +135,7 @@ def compact(number: float) -> str:
     return f"{number:.3g}"
 
 
-def _log_ticks(low: float, high: float, steps: Sequence[int]) -> list[float]:
+def log_ticks(low: float, high: float, steps: Sequence[int]) -> list[float]:
     """These multiples of the powers of ten between two powers of ten."""
     powers = range(math.floor(low), math.ceil(high) + 1)
     ticks = [step * 10.0**power for power in powers for step in steps]
@@ -139,13 +150,13 @@ def see_through(colour: str, opacity: float) -> str:
 
 def sequence_colour(place: float) -> str:
     """The colour at a place from 0 (small) to 1 (large) of the sequence."""
-    position = min(max(place, 0.0), 1.0) * (len(SEQUENCE) - 1)
-    left = min(int(position), len(SEQUENCE) - 2)
+    position = min(max(place, 0.0), 1.0) * (len(_SEQUENCE) - 1)
+    left = min(int(position), len(_SEQUENCE) - 2)
     share = position - left
     mixed = [
         round(
-            (1 - share) * int(SEQUENCE[left][at : at + 2], 16)
-            + share * int(SEQUENCE[left + 1][at : at + 2], 16)
+            (1 - share) * int(_SEQUENCE[left][at : at + 2], 16)
+            + share * int(_SEQUENCE[left + 1][at : at + 2], 16)
         )
         for at in (1, 3, 5)
     ]

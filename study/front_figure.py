@@ -156,6 +156,7 @@ def _points(axes: _Axes, records: Sequence[TrialRecord]) -> dict[str, Any]:
             "symbol": symbol if is_on_front else f"{symbol}-open",
             "size": 13 if is_on_front else 9,
             "opacity": 1.0 if is_on_front else 0.8,
+            "line": {"width": 0 if is_on_front else 1.8},
         },
         "name": family,
         "legendgroup": family,

@@ -41,11 +41,7 @@ def table_html(front: Sequence[TrialRecord]) -> str:
             for heading, show in _COLUMNS.items()
         ]
         rows.append(f"<tr>{''.join(cells)}</tr>")
-    return (
-        "<table><caption>Trials on the Pareto front, the fewest parameters first; ± is one standard "
-        f"error over replicates.</caption><thead><tr>{head}</tr></thead>"
-        f"<tbody>{''.join(rows)}</tbody></table>"
-    )
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
 
 
 def table_csv(front: Sequence[TrialRecord]) -> str:

@@ -47,7 +47,10 @@ def hypervolume_figure(curve: Curve) -> go.Figure:
                     {
                         "label": name,
                         "method": "update",
-                        "args": [{"x": [values]}, {"xaxis.title.text": title}],
+                        "args": [
+                            {"x": [values]},
+                            {"xaxis.title.text": title, "xaxis.autorange": True},
+                        ],
                     }
                     for name, values, title in choices
                 ],

@@ -16,7 +16,7 @@ from optuna.trial import TrialState, create_trial
 
 from study.answers import Answers
 from study.dimension import bounds
-from study.figure_style import BLUE, layout
+from study.figure_style import BLUE, in_words, layout
 from study.panel import Panel
 from study.record import TrialRecord
 from study.space import suggest
@@ -60,7 +60,7 @@ def importance_figure(shares: Mapping[str, float]) -> go.Figure:
     figure = go.Figure(layout=layout())
     figure.add_bar(
         x=percents,
-        y=[name.replace("_", " ") for name in names],
+        y=[in_words(name) for name in names],
         orientation="h",
         marker={"color": BLUE},
         text=[f"{percent:.0f} %" for percent in percents],
@@ -88,15 +88,15 @@ def importance_panel(spec: StudySpec, records: Sequence[TrialRecord]) -> Panel:
         return Panel(key=key, title=title, text=text)
     best = best_count(min(count, _MOST))
     text = (
-        f"PED-ANOVA: how much the values of a setting among the best {best} trials by Pareto rank "
-        f"differ from those among all {count:,} complete ones; of settings that most differ, it "
-        f"matters most how they are chosen for reaching the front. It says neither which value is "
-        f"good (the figure above does) nor what trials that were stopped early would have become."
+        f"By PED-ANOVA: how much the values of a setting among the best {best} trials (by Pareto rank) "
+        f"differ from its values among all {count:,} complete ones. The longer the bar, the more it "
+        f"takes the right value of the setting to reach the front; which value that is the figure "
+        f"above shows. Trials that were stopped early are not counted."
     )
     if count > _MOST:
         text += f" Computed from the last {_MOST:,} complete trials."
     first = next(iter(shares))
-    alt = f"Bars: {first.replace('_', ' ')} matters most, with {100 * shares[first]:.0f} %."
+    alt = f"Bars: {in_words(first)} matters most, with {100 * shares[first]:.0f} %."
     height = 120 + 44 * len(shares)
     figure = importance_figure(shares)
     return Panel(key=key, title=title, text=text, alt=alt, figure=figure, height=height)

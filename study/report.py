@@ -10,6 +10,7 @@ from typing import Final
 
 import plotly.graph_objects as go
 
+from study import environment
 from study.curve_figure import curve_members, curve_metric, curve_panel
 from study.curves import Curve, read_curves
 from study.errors import BadInputError, StudyError
@@ -37,6 +38,7 @@ def write_report(name: str, home: Home, file: Path) -> None:
     Of a study that runs it shows what there is by now. Raises NotFoundError if there is no such
     study, TrackingError if the store does not answer.
     """
+    environment.prepare()
     stored = read_study(name, home)
     text = page(stored, _panels(stored, home))
     file.parent.mkdir(parents=True, exist_ok=True)
@@ -50,6 +52,7 @@ def write_figure(name: str, home: Home, file: Path, key: str = "front") -> None:
     """
     if key not in FIGURES:
         raise BadInputError(f"unknown figure {key!r}; {nearest(key, FIGURES)}")
+    environment.prepare()
     stored = read_study(name, home)
     panel = next(one for one in _panels(stored, home) if one.key == key)
     if panel.figure is None:

@@ -2,45 +2,55 @@
 // Draws the figures that lie in the page as JSON, in the size that the window has.
 (() => {
   const touch = window.matchMedia("(pointer: coarse)").matches;
+  const NARROW = 560;
   const config = {
     responsive: true,
     displaylogo: false,
-    modeBarButtonsToRemove: ["select2d", "lasso2d", "zoomIn2d", "zoomOut2d"],
-    displayModeBar: touch ? false : "hover",
+    modeBarButtons: [["toImage", "zoom2d", "pan2d", "resetScale2d"]],
   };
 
   // The size of text, from a telephone's width to a projector's.
   const fontSize = (width) => Math.max(12, Math.min(22, 10.5 + width / 170));
 
-  const adapt = (layout, width) => {
+  const adapted = (layout, width) => {
     const size = fontSize(width);
-    const adapted = { ...layout, autosize: true, font: { ...layout.font, size } };
-    // A finger on a figure scrolls the page.
-    if (touch) adapted.dragmode = false;
-    const narrow = width < 560;
-    adapted.legend = { ...layout.legend, font: { size: narrow ? 11 : 0.92 * size } };
-    adapted.margin = { ...layout.margin, l: narrow ? 4 : 20, r: narrow ? 8 : 20 };
-    if (layout.annotations) {
-      adapted.annotations = layout.annotations.map((note) => ({
-        ...note,
-        font: { ...note.font, size: ((note.font && note.font.size) || 15) * (size / 15) },
-      }));
-    }
-    return adapted;
+    const narrow = width < NARROW;
+    const changes = {
+      "font.size": size,
+      "legend.font.size": narrow ? 11 : 0.92 * size,
+      "margin.l": narrow ? 4 : 20,
+      "margin.r": narrow ? 8 : 20,
+    };
+    (layout.annotations || []).forEach((note, index) => {
+      const own = (note.font && note.font.size) || 15;
+      changes[`annotations[${index}].font.size`] = (own * size) / 15;
+    });
+    return changes;
   };
 
-  for (const div of document.querySelectorAll(".plot")) {
+  const draw = async (div) => {
     const figure = JSON.parse(document.getElementById("data-" + div.dataset.figure).textContent);
-    Plotly.newPlot(div, figure.data, adapt(figure.layout, div.clientWidth), config);
-    let drawnAt = div.clientWidth;
+    const layout = { ...figure.layout, autosize: true };
+    // A finger on a figure scrolls the page.
+    if (touch) layout.dragmode = false;
+    let width = div.clientWidth;
+    const narrow = width < NARROW;
+    // A long legend must leave room for the figure under it.
+    const entries = figure.data.filter((trace) => trace.showlegend !== false).length;
+    if (narrow && entries > 5) div.style.height = `${div.clientHeight + 20 * entries}px`;
+    await Plotly.newPlot(div, figure.data, layout, {
+      ...config,
+      displayModeBar: touch || narrow ? false : "hover",
+    });
+    await Plotly.relayout(div, adapted(figure.layout, width));
     new ResizeObserver(() => {
-      const width = div.clientWidth;
-      if (width > 0 && Math.abs(width - drawnAt) > 40) {
-        drawnAt = width;
-        Plotly.react(div, div.data, adapt(figure.layout, width), config);
+      if (div.clientWidth > 0 && Math.abs(div.clientWidth - width) > 40) {
+        width = div.clientWidth;
+        Plotly.relayout(div, adapted(figure.layout, width));
       }
     }).observe(div);
-  }
+  };
+  document.querySelectorAll(".plot").forEach(draw);
 
   const button = document.getElementById("copy");
   if (button) {

@@ -97,7 +97,8 @@ def _table(front: Sequence[TrialRecord]) -> str:
     if not front:
         return f"{head}<p>No trial is on the front yet.</p></section>\n"
     return (
-        f'{head}<div class="scroll" tabindex="0" role="region" aria-label="The front as a table">'
+        f"{head}<p>The fewest parameters first; ± is one standard error over replicates.</p>"
+        f'<div class="scroll" tabindex="0" role="region" aria-label="The front as a table">'
         f'{table_html(front)}</div><button type="button" id="copy">Copy as CSV</button>'
         f'<textarea id="front-csv" class="hidden" readonly tabindex="-1" aria-hidden="true">'
         f"{escape(table_csv(front))}</textarea></section>\n"

@@ -4,13 +4,22 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Final
 
+from study.figure_style import in_words
 from study.reader import StoredStudy
 from study.record import TrialRecord
 from study.spec import StudySpec
 from study.trial_text import count, label, percent
 
 _DATA: Final = {"fashion_mnist": "Fashion-MNIST", "npz": "arrays of its own"}
-_UNENDED: Final = ("RUNNING", "INTERRUPTED")
+_LOW: Final = {"trainable_parameters": "few", "macs": "few", "seconds": "short"}
+_STATES: Final = {
+    "COMPLETE": "complete",
+    "PRUNED": "stopped early",
+    "INFEASIBLE": "not trained, for they break a constraint",
+    "FAIL": "failed",
+    "INTERRUPTED": "interrupted",
+    "RUNNING": "running",
+}
 
 
 def summary(stored: StoredStudy) -> str:
@@ -55,39 +64,33 @@ def smallest_within_error(best: TrialRecord, records: Sequence[TrialRecord]) -> 
 
 def _searched(spec: StudySpec, records: Sequence[TrialRecord]) -> str:
     wanted = [
-        f"{'high' if direction == 'maximize' else 'low'} {name.replace('_', ' ')}"
+        f"{'high' if direction == 'maximize' else _LOW.get(name, 'low')} {in_words(name)}"
         for name, direction in spec.objectives.items()
     ]
-    networks = "1 network" if spec.replicates == 1 else f"{spec.replicates} networks"
-    constraints = f" under {_listed(spec.constraints)}" if spec.constraints else ""
+    networks = "one network" if spec.replicates == 1 else f"{spec.replicates} networks (replicates)"
+    constraints = f", under {_listed(spec.constraints)}" if spec.constraints else ""
     trials = "1 trial" if len(records) == 1 else f"{len(records):,} trials"
     return (
-        f"{_listed(spec.families)} on {_DATA.get(spec.dataset.name, spec.dataset.name)}, searched "
-        f"for {_listed(wanted)}{constraints} with the sampler {spec.sampler}: {trials} of at most "
-        f"{spec.budget.epochs} epochs, {networks} in each."
+        f"This study searches {_listed(spec.families)} on "
+        f"{_DATA.get(spec.dataset.name, spec.dataset.name)} for {_listed(wanted)}{constraints}: "
+        f"{trials} of at most {spec.budget.epochs} epochs, each of {networks}, proposed by "
+        f"{spec.sampler}."
     )
 
 
 def _ended(spec: StudySpec, records: Sequence[TrialRecord]) -> str:
     states = Counter(record.state for record in records)
-    words = {
-        "COMPLETE": "complete",
-        "PRUNED": "stopped early",
-        "INFEASIBLE": "not trained, for they break a constraint",
-        "FAIL": "failed",
-        "INTERRUPTED": "interrupted",
-        "RUNNING": "running",
-    }
-    parts = [f"{states[state]:,} {said}" for state, said in words.items() if states[state]]
+    parts = [f"{states[state]:,} {said}" for state, said in _STATES.items() if states[state]]
     if not parts:
-        return ""
+        return "None has begun yet."
     trained = sum(record.epochs for record in records)
-    ended = sum(record.epochs > 0 and record.state not in _UNENDED for record in records)
-    full = ended * spec.budget.epochs
-    spent = f", {trained:,} epochs in all" if trained else ""
-    if states["PRUNED"] and full:
-        spent += f" where training all to the end takes {full:,}"
-    return f"Of them {_listed(parts)}{spent}."
+    if not trained:
+        return f"{_listed(parts)}."
+    sentence = f"{_listed(parts)}; {trained:,} epochs were trained"
+    ended = sum(record.state in ("COMPLETE", "PRUNED") for record in records)
+    if states["PRUNED"] and ended == states.total():
+        sentence += f", of {ended * spec.budget.epochs:,} without early stopping"
+    return f"{sentence}."
 
 
 def _counted(on_front: int) -> str:
@@ -96,7 +99,7 @@ def _counted(on_front: int) -> str:
 
 def _best(spec: StudySpec, best: TrialRecord) -> str:
     name = next(iter(spec.objectives))
-    lead = "The most accurate" if name == "val_accuracy" else f"Best in {name.replace('_', ' ')}"
+    lead = "The most accurate" if name == "val_accuracy" else f"Best in {in_words(name)}"
     return f"{lead} is {_told(best)}."
 
 

@@ -11,7 +11,7 @@ from typing import Any, Final, final
 import plotly.graph_objects as go
 
 from study.dimension import Range
-from study.figure_style import GREY, SEQUENCE, VERMILLION, Shown, compact, evenly, layout
+from study.figure_style import GREY, VERMILLION, Shown, compact, evenly, in_words, layout, log_ticks
 from study.metrics import METRICS
 from study.panel import Panel
 from study.record import TrialRecord
@@ -21,14 +21,15 @@ from study.trial_text import hover
 _MOST: Final = 300
 _LEFT_OUT: Final = frozenset({"epochs", "keep"})  # the same for all trials
 _TICKS: Final = 5
+_APART: Final = 0.13  # of the axis' length, which two numbers need on a telephone
 _ROW: Final = 74  # pixels
 
 # Quarters of the trials by the first objective, the worst first: colour, width, opacity.
 _QUARTERS: Final = (
-    ("last quarter", SEQUENCE[0], 1.2, 0.45),
-    ("third quarter", SEQUENCE[1], 1.2, 0.5),
-    ("second quarter", SEQUENCE[2], 1.4, 0.55),
-    ("best quarter", SEQUENCE[3], 1.6, 0.7),
+    ("last quarter", "#8cc5e3", 1.2, 0.5),
+    ("third quarter", "#4a9bc7", 1.2, 0.55),
+    ("second quarter", "#1f6f9f", 1.4, 0.6),
+    ("best quarter", "#0b4a73", 1.6, 0.7),
 )
 
 
@@ -86,7 +87,7 @@ def settings_panel(spec: StudySpec, records: Sequence[TrialRecord]) -> Panel:
     if len(complete) < 2:  # noqa: PLR2004  # a line alone compares with nothing
         text = f"This needs two complete trials; there are {len(complete)}."
         return Panel(key=key, title=title, text=text)
-    first = next(iter(spec.objectives)).replace("_", " ")
+    first = in_words(next(iter(spec.objectives)))
     text = (
         f"Parallel coordinates: a line is a complete trial, an axis a setting or an objective. Thick "
         f"lines are on the front, the others are coloured by {first}. A click on a name in the "
@@ -188,19 +189,20 @@ def _share(
 
 
 def _ticks(low: float, high: float, *, log: bool, integer: bool) -> list[tuple[float, str]]:
-    found = []
-    for step in range(_TICKS):
-        place = step / (_TICKS - 1)
-        value = low * (high / low) ** place if log else low + place * (high - low)
-        if integer:
-            value = round(value)
-            place = (
-                math.log(value / low) / math.log(high / low)
-                if log
-                else (value - low) / (high - low)
-            )
-        found.append((place, compact(value)))
-    return list(dict(found).items())
+    """Both ends, and between them round numbers that have room."""
+    if log:
+        inner = log_ticks(math.log10(low), math.log10(high), (1, 2, 5))
+    else:
+        inner = [low + step * (high - low) / (_TICKS - 1) for step in range(1, _TICKS - 1)]
+        inner = [float(round(value)) for value in inner] if integer else inner
+    scale = math.log if log else float
+    length = scale(high) - scale(low)
+    found = [(0.0, low), (1.0, high)]
+    for value in inner:
+        place = (scale(value) - scale(low)) / length
+        if all(abs(place - other) >= _APART for other, _ in found):
+            found.append((place, value))
+    return [(place, compact(value)) for place, value in sorted(found)]
 
 
 def _said(value: object) -> str:
@@ -218,7 +220,7 @@ def _draw_axis(figure: go.Figure, y: int, axis: _Axis) -> None:
         y=y,
         yshift=9,
         yanchor="bottom",
-        text=f"<b>{axis.name.replace('_', ' ')}</b>",
+        text=f"<b>{in_words(axis.name)}</b>",
         bgcolor="rgba(255,255,255,0.85)",
         showarrow=False,
     )

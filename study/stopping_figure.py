@@ -7,7 +7,17 @@ from typing import Final, final
 import plotly.graph_objects as go
 
 from study.curves import Curve
-from study.figure_style import BLACK, BLUE, GREY, VERMILLION, Shown, evenly, layout, see_through
+from study.figure_style import (
+    BLACK,
+    BLUE,
+    GREY,
+    VERMILLION,
+    Shown,
+    evenly,
+    in_words,
+    layout,
+    see_through,
+)
 from study.panel import Panel
 from study.record import TrialRecord
 from study.rung import rung_epochs
@@ -123,8 +133,8 @@ def stopping_panel(
         return Panel(key=key, title=title, text=text)
     if not any(record.run_id in curves for record in records):
         return Panel(key=key, title=title, text="No trial has reported an epoch yet.")
-    rungs = "; ".join(
-        f"after epoch {cut.epoch} {cut.stopped:,} of {cut.came:,}" for cut in cuts(spec, records)
+    rungs = ", ".join(
+        f"{cut.stopped:,} of {cut.came:,} after epoch {cut.epoch}" for cut in cuts(spec, records)
     )
     text = (
         f"A line is a trial, its mark where it ended. At the dashed lines trials are compared by "
@@ -142,8 +152,8 @@ def stopping_panel(
 
 def _ranks(spec: StudySpec) -> str:
     if spec.stopping.scheduler == "asha" or len(spec.objectives) == 1:
-        return f"their {next(iter(spec.objectives)).replace('_', ' ')}"
-    names = ", ".join(name.replace("_", " ") for name in spec.objectives)
+        return f"their {in_words(next(iter(spec.objectives)))}"
+    names = ", ".join(in_words(name) for name in spec.objectives)
     return f"their Pareto rank ({names})"
 
 
