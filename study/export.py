@@ -51,12 +51,12 @@ def export_model(name: str, to: Path, trial: int | None = None, home: Home | Non
         raise BadInputError(f"the folder to write must not exist yet, got {to}")
     to.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder, translated(home):
-        found = download_artifacts(
-            artifact_uri=f"models:/{model_id}/{NETWORK_FOLDER}",
+        downloaded = download_artifacts(
+            artifact_uri=f"models:/{model_id}",
             dst_path=folder,
             tracking_uri=home.tracking_uri,
         )
-        shutil.copytree(found, to)
+        shutil.copytree(Path(downloaded) / NETWORK_FOLDER, to)
     return to
 
 
