@@ -234,7 +234,18 @@ def _set_axes(
     if not axes.y.log and spec.objectives.get(axes.y.metric) == "maximize":
         # A few networks that learned nothing must not press all others together.
         low = heights[math.floor(0.1 * (len(heights) - 1))]
-        fronts = [y for trace in figure.data if trace.error_y.array is not None for y in trace.y]
-        low, high = min([low, *fronts]), max([*heights, *(y for _, y in points)])
-        margin = 0.1 * (high - low) or 1.0
+        ends = [end for trace in figure.data for end in _ends(trace)]
+        low, high = min([low, *ends]), max([*ends, *(y for _, y in points)])
+        margin = 0.06 * (high - low) or 1.0
         figure.update_yaxes(range=[low - margin, high + margin])
+
+
+def _ends(trace: Any) -> list[float]:  # noqa: ANN401  # plotly has no types
+    """The ends of the standard errors of a trace that has them."""
+    if trace.error_y.array is None:
+        return []
+    return [
+        end
+        for y, error in zip(trace.y, trace.error_y.array, strict=True)
+        for end in (y - error, y + error)
+    ]

@@ -23,7 +23,8 @@ from study.space import suggest
 from study.spec import StudySpec
 
 _FEWEST_BEST: Final = 5  # Optuna's advice for a stable result
-_FEWEST: Final = 4 * _FEWEST_BEST
+_FEWEST: Final = 12
+_MANY: Final = 50
 _BEST: Final = 0.1
 _MOST: Final = 3000  # of more, evenly so many: ranking takes time that grows with their square
 
@@ -37,7 +38,7 @@ def importances(spec: StudySpec, records: Sequence[TrialRecord]) -> dict[str, fl
     """The share of each searched setting in what sets the best trials apart, the largest first.
 
     The best are the tenth (at least five) of the lowest Pareto rank among the complete, feasible
-    trials. Shares add up to 1. Empty where there are fewer than 20 of them, or nothing was searched.
+    trials. Shares add up to 1. Empty where there are fewer than 12 of them, or nothing was searched.
     """
     study = optuna.create_study(directions=list(spec.objectives.values()))
     trials = [trial for trial in (_trial(record, spec) for record in records) if trial is not None]
@@ -80,11 +81,10 @@ def importance_panel(spec: StudySpec, records: Sequence[TrialRecord]) -> Panel:
     count = sum(record.point(spec.objectives) is not None for record in records)
     shares = importances(spec, records)
     if not shares:
-        text = f"This needs {_FEWEST} complete trials; there are {count}."
-        if count >= _FEWEST:
-            text = (
-                "Every setting of this study has one value only, so none matters more than others."
-            )
+        text = (
+            f"This needs {_FEWEST} complete trials of the spec's space, in which some setting has "
+            f"several values; there are {count} complete trials."
+        )
         return Panel(key=key, title=title, text=text)
     best = best_count(min(count, _MOST))
     text = (
@@ -93,6 +93,8 @@ def importance_panel(spec: StudySpec, records: Sequence[TrialRecord]) -> Panel:
         f"takes the right value of the setting to reach the front; which value that is the figure "
         f"above shows. Trials that were stopped early are not counted."
     )
+    if count < _MANY:
+        text += " Of so few trials it is no more than a hint."
     if count > _MOST:
         text += f" Computed from the last {_MOST:,} complete trials."
     first = next(iter(shares))

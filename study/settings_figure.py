@@ -18,10 +18,11 @@ from study.record import TrialRecord
 from study.spec import StudySpec
 from study.trial_text import hover
 
-_MOST: Final = 300
+_MOST: Final = 200
 _LEFT_OUT: Final = frozenset({"epochs", "keep"})  # the same for all trials
 _TICKS: Final = 5
 _APART: Final = 0.13  # of the axis' length, which two numbers need on a telephone
+_LETTERS: Final = 30  # that fit under an axis on a telephone
 _ROW: Final = 74  # pixels
 
 # Quarters of the trials by the first objective, the worst first: colour, width, opacity.
@@ -46,7 +47,7 @@ class _Axis:
 def settings_figure(spec: StudySpec, records: Sequence[TrialRecord]) -> go.Figure:
     """The complete trials as lines over the settings that differ, and over the objectives.
 
-    A line is broken where its family does not have a setting. At most 300 trials are drawn, the
+    A line is broken where its family does not have a setting. At most 200 trials are drawn, the
     front among them.
     """
     members = _members(spec, records)
@@ -224,11 +225,13 @@ def _draw_axis(figure: go.Figure, y: int, axis: _Axis) -> None:
         bgcolor="rgba(255,255,255,0.85)",
         showarrow=False,
     )
-    for place, text in axis.ticks:
+    # Long names stand in two rows, so that neighbours do not meet on a telephone.
+    rows = 2 if sum(len(text) for _, text in axis.ticks) > _LETTERS else 1
+    for number, (place, text) in enumerate(axis.ticks):
         figure.add_annotation(
             x=place,
             y=y,
-            yshift=-4,
+            yshift=-4 - 16 * (number % rows),
             yanchor="top",
             text=text,
             bgcolor="rgba(255,255,255,0.8)",
