@@ -7,23 +7,14 @@ from typing import Any, Final, final
 
 import plotly.graph_objects as go
 
-from study.figure_style import BLACK, GREY, Shown, evenly, family_style, layout
+from study.figure_style import GREY, Shown, evenly, family_style, layout
 from study.panel import Panel
+from study.paper import ACCURACY, PARAMETERS, SAID, is_comparable, paper_point
 from study.record import TrialRecord
 from study.spec import StudySpec
 from study.trial_text import hover
 
 _MOST: Final = 1500  # points behind the front; more are too many for a telephone
-
-# The paper's best vanilla network on Fashion-MNIST (4 dendrites, 512 somata): Chavlis & Poirazi, Nat
-# Commun 2025;16:943, Table 1 and Fig. 3.
-_PAPER_PARAMETERS: Final = 2_661_898
-_PAPER_ACCURACY: Final = 0.8929
-_PAPER_TEXT: Final = (
-    "<b>vANN of the paper</b><br>89.29 % TEST accuracy (official split),<br>"
-    "2,661,898 parameters: for reference only,<br>the axis is validation accuracy<br>"
-    "Chavlis & Poirazi 2025, Table 1"
-)
 
 
 @final
@@ -74,8 +65,8 @@ def front_figure(spec: StudySpec, records: Sequence[TrialRecord]) -> go.Figure:
     complete = front + [record for record in behind if record.feasible is not False]
     for family in sorted({record.family for record in complete}):
         _add_family(figure, axes, [record for record in complete if record.family == family])
-    if _is_the_papers(spec, axes):
-        figure.add_scatter(**_paper())
+    if is_comparable(spec, axes.x.metric, axes.y.metric):
+        figure.add_scatter(**paper_point())
     drawn = [axes.point(record) or (0.0, 0.0) for record in [*front, *behind, *stopped]]
     _set_axes(figure, axes, spec, drawn, [axes.point(record) or (0.0, 0.0) for record in complete])
     return figure
@@ -101,11 +92,9 @@ def front_panel(spec: StudySpec, records: Sequence[TrialRecord]) -> Panel:
         text += " Dots are trials that were stopped early, with the value that they had by then."
     if drawn < len(complete) + len(stopped):
         text += f" Drawn are {drawn:,} of {len(complete) + len(stopped):,} trials, the whole front."
-    if _is_the_papers(spec, _Axes.of(spec)):
-        text += (
-            " The star is the paper's vANN, whose 89.29 % are a test accuracy on the official split: "
-            "a reference, not a rival on this axis."
-        )
+    axes = _Axes.of(spec)
+    if is_comparable(spec, axes.x.metric, axes.y.metric):
+        text += f" {SAID}"
     text += " Double-click shows all points, also those far below."
     alt = (
         f"Scatter plot of {len(complete)} complete trials of {spec.name}, {len(front)} of them on "
@@ -197,25 +186,6 @@ def _scatter(axes: _Axes, records: Sequence[TrialRecord]) -> dict[str, Any]:
     }
 
 
-def _is_the_papers(spec: StudySpec, axes: _Axes) -> bool:
-    return spec.dataset.name == "fashion_mnist" and (axes.x.metric, axes.y.metric) == (
-        "trainable_parameters",
-        "val_accuracy",
-    )
-
-
-def _paper() -> dict[str, Any]:
-    return {
-        "x": [_PAPER_PARAMETERS],
-        "y": [100 * _PAPER_ACCURACY],
-        "mode": "markers",
-        "marker": {"color": BLACK, "symbol": "star", "size": 15},
-        "name": "paper's vANN (test accuracy)",
-        "hovertext": [_PAPER_TEXT],
-        "hovertemplate": "%{hovertext}<extra></extra>",
-    }
-
-
 def _set_axes(
     figure: go.Figure,
     axes: _Axes,
@@ -224,8 +194,8 @@ def _set_axes(
     complete: Sequence[tuple[float, float]],
 ) -> None:
     points = list(drawn)
-    if _is_the_papers(spec, axes):
-        points.append((_PAPER_PARAMETERS, 100 * _PAPER_ACCURACY))
+    if is_comparable(spec, axes.x.metric, axes.y.metric):
+        points.append((PARAMETERS, ACCURACY))
     if not points:
         return
     figure.update_xaxes(axes.x.axis([x for x, _ in points]))

@@ -23,7 +23,7 @@
     };
     (layout.annotations || []).forEach((note, index) => {
       const own = (note.font && note.font.size) || 15;
-      changes[`annotations[${index}].font.size`] = (own * size) / 15;
+      changes[`annotations[${index}].font.size`] = Math.max(11, (own * size) / 15);
     });
     return changes;
   };
