@@ -77,7 +77,8 @@ def settings_figure(spec: StudySpec, records: Sequence[TrialRecord]) -> go.Figur
         )
     figure.update_xaxes(visible=False, range=[-0.06, 1.06], fixedrange=True)
     figure.update_yaxes(visible=False, range=[0.65 - len(axes), 0.45], fixedrange=True)
-    figure.update_layout(legend={"y": 1.0})
+    # By which the page finds the line under the pointer; each ends with a gap.
+    figure.update_layout(legend={"y": 1.0}, meta={"points_a_line": len(axes) + 1})
     return figure
 
 
@@ -91,9 +92,9 @@ def settings_panel(spec: StudySpec, records: Sequence[TrialRecord]) -> Panel:
     first = in_words(next(iter(spec.objectives)))
     text = (
         f"Parallel coordinates: a line is a complete trial, an axis a setting or an objective. Thick "
-        f"lines are on the front, the others are coloured by {first}. A click on a name in the "
-        f"legend hides its lines, a double click all others. A line is broken where its family does "
-        f"not have the setting."
+        f"lines are on the front, the others are coloured by {first}. The pointer picks a line out; a "
+        f"click on a name in the legend hides its lines, a double click all others. A line is broken "
+        f"where its family does not have the setting."
     )
     members = _members(spec, records)
     if len(members) < len(complete):

@@ -48,6 +48,7 @@ def test_a_line_is_a_complete_trial_and_broken_where_its_family_has_no_such_sett
     assert places[2] is None
     assert front.y[2] is None
     assert places[4:] == [1, 1, None]
+    assert settings_figure(SPEC, RECORDS).layout.meta == {"points_a_line": len(places)}
     drawn = sum(list(trace.x).count(None) for trace in behind)
     assert drawn == 2  # each line ends with one; the stopped trial has none
     assert [trace.name for trace in behind] == ["third quarter", "best quarter"]
