@@ -15,6 +15,7 @@ from study.spec import StudySpec
 from study.trial_text import hover
 
 _MOST: Final = 1500  # points behind the front; more are too many for a telephone
+_MOST_BEHIND: Final = 1000  # complete ones, where there is no room for all
 
 
 @final
@@ -107,7 +108,7 @@ def front_panel(spec: StudySpec, records: Sequence[TrialRecord]) -> Panel:
 def _drawn(
     behind: list[TrialRecord], stopped: list[TrialRecord]
 ) -> tuple[list[TrialRecord], list[TrialRecord]]:
-    kept = evenly(behind, _MOST)
+    kept = evenly(behind, max(_MOST - len(stopped), _MOST_BEHIND))
     return kept, evenly(stopped, _MOST - len(kept))
 
 

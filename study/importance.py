@@ -16,7 +16,7 @@ from optuna.trial import TrialState, create_trial
 
 from study.answers import Answers
 from study.dimension import bounds
-from study.figure_style import BLUE, in_words, layout
+from study.figure_style import BLUE, evenly, in_words, layout
 from study.panel import Panel
 from study.record import TrialRecord
 from study.space import suggest
@@ -42,7 +42,7 @@ def importances(spec: StudySpec, records: Sequence[TrialRecord]) -> dict[str, fl
     """
     study = optuna.create_study(directions=list(spec.objectives.values()))
     trials = [trial for trial in (_trial(record, spec) for record in records) if trial is not None]
-    study.add_trials(trials[-_MOST:])
+    study.add_trials(evenly(trials, _MOST))
     count = min(len(trials), _MOST)
     if count < _FEWEST or not any(trial.params for trial in trials):
         return {}
@@ -89,14 +89,14 @@ def importance_panel(spec: StudySpec, records: Sequence[TrialRecord]) -> Panel:
     best = best_count(min(count, _MOST))
     text = (
         f"By PED-ANOVA: how much the values of a setting among the best {best} trials (by Pareto rank) "
-        f"differ from its values among all {count:,} complete ones. The longer the bar, the more it "
+        f"differ from its values among {min(count, _MOST):,} complete ones. The longer the bar, the more it "
         f"takes the right value of the setting to reach the front; which value that is the figure "
         f"above shows. Trials that were stopped early are not counted."
     )
     if count < _MANY:
         text += " Of so few trials it is no more than a hint."
     if count > _MOST:
-        text += f" Computed from the last {_MOST:,} complete trials."
+        text += f" These are taken evenly from all {count:,}."
     first = next(iter(shares))
     alt = f"Bars: {in_words(first)} matters most, with {100 * shares[first]:.0f} %."
     height = 120 + 44 * len(shares)

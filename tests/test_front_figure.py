@@ -107,6 +107,9 @@ def test_of_very_many_trials_the_whole_front_is_drawn_and_the_page_says_so():
     drawn = sum(len(trace.x) for trace in front_figure(SPEC, many).data if trace.mode == "markers")
     assert drawn == 1508
     assert "Drawn are 1,508 of 4,000 trials, the whole front." in front_panel(SPEC, many).text
+    stopped = [record(n, trial(0.4, state="PRUNED", epochs=1), SPEC) for n in range(4000, 8000)]
+    figure = front_figure(SPEC, [*many, *stopped])
+    assert [len(trace.x) for trace in figure.data if trace.name == "stopped early"] == [500]
 
 
 def test_a_constraint_that_is_broken_is_seen():
