@@ -89,9 +89,9 @@ def importance_panel(spec: StudySpec, records: Sequence[TrialRecord]) -> Panel:
     best = best_count(min(count, _MOST))
     text = (
         f"By PED-ANOVA: how much the values of a setting among the best {best} trials (by Pareto rank) "
-        f"differ from its values among {min(count, _MOST):,} complete ones. The longer the bar, the more it "
-        f"takes the right value of the setting to reach the front; which value that is the figure "
-        f"above shows. Trials that were stopped early are not counted."
+        f"differ from its values among {min(count, _MOST):,} complete ones. The longer the bar, the "
+        f"more it takes the right value of the setting to reach the front; which value that is the "
+        f"figure above shows. Trials that were stopped early are not counted."
     )
     if count < _MANY:
         text += " Of so few trials it is no more than a hint."

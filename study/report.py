@@ -79,8 +79,9 @@ def write_picture(figure: go.Figure, title: str, file: Path, height: int | None 
     try:
         titled.write_image(file, width=_WIDTH, height=height or _HEIGHT, scale=2)
     except (ImportError, RuntimeError, ValueError) as error:
+        said = " ".join(str(error).split())
         raise StudyError(
-            f"a PNG needs kaleido (pip install kaleido) and Chrome: {error}"
+            f"a PNG needs kaleido (pip install kaleido) and a Chrome or Chromium: {said}"
         ) from error
 
 

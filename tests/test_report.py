@@ -5,7 +5,7 @@ from html.parser import HTMLParser
 import pytest
 from stored_study import make_home, trial, write_study
 
-from study.errors import BadInputError, NotFoundError
+from study.errors import BadInputError, NotFoundError, StudyError
 from study.report import FIGURES, write_figure, write_report
 
 SPEC = {
@@ -165,3 +165,10 @@ def test_a_figure_that_is_not_there_is_refused(home, tmp_path):
     with pytest.raises(NotFoundError, match="no study 'other'"):
         write_report("other", home, tmp_path / "x.html")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_picture_without_a_browser_is_refused_in_one_line(home, tmp_path, monkeypatch):
+    for name in ("BROWSER_PATH", "PATH"):
+        monkeypatch.setenv(name, str(tmp_path / "nowhere"))
+    with pytest.raises(StudyError, match=r"^a PNG needs kaleido .* and a Chrome or Chromium: .+$"):
+        write_figure("made", home, tmp_path / "x.png")
