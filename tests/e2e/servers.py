@@ -5,6 +5,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -74,34 +75,31 @@ def _programs():
 
 
 @contextmanager
-def postgres(folder):
+def postgres():
     """The URI of an empty database of a PostgreSQL server of its own."""
     programs = _programs()
     if programs is None:
         missing("PostgreSQL", "postgresql")
-    # As root it refuses to run.
-    as_owner = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"]
-    command = as_owner if os.geteuid() == 0 else []
-    data = folder / "postgres"
-    data.mkdir()
-    for place in (data, *list(data.parents)[:3]):
-        if os.geteuid() == 0:
-            place.chmod(place.stat().st_mode | 0o011)
-    if command:
+    # As root it refuses to run; pytest's own folders are its user's alone.
+    data = Path(tempfile.mkdtemp(prefix="study-postgres-"))
+    owner = []
+    if os.geteuid() == 0:
+        owner = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"]
         shutil.chown(data, "postgres", "postgres")
+
+    def program(name, *arguments):
+        command = [*owner, programs / name, "-D", data, *arguments]
+        subprocess.run(command, stdout=subprocess.DEVNULL, check=True, cwd="/")
+
     port = free_port()
-
-    def program(*arguments):
-        subprocess.run([*command, *arguments], stdout=subprocess.DEVNULL, check=True, cwd="/")
-
-    program(programs / "initdb", "-D", data, "-U", "study", "-A", "trust", "-E", "UTF8")
-    control = [programs / "pg_ctl", "-D", data, "-w"]
+    program("initdb", "-U", "study", "-A", "trust", "-E", "UTF8")
     options = f"-p {port} -k {data} -c listen_addresses=127.0.0.1 -c fsync=off"
-    program(*control, "-l", data / "log", "-o", options, "start")
+    program("pg_ctl", "-w", "-l", data / "log", "-o", options, "start")
     try:
         yield f"postgresql://study@127.0.0.1:{port}/postgres"
     finally:
-        program(*control, "-m", "immediate", "stop")
+        program("pg_ctl", "-w", "-m", "immediate", "stop")
+        shutil.rmtree(data)
 
 
 def missing(program, package):

@@ -129,7 +129,7 @@ def check(uri, name="made"):
 def store_of(kind, folder):
     """A store of a kind, as MLflow's server takes it."""
     if kind == "postgres":
-        return postgres(folder)
+        return postgres()
     return closing(_Sqlite(f"sqlite:///{folder}/server.db"))
 
 
