@@ -126,4 +126,5 @@ class Observer(tune.Callback):
         if best is not None:
             name = next(iter(self._scoreboard.spec.objectives))
             values = {"hypervolume": self._scoreboard.hypervolume, f"best_{name}": best[0]}
+            values["best_val_accuracy"] = self._scoreboard.best_accuracy
             self._tracker.log_study(self._scoreboard.ended, values)

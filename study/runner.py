@@ -13,7 +13,7 @@ from study.data import Dataset, load_dataset
 from study.errors import UNWRITABLE, StudyError
 from study.grid import grid
 from study.home import Home
-from study.ledger import Ledger, mend, point_of, state_of, stored_identity
+from study.ledger import METRICS, Ledger, mend, state_of, stored_identity
 from study.progress import Progress
 from study.ray_runtime import check_resources, ray_runtime
 from study.reader import check_free
@@ -102,7 +102,8 @@ def _open(
         if trial.state.is_finished():
             config = config_of(spec, trial.params, trial.number)
             label = config.architecture.label()
-            scoreboard.add_earlier(trial.number, state_of(trial), label, point_of(trial))
+            metrics = trial.user_attrs.get(METRICS, {})
+            scoreboard.add_earlier(trial.number, state_of(trial), label, metrics)
     shape, classes = dataset.image_shape, dataset.classes
     searcher = StudySearcher(spec, ledger, lambda network: known_metrics(network, shape, classes))
     clock = StudyClock(ledger, spec.budget.minutes)

@@ -24,7 +24,7 @@ from requests.exceptions import RequestException
 from sqlalchemy.exc import SQLAlchemyError
 
 from study import environment, showcase, study_folder
-from study.errors import UNWRITABLE
+from study.errors import UNWRITABLE, TrackingError
 from study.home import Home
 from study.ledger import stored_identity
 from study.mlflow_writer import MlflowWriter
@@ -180,7 +180,7 @@ class Sender:
         text = _in_a_line(error)
         if self._writer is not None and self._writer.waits:
             run, content = self._writer.refuse()
-            with (self._spool / "refused.jsonl").open("a", encoding="utf-8") as file:
+            with (study_folder.refused(self._spool.parent)).open("a", encoding="utf-8") as file:
                 file.write(json.dumps({"run": run, "error": text, "content": content}) + "\n")
         self._say({"refused": text})
 
@@ -190,7 +190,7 @@ def _passes(error: Exception) -> bool:
     if isinstance(error, MlflowException):
         status = error.get_http_status_code()  # type: ignore[no-untyped-call]  # MLflow's
         return status >= 500 or status in _PASSING  # noqa: PLR2004  # HTTP's errors of a server
-    return isinstance(error, RequestException | SQLAlchemyError | OSError)
+    return isinstance(error, TrackingError | RequestException | SQLAlchemyError | OSError)
 
 
 def _unwritable(error: Exception) -> bool:

@@ -107,7 +107,7 @@ def unsent(folder: Path) -> Iterator[tuple[Event, Position]]:
 
 
 def _segments(folder: Path) -> list[int]:
-    return sorted(int(file.stem) for file in folder.glob(f"*{_ENDING}"))
+    return sorted(int(file.stem) for file in folder.glob(f"[0-9]*{_ENDING}"))
 
 
 def _file(folder: Path, number: int) -> Path:

@@ -37,6 +37,11 @@ def spool(folder: Path) -> Path:
     return folder / "spool"
 
 
+def refused(folder: Path) -> Path:
+    """The file of what the tracking store will never take, a JSON object a line."""
+    return folder / "refused.jsonl"
+
+
 def check_continues(folder: Path, spec: StudySpec) -> None:
     """Raises SpecError, with the difference, if the folder holds a study with another spec."""
     file = spec_file(folder)

@@ -149,7 +149,7 @@ class Tracker:
         if self._refused:
             raise TrackingError(
                 f"the tracking store {uri} must take every record, it refused {len(self._refused)}: "
-                f"{self._refused[-1]}; they are in {self._folder / 'refused.jsonl'}"
+                f"{self._refused[-1]}; they are in {study_folder.refused(self._folder.parent)}"
             )
 
     @property

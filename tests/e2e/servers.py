@@ -96,7 +96,7 @@ def postgres():
     options = f"-p {port} -k {data} -c listen_addresses=127.0.0.1 -c fsync=off"
     program("pg_ctl", "-w", "-l", data / "log", "-o", options, "start")
     try:
-        yield f"postgresql://study@127.0.0.1:{port}/postgres"
+        yield f"postgresql+psycopg2://study@127.0.0.1:{port}/postgres"
     finally:
         program("pg_ctl", "-w", "-m", "immediate", "stop")
         shutil.rmtree(data)
