@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from study.command_line import HomeOption, NameArgument, TrackingOption, console, readers, say
+from study.errors import BadInputError
 from study.home import Home
 
 app = typer.Typer()
@@ -15,13 +16,18 @@ app = typer.Typer()
 def export(
     name: NameArgument,
     trial: Annotated[int | None, typer.Argument(help="Its number; by default the best.")] = None,
-    to: Annotated[Path | None, typer.Option(help="Folder to write, which must not exist.")] = None,
+    folder: Annotated[
+        Path | None, typer.Argument(metavar="[DIR]", help="Folder to write, which must not exist.")
+    ] = None,
+    to: Annotated[Path | None, typer.Option(metavar="DIR", help="The same folder.")] = None,
     home: HomeOption = None,
     tracking_uri: TrackingOption = None,
 ) -> None:
-    """Copy the trained network of a trial into a folder (`models.load_network` reads it)."""
+    """Write the trained network of a trial, an example and a model card into a folder."""
+    if folder is not None and to is not None:
+        raise BadInputError(f"the folder must be given once, got {folder} and --to {to}")
     readers()
     from study.export import export_model  # noqa: PLC0415  # as above
 
-    folder = to or Path(name if trial is None else f"{name}-{trial}")
-    say(console(), str(export_model(name, folder, trial, Home.find(home, tracking_uri))))
+    place = folder or to or Path(name if trial is None else f"{name}-{trial}")
+    say(console(), str(export_model(name, place, trial, Home.find(home, tracking_uri))))

@@ -18,6 +18,8 @@ from numpy.typing import NDArray
 from safetensors.numpy import load_file
 
 LAYOUT = 1
+TENSORS = "network.safetensors"
+DESCRIPTION = "network.json"
 FLOATS_AT_ONCE = 2**23
 """So many activations are computed at a time, for the memory: images go through in blocks."""
 
@@ -34,12 +36,12 @@ class Portable:
 
     def __init__(self, folder: Path | str) -> None:
         folder = Path(folder)
-        description = json.loads((folder / "network.json").read_text(encoding="utf-8"))
+        description = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
         if description["layout"] != LAYOUT:
             raise ValueError(
                 f"`layout == {LAYOUT}` must hold, got {description['layout']} in {folder}"
             )
-        self.tensors: Tensors = load_file(folder / "network.safetensors")
+        self.tensors: Tensors = load_file(folder / TENSORS)
         self.architecture: dict[str, Any] = description["architecture"]
         self.image_shape: tuple[int, ...] = tuple(description["image_shape"])
         self.classes: int = description["classes"]
