@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from study.export import export_model as export_model
     from study.export import load_model as load_model
     from study.home import Home as Home
+    from study.prediction import Prediction as Prediction
+    from study.prediction import predict as predict
     from study.record import TrialRecord as TrialRecord
     from study.results import StudyStatus as StudyStatus
     from study.results import best_configs as best_configs
@@ -35,6 +37,7 @@ _SOURCES: Final = {
     "BadInputError": "study.errors",
     "Dataset": "study.data",
     "Home": "study.home",
+    "Prediction": "study.prediction",
     "RunSummary": "study.runner",
     "StudyError": "study.errors",
     "StudySpec": "study.spec",
@@ -47,6 +50,7 @@ _SOURCES: Final = {
     "load_dataset": "study.data",
     "load_model": "study.export",
     "pareto_front": "study.results",
+    "predict": "study.prediction",
     "run": "study.runner",
     "status": "study.results",
     "study_spec": "study.results",

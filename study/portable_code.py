@@ -58,9 +58,7 @@ class Portable:
             raise ValueError(
                 f"`-1 <= replicate < {self.replicates}` must hold, got replicate={replicate}"
             )
-        logits = self.logits(images)
-        powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
-        shares = powers / powers.sum(axis=-1, keepdims=True)
+        shares = softmax(self.logits(images))
         chosen: Floats = shares.mean(axis=0) if replicate == -1 else shares[replicate]
         return chosen
 
@@ -171,6 +169,13 @@ def convolution(weight: Floats, bias: Floats, x: Floats) -> Floats:
             sums += weight[:, :, :, row, column] @ read.reshape(replicates, channels, -1)
     positions = sums.reshape(replicates, units, height * width, -1) + bias[..., None]
     return positions.reshape(replicates, units * height * width, -1)
+
+
+def softmax(logits: Floats) -> Floats:
+    """Probabilities over the last axis."""
+    powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    shares: Floats = powers / powers.sum(axis=-1, keepdims=True)
+    return shares
 
 
 def leaky_relu(x: Floats, slope: float) -> Floats:
