@@ -90,6 +90,11 @@ def read_study(name: str, home: Home) -> StoredStudy:
     return StoredStudy(parent, spec, _with_front(found, spec))
 
 
+def read_parent(name: str, home: Home) -> Run:
+    """The parent run of a study. Raises NotFoundError like `read_study`."""
+    return read_study(name, home).parent
+
+
 def check_free(name: str, home: Home, identity: str | None) -> None:
     """Raises BadInputError if the name is taken in the store by something else than the study.
 

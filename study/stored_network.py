@@ -4,12 +4,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from mlflow.artifacts import download_artifacts
 from safetensors import SafetensorError
 
 from study import layout
 from study.errors import NotFoundError, TrackingError
 from study.home import Home
 from study.portable_code import DESCRIPTION, TENSORS
+from study.portable_model import NETWORK_FOLDER
 from study.reader import client, translated
 from study.record import TrialRecord
 
@@ -24,38 +26,44 @@ def fetch_network(
     does not have it any more.
     """
     folder = download_network(record.run_id, home, to)
-    if folder is not None:
-        for file in (TENSORS, DESCRIPTION):
-            if not (folder / file).is_file():
-                raise _damage(name, record, f"{file} is missing")
-        return folder
-    if record.on_front:
-        raise TrackingError(
-            f"the network of trial {record.trial} of study {name!r} is on the front and so was kept, "
-            f"but the artifacts of its run {record.run_id} in {home.tracking_uri} are gone"
+    if folder is None:
+        have = ", ".join(str(other.trial) for other in found if other.on_front)
+        raise NotFoundError(
+            f"the weights of trial {record.trial} of study {name!r} were not kept: trials keep them "
+            f"that are on the front when they end, such as {have or 'none yet'}"
         )
-    have = ", ".join(str(other.trial) for other in found if other.on_front)
-    raise NotFoundError(
-        f"the weights of trial {record.trial} of study {name!r} were not kept: trials keep them "
-        f"that are on the front when they end, such as {have or 'none yet'}"
-    )
+    for file in (TENSORS, DESCRIPTION):
+        if not (folder / file).is_file():
+            raise _damage(name, record, f"{file} is missing")
+    return folder
 
 
 def download_network(run_id: str, home: Home, to: Path) -> Path | None:
-    """The one place that knows how a run's network lies in MLflow; None if it has none."""
+    """The one place that knows how a run's network lies in MLflow; None if it has none.
+
+    Raises TrackingError if the run has a model, and its artifacts are gone.
+    """
     store = client(home)
-    to.mkdir(parents=True, exist_ok=True)
     with translated(home):
-        if not store.list_artifacts(run_id, layout.MODEL_FOLDER):
+        model_id = store.get_run(run_id).data.tags.get(layout.MODEL_TAG)
+        if model_id is None:
             return None
-        try:
-            folder = Path(store.download_artifacts(run_id, layout.MODEL_FOLDER, str(to)))
-        except OSError as error:
+        # Not as models:/..., which MLflow looks up in the store of its environment, whatever is given.
+        location = store.get_logged_model(model_id).artifact_location
+        if not store.list_logged_model_artifacts(model_id, NETWORK_FOLDER):
             raise TrackingError(
-                f"the artifacts of run {run_id} in {home.tracking_uri} cannot be read: {error}"
-            ) from error
-    described = next(folder.rglob(DESCRIPTION), None)
-    return folder if described is None else described.parent
+                f"the network of run {run_id} was kept as model {model_id}, but its artifacts in "
+                f"{location} are gone"
+            )
+        try:
+            folder = download_artifacts(
+                artifact_uri=f"{location}/{NETWORK_FOLDER}",
+                dst_path=str(to),
+                tracking_uri=home.tracking_uri,
+            )
+        except OSError as error:
+            raise TrackingError(f"the artifacts in {location} cannot be read: {error}") from error
+    return Path(folder)
 
 
 @contextmanager

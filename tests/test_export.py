@@ -2,11 +2,13 @@ import json
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from recorded_study import NAME, config, record_study
+from mlflow import MlflowClient
+from recorded_study import NAME, architecture, record_study
 
 from models import build, load_network
 from study import results
@@ -15,6 +17,7 @@ from study.errors import BadInputError, NotFoundError, StudyError, TrackingError
 from study.evaluation import evaluate
 from study.export import FILES, export_model, load_model
 from study.home import Home
+from study.portable_model import NETWORK_FOLDER
 
 
 @pytest.fixture(scope="module")
@@ -39,12 +42,12 @@ def test_a_loaded_network_reproduces_its_stored_test_accuracy_exactly(home):
 
 
 def test_the_best_on_the_front_is_loaded_by_default(home):
-    assert load_model(NAME, home=home).architecture == config(1).architecture
+    assert load_model(NAME, home=home).architecture == architecture(1)
 
 
 def test_an_export_has_the_network_and_what_it_says_it_has(exported):
     assert {file.name for file in exported.iterdir()} == set(FILES)
-    expected = build(config(1).architecture, (1, 8, 8), 10, [0, 1])
+    expected = build(architecture(1), (1, 8, 8), 10, [0, 1])
     batch = torch.from_numpy(images(3))
     assert torch.equal(load_network(exported)(batch), expected(batch))
     assert [file.name for file in exported.parent.iterdir()] == [exported.name]
@@ -98,18 +101,18 @@ def test_the_example_runs_without_torch_and_the_packages(exported, tmp_path):
         (lambda folder: (folder / "network.safetensors").unlink(), "safetensors is missing"),
         (lambda folder: _truncate(folder / "network.safetensors"), "does not hold the network"),
         (lambda folder: _truncate(folder / "network.json"), "does not describe a network"),
-        (shutil.rmtree, r"on the front and so was kept, but the artifacts .* are gone"),
+        (shutil.rmtree, r"was kept as model m-\w+, but its artifacts in .* are gone"),
     ],
 )
 def test_damage_is_an_error_of_the_store_and_nothing_is_written(damage, message, home, tmp_path):
-    stored = next(artifacts_of(home, 1).rglob("network.json")).parent
+    stored = stored_network(home, 1)
     aside = shutil.copytree(stored, tmp_path / "aside")
     damage(stored)
     try:
         with pytest.raises(TrackingError, match=message) as caught:
             export_model(NAME, tmp_path / "out", 1, home)
         assert "\n" not in str(caught.value)
-        assert "/tmp" not in str(caught.value).replace(home.tracking_uri, "")  # noqa: S108  # not its own
+        assert "fetched" not in str(caught.value)  # a folder that is gone by then
         with pytest.raises(TrackingError, match=message):
             load_model(NAME, 1, home)
     finally:
@@ -118,9 +121,12 @@ def test_damage_is_an_error_of_the_store_and_nothing_is_written(damage, message,
     assert not (tmp_path / "out").exists()
 
 
-def artifacts_of(home, trial):
-    run = results.records(NAME, home)[trial].run_id
-    return next(folder for folder in (home.folder / "artifacts").rglob(run) if folder.is_dir())
+def stored_network(home, trial):
+    """The folder in which the store keeps the network of a trial."""
+    store = MlflowClient(home.tracking_uri)
+    run = store.get_run(results.records(NAME, home)[trial].run_id)
+    location = store.get_logged_model(run.data.tags["study.model"]).artifact_location
+    return Path(location.removeprefix("file://")) / NETWORK_FOLDER
 
 
 def _truncate(file):
