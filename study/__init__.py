@@ -11,6 +11,7 @@ from study import environment
 
 if TYPE_CHECKING:
     from study.cluster import submit as submit
+    from study.confirmation import retrain as retrain
     from study.data import Dataset as Dataset
     from study.data import load_dataset as load_dataset
     from study.errors import BadInputError as BadInputError
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from study.results import status as status
     from study.results import study_spec as study_spec
     from study.results import trials as trials
+    from study.retrained_run import Retrained as Retrained
     from study.runner import RunSummary as RunSummary
     from study.runner import run as run
     from study.spec import StudySpec as StudySpec
@@ -38,6 +40,7 @@ _SOURCES: Final = {
     "Dataset": "study.data",
     "Home": "study.home",
     "Prediction": "study.prediction",
+    "Retrained": "study.retrained_run",
     "RunSummary": "study.runner",
     "StudyError": "study.errors",
     "StudySpec": "study.spec",
@@ -51,6 +54,7 @@ _SOURCES: Final = {
     "load_model": "study.export",
     "pareto_front": "study.results",
     "predict": "study.prediction",
+    "retrain": "study.confirmation",
     "run": "study.runner",
     "status": "study.results",
     "study_spec": "study.results",

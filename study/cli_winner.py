@@ -4,12 +4,14 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.console import Console
 
 from study.command_line import (
     HomeOption,
     JsonOption,
     NameArgument,
     TrackingOption,
+    TrialArgument,
     console,
     print_json,
     readers,
@@ -20,6 +22,10 @@ from study.home import Home
 
 app = typer.Typer()
 
+RetrainedOption = Annotated[
+    bool, typer.Option("--retrained", help="As it was retrained last, not as it was searched.")
+]
+
 
 @app.command()
 def export(
@@ -29,6 +35,7 @@ def export(
         Path | None, typer.Argument(metavar="[DIR]", help="Folder to write, which must not exist.")
     ] = None,
     to: Annotated[Path | None, typer.Option(metavar="DIR", help="The same folder.")] = None,
+    retrained: RetrainedOption = False,
     home: HomeOption = None,
     tracking_uri: TrackingOption = None,
 ) -> None:
@@ -39,16 +46,18 @@ def export(
     from study.export import export_model  # noqa: PLC0415  # as above
 
     place = folder or to or Path(name if trial is None else f"{name}-{trial}")
-    say(console(), str(export_model(name, place, trial, Home.find(home, tracking_uri))))
+    written = export_model(name, place, trial, Home.find(home, tracking_uri), retrained=retrained)
+    say(console(), str(written))
 
 
 @app.command()
 def predict(
     name: NameArgument,
     files: Annotated[
-        list[Path], typer.Argument(metavar="FILE...", help="Pictures, or npz with x and maybe y.")
+        list[Path], typer.Argument(metavar="FILE", help="Pictures, or npz with x and maybe y.")
     ],
     trial: Annotated[int | None, typer.Option(help="By default the best.")] = None,
+    retrained: RetrainedOption = False,
     home: HomeOption = None,
     tracking_uri: TrackingOption = None,
     as_json: JsonOption = False,
@@ -57,7 +66,9 @@ def predict(
     readers()
     from study import prediction, prediction_table  # noqa: PLC0415  # as above
 
-    found = prediction.predict(name, files, trial, Home.find(home, tracking_uri))
+    found = prediction.predict(
+        name, files, trial, Home.find(home, tracking_uri), retrained=retrained
+    )
     if as_json:
         print_json([one.to_dict() for one in found])
         return
@@ -65,3 +76,46 @@ def predict(
     screen.print(prediction_table.prediction_table(found, f"{name}: trial {found[0].trial}"))
     for text in prediction_table.sentences(found):
         say(screen, text)
+
+
+@app.command()
+def retrain(
+    name: NameArgument,
+    trial: TrialArgument,
+    replicates: Annotated[int, typer.Option(help="So many, each with a new seed.")],
+    epochs: Annotated[int | None, typer.Option(help="By default the study's.")] = None,
+    full: Annotated[
+        bool, typer.Option("--full", help="Train on the validation images too.")
+    ] = False,
+    data: Annotated[
+        Path | None, typer.Option(help="Where the data set is now: its root, or the npz.")
+    ] = None,
+    home: HomeOption = None,
+    tracking_uri: TrackingOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Train a trial's configuration anew with other seeds, and record it with the study."""
+    readers()
+    from study import confirmation, retraining_table  # noqa: PLC0415  # torch loads, too
+    from study.epoch_progress import EpochProgress  # noqa: PLC0415  # as above
+
+    place = Home.find(home, tracking_uri)
+    # What is not the answer must not get between the JSON.
+    screen = Console(stderr=True) if as_json else console()
+    with EpochProgress(screen, validates=not full) as progress:
+        found = confirmation.retrain(
+            name,
+            trial,
+            replicates,
+            epochs,
+            full=full,
+            data=data,
+            home=place,
+            say=lambda text: say(screen, text),
+            on_epoch=progress,
+        )
+    if as_json:
+        print_json(found.to_dict())
+        return
+    screen.print(retraining_table.retraining_table(found, name))
+    say(screen, retraining_table.verdict(found))

@@ -14,7 +14,7 @@ from study.portable_code import DESCRIPTION, TENSORS
 from study.reader import StoredStudy, read_study
 from study.record import TrialRecord
 from study.stored_network import fetch_network, undamaged
-from study.trial_choice import choose
+from study.trial_choice import choose, choose_retrained
 
 if TYPE_CHECKING:
     from models.network import Network
@@ -48,21 +48,31 @@ FILES: Final = {
 """The files of an exported network, and what each is for."""
 
 
-def load_model(name: str, trial: int | None = None, home: Home | None = None) -> "Network":
+def load_model(
+    name: str, trial: int | None = None, home: Home | None = None, *, retrained: bool = False
+) -> "Network":
     """The trained network of a trial, on the CPU, in evaluation mode; all replicates are in it.
 
-    By default that of the most accurate trial on the front. Raises NotFoundError if there is no such
+    By default that of the most accurate trial on the front; with `retrained`, as `study.retrain` left
+    it last. Raises NotFoundError if there is no such
     trial, or if its weights were not kept: only trials that are on the front when they end keep them.
     Raises TrackingError if the store lost or damaged them.
     """
     home = home or Home.find()
     stored = read_study(name, home)
-    record = choose(name, stored.records, trial)
+    record = choose_retrained(stored, trial, home) if retrained else choose(stored, trial)
     with tempfile.TemporaryDirectory() as folder:
         return _load(name, record, fetch_network(name, record, stored.records, home, Path(folder)))
 
 
-def export_model(name: str, to: Path, trial: int | None = None, home: Home | None = None) -> Path:
+def export_model(
+    name: str,
+    to: Path,
+    trial: int | None = None,
+    home: Home | None = None,
+    *,
+    retrained: bool = False,
+) -> Path:
     """Writes a trial's network and what belongs to it (`FILES`) into a folder; returns the folder.
 
     The folder must not exist yet; it is there when all is in it, and not before. Raises NotFoundError
@@ -71,7 +81,7 @@ def export_model(name: str, to: Path, trial: int | None = None, home: Home | Non
     """
     home = home or Home.find()
     stored = read_study(name, home)
-    record = choose(name, stored.records, trial)
+    record = choose_retrained(stored, trial, home) if retrained else choose(stored, trial)
     if to.exists():
         raise BadInputError(f"the folder to write must not exist yet, got {to}")
     with tempfile.TemporaryDirectory() as folder:
@@ -82,7 +92,7 @@ def export_model(name: str, to: Path, trial: int | None = None, home: Home | Non
         for file in (TENSORS, DESCRIPTION):
             # Without its permissions: safetensors writes for its user alone.
             shutil.copyfile(fetched / file, complete / file)
-        _write_company(stored, record, network, complete)
+        _write_company(stored, record, network, complete, retrained=retrained)
         _put_in_place(complete, to)
     return to
 
@@ -95,12 +105,14 @@ def _load(name: str, record: TrialRecord, folder: Path) -> "Network":
 
 
 def _write_company(
-    stored: StoredStudy, record: TrialRecord, network: "Network", folder: Path
+    stored: StoredStudy, record: TrialRecord, network: "Network", folder: Path, *, retrained: bool
 ) -> None:
     """Writes all but the network itself."""
     from study.exported_program import PROGRAM, export_program  # noqa: PLC0415  # as above
 
-    history = training_history(stored.spec, record, network.image_shape, network.seeds)
+    history = training_history(
+        stored.spec, record, network.image_shape, network.seeds, retrained=retrained
+    )
     text = json.dumps(history, indent=2) + "\n"
     (folder / "training.json").write_text(text, encoding="utf-8")
     (folder / "README.md").write_text(model_card(history, FILES), encoding="utf-8")

@@ -19,10 +19,11 @@ PAPER: Final = (
 _CARD: Final = """\
 # {label}
 
-Trial {trial} of the study `{study}`: {description}. It classifies images of {shape} (channels, height,
-width; whole numbers from 0 to 255). It has {replicates} replicates: networks of one architecture, each
-with its own seed for wiring, initial weights and order of batches. `python example.py` computes with
-them.
+Trial {trial} of the study `{study}`{retrained}: {description}.
+
+It classifies images of {shape} (channels, height, width; whole numbers from 0 to 255). It has
+{replicates} replicates: networks of one architecture, each with its own seed for wiring, initial weights
+and order of batches. `python example.py` computes with them.
 
 ## Files
 
@@ -41,8 +42,7 @@ Means over {replicates} replicates ± standard errors, of the kept weights.
 
 {results}
 
-Validation steered the search, so its value is likely a little too good. The test images steered
-nothing.
+{validation} The test images steered nothing.
 
 ## Data
 
@@ -68,21 +68,30 @@ probabilities are not calibrated. It was not examined for robustness, fairness o
 
 
 def training_history(
-    spec: StudySpec, record: TrialRecord, image_shape: Sequence[int], seeds: Sequence[int]
+    spec: StudySpec,
+    record: TrialRecord,
+    image_shape: Sequence[int],
+    seeds: Sequence[int],
+    *,
+    retrained: bool,
 ) -> dict[str, Any]:
     """How a trial's network came about and what was measured, as JSON types.
 
     `metrics` has a mean over replicates and its standard error for each; `seeds` are one a replicate.
     """
     dataset = spec.dataset
+    # Of a network that was trained on the validation images nothing is said on them.
+    validated = not retrained or record.val_accuracy is not None
     return {
         "study": spec.name,
         "trial": record.trial,
         "run_id": record.run_id,
+        "retrained": retrained,
         "package": f"dendritic-study {version('dendritic-study')}",
         "architecture": record.architecture,
         "image_shape": list(image_shape),
         "training": record.training | {"optimizer": "adam", "epochs_trained": record.epochs},
+        "trained_on": ["train"] if validated else ["train", "validation"],
         "seeds": list(seeds),
         "dataset": {
             "name": dataset.name,
@@ -108,6 +117,7 @@ def model_card(history: Mapping[str, Any], files: Mapping[str, str]) -> str:
         label=architecture.label(),
         trial=history["trial"],
         study=history["study"],
+        retrained=", trained anew with seeds of its own" if history["retrained"] else "",
         description=FAMILIES[architecture.family].description,
         shape=" x ".join(map(str, history["image_shape"])),
         replicates=len(history["seeds"]),
@@ -116,6 +126,7 @@ def model_card(history: Mapping[str, Any], files: Mapping[str, str]) -> str:
         macs=history["macs"],
         architecture=_settings(history["architecture"]),
         results=_results(history["metrics"]),
+        validation=_validation(history),
         data=_data(history["dataset"]),
         epochs=history["training"]["epochs_trained"],
         seeds=", ".join(map(str, history["seeds"])),
@@ -152,6 +163,14 @@ def _estimate(estimate: Mapping[str, float | None], scale: float, digits: int) -
         return "not measured"
     error = "" if sem is None else f" ± {scale * sem:.{digits}f}"
     return f"{scale * mean:.{digits}f}{error}"
+
+
+def _validation(history: Mapping[str, Any]) -> str:
+    if "validation" in history["trained_on"]:
+        return "The validation images were trained on."
+    if history["retrained"]:
+        return "Validation chose the configuration, with other seeds, and the epoch that was kept."
+    return "Validation steered the search, so its value is likely a little too good."
 
 
 def _data(dataset: Mapping[str, Any]) -> str:

@@ -15,7 +15,7 @@ from study.image_file import Images, read_images
 from study.portable_code import Portable, softmax
 from study.reader import read_study
 from study.stored_network import fetch_network, undamaged
-from study.trial_choice import choose
+from study.trial_choice import choose, choose_retrained
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,16 +69,22 @@ class Prediction:
 
 
 def predict(
-    name: str, files: Sequence[Path], trial: int | None = None, home: Home | None = None
+    name: str,
+    files: Sequence[Path],
+    trial: int | None = None,
+    home: Home | None = None,
+    *,
+    retrained: bool = False,
 ) -> list[Prediction]:
     """Classifies the images of each file (`study.image_file`) with the network of a trial.
 
-    By default that of the most accurate trial on the front. Raises NotFoundError and TrackingError
+    By default that of the most accurate trial on the front; with `retrained`, as it was retrained last.
+    Raises NotFoundError and TrackingError
     like `study.load_model`, DataError if a file cannot be read or does not fit.
     """
     home = home or Home.find()
     stored = read_study(name, home)
-    record = choose(name, stored.records, trial)
+    record = choose_retrained(stored, trial, home) if retrained else choose(stored, trial)
     with tempfile.TemporaryDirectory() as place:
         folder = fetch_network(name, record, stored.records, home, Path(place))
         with undamaged(name, record, folder):
