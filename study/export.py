@@ -27,7 +27,6 @@ import sys
 from pathlib import Path
 import numpy as np
 from portable_code import Portable
-
 network = Portable(Path(__file__).parent)
 blank = np.zeros((1, *network.image_shape), dtype=np.uint8)
 images = np.load(sys.argv[1]) if len(sys.argv) > 1 else blank  # uint8, (images, *image_shape)
