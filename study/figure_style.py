@@ -38,6 +38,14 @@ _WORDS: Final = {
 }
 _FEW_DECADES: Final = 1.6
 _SOME_DECADES: Final = 3.2
+# Errors (percent) that stand on the axis of a share, the first before the others.
+_ERRORS: Final = (
+    *(90, 50, 20, 10, 5, 2, 1, 0.5, 0.2, 0.1),
+    *(30, 15, 3, 1.5, 0.3),
+    *(80, 70, 60, 40, 25, 18, 16, 14, 12, 8, 7, 6, 4, 2.5),
+    *(19, 17, 13, 11, 9, 9.5, 8.5, 7.5, 6.5, 5.5, 4.5, 3.5),
+)
+_APART: Final = 0.09  # of the axis' length
 _LEAST_ERROR: Final = 0.05  # percent; a curve that misses nothing must end somewhere
 
 
@@ -112,8 +120,7 @@ class Shown:
         low, high = min(positive), max(positive)
         margin = max(0.06 * (high - low), 0.03)
         low, high = low - margin, min(high + margin, 2.0)
-        steps = (1, 2, 3, 5, 7) if high - low < 1.3 * _FEW_DECADES else (1, 2, 5)
-        ticks = log_ticks(low, high, steps)
+        ticks = _share_ticks(low, high)
         return {
             "title": {"text": self.title},
             "type": "log",
@@ -140,6 +147,17 @@ def log_ticks(low: float, high: float, steps: Sequence[int]) -> list[float]:
     powers = range(math.floor(low), math.ceil(high) + 1)
     ticks = [step * 10.0**power for power in powers for step in steps]
     return [tick for tick in ticks if low <= math.log10(tick) <= high]
+
+
+def _share_ticks(low: float, high: float) -> list[float]:
+    """Errors in percent between two powers of ten, no two too near each other."""
+    found: list[float] = []
+    for error in _ERRORS:
+        place = math.log10(error)
+        near = any(abs(place - math.log10(other)) < _APART * (high - low) for other in found)
+        if low <= place <= high and not near:
+            found.append(error)
+    return sorted(found)
 
 
 def see_through(colour: str, opacity: float) -> str:

@@ -7,23 +7,15 @@ from typing import Any, Final, final
 
 import plotly.graph_objects as go
 
-from study.figure_style import BLACK, GREY, Shown, evenly, family_style, layout
+from study.figure_style import GREY, Shown, evenly, family_style, layout
 from study.panel import Panel
+from study.paper import ACCURACY, PARAMETERS, SAID, is_comparable, paper_point
 from study.record import TrialRecord
 from study.spec import StudySpec
 from study.trial_text import hover
 
 _MOST: Final = 1500  # points behind the front; more are too many for a telephone
-
-# The paper's best vanilla network on Fashion-MNIST (4 dendrites, 512 somata): Chavlis & Poirazi, Nat
-# Commun 2025;16:943, Table 1 and Fig. 3.
-_PAPER_PARAMETERS: Final = 2_661_898
-_PAPER_ACCURACY: Final = 0.8929
-_PAPER_TEXT: Final = (
-    "<b>vANN of the paper</b><br>89.29 % TEST accuracy (official split),<br>"
-    "2,661,898 parameters: for reference only,<br>the axis is validation accuracy<br>"
-    "Chavlis & Poirazi 2025, Table 1"
-)
+_MOST_BEHIND: Final = 1000  # complete ones, where there is no room for all
 
 
 @final
@@ -74,8 +66,8 @@ def front_figure(spec: StudySpec, records: Sequence[TrialRecord]) -> go.Figure:
     complete = front + [record for record in behind if record.feasible is not False]
     for family in sorted({record.family for record in complete}):
         _add_family(figure, axes, [record for record in complete if record.family == family])
-    if _is_the_papers(spec, axes):
-        figure.add_scatter(**_paper())
+    if is_comparable(spec, axes.x.metric, axes.y.metric):
+        figure.add_scatter(**paper_point())
     drawn = [axes.point(record) or (0.0, 0.0) for record in [*front, *behind, *stopped]]
     _set_axes(figure, axes, spec, drawn, [axes.point(record) or (0.0, 0.0) for record in complete])
     return figure
@@ -101,11 +93,9 @@ def front_panel(spec: StudySpec, records: Sequence[TrialRecord]) -> Panel:
         text += " Dots are trials that were stopped early, with the value that they had by then."
     if drawn < len(complete) + len(stopped):
         text += f" Drawn are {drawn:,} of {len(complete) + len(stopped):,} trials, the whole front."
-    if _is_the_papers(spec, _Axes.of(spec)):
-        text += (
-            " The star is the paper's vANN, whose 89.29 % are a test accuracy on the official split: "
-            "a reference, not a rival on this axis."
-        )
+    axes = _Axes.of(spec)
+    if is_comparable(spec, axes.x.metric, axes.y.metric):
+        text += f" {SAID}"
     text += " Double-click shows all points, also those far below."
     alt = (
         f"Scatter plot of {len(complete)} complete trials of {spec.name}, {len(front)} of them on "
@@ -118,7 +108,7 @@ def front_panel(spec: StudySpec, records: Sequence[TrialRecord]) -> Panel:
 def _drawn(
     behind: list[TrialRecord], stopped: list[TrialRecord]
 ) -> tuple[list[TrialRecord], list[TrialRecord]]:
-    kept = evenly(behind, _MOST)
+    kept = evenly(behind, max(_MOST - len(stopped), _MOST_BEHIND))
     return kept, evenly(stopped, _MOST - len(kept))
 
 
@@ -197,25 +187,6 @@ def _scatter(axes: _Axes, records: Sequence[TrialRecord]) -> dict[str, Any]:
     }
 
 
-def _is_the_papers(spec: StudySpec, axes: _Axes) -> bool:
-    return spec.dataset.name == "fashion_mnist" and (axes.x.metric, axes.y.metric) == (
-        "trainable_parameters",
-        "val_accuracy",
-    )
-
-
-def _paper() -> dict[str, Any]:
-    return {
-        "x": [_PAPER_PARAMETERS],
-        "y": [100 * _PAPER_ACCURACY],
-        "mode": "markers",
-        "marker": {"color": BLACK, "symbol": "star", "size": 15},
-        "name": "paper's vANN (test accuracy)",
-        "hovertext": [_PAPER_TEXT],
-        "hovertemplate": "%{hovertext}<extra></extra>",
-    }
-
-
 def _set_axes(
     figure: go.Figure,
     axes: _Axes,
@@ -224,8 +195,8 @@ def _set_axes(
     complete: Sequence[tuple[float, float]],
 ) -> None:
     points = list(drawn)
-    if _is_the_papers(spec, axes):
-        points.append((_PAPER_PARAMETERS, 100 * _PAPER_ACCURACY))
+    if is_comparable(spec, axes.x.metric, axes.y.metric):
+        points.append((PARAMETERS, ACCURACY))
     if not points:
         return
     figure.update_xaxes(axes.x.axis([x for x, _ in points]))
@@ -234,7 +205,18 @@ def _set_axes(
     if not axes.y.log and spec.objectives.get(axes.y.metric) == "maximize":
         # A few networks that learned nothing must not press all others together.
         low = heights[math.floor(0.1 * (len(heights) - 1))]
-        fronts = [y for trace in figure.data if trace.error_y.array is not None for y in trace.y]
-        low, high = min([low, *fronts]), max([*heights, *(y for _, y in points)])
-        margin = 0.1 * (high - low) or 1.0
+        ends = [end for trace in figure.data for end in _ends(trace)]
+        low, high = min([low, *ends]), max([*ends, *(y for _, y in points)])
+        margin = 0.06 * (high - low) or 1.0
         figure.update_yaxes(range=[low - margin, high + margin])
+
+
+def _ends(trace: Any) -> list[float]:  # noqa: ANN401  # plotly has no types
+    """The ends of the standard errors of a trace that has them."""
+    if trace.error_y.array is None:
+        return []
+    return [
+        end
+        for y, error in zip(trace.y, trace.error_y.array, strict=True)
+        for end in (y - error, y + error)
+    ]

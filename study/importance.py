@@ -16,14 +16,15 @@ from optuna.trial import TrialState, create_trial
 
 from study.answers import Answers
 from study.dimension import bounds
-from study.figure_style import BLUE, in_words, layout
+from study.figure_style import BLUE, evenly, in_words, layout
 from study.panel import Panel
 from study.record import TrialRecord
 from study.space import suggest
 from study.spec import StudySpec
 
 _FEWEST_BEST: Final = 5  # Optuna's advice for a stable result
-_FEWEST: Final = 4 * _FEWEST_BEST
+_FEWEST: Final = 12
+_MANY: Final = 50
 _BEST: Final = 0.1
 _MOST: Final = 3000  # of more, evenly so many: ranking takes time that grows with their square
 
@@ -37,11 +38,11 @@ def importances(spec: StudySpec, records: Sequence[TrialRecord]) -> dict[str, fl
     """The share of each searched setting in what sets the best trials apart, the largest first.
 
     The best are the tenth (at least five) of the lowest Pareto rank among the complete, feasible
-    trials. Shares add up to 1. Empty where there are fewer than 20 of them, or nothing was searched.
+    trials. Shares add up to 1. Empty where there are fewer than 12 of them, or nothing was searched.
     """
     study = optuna.create_study(directions=list(spec.objectives.values()))
     trials = [trial for trial in (_trial(record, spec) for record in records) if trial is not None]
-    study.add_trials(trials[-_MOST:])
+    study.add_trials(evenly(trials, _MOST))
     count = min(len(trials), _MOST)
     if count < _FEWEST or not any(trial.params for trial in trials):
         return {}
@@ -80,21 +81,22 @@ def importance_panel(spec: StudySpec, records: Sequence[TrialRecord]) -> Panel:
     count = sum(record.point(spec.objectives) is not None for record in records)
     shares = importances(spec, records)
     if not shares:
-        text = f"This needs {_FEWEST} complete trials; there are {count}."
-        if count >= _FEWEST:
-            text = (
-                "Every setting of this study has one value only, so none matters more than others."
-            )
+        text = (
+            f"This needs {_FEWEST} complete trials of the spec's space, in which some setting has "
+            f"several values; there are {count} complete trials."
+        )
         return Panel(key=key, title=title, text=text)
     best = best_count(min(count, _MOST))
     text = (
         f"By PED-ANOVA: how much the values of a setting among the best {best} trials (by Pareto rank) "
-        f"differ from its values among all {count:,} complete ones. The longer the bar, the more it "
-        f"takes the right value of the setting to reach the front; which value that is the figure "
-        f"above shows. Trials that were stopped early are not counted."
+        f"differ from its values among {min(count, _MOST):,} complete ones. The longer the bar, the "
+        f"more it takes the right value of the setting to reach the front; which value that is the "
+        f"figure above shows. Trials that were stopped early are not counted."
     )
+    if count < _MANY:
+        text += " Of so few trials it is no more than a hint."
     if count > _MOST:
-        text += f" Computed from the last {_MOST:,} complete trials."
+        text += f" These are taken evenly from all {count:,}."
     first = next(iter(shares))
     alt = f"Bars: {in_words(first)} matters most, with {100 * shares[first]:.0f} %."
     height = 120 + 44 * len(shares)

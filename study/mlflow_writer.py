@@ -16,7 +16,7 @@ from mlflow.entities import Run
 from study import layout
 from study.embedded_store import make_store
 from study.home import Home
-from study.logged_model import log_model, with_model
+from study.logged_model import model_of, store_network, with_model
 from study.reader import all_runs, client
 from study.spec import StudySpec
 from study.unsent import Unsent
@@ -31,7 +31,7 @@ class MlflowWriter:
     """Writes one study. `identity` is that of the search.
 
     `states` says in which state each trial is, `run_ids` has the run of each, `running` tells whether
-    the study is said to run.
+    the study is said to run, `sent` counts what got through.
     Timestamps are milliseconds since 1970.
     """
 
@@ -44,6 +44,7 @@ class MlflowWriter:
         self.run_ids: dict[int, str] = {}
         self.states: dict[int, str] = {}
         self.running = False
+        self.sent = 0
         self._last_epoch: dict[int, int] = {}
         self._workers: dict[int, str] = {}
         self._unsent: dict[int, Unsent] = {}
@@ -220,17 +221,20 @@ class MlflowWriter:
         if unsent.create is not None:
             self._create(number, *unsent.create)
             unsent.create = None
+            self._count()
         run_id = self.run_ids[number]
         if unsent.network is not None and unsent.network.exists():
             name = f"{self._spec.name}-{number}"
-            model = log_model(self._client, self._experiment, run_id, name, unsent.network)
-            unsent.tags[layout.MODEL_TAG] = model
+            model = model_of(self._client, self._experiment, run_id, name)
+            store_network(self._client, model, unsent.network, self._count)
+            unsent.tags[layout.MODEL_TAG] = model.model_id
             if unsent.steps:
-                unsent.steps[-1] = with_model(unsent.steps[-1], model)
+                unsent.steps[-1] = with_model(unsent.steps[-1], model.model_id)
         unsent.network = None
         for batch in unsent.batches():
             self._client.log_batch(run_id, *batch)
             unsent.sent(batch)
+            self._count()
         if unsent.status is not None:
             status, timestamp = unsent.status
             if timestamp is None:
@@ -240,6 +244,9 @@ class MlflowWriter:
             unsent.status = None
         if unsent.discard is not None:
             shutil.rmtree(unsent.discard, ignore_errors=True)
+
+    def _count(self) -> None:
+        self.sent += 1
 
     def _create(self, number: int, timestamp: int, name: str, tags: dict[str, str]) -> None:
         if number in self._doubtful:

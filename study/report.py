@@ -30,6 +30,7 @@ FIGURES: Final = ("front", "curves", "hypervolume", "settings", "importance", "s
 
 _WIDTH: Final = 1100
 _HEIGHT: Final = 650
+_ABOVE_LABELS: Final = 1.05  # where a legend leaves room for labels between it and the figure
 
 
 def write_report(name: str, home: Home, file: Path) -> None:
@@ -70,7 +71,7 @@ def write_picture(figure: go.Figure, title: str, file: Path, height: int | None 
     titled = go.Figure(figure)
     titled.update_layout(
         title={"text": title, "yref": "container", "y": 0.98, "yanchor": "top", "x": 0.02},
-        margin={"t": 80},
+        margin={"t": 115 if titled.layout.legend.y > _ABOVE_LABELS else 80},
     )
     if titled.layout.updatemenus:
         titled.update_layout(updatemenus=[])  # there is nothing to press in a picture
@@ -78,8 +79,9 @@ def write_picture(figure: go.Figure, title: str, file: Path, height: int | None 
     try:
         titled.write_image(file, width=_WIDTH, height=height or _HEIGHT, scale=2)
     except (ImportError, RuntimeError, ValueError) as error:
+        said = " ".join(str(error).split())
         raise StudyError(
-            f"a PNG needs kaleido (pip install kaleido) and Chrome: {error}"
+            f"a PNG needs kaleido (pip install kaleido) and a Chrome or Chromium: {said}"
         ) from error
 
 

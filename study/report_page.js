@@ -23,9 +23,29 @@
     };
     (layout.annotations || []).forEach((note, index) => {
       const own = (note.font && note.font.size) || 15;
-      changes[`annotations[${index}].font.size`] = (own * size) / 15;
+      changes[`annotations[${index}].font.size`] = Math.max(11, (own * size) / 15);
     });
     return changes;
+  };
+
+  // Of a figure whose traces hold many lines of `points` points: the one under the pointer is thick.
+  const followPointer = async (div, points) => {
+    const line = { color: "#000000", width: 4 };
+    const marker = { color: "#000000", size: 8 };
+    const own = div.data.length;
+    const mode = "lines+markers";
+    const quiet = { hoverinfo: "skip", showlegend: false };
+    await Plotly.addTraces(div, { x: [], y: [], mode, line, marker, ...quiet });
+    let last = "";
+    div.on("plotly_hover", (event) => {
+      const { curveNumber, pointNumber } = event.points[0];
+      const start = Math.floor(pointNumber / points) * points;
+      if (curveNumber === own || last === `${curveNumber} ${start}`) return;
+      last = `${curveNumber} ${start}`;
+      const { x, y } = div.data[curveNumber];
+      const whole = [start, start + points];
+      Plotly.restyle(div, { x: [x.slice(...whole)], y: [y.slice(...whole)] }, [own]);
+    });
   };
 
   const draw = async (div) => {
@@ -43,6 +63,8 @@
       displayModeBar: touch || narrow ? false : "hover",
     });
     await Plotly.relayout(div, adapted(figure.layout, width));
+    const meta = figure.layout.meta;
+    if (meta && meta.points_a_line) await followPointer(div, meta.points_a_line);
     new ResizeObserver(() => {
       if (div.clientWidth > 0 && Math.abs(div.clientWidth - width) > 40) {
         width = div.clientWidth;

@@ -13,12 +13,12 @@ from study.trial_text import count, label, percent
 _DATA: Final = {"fashion_mnist": "Fashion-MNIST", "npz": "arrays of its own"}
 _LOW: Final = {"trainable_parameters": "few", "macs": "few", "seconds": "short"}
 _STATES: Final = {
-    "COMPLETE": "complete",
-    "PRUNED": "stopped early",
-    "INFEASIBLE": "not trained, for they break a constraint",
+    "COMPLETE": "are complete",
+    "PRUNED": "were stopped early",
+    "INFEASIBLE": "were not trained, for they break a constraint",
     "FAIL": "failed",
-    "INTERRUPTED": "interrupted",
-    "RUNNING": "running",
+    "INTERRUPTED": "are interrupted",
+    "RUNNING": "are running",
 }
 
 
@@ -31,7 +31,9 @@ def summary(stored: StoredStudy) -> str:
         sentences.append("No trial that keeps the constraints is complete yet.")
     else:
         on_front = sum(record.on_front for record in records)
-        sentences += [_counted(on_front), _best(spec, best), _smaller(best, records)]
+        sentences += [_counted(on_front), _best(spec, best)]
+        if next(iter(spec.objectives)) == "val_accuracy" and best.val_accuracy_sem is not None:
+            sentences.append(_smaller(best, records))
     if stored.parent.info.status == "RUNNING":
         sentences.append("The study was still running when this page was made.")
     return " ".join(sentence for sentence in sentences if sentence)
@@ -85,8 +87,8 @@ def _ended(spec: StudySpec, records: Sequence[TrialRecord]) -> str:
         return "None has begun yet."
     trained = sum(record.epochs for record in records)
     if not trained:
-        return f"{_listed(parts)}."
-    sentence = f"{_listed(parts)}; {trained:,} epochs were trained"
+        return f"Of these {_listed(parts)}."
+    sentence = f"Of these {_listed(parts)}; {trained:,} epochs were trained"
     ended = sum(record.state in ("COMPLETE", "PRUNED") for record in records)
     if states["PRUNED"] and ended == states.total():
         sentence += f", of {ended * spec.budget.epochs:,} without early stopping"
@@ -106,7 +108,7 @@ def _best(spec: StudySpec, best: TrialRecord) -> str:
 def _smaller(best: TrialRecord, records: Sequence[TrialRecord]) -> str:
     smallest = smallest_within_error(best, records)
     if smallest is None:
-        return ""
+        return "No smaller one is within one standard error of it."
     share = (best.trainable_parameters or 0) / max(smallest.trainable_parameters or 1, 1)
     return (
         f"The smallest within one standard error of it is {_told(smallest)}: "

@@ -2,6 +2,8 @@
 
 import json
 import math
+import shutil
+import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -12,7 +14,7 @@ from mlflow.entities import Run
 
 from models.architecture import Architecture
 from study import layout
-from study.logged_model import log_model, with_model
+from study.logged_model import model_of, store_network, with_model
 from study.record import TrialRecord
 from study.retraining import ENDED_AT, Retraining
 from study.spec import StudySpec
@@ -117,8 +119,8 @@ def write_run(  # noqa: PLR0913, PLR0917  # what was trained, of what, and where
     experiment = parent.info.experiment_id
     for broken in _runs(store, experiment, wanted):
         of_run = f"source_run_id = '{broken.info.run_id}'"
-        for model in store.search_logged_models([experiment], of_run):
-            store.delete_logged_model(model.model_id)
+        for half in store.search_logged_models([experiment], of_run):
+            store.delete_logged_model(half.model_id)
         store.delete_run(broken.info.run_id)
     history = json.loads((folder / HISTORY).read_text(encoding="utf-8"))
     settings, seeds = wanted.settings(record), wanted.seeds(spec)
@@ -140,13 +142,17 @@ def write_run(  # noqa: PLR0913, PLR0917  # what was trained, of what, and where
         experiment, round(1000 * begun), tags, f"{wanted.trial} {label} retrained"
     ).info.run_id
     name = f"{spec.name}-{wanted.trial}-retrained"
-    model_id = log_model(store, experiment, run_id, name, folder / NETWORK)
+    model = model_of(store, experiment, run_id, name)
+    with tempfile.TemporaryDirectory() as place:
+        # What is stored is taken away, and a run that is cut off is made anew from the whole.
+        copy = shutil.copytree(folder, Path(place) / "copy")
+        store_network(store, model, copy / NETWORK, lambda: None)
     unsent = Unsent(params=_params(wanted, record, spec, asdict(settings)))
-    unsent.tags[layout.MODEL_TAG] = model_id
+    unsent.tags[layout.MODEL_TAG] = model.model_id
     for epoch in history:
         metrics = {name: value for name, value in epoch.items() if name != ENDED_AT}
         unsent.add(int(epoch["epochs"]), round(1000 * epoch[ENDED_AT]), metrics)
-    unsent.steps[-1] = with_model(unsent.steps[-1], model_id)
+    unsent.steps[-1] = with_model(unsent.steps[-1], model.model_id)
     for batch in unsent.batches():
         store.log_batch(run_id, *batch)
         unsent.sent(batch)

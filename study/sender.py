@@ -66,6 +66,7 @@ class Sender:
         self._shown_at = time.monotonic()
         self._last_success = time.monotonic()
         self._over = False
+        self._sent = 0
 
     def run(self) -> int:
         """Sends until no more comes; the number of events that could not be sent."""
@@ -129,7 +130,7 @@ class Sender:
 
     def _attempt(self, act: Callable[[], None]) -> bool:
         """Acts until it works; whether it did before patience ended, or is given up."""
-        pause, troubled = 0.2, False
+        pause, troubled = _PAUSE_S, False
         while True:
             try:
                 act()
@@ -141,9 +142,10 @@ class Sender:
                     return False
                 self._say_trouble(error, again=troubled)
                 troubled = True
+                # Where a part got through before, the rest may at once.
+                pause = _PAUSE_S if self._gets_on() else min(2 * pause, _LONGEST_PAUSE_S)
                 if not self._may_try_again(error, pause):
                     return False
-                pause = min(2 * pause, _LONGEST_PAUSE_S)
             else:
                 if troubled:
                     self._say({"trouble": None})
@@ -155,6 +157,13 @@ class Sender:
             self._say({"unwritable": _in_a_line(error)})
         elif not again:
             self._say({"trouble": _in_a_line(error)})
+
+    def _gets_on(self) -> bool:
+        """Whether anything got through since this was last asked."""
+        before, self._sent = self._sent, self._writer.sent if self._writer is not None else 0
+        if self._sent != before:
+            self._last_success = time.monotonic()
+        return self._sent != before
 
     def _may_try_again(self, error: Exception, pause: float) -> bool:
         """Waits a little; whether there is patience left then."""
@@ -203,10 +212,14 @@ def main() -> None:
     name, folder, uri = sys.argv[1:]
     home = Home(folder=Path(folder), tracking_uri=uri)
 
+    answers = sys.stdout
+    # MLflow prints where runs can be seen.
+    sys.stdout = sys.stderr
+
     def say(message: dict[str, Any]) -> None:
         with contextlib.suppress(BrokenPipeError):
-            sys.stdout.write(json.dumps(message) + "\n")
-            sys.stdout.flush()
+            answers.write(json.dumps(message) + "\n")
+            answers.flush()
 
     def ending(seconds: float) -> bool:
         """Nothing is ever written to standard input, so that it is readable says that it ended."""

@@ -18,10 +18,11 @@ from study.record import TrialRecord
 from study.spec import StudySpec
 from study.trial_text import hover
 
-_MOST: Final = 300
+_MOST: Final = 200
 _LEFT_OUT: Final = frozenset({"epochs", "keep"})  # the same for all trials
 _TICKS: Final = 5
 _APART: Final = 0.13  # of the axis' length, which two numbers need on a telephone
+_LETTERS: Final = 30  # that fit under an axis on a telephone
 _ROW: Final = 74  # pixels
 
 # Quarters of the trials by the first objective, the worst first: colour, width, opacity.
@@ -46,7 +47,7 @@ class _Axis:
 def settings_figure(spec: StudySpec, records: Sequence[TrialRecord]) -> go.Figure:
     """The complete trials as lines over the settings that differ, and over the objectives.
 
-    A line is broken where its family does not have a setting. At most 300 trials are drawn, the
+    A line is broken where its family does not have a setting. At most 200 trials are drawn, the
     front among them.
     """
     members = _members(spec, records)
@@ -76,7 +77,8 @@ def settings_figure(spec: StudySpec, records: Sequence[TrialRecord]) -> go.Figur
         )
     figure.update_xaxes(visible=False, range=[-0.06, 1.06], fixedrange=True)
     figure.update_yaxes(visible=False, range=[0.65 - len(axes), 0.45], fixedrange=True)
-    figure.update_layout(legend={"y": 1.0})
+    # By which the page finds the line under the pointer; each ends with a gap.
+    figure.update_layout(legend={"y": 1.0}, meta={"points_a_line": len(axes) + 1})
     return figure
 
 
@@ -90,9 +92,9 @@ def settings_panel(spec: StudySpec, records: Sequence[TrialRecord]) -> Panel:
     first = in_words(next(iter(spec.objectives)))
     text = (
         f"Parallel coordinates: a line is a complete trial, an axis a setting or an objective. Thick "
-        f"lines are on the front, the others are coloured by {first}. A click on a name in the "
-        f"legend hides its lines, a double click all others. A line is broken where its family does "
-        f"not have the setting."
+        f"lines are on the front, the others are coloured by {first}. The pointer picks a line out; a "
+        f"click on a name in the legend hides its lines, a double click all others. A line is broken "
+        f"where its family does not have the setting."
     )
     members = _members(spec, records)
     if len(members) < len(complete):
@@ -224,11 +226,13 @@ def _draw_axis(figure: go.Figure, y: int, axis: _Axis) -> None:
         bgcolor="rgba(255,255,255,0.85)",
         showarrow=False,
     )
-    for place, text in axis.ticks:
+    # Long names stand in two rows, so that neighbours do not meet on a telephone.
+    rows = 2 if sum(len(text) for _, text in axis.ticks) > _LETTERS else 1
+    for number, (place, text) in enumerate(axis.ticks):
         figure.add_annotation(
             x=place,
             y=y,
-            yshift=-4,
+            yshift=-4 - 16 * (number % rows),
             yanchor="top",
             text=text,
             bgcolor="rgba(255,255,255,0.8)",

@@ -173,14 +173,18 @@ class Tracker:
         deaths = 0
         while deaths < _MOST_DEATHS:
             known = len(self.run_ids)
-            with subprocess.Popen(  # noqa: S603  # our own interpreter, arguments as a list
-                command,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                text=True,
-                env=settings,
-                start_new_session=True,
-            ) as self._sender:
+            with (
+                (self._folder / "sender.log").open("a", encoding="utf-8") as log,
+                subprocess.Popen(  # noqa: S603  # our own interpreter, arguments as a list
+                    command,
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=log,
+                    text=True,
+                    env=settings,
+                    start_new_session=True,
+                ) as self._sender,
+            ):
                 if self._closing and self._sender.stdin is not None:
                     self._sender.stdin.close()
                 if self._sender.stdout is not None and any(

@@ -3,11 +3,11 @@
 from html import escape
 from typing import Final
 
-from models.architecture import Architecture
+from models.architecture import FAMILIES, Architecture
 from study.record import TrialRecord
 
 _SETTINGS: Final = ("learning_rate", "batch_size", "schedule")
-_OPTIONS: Final = ("leaky_slope", "dendrite_slope", "dropout", "initialization")
+_OPTIONS: Final = ("layers", "leaky_slope", "dropout", "initialization")
 
 
 def label(record: TrialRecord) -> str:
@@ -40,7 +40,9 @@ def hover(record: TrialRecord) -> str:
     if record.trainable_parameters is not None:
         macs = "" if record.macs is None else f", {count(record.macs)} MACs"
         lines.append(f"{count(record.trainable_parameters)} parameters{macs}")
-    for names, table in ((_SETTINGS, record.training), (_OPTIONS, record.architecture)):
+    family = FAMILIES.get(record.family)
+    options = _OPTIONS if family is None else _OPTIONS + family.options
+    for names, table in ((_SETTINGS, record.training), (options, record.architecture)):
         known = [f"{name} {_plain(table[name])}" for name in names if table.get(name) is not None]
         # Two a line, for a label must fit on a telephone.
         lines += [", ".join(known[place : place + 2]) for place in range(0, len(known), 2)]

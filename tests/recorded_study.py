@@ -15,7 +15,7 @@ from study.data import load_dataset
 from study.embedded_store import make_store
 from study.evaluation import Estimate, evaluate
 from study.home import Home
-from study.logged_model import log_model
+from study.logged_model import model_of, store_network
 from study.spec import StudySpec
 from study.train import TrainingSettings
 from study.trial import EXAMPLE, NETWORK
@@ -73,8 +73,9 @@ def record_study(folder):
         if trial in KEPT:
             save_network(network, folder / str(trial) / NETWORK)
             np.save(folder / str(trial) / EXAMPLE, dataset.test.images[:2].numpy())
-            model = log_model(store, experiment, run, f"{trial}", folder / str(trial) / NETWORK)
-            store.set_tag(run, layout.MODEL_TAG, model)
+            model = model_of(store, experiment, run, f"{trial}")
+            store_network(store, model, folder / str(trial) / NETWORK, lambda: None)
+            store.set_tag(run, layout.MODEL_TAG, model.model_id)
         store.set_terminated(run)
     store.set_terminated(parent)
     return home
