@@ -18,6 +18,8 @@ from numpy.typing import NDArray
 from safetensors.numpy import load_file
 
 LAYOUT = 1
+TENSORS = "network.safetensors"
+DESCRIPTION = "network.json"
 FLOATS_AT_ONCE = 2**23
 """So many activations are computed at a time, for the memory: images go through in blocks."""
 
@@ -34,12 +36,12 @@ class Portable:
 
     def __init__(self, folder: Path | str) -> None:
         folder = Path(folder)
-        description = json.loads((folder / "network.json").read_text(encoding="utf-8"))
+        description = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
         if description["layout"] != LAYOUT:
             raise ValueError(
                 f"`layout == {LAYOUT}` must hold, got {description['layout']} in {folder}"
             )
-        self.tensors: Tensors = load_file(folder / "network.safetensors")
+        self.tensors: Tensors = load_file(folder / TENSORS)
         self.architecture: dict[str, Any] = description["architecture"]
         self.image_shape: tuple[int, ...] = tuple(description["image_shape"])
         self.classes: int = description["classes"]
@@ -56,9 +58,7 @@ class Portable:
             raise ValueError(
                 f"`-1 <= replicate < {self.replicates}` must hold, got replicate={replicate}"
             )
-        logits = self.logits(images)
-        powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
-        shares = powers / powers.sum(axis=-1, keepdims=True)
+        shares = softmax(self.logits(images))
         chosen: Floats = shares.mean(axis=0) if replicate == -1 else shares[replicate]
         return chosen
 
@@ -169,6 +169,13 @@ def convolution(weight: Floats, bias: Floats, x: Floats) -> Floats:
             sums += weight[:, :, :, row, column] @ read.reshape(replicates, channels, -1)
     positions = sums.reshape(replicates, units, height * width, -1) + bias[..., None]
     return positions.reshape(replicates, units * height * width, -1)
+
+
+def softmax(logits: Floats) -> Floats:
+    """Probabilities over the last axis."""
+    powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    shares: Floats = powers / powers.sum(axis=-1, keepdims=True)
+    return shares
 
 
 def leaky_relu(x: Floats, slope: float) -> Floats:

@@ -8,8 +8,8 @@ from mlflow.exceptions import MlflowException
 from study import layout
 from study.errors import BadInputError, NotFoundError
 from study.home import Home
-from study.reader import client, translated
-from study.results import records
+from study.reader import client, read_study, translated
+from study.trial_choice import choose
 
 _ALIAS: Final = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 _VERSION: Final = re.compile(r"v\d+", re.IGNORECASE)
@@ -28,9 +28,7 @@ def promote(name: str, trial: int, alias: str, home: Home | None = None) -> str:
             f"'latest' nor a version such as 'v1', got {alias!r}"
         )
     home = home or Home.find()
-    record = next((one for one in records(name, home) if one.trial == trial), None)
-    if record is None:
-        raise NotFoundError(f"study {name!r} has no trial {trial}")
+    record = choose(read_study(name, home), trial)
     store = client(home)
     with translated(home):
         model_id = store.get_run(record.run_id).data.tags.get(layout.MODEL_TAG)
