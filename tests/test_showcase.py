@@ -1,6 +1,6 @@
 import json
 
-from stored_study import record
+from stored_study import record, trial
 
 from study.showcase import description
 from study.spec import StudySpec

@@ -1,5 +1,6 @@
 """A tracker and what can happen to its server: every point is recorded, and once."""
 
+import json
 import os
 import signal
 import sqlite3
@@ -196,6 +197,25 @@ def test_what_a_store_that_is_away_did_not_take_is_sent_by_sync(
         assert f"records were sent to {server.uri}" in done.stdout
         assert study_command("sync", "made", *options).stdout == "no records wait\n"
         check(server.uri)
+
+
+def test_what_the_store_will_never_take_is_put_aside_and_said(tmp_path):
+    home = Home.find(tmp_path / "home")
+    tracker = opened(home)
+    tracker.wait_until_ready()
+    begin(tracker, 0)
+    trial = begin(tracker, 1)
+    tracker.log_epoch(1, metrics_of(1, 1) | {"not a name: §": 1.0}, "host:1")
+    end(tracker, trial, tmp_path)
+    end(tracker, begin(tracker, 2), tmp_path)
+    with pytest.raises(TrackingError, match=r"it refused 1: .*they are in .*refused.jsonl"):
+        tracker.close("FINISHED", print)
+    (line,) = study_folder.refused(home.study_folder("made")).read_text().splitlines()
+    refused = json.loads(line)
+    assert refused["run"] == tracker.run_ids[1]
+    assert refused["content"]["tags"]["study.state"] == "PRUNED"
+    states = {record.trial: record.state for record in results.records("made", home)}
+    assert states == {0: "RUNNING", 1: "RUNNING", 2: "FAIL"}
 
 
 def test_a_sender_outlives_its_driver_and_says_that_it_is_gone(tmp_path):
