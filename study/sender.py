@@ -30,6 +30,7 @@ from study.ledger import stored_identity
 from study.mlflow_writer import MlflowWriter
 from study.spec import StudySpec
 from study.spool import unsent, waiting, write_position
+from study.system_metrics import system_metrics
 
 PATIENCE_S: Final = 20.0
 """How long a store that takes nothing is tried when there is nothing else left to do."""
@@ -65,7 +66,7 @@ class Sender:
         self._moved: bool = False
         self._shown_at = time.monotonic()
         self._last_success = time.monotonic()
-        self._over = False
+        self._over = self._gave_up = False
         self._sent = 0
 
     def run(self) -> int:
@@ -78,20 +79,18 @@ class Sender:
             if self._writer is not None:
                 self._tell_runs(self._writer)
                 self._say({"states": self._writer.states})
-            while not self._over:
-                self._over = self._ending(_PAUSE_S)
-                self._drain()
-                if self._moved and time.monotonic() - self._shown_at > _SHOW_EVERY_S:
-                    self._show(final=False)
-            self._last_success = time.monotonic()
+            parent = None if self._writer is None else self._writer.parent
+            with system_metrics(parent, self._home):
+                while not self._over:
+                    self._over = self._ending(_PAUSE_S)
+                    self._drain()
+                    if self._moved and time.monotonic() - self._shown_at > _SHOW_EVERY_S:
+                        self._show(final=False)
+            # What was said between the last look and the end.
             self._drain()
-            if self._writer is not None and self._writer.running:
-                self._writer.interrupt(int(time.time() * 1000))
-                self._attempt(self._writer.flush)
             left = waiting(self._spool)
-            if not left and self._writer is not None and self._writer.parent:
-                self._attempt(self._writer.tidy)
-                self._show(final=True)
+            if not left and self._writer is not None:
+                self._finish(self._writer)
             return left
 
     def _open(self) -> None:
@@ -112,6 +111,15 @@ class Sender:
             self._say({"sent": len(events)})
             self._tell_runs(self._writer)
 
+    def _finish(self, writer: MlflowWriter) -> None:
+        """All is sent: what the record says of a driver that was killed, and what people look at."""
+        if writer.running:
+            writer.interrupt(int(time.time() * 1000))
+            self._attempt(writer.flush)
+        if writer.parent is not None:
+            self._attempt(writer.tidy)
+            self._show(final=True)
+
     def _tell_runs(self, writer: MlflowWriter) -> None:
         news = {
             number: run_id
@@ -131,7 +139,7 @@ class Sender:
     def _attempt(self, act: Callable[[], None]) -> bool:
         """Acts until it works; whether it did before patience ended, or is given up."""
         pause, troubled = _PAUSE_S, False
-        while True:
+        while not self._gave_up:
             try:
                 act()
             except Exception as error:  # noqa: BLE001  # nothing may keep the rest from being sent
@@ -144,13 +152,13 @@ class Sender:
                 troubled = True
                 # Where a part got through before, the rest may at once.
                 pause = _PAUSE_S if self._gets_on() else min(2 * pause, _LONGEST_PAUSE_S)
-                if not self._may_try_again(error, pause):
-                    return False
+                self._gave_up = not self._may_try_again(error, pause)
             else:
                 if troubled:
                     self._say({"trouble": None})
                 self._last_success = time.monotonic()
                 return True
+        return False
 
     def _say_trouble(self, error: Exception, *, again: bool) -> None:
         if _unwritable(error):

@@ -1,0 +1,20 @@
+import time
+
+import pytest
+from recorded_study import record_study
+
+from study.reader import client, read_parent
+from study.system_metrics import system_metrics
+
+
+@pytest.mark.parametrize("wanted", ["true", "false"])
+def test_the_machine_is_watched_where_that_is_asked_for(wanted, tmp_path, monkeypatch):
+    monkeypatch.setenv("MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING", wanted)
+    monkeypatch.setenv("MLFLOW_SYSTEM_METRICS_SAMPLING_INTERVAL", "0.2")
+    home = record_study(tmp_path)
+    parent = read_parent("made", home).info.run_id
+    client(home).update_run(parent, status="RUNNING")  # it watches no longer than that
+    with system_metrics(parent, home):
+        time.sleep(1)
+    found = client(home).get_run(parent).data.metrics
+    assert ("system/cpu_utilization_percentage" in found) == (wanted == "true")
