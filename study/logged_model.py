@@ -9,8 +9,7 @@ import numpy as np
 from mlflow import MlflowClient
 from mlflow.entities import LoggedModel, LoggedModelOutput, LoggedModelStatus, Metric
 
-from study.portable_model import write_portable
-from study.trial import EXAMPLE
+from study.trial_files import EXAMPLE
 
 _PORTABLE: Final = "portable"  # in a trial's folder: what is not stored yet of its model
 
@@ -37,6 +36,8 @@ def store_network(
         example = np.load(network.parent / EXAMPLE, allow_pickle=False)
         new = folder.with_name(f"{_PORTABLE}.new")
         shutil.rmtree(new, ignore_errors=True)
+        from study.portable_model import write_portable  # noqa: PLC0415  # its imports take a second
+
         write_portable(network, example, new, model.model_id)
         new.replace(folder)
     for file in sorted(path for path in folder.rglob("*") if path.is_file()):

@@ -28,16 +28,14 @@ _PARENT: Final = -1
 
 @final
 class MlflowWriter:
-    """Writes one study. `identity` is that of the search.
+    """Writes one study. Timestamps are milliseconds since 1970.
 
     `states` says in which state each trial is, `run_ids` has the run of each, `running` tells whether
     the study is said to run, `sent` counts what got through.
-    Timestamps are milliseconds since 1970.
     """
 
-    def __init__(self, spec: StudySpec, home: Home, identity: str) -> None:
+    def __init__(self, spec: StudySpec, home: Home) -> None:
         self._spec = spec
-        self._identity = identity
         make_store(home)
         self._client = client(home)
         self._experiment = self._open_experiment(home)
@@ -80,7 +78,6 @@ class MlflowWriter:
         """Makes the parent run, or reopens it; `about` are further tags of it."""
         tags = {
             layout.ROLE_TAG: "study",
-            layout.IDENTITY_TAG: self._identity,
             layout.SPEC_TAG: json.dumps(self._spec.to_dict()),
             **about,
         }

@@ -16,7 +16,8 @@ from study.progress import Progress
 from study.scoreboard import Scoreboard
 from study.stop import Stop
 from study.tracking import Tracker
-from study.trial import TrialConfig, trial_folder
+from study.trial import TrialConfig
+from study.trial_files import trial_folder
 
 
 @final

@@ -11,7 +11,7 @@ from study.outcome import Outcome
 from study.scoreboard import Scoreboard
 from study.search import config_of
 from study.tracking import Tracker
-from study.trial import HISTORY, trial_folder
+from study.trial_files import HISTORY, trial_folder
 
 
 def record_again(ledger: Ledger, board: Scoreboard, tracker: Tracker, store: Path) -> None:

@@ -18,7 +18,7 @@ from study.logged_model import model_of, store_network, with_model
 from study.record import TrialRecord
 from study.retraining import ENDED_AT, Retraining
 from study.spec import StudySpec
-from study.trial import HISTORY, NETWORK
+from study.trial_files import HISTORY, NETWORK
 from study.unsent import Unsent
 
 ROLE: Final = "retrained"

@@ -24,7 +24,7 @@ from study.evaluation import Estimate, evaluate
 from study.record import TrialRecord
 from study.spec import StudySpec
 from study.train import EpochMetrics, NonFiniteLossError, TrainingSettings, train
-from study.trial import EXAMPLE, HISTORY, NETWORK
+from study.trial_files import EXAMPLE, HISTORY, NETWORK
 
 ENDED_AT: Final = "ended_at"
 """In the history of an epoch: when it ended, in seconds since 1970."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from rich.console import Console
 
-from study import environment, origin, study_folder
+from study import environment, layout, origin, study_folder
 from study.data import Dataset, load_dataset
 from study.errors import UNWRITABLE, StudyError
 from study.grid import grid
@@ -132,7 +132,7 @@ def _go_on(session: Session) -> None:
 @contextmanager
 def _recorded(session: Session, tracker: Tracker) -> Iterator[None]:
     """Opens the tracker, and closes it with the status that the study really has."""
-    tracker.start(origin.as_tags())
+    tracker.start(origin.as_tags() | {layout.IDENTITY_TAG: session.ledger.identity})
     status = "FAILED"
     try:
         yield

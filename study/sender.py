@@ -26,7 +26,6 @@ from sqlalchemy.exc import SQLAlchemyError
 from study import environment, showcase, study_folder
 from study.errors import UNWRITABLE, TrackingError
 from study.home import Home
-from study.ledger import stored_identity
 from study.mlflow_writer import MlflowWriter
 from study.spec import StudySpec
 from study.spool import unsent, waiting, write_position
@@ -56,7 +55,6 @@ class Sender:
     def __init__(self, name: str, home: Home, say: Say, ending: Callable[[float], bool]) -> None:
         folder = home.study_folder(name)
         self._spec = StudySpec.from_dict(json.loads(study_folder.spec_file(folder).read_text()))
-        self._identity = stored_identity(study_folder.journal(folder)) or ""
         self._spool = study_folder.spool(folder)
         self._home = home
         self._say = say
@@ -79,22 +77,29 @@ class Sender:
             if self._writer is not None:
                 self._tell_runs(self._writer)
                 self._say({"states": self._writer.states})
-            parent = None if self._writer is None else self._writer.parent
-            with system_metrics(parent, self._home):
-                while not self._over:
-                    self._over = self._ending(_PAUSE_S)
-                    self._drain()
-                    if self._moved and time.monotonic() - self._shown_at > _SHOW_EVERY_S:
-                        self._show(final=False)
-            # What was said between the last look and the end.
-            self._drain()
+            self._send_on()
             left = waiting(self._spool)
             if not left and self._writer is not None:
-                self._finish(self._writer)
-            return left
+                self._settle(self._writer)
+        if not left and self._writer is not None and self._writer.parent is not None:
+            # It takes seconds, in which the study may go on already: that has a sender of its own.
+            self._show(final=True)
+        return left
+
+    def _send_on(self) -> None:
+        """Sends what comes until no more does."""
+        parent = None if self._writer is None else self._writer.parent
+        with system_metrics(parent, self._home):
+            while not self._over:
+                self._over = self._ending(_PAUSE_S)
+                self._drain()
+                if self._moved and time.monotonic() - self._shown_at > _SHOW_EVERY_S:
+                    self._show(final=False)
+        # What was said between the last look and the end.
+        self._drain()
 
     def _open(self) -> None:
-        self._writer = MlflowWriter(self._spec, self._home, self._identity)
+        self._writer = MlflowWriter(self._spec, self._home)
 
     def _drain(self) -> None:
         """Sends all that waits by now, or what can be sent before patience ends."""
@@ -111,14 +116,12 @@ class Sender:
             self._say({"sent": len(events)})
             self._tell_runs(self._writer)
 
-    def _finish(self, writer: MlflowWriter) -> None:
-        """All is sent: what the record says of a driver that was killed, and what people look at."""
+    def _settle(self, writer: MlflowWriter) -> None:
+        """All is sent: the driver may have been killed, and runs may have been made twice."""
         if writer.running:
             writer.interrupt(int(time.time() * 1000))
             self._attempt(writer.flush)
-        if writer.parent is not None:
-            self._attempt(writer.tidy)
-            self._show(final=True)
+        self._attempt(writer.tidy)
 
     def _tell_runs(self, writer: MlflowWriter) -> None:
         news = {

@@ -12,7 +12,6 @@ from study.home import Home
 from study.provenance import Provenance
 from study.reader import client, read_parent
 from study.record import TrialRecord
-from study.report import write_report
 from study.results import front
 from study.spec import StudySpec
 from study.trial_text import count, label, percent
@@ -39,6 +38,8 @@ def show(name: str, home: Home, *, final: bool) -> None:
         for file, content in _files(spec, members).items():
             (Path(folder) / file).write_text(content, encoding="utf-8")
         if final:
+            from study.report import write_report  # noqa: PLC0415  # plotly and torch, once
+
             write_report(name, home, Path(folder) / "report.html")
         store.log_artifacts(parent.info.run_id, folder)
 

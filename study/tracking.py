@@ -20,7 +20,8 @@ from study.errors import TrackingError
 from study.home import Home
 from study.outcome import Outcome
 from study.spool import Spool, waiting
-from study.trial import NETWORK, TrialConfig
+from study.trial import TrialConfig
+from study.trial_files import NETWORK
 
 _READY_WITHIN_S: Final = 60.0
 _QUIET_FOR_S: Final = 3.0

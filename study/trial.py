@@ -29,10 +29,8 @@ from study.checkpoint import Checkpoints
 from study.data import Dataset
 from study.evaluation import Estimate, evaluate
 from study.train import EpochMetrics, Training, TrainingSettings
+from study.trial_files import EXAMPLE, HISTORY, NETWORK, trial_folder
 
-NETWORK: Final = "network"  # the stored network in a trial's folder
-EXAMPLE: Final = "example.npy"  # beside it, two images that it can be tried on
-HISTORY: Final = "history.json"  # beside it, the metrics of every epoch
 _STEP_S: Final = 0.1  # a report costs Ray and the driver some milliseconds
 
 
@@ -194,11 +192,6 @@ class StudyTrainable(tune.Trainable):
             **_named("test_accuracy", Estimate.over(accuracy)),
             **_named("test_loss", Estimate.over(loss)),
         }
-
-
-def trial_folder(store: Path, number: int) -> Path:
-    """Where a trial keeps its checkpoint, and in the end its network."""
-    return store / f"trial-{number}"
 
 
 def _named(name: str, estimate: Estimate) -> dict[str, float]:

@@ -18,7 +18,7 @@ from study.home import Home
 from study.logged_model import model_of, store_network
 from study.spec import StudySpec
 from study.train import TrainingSettings
-from study.trial import EXAMPLE, NETWORK
+from study.trial_files import EXAMPLE, NETWORK
 
 NAME = "made"
 SPEC = {

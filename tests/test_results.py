@@ -17,7 +17,8 @@ from study.reader import check_free
 from study.spec import StudySpec
 from study.tracking import Tracker
 from study.train import TrainingSettings
-from study.trial import EXAMPLE, NETWORK, TrialConfig
+from study.trial import TrialConfig
+from study.trial_files import EXAMPLE, NETWORK
 
 # Trial: accuracy, somata (and so parameters), state.
 TRIALS = [
@@ -76,9 +77,9 @@ def home(tmp_path_factory):
     spec = spec.model_copy(update={"budget": spec.budget.model_copy(update={"epochs": 2})})
     folder = home.study_folder("made")
     study_folder.store_spec(folder, spec)
-    Ledger(spec, study_folder.journal(folder))
+    ledger = Ledger(spec, study_folder.journal(folder))
     tracker = Tracker("made", home)
-    tracker.start({"study.command": "study run made.toml"})
+    tracker.start({"study.identity": ledger.identity})
     tracker.wait_until_ready()
     networks = tmp_path_factory.mktemp("networks")
     write(tracker, networks)

@@ -6,7 +6,8 @@ import torch
 from models import Architecture, load_network
 from study.data import load_dataset
 from study.train import TrainingSettings
-from study.trial import NETWORK, StudyTrainable, TrialConfig, trial_folder
+from study.trial import StudyTrainable, TrialConfig
+from study.trial_files import NETWORK, trial_folder
 
 
 @pytest.fixture(scope="module")

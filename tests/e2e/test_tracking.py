@@ -26,7 +26,8 @@ from study.spool import waiting
 from study.sync import sync
 from study.tracking import Tracker
 from study.train import TrainingSettings
-from study.trial import EXAMPLE, NETWORK, TrialConfig
+from study.trial import TrialConfig
+from study.trial_files import EXAMPLE, NETWORK
 
 pytestmark = pytest.mark.slow
 

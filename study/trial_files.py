@@ -1,0 +1,18 @@
+"""What a trial has in the store of a study until all of it is recorded: a folder of its own."""
+
+from pathlib import Path
+from typing import Final
+
+NETWORK: Final = "network"
+"""The folder of the stored network."""
+
+EXAMPLE: Final = "example.npy"
+"""Two images that the network can be tried on, uint8, (2, channels, height, width)."""
+
+HISTORY: Final = "history.json"
+"""The metrics of every epoch."""
+
+
+def trial_folder(store: Path, number: int) -> Path:
+    """The folder of a trial."""
+    return store / f"trial-{number}"
