@@ -21,7 +21,8 @@ from study import load_dataset
 from study.allocator import keep_freed_memory
 from study.evaluation import Estimate
 from study.spec import DatasetSpec
-from study.train import TrainingSettings, train
+from study.train import train
+from study.training_settings import TrainingSettings
 
 RESULT = Path(__file__).parent / "results" / "defaults.json"
 SIZES = {"dendrites": 8, "somata": 128, "synapses": 16}

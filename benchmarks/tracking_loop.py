@@ -29,7 +29,7 @@ from study.spool import waiting
 from study.stop import Stop
 from study.study_clock import StudyClock
 from study.tracking import Tracker
-from study.train import TrainingSettings
+from study.training_settings import TrainingSettings
 from study.trial import TrialConfig
 
 NAMES: Final = (

@@ -23,7 +23,8 @@ from models import FAMILIES, Architecture, Network, build, count_macs
 from models.layers import GroupedLayer, SparseLayer
 from study.allocator import keep_freed_memory
 from study.data import Dataset, Split
-from study.train import Training, TrainingSettings
+from study.train import Training
+from study.training_settings import TrainingSettings
 
 RESULT = Path(__file__).parent / "results" / "training.json"
 SIZES = ((1, 32), (4, 128), (16, 256), (64, 512))

@@ -23,7 +23,8 @@ from study.errors import BadInputError, StudyError
 from study.evaluation import Estimate, evaluate
 from study.record import TrialRecord
 from study.spec import StudySpec
-from study.train import EpochMetrics, NonFiniteLossError, TrainingSettings, train
+from study.train import EpochMetrics, NonFiniteLossError, train
+from study.training_settings import TrainingSettings
 from study.trial_files import EXAMPLE, HISTORY, NETWORK
 
 ENDED_AT: Final = "ended_at"

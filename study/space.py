@@ -5,12 +5,10 @@ from collections.abc import Sequence
 from typing import Any, Protocol
 
 from models.architecture import FAMILIES, Architecture, ImageShape, check_fits
-from models.building import outline
-from models.counting import count_macs, count_parameters
 from study.dimension import Choice, Dimension, bounds
 from study.errors import SpecError
 from study.spec import StudySpec
-from study.train import TrainingSettings
+from study.training_settings import TrainingSettings
 
 
 class Asked(Protocol):
@@ -62,6 +60,10 @@ def known_metrics(
     architecture: Architecture, image_shape: ImageShape, classes: int
 ) -> dict[str, float]:
     """The metrics that are known before training, of one replicate, counted on the network."""
+    # Whoever does not count need not wait for torch.
+    from models.building import outline  # noqa: PLC0415  # see above
+    from models.counting import count_macs, count_parameters  # noqa: PLC0415  # see above
+
     network = outline(architecture, image_shape, classes)
     return {"trainable_parameters": count_parameters(network), "macs": count_macs(network)}
 

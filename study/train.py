@@ -4,7 +4,7 @@ import math
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Literal, final
+from typing import Any, Final, final
 
 import numpy as np
 import torch
@@ -14,6 +14,7 @@ from torch.optim import lr_scheduler
 from models.network import Network
 from study.data import Dataset
 from study.evaluation import Estimate, evaluate, losses_of
+from study.training_settings import TrainingSettings
 
 _FLAT_UP_TO: Final = 2**18  # parameters; for more, a step of Adam each costs less than to copy them
 _BATCH_ORDER: Final = 1  # a stream of its own beside those of models.building
@@ -21,21 +22,6 @@ _BATCH_ORDER: Final = 1  # a stream of its own beside those of models.building
 
 class NonFiniteLossError(ArithmeticError):
     """A loss of a replicate is not finite any more; says which, when and what."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TrainingSettings:
-    """How a network is trained, by Adam; `epochs` is the full length that the schedule is made for.
-
-    `schedule`: `constant`, `cosine` (down to zero), or `one_cycle` (up, then down). `keep`: the
-    weights to evaluate and store, for each replicate of its `best` validation epoch or the `last`.
-    """
-
-    epochs: int
-    learning_rate: float
-    schedule: Literal["constant", "cosine", "one_cycle"] = "constant"
-    batch_size: int = 128
-    keep: Literal["best", "last"] = "best"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -28,7 +28,8 @@ from study.allocator import keep_freed_memory
 from study.checkpoint import Checkpoints
 from study.data import Dataset
 from study.evaluation import Estimate, evaluate
-from study.train import EpochMetrics, Training, TrainingSettings
+from study.train import EpochMetrics, Training
+from study.training_settings import TrainingSettings
 from study.trial_files import EXAMPLE, HISTORY, NETWORK, trial_folder
 
 _STEP_S: Final = 0.1  # a report costs Ray and the driver some milliseconds

@@ -17,7 +17,7 @@ from study.evaluation import Estimate, evaluate
 from study.home import Home
 from study.logged_model import model_of, store_network
 from study.spec import StudySpec
-from study.train import TrainingSettings
+from study.training_settings import TrainingSettings
 from study.trial_files import EXAMPLE, NETWORK
 
 NAME = "made"

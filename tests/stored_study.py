@@ -13,7 +13,7 @@ from study.embedded_store import make_store
 from study.home import Home
 from study.record import TrialRecord
 from study.spec import StudySpec
-from study.train import TrainingSettings
+from study.training_settings import TrainingSettings
 
 
 def make_home(folder):

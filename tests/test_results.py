@@ -16,7 +16,7 @@ from study.outcome import Outcome
 from study.reader import check_free
 from study.spec import StudySpec
 from study.tracking import Tracker
-from study.train import TrainingSettings
+from study.training_settings import TrainingSettings
 from study.trial import TrialConfig
 from study.trial_files import EXAMPLE, NETWORK
 

@@ -4,7 +4,8 @@ import torch
 from models import Architecture, build
 from study.data import load_dataset
 from study.evaluation import Estimate, evaluate
-from study.train import NonFiniteLossError, Training, TrainingSettings, train
+from study.train import NonFiniteLossError, Training, train
+from study.training_settings import TrainingSettings
 
 
 @pytest.fixture(scope="module")

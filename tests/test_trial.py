@@ -5,7 +5,7 @@ import torch
 
 from models import Architecture, load_network
 from study.data import load_dataset
-from study.train import TrainingSettings
+from study.training_settings import TrainingSettings
 from study.trial import StudyTrainable, TrialConfig
 from study.trial_files import NETWORK, trial_folder
 

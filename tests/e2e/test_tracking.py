@@ -25,7 +25,7 @@ from study.spec import StudySpec
 from study.spool import waiting
 from study.sync import sync
 from study.tracking import Tracker
-from study.train import TrainingSettings
+from study.training_settings import TrainingSettings
 from study.trial import TrialConfig
 from study.trial_files import EXAMPLE, NETWORK
 
