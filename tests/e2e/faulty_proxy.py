@@ -41,8 +41,10 @@ class Handler(BaseHTTPRequestHandler):
 
     def _fault(self):
         reads = self.command == "GET" or self.path.endswith("/search")
-        (fault,) = ["none"] if reads else self.server.draw.choices(list(FAULTS), FAULTS.values())
+        weights = self.server.weights
+        (fault,) = ["none"] if reads else self.server.draw.choices(list(weights), weights.values())
         self.server.faults[fault] += 1
+        self.server.requests[self.path.partition("?")[0].rpartition("mlflow/")[2]] += 1
         return fault
 
     def _answer(self, status, content, kind=None):
@@ -59,15 +61,20 @@ class Handler(BaseHTTPRequestHandler):
 
 
 class FaultyProxy(ThreadingHTTPServer):
-    """Forwards to the port `target`; `address` is its own, `faults` counts what it did."""
+    """Forwards to the port `target`; `address` is its own.
+
+    `faults` counts what it did, `requests` what was asked of it.
+    """
 
     daemon_threads = True
 
-    def __init__(self, target, seed, *, slow_s):
+    def __init__(self, target, *, weights=FAULTS, seed=1, slow_s=3):
         super().__init__(("127.0.0.1", 0), Handler)
         self.target = target
         self.slow_s = slow_s
+        self.weights = weights
         self.faults = Counter()
+        self.requests = Counter()
         self.draw = random.Random(seed)  # noqa: S311  # of a test
         self.address = f"http://127.0.0.1:{self.server_port}"
         self._thread = threading.Thread(target=self.serve_forever, daemon=True)

@@ -7,17 +7,16 @@ import shlex
 import signal
 import sqlite3
 import subprocess
-import sys
 import time
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import pytest
-import requests
 from mlflow import MlflowClient
 from optuna.trial import TrialState
-from processes import BIN, ROOT, clean_environment, free_port, trial_runs
+from processes import BIN, ROOT, clean_environment, trial_runs
 from safetensors import safe_open
+from servers import tracking_server
 
 import study
 from study import Home, results
@@ -182,69 +181,26 @@ def test_a_trial_that_did_not_reach_the_store_is_recorded_when_the_study_goes_on
     assert {run.info.status for run in trial_runs(home, "again")} == {"FINISHED"}
 
 
-@pytest.fixture
-def server(tmp_path):
-    """A tracking server that can be stopped and started again on the same store and port."""
-    port = free_port()
-    command = [sys.executable, "-m", "mlflow", "server", "--workers", "1", "--port", str(port)]
-    command += ["--backend-store-uri", f"sqlite:///{tmp_path}/server.db"]
-    command += ["--artifacts-destination", str(tmp_path / "artifacts")]
-    log = (tmp_path / "server.log").open("w")
-    processes = []
-
-    class Server:
-        uri = f"http://127.0.0.1:{port}"
-
-        def start(self):
-            process = subprocess.Popen(
-                command,
-                stdout=log,
-                stderr=log,
-                env=clean_environment(MLFLOW_SERVER_ENABLE_JOB_EXECUTION="false"),
-                start_new_session=True,
-            )
-            processes.append(process)
-            for _ in range(300):
-                try:
-                    if requests.get(f"{self.uri}/health", timeout=2).ok:
-                        return
-                except requests.ConnectionError:
-                    time.sleep(0.2)
-            pytest.fail("the server does not answer")
-
-        def stop(self):
-            process = processes.pop()
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-
-    server = Server()
-    server.start()
-    yield server
-    if processes:
-        server.stop()
-    log.close()
-
-
-def test_a_server_that_is_away_for_a_while_gets_everything(server, tmp_path):
-    home = Home.find(tmp_path / "home", server.uri)
-    arguments = ("--name", "away", "--trials", 8, "--home", home.folder)
-    options = ("--tracking-uri", server.uri, "--set", "budget.epochs=20")
-    options += ("--set", "stopping.scheduler=none")
-    with running(*arguments, *options) as driver:
-        wait_for_trials(home, "away", 1)
-        server.stop()
-        time.sleep(5)
-        server.start()
-        output = driver.communicate(timeout=200)[0]
-        assert driver.returncode == 0, output
-    found = study.trials("away", home)
-    assert found["trial"].tolist() == list(range(8))
-    assert found["state"].tolist() == ["COMPLETE"] * 8
-    client = MlflowClient(server.uri)
-    for run in trial_runs(home, "away"):
-        curve = client.get_metric_history(run.info.run_id, "epoch/val_loss")
-        assert sorted({point.step for point in curve}) == list(range(1, 21))
-    assert study.load_model("away", home=home).replicates == 3
+def test_a_server_that_is_killed_amid_a_study_has_everything_in_the_end(tmp_path):
+    with tracking_server(tmp_path, f"sqlite:///{tmp_path}/server.db") as server:
+        home = Home.find(tmp_path / "home", server.uri)
+        arguments = ("--name", "away", "--trials", 8, "--home", home.folder)
+        options = ("--tracking-uri", server.uri, "--set", "budget.epochs=20")
+        options += ("--set", "stopping.scheduler=none")
+        with running(*arguments, *options) as driver:
+            wait_for_trials(home, "away", 1)
+            server.kill()
+            time.sleep(5)
+            server.start()
+            output = driver.communicate(timeout=200)[0]
+            assert driver.returncode == 0, output
+        assert "the tracking store takes no records, so they wait on disk" in output
+        found = study.trials("away", home)
+        assert found["trial"].tolist() == list(range(8))
+        assert found["state"].tolist() == ["COMPLETE"] * 8
+        for run in trial_runs(home, "away"):
+            assert curve(home, run.info.run_id, "epoch/val_loss") == list(range(1, 21))
+        assert study.load_model("away", home=home).replicates == 3
 
 
 def run_on(file_system, home, arguments, keep):

@@ -151,7 +151,7 @@ class _Sqlite(str):
 def test_every_point_is_recorded_once_whatever_the_server_does(kind, tmp_path):
     """Answers get lost, come late or are errors; server and sender are killed and come back."""
     with store_of(kind, tmp_path) as store, tracking_server(tmp_path, store) as server:
-        with FaultyProxy(server.port, seed=1, slow_s=3) as proxy:
+        with FaultyProxy(server.port) as proxy:
             home = Home(folder=tmp_path / "home", tracking_uri=proxy.address)
             tracker = opened(home)
             assert tracker.wait_until_ready() == {}
@@ -172,6 +172,28 @@ def test_every_point_is_recorded_once_whatever_the_server_does(kind, tmp_path):
             assert proxy.faults.keys() == FAULTS.keys()
         check(server.uri)
         assert tracker.run_ids.keys() == set(range(TRIALS))
+
+
+def test_a_short_trial_takes_three_requests(tmp_path):
+    """One makes its run, one has all that is known of it, one ends it."""
+    with (
+        tracking_server(tmp_path, f"sqlite:///{tmp_path}/server.db") as server,
+        FaultyProxy(server.port, weights={"none": 1}) as proxy,
+    ):
+        tracker = opened(Home(folder=tmp_path / "home", tracking_uri=proxy.address))
+        tracker.wait_until_ready()
+        before = Counter(proxy.requests)
+        for number in range(1, 60, 3):  # none of them on the front
+            trial = begin(tracker, number)
+            for epoch in range(1, EPOCHS + 1):
+                tracker.log_epoch(number, metrics_of(number, epoch), "host:1")
+            end(tracker, trial, tmp_path)
+        tracker.close("FINISHED", print)
+        sent = proxy.requests - before
+        assert sent["runs/create"] == 20
+        # Where the sender looks in the middle of a trial, it has one more; the parent has some.
+        assert 20 <= sent["runs/log-batch"] <= 40
+        assert 20 <= sent["runs/update"] <= 30
 
 
 def test_what_a_store_that_is_away_did_not_take_is_sent_by_sync(
