@@ -22,11 +22,11 @@ _PAGE: Final = "workflowType=machine_learning"  # else the page is that of langu
 _METRICS: Final = ("val_accuracy", "test_accuracy", "trainable_parameters", "macs", "epochs")
 _RUN: Final = ("attributes.`Run Name`", "runDateAndNestInfo", "duration")  # columns that always are
 _WIDTHS: Final = {  # in pixels, of MLflow's columns
-    "attributes.`Run Name`": 195,
-    "runDateAndNestInfo": 125,
+    "attributes.`Run Name`": 188,
+    "runDateAndNestInfo": 140,
     "duration": 75,
-    "metrics.`test_accuracy`": 110,
-    "metrics.`trainable_parameters`": 150,
+    "metrics.`test_accuracy`": 107,
+    "metrics.`trainable_parameters`": 145,
     "metrics.`macs`": 80,
     "metrics.`epochs`": 70,
     f"tags.`{layout.FRONT_TAG}`": 75,
