@@ -55,16 +55,15 @@ def all_runs(store: MlflowClient, experiment_id: str) -> list[Run]:
             return runs
 
 
-def study_experiments(home: Home) -> dict[str, str]:
-    """The name of every study of this layout, sorted, and the id of its experiment."""
+def study_experiments(home: Home) -> dict[str, Experiment]:
+    """The name of every study of this layout, sorted, and its experiment."""
     if home.database is not None and not home.database.exists():
         return {}
     with translated(home):
         found = client(home).search_experiments(
             filter_string=f"tags.`{layout.LAYOUT_TAG}` = '{layout.LAYOUT}'"
         )
-    by_name = {experiment.name: str(experiment.experiment_id) for experiment in found}
-    return dict(sorted(by_name.items()))
+    return {one.name: one for one in sorted(found, key=lambda experiment: experiment.name)}
 
 
 def read_study(name: str, home: Home) -> StoredStudy:

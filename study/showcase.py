@@ -13,6 +13,7 @@ from study.provenance import Provenance
 from study.reader import client, read_parent
 from study.record import TrialRecord
 from study.results import front
+from study.runs_view import VIEW_TAG, report_page, runs_page, runs_view
 from study.spec import StudySpec
 from study.trial_text import count, label, percent
 
@@ -31,9 +32,15 @@ def show(name: str, home: Home, *, final: bool) -> None:
     parent = read_parent(name, home)
     spec = StudySpec.from_dict(json.loads(parent.data.tags[layout.SPEC_TAG]))
     members = front(name, home)
-    text = description(spec, members, parent.data.tags)
-    store.set_experiment_tag(parent.info.experiment_id, DESCRIPTION_TAG, text)
-    store.set_tag(parent.info.run_id, DESCRIPTION_TAG, text)
+    experiment, run = parent.info.experiment_id, parent.info.run_id
+    view = {VIEW_TAG: runs_view(spec, parent.info.start_time)}
+    links = {"trials": runs_page(experiment, view)}
+    if final:
+        links["report"] = report_page(experiment, run)
+    text = description(spec, members, parent.data.tags, links)
+    for tag, value in {DESCRIPTION_TAG: text, **view}.items():
+        store.set_experiment_tag(experiment, tag, value)
+    store.set_tag(run, DESCRIPTION_TAG, text)
     with tempfile.TemporaryDirectory() as folder:
         for file, content in _files(spec, members).items():
             (Path(folder) / file).write_text(content, encoding="utf-8")
@@ -41,15 +48,25 @@ def show(name: str, home: Home, *, final: bool) -> None:
             from study.report import write_report  # noqa: PLC0415  # plotly and torch, once
 
             write_report(name, home, Path(folder) / "report.html")
-        store.log_artifacts(parent.info.run_id, folder)
+        store.log_artifacts(run, folder)
 
 
-def description(spec: StudySpec, members: Sequence[TrialRecord], tags: Mapping[str, str]) -> str:
-    """Markdown: what was searched, the front as a table, and how to do it again."""
+def description(
+    spec: StudySpec,
+    members: Sequence[TrialRecord],
+    tags: Mapping[str, str],
+    links: Mapping[str, str],
+) -> str:
+    """Markdown: what was searched, the front as a table, and how to do it again.
+
+    `tags` are those of the parent run; `links` are pages of the UI by their name, which the first
+    line has: it is what the UI shows before the description is opened.
+    """
+    pages = ", ".join(f"[{page}]({address})" for page, address in links.items())
     searched = ", ".join(spec.families)
     objectives = ", ".join(f"{name} ({way})" for name, way in spec.objectives.items())
     summary = (
-        f"**{spec.name}** searches {searched} on {spec.dataset.name} for {objectives}; "
+        f"**{spec.name}** ({pages}) searches {searched} on {spec.dataset.name} for {objectives}; "
         f"{spec.replicates} replicates a trial, {spec.budget.epochs} epochs each, "
         f"sampler {spec.sampler}."
     )

@@ -14,6 +14,7 @@ from typing import Final
 from study.errors import BadInputError, StudyError
 from study.home import Home
 from study.reader import study_experiments
+from study.runs_view import runs_page
 
 _HOST: Final = "127.0.0.1"
 _FIRST_PORT: Final = 5000
@@ -52,8 +53,8 @@ def serve(home: Home, port: int | None, say: Callable[[str], None]) -> None:
     try:
         _wait(server, address)
         say(f"MLflow UI: {address} (Ctrl-C ends it)")
-        for name, experiment_id in study_experiments(home).items():
-            say(f"  {name}: {address}/#/experiments/{experiment_id}?workflowType=machine_learning")
+        for name, experiment in study_experiments(home).items():
+            say(f"  {name}: {address}/{runs_page(experiment.experiment_id, experiment.tags)}")
         if server.wait() != 0:
             raise StudyError(f"the MLflow server ended, see {log.name}")
     except KeyboardInterrupt:

@@ -11,6 +11,8 @@ import pytest
 import requests
 from processes import BIN, ROOT, clean_environment, free_port
 
+from study import Home
+
 
 @pytest.fixture(scope="session")
 def study_command():
@@ -41,6 +43,28 @@ def small_study(study_command, tmp_path_factory):
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return SimpleNamespace(home=home, output=done.stdout)
+
+
+@pytest.fixture
+def dashboard(small_study):
+    """The address of optuna-dashboard, while it serves the journal of the small study."""
+    journal = Home.find(small_study.home).study_folder("small") / "search.journal"
+    port = free_port()
+    with subprocess.Popen(
+        [BIN / "optuna-dashboard", str(journal), "--port", str(port)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env=clean_environment(),
+    ) as server:
+        address = f"http://127.0.0.1:{port}"
+        for _ in range(150):
+            try:
+                if requests.get(address, timeout=2).ok:
+                    break
+            except requests.ConnectionError:
+                time.sleep(0.2)
+        yield address
+        server.terminate()
 
 
 @pytest.fixture(scope="session")

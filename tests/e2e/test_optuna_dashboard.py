@@ -1,38 +1,13 @@
 """The ledger of a study as optuna-dashboard shows it: the real program on the real journal."""
 
 import json
-import subprocess
-import time
 
 import pytest
 import requests
-from processes import BIN, clean_environment, free_port
 
 from study import Home, results
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture
-def dashboard(small_study):
-    """Its address, while it serves the journal of the small study."""
-    journal = Home.find(small_study.home).study_folder("small") / "search.journal"
-    port = free_port()
-    with subprocess.Popen(
-        [BIN / "optuna-dashboard", str(journal), "--port", str(port)],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        env=clean_environment(),
-    ) as server:
-        address = f"http://127.0.0.1:{port}"
-        for _ in range(150):
-            try:
-                if requests.get(address, timeout=2).ok:
-                    break
-            except requests.ConnectionError:
-                time.sleep(0.2)
-        yield address
-        server.terminate()
 
 
 def test_it_shows_objectives_front_and_what_is_known_of_a_trial(dashboard, small_study):
