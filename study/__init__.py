@@ -11,6 +11,8 @@ from study import environment
 
 if TYPE_CHECKING:
     from study.cluster import submit as submit
+    from study.comparison import Comparison as Comparison
+    from study.comparison import compare as compare
     from study.data import Dataset as Dataset
     from study.data import load_dataset as load_dataset
     from study.errors import BadInputError as BadInputError
@@ -22,8 +24,10 @@ if TYPE_CHECKING:
     from study.record import TrialRecord as TrialRecord
     from study.results import StudyStatus as StudyStatus
     from study.results import best_configs as best_configs
+    from study.results import knee as knee
     from study.results import list_studies as list_studies
     from study.results import pareto_front as pareto_front
+    from study.results import smallest as smallest
     from study.results import status as status
     from study.results import study_spec as study_spec
     from study.results import trials as trials
@@ -33,6 +37,7 @@ if TYPE_CHECKING:
 
 _SOURCES: Final = {
     "BadInputError": "study.errors",
+    "Comparison": "study.comparison",
     "Dataset": "study.data",
     "Home": "study.home",
     "RunSummary": "study.runner",
@@ -41,13 +46,16 @@ _SOURCES: Final = {
     "StudyStatus": "study.results",
     "TrialRecord": "study.record",
     "best_configs": "study.results",
+    "compare": "study.comparison",
     "evaluate": "study.evaluation",
     "export_model": "study.export",
+    "knee": "study.results",
     "list_studies": "study.results",
     "load_dataset": "study.data",
     "load_model": "study.export",
     "pareto_front": "study.results",
     "run": "study.runner",
+    "smallest": "study.results",
     "status": "study.results",
     "study_spec": "study.results",
     "submit": "study.cluster",

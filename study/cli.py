@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from study import cli_answers, cli_pictures, cli_winner, environment
+from study import cli_answers, cli_pictures, cli_trials, cli_winner, environment
 from study.command_line import HomeOption, TrackingOption, console, readers, say
 from study.errors import StudyError
 from study.home import Home
@@ -95,7 +95,7 @@ def submit(
     say(console(), f"job {job}")
 
 
-for _commands in (cli_answers, cli_pictures, cli_winner):
+for _commands in (cli_answers, cli_trials, cli_pictures, cli_winner):
     app.add_typer(_commands.app)
 
 

@@ -1,7 +1,7 @@
 """One trial as it is read back: the same fields in Python, in tables and in JSON."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -9,6 +9,7 @@ import pandas as pd
 
 from study.metrics import Direction
 from study.pareto import Point
+from study.query import Order
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +61,43 @@ class TrialRecord:
         ):
             return None
         return values
+
+    def errors(self, objectives: Mapping[str, Direction]) -> Point:
+        """The standard errors of the objectives; 0 of what has none, such as counts."""
+        return [getattr(self, f"{name}_sem", None) or 0.0 for name in objectives]
+
+
+def arranged(records: Iterable[TrialRecord], order: Sequence[Order]) -> list[TrialRecord]:
+    """The records in an order; those without a value come last, of equal ones the lower number first."""
+
+    def key(record: TrialRecord) -> list[float]:
+        places: list[float] = []
+        for one in order:
+            value = getattr(record, one.metric)
+            absent = value is None or math.isnan(value)
+            places += [absent, 0.0 if absent else -value if one.descending else value]
+        return [*places, record.trial]
+
+    return sorted(records, key=key)
+
+
+def as_good_as_the_best(records: Sequence[TrialRecord]) -> list[TrialRecord]:
+    """Those that the first, the most accurate, exceeds by no more than the errors explain.
+
+    That is by at most the standard error of the difference, the root of the sum of both squares.
+    """
+    if not records:
+        return []
+    best, *_ = records
+    least = best.val_accuracy or 0.0
+
+    def lag(record: TrialRecord) -> float:
+        return least - (record.val_accuracy or 0.0)
+
+    def error(record: TrialRecord) -> float:
+        return math.hypot(best.val_accuracy_sem or 0.0, record.val_accuracy_sem or 0.0)
+
+    return [record for record in records if lag(record) <= error(record)]
 
 
 def to_frame(records: Sequence[TrialRecord]) -> pd.DataFrame:
