@@ -30,8 +30,9 @@ def why_nothing(
         return _none_at_all(stored, query, kind)
     bounds = bounds_of(filters)
     found = [text for bound in bounds if (text := _closest(stored, query, bound, bounds))]
+    said = f"the closest: {'; '.join(found)}" if found else "but by now one has, so ask again"
     wanted = " and ".join(map(str, bounds))
-    return f"no {kind}{_of(families)} has {wanted}; the closest: {'; '.join(found)}"
+    return f"no {kind}{_of(families)} has {wanted}; {said}"
 
 
 def _none_at_all(stored: StoredStudy, query: Query, kind: str) -> str:

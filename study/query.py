@@ -136,11 +136,10 @@ COMPLETE: Final = Query(states=("COMPLETE",), feasible=True)
 
 def bounds_of(filters: Filters) -> tuple[Bound, ...]:
     """The bounds of filters. Raises SpecError for those that nothing could pass."""
-    numbers = {name: value for name, value in filters.items() if name in _BOUNDS}
     bounds = [
-        Bound(*_BOUNDS[name], _checked(name, value))
-        for name, value in numbers.items()
-        if isinstance(value, int | float)
+        Bound(metric, sign, _checked(name, value))
+        for name, (metric, sign) in _BOUNDS.items()
+        if isinstance(value := filters.get(name), int | float)
     ]
     for metric in {bound.metric for bound in bounds}:
         low = [bound.value for bound in bounds if bound.metric == metric and bound.sign == ">="]

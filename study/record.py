@@ -2,14 +2,18 @@
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Final
 
 import pandas as pd
 
+from models.architecture import Architecture
 from study.metrics import Direction
 from study.pareto import Point
 from study.query import Order
+
+# Of a trial's training settings, which themselves would load torch.
+_TRAINING: Final = ("learning_rate", "schedule", "batch_size", "keep")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,13 +106,21 @@ def as_good_as_the_best(records: Sequence[TrialRecord]) -> list[TrialRecord]:
 
 def to_frame(records: Sequence[TrialRecord]) -> pd.DataFrame:
     """A table of one row a trial; architecture and training settings are columns of their own."""
+    if not records:
+        return pd.DataFrame(columns=_columns())
     rows = []
     for record in records:
         row = record.to_dict()
         row |= row.pop("architecture") | row.pop("training") | {"epochs": record.epochs}
         rows.append(row)
-    frame = pd.DataFrame(rows)
-    if frame.empty:
-        return frame
     counts = ["trainable_parameters", "macs", "synapses"]
-    return frame.astype(dict.fromkeys(counts, "Int64")).set_index("trial", drop=False)
+    frame = pd.DataFrame(rows).astype(dict.fromkeys(counts, "Int64"))
+    return frame.set_index("trial", drop=False)
+
+
+def _columns() -> list[str]:
+    """The columns of a table without rows, so that what reads it finds them."""
+    own = [field.name for field in fields(TrialRecord)]
+    architecture = [field.name for field in fields(Architecture)]
+    kept = [name for name in own if name not in ("architecture", "training")]
+    return list(dict.fromkeys([*kept, *architecture, *_TRAINING]))

@@ -1,5 +1,6 @@
 """Turns what goes wrong between us and an MLflow store into one line that says which store, and why."""
 
+import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,7 +9,7 @@ from typing import Final
 import requests
 from mlflow.exceptions import MlflowException
 from mlflow.tracking.registry import UnsupportedModelRegistryStoreURIException
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from study.errors import BadInputError, TrackingError
 from study.home import Home
@@ -64,14 +65,21 @@ def check_reachable(home: Home) -> None:
 
 def _unreachable(error: BaseException) -> str | None:
     """Why no connection came about, in the system's words; None if one did."""
-    link: BaseException | None = error
-    while link is not None:
-        if isinstance(link, ConnectionError | TimeoutError) or type(link).__name__ == "gaierror":
-            return str(getattr(link, "strerror", None) or link)
-        link = link.__cause__ or link.__context__
+    for link in _chain(error):
+        if isinstance(link, ConnectionError | TimeoutError | socket.gaierror):
+            return str(link.strerror or link)
     return None
 
 
 def _first_line(error: Exception) -> str:
-    cause = getattr(error, "orig", None) or error  # the database's own words, without the statement
-    return str(cause).strip().partition("\n")[0]
+    # The database's own words, without the statement, where it is a database's error.
+    words = next((link.orig for link in _chain(error) if isinstance(link, DBAPIError)), error)
+    return str(words).strip().partition("\n")[0]
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    """An error, and those that it came from."""
+    link: BaseException | None = error
+    while link is not None:
+        yield link
+        link = link.__cause__ or link.__context__
