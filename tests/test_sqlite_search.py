@@ -101,3 +101,11 @@ def test_pages_follow_each_other(store, monkeypatch):
     monkeypatch.setattr(sqlite_search, "_CHUNK", 7)
     for ask in (by_file, by_mlflow):
         assert [run.run_id for run in ask(store, COMPLETE)] == expected
+
+
+@pytest.mark.parametrize("order", [MOST_ACCURATE, SMALLEST, (Order("epochs", descending=True),)])
+def test_the_first_of_an_order_are_found_among_few_and_the_others_follow(order, store, monkeypatch):
+    monkeypatch.setattr(mlflow_search, "_SAMPLE", 20)
+    expected = by_file(store, Query(states=("COMPLETE", "RUNNING"), order=order))
+    found = by_mlflow(store, Query(states=("COMPLETE", "RUNNING"), order=order, limit=3))
+    assert [run.run_id for run in found] == [run.run_id for run in expected]
