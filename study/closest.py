@@ -26,7 +26,7 @@ def why_nothing(
     query = Query(states=states, families=families, feasible=chosen)
     kind = "complete trial" if chosen else f"trial in state {' or '.join(states)}"
     kind = f"{kind if states else 'trial'} of {name!r}"
-    if not stored.records(replace(query, limit=1)):
+    if not stored.select(replace(query, limit=1)):
         return _none_at_all(stored, query, kind)
     bounds = bounds_of(filters)
     found = [text for bound in bounds if (text := _closest(stored, query, bound, bounds))]
@@ -39,7 +39,7 @@ def _none_at_all(stored: StoredStudy, query: Query, kind: str) -> str:
     states = stored.tally().states
     has = ", ".join(f"{count} {state}" for state, count in sorted(states.items())) or "no trial yet"
     if not query.states or any(states.get(state) for state in query.states):
-        if query.families and stored.records(replace(query, families=(), limit=1)):
+        if query.families and stored.select(replace(query, families=(), limit=1)):
             return f"no {kind} is{_of(query.families)}"
         if query.feasible:
             constraints = " and ".join(stored.spec.constraints)
@@ -57,7 +57,7 @@ def _closest(
     others = tuple(other for other in bounds if other != bound)
     order = (Order(bound.metric, descending=bound.sign == ">="),)
     for kept in dict.fromkeys((others, ())):
-        found = stored.records(replace(query, bounds=kept, order=order, limit=1))
+        found = stored.select(replace(query, bounds=kept, order=order, limit=1))
         value = getattr(found[0], bound.metric) if found else None
         if value is not None:
             if bound.holds(value):

@@ -127,7 +127,7 @@ def _smallest(stored: StoredStudy, accuracy: float | None) -> TrialRecord | None
         return None
     bound = Bound("val_accuracy", ">=", accuracy)
     return next(
-        iter(stored.records(replace(COMPLETE, bounds=(bound,), order=SMALLEST, limit=1))), None
+        iter(stored.select(replace(COMPLETE, bounds=(bound,), order=SMALLEST, limit=1))), None
     )
 
 

@@ -89,7 +89,7 @@ def filter_string(query: Query, searched: Sequence[str]) -> str:
 
     It has no `or` and no `in` for tags and parameters, so of several values the others are excluded.
     """
-    clauses = [f"tags.`{layout.ROLE_TAG}` = 'trial'"] if not query.states else []
+    clauses = [f"tags.`{layout.ROLE_TAG}` = 'trial'"]
     clauses += _one_of(f"tags.`{layout.STATE_TAG}`", query.states, STATES)
     clauses += _one_of("params.family", query.families, searched)
     clauses += [f"tags.{layout.FRONT_TAG} = 'true'"] if query.on_front else []

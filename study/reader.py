@@ -13,7 +13,7 @@ from study.home import Home
 from study.spec import StudySpec
 from study.store_errors import check_reachable
 from study.store_errors import translated as translated  # noqa: PLC0414  # who asks the client needs it
-from study.stored_study import StoredStudy
+from study.stored_study import StoredStudy as StoredStudy  # noqa: PLC0414  # what `read_study` returns
 
 _NAMED: Final = 20  # studies in a message, of those that a store has
 

@@ -79,7 +79,7 @@ def status_of(stored: StoredStudy, front: Sequence[TrialRecord]) -> StudyStatus:
     """The status of a study whose front is known."""
     spec, tally = stored.spec, stored.tally()
     points = [record.point(spec.objectives) for record in front]
-    best = stored.records(replace(COMPLETE, order=MOST_ACCURATE, limit=1))
+    best = stored.select(replace(COMPLETE, order=MOST_ACCURATE, limit=1))
     return StudyStatus(
         name=spec.name,
         dataset=spec.dataset.name,
@@ -123,7 +123,7 @@ def records(
         limit=limit,
     )
     stored, query = _asked(name, home, query, filters)
-    return stored.records(query)
+    return stored.select(query)
 
 
 def trials(
@@ -149,7 +149,7 @@ def front(name: str, home: Home | None = None, *, confident: bool = False) -> li
     if not confident:
         return arranged(stored.front(), SMALLEST)
     objectives = stored.spec.objectives
-    found = [one for one in stored.records(COMPLETE) if one.point(objectives) is not None]
+    found = [one for one in stored.select(COMPLETE) if one.point(objectives) is not None]
     points = [one.point(objectives) or () for one in found]
     flags = confident_front(points, [one.errors(objectives) for one in found], objectives)
     return arranged([one for one, keep in zip(found, flags, strict=True) if keep], SMALLEST)
@@ -198,8 +198,8 @@ def best_configs(  # noqa: PLR0913  # each way to ask has a name of its own
     )
     stored, query = _asked(name, home, query, filters)
     if not confident:
-        return stored.records(query)
-    found = stored.records(replace(query, order=MOST_ACCURATE, limit=None))
+        return stored.select(query)
+    found = stored.select(replace(query, order=MOST_ACCURATE, limit=None))
     return arranged(as_good_as_the_best(found), query.order)[:limit]
 
 

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import final
 
 from mlflow import MlflowClient
@@ -32,7 +33,7 @@ class Tally:
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class StoredStudy:
     """A study in its store: the parent run and the spec. Its trials are read when they are asked for.
 
@@ -44,7 +45,12 @@ class StoredStudy:
     parent: Run
     spec: StudySpec
 
-    def records(self, query: Query) -> list[TrialRecord]:
+    @cached_property
+    def records(self) -> list[TrialRecord]:
+        """Every trial by number, as they were when this was first asked."""
+        return self.select(Query())
+
+    def select(self, query: Query) -> list[TrialRecord]:
         """The trials of a query; without an order by number. Raises StudyError if one is unreadable.
 
         Which are on the front is computed from all trials where all are asked for, else from those
