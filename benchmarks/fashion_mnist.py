@@ -17,7 +17,8 @@ from rich.console import Console
 
 import study
 from study import results, tables
-from study.report import write_report
+from study.front_figure import front_figure
+from study.report import write_picture
 
 HERE = Path(__file__).parent
 RESULT = HERE / "results" / "fashion_mnist.json"
@@ -61,7 +62,10 @@ def show(result: dict[str, Any]) -> None:
     )
     title = f"Fashion-MNIST ({result['data']})"
     Console(width=110).print(tables.trial_table(front, f"{title}: Pareto front"))
-    write_report(title, trials, PICTURE)
+    spec = study.StudySpec.from_dict(result["spec"])
+    write_picture(
+        front_figure(spec, trials), f"{title}: accuracy and parameter efficiency", PICTURE
+    )
 
 
 if __name__ == "__main__":

@@ -74,6 +74,9 @@ def trial(trials: int, stock_trials: int, repetitions: int) -> dict[str, Any]:
             "ms": statistics.median(one["steady"]["ms"] for one in measured),
             "drain_s": statistics.median(one.get("drain_s", 0.0) for one in measured),
             "processor_ms": statistics.median(_processor(one) for one in measured),
+            "sender_processor_ms": statistics.median(
+                one.get("sender_processor_ms", 0.0) for one in measured
+            ),
             "runs": measured,
         }
         for kind, measured in runs.items()
@@ -109,16 +112,19 @@ def _processor(run: dict[str, Any]) -> float:
 
 def print_trial(found: dict[str, Any]) -> None:
     raw = found["raw"]["ms"]
-    print(f"{'':22} {'ms/trial':>9} {'x raw':>6} {'driver CPU ms':>14} {'drained after s':>16}")
+    print(
+        f"{'':22} {'ms/trial':>9} {'x raw':>6} {'driver CPU ms':>14} {'sender CPU ms':>14} "
+        f"{'drained after s':>16}"
+    )
     for kind, one in found.items():
         print(
             f"{kind:22} {one['ms']:9.1f} {one['ms'] / raw:6.2f} {one['processor_ms']:14.1f} "
-            f"{one['drain_s']:16.1f}"
+            f"{one['sender_processor_ms']:14.1f} {one['drain_s']:16.1f}"
         )
 
 
 def print_growth(found: dict[str, Any]) -> None:
-    names = ("all", *PHASES, "thread")
+    names = ("all", *PHASES)
     print(f"\n{'ms/trial (CPU)':22} " + " ".join(f"{name:>12}" for name in names))
     for kind, one in found.items():
         for at, window in one["growth"].items():

@@ -10,6 +10,7 @@ import tempfile
 import time
 from typing import Any, Final, final
 
+import psutil
 from overhead_phases import Phases, resident_mb
 from overhead_trial import EPOCHS, EveryEpoch, NullTrainable
 from ray import tune
@@ -23,6 +24,7 @@ from study.observer import Observer
 from study.progress import Progress
 from study.scoreboard import Scoreboard
 from study.search import StudySearcher
+from study.spool import waiting
 from study.tracking import Tracker
 
 SPACE: Final = {
@@ -32,7 +34,6 @@ SPACE: Final = {
     "learning_rate": {"low": 4e-3, "high": 4e-2, "log": True},
     "batch_size": [32, 64, 128],
 }
-_IN_THREAD: Final = ("begin_trial", "trial_metrics", "end_trial")
 
 
 def spec(trials: int, sampler: str, scheduler: str) -> StudySpec:
@@ -59,7 +60,7 @@ class Times:
         self._wall: list[dict[str, float]] = []
         self._processor: list[dict[str, float]] = []
         self._memory: list[float] = []
-        self.sent = 0.0
+        self.sent = self.sender = 0.0
 
     def attach(self) -> None:
         """Times the classes of the driver, for the rest of the process."""
@@ -74,11 +75,10 @@ class Times:
         phases.time(Progress, "update", phase="progress")
         hooks = ("on_trial_start", "on_trial_result", "on_step_end")
         phases.time(Observer, *hooks, "on_trial_complete", phase="observer")
-        phases.time(Tracker, "_attempt", phase="thread")
         self._note_ends()
 
     def _note_ends(self) -> None:
-        complete, attempt = Observer.on_trial_complete, Tracker._attempt  # noqa: SLF001
+        complete, close = Observer.on_trial_complete, Tracker.close
 
         def on_trial_complete(observer: Observer, trial: Any, **named: object) -> None:  # noqa: ANN401
             complete(observer, trial, **named)
@@ -87,13 +87,17 @@ class Times:
             self._processor.append(dict(self.phases.processor) | {"driver": time.process_time()})
             self._memory.append(resident_mb())
 
-        def send(tracker: Tracker, writer: Any, method: str, arguments: Any) -> None:  # noqa: ANN401
-            attempt(tracker, writer, method, arguments)
-            if method == "end_trial":
-                self.sent = time.perf_counter()
+        def until_sent(tracker: Tracker, *arguments: Any) -> None:  # noqa: ANN401
+            while waiting(tracker._folder):  # noqa: SLF001  # no part of what a driver needs
+                time.sleep(0.02)
+            self.sent = time.perf_counter()
+            assert tracker._sender is not None  # noqa: S101, SLF001  # it was started
+            used = psutil.Process(tracker._sender.pid).cpu_times()  # noqa: SLF001
+            self.sender = used.user + used.system
+            close(tracker, *arguments)
 
         Observer.on_trial_complete = on_trial_complete  # type: ignore[method-assign]
-        Tracker._attempt = send  # type: ignore[method-assign]  # noqa: SLF001
+        Tracker.close = until_sent  # type: ignore[method-assign]
 
     def between(self, first: int, last: int) -> dict[str, Any]:
         """Milliseconds a trial between the ends of two trials, and by phase."""
@@ -116,8 +120,7 @@ class Times:
             "states": summary.states,
             "steady": self.between(count // 3, count),
             "drain_s": self.sent - self.ends[-1],
-            "thread_ms": 1e3 * self.phases.wall["thread"] / count,
-            "thread_processor_ms": 1e3 * self.phases.processor["thread"] / count,
+            "sender_processor_ms": 1e3 * self.sender / count,
             "memory_mb": {at: self._memory[at - 1] for at in (1, 100, 300, 1000) if at <= count},
         }
         if count >= 1000:  # noqa: PLR2004  # as many as are compared

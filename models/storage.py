@@ -3,8 +3,9 @@
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from models.architecture import Architecture
@@ -37,18 +38,29 @@ def load_network(folder: Path | str) -> Network:
     """The network that `save_network` wrote, on the CPU, in evaluation mode.
 
     The stored wiring is used, so the result does not depend on how wiring is drawn today.
-    Raises FileNotFoundError if a file is missing, ValueError for another layout.
+    Raises FileNotFoundError if a file is missing, ValueError if one is damaged or of another layout.
     """
     folder = Path(folder)
-    description = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
+    try:
+        network = _outline(json.loads((folder / DESCRIPTION).read_text(encoding="utf-8")))
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"{folder / DESCRIPTION} does not describe a network: {error}") from error
+    try:
+        network.load_state_dict(load_file(folder / TENSORS))
+    except (SafetensorError, RuntimeError) as error:
+        reason = str(error).splitlines()[0]
+        raise ValueError(f"{folder / TENSORS} does not hold the network: {reason}") from error
+    return network.eval()
+
+
+def _outline(description: dict[str, Any]) -> Network:
+    """The network that is described; its weights and wiring are to be replaced."""
     if description["layout"] != LAYOUT:
-        raise ValueError(f"`layout == {LAYOUT}` must hold, got {description['layout']} in {folder}")
+        raise ValueError(f"`layout == {LAYOUT}` must hold, got {description['layout']}")
     channels, height, width = description["image_shape"]
-    network = build(
+    return build(
         Architecture(**description["architecture"]),
         image_shape=(channels, height, width),
         classes=description["classes"],
         seeds=description["seeds"],
     )
-    network.load_state_dict(load_file(folder / TENSORS))
-    return network.eval()

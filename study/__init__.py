@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from study.cluster import submit as submit
     from study.comparison import Comparison as Comparison
     from study.comparison import compare as compare
+    from study.confirmation import retrain as retrain
     from study.data import Dataset as Dataset
     from study.data import load_dataset as load_dataset
     from study.errors import BadInputError as BadInputError
@@ -21,7 +22,11 @@ if TYPE_CHECKING:
     from study.export import export_model as export_model
     from study.export import load_model as load_model
     from study.home import Home as Home
+    from study.prediction import Prediction as Prediction
+    from study.prediction import predict as predict
+    from study.promotion import promote as promote
     from study.record import TrialRecord as TrialRecord
+    from study.report import write_report as write_report
     from study.results import StudyStatus as StudyStatus
     from study.results import best_configs as best_configs
     from study.results import knee as knee
@@ -31,6 +36,7 @@ if TYPE_CHECKING:
     from study.results import status as status
     from study.results import study_spec as study_spec
     from study.results import trials as trials
+    from study.retrained_run import Retrained as Retrained
     from study.runner import RunSummary as RunSummary
     from study.runner import run as run
     from study.spec import StudySpec as StudySpec
@@ -40,6 +46,8 @@ _SOURCES: Final = {
     "Comparison": "study.comparison",
     "Dataset": "study.data",
     "Home": "study.home",
+    "Prediction": "study.prediction",
+    "Retrained": "study.retrained_run",
     "RunSummary": "study.runner",
     "StudyError": "study.errors",
     "StudySpec": "study.spec",
@@ -54,12 +62,16 @@ _SOURCES: Final = {
     "load_dataset": "study.data",
     "load_model": "study.export",
     "pareto_front": "study.results",
+    "predict": "study.prediction",
+    "promote": "study.promotion",
+    "retrain": "study.confirmation",
     "run": "study.runner",
     "smallest": "study.results",
     "status": "study.results",
     "study_spec": "study.results",
     "submit": "study.cluster",
     "trials": "study.results",
+    "write_report": "study.report",
 }
 
 __all__ = sorted(_SOURCES)  # noqa: PLE0605  # the names stand above

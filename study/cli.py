@@ -15,7 +15,7 @@ import typer
 from rich.console import Console
 
 from study import cli_answers, cli_pictures, cli_trials, cli_winner, environment
-from study.command_line import HomeOption, TrackingOption, console, readers, say
+from study.command_line import HomeOption, NameArgument, TrackingOption, console, readers, say
 from study.errors import StudyError
 from study.home import Home
 from study.spec import StudySpec
@@ -93,6 +93,20 @@ def submit(
     place = None if home is None else str(home)
     job = cluster.submit(wanted, address, home=place, tracking_uri=tracking_uri, wait=wait)
     say(console(), f"job {job}")
+
+
+@app.command("sync")
+def sync_records(
+    name: NameArgument, home: HomeOption = None, tracking_uri: TrackingOption = None
+) -> None:
+    """Send the records of a study that wait on disk, since its tracking store was away."""
+    environment.prepare()
+    from study.sync import sync  # noqa: PLC0415  # MLflow loads only when it is needed
+
+    place = Home.find(home, tracking_uri)
+    screen = console()
+    sent = sync(name, place, lambda text: say(screen, text))
+    say(screen, f"{sent} records were sent to {place.tracking_uri}" if sent else "no records wait")
 
 
 for _commands in (cli_answers, cli_trials, cli_pictures, cli_winner):

@@ -4,24 +4,133 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.console import Console
 
-from study.command_line import HomeOption, NameArgument, TrackingOption, console, readers, say
+from study.command_line import (
+    HomeOption,
+    JsonOption,
+    NameArgument,
+    TrackingOption,
+    TrialArgument,
+    console,
+    print_json,
+    readers,
+    say,
+)
+from study.errors import BadInputError
 from study.home import Home
 
 app = typer.Typer()
+
+RetrainedOption = Annotated[
+    bool, typer.Option("--retrained", help="As it was retrained last, not as it was searched.")
+]
 
 
 @app.command()
 def export(
     name: NameArgument,
     trial: Annotated[int | None, typer.Argument(help="Its number; by default the best.")] = None,
-    to: Annotated[Path | None, typer.Option(help="Folder to write, which must not exist.")] = None,
+    folder: Annotated[
+        Path | None, typer.Argument(metavar="[DIR]", help="Folder to write, which must not exist.")
+    ] = None,
+    to: Annotated[Path | None, typer.Option(metavar="DIR", help="The same folder.")] = None,
+    retrained: RetrainedOption = False,
     home: HomeOption = None,
     tracking_uri: TrackingOption = None,
 ) -> None:
-    """Copy the trained network of a trial into a folder (`models.load_network` reads it)."""
+    """Write the trained network of a trial, an example and a model card into a folder."""
+    if folder is not None and to is not None:
+        raise BadInputError(f"the folder must be given once, got {folder} and --to {to}")
     readers()
     from study.export import export_model  # noqa: PLC0415  # as above
 
-    folder = to or Path(name if trial is None else f"{name}-{trial}")
-    say(console(), str(export_model(name, folder, trial, Home.find(home, tracking_uri))))
+    place = folder or to or Path(name if trial is None else f"{name}-{trial}")
+    written = export_model(name, place, trial, Home.find(home, tracking_uri), retrained=retrained)
+    say(console(), str(written))
+
+
+@app.command()
+def predict(
+    name: NameArgument,
+    files: Annotated[
+        list[Path], typer.Argument(metavar="FILE", help="Pictures, or npz with x and maybe y.")
+    ],
+    trial: Annotated[int | None, typer.Option(help="By default the best.")] = None,
+    retrained: RetrainedOption = False,
+    home: HomeOption = None,
+    tracking_uri: TrackingOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Classify images with the trained network of a trial."""
+    readers()
+    from study import prediction, prediction_table  # noqa: PLC0415  # as above
+
+    found = prediction.predict(
+        name, files, trial, Home.find(home, tracking_uri), retrained=retrained
+    )
+    if as_json:
+        print_json([one.to_dict() for one in found])
+        return
+    screen = console()
+    screen.print(prediction_table.prediction_table(found, f"{name}: trial {found[0].trial}"))
+    for text in prediction_table.sentences(found):
+        say(screen, text)
+
+
+@app.command()
+def promote(
+    name: NameArgument,
+    trial: TrialArgument,
+    alias: Annotated[str, typer.Option("--as", metavar="ALIAS", help="Such as champion.")],
+    home: HomeOption = None,
+    tracking_uri: TrackingOption = None,
+) -> None:
+    """Register the model of a trial in MLflow, under the study's name and an alias."""
+    readers()
+    from study import promotion  # noqa: PLC0415  # as above
+
+    say(console(), promotion.promote(name, trial, alias, Home.find(home, tracking_uri)))
+
+
+@app.command()
+def retrain(
+    name: NameArgument,
+    trial: TrialArgument,
+    replicates: Annotated[int, typer.Option(help="So many, each with a new seed.")],
+    epochs: Annotated[int | None, typer.Option(help="By default the study's.")] = None,
+    full: Annotated[
+        bool, typer.Option("--full", help="Train on the validation images too.")
+    ] = False,
+    data: Annotated[
+        Path | None, typer.Option(help="Where the data set is now: its root, or the npz.")
+    ] = None,
+    home: HomeOption = None,
+    tracking_uri: TrackingOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Train a trial's configuration anew with other seeds, and record it with the study."""
+    readers()
+    from study import confirmation, retraining_table  # noqa: PLC0415  # torch loads, too
+    from study.epoch_progress import EpochProgress  # noqa: PLC0415  # as above
+
+    place = Home.find(home, tracking_uri)
+    # What is not the answer must not get between the JSON.
+    screen = Console(stderr=True) if as_json else console()
+    with EpochProgress(screen, validates=not full) as progress:
+        found = confirmation.retrain(
+            name,
+            trial,
+            replicates,
+            epochs,
+            full=full,
+            data=data,
+            home=place,
+            say=lambda text: say(screen, text),
+            on_epoch=progress,
+        )
+    if as_json:
+        print_json(found.to_dict())
+        return
+    screen.print(retraining_table.retraining_table(found, name))
+    say(screen, retraining_table.verdict(found))

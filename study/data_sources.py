@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
-from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 
 from study.errors import DataError
+from study.image_arrays import images_of, labels_of, read_arrays
 from study.spec import DatasetSpec
 
 
@@ -97,20 +97,19 @@ def _pool(source: Any, name: str) -> Pool:  # noqa: ANN401  # torchvision has no
 
 def _npz(path: Path) -> tuple[Pool, Pool | None, int]:
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
-    except (OSError, ValueError, EOFError, TypeError, AttributeError, BadZipFile) as error:
-        raise DataError(f"cannot read the arrays in {path}: {error} (key dataset.path)") from error
+        arrays = read_arrays(path)
+    except DataError as error:
+        raise DataError(f"{error} (key dataset.path)") from error
     wanted = [{"x", "y"}, {"x", "y", "x_test", "y_test"}]
     if set(arrays) not in wanted:
         raise DataError(
             f"{path} must hold the arrays x and y, and may hold x_test and y_test, "
             f"got {', '.join(sorted(arrays)) or 'none'} (key dataset.path)"
         )
-    train = Pool(_npz_images(arrays, "x"), _npz_labels(arrays, "y"))
+    train = Pool(images_of(arrays, "x"), labels_of(arrays, "y"))
     test = None
     if "x_test" in arrays:
-        test = Pool(_npz_images(arrays, "x_test"), _npz_labels(arrays, "y_test"))
+        test = Pool(images_of(arrays, "x_test"), labels_of(arrays, "y_test"))
         if test.images.shape[1:] != train.images.shape[1:]:
             raise DataError(
                 f"x and x_test must hold images of one shape, got {train.images.shape[1:]} and "
@@ -124,36 +123,3 @@ def _npz(path: Path) -> tuple[Pool, Pool | None, int]:
                 f"got {len(pool.images)} and {len(pool.labels)}"
             )
     return train, test, highest + 1
-
-
-def _npz_images(arrays: dict[str, NDArray[Any]], name: str) -> NDArray[np.uint8]:
-    """Accepts (count, features), (count, height, width) and (count, height, width, channels)."""
-    images = arrays[name]
-    if images.dtype.kind not in "ui" or images.size == 0 or images.min() < 0 or images.max() > 255:  # noqa: PLR2004  # uint8
-        raise DataError(
-            f"`0 <= {name} <= 255` must hold for whole numbers, and {name} must not be empty, "
-            f"got {images.dtype} of shape {images.shape}"
-        )
-    match images.ndim:
-        case 2:
-            images = images[:, None, None, :]
-        case 3:
-            images = images[:, None]
-        case 4:
-            images = images.transpose(0, 3, 1, 2)
-        case _:
-            raise DataError(
-                f"{name} must have shape (count, features), (count, height, width) or "
-                f"(count, height, width, channels), got {images.shape}"
-            )
-    return np.ascontiguousarray(images, dtype=np.uint8)
-
-
-def _npz_labels(arrays: dict[str, NDArray[Any]], name: str) -> NDArray[np.int64]:
-    labels = arrays[name]
-    if labels.dtype.kind not in "ui" or labels.ndim != 1 or labels.size == 0 or labels.min() < 0:
-        raise DataError(
-            f"{name} must hold one whole number from 0 up for each image, "
-            f"got {labels.dtype} of shape {labels.shape}"
-        )
-    return labels.astype(np.int64)

@@ -1,6 +1,8 @@
-"""Makes the SQLite store of a home, so that nobody ever sees it half made."""
+"""Makes the SQLite store of a home: never seen half made, and read while it is written."""
 
 import fcntl
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 from mlflow import MlflowClient
@@ -13,6 +15,8 @@ def make_store(home: Home) -> None:
 
     MLflow makes its tables when a file is first opened, over a second or two, and fails if two do so
     at once. So they are made under another name, by one process, and then put in place.
+    Its journal is a write-ahead log (https://sqlite.org/wal.html), which the file remembers: readers
+    and the writer do not wait for each other.
     """
     database = home.database
     if database is None or database.exists():
@@ -25,6 +29,8 @@ def make_store(home: Home) -> None:
         new = _neighbour(database, ".new")
         new.unlink(missing_ok=True)
         MlflowClient(tracking_uri=f"sqlite:///{new}").search_experiments()
+        with closing(sqlite3.connect(new)) as connection:
+            connection.execute("PRAGMA journal_mode=WAL")
         new.replace(database)
 
 

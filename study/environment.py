@@ -23,7 +23,11 @@ _DEFAULTS: Final = {
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
     "MLFLOW_LOGGING_LEVEL": "WARNING",
     "MLFLOW_DISABLE_TELEMETRY": "true",
+    # Links to a run that ended, between the answers of a command.
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    # It would put the uv project of the working directory into every model.
+    "MLFLOW_UV_AUTO_DETECT": "false",
 }
 _TALKATIVE: Final = ("mlflow", "alembic", "optuna", "ray.dashboard", "ray._private")
 

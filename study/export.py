@@ -1,66 +1,131 @@
-"""Takes a trained network out of a study."""
+"""Takes a trained network out of a study, into a folder that stands alone."""
 
+import json
 import shutil
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from study import layout
-from study.errors import BadInputError, NotFoundError
+from study import portable_code
+from study.errors import BadInputError, StudyError
 from study.home import Home
-from study.reader import client, translated
+from study.model_card import model_card, training_history
+from study.portable_code import DESCRIPTION, TENSORS
+from study.reader import StoredStudy, read_study
 from study.record import TrialRecord
-from study.results import best_first, records
+from study.stored_network import fetch_network, undamaged
+from study.trial_choice import choose, choose_retrained
 
 if TYPE_CHECKING:
     from models.network import Network
 
+_CODE: Final = Path(portable_code.__file__)
 
-def load_model(name: str, trial: int | None = None, home: Home | None = None) -> "Network":
+EXAMPLE: Final = '''\
+"""Classifies images with the network beside this file; needs numpy and safetensors only."""
+import sys
+from pathlib import Path
+import numpy as np
+from portable_code import Portable
+network = Portable(Path(__file__).parent)
+blank = np.zeros((1, *network.image_shape), dtype=np.uint8)
+images = np.load(sys.argv[1]) if len(sys.argv) > 1 else blank  # uint8, (images, *image_shape)
+for shares in network.probabilities(images):
+    print(f"class {shares.argmax()} with probability {shares.max():.3f}")
+'''
+
+FILES: Final = {
+    TENSORS: "weights and wiring of all replicates",
+    DESCRIPTION: "architecture and seeds; `models.load_network` reads the folder",
+    "training.json": "how it was trained, on what, and what was measured",
+    "example.py": "classifies images; needs numpy and safetensors",
+    _CODE.name: "the network in numpy, for the example",
+    "program.pt2": "the network as a torch program: "
+    "`torch.export.load('program.pt2').module()(images)` gives the mean probabilities",
+    "README.md": "this card",
+}
+"""The files of an exported network, and what each is for."""
+
+
+def load_model(
+    name: str, trial: int | None = None, home: Home | None = None, *, retrained: bool = False
+) -> "Network":
     """The trained network of a trial, on the CPU, in evaluation mode; all replicates are in it.
 
-    By default that of the most accurate trial on the front. Raises NotFoundError if there is no such
+    By default that of the most accurate trial on the front; with `retrained`, as `study.retrain` left
+    it last. Raises NotFoundError if there is no such
     trial, or if its weights were not kept: only trials that are on the front when they end keep them.
-    """
-    from models.storage import load_network  # noqa: PLC0415  # torch loads only when it is needed
-
-    with tempfile.TemporaryDirectory() as folder:
-        return load_network(export_model(name, Path(folder) / "model", trial, home))
-
-
-def export_model(name: str, to: Path, trial: int | None = None, home: Home | None = None) -> Path:
-    """Copies a trial's stored network into a folder, which must not exist yet; returns the folder.
-
-    Raises NotFoundError like `load_model`, BadInputError if the folder exists.
+    Raises TrackingError if the store lost or damaged them.
     """
     home = home or Home.find()
-    found = records(name, home)
-    chosen = _choose(name, found, trial)
-    store = client(home)
-    with translated(home):
-        kept = store.list_artifacts(chosen.run_id, layout.MODEL_FOLDER)
-    if not kept:
-        have = ", ".join(str(record.trial) for record in found if record.on_front)
-        raise NotFoundError(
-            f"the weights of trial {chosen.trial} of study {name!r} were not kept: trials keep "
-            f"them that are on the front when they end, such as {have or 'none yet'}"
-        )
+    stored = read_study(name, home)
+    record = choose_retrained(stored, trial, home) if retrained else choose(stored, trial)
+    with tempfile.TemporaryDirectory() as folder:
+        return _load(name, record, fetch_network(name, record, stored.records, home, Path(folder)))
+
+
+def export_model(
+    name: str,
+    to: Path,
+    trial: int | None = None,
+    home: Home | None = None,
+    *,
+    retrained: bool = False,
+) -> Path:
+    """Writes a trial's network and what belongs to it (`FILES`) into a folder; returns the folder.
+
+    The folder must not exist yet; it is there when all is in it, and not before. Raises NotFoundError
+    and TrackingError like `load_model`, BadInputError if the folder exists, StudyError if it cannot
+    be written.
+    """
+    home = home or Home.find()
+    stored = read_study(name, home)
+    record = choose_retrained(stored, trial, home) if retrained else choose(stored, trial)
     if to.exists():
         raise BadInputError(f"the folder to write must not exist yet, got {to}")
-    to.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as folder, translated(home):
-        shutil.copytree(store.download_artifacts(chosen.run_id, layout.MODEL_FOLDER, folder), to)
+    with tempfile.TemporaryDirectory() as folder:
+        fetched = fetch_network(name, record, stored.records, home, Path(folder) / "fetched")
+        network = _load(name, record, fetched)
+        complete = Path(folder) / "complete"
+        complete.mkdir()
+        for file in (TENSORS, DESCRIPTION):
+            # Without its permissions: safetensors writes for its user alone.
+            shutil.copyfile(fetched / file, complete / file)
+        _write_company(stored, record, network, complete, retrained=retrained)
+        _put_in_place(complete, to)
     return to
 
 
-def _choose(name: str, found: list[TrialRecord], trial: int | None) -> TrialRecord:
-    if trial is None:
-        chosen = next((record for record in best_first(found) if record.on_front), None)
-        if chosen is None:
-            raise NotFoundError(f"study {name!r} has no complete trial yet")
-        return chosen
-    chosen = next((record for record in found if record.trial == trial), None)
-    if chosen is None:
-        have = f"trials 0 to {found[-1].trial}" if found else "no trials"
-        raise NotFoundError(f"study {name!r} has {have}, got trial {trial}")
-    return chosen
+def _load(name: str, record: TrialRecord, folder: Path) -> "Network":
+    from models.storage import load_network  # noqa: PLC0415  # torch loads only when it is needed
+
+    with undamaged(name, record, folder):
+        return load_network(folder)
+
+
+def _write_company(
+    stored: StoredStudy, record: TrialRecord, network: "Network", folder: Path, *, retrained: bool
+) -> None:
+    """Writes all but the network itself."""
+    from study.exported_program import PROGRAM, export_program  # noqa: PLC0415  # as above
+
+    history = training_history(
+        stored.spec, record, network.image_shape, network.seeds, retrained=retrained
+    )
+    text = json.dumps(history, indent=2) + "\n"
+    (folder / "training.json").write_text(text, encoding="utf-8")
+    (folder / "README.md").write_text(model_card(history, FILES), encoding="utf-8")
+    (folder / "example.py").write_text(EXAMPLE, encoding="utf-8")
+    shutil.copy(_CODE, folder)
+    export_program(network, folder / PROGRAM)
+
+
+def _put_in_place(complete: Path, to: Path) -> None:
+    """Copies the folder to where it belongs: beside it first, so that nobody sees it half written."""
+    try:
+        to.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=to.parent, prefix=f".{to.name}.") as beside:
+            shutil.copytree(complete, Path(beside) / to.name)
+            (Path(beside) / to.name).rename(to)
+    except OSError as error:
+        raise StudyError(f"the folder {to} cannot be written: {error}") from error

@@ -45,8 +45,14 @@ FRONT_TAG: Final = "on_front"
 PARENT_TAG: Final = "mlflow.parentRunId"
 """MLflow's own tag, by which its UI nests children under their parent."""
 
-MODEL_FOLDER: Final = "model"
-"""Among a child's artifacts: the network, for trials that were on the front when they ended."""
+MODEL_TAG: Final = "study.model"
+"""On a child that was on the front when it ended: the id of its LoggedModel."""
+
+ENVIRONMENT_TAG: Final = "study.environment"
+"""On the parent: versions, source and machine that the study was last run with, as JSON."""
+
+COMMAND_TAG: Final = "study.command"
+"""On the parent: the command that last ran the study."""
 
 RUN_STATUS: Final = {
     "RUNNING": "RUNNING",

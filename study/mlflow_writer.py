@@ -1,39 +1,38 @@
-"""The requests that put a study into MLflow, as few as can be. Used by `study.tracking` alone."""
+"""The requests that put a study into MLflow, as few as can be. Used by `study.sender` alone.
+
+Each event of a study is a method; what it says waits until `flush`, which sends what each run has: one
+request that makes it, one with all parameters, metrics and tags, one that ends it. Whatever was sent
+before may be said again: nothing is recorded twice.
+"""
 
 import json
 import shutil
-import time
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final, final
 
-from mlflow.entities import Metric, Param, RunTag
+from mlflow.entities import Run
 
 from study import layout
 from study.embedded_store import make_store
 from study.home import Home
+from study.logged_model import model_of, store_network, with_model
 from study.reader import all_runs, client
 from study.spec import StudySpec
+from study.unsent import Unsent
 
 _CONSTANT: Final = frozenset({"trainable_parameters", "macs", "threads"})
-_METRICS_A_REQUEST: Final = 800  # MLflow's limit is 1,000 entities, parameters and tags included
-
-
-@dataclass(slots=True)
-class _Unsent:
-    """What waits to be sent to one run."""
-
-    metrics: list[Metric] = field(default_factory=list)
-    params: list[Param] = field(default_factory=list)
-    tags: list[RunTag] = field(default_factory=list)
+_PARENT: Final = -1
+"""Stands for the parent run where trials stand with their numbers."""
 
 
 @final
 class MlflowWriter:
-    """Writes one study; metrics, parameters and tags wait for `flush`, one request a run.
+    """Writes one study. `identity` is that of the search.
 
-    `identity` is that of the search; `states` says in which state the store has each trial.
+    `states` says in which state each trial is, `run_ids` has the run of each, `running` tells whether
+    the study is said to run, `sent` counts what got through.
+    Timestamps are milliseconds since 1970.
     """
 
     def __init__(self, spec: StudySpec, home: Home, identity: str) -> None:
@@ -41,15 +40,18 @@ class MlflowWriter:
         self._identity = identity
         make_store(home)
         self._client = client(home)
-        self._unsent: dict[str, _Unsent] = {}
         self._experiment = self._open_experiment(home)
-        self._parent: str | None = None
         self.run_ids: dict[int, str] = {}
+        self.states: dict[int, str] = {}
+        self.running = False
+        self.sent = 0
         self._last_epoch: dict[int, int] = {}
         self._workers: dict[int, str] = {}
-        self.states: dict[int, str] = {}
-        self.find_runs()
-        self._open_parent()
+        self._unsent: dict[int, Unsent] = {}
+        self._doubtful: set[int] = set()
+        self._repeated: set[int] = set()
+        for run in all_runs(self._client, self._experiment):
+            self._know(run)
 
     def _open_experiment(self, home: Home) -> str:
         found = self._client.get_experiment_by_name(self._spec.name)
@@ -61,61 +63,57 @@ class MlflowWriter:
             tags={layout.LAYOUT_TAG: layout.LAYOUT},
         )
 
-    def find_runs(self) -> None:
-        """Finds the runs that the store has: of a study that goes on, or after a lost answer."""
-        for run in all_runs(self._client, self._experiment):
-            tags = run.data.tags
-            if tags.get(layout.ROLE_TAG) == "study":
-                self._parent = run.info.run_id
-            elif layout.NUMBER_TAG in tags:
-                number = int(tags[layout.NUMBER_TAG])
-                self.run_ids[number] = run.info.run_id
-                if "epochs" in run.data.metrics:
-                    self._last_epoch[number] = int(run.data.metrics["epochs"])
-                self.states[number] = tags[layout.STATE_TAG]
-
-    def _open_parent(self) -> None:
-        spec = self._spec.to_dict()
-        if self._parent is None:
-            tags = {
-                layout.ROLE_TAG: "study",
-                layout.IDENTITY_TAG: self._identity,
-                layout.SPEC_TAG: json.dumps(spec),
-            }
-            run = self._client.create_run(self._experiment, run_name=self._spec.name, tags=tags)
-            self._parent = str(run.info.run_id)
+    def _know(self, run: Run) -> None:
+        """A run that the store has."""
+        number = _number(run)
+        if number is None:
+            return
+        self.run_ids[number] = run.info.run_id
+        if "epochs" in run.data.metrics:
+            self._last_epoch[number] = int(run.data.metrics["epochs"])
+        if number == _PARENT:
+            self.running = run.info.status == "RUNNING"
         else:
-            self._client.update_run(self._parent, status="RUNNING")
-            self._client.set_tag(self._parent, layout.SPEC_TAG, json.dumps(spec))
-        self._client.log_dict(self._parent, spec, "spec.json")
+            self.states[number] = run.data.tags[layout.STATE_TAG]
 
-    @property
-    def _parent_id(self) -> str:
-        assert self._parent is not None  # noqa: S101  # set by _open_parent
-        return self._parent
+    def begin_study(self, timestamp: int, about: Mapping[str, str]) -> None:
+        """Makes the parent run, or reopens it; `about` are further tags of it."""
+        tags = {
+            layout.ROLE_TAG: "study",
+            layout.IDENTITY_TAG: self._identity,
+            layout.SPEC_TAG: json.dumps(self._spec.to_dict()),
+            **about,
+        }
+        self.running = True
+        unsent = self._waiting(_PARENT)
+        if _PARENT in self.run_ids:
+            unsent.status = ("RUNNING", None)
+            unsent.tags |= tags
+        else:
+            unsent.create = (timestamp, self._spec.name, tags)
 
-    def begin_trial(self, number: int, label: str, config: Mapping[str, Any]) -> None:
+    def begin_trial(
+        self, number: int, timestamp: int, label: str, config: Mapping[str, Any]
+    ) -> None:
         """Makes the run of a trial, or reopens the one that it has."""
+        unsent = self._waiting(number)
         if number in self.run_ids:
-            self._client.update_run(self.run_ids[number], status="RUNNING")
-            self._tag(self.run_ids[number], layout.STATE_TAG, "RUNNING")
+            unsent.status = ("RUNNING", None)
+            unsent.tags[layout.STATE_TAG] = "RUNNING"
         else:
             tags = {
-                layout.PARENT_TAG: self._parent_id,
                 layout.ROLE_TAG: "trial",
                 layout.NUMBER_TAG: str(number),
                 layout.CONFIG_TAG: json.dumps(config),
                 layout.STATE_TAG: "RUNNING",
                 layout.FRONT_TAG: "false",
             }
-            run = self._client.create_run(self._experiment, run_name=f"{number} {label}", tags=tags)
-            self.run_ids[number] = run.info.run_id
+            unsent.create = (timestamp, f"{number} {label}", tags)
+        self.states[number] = "RUNNING"
         settings = config["architecture"] | config["training"]
         settings |= {"dataset": self._spec.dataset.name, "replicates": len(config["seeds"])}
         # MLflow takes a parameter twice if its value is the same, as here.
-        self._waiting(self.run_ids[number]).params.extend(
-            Param(key, str(value)) for key, value in settings.items() if value is not None
-        )
+        unsent.params = {key: str(value) for key, value in settings.items() if value is not None}
 
     def trial_metrics(
         self, number: int, epoch: int, timestamp: int, metrics: Mapping[str, float]
@@ -128,82 +126,158 @@ class MlflowWriter:
             # What never changes is written once: every value of a metric is a row in a table.
             known = number in self._last_epoch
             news = {name: metrics[name] for name in metrics if not (known and name in _CONSTANT)}
-            self._add(self.run_ids[number], epoch, timestamp, news)
+            self._waiting(number).add(epoch, timestamp, news)
             self._last_epoch[number] = epoch
 
-    def end_trial(self, number: int, state: str, reason: str | None, network: Path | None) -> None:
-        """Stores the network if there is one, and closes the run with its state."""
-        run_id = self.run_ids[number]
-        self._tag(run_id, layout.STATE_TAG, state)
+    def end_trial(
+        self, number: int, timestamp: int, state: str, reason: str | None, network: str | None
+    ) -> None:
+        """Closes the run with its state; stores the network in a folder, if there is one."""
+        unsent = self._waiting(number)
+        unsent.tags[layout.STATE_TAG] = state
         if reason is not None:
-            self._tag(run_id, layout.REASON_TAG, reason[:4000])
-        if network is not None and network.exists():
-            self._client.log_artifacts(run_id, str(network), layout.MODEL_FOLDER)
-        self._flush(run_id)
-        self._client.set_terminated(run_id, status=layout.RUN_STATUS[state])
+            unsent.tags[layout.REASON_TAG] = reason[:4000]
+        unsent.network = None if network is None else Path(network)
+        unsent.status = (layout.RUN_STATUS[state], timestamp)
+        self.states[number] = state
 
-    def mark_front(self, changes: Mapping[int, bool]) -> None:
+    def discard(self, number: int, folder: str) -> None:
+        """Deletes the folder of a trial, when all of it is recorded."""
+        self._waiting(number).discard = Path(folder)
+
+    def mark_front(self, changes: list[tuple[int, bool]]) -> None:
         """Sets the tag of trials that came to the front or left it."""
-        for number, is_on_front in changes.items():
-            if number in self.run_ids:
-                tag = "true" if is_on_front else "false"
-                self._tag(self.run_ids[number], layout.FRONT_TAG, tag)
+        for number, is_on_front in changes:
+            if number in self.states:
+                self._waiting(number).tags[layout.FRONT_TAG] = "true" if is_on_front else "false"
 
     def mark_worker(self, number: int, worker: str) -> None:
         """Sets the tag of the worker that trains a trial, if it changed."""
         if self._workers.get(number) != worker:
             self._workers[number] = worker
-            self._tag(self.run_ids[number], layout.WORKER_TAG, worker)
+            self._waiting(number).tags[layout.WORKER_TAG] = worker
 
     def mark_notice(self, number: int, notice: str) -> None:
         """Sets the tag of what happened to a trial on the way."""
-        self._tag(self.run_ids[number], layout.NOTICE_TAG, notice[:4000])
-
-    def discard(self, folder: Path) -> None:
-        """Deletes the folder of a trial of which all is recorded."""
-        shutil.rmtree(folder, ignore_errors=True)
+        self._waiting(number).tags[layout.NOTICE_TAG] = notice[:4000]
 
     def study_metrics(self, step: int, timestamp: int, metrics: Mapping[str, float]) -> None:
         """Adds metrics of the whole study; the step is the number of trials that ended."""
-        self._add(self._parent_id, step, timestamp, metrics)
+        self._waiting(_PARENT).add(step, timestamp, metrics)
 
-    def end_study(self, status: str, front: Mapping[str, Any]) -> None:
-        """Stores the front as JSON, and closes the parent run."""
-        self._client.log_dict(self._parent_id, dict(front), "front.json")
-        self._flush(self._parent_id)
-        self._client.set_terminated(self._parent_id, status=status)
+    def end_study(self, timestamp: int, status: str) -> None:
+        """Closes the parent run with MLflow's status."""
+        self.running = False
+        self._waiting(_PARENT).status = (status, timestamp)
+
+    def interrupt(self, timestamp: int) -> None:
+        """The driver died: whatever runs does so no more, and will be continued."""
+        for number, state in list(self.states.items()):
+            if state == "RUNNING":
+                self.end_trial(number, timestamp, "INTERRUPTED", None, None)
+        if _PARENT in self.run_ids:
+            self.end_study(timestamp, "KILLED")
+
+    @property
+    def waits(self) -> bool:
+        """Whether anything waits for `flush`."""
+        return bool(self._unsent)
+
+    @property
+    def parent(self) -> str | None:
+        """The parent run, None before it is made."""
+        return self.run_ids.get(_PARENT)
+
+    def apply(self, event: list[Any]) -> None:
+        """Does what an event of the spool says."""
+        method, *arguments = event
+        event_of: Callable[..., None] = getattr(self, method)
+        event_of(*arguments)
 
     def flush(self) -> None:
-        """Sends everything that waits."""
-        for run_id in list(self._unsent):
-            self._flush(run_id)
+        """Sends everything that waits. If that fails, what was not sent still waits."""
+        for number in sorted(self._unsent, key=lambda one: one != _PARENT):
+            self._send(number, self._unsent[number])
+            del self._unsent[number]
 
-    def _waiting(self, run_id: str) -> _Unsent:
-        return self._unsent.setdefault(run_id, _Unsent())
+    def refuse(self) -> tuple[str, dict[str, Any]]:
+        """Takes out what `flush` failed at: the run that it was for, and what it was."""
+        number = min(self._unsent, key=lambda one: one != _PARENT)
+        unsent = self._unsent.pop(number)
+        return self.run_ids.get(number, "no run yet"), unsent.to_dict()
 
-    def _tag(self, run_id: str, key: str, value: str) -> None:
-        tags = self._waiting(run_id).tags
-        tags[:] = [tag for tag in tags if tag.key != key]
-        tags.append(RunTag(key, value))
+    def tidy(self) -> None:
+        """Deletes runs that were made twice, since the first one's answer was lost or came late."""
+        for number in sorted(self._repeated):
+            for run_id in self._find(number):
+                if run_id != self.run_ids[number]:
+                    self._client.delete_run(run_id)
+            self._repeated.discard(number)
 
-    def _add(self, run_id: str, step: int, timestamp: int, metrics: Mapping[str, float]) -> None:
-        waiting = self._waiting(run_id).metrics
-        waiting.extend(Metric(key, value, timestamp, step) for key, value in metrics.items())
-        if len(waiting) > _METRICS_A_REQUEST:
-            self._flush(run_id)
+    def _waiting(self, number: int) -> Unsent:
+        return self._unsent.setdefault(number, Unsent())
 
-    def _flush(self, run_id: str) -> None:
-        unsent = self._unsent.get(run_id)
-        if unsent is None:
-            return
-        while unsent.metrics or unsent.params or unsent.tags:
-            metrics = unsent.metrics[:_METRICS_A_REQUEST]
-            self._client.log_batch(run_id, metrics, unsent.params, unsent.tags)
-            unsent.metrics = unsent.metrics[_METRICS_A_REQUEST:]
-            unsent.params, unsent.tags = [], []
-        del self._unsent[run_id]
+    def _send(self, number: int, unsent: Unsent) -> None:
+        if unsent.create is not None:
+            self._create(number, *unsent.create)
+            unsent.create = None
+            self._count()
+        run_id = self.run_ids[number]
+        if unsent.network is not None and unsent.network.exists():
+            name = f"{self._spec.name}-{number}"
+            model = model_of(self._client, self._experiment, run_id, name)
+            store_network(self._client, model, unsent.network, self._count)
+            unsent.tags[layout.MODEL_TAG] = model.model_id
+            if unsent.steps:
+                unsent.steps[-1] = with_model(unsent.steps[-1], model.model_id)
+        unsent.network = None
+        for batch in unsent.batches():
+            self._client.log_batch(run_id, *batch)
+            unsent.sent(batch)
+            self._count()
+        if unsent.status is not None:
+            status, timestamp = unsent.status
+            if timestamp is None:
+                self._client.update_run(run_id, status=status)
+            else:
+                self._client.set_terminated(run_id, status=status, end_time=timestamp)
+            unsent.status = None
+        if unsent.discard is not None:
+            shutil.rmtree(unsent.discard, ignore_errors=True)
+
+    def _count(self) -> None:
+        self.sent += 1
+
+    def _create(self, number: int, timestamp: int, name: str, tags: dict[str, str]) -> None:
+        if number in self._doubtful:
+            # The answer may have been lost, and not the request.
+            self._repeated.add(number)
+            for run_id in self._find(number)[:1]:
+                self.run_ids[number] = run_id
+        if number not in self.run_ids:
+            if number != _PARENT:
+                tags = tags | {layout.PARENT_TAG: self.run_ids[_PARENT]}
+            self._doubtful.add(number)
+            run = self._client.create_run(
+                self._experiment, start_time=timestamp, run_name=name, tags=tags
+            )
+            self.run_ids[number] = run.info.run_id
+        self._doubtful.discard(number)
+
+    def _find(self, number: int) -> list[str]:
+        """The runs that the store has of a trial, or as the parent."""
+        where = (
+            f"tags.`{layout.ROLE_TAG}` = 'study'"
+            if number == _PARENT
+            else f"tags.`{layout.ROLE_TAG}` = 'trial' and tags.`{layout.NUMBER_TAG}` = '{number}'"
+        )
+        found = self._client.search_runs([self._experiment], where, order_by=["attributes.run_id"])
+        return [str(run.info.run_id) for run in found]
 
 
-def now() -> int:
-    """Milliseconds since 1970, as MLflow wants them."""
-    return int(time.time() * 1000)
+def _number(run: Run) -> int | None:
+    """The number of the trial that a run is of, `_PARENT` for the parent, None of any other run."""
+    role = run.data.tags.get(layout.ROLE_TAG)
+    if role == "study":
+        return _PARENT
+    return int(run.data.tags[layout.NUMBER_TAG]) if role == "trial" else None

@@ -21,7 +21,7 @@ from study.trial import TrialConfig, trial_folder
 
 @final
 class Observer(tune.Callback):
-    """Never blocks: all that takes time happens in the tracker's thread."""
+    """Never blocks: all that takes time happens in the process that sends records."""
 
     def __init__(
         self,
@@ -37,6 +37,7 @@ class Observer(tune.Callback):
         self._tracker = tracker
         self._scoreboard = scoreboard
         self._progress = progress
+        self._trouble: str | None = None
 
     def __getstate__(self) -> dict[str, Any]:
         """Ray snapshots its callbacks to restore them; a study continues from its own stores."""
@@ -96,7 +97,19 @@ class Observer(tune.Callback):
     def on_step_end(self, **_: object) -> None:
         if self._tracker.failed:
             self._stop.because("the tracking store takes no records")
+        self._say_trouble()
         self._progress.update()
+
+    def _say_trouble(self) -> None:
+        """Says once that the tracking store is away, and once that it is back."""
+        trouble = self._tracker.trouble
+        if (trouble is None) != (self._trouble is None):
+            self._progress.say(
+                "the tracking store takes records again"
+                if trouble is None
+                else f"the tracking store takes no records, so they wait on disk: {trouble}"
+            )
+        self._trouble = trouble
 
     def _begin(self, trial: Trial) -> None:
         config = TrialConfig.from_dict(trial.config)
@@ -113,4 +126,5 @@ class Observer(tune.Callback):
         if best is not None:
             name = next(iter(self._scoreboard.spec.objectives))
             values = {"hypervolume": self._scoreboard.hypervolume, f"best_{name}": best[0]}
+            values["best_val_accuracy"] = self._scoreboard.best_accuracy
             self._tracker.log_study(self._scoreboard.ended, values)

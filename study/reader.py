@@ -93,6 +93,11 @@ def _unknown(name: str, home: Home) -> str:
     return f"no study {name!r} in {home.tracking_uri}; it has: {has}{rest}{hint}"
 
 
+def read_parent(name: str, home: Home) -> Run:
+    """The parent run of a study. Raises NotFoundError like `read_study`."""
+    return read_study(name, home).parent
+
+
 def check_free(name: str, home: Home, identity: str | None) -> None:
     """Raises BadInputError if the name is taken in the store by something else than the study.
 

@@ -1,108 +1,108 @@
-"""The front of a study as a picture: one HTML file that works offline, or a PNG."""
+"""The report of a study: one HTML page that works offline, or one of its figures as a PNG.
 
-from collections.abc import Sequence
+Everything is read from MLflow, so any machine with the tracking URI can make one, while the study
+runs or afterwards.
+"""
+
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import plotly.graph_objects as go
 
-from models.architecture import FAMILIES
+from study import environment
+from study.curve_figure import curve_members, curve_metric, curve_panel
+from study.curves import Curve, read_curves
 from study.errors import BadInputError, StudyError
-from study.record import TrialRecord
+from study.front_figure import front_panel
+from study.home import Home
+from study.hypervolume_figure import hypervolume_panel
+from study.importance import importance_panel
+from study.panel import Panel
+from study.reader import StoredStudy, read_study
+from study.report_page import page
+from study.settings_figure import settings_panel
+from study.spec_file import nearest
+from study.stopping_figure import stopping_members, stopping_panel
 
-# Okabe and Ito's palette, which the colour-blind can tell apart; colour and symbol are the same for a
-# family in every report.
-_COLOURS: Final = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#000000")
-_SYMBOLS: Final = ("circle", "square", "diamond", "cross", "triangle-up", "x", "star")
+FIGURES: Final = ("front", "curves", "hypervolume", "settings", "importance", "stopping")
+"""The figures of a report by name, in their order."""
+
+_WIDTH: Final = 1100
+_HEIGHT: Final = 650
+_ABOVE_LABELS: Final = 1.05  # where a legend leaves room for labels between it and the figure
 
 
-def front_figure(name: str, records: Sequence[TrialRecord]) -> go.Figure:
-    """Validation accuracy (percent) over trainable parameters (log scale) of the complete trials.
+def write_report(name: str, home: Home, file: Path) -> None:
+    """Writes the whole report of a study as one HTML file, making the folders above it.
 
-    Trials on the front are filled, joined by a line, and carry standard errors over replicates.
+    Of a study that runs it shows what there is by now. Raises NotFoundError if there is no such
+    study, TrackingError if the store does not answer.
     """
-    complete = [record for record in records if record.state == "COMPLETE"]
-    figure = go.Figure()
-    front = sorted(
-        (record for record in complete if record.on_front),
-        key=lambda record: record.trainable_parameters or 0,
-    )
-    figure.add_scatter(
-        x=[record.trainable_parameters for record in front],
-        y=[_percent(record.val_accuracy) for record in front],
-        mode="lines",
-        line={"color": "#999999", "dash": "dot", "shape": "hv"},
-        name="Pareto front",
-        hoverinfo="skip",
-    )
-    for family in sorted({record.family for record in complete}):
-        index = list(FAMILIES).index(family)
-        members = [record for record in complete if record.family == family]
-        behind = [record for record in members if not record.on_front]
-        ahead = [record for record in members if record.on_front]
-        if behind:
-            figure.add_scatter(**_trace(behind, index), showlegend=not ahead)
-        if ahead:
-            figure.add_scatter(**_trace(ahead, index))
-    figure.update_layout(
-        title=f"{name}: accuracy and parameter efficiency of {len(complete)} trials",
-        xaxis={"title": "trainable parameters of one replicate", "type": "log", "dtick": "D2"},
-        yaxis={"title": "validation accuracy (%)"},
-        template="plotly_white",
-        legend={"title": "filled: on the front"},
-        font={"size": 15},
-    )
-    return figure
+    environment.prepare()
+    stored = read_study(name, home)
+    text = page(stored, _panels(stored, home))
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(text, encoding="utf-8")
 
 
-def _trace(records: Sequence[TrialRecord], index: int) -> dict[str, Any]:
-    family, is_on_front = records[0].family, records[0].on_front
-    colour = _COLOURS[index % len(_COLOURS)]
-    symbol = _SYMBOLS[(index + index // len(_SYMBOLS)) % len(_SYMBOLS)]
-    errors = [_percent(record.val_accuracy_sem) or 0.0 for record in records]
-    return {
-        "x": [record.trainable_parameters for record in records],
-        "y": [_percent(record.val_accuracy) for record in records],
-        "error_y": {"array": errors, "visible": is_on_front, "color": colour},
-        "mode": "markers",
-        "marker": {
-            "color": colour,
-            "symbol": symbol if is_on_front else f"{symbol}-open",
-            "size": 12 if is_on_front else 8,
-            "opacity": 1.0 if is_on_front else 0.6,
-        },
-        "name": family,
-        "legendgroup": family,
-        "text": [_hover(record) for record in records],
-        "hovertemplate": "%{text}<extra></extra>",
-    }
+def write_figure(name: str, home: Home, file: Path, key: str = "front") -> None:
+    """Writes one figure of the report, by its name in `FIGURES`, as PNG.
 
-
-def _percent(share: float | None) -> float | None:
-    return None if share is None else 100 * share
-
-
-def _hover(record: TrialRecord) -> str:
-    settings = record.architecture | record.training
-    lines = [f"{key}: {value}" for key, value in settings.items() if value is not None]
-    return f"<b>trial {record.trial}</b><br>" + "<br>".join(lines)
-
-
-def write_report(name: str, records: Sequence[TrialRecord], to: Path) -> None:
-    """Writes the picture as HTML or PNG, by the file's ending.
-
-    A PNG needs the package kaleido and a Chrome or Chromium; raises StudyError without them.
+    Raises like `write_report` and `write_picture`, and BadInputError if there is nothing to draw.
     """
-    if to.suffix not in (".html", ".png"):
-        raise BadInputError(f"the report's file must end in .html or .png, got {to}")
-    figure = front_figure(name, records)
-    to.parent.mkdir(parents=True, exist_ok=True)
-    if to.suffix != ".png":
-        figure.write_html(to, include_plotlyjs=True)
-        return
+    if key not in FIGURES:
+        raise BadInputError(f"unknown figure {key!r}; {nearest(key, FIGURES)}")
+    environment.prepare()
+    stored = read_study(name, home)
+    panel = next(one for one in _panels(stored, home) if one.key == key)
+    if panel.figure is None:
+        raise BadInputError(f"the study {name!r} has no figure {key!r}: {panel.text}")
+    write_picture(
+        panel.figure, f"{name}: {panel.title[0].lower()}{panel.title[1:]}", file, panel.height
+    )
+
+
+def write_picture(figure: go.Figure, title: str, file: Path, height: int | None = None) -> None:
+    """Writes a figure as PNG, twice 1100 x `height` pixels (650 by default).
+
+    This needs the package kaleido and a Chrome or Chromium; raises StudyError without them.
+    """
+    titled = go.Figure(figure)
+    titled.update_layout(
+        title={"text": title, "yref": "container", "y": 0.98, "yanchor": "top", "x": 0.02},
+        margin={"t": 115 if titled.layout.legend.y > _ABOVE_LABELS else 80},
+    )
+    if titled.layout.updatemenus:
+        titled.update_layout(updatemenus=[])  # there is nothing to press in a picture
+    file.parent.mkdir(parents=True, exist_ok=True)
     try:
-        figure.write_image(to, width=1100, height=650, scale=2)
+        titled.write_image(file, width=_WIDTH, height=height or _HEIGHT, scale=2)
     except (ImportError, RuntimeError, ValueError) as error:
+        said = " ".join(str(error).split())
         raise StudyError(
-            f"a PNG needs kaleido (pip install kaleido) and Chrome: {error}"
+            f"a PNG needs kaleido (pip install kaleido) and a Chrome or Chromium: {said}"
         ) from error
+
+
+def _panels(stored: StoredStudy, home: Home) -> list[Panel]:
+    spec, records = stored.spec, stored.records
+    metric = curve_metric(spec)
+    members = curve_members(records)
+    drawn = {record.run_id: record for record in [*members, *stopping_members(records)]}
+    curves = read_curves(home, drawn, f"epoch/{metric}")
+    errors = read_curves(home, [record.run_id for record in members], f"epoch/{metric}_sem")
+    return [
+        front_panel(spec, records),
+        curve_panel(spec, records, curves, errors),
+        hypervolume_panel(_hypervolume(stored, home)),
+        settings_panel(spec, records),
+        importance_panel(spec, records),
+        stopping_panel(spec, records, metric, curves),
+    ]
+
+
+def _hypervolume(stored: StoredStudy, home: Home) -> Curve | None:
+    run_id = stored.parent.info.run_id
+    found: Mapping[str, Curve] = read_curves(home, [run_id], "hypervolume")
+    return found.get(run_id)

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 
 from rich.console import Console
 
-from study import environment, study_folder
+from study import environment, origin, study_folder
 from study.data import Dataset, load_dataset
 from study.errors import UNWRITABLE, StudyError
 from study.grid import grid
 from study.home import Home
-from study.ledger import Ledger, mend, point_of, state_of, stored_identity
+from study.ledger import METRICS, Ledger, mend, state_of, stored_identity
 from study.progress import Progress
 from study.ray_runtime import check_resources, ray_runtime
 from study.reader import check_free
@@ -102,7 +102,8 @@ def _open(
         if trial.state.is_finished():
             config = config_of(spec, trial.params, trial.number)
             label = config.architecture.label()
-            scoreboard.add_earlier(trial.number, state_of(trial), label, point_of(trial))
+            metrics = trial.user_attrs.get(METRICS, {})
+            scoreboard.add_earlier(trial.number, state_of(trial), label, metrics)
     shape, classes = dataset.image_shape, dataset.classes
     searcher = StudySearcher(spec, ledger, lambda network: known_metrics(network, shape, classes))
     clock = StudyClock(ledger, spec.budget.minutes)
@@ -112,7 +113,7 @@ def _open(
 def _go_on(session: Session) -> None:
     """Runs the trials that are left, from the first one of a new study on."""
     board, ledger = session.scoreboard, session.ledger
-    tracker = Tracker(session.spec, session.home, ledger.identity)
+    tracker = Tracker(session.spec.name, session.home)
     session.searcher.run_id = tracker.run_ids.get
     with session.stop.on_signals(session.progress.say) as install, _recorded(session, tracker):
         if session.over():
@@ -131,7 +132,7 @@ def _go_on(session: Session) -> None:
 @contextmanager
 def _recorded(session: Session, tracker: Tracker) -> Iterator[None]:
     """Opens the tracker, and closes it with the status that the study really has."""
-    tracker.start()
+    tracker.start(origin.as_tags())
     status = "FAILED"
     try:
         yield
@@ -145,10 +146,11 @@ def _recorded(session: Session, tracker: Tracker) -> Iterator[None]:
         for number in session.scoreboard.running:
             tracker.interrupt_trial(number)
         try:
-            tracker.close(status, session.scoreboard.summary())
-            session.ledger.note_run_ids(tracker.run_ids)
-            sweep(session.ledger, session.store)
+            tracker.close(status, session.progress.say)
         finally:
+            session.ledger.note_run_ids(tracker.run_ids)
+            if tracker.all_sent:
+                sweep(session.ledger, session.store)
             shutil.rmtree(session.tune_folder, ignore_errors=True)
 
 

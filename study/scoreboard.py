@@ -24,19 +24,19 @@ class Scoreboard:
         self.running: dict[int, str] = {}
         self.front: set[int] = set()
         self.hypervolume = 0.0
+        self.best_accuracy = 0.0
         self.last = ""
         self._labels: dict[int, str] = {}
         self._points: dict[int, Point] = {}
         self._first_start: float | None = None
         self._ended_here = 0
 
-    def add_earlier(self, number: int, state: str, label: str, point: Point | None) -> None:
+    def add_earlier(
+        self, number: int, state: str, label: str, metrics: Mapping[str, float]
+    ) -> None:
         """A trial that ended before this run of the study."""
-        self.states[state] += 1
         self._labels[number] = label
-        if point is not None:
-            self._points[number] = point
-            self._rank(number)
+        self._count(number, state, metrics)
 
     def begin(self, number: int, label: str) -> None:
         """A trial starts."""
@@ -47,13 +47,9 @@ class Scoreboard:
     def end(self, number: int, state: str, metrics: Mapping[str, float]) -> dict[int, bool]:
         """A trial ended; the trials that came to the front by it, or left it."""
         self.running.pop(number, None)
-        self.states[state] += 1
         self._ended_here += state != "INFEASIBLE"
         before = self.front
-        broken = violations(self.spec.constraints, metrics)
-        if state == "COMPLETE" and all_kept(broken):
-            self._points[number] = [metrics[name] for name in self.spec.objectives]
-            self._rank(number)
+        self._count(number, state, metrics)
         self.last = f"trial {number} {state} {self._labels[number]}{self._describe(number)}"
         return {changed: changed in self.front for changed in before ^ self.front}
 
@@ -82,19 +78,14 @@ class Scoreboard:
         pace = (time.monotonic() - self._first_start) / self._ended_here
         return pace * max(0, self.trials - self.ended)
 
-    def summary(self) -> dict[str, object]:
-        """The front as JSON types, the highest value of the first objective first."""
-        objectives = self.spec.objectives
-        members = sorted(self.front, key=lambda number: self._points[number][0], reverse=True)
-        return {
-            "objectives": dict(objectives),
-            "hypervolume": self.hypervolume,
-            "front": [
-                {"trial": number, "label": self._labels[number]}
-                | dict(zip(objectives, self._points[number], strict=True))
-                for number in members
-            ],
-        }
+    def _count(self, number: int, state: str, metrics: Mapping[str, float]) -> None:
+        self.states[state] += 1
+        broken = violations(self.spec.constraints, metrics)
+        if state == "COMPLETE" and all_kept(broken):
+            self._points[number] = [metrics[name] for name in self.spec.objectives]
+            self._rank(number)
+            accuracy = metrics.get("val_accuracy", 0.0)
+            self.best_accuracy = max(accuracy, self.best_accuracy)
 
     def _rank(self, number: int) -> None:
         """Ranks a new point against the front: whoever is dominated once is so for ever."""

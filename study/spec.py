@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+import tomli_w
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -232,3 +233,16 @@ class StudySpec(_Section):
     def to_dict(self) -> dict[str, Any]:
         """The whole spec, defaults included, as JSON types; `from_dict` reads it back."""
         return self.model_dump(mode="json")
+
+    def to_toml(self) -> str:
+        """The whole spec as a file that `from_toml` reads."""
+        return tomli_w.dumps(_without_none(self.to_dict()))
+
+
+def _without_none(table: dict[str, Any]) -> dict[str, Any]:
+    """TOML has no null: what is not there is the default."""
+    return {
+        key: _without_none(value) if isinstance(value, dict) else value
+        for key, value in table.items()
+        if value is not None
+    }

@@ -27,9 +27,24 @@ def journal(folder: Path) -> Path:
     return folder / "search.journal"
 
 
+def spec_file(folder: Path) -> Path:
+    """The file of the spec, JSON."""
+    return folder / "spec.json"
+
+
+def spool(folder: Path) -> Path:
+    """The folder of what waits to be recorded."""
+    return folder / "spool"
+
+
+def refused(folder: Path) -> Path:
+    """The file of what the tracking store will never take, a JSON object a line."""
+    return folder / "refused.jsonl"
+
+
 def check_continues(folder: Path, spec: StudySpec) -> None:
     """Raises SpecError, with the difference, if the folder holds a study with another spec."""
-    file = folder / "spec.json"
+    file = spec_file(folder)
     if not file.exists():
         return
     stored = _flat(json.loads(file.read_text(encoding="utf-8")))
@@ -61,7 +76,7 @@ def store_spec(folder: Path, spec: StudySpec) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     text = json.dumps(spec.to_dict(), indent=2) + "\n"
     (folder / "spec.json.new").write_text(text, encoding="utf-8")
-    (folder / "spec.json.new").replace(folder / "spec.json")
+    (folder / "spec.json.new").replace(spec_file(folder))
 
 
 @contextmanager

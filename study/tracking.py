@@ -1,84 +1,98 @@
-"""The one writer to MLflow: a queue that never blocks the Tune loop, and a thread that empties it.
+"""Records a study from the driver, without ever waiting for the tracking store.
 
-Ray's own callback sends a request for each metric from within the loop, about 100 ms a report.
+Each call appends a line to the spool and returns, in some ten microseconds; the sender, a process of
+its own, brings the spool to the store. Ray's own callback sends a request for each metric from within
+Tune's loop, about 100 ms a report.
 """
 
-import logging
-import queue
+import json
+import os
+import subprocess
+import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final, final
 
-from mlflow.exceptions import MlflowException
-from requests.exceptions import RequestException
-from sqlalchemy.exc import SQLAlchemyError
-
-from study.errors import UNWRITABLE, TrackingError
+from study import study_folder
+from study.errors import TrackingError
 from study.home import Home
-from study.mlflow_writer import MlflowWriter, now
 from study.outcome import Outcome
-from study.spec import StudySpec
+from study.spool import Spool, waiting
 from study.trial import NETWORK, TrialConfig
 
-_PATIENCE_S: Final = 60.0  # how long a request is tried again before the rest is given up
-_LONGEST_PAUSE_S: Final = 5.0
-_SQLITE_FULL: Final = ("database or disk is full", "attempt to write a readonly database")
-_FAILURES: Final = (MlflowException, RequestException, SQLAlchemyError, OSError)
+_READY_WITHIN_S: Final = 60.0
+_QUIET_FOR_S: Final = 3.0
+_MOST_DEATHS: Final = 3  # of senders one after another that sent nothing
 
 
 @final
 class Tracker:
-    """Records a study from the driver. Each call returns at once; `close` waits until all is sent.
+    """Records the study of a name in a home; its folder there has the spec and the search.
 
-    `identity` is that of the search whose trials are recorded, `run_ids` has the MLflow run of each
-    trial that has one by now.
-    If the store takes nothing for a minute, `failed` turns true and `close` raises TrackingError.
+    `run_ids` has the MLflow run of each trial that has one by now. `trouble` says why nothing can be
+    sent, None while all is well. `failed` turns true if what happens cannot even be put on disk.
     """
 
-    def __init__(self, spec: StudySpec, home: Home, identity: str) -> None:
-        self._spec = spec
-        self._identity = identity
+    def __init__(self, name: str, home: Home) -> None:
+        self._name = name
         self._home = home
-        self._queue: queue.SimpleQueue[tuple[str, tuple[Any, ...]] | None] = queue.SimpleQueue()
-        self._error: Exception | None = None
-        self._dropped = 0
-        self._states: dict[int, str] = {}
+        self._folder = study_folder.spool(home.study_folder(name))
         self.run_ids: dict[int, str] = {}
+        self.trouble: str | None = None
+        self._states: dict[int, str] | None = None
+        self._error: OSError | None = None
+        self._unwritable: str | None = None
+        self._refused: list[str] = []
+        self._left = 0
+        self._closing = False
+        self._heard_at = time.monotonic()
         self._ready = threading.Event()
-        self._thread = threading.Thread(target=self._write, name="tracker", daemon=True)
+        self._sender: subprocess.Popen[str] | None = None
+        self._thread = threading.Thread(target=self._hear, name="tracker", daemon=True)
 
-    def start(self) -> None:
-        """Opens the store in the background; a fresh SQLite store takes seconds to make."""
+    def start(self, about: Mapping[str, str]) -> None:
+        """Opens the spool and starts the sender; `about` are tags of the parent run.
+
+        Raises OSError if the home cannot be written.
+        """
+        self._spool = Spool(self._folder)
+        self._spool.append(["begin_study", _now(), dict(about)])
+        self._heard_at = time.monotonic()
         self._thread.start()
 
     def wait_until_ready(self) -> Mapping[int, str]:
-        """Waits until the store is open; the state in which it has each trial that it knows.
+        """Waits until the store has all of earlier runs; the state in which it has each trial.
 
-        Raises TrackingError if it could not be opened.
+        Raises TrackingError if the store cannot be opened.
         """
-        self._ready.wait()
-        self._raise_error()
+        while not self._ready.wait(1.0) and time.monotonic() - self._heard_at < _READY_WITHIN_S:
+            pass
+        if self._states is None:
+            raise TrackingError(
+                f"the tracking store {self._home.tracking_uri} must answer within "
+                f"{_READY_WITHIN_S:g} s: {self.trouble or self._unwritable or 'it does not'}"
+            )
         return self._states
 
     @property
     def failed(self) -> bool:
-        """Whether records are being lost, so that `close` will raise."""
-        return self._error is not None
+        """Whether records cannot be kept, so that `close` will raise."""
+        return self._error is not None or self._unwritable is not None
 
     def begin_trial(self, trial: TrialConfig) -> None:
         """A trial starts, or goes on."""
-        self._put("begin_trial", trial.number, trial.architecture.label(), trial.to_dict())
+        self._put("begin_trial", trial.number, _now(), trial.architecture.label(), trial.to_dict())
 
     def log_epoch(self, number: int, metrics: Mapping[str, float], worker: str) -> None:
         """A trial's metrics after an epoch (`metrics["epochs"]` says which), and who trained it."""
-        self._put("trial_metrics", number, int(metrics["epochs"]), now(), dict(metrics))
+        self._put("trial_metrics", number, int(metrics["epochs"]), _now(), metrics)
         self._put("mark_worker", number, worker)
 
     def log_counts(self, number: int, metrics: Mapping[str, float]) -> None:
         """What is known of a trial's network that was never trained."""
-        self._put("trial_metrics", number, 0, now(), dict(metrics))
+        self._put("trial_metrics", number, 0, _now(), metrics)
 
     def note(self, number: int, notice: str) -> None:
         """Something happened to a trial that does not end it."""
@@ -89,94 +103,123 @@ class Tracker:
 
         The folder is deleted when all is recorded.
         """
-        network = folder / NETWORK if on_front else None
-        self._put("end_trial", number, outcome.state, outcome.reason, network)
-        self._put("discard", folder)
+        network = str(folder / NETWORK) if on_front else None
+        self._put("end_trial", number, _now(), outcome.state, outcome.reason, network)
+        self._put("discard", number, str(folder))
 
     def interrupt_trial(self, number: int) -> None:
         """A trial was broken off, and will be continued when the study is."""
-        self._put("end_trial", number, "INTERRUPTED", None, None)
+        self._put("end_trial", number, _now(), "INTERRUPTED", None, None)
 
     def mark_front(self, changes: Mapping[int, bool]) -> None:
         """Trials came to the front, or left it."""
         if changes:
-            self._put("mark_front", dict(changes))
+            self._put("mark_front", list(changes.items()))
 
     def log_study(self, step: int, metrics: Mapping[str, float]) -> None:
         """Metrics of the whole study after `step` trials ended."""
-        self._put("study_metrics", step, now(), dict(metrics))
+        self._put("study_metrics", step, _now(), metrics)
 
-    def close(self, status: str, front: Mapping[str, Any]) -> None:
+    def close(self, status: str, say: Callable[[str], None]) -> None:
         """Ends the study's record, with MLflow's status of the parent, and waits until all is sent.
 
-        Raises TrackingError if something could not be sent.
+        What takes long is said. A store that takes nothing is tried for a while; then what is left
+        waits on disk.
+        Raises TrackingError if it does, or if the store refused something, and OSError if something
+        could not even be put on disk.
         """
-        self._put("end_study", status, dict(front))
-        self._queue.put(None)
-        self._thread.join()
-        self._raise_error()
-
-    def _raise_error(self) -> None:
+        self._put("end_study", _now(), status)
+        self._spool.close()
+        self._closing = True
+        if self._sender is not None and self._sender.stdin is not None:
+            self._sender.stdin.close()
+        self._thread.join(_QUIET_FOR_S)
+        if self._thread.is_alive():
+            say("sending what is left to the tracking store")
+            self._thread.join()
         if self._error is not None:
+            raise self._error
+        uri = self._home.tracking_uri
+        if self._left:
             raise TrackingError(
-                f"the tracking store {self._home.tracking_uri} must take every record, "
-                f"but {self._dropped} were lost: {self._error}; finished trials are recorded again "
-                f"when the study goes on"
-            ) from self._error
+                f"the tracking store {uri} must take every record, {self._left} wait: "
+                f"{self.trouble or self._unwritable}; nothing is lost: `study sync {self._name}"
+                f"{self._home.options()}` sends them, and so does the study when it goes on"
+            )
+        if self._refused:
+            raise TrackingError(
+                f"the tracking store {uri} must take every record, it refused {len(self._refused)}: "
+                f"{self._refused[-1]}; they are in {study_folder.refused(self._folder.parent)}"
+            )
 
-    def _put(self, method: str, *arguments: Any) -> None:  # noqa: ANN401  # the writer's own
-        self._queue.put((method, arguments))
+    @property
+    def all_sent(self) -> bool:
+        """Whether the store has everything, so that what it was made from can go; after `close`."""
+        return not self._left and not self.failed
 
-    def _write(self) -> None:
-        """The thread: sends what waits, and flushes whenever the queue is empty."""
-        try:
-            writer = MlflowWriter(self._spec, self._home, self._identity)
-            self._states = dict(writer.states)
-            self.run_ids.update(writer.run_ids)
-            writer.run_ids = self.run_ids
-        except Exception as error:  # noqa: BLE001  # the driver waits, and must hear of anything
-            self._error = error
-            return
-        finally:
-            self._ready.set()
-        while True:
-            item = self._queue.get()
-            if self._error is None:
-                method, arguments = item or ("flush", ())
-                self._attempt(writer, method, arguments)
-                if self._error is None and self._queue.empty():
-                    self._attempt(writer, "flush", ())
-            elif item is not None:
-                self._dropped += 1
-            if item is None:
-                return
-
-    def _attempt(self, writer: MlflowWriter, method: str, arguments: tuple[Any, ...]) -> None:
-        deadline = time.monotonic() + _PATIENCE_S
-        pause = 0.2
-        again = False
-        while True:
+    def _put(self, method: str, *arguments: Any) -> None:  # noqa: ANN401  # JSON types
+        if self._error is None:
             try:
-                if again:
-                    # The answer may have been lost, and not the request.
-                    writer.find_runs()
-                getattr(writer, method)(*arguments)
-            except Exception as error:  # noqa: BLE001  # as above
-                patient = isinstance(error, _FAILURES) and not _hopeless(error)
-                if not patient or time.monotonic() + pause > deadline:
-                    self._error = error
-                    self._dropped += 1
-                    return
-                logging.getLogger(__name__).warning("trying %s again: %s", method, error)
-                time.sleep(pause)
-                pause = min(2 * pause, _LONGEST_PAUSE_S)
-                again = True
-            else:
-                return
+                self._spool.append([method, *arguments])
+            except OSError as error:
+                self._error = error
+
+    def _hear(self) -> None:
+        """The thread: keeps a sender at work until all is sent, and hears what it says."""
+        command = [sys.executable, "-m", "study.sender", self._name]
+        command += [str(self._home.folder), self._home.tracking_uri]
+        # The sender tries again by itself; a session of its own, for Ctrl-C is not meant for it.
+        settings = os.environ | {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"}
+        deaths = 0
+        while deaths < _MOST_DEATHS:
+            known = len(self.run_ids)
+            with (
+                (self._folder / "sender.log").open("a", encoding="utf-8") as log,
+                subprocess.Popen(  # noqa: S603  # our own interpreter, arguments as a list
+                    command,
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=log,
+                    text=True,
+                    env=settings,
+                    start_new_session=True,
+                ) as self._sender,
+            ):
+                if self._closing and self._sender.stdin is not None:
+                    self._sender.stdin.close()
+                if self._sender.stdout is not None and any(
+                    self._is_last(json.loads(line)) for line in self._sender.stdout
+                ):
+                    break
+            deaths = 1 if len(self.run_ids) > known else deaths + 1
+            self.trouble = f"the process that sends records ended with {self._sender.returncode}"
+            time.sleep(1.0)
+        else:
+            self._left = waiting(self._folder)
+        self._ready.set()
+
+    def _is_last(self, message: Mapping[str, Any]) -> bool:
+        """Takes in what the sender says; whether it has no more to say."""
+        self._heard_at = time.monotonic()
+        match message:
+            case {"runs": runs}:
+                self.run_ids.update({int(number): run_id for number, run_id in runs.items()})
+            case {"states": states}:
+                self._states = {int(number): state for number, state in states.items()}
+                self._ready.set()
+            case {"trouble": text}:
+                self.trouble = text
+                self._unwritable = self._unwritable if text else None
+            case {"unwritable": text}:
+                self._unwritable = text
+            case {"refused": text}:
+                self._refused.append(text)
+            case {"left": left}:
+                self._left = left
+                return True
+        return False
 
 
-def _hopeless(error: Exception) -> bool:
-    """Whether it is no use to try again: the place cannot be written."""
-    unwritable = isinstance(error, OSError) and error.errno in UNWRITABLE
-    # SQLite's own words, which come through SQLAlchemy and MLflow.
-    return unwritable or any(text in str(error) for text in _SQLITE_FULL)
+def _now() -> int:
+    """Milliseconds since 1970, as MLflow wants them."""
+    return int(time.time() * 1000)

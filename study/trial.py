@@ -31,6 +31,7 @@ from study.evaluation import Estimate, evaluate
 from study.train import EpochMetrics, Training, TrainingSettings
 
 NETWORK: Final = "network"  # the stored network in a trial's folder
+EXAMPLE: Final = "example.npy"  # beside it, two images that it can be tried on
 HISTORY: Final = "history.json"  # beside it, the metrics of every epoch
 _STEP_S: Final = 0.1  # a report costs Ray and the driver some milliseconds
 
@@ -160,6 +161,8 @@ class StudyTrainable(tune.Trainable):
         self._history[-1] |= self._test_metrics(network)
         self._training = None
         save_network(network, self._folder / NETWORK)
+        images = self._dataset.validation.images[:2].cpu().numpy()
+        np.save(self._folder / EXAMPLE, images, allow_pickle=False)
         (self._folder / HISTORY).write_text(json.dumps(self._history), encoding="utf-8")
 
     def cleanup(self) -> None:

@@ -1,21 +1,23 @@
 import json
 from dataclasses import asdict
 
+import numpy as np
 import pytest
 import torch
 from mlflow import MlflowClient
 
-from models import Architecture, build, save_network
-from study import environment, results
+from models import Architecture, build, load_network, save_network
+from study import environment, results, study_folder
 from study.errors import BadInputError, NotFoundError, SpecError, TrackingError
 from study.export import export_model, load_model
 from study.home import Home
+from study.ledger import Ledger, stored_identity
 from study.outcome import Outcome
 from study.reader import check_free
 from study.spec import StudySpec
 from study.tracking import Tracker
 from study.train import TrainingSettings
-from study.trial import NETWORK, TrialConfig
+from study.trial import EXAMPLE, NETWORK, TrialConfig
 
 # Trial: accuracy, somata (and so parameters), state.
 TRIALS = [
@@ -56,12 +58,13 @@ def write(tracker, folder):
             continue
         network = build(trial.architecture, (1, 4, 4), 3, trial.seeds)
         save_network(network, folder / str(number) / NETWORK)
+        np.save(folder / str(number) / EXAMPLE, np.zeros((2, 1, 4, 4), np.uint8))
         reason = "it broke" if state == "FAIL" else None
         outcome = Outcome(state=state, reason=reason)
         tracker.end_trial(number, outcome, folder / str(number), on_front=number in (0, 1))
     tracker.mark_front({0: True, 1: True})
     tracker.log_study(5, {"hypervolume": 0.25})
-    tracker.close("FINISHED", {"front": [0, 1]})
+    tracker.close("FINISHED", print)
 
 
 @pytest.fixture(scope="module")
@@ -71,8 +74,11 @@ def home(tmp_path_factory):
     home = Home(folder=folder, tracking_uri=f"sqlite:///{folder}/mlflow.db")
     spec = StudySpec.from_dict({"name": "made", "dataset": "digits", "families": ["dann-r"]})
     spec = spec.model_copy(update={"budget": spec.budget.model_copy(update={"epochs": 2})})
-    tracker = Tracker(spec, home, "mine")
-    tracker.start()
+    folder = home.study_folder("made")
+    study_folder.store_spec(folder, spec)
+    Ledger(spec, study_folder.journal(folder))
+    tracker = Tracker("made", home)
+    tracker.start({"study.command": "study run made.toml"})
     tracker.wait_until_ready()
     networks = tmp_path_factory.mktemp("networks")
     write(tracker, networks)
@@ -150,7 +156,7 @@ def test_a_stored_network_comes_back(home, tmp_path):
     images = torch.rand(3, 1, 4, 4)
     assert torch.equal(network(images), expected(images))
     folder = export_model("made", tmp_path / "out", 0, home)
-    assert sorted(file.name for file in folder.iterdir()) == ["network.json", "network.safetensors"]
+    assert load_network(folder).architecture == config(0, 16).architecture
     with pytest.raises(BadInputError, match="must not exist yet"):
         export_model("made", tmp_path / "out", 0, home)
 
@@ -208,12 +214,12 @@ def test_the_record_lies_in_mlflow_as_people_expect_it(home):
     assert [point.step for point in curve] == [1, 2]
     assert parent.data.metrics["hypervolume"] == 0.25
     files = {file.path for file in client.list_artifacts(parent.info.run_id)}
-    assert files == {"spec.json", "front.json"}
+    assert files == {"spec.json", "spec.toml", "front.json", "front.csv", "report.html"}
 
 
 def test_a_study_goes_on_in_the_runs_that_it_has(home, tmp_path):
-    tracker = Tracker(results.study_spec("made", home), home, "mine")
-    tracker.start()
+    tracker = Tracker("made", home)
+    tracker.start({})
     assert tracker.wait_until_ready() == {
         number: state for number, (*_, state) in enumerate(TRIALS)
     }
@@ -223,7 +229,7 @@ def test_a_study_goes_on_in_the_runs_that_it_has(home, tmp_path):
         metrics = {"epochs": epoch, "val_accuracy": 0.7, "trainable_parameters": 800, "macs": 1}
         tracker.log_epoch(5, metrics | {"epoch/val_accuracy": 0.5}, "host:2")
     tracker.end_trial(5, Outcome(state="COMPLETE"), tmp_path / "none", on_front=True)
-    tracker.close("FINISHED", {})
+    tracker.close("FINISHED", print)
     after = results.records("made", home)
     assert len(after) == len(TRIALS)
     assert (after[5].run_id, after[5].state) == (before.run_id, "COMPLETE")
@@ -234,7 +240,8 @@ def test_a_study_goes_on_in_the_runs_that_it_has(home, tmp_path):
 
 
 def test_a_study_of_another_home_is_not_written_into(home, tmp_path):
-    check_free("made", home, "mine")
+    identity = stored_identity(study_folder.journal(home.study_folder("made")))
+    check_free("made", home, identity)
     elsewhere = Home(folder=tmp_path, tracking_uri=home.tracking_uri)
     for identity in (None, "theirs"):
         with pytest.raises(BadInputError, match="was run from another home"):

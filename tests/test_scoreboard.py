@@ -24,9 +24,7 @@ def test_the_front_moves_as_trials_end():
     assert seen.end(1, "COMPLETE", metrics(0.7, 2000)) == {}
     assert seen.end(2, "COMPLETE", metrics(0.9, 900)) == {0: False, 2: True}
     assert seen.best() == (0.9, "trial 2 net 2")
-    assert seen.summary()["front"] == [
-        {"trial": 2, "label": "net 2", "val_accuracy": 0.9, "trainable_parameters": 900}
-    ]
+    assert (seen.front, seen.best_accuracy) == ({2}, 0.9)
 
 
 def test_failures_count_and_have_no_place_on_the_front():
@@ -49,7 +47,7 @@ def test_what_breaks_a_constraint_has_no_place_on_the_front_and_untrained_it_doe
 
 def test_earlier_trials_are_on_the_board_but_not_in_the_pace():
     seen = board()
-    seen.add_earlier(0, "COMPLETE", "net 0", [0.9, 900])
+    seen.add_earlier(0, "COMPLETE", "net 0", metrics(0.9, 900))
     assert seen.front == {0}
     assert seen.seconds_left() is None
     seen.begin(1, "net 1")

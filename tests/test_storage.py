@@ -1,4 +1,5 @@
 import json
+import shutil
 
 import pytest
 import torch
@@ -34,5 +35,29 @@ def test_another_layout_is_refused(tmp_path):
     save_network(build(architecture("vann"), (1, 2, 2), 2, [0]), tmp_path)
     description = tmp_path / "network.json"
     description.write_text(json.dumps(json.loads(description.read_text()) | {"layout": 99}))
-    with pytest.raises(ValueError, match="`layout == 1` must hold, got 99"):
+    with pytest.raises(ValueError, match=r"network.json .* `layout == 1` must hold, got 99"):
+        load_network(tmp_path)
+
+
+def test_what_is_missing_or_damaged_is_said_so(tmp_path):
+    save_network(build(architecture("dann-r"), (1, 5, 5), 2, [0]), tmp_path)
+    tensors, description = tmp_path / "network.safetensors", tmp_path / "network.json"
+    whole = tensors.read_bytes()
+    for part in (0, 4, len(whole) // 2, len(whole) - 1):
+        tensors.write_bytes(whole[:part])
+        with pytest.raises(ValueError, match=r"network.safetensors does not hold the network: .+"):
+            load_network(tmp_path)
+    save_network(build(architecture("dann-r", somata=3), (1, 5, 5), 2, [0]), tmp_path / "other")
+    shutil.copy(tmp_path / "other" / "network.safetensors", tensors)
+    with pytest.raises(ValueError, match=r"network.safetensors does not hold the network: .+"):
+        load_network(tmp_path)
+    tensors.unlink()
+    with pytest.raises(FileNotFoundError):
+        load_network(tmp_path)
+    for text in ("", "[]", "{}", '{"layout": 1}'):
+        description.write_text(text)
+        with pytest.raises(ValueError, match=r"network.json does not describe a network: .+"):
+            load_network(tmp_path)
+    description.unlink()
+    with pytest.raises(FileNotFoundError):
         load_network(tmp_path)

@@ -177,11 +177,13 @@ def test_a_study_in_which_every_trial_fails_says_why(study_command, tmp_path):
 
 
 def test_constraints_stopping_and_a_budget_of_epochs_in_one_study(study_command, tmp_path):
-    """The defaults, as a user has them: trials that cost nothing, that end early, and a front."""
+    """Trials that cost nothing, trials that end early (half of them learn nothing), and a front."""
     done = study_command(
         *("run", "--name", "bound", "--home", tmp_path, "--set", "budget.total_epochs=150"),
         *("--set", 'constraints=["trainable_parameters <= 3000", "val_accuracy >= 0.5"]'),
-        *("--set", "budget.epochs=10", "--trials", 60),
+        *("--set", "budget.epochs=10", "--trials", 60, "--set", "sampler='random'"),
+        *("--set", "space.learning_rate=[0.01, 0.02, 1e-6, 2e-6]"),
+        *("--set", "space.somata=[32, 512]", "--set", "space.dendrites=[1, 2]"),
     )
     assert done.returncode == 0, done.stdout + done.stderr
     home = Home.find(tmp_path)

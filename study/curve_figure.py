@@ -1,0 +1,128 @@
+"""The learning curves of the front: mean over replicates with its standard error, by epoch."""
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import plotly.graph_objects as go
+
+from study.curves import Curve
+from study.figure_style import Shown, evenly, family_style, layout, see_through, sequence_colour
+from study.panel import Panel
+from study.record import TrialRecord
+from study.spec import StudySpec
+from study.trial_text import count, label
+
+MOST_CURVES: Final = 12
+"""More cannot be told apart."""
+
+
+def curve_metric(spec: StudySpec) -> str:
+    """The metric whose curves are shown: of the objectives the first that has one."""
+    learned = [name for name in spec.objectives if name in ("val_accuracy", "val_loss")]
+    return learned[0] if learned else "val_accuracy"
+
+
+def curve_members(records: Sequence[TrialRecord]) -> list[TrialRecord]:
+    """The trials on the front whose curves are shown, the fewest parameters first."""
+    front = sorted(
+        (record for record in records if record.on_front),
+        key=lambda record: record.trainable_parameters or 0,
+    )
+    return evenly(front, MOST_CURVES)
+
+
+def curve_figure(
+    metric: str,
+    members: Sequence[TrialRecord],
+    curves: Mapping[str, Curve],
+    errors: Mapping[str, Curve],
+) -> go.Figure:
+    """One line a trial, from light (the fewest parameters) to dark, with a band of one error.
+
+    `curves` and `errors` are by run. The mark at the end has the symbol of the family.
+    """
+    shown = Shown(metric)
+    figure = go.Figure(layout=layout())
+    drawn = [record for record in members if record.run_id in curves]
+    for place, record in enumerate(drawn):
+        curve = curves[record.run_id]
+        colour = sequence_colour(place / max(len(drawn) - 1, 1))
+        values = [shown.curve_value(value) for value in curve.values]
+        band = _band(curve, errors.get(record.run_id), shown)
+        if band is not None:
+            figure.add_scatter(
+                x=[*curve.steps, *reversed(curve.steps)],
+                y=band,
+                fill="toself",
+                fillcolor=see_through(colour, 0.16),
+                line={"width": 0},
+                mode="lines",
+                legendgroup=str(record.trial),
+                hoverinfo="skip",
+                showlegend=False,
+            )
+        sizes = [0] * (len(values) - 1) + [10]
+        figure.add_scatter(
+            x=curve.steps,
+            y=values,
+            mode="lines+markers",
+            line={"color": colour, "width": 2.5},
+            marker={"color": colour, "symbol": family_style(record.family)[1], "size": sizes},
+            name=f"{record.trial}: {label(record)}, {count(record.trainable_parameters)}",
+            legendgroup=str(record.trial),
+            customdata=_said(curve, errors.get(record.run_id), shown),
+            hovertemplate=(
+                f"<b>trial {record.trial}: {label(record)}</b><br>"
+                "epoch %{x}: %{customdata}<extra></extra>"
+            ),
+        )
+    figure.update_xaxes(title={"text": "epoch"}, rangemode="tozero")
+    heights = [value for trace in figure.data for value in trace.y if value is not None]
+    figure.update_yaxes(shown.curve_axis(heights))
+    return figure
+
+
+def curve_panel(
+    spec: StudySpec,
+    records: Sequence[TrialRecord],
+    curves: Mapping[str, Curve],
+    errors: Mapping[str, Curve],
+) -> Panel:
+    """The learning curves with their words."""
+    key, title = "curves", "Learning curves of the front"
+    members = [record for record in curve_members(records) if record.run_id in curves]
+    if not members:
+        text = "No trial on the front has a learning curve yet."
+        return Panel(key=key, title=title, text=text)
+    on_front = sum(record.on_front for record in records)
+    text = (
+        "Each line is a network on the front, from light (the fewest parameters) to dark; the legend "
+        "has its trial, network and trainable parameters. The values are those of each epoch, bands "
+        "are one standard error over replicates."
+    )
+    if curve_metric(spec) == "val_accuracy":
+        text += " The axis is stretched towards 100 %."
+    if len(members) < on_front:
+        text += f" Drawn are {len(members)} of {on_front}, evenly by size."
+    alt = f"{Shown(curve_metric(spec)).title} by epoch of {len(members)} trials on the front."
+    figure = curve_figure(curve_metric(spec), members, curves, errors)
+    return Panel(key=key, title=title, text=text, alt=alt, figure=figure)
+
+
+def _band(curve: Curve, error: Curve | None, shown: Shown) -> list[float | None] | None:
+    if error is None:
+        return None
+    sems = [error.at(step) or 0.0 for step in curve.steps]
+    high = [value + sem for value, sem in zip(curve.values, sems, strict=True)]
+    # A band on a logarithmic axis must not reach zero.
+    low = [max(value - sem, value / 10) for value, sem in zip(curve.values, sems, strict=True)]
+    return [shown.curve_value(value) for value in [*high, *reversed(low)]]
+
+
+def _said(curve: Curve, error: Curve | None, shown: Shown) -> list[str]:
+    """Each value with its error, as it is read in a hover label."""
+    found = []
+    for step, value in zip(curve.steps, curve.values, strict=True):
+        sem = shown.value(None if error is None else error.at(step))
+        found.append(f"{shown.value(value):.4g}" + ("" if sem is None else f" ± {sem:.2g}"))
+    return found

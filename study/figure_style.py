@@ -1,0 +1,214 @@
+"""What all figures of a report share: colours, symbols, axes, and how many trials they draw."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final, TypeVar, final
+
+from models.architecture import FAMILIES
+from study.metrics import METRICS
+
+Item = TypeVar("Item")
+
+# Okabe and Ito's palette, which the colour-blind can tell apart. Its yellow is left out: it is too
+# light for points on white.
+BLUE: Final = "#0072B2"
+VERMILLION: Final = "#D55E00"
+GREEN: Final = "#009E73"
+GREY: Final = "#767676"
+BLACK: Final = "#000000"
+_COLOURS: Final = (BLUE, "#E69F00", GREEN, "#CC79A7", "#56B4E9", VERMILLION, BLACK)
+_SYMBOLS: Final = ("circle", "square", "diamond", "cross", "triangle-up", "x", "hexagon")
+
+# From small to large: light to dark, so that it also reads in grey, as viridis without its yellow.
+_SEQUENCE: Final = ("#74b83e", "#1f9e89", "#31688e", "#443983", "#2a0a3d")
+
+_TITLES: Final = {
+    "val_accuracy": "validation accuracy (%)",
+    "val_loss": "validation loss (nats)",
+    "trainable_parameters": "trainable parameters of one replicate",
+    "macs": "multiply-accumulates for one image",
+    "seconds": "training time of a trial (s)",
+}
+_WORDS: Final = {
+    "val_accuracy": "validation accuracy",
+    "val_loss": "validation loss",
+    "macs": "multiply-accumulates",
+    "seconds": "training time",
+}
+_FEW_DECADES: Final = 1.6
+_SOME_DECADES: Final = 3.2
+# Errors (percent) that stand on the axis of a share, the first before the others.
+_ERRORS: Final = (
+    *(90, 50, 20, 10, 5, 2, 1, 0.5, 0.2, 0.1),
+    *(30, 15, 3, 1.5, 0.3),
+    *(80, 70, 60, 40, 25, 18, 16, 14, 12, 8, 7, 6, 4, 2.5),
+    *(19, 17, 13, 11, 9, 9.5, 8.5, 7.5, 6.5, 5.5, 4.5, 3.5),
+)
+_APART: Final = 0.09  # of the axis' length
+_LEAST_ERROR: Final = 0.05  # percent; a curve that misses nothing must end somewhere
+
+
+def in_words(metric: str) -> str:
+    """The name of a metric or a setting as it stands in a sentence."""
+    return _WORDS.get(metric, metric.replace("_", " "))
+
+
+def family_style(family: str) -> tuple[str, str]:
+    """Colour and symbol of a family: the same in every report, and no pair twice."""
+    index = list(FAMILIES).index(family) if family in FAMILIES else len(FAMILIES)
+    turn = index // len(_COLOURS)
+    return _COLOURS[index % len(_COLOURS)], _SYMBOLS[(index + turn) % len(_SYMBOLS)]
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """How a metric is shown: shares in percent, counts on a logarithmic scale."""
+
+    metric: str
+
+    @property
+    def title(self) -> str:
+        """The name of its axis, with the unit."""
+        return _TITLES.get(self.metric, in_words(self.metric))
+
+    @property
+    def log(self) -> bool:
+        """Whether its axis is logarithmic."""
+        return self.metric in METRICS and METRICS[self.metric].log
+
+    def value(self, number: float | None) -> float | None:
+        """The number as it is drawn; None if there is none."""
+        if number is None or not math.isfinite(number):
+            return None
+        return 100 * number if self._is_share else number
+
+    def axis(self, values: Sequence[float]) -> dict[str, Any]:
+        """Plotly's settings of an axis on which these values lie."""
+        axis: dict[str, Any] = {"title": {"text": self.title}}
+        positive = [value for value in values if value > 0]
+        if self.log and positive:
+            low, high = math.log10(min(positive)), math.log10(max(positive))
+            margin = max(0.06 * (high - low), 0.05)
+            decades = high - low
+            few, some = decades < _FEW_DECADES, decades < _SOME_DECADES
+            steps = (1, 2, 5) if few else (1, 3) if some else (1,)
+            ticks = log_ticks(low - margin, high + margin, steps)
+            axis |= {
+                "type": "log",
+                "range": [low - margin, high + margin],
+                "tickvals": ticks,
+                "ticktext": [compact(tick) for tick in ticks],
+            }
+        return axis
+
+    def curve_value(self, number: float | None) -> float | None:
+        """The number as a learning curve draws it: a share as what is missing to 100 %."""
+        value = self.value(number)
+        if value is None or not self._is_share:
+            return value
+        return max(100 - value, _LEAST_ERROR)
+
+    def curve_axis(self, values: Sequence[float]) -> dict[str, Any]:
+        """The axis of `curve_value`, logarithmic: from 98 to 99 % is as far as from 80 to 90 %."""
+        positive = [math.log10(value) for value in values if value > 0]
+        if not positive or not (self.log or self._is_share):
+            return {"title": {"text": self.title}}
+        if not self._is_share:
+            return self.axis(values)
+        low, high = min(positive), max(positive)
+        margin = max(0.06 * (high - low), 0.03)
+        low, high = low - margin, min(high + margin, 2.0)
+        ticks = _share_ticks(low, high)
+        return {
+            "title": {"text": self.title},
+            "type": "log",
+            "range": [high, low],
+            "tickvals": ticks,
+            "ticktext": [f"{100 - tick:.4g}" for tick in ticks],
+        }
+
+    @property
+    def _is_share(self) -> bool:
+        return self.metric.endswith("accuracy")
+
+
+def compact(number: float) -> str:
+    """A number in few characters: 20k, 3M, 0.05."""
+    for unit, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if abs(number) >= unit:
+            return f"{number / unit:.3g}{letter}"
+    return f"{number:.3g}"
+
+
+def log_ticks(low: float, high: float, steps: Sequence[int]) -> list[float]:
+    """These multiples of the powers of ten between two powers of ten."""
+    powers = range(math.floor(low), math.ceil(high) + 1)
+    ticks = [step * 10.0**power for power in powers for step in steps]
+    return [tick for tick in ticks if low <= math.log10(tick) <= high]
+
+
+def _share_ticks(low: float, high: float) -> list[float]:
+    """Errors in percent between two powers of ten, no two too near each other."""
+    found: list[float] = []
+    for error in _ERRORS:
+        place = math.log10(error)
+        near = any(abs(place - math.log10(other)) < _APART * (high - low) for other in found)
+        if low <= place <= high and not near:
+            found.append(error)
+    return sorted(found)
+
+
+def see_through(colour: str, opacity: float) -> str:
+    """A colour that lets what lies behind shine through."""
+    red, green, blue = (int(colour[place : place + 2], 16) for place in (1, 3, 5))
+    return f"rgba({red},{green},{blue},{opacity})"
+
+
+def sequence_colour(place: float) -> str:
+    """The colour at a place from 0 (small) to 1 (large) of the sequence."""
+    position = min(max(place, 0.0), 1.0) * (len(_SEQUENCE) - 1)
+    left = min(int(position), len(_SEQUENCE) - 2)
+    share = position - left
+    mixed = [
+        round(
+            (1 - share) * int(_SEQUENCE[left][at : at + 2], 16)
+            + share * int(_SEQUENCE[left + 1][at : at + 2], 16)
+        )
+        for at in (1, 3, 5)
+    ]
+    return "#" + "".join(f"{part:02x}" for part in mixed)
+
+
+def evenly(items: Sequence[Item], count: int) -> list[Item]:
+    """At most so many of the items, evenly from first to last, both included."""
+    if len(items) <= count:
+        return list(items)
+    if count < 2:  # noqa: PLR2004  # there is no first and last of one
+        return list(items[:count])
+    last = len(items) - 1
+    return [items[round(place * last / (count - 1))] for place in range(count)]
+
+
+def layout() -> dict[str, Any]:
+    """The layout of every figure; the page adapts font and margins to the window."""
+    axis = {"automargin": True, "zeroline": False, "gridcolor": "#e4e4e4", "linecolor": "#8a8a8a"}
+    return {
+        "template": "plotly_white",
+        "font": {"size": 15, "color": "#1a1a1a"},
+        "xaxis": dict(axis),
+        "yaxis": dict(axis),
+        # Above the figure it never meets the title of the axis, however many lines it takes.
+        "legend": {
+            "orientation": "h",
+            "x": 0,
+            "xanchor": "left",
+            "y": 1.02,
+            "yanchor": "bottom",
+            "itemsizing": "constant",
+        },
+        "margin": {"l": 20, "r": 20, "t": 20, "b": 20},
+        "hoverlabel": {"align": "left", "bgcolor": "white", "font": {"color": "#1a1a1a"}},
+        "hovermode": "closest",
+    }

@@ -1,0 +1,222 @@
+"""The front: the study's first two objectives, all trials by family, the front with its errors."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final, final
+
+import plotly.graph_objects as go
+
+from study.figure_style import GREY, Shown, evenly, family_style, layout
+from study.panel import Panel
+from study.paper import ACCURACY, PARAMETERS, SAID, is_comparable, paper_point
+from study.record import TrialRecord
+from study.spec import StudySpec
+from study.trial_text import hover
+
+_MOST: Final = 1500  # points behind the front; more are too many for a telephone
+_MOST_BEHIND: Final = 1000  # complete ones, where there is no room for all
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class _Axes:
+    """Which objective is drawn on which axis."""
+
+    x: Shown
+    y: Shown
+
+    @classmethod
+    def of(cls, spec: StudySpec) -> "_Axes":
+        """The first objective upwards and the second to the right, but costs to the right."""
+        first, *others = spec.objectives
+        if not others:
+            others = ["val_accuracy" if first == "trainable_parameters" else "trainable_parameters"]
+        second = others[0]
+        if Shown(first).log and not Shown(second).log:
+            first, second = second, first
+        return cls(Shown(second), Shown(first))
+
+    def point(self, record: TrialRecord) -> tuple[float, float] | None:
+        x = self.x.value(getattr(record, self.x.metric, None))
+        y = self.y.value(getattr(record, self.y.metric, None))
+        return None if x is None or y is None else (x, y)
+
+
+def front_figure(spec: StudySpec, records: Sequence[TrialRecord]) -> go.Figure:
+    """The first two objectives of the trials: filled and with standard errors those on the front.
+
+    Open points are complete and behind the front, dots were stopped early, crosses break a
+    constraint. Every trial on the front is drawn, and at most 1,500 others.
+    """
+    axes = _Axes.of(spec)
+    figure = go.Figure(layout=layout())
+    seen = [record for record in records if axes.point(record) is not None]
+    front = [record for record in seen if record.on_front]
+    behind = [record for record in seen if record.state == "COMPLETE" and not record.on_front]
+    stopped = [record for record in seen if record.state == "PRUNED"]
+    behind, stopped = _drawn(behind, stopped)
+    if len(spec.objectives) == 2 and front:  # noqa: PLR2004  # of more, it is no line
+        _add_line(figure, axes, spec, front)
+    if stopped:
+        figure.add_scatter(**_dots(axes, stopped))
+    broken = [record for record in behind if record.feasible is False]
+    if broken:
+        figure.add_scatter(**_crosses(axes, broken))
+    complete = front + [record for record in behind if record.feasible is not False]
+    for family in sorted({record.family for record in complete}):
+        _add_family(figure, axes, [record for record in complete if record.family == family])
+    if is_comparable(spec, axes.x.metric, axes.y.metric):
+        figure.add_scatter(**paper_point())
+    drawn = [axes.point(record) or (0.0, 0.0) for record in [*front, *behind, *stopped]]
+    _set_axes(figure, axes, spec, drawn, [axes.point(record) or (0.0, 0.0) for record in complete])
+    return figure
+
+
+def front_panel(spec: StudySpec, records: Sequence[TrialRecord]) -> Panel:
+    """The front with its words."""
+    key, title = "front", "The front"
+    complete = [record for record in records if record.state == "COMPLETE"]
+    if not complete:
+        text = "No trial is complete yet, so there is no front to show."
+        return Panel(key=key, title=title, text=text)
+    front = [record for record in records if record.on_front]
+    stopped = [record for record in records if record.state == "PRUNED"]
+    kept = _drawn([record for record in complete if not record.on_front], stopped)
+    drawn = len(front) + sum(map(len, kept))
+    text = (
+        "Each point is a network; colour and symbol say its family. Filled points are on the front: "
+        "no other complete trial is better in one objective and as good in the others. Bars are "
+        "standard errors over replicates."
+    )
+    if stopped:
+        text += " Dots are trials that were stopped early, with the value that they had by then."
+    if drawn < len(complete) + len(stopped):
+        text += f" Drawn are {drawn:,} of {len(complete) + len(stopped):,} trials, the whole front."
+    axes = _Axes.of(spec)
+    if is_comparable(spec, axes.x.metric, axes.y.metric):
+        text += f" {SAID}"
+    text += " Double-click shows all points, also those far below."
+    alt = (
+        f"Scatter plot of {len(complete)} complete trials of {spec.name}, {len(front)} of them on "
+        f"the Pareto front. The table below lists those."
+    )
+    figure = front_figure(spec, records)
+    return Panel(key=key, title=title, text=text, alt=alt, figure=figure)
+
+
+def _drawn(
+    behind: list[TrialRecord], stopped: list[TrialRecord]
+) -> tuple[list[TrialRecord], list[TrialRecord]]:
+    kept = evenly(behind, max(_MOST - len(stopped), _MOST_BEHIND))
+    return kept, evenly(stopped, _MOST - len(kept))
+
+
+def _add_line(
+    figure: go.Figure, axes: _Axes, spec: StudySpec, front: Sequence[TrialRecord]
+) -> None:
+    points = sorted(axes.point(record) or (0.0, 0.0) for record in front)
+    # What a network reaches, any that may be larger reaches too.
+    rises_right = spec.objectives[axes.x.metric] == "minimize"
+    figure.add_scatter(
+        x=[x for x, _ in points],
+        y=[y for _, y in points],
+        mode="lines",
+        line={"color": GREY, "dash": "dot", "shape": "hv" if rises_right else "vh"},
+        name="Pareto front (filled, ± standard error)",
+        hoverinfo="skip",
+    )
+
+
+def _add_family(figure: go.Figure, axes: _Axes, members: Sequence[TrialRecord]) -> None:
+    """Two traces under one legend entry: those behind the front, those on it."""
+    ahead = [record for record in members if record.on_front]
+    behind = [record for record in members if not record.on_front]
+    for group, is_shown in ((behind, not ahead), (ahead, True)):
+        if group:
+            figure.add_scatter(**_points(axes, group), showlegend=is_shown)
+
+
+def _points(axes: _Axes, records: Sequence[TrialRecord]) -> dict[str, Any]:
+    family, is_on_front = records[0].family, records[0].on_front
+    colour, symbol = family_style(family)
+    trace = _scatter(axes, records) | {
+        "marker": {
+            "color": colour,
+            "symbol": symbol if is_on_front else f"{symbol}-open",
+            "size": 13 if is_on_front else 9,
+            "opacity": 1.0 if is_on_front else 0.8,
+            "line": {"width": 0 if is_on_front else 1.8},
+        },
+        "name": family,
+        "legendgroup": family,
+    }
+    if is_on_front:
+        for side, shown in (("error_x", axes.x), ("error_y", axes.y)):
+            errors = [shown.value(getattr(one, f"{shown.metric}_sem", None)) for one in records]
+            if any(errors):
+                bars = [error or 0.0 for error in errors]
+                trace[side] = {"array": bars, "color": colour, "thickness": 2, "width": 5}
+    return trace
+
+
+def _dots(axes: _Axes, records: Sequence[TrialRecord]) -> dict[str, Any]:
+    colours = [family_style(record.family)[0] for record in records]
+    return _scatter(axes, records) | {
+        "marker": {"color": colours, "symbol": "circle", "size": 5, "opacity": 0.6},
+        "name": "stopped early",
+    }
+
+
+def _crosses(axes: _Axes, records: Sequence[TrialRecord]) -> dict[str, Any]:
+    line = {"color": GREY, "width": 1.5}
+    return _scatter(axes, records) | {
+        "marker": {"color": GREY, "symbol": "x-thin", "size": 8, "line": line},
+        "name": "breaks a constraint",
+    }
+
+
+def _scatter(axes: _Axes, records: Sequence[TrialRecord]) -> dict[str, Any]:
+    points = [axes.point(record) or (0.0, 0.0) for record in records]
+    return {
+        "x": [x for x, _ in points],
+        "y": [y for _, y in points],
+        "mode": "markers",
+        "text": [hover(record) for record in records],
+        "hovertemplate": "%{text}<extra></extra>",
+    }
+
+
+def _set_axes(
+    figure: go.Figure,
+    axes: _Axes,
+    spec: StudySpec,
+    drawn: Sequence[tuple[float, float]],
+    complete: Sequence[tuple[float, float]],
+) -> None:
+    points = list(drawn)
+    if is_comparable(spec, axes.x.metric, axes.y.metric):
+        points.append((PARAMETERS, ACCURACY))
+    if not points:
+        return
+    figure.update_xaxes(axes.x.axis([x for x, _ in points]))
+    figure.update_yaxes(axes.y.axis([y for _, y in points]))
+    heights = sorted(y for _, y in complete or points)
+    if not axes.y.log and spec.objectives.get(axes.y.metric) == "maximize":
+        # A few networks that learned nothing must not press all others together.
+        low = heights[math.floor(0.1 * (len(heights) - 1))]
+        ends = [end for trace in figure.data for end in _ends(trace)]
+        low, high = min([low, *ends]), max([*ends, *(y for _, y in points)])
+        margin = 0.06 * (high - low) or 1.0
+        figure.update_yaxes(range=[low - margin, high + margin])
+
+
+def _ends(trace: Any) -> list[float]:  # noqa: ANN401  # plotly has no types
+    """The ends of the standard errors of a trace that has them."""
+    if trace.error_y.array is None:
+        return []
+    return [
+        end
+        for y, error in zip(trace.y, trace.error_y.array, strict=True)
+        for end in (y - error, y + error)
+    ]

@@ -1,0 +1,89 @@
+"""The hypervolume over the course of a study: how fast the front grew, and whether it still does."""
+
+from typing import Final
+
+import plotly.graph_objects as go
+
+from study.curves import Curve
+from study.figure_style import BLUE, evenly, layout
+from study.panel import Panel
+
+_MOST: Final = 1500
+_MS_A_MINUTE: Final = 60_000
+
+
+def hypervolume_figure(curve: Curve) -> go.Figure:
+    """A step line of the front's hypervolume over trials ended, or over minutes: two buttons."""
+    places = evenly(_changes(curve.values), _MOST)
+    minutes = [(curve.times[place] - curve.times[0]) / _MS_A_MINUTE for place in places]
+    steps = [curve.steps[place] for place in places]
+    figure = go.Figure(layout=layout())
+    figure.add_scatter(
+        x=steps,
+        y=[curve.values[place] for place in places],
+        mode="lines",
+        line={"color": BLUE, "width": 3, "shape": "hv"},
+        customdata=[[step, f"{minute:.1f}"] for step, minute in zip(steps, minutes, strict=True)],
+        hovertemplate=(
+            "hypervolume %{y:.4f}<br>after %{customdata[0]:,} trials,<br>"
+            "%{customdata[1]} minutes after the first<extra></extra>"
+        ),
+        showlegend=False,
+    )
+    figure.update_xaxes(title={"text": "trials ended"})
+    figure.update_yaxes(title={"text": "hypervolume"})
+    choices = (("by trials", steps, "trials ended"), ("by minutes", minutes, "minutes"))
+    figure.update_layout(
+        updatemenus=[
+            {
+                "type": "buttons",
+                "direction": "right",
+                "x": 0,
+                "xanchor": "left",
+                "y": 1.03,
+                "yanchor": "bottom",
+                "pad": {"t": 0, "b": 0},
+                "buttons": [
+                    {
+                        "label": name,
+                        "method": "update",
+                        "args": [
+                            {"x": [values]},
+                            {"xaxis.title.text": title, "xaxis.autorange": True},
+                        ],
+                    }
+                    for name, values, title in choices
+                ],
+            }
+        ]
+    )
+    return figure
+
+
+def hypervolume_panel(curve: Curve | None) -> Panel:
+    """The hypervolume with its words; `curve` is that of the parent run, None if it has none."""
+    key, title = "hypervolume", "Hypervolume over time"
+    if curve is None or not any(curve.values):
+        text = "No trial is complete yet, so the front has no hypervolume."
+        return Panel(key=key, title=title, text=text)
+    text = (
+        "The share of the objectives' box that the front dominates, after each trial that ended. "
+        "The box is fixed, with counts on a logarithmic scale, so hypervolumes of studies with the "
+        "same objectives compare. Where the line is flat, the search found nothing better."
+    )
+    last, final_value = curve.steps[-1], curve.values[-1]
+    reached = next(
+        step
+        for step, value in zip(curve.steps, curve.values, strict=True)
+        if value >= 0.99 * final_value
+    )
+    text += f" After {reached:,} of {last:,} trials it had 99 % of what it has now."
+    alt = f"Step line: the hypervolume rises to {final_value:.4f} after {last:,} trials."
+    figure = hypervolume_figure(curve)
+    return Panel(key=key, title=title, text=text, alt=alt, figure=figure)
+
+
+def _changes(values: list[float]) -> list[int]:
+    """The places at which a value differs from the one before, and the two ends."""
+    last = len(values) - 1
+    return [at for at in range(len(values)) if at in (0, last) or values[at] != values[at - 1]]

@@ -1,0 +1,63 @@
+"""The network of a trial as a LoggedModel of MLflow, which any machine can load and serve."""
+
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from mlflow import MlflowClient
+from mlflow.entities import LoggedModel, LoggedModelOutput, LoggedModelStatus, Metric
+
+from study.portable_model import write_portable
+from study.trial import EXAMPLE
+
+_PORTABLE: Final = "portable"  # in a trial's folder: what is not stored yet of its model
+
+
+def model_of(store: MlflowClient, experiment_id: str, run_id: str, name: str) -> LoggedModel:
+    """The LoggedModel of a run, made if it has none; one that is not READY was never finished."""
+    found = store.search_logged_models([experiment_id], f"source_run_id = '{run_id}'")
+    if found:
+        return found[0]
+    return store.create_logged_model(experiment_id, name, run_id, model_type="image classifier")
+
+
+def store_network(
+    store: MlflowClient, model: LoggedModel, network: Path, sent: Callable[[], None]
+) -> None:
+    """Stores the network in a trial's folder as the LoggedModel, unless that is READY.
+
+    `sent` is called after each file. Where this breaks off, it goes on with the files that are left.
+    """
+    if model.status == LoggedModelStatus.READY:
+        return
+    folder = network.parent / _PORTABLE
+    if not folder.exists():
+        example = np.load(network.parent / EXAMPLE, allow_pickle=False)
+        new = folder.with_name(f"{_PORTABLE}.new")
+        shutil.rmtree(new, ignore_errors=True)
+        write_portable(network, example, new, model.model_id)
+        new.replace(folder)
+    for file in sorted(path for path in folder.rglob("*") if path.is_file()):
+        place = file.relative_to(folder).parent
+        within = None if place == Path() else place.as_posix()
+        store.log_model_artifact(model.model_id, str(file), within)
+        file.unlink()
+        sent()
+    store.finalize_logged_model(model.model_id, LoggedModelStatus.READY)
+    store.log_outputs(str(model.source_run_id), [LoggedModelOutput(model.model_id, step=0)])
+
+
+def with_model(metrics: Sequence[Metric], model_id: str) -> list[Metric]:
+    """The same metrics, as the model's too: those of the kept weights."""
+    return [
+        Metric(
+            metric.key,
+            metric.value,
+            metric.timestamp,
+            metric.step,
+            model_id=None if metric.key.startswith("epoch/") else model_id,
+        )
+        for metric in metrics
+    ]

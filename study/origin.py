@@ -1,0 +1,101 @@
+"""Where a result comes from: versions, source and machine, and the command that made it."""
+
+import json
+import os
+import platform
+import shlex
+import shutil
+import socket
+import subprocess
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, Final
+
+from study import layout
+
+_PACKAGES: Final = (
+    "dendritic-study",
+    "torch",
+    "torchvision",
+    "ray",
+    "optuna",
+    "mlflow",
+    "numpy",
+    "scikit-learn",
+)
+
+
+def environment_of_run() -> dict[str, Any]:
+    """Versions, git commit (None outside a checkout) and hardware of this machine, as JSON types."""
+    return {
+        "versions": {"python": platform.python_version()} | _versions(),
+        "commit": _commit(),
+        "machine": _machine(),
+    }
+
+
+def command_of_run() -> str:
+    """The command line of this process, as one would type it."""
+    program = Path(sys.argv[0])
+    name = "study" if program.stem in {"study", "cli"} else f"python {shlex.quote(str(program))}"
+    return f"{name} {shlex.join(sys.argv[1:])}".strip()
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for package in _PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def _commit() -> str | None:
+    """The commit of the source, with a plus sign if files were changed since."""
+    source = Path(__file__).parent.parent
+    if not (source / ".git").exists():
+        return None
+    commit = _said("git", "-C", str(source), "rev-parse", "HEAD")
+    changed = _said("git", "-C", str(source), "status", "--porcelain", "--untracked-files=no")
+    return None if commit is None else commit + ("+" if changed else "")
+
+
+def _machine() -> dict[str, Any]:
+    return {
+        "host": socket.gethostname(),
+        "system": platform.platform(),
+        "processor": _processor(),
+        "cores": os.cpu_count(),
+        "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
+        "gpus": (
+            _said("nvidia-smi", "--query-gpu=name", "--format=csv,noheader") or ""
+        ).splitlines(),
+    }
+
+
+def _processor() -> str:
+    file = Path("/proc/cpuinfo")  # platform.processor() is empty on Linux
+    lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor()
+
+
+def _said(*command: str) -> str | None:
+    """What a program printed; None if there is none, or it failed."""
+    program = shutil.which(command[0])
+    if program is None:
+        return None
+    done = subprocess.run(  # noqa: S603  # known programs, arguments as a list
+        [program, *command[1:]], capture_output=True, text=True, check=False, timeout=10
+    )
+    return done.stdout.strip() if done.returncode == 0 else None
+
+
+def as_tags() -> dict[str, str]:
+    """Both as tags of a study's parent run."""
+    return {
+        layout.ENVIRONMENT_TAG: json.dumps(environment_of_run()),
+        layout.COMMAND_TAG: command_of_run(),
+    }

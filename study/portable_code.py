@@ -1,0 +1,205 @@
+"""A stored network computed with numpy alone: this file goes along with every model that is taken away.
+
+It needs numpy and safetensors, and neither torch nor the package that trained the network. As
+`Portable(folder)` it reads `network.safetensors` and `network.json`; MLflow, when it loads the file as
+the code of a model, gets the same as a `PythonModel`.
+
+Activations are feature-major: R replicates, F features, B images, shape (R, F, B).
+"""
+
+import json
+import math
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors.numpy import load_file
+
+LAYOUT = 1
+TENSORS = "network.safetensors"
+DESCRIPTION = "network.json"
+FLOATS_AT_ONCE = 2**23
+"""So many activations are computed at a time, for the memory: images go through in blocks."""
+
+Floats = NDArray[np.float32]
+Tensors = dict[str, NDArray[Any]]
+
+
+class Portable:
+    """The replicates of one stored network.
+
+    `folder` holds its two files. Raises FileNotFoundError if one is missing, ValueError for another
+    layout. `image_shape` is (channels, height, width).
+    """
+
+    def __init__(self, folder: Path | str) -> None:
+        folder = Path(folder)
+        description = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
+        if description["layout"] != LAYOUT:
+            raise ValueError(
+                f"`layout == {LAYOUT}` must hold, got {description['layout']} in {folder}"
+            )
+        self.tensors: Tensors = load_file(folder / TENSORS)
+        self.architecture: dict[str, Any] = description["architecture"]
+        self.image_shape: tuple[int, ...] = tuple(description["image_shape"])
+        self.classes: int = description["classes"]
+        self.replicates: int = len(description["seeds"])
+
+    def probabilities(self, images: NDArray[Any], replicate: int = -1) -> Floats:
+        """The probability of each class, shape (batch, classes); they sum to one.
+
+        `images` has shape (batch, channels, height, width), uint8 in 0..255 or float in 0..1. They
+        are those of one replicate, or, with -1, the mean over all. Raises ValueError for another
+        shape or replicate.
+        """
+        if not -1 <= replicate < self.replicates:
+            raise ValueError(
+                f"`-1 <= replicate < {self.replicates}` must hold, got replicate={replicate}"
+            )
+        shares = softmax(self.logits(images))
+        chosen: Floats = shares.mean(axis=0) if replicate == -1 else shares[replicate]
+        return chosen
+
+    def logits(self, images: NDArray[Any]) -> Floats:
+        """Logits of every replicate, shape (R, batch, classes); `images` as in `probabilities`."""
+        images = np.asarray(images)
+        if images.ndim != 4 or images.shape[1:] != self.image_shape:  # noqa: PLR2004  # as above
+            raise ValueError(
+                f"images must have shape (batch, *{self.image_shape}), got {images.shape}"
+            )
+        if images.dtype != np.uint8 and images.dtype.kind != "f":
+            raise ValueError(f"images must be uint8 in 0..255 or float in 0..1, got {images.dtype}")
+        block = max(1, FLOATS_AT_ONCE // self._floats_an_image())
+        blocks = [
+            self._logits(images[first : first + block]) for first in range(0, len(images), block)
+        ]
+        empty = np.zeros((self.replicates, 0, self.classes), dtype=np.float32)
+        return np.concatenate([empty, *blocks], axis=1)
+
+    def _floats_an_image(self) -> int:
+        """The activations of the widest layer, or as many as there are synapses."""
+        _, height, width = self.image_shape
+        read = self.replicates * math.prod(self.image_shape)
+        positions = ((height + 1) // 2) * ((width + 1) // 2)
+        convolved: int = self.replicates * self.architecture["somata"] * positions
+        kinds = (".bias", ".columns")
+        sizes = [value.size for name, value in self.tensors.items() if name.endswith(kinds)]
+        return max(read, convolved, *sizes)
+
+    def _logits(self, images: NDArray[Any]) -> Floats:
+        x = images.reshape(len(images), -1).T.astype(np.float32)
+        if images.dtype == np.uint8:
+            x *= np.float32(1 / 255)
+        x = np.broadcast_to(x, (self.replicates, *x.shape))
+        shape = self.image_shape
+        soma_slope = self.architecture["leaky_slope"]
+        own = self.architecture["dendrite_slope"]
+        for stage in range(self.architecture["layers"]):
+            units = self._layer(f"stages.{stage}.units")
+            cables = self._layer(f"stages.{stage}.cables")
+            has_dendrites = bool(cables)
+            slope = own if has_dendrites and own is not None else soma_slope
+            x = leaky_relu(apply(units, x, shape), slope)
+            if has_dendrites:
+                x = leaky_relu(apply(cables, x, shape), soma_slope)
+            # What a convolution reads next; no other layer asks for it.
+            shape = (self.architecture["somata"], (shape[1] + 1) // 2, (shape[2] + 1) // 2)
+        return apply(self._layer("readout"), x, shape).transpose(0, 2, 1)
+
+    def _layer(self, name: str) -> Tensors:
+        """The tensors of a layer; empty if there is none of the name."""
+        parts = ("weight", "bias", "columns", "offsets")
+        return {
+            part: self.tensors[f"{name}.{part}"]
+            for part in parts
+            if f"{name}.{part}" in self.tensors
+        }
+
+
+def apply(layer: Tensors, x: Floats, shape: tuple[int, ...]) -> Floats:
+    """A layer without its nonlinearity; (R, inputs, B) to (R, units, B).
+
+    Its tensors say which kind it is. Only a convolution looks at the `shape` of the image it reads.
+    """
+    weight, bias = layer["weight"], layer["bias"]
+    if "columns" in layer:
+        sums = sparse_sums(layer, x)
+    elif weight.ndim == 5:  # noqa: PLR2004  # replicates, units, channels, side, side
+        return convolution(weight, bias, x.reshape(len(x), *shape, -1))
+    elif weight.shape[2] == x.shape[1]:
+        sums = weight @ x
+    else:
+        # Each unit reads a block of inputs of its own: somata their dendrites.
+        sums = (weight[:, :, None] @ x.reshape(*weight.shape, -1))[:, :, 0]
+    total: Floats = sums + bias
+    return total
+
+
+def sparse_sums(layer: Tensors, x: Floats) -> Floats:
+    """What each unit reads, weighted and summed; the replicates are one block-diagonal matrix.
+
+    Unit u reads `columns[offsets[u]:offsets[u + 1]]`, and has a sum of zero if it reads nothing.
+    """
+    columns, offsets, weight = layer["columns"], layer["offsets"], layer["weight"]
+    terms = x.reshape(-1, x.shape[-1])[columns]
+    terms *= weight.reshape(-1, 1)
+    sums = np.zeros((len(offsets) - 1, x.shape[-1]), dtype=np.float32)
+    reads = offsets[1:] > offsets[:-1]
+    if reads.any():
+        sums[reads] = np.add.reduceat(terms, offsets[:-1][reads], axis=0)
+    return sums.reshape(len(weight), -1, x.shape[-1])
+
+
+def convolution(weight: Floats, bias: Floats, x: Floats) -> Floats:
+    """A convolution of stride 2; x of shape (R, channels, height, width, B).
+
+    `weight` has shape (R, units, channels, side, side). No pixel is left out: of a kernel with an even
+    side the wider half lies below and to the right.
+    """
+    replicates, units, channels, side, _ = weight.shape
+    height, width = (x.shape[2] + 1) // 2, (x.shape[3] + 1) // 2
+    edge = ((side - 1) // 2, side // 2)
+    padded = np.pad(x, ((0, 0), (0, 0), edge, edge, (0, 0)))
+    sums = np.zeros((replicates, units, height * width * x.shape[-1]), dtype=np.float32)
+    for row in range(side):
+        for column in range(side):
+            read = padded[:, :, row : row + 2 * height - 1 : 2, column : column + 2 * width - 1 : 2]
+            sums += weight[:, :, :, row, column] @ read.reshape(replicates, channels, -1)
+    positions = sums.reshape(replicates, units, height * width, -1) + bias[..., None]
+    return positions.reshape(replicates, units * height * width, -1)
+
+
+def softmax(logits: Floats) -> Floats:
+    """Probabilities over the last axis."""
+    powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    shares: Floats = powers / powers.sum(axis=-1, keepdims=True)
+    return shares
+
+
+def leaky_relu(x: Floats, slope: float) -> Floats:
+    """The positive part, and the slope times the negative part."""
+    return np.where(x > 0, x, np.float32(slope) * x)
+
+
+# Without MLflow the file is as good; whoever only wants to predict does not wait for it.
+if "mlflow" in sys.modules:
+    from mlflow.models import set_model
+    from mlflow.pyfunc.model import PythonModel, PythonModelContext
+
+    class PortableModel(PythonModel):
+        """The network as MLflow serves it."""
+
+        def load_context(self, context: PythonModelContext) -> None:
+            self.network = Portable(context.artifacts["network"])
+
+        def predict(
+            self,
+            context: PythonModelContext,  # noqa: ARG002  # MLflow's
+            model_input: np.ndarray,  # bare, for MLflow warns of any other type of array
+            params: dict[str, Any] | None = None,
+        ) -> Floats:
+            return self.network.probabilities(model_input, int((params or {}).get("replicate", -1)))
+
+    set_model(PortableModel())

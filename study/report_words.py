@@ -1,0 +1,133 @@
+"""A study in a paragraph: what was searched, what was found, what it took."""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Final
+
+from study.figure_style import in_words
+from study.reader import StoredStudy
+from study.record import TrialRecord
+from study.spec import StudySpec
+from study.trial_text import count, label, percent
+
+_DATA: Final = {"fashion_mnist": "Fashion-MNIST", "npz": "arrays of its own"}
+_LOW: Final = {"trainable_parameters": "few", "macs": "few", "seconds": "short"}
+_STATES: Final = {
+    "COMPLETE": "are complete",
+    "PRUNED": "were stopped early",
+    "INFEASIBLE": "were not trained, for they break a constraint",
+    "FAIL": "failed",
+    "INTERRUPTED": "are interrupted",
+    "RUNNING": "are running",
+}
+
+
+def summary(stored: StoredStudy) -> str:
+    """The paragraph, as plain text."""
+    spec, records = stored.spec, stored.records
+    sentences = [_searched(spec, records), _ended(spec, records)]
+    best = best_trial(spec, records)
+    if best is None:
+        sentences.append("No trial that keeps the constraints is complete yet.")
+    else:
+        on_front = sum(record.on_front for record in records)
+        sentences += [_counted(on_front), _best(spec, best)]
+        if next(iter(spec.objectives)) == "val_accuracy" and best.val_accuracy_sem is not None:
+            sentences.append(_smaller(best, records))
+    if stored.parent.info.status == "RUNNING":
+        sentences.append("The study was still running when this page was made.")
+    return " ".join(sentence for sentence in sentences if sentence)
+
+
+def best_trial(spec: StudySpec, records: Sequence[TrialRecord]) -> TrialRecord | None:
+    """The complete, feasible trial that is best in the first objective, of equals the smallest."""
+    name, direction = next(iter(spec.objectives.items()))
+    sign = -1 if direction == "maximize" else 1
+    complete = [record for record in records if record.point(spec.objectives) is not None]
+    return min(
+        complete,
+        key=lambda one: (sign * getattr(one, name), one.trainable_parameters or 0),
+        default=None,
+    )
+
+
+def smallest_within_error(best: TrialRecord, records: Sequence[TrialRecord]) -> TrialRecord | None:
+    """The trial on the front with the fewest parameters within one standard error of the best.
+
+    By validation accuracy; None if that has no error, or the trial is the best itself.
+    """
+    if best.val_accuracy is None or best.val_accuracy_sem is None:
+        return None
+    least = best.val_accuracy - best.val_accuracy_sem
+    near = [one for one in records if one.on_front and (one.val_accuracy or 0.0) >= least]
+    smallest = min(near, key=lambda one: one.trainable_parameters or 0, default=best)
+    return None if smallest.trial == best.trial else smallest
+
+
+def _searched(spec: StudySpec, records: Sequence[TrialRecord]) -> str:
+    wanted = [
+        f"{'high' if direction == 'maximize' else _LOW.get(name, 'low')} {in_words(name)}"
+        for name, direction in spec.objectives.items()
+    ]
+    networks = "one network" if spec.replicates == 1 else f"{spec.replicates} networks (replicates)"
+    constraints = f", under {_listed(spec.constraints)}" if spec.constraints else ""
+    trials = "1 trial" if len(records) == 1 else f"{len(records):,} trials"
+    return (
+        f"This study searches {_listed(spec.families)} on "
+        f"{_DATA.get(spec.dataset.name, spec.dataset.name)} for {_listed(wanted)}{constraints}: "
+        f"{trials} of at most {spec.budget.epochs} epochs, each of {networks}, proposed by "
+        f"{spec.sampler}."
+    )
+
+
+def _ended(spec: StudySpec, records: Sequence[TrialRecord]) -> str:
+    states = Counter(record.state for record in records)
+    parts = [f"{states[state]:,} {said}" for state, said in _STATES.items() if states[state]]
+    if not parts:
+        return "None has begun yet."
+    trained = sum(record.epochs for record in records)
+    if not trained:
+        return f"Of these {_listed(parts)}."
+    sentence = f"Of these {_listed(parts)}; {trained:,} epochs were trained"
+    ended = sum(record.state in ("COMPLETE", "PRUNED") for record in records)
+    if states["PRUNED"] and ended == states.total():
+        sentence += f", of {ended * spec.budget.epochs:,} without early stopping"
+    return f"{sentence}."
+
+
+def _counted(on_front: int) -> str:
+    return f"The front has {on_front:,} {'trial' if on_front == 1 else 'trials'}."
+
+
+def _best(spec: StudySpec, best: TrialRecord) -> str:
+    name = next(iter(spec.objectives))
+    lead = "The most accurate" if name == "val_accuracy" else f"Best in {in_words(name)}"
+    return f"{lead} is {_told(best)}."
+
+
+def _smaller(best: TrialRecord, records: Sequence[TrialRecord]) -> str:
+    smallest = smallest_within_error(best, records)
+    if smallest is None:
+        return "No smaller one is within one standard error of it."
+    share = (best.trainable_parameters or 0) / max(smallest.trainable_parameters or 1, 1)
+    return (
+        f"The smallest within one standard error of it is {_told(smallest)}: "
+        f"{share:.3g} times fewer parameters."
+    )
+
+
+def _told(record: TrialRecord) -> str:
+    parts = []
+    if record.val_accuracy is not None:
+        sem = record.val_accuracy_sem
+        parts.append(f"{percent(record.val_accuracy, sem)} % validation")
+    if record.test_accuracy is not None:
+        parts.append(f"{percent(record.test_accuracy, record.test_accuracy_sem)} % test accuracy")
+    if record.trainable_parameters is not None:
+        parts.append(f"{count(record.trainable_parameters)} parameters")
+    return f"trial {record.trial}, {label(record)} ({', '.join(parts)})"
+
+
+def _listed(words: Sequence[str]) -> str:
+    *others, last = words
+    return f"{', '.join(others)} and {last}" if others else last

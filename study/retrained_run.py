@@ -1,0 +1,178 @@
+"""A configuration that was trained anew, as it lies in MLflow: one run under that of the study."""
+
+import json
+import math
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Final
+
+from mlflow import MlflowClient
+from mlflow.entities import Run
+
+from models.architecture import Architecture
+from study import layout
+from study.logged_model import model_of, store_network, with_model
+from study.record import TrialRecord
+from study.retraining import ENDED_AT, Retraining
+from study.spec import StudySpec
+from study.trial import HISTORY, NETWORK
+from study.unsent import Unsent
+
+ROLE: Final = "retrained"
+"""The role of the run (`layout.ROLE_TAG`); whoever asks for trials does not meet it."""
+
+TRIAL_TAG: Final = "study.retrains"
+"""On the run: the number of the trial whose configuration it has."""
+
+RETRAINING_TAG: Final = "study.retraining"
+"""On the run: what was to be trained, as JSON; once finished it is not trained again."""
+
+_METRICS: Final = tuple(
+    f"{part}_{kind}{ending}"
+    for part in ("val", "test")
+    for kind in ("accuracy", "loss")
+    for ending in ("", "_sem")
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retrained:
+    """A trial as the search saw it, and the same configuration trained anew.
+
+    `record` has the fields of a trial; what was not measured, as validation when its images were
+    trained on, is None. `new` says whether it was trained now, or found.
+    """
+
+    wanted: Retraining
+    search: TrialRecord
+    record: TrialRecord
+    new: bool
+
+    def agrees(self, metric: str) -> bool | None:
+        """Whether both values of a metric are within two standard errors of their difference.
+
+        None if that cannot be said: a value or a standard error is missing.
+        """
+        values = [getattr(one, metric) for one in (self.search, self.record)]
+        errors = [getattr(one, f"{metric}_sem") for one in (self.search, self.record)]
+        if None in values or None in errors:
+            return None
+        return bool(abs(values[0] - values[1]) <= 2 * math.hypot(*errors))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Both as JSON types."""
+        return asdict(self) | {
+            "agrees": {name: self.agrees(name) for name in _METRICS if not name.endswith("_sem")}
+        }
+
+
+def find_run(store: MlflowClient, experiment: str, wanted: Retraining) -> Run | None:
+    """The finished run of a retraining, if there is one."""
+    return next((run for run in _runs(store, experiment, wanted) if _finished(run)), None)
+
+
+def latest(store: MlflowClient, experiment: str, record: TrialRecord) -> Retrained | None:
+    """The retraining of a trial that was recorded last, if there is one."""
+    where = f"tags.`{layout.ROLE_TAG}` = '{ROLE}' and tags.`{TRIAL_TAG}` = '{record.trial}'"
+    found = store.search_runs([experiment], where, order_by=["attributes.start_time DESC"])
+    run = next(filter(_finished, found), None)
+    if run is None:
+        return None
+    wanted = Retraining(**json.loads(run.data.tags[RETRAINING_TAG]))
+    return retrained(run, wanted, record, new=False)
+
+
+def retrained(run: Run, wanted: Retraining, search: TrialRecord, *, new: bool) -> Retrained:
+    """What a finished run holds."""
+    config, metrics = json.loads(run.data.tags[layout.CONFIG_TAG]), run.data.metrics
+    measured: dict[str, Any] = {name: metrics.get(name) for name in _METRICS}
+    record = replace(
+        search,
+        run_id=run.info.run_id,
+        state="COMPLETE",
+        reason=None,
+        notice=None,
+        training=config["training"],
+        replicates=len(config["seeds"]),
+        trainable_parameters=int(metrics["trainable_parameters"]),
+        macs=int(metrics["macs"]),
+        epochs=int(metrics["epochs"]),
+        seconds=metrics["seconds"],
+        on_front=False,
+        **measured,
+    )
+    return Retrained(wanted=wanted, search=search, record=record, new=new)
+
+
+def write_run(  # noqa: PLR0913, PLR0917  # what was trained, of what, and where it goes
+    store: MlflowClient,
+    parent: Run,
+    wanted: Retraining,
+    record: TrialRecord,
+    spec: StudySpec,
+    folder: Path,
+) -> Run:
+    """Records what `study.retraining` left in the folder; a run that was cut off is made anew."""
+    experiment = parent.info.experiment_id
+    for broken in _runs(store, experiment, wanted):
+        of_run = f"source_run_id = '{broken.info.run_id}'"
+        for half in store.search_logged_models([experiment], of_run):
+            store.delete_logged_model(half.model_id)
+        store.delete_run(broken.info.run_id)
+    history = json.loads((folder / HISTORY).read_text(encoding="utf-8"))
+    settings, seeds = wanted.settings(record), wanted.seeds(spec)
+    config = {
+        "architecture": record.architecture,
+        "training": asdict(settings),
+        "seeds": seeds,
+    }
+    tags = {
+        layout.PARENT_TAG: parent.info.run_id,
+        layout.ROLE_TAG: ROLE,
+        TRIAL_TAG: str(wanted.trial),
+        RETRAINING_TAG: wanted.identity(),
+        layout.CONFIG_TAG: json.dumps(config),
+    }
+    label = Architecture(**record.architecture).label()
+    begun = history[0][ENDED_AT] - history[0]["seconds"]
+    run_id = store.create_run(
+        experiment, round(1000 * begun), tags, f"{wanted.trial} {label} retrained"
+    ).info.run_id
+    name = f"{spec.name}-{wanted.trial}-retrained"
+    model = model_of(store, experiment, run_id, name)
+    with tempfile.TemporaryDirectory() as place:
+        # What is stored is taken away, and a run that is cut off is made anew from the whole.
+        copy = shutil.copytree(folder, Path(place) / "copy")
+        store_network(store, model, copy / NETWORK, lambda: None)
+    unsent = Unsent(params=_params(wanted, record, spec, asdict(settings)))
+    unsent.tags[layout.MODEL_TAG] = model.model_id
+    for epoch in history:
+        metrics = {name: value for name, value in epoch.items() if name != ENDED_AT}
+        unsent.add(int(epoch["epochs"]), round(1000 * epoch[ENDED_AT]), metrics)
+    unsent.steps[-1] = with_model(unsent.steps[-1], model.model_id)
+    for batch in unsent.batches():
+        store.log_batch(run_id, *batch)
+        unsent.sent(batch)
+    store.set_terminated(run_id, "FINISHED", round(1000 * history[-1][ENDED_AT]))
+    return store.get_run(run_id)
+
+
+def _runs(store: MlflowClient, experiment: str, wanted: Retraining) -> list[Run]:
+    where = f"tags.`{layout.ROLE_TAG}` = '{ROLE}' and tags.`{TRIAL_TAG}` = '{wanted.trial}'"
+    found = store.search_runs([experiment], where)
+    return [run for run in found if run.data.tags[RETRAINING_TAG] == wanted.identity()]
+
+
+def _finished(run: Run) -> bool:
+    return str(run.info.status) == "FINISHED"
+
+
+def _params(
+    wanted: Retraining, record: TrialRecord, spec: StudySpec, settings: Mapping[str, Any]
+) -> dict[str, str]:
+    params = {**record.architecture, **settings, "dataset": spec.dataset.name}
+    params |= {"replicates": wanted.replicates, "full": wanted.full}
+    return {name: str(value) for name, value in params.items() if value is not None}

@@ -1,0 +1,144 @@
+"""Trains a configuration that a study found anew, with other seeds, to confirm what it is worth."""
+
+import json
+import math
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import torch
+
+from models.architecture import Architecture
+from models.building import build
+from models.counting import count_macs, count_parameters
+from models.network import Network
+from models.storage import save_network
+from study.allocator import keep_freed_memory
+from study.data import Dataset, Split
+from study.errors import BadInputError, StudyError
+from study.evaluation import Estimate, evaluate
+from study.record import TrialRecord
+from study.spec import StudySpec
+from study.train import EpochMetrics, NonFiniteLossError, TrainingSettings, train
+from study.trial import EXAMPLE, HISTORY, NETWORK
+
+ENDED_AT: Final = "ended_at"
+"""In the history of an epoch: when it ended, in seconds since 1970."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retraining:
+    """What is to be trained: the same again is the same training, which is done once.
+
+    `full`: on the training and the validation images; there is no best epoch then, and the last
+    weights are kept.
+    """
+
+    trial: int
+    replicates: int
+    epochs: int
+    full: bool
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.replicates <= 100:  # noqa: PLR2004  # as in a spec
+            raise BadInputError(
+                f"`1 <= replicates <= 100` must hold, got replicates={self.replicates}"
+            )
+        if self.epochs < 1:
+            raise BadInputError(f"`epochs >= 1` must hold, got epochs={self.epochs}")
+
+    def identity(self) -> str:
+        """What tells it from others, as JSON."""
+        return json.dumps(asdict(self), sort_keys=True)
+
+    def label(self) -> str:
+        """A name for its folder, such as `trial-5-replicates-10-epochs-50-full`."""
+        full = "-full" if self.full else ""
+        return f"trial-{self.trial}-replicates-{self.replicates}-epochs-{self.epochs}{full}"
+
+    def seeds(self, spec: StudySpec) -> list[int]:
+        """One a replicate; none of them is of the search."""
+        first = spec.seed + spec.replicates
+        return list(range(first, first + self.replicates))
+
+    def settings(self, record: TrialRecord) -> TrainingSettings:
+        """Those of the trial, for as many epochs."""
+        found = TrainingSettings(**record.training)
+        return replace(found, epochs=self.epochs, keep="last" if self.full else found.keep)
+
+
+def retrain_into(  # noqa: PLR0913, PLR0917  # what, from what, on what, where, and who looks on
+    wanted: Retraining,
+    record: TrialRecord,
+    spec: StudySpec,
+    dataset: Dataset,
+    folder: Path,
+    on_epoch: Callable[[EpochMetrics, int], None],
+) -> None:
+    """Trains, tests, and leaves the network, the history and some images in the folder.
+
+    The folder is there when all is in it. `on_epoch` is called after each epoch, with how many there
+    will be. Raises StudyError if a replicate diverges.
+    """
+    keep_freed_memory()
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    architecture = Architecture(**record.architecture)
+    try:
+        network = build(architecture, dataset.image_shape, dataset.classes, wanted.seeds(spec))
+    except ValueError as error:
+        raise BadInputError(f"{error} (trial {record.trial} on {dataset.name})") from error
+    network, on_device = network.to(device), dataset.to(device)
+    if wanted.full:
+        on_device = replace(on_device, train=_joined(on_device.train, on_device.validation))
+    history: list[dict[str, float]] = []
+    try:
+        for epoch in train(network, on_device, wanted.settings(record)):
+            history.append(_metrics(network, epoch, history, full=wanted.full))
+            on_epoch(epoch, wanted.epochs)
+    except NonFiniteLossError as error:
+        raise StudyError(f"trial {record.trial} cannot be retrained: {error}") from error
+    accuracy, loss = evaluate(network, on_device.test)
+    history[-1] |= _named("test_accuracy", Estimate.over(accuracy))
+    history[-1] |= _named("test_loss", Estimate.over(loss))
+    unfinished = folder.with_name(folder.name + ".new")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    save_network(network, unfinished / NETWORK)
+    np.save(unfinished / EXAMPLE, dataset.test.images[:2].numpy(), allow_pickle=False)
+    (unfinished / HISTORY).write_text(json.dumps(history), encoding="utf-8")
+    unfinished.rename(folder)
+
+
+def _joined(first: Split, second: Split) -> Split:
+    return Split(torch.cat([first.images, second.images]), torch.cat([first.labels, second.labels]))
+
+
+def _metrics(
+    network: Network, epoch: EpochMetrics, before: Sequence[dict[str, float]], *, full: bool
+) -> dict[str, float]:
+    """As those of a trial; where validation images are trained on, nothing is said of them."""
+    metrics: dict[str, Any] = {
+        "trainable_parameters": count_parameters(network),
+        "macs": count_macs(network),
+        "epochs": epoch.epoch,
+        "seconds": epoch.seconds + (before[-1]["seconds"] if before else 0.0),
+        "epoch/seconds": epoch.seconds,
+        ENDED_AT: time.time(),
+        **_named("epoch/train_loss", epoch.train_loss),
+    }
+    if not full:
+        metrics |= _named("val_accuracy", epoch.kept_accuracy)
+        metrics |= _named("val_loss", epoch.kept_loss)
+        metrics |= _named("epoch/val_accuracy", epoch.val_accuracy)
+        metrics |= _named("epoch/val_loss", epoch.val_loss)
+    return metrics
+
+
+def _named(name: str, estimate: Estimate) -> dict[str, float]:
+    """The mean, and the standard error if there is one."""
+    if math.isnan(estimate.sem):
+        return {name: estimate.mean}
+    return {name: estimate.mean, f"{name}_sem": estimate.sem}

@@ -1,0 +1,73 @@
+"""What the search saw beside what came out with other seeds, as a table for a terminal."""
+
+from typing import Final
+
+from rich import box
+from rich.table import Table
+
+from models.architecture import Architecture
+from study.record import TrialRecord
+from study.retrained_run import Retrained
+
+_ROWS: Final = {
+    "val_accuracy": ("val accuracy %", 100.0, 2),
+    "val_loss": ("val loss", 1.0, 4),
+    "test_accuracy": ("test accuracy %", 100.0, 2),
+    "test_loss": ("test loss", 1.0, 4),
+}
+
+
+def retraining_table(found: Retrained, name: str) -> Table:
+    """One row a metric: means ± standard errors over replicates, and whether both agree."""
+    search, record = found.search, found.record
+    label = Architecture(**search.architecture).label()
+    table = Table(
+        title=f"{name}: trial {search.trial}, {label}",
+        title_justify="left",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+    )
+    table.add_column("")
+    table.add_column(f"search\n{_training(search)}", justify="right")
+    full = "\nvalidation trained on" if found.wanted.full else ""
+    table.add_column(f"retrained\n{_training(record)}{full}", justify="right")
+    table.add_column("difference", justify="right")
+    table.add_column("agree")
+    for metric, (heading, scale, digits) in _ROWS.items():
+        values = [_value(one, metric, scale, digits) for one in (search, record)]
+        table.add_row(
+            heading, *values, _difference(found, metric, scale, digits), _agree(found, metric)
+        )
+    return table
+
+
+def verdict(found: Retrained) -> str:
+    """What the last column means, and where the run is."""
+    known = "trained now" if found.new else "trained before, and read"
+    return (
+        f"agree: within two standard errors of the difference; {known}, MLflow run "
+        f"{found.record.run_id}"
+    )
+
+
+def _training(record: TrialRecord) -> str:
+    return f"{record.replicates} x {record.epochs} epochs"
+
+
+def _value(record: TrialRecord, metric: str, scale: float, digits: int) -> str:
+    mean, sem = getattr(record, metric), getattr(record, f"{metric}_sem")
+    if mean is None:
+        return ""
+    return f"{scale * mean:.{digits}f}" + ("" if sem is None else f" ± {scale * sem:.{digits}f}")
+
+
+def _difference(found: Retrained, metric: str, scale: float, digits: int) -> str:
+    before, after = getattr(found.search, metric), getattr(found.record, metric)
+    if before is None or after is None:
+        return ""
+    return f"{scale * (after - before):+.{digits}f}"
+
+
+def _agree(found: Retrained, metric: str) -> str:
+    agrees = found.agrees(metric)
+    return {True: "yes", False: "no", None: ""}[agrees]

@@ -1,0 +1,161 @@
+"""Where early stopping cut: how far every trial came, and what it had reached by then."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, final
+
+import plotly.graph_objects as go
+
+from study.curves import Curve
+from study.figure_style import (
+    BLACK,
+    BLUE,
+    GREY,
+    VERMILLION,
+    Shown,
+    evenly,
+    in_words,
+    layout,
+    see_through,
+)
+from study.panel import Panel
+from study.record import TrialRecord
+from study.rung import rung_epochs
+from study.spec import StudySpec
+from study.trial_text import hover
+
+_MOST: Final = 200
+
+# State: what the legend says, colour, symbol.
+_STYLES: Final = {
+    "COMPLETE": ("complete", BLUE, "circle"),
+    "PRUNED": ("stopped early", VERMILLION, "x"),
+    "FAIL": ("failed", BLACK, "star"),
+    "RUNNING": ("running or interrupted", GREY, "diamond-open"),
+}
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """What happened at a rung: of the trials that came there, so many were stopped."""
+
+    epoch: int
+    came: int
+    stopped: int
+
+
+def cuts(spec: StudySpec, records: Sequence[TrialRecord]) -> list[Cut]:
+    """The rungs of a study, and what happened at each."""
+    found = []
+    for epoch in rung_epochs(spec):
+        came = [one for one in records if one.epochs >= epoch and one.state != "INFEASIBLE"]
+        stopped = [one for one in came if one.state == "PRUNED" and one.epochs == epoch]
+        found.append(Cut(epoch, len(came), len(stopped)))
+    return found
+
+
+def stopping_members(records: Sequence[TrialRecord]) -> list[TrialRecord]:
+    """The trials whose curves are drawn: at most 200, the front among them."""
+    trained = [record for record in records if record.epochs > 0]
+    front = [record for record in trained if record.on_front]
+    others = [record for record in trained if not record.on_front]
+    kept = evenly(front, _MOST)
+    kept += evenly(others, _MOST - len(kept))
+    return sorted(kept, key=lambda record: record.trial)
+
+
+def stopping_figure(
+    spec: StudySpec, records: Sequence[TrialRecord], metric: str, curves: Mapping[str, Curve]
+) -> go.Figure:
+    """The curves of trials in the colour of their state, a mark where each ended, and the rungs."""
+    shown = Shown(metric)
+    figure = go.Figure(layout=layout())
+    for state, (name, colour, symbol) in _STYLES.items():
+        members = [
+            record
+            for record in stopping_members(records)
+            if _state(record) == state and record.run_id in curves
+        ]
+        if members:
+            # One trace for all lines: hundreds of traces make a page slow.
+            x: list[float | None] = []
+            y: list[float | None] = []
+            for curve in (curves[record.run_id] for record in members):
+                x += [*curve.steps, None]
+                y += [*(shown.curve_value(value) for value in curve.values), None]
+            figure.add_scatter(
+                x=x,
+                y=y,
+                mode="lines",
+                line={"color": see_through(colour, 0.3), "width": 1.2},
+                legendgroup=state,
+                hoverinfo="skip",
+                showlegend=False,
+            )
+            ends = [curves[record.run_id] for record in members]
+            figure.add_scatter(
+                x=[curve.steps[-1] for curve in ends],
+                y=[shown.curve_value(curve.values[-1]) for curve in ends],
+                mode="markers",
+                marker={"color": colour, "symbol": symbol, "size": 9, "opacity": 0.8},
+                name=name,
+                legendgroup=state,
+                text=[hover(record) for record in members],
+                hovertemplate="%{text}<extra></extra>",
+            )
+    for cut in cuts(spec, records):
+        figure.add_vline(
+            x=cut.epoch,
+            line={"color": GREY, "dash": "dash", "width": 1.5},
+            layer="below",
+            annotation={"text": f"{cut.stopped} cut", "yanchor": "bottom", "font": {"size": 13}},
+            annotation_position="top",
+        )
+    figure.update_xaxes(title={"text": "epoch"}, range=[0, spec.budget.epochs * 1.03])
+    heights = [value for trace in figure.data for value in trace.y if value is not None]
+    figure.update_yaxes(shown.curve_axis(heights))
+    # The rungs' labels stand where the legend of other figures does.
+    figure.update_layout(legend={"y": 1.07})
+    return figure
+
+
+def stopping_panel(
+    spec: StudySpec, records: Sequence[TrialRecord], metric: str, curves: Mapping[str, Curve]
+) -> Panel:
+    """Where early stopping cut, with its words."""
+    key, title = "stopping", "Where early stopping cut"
+    if not rung_epochs(spec):
+        text = (
+            f"Nothing was stopped early: the spec's scheduler is {spec.stopping.scheduler!r}, and "
+            f"each trial has at most {spec.budget.epochs} epochs."
+        )
+        return Panel(key=key, title=title, text=text)
+    if not any(record.run_id in curves for record in records):
+        return Panel(key=key, title=title, text="No trial has reported an epoch yet.")
+    rungs = ", ".join(
+        f"{cut.stopped:,} of {cut.came:,} after epoch {cut.epoch}" for cut in cuts(spec, records)
+    )
+    text = (
+        f"A line is a trial, its mark where it ended. At the dashed lines trials are compared by "
+        f"{_ranks(spec)}, and those behind are stopped: {rungs}."
+    )
+    trained = sum(record.epochs > 0 for record in records)
+    if trained > _MOST:
+        text += f" Drawn are {_MOST} of {trained:,} trials; the counts are of all."
+    if spec.stopping.scheduler == "pareto" and len(spec.objectives) > 1:
+        text += " A small network goes on with a lower accuracy than a large one."
+    alt = f"{Shown(metric).title} by epoch of all trials, marked by how they ended: {rungs}."
+    figure = stopping_figure(spec, records, metric, curves)
+    return Panel(key=key, title=title, text=text, alt=alt, figure=figure)
+
+
+def _ranks(spec: StudySpec) -> str:
+    if spec.stopping.scheduler == "asha" or len(spec.objectives) == 1:
+        return f"their {in_words(next(iter(spec.objectives)))}"
+    names = ", ".join(in_words(name) for name in spec.objectives)
+    return f"their Pareto rank ({names})"
+
+
+def _state(record: TrialRecord) -> str:
+    return "RUNNING" if record.state == "INTERRUPTED" else record.state

@@ -1,0 +1,82 @@
+"""Fetches the stored network of a trial from where MLflow keeps it."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from mlflow.artifacts import download_artifacts
+from safetensors import SafetensorError
+
+from study import layout
+from study.errors import NotFoundError, TrackingError
+from study.home import Home
+from study.portable_code import DESCRIPTION, TENSORS
+from study.portable_model import NETWORK_FOLDER
+from study.reader import client, translated
+from study.record import TrialRecord
+
+
+def fetch_network(
+    name: str, record: TrialRecord, found: Sequence[TrialRecord], home: Home, to: Path
+) -> Path:
+    """Copies the network of a trial below `to`; the folder that `models.load_network` reads.
+
+    `found` are the trials of the study. Raises NotFoundError if the network was not kept: only trials
+    that are on the front when they end keep theirs. Raises TrackingError if it was, and the store
+    does not have it any more.
+    """
+    folder = download_network(record.run_id, home, to)
+    if folder is None:
+        have = ", ".join(str(other.trial) for other in found if other.on_front)
+        raise NotFoundError(
+            f"the weights of trial {record.trial} of study {name!r} were not kept: trials keep them "
+            f"that are on the front when they end, such as {have or 'none yet'}"
+        )
+    for file in (TENSORS, DESCRIPTION):
+        if not (folder / file).is_file():
+            raise _damage(name, record, f"{file} is missing")
+    return folder
+
+
+def download_network(run_id: str, home: Home, to: Path) -> Path | None:
+    """The one place that knows how a run's network lies in MLflow; None if it has none.
+
+    Raises TrackingError if the run has a model, and its artifacts are gone.
+    """
+    store = client(home)
+    with translated(home):
+        model_id = store.get_run(run_id).data.tags.get(layout.MODEL_TAG)
+        if model_id is None:
+            return None
+        # Not as models:/..., which MLflow looks up in the store of its environment, whatever is given.
+        location = store.get_logged_model(model_id).artifact_location
+        if not store.list_logged_model_artifacts(model_id, NETWORK_FOLDER):
+            raise TrackingError(
+                f"the network of run {run_id} was kept as model {model_id}, but its artifacts in "
+                f"{location} are gone"
+            )
+        try:
+            folder = download_artifacts(
+                artifact_uri=f"{location}/{NETWORK_FOLDER}",
+                dst_path=str(to),
+                tracking_uri=home.tracking_uri,
+            )
+        except OSError as error:
+            raise TrackingError(f"the artifacts in {location} cannot be read: {error}") from error
+    return Path(folder)
+
+
+@contextmanager
+def undamaged(name: str, record: TrialRecord, folder: Path) -> Iterator[None]:
+    """Turns the errors of reading the network in the folder into TrackingError."""
+    try:
+        yield
+    except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
+        raise _damage(name, record, str(error).replace(f"{folder}/", "")) from error
+
+
+def _damage(name: str, record: TrialRecord, reason: str) -> TrackingError:
+    return TrackingError(
+        f"the stored network of trial {record.trial} of study {name!r} is damaged "
+        f"(artifacts of run {record.run_id}): {reason}"
+    )

@@ -1,0 +1,53 @@
+"""Sends what a study could not: its driver is gone, or gave up on a store that was away."""
+
+from collections.abc import Callable
+from typing import Any
+
+from study import study_folder
+from study.errors import NotFoundError, TrackingError
+from study.home import Home
+from study.ledger import Ledger
+from study.sender import PATIENCE_S, Sender
+from study.spec import StudySpec
+from study.spec_file import nearest, read_toml
+from study.spool import waiting
+
+
+def sync(name: str, home: Home, say: Callable[[str], None]) -> int:
+    """Sends the records of a study that wait in a home; how many there were.
+
+    Raises NotFoundError if the home has no such study, BadInputError if it is being run: its own
+    sender sends them. Raises TrackingError if the store does not take them; then they still wait.
+    """
+    folder = home.study_folder(name)
+    file = study_folder.spec_file(folder)
+    if not file.exists():
+        known = (
+            sorted(one.name for one in folder.parent.iterdir()) if folder.parent.exists() else []
+        )
+        raise NotFoundError(f"no study {name!r} in {home.folder}; {nearest(name, known)}")
+    spool = study_folder.spool(folder)
+    with study_folder.only_driver(folder):
+        count = waiting(spool)
+        if not count:
+            return 0
+        run_ids: dict[int, str] = {}
+        troubles: list[str] = []
+
+        def hear(message: dict[str, Any]) -> None:
+            run_ids.update(message.get("runs", {}))
+            text = message.get("trouble") or message.get("unwritable") or message.get("refused")
+            if text:
+                troubles.append(text)
+                say(f"trying again for {PATIENCE_S:g} s: {text}")
+
+        left = Sender(name, home, hear, lambda _: True).run()
+        spec = StudySpec.from_dict(read_toml(file, []))
+        Ledger(spec, study_folder.journal(folder)).note_run_ids(run_ids)
+    if left:
+        reason = troubles[-1] if troubles else "it does not answer"
+        raise TrackingError(
+            f"the tracking store {home.tracking_uri} must take every record, {left} still wait, "
+            f"tried for {PATIENCE_S:g} s: {reason}"
+        )
+    return count

@@ -1,0 +1,65 @@
+"""What waits to be sent to one MLflow run, and how it is cut into requests."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Final, TypeAlias, final
+
+from mlflow.entities import Metric, Param, RunTag
+
+# MLflow's limit is 1,000 entities a request, of which 100 parameters and 100 tags.
+_METRICS_A_REQUEST: Final = 800
+
+Batch: TypeAlias = tuple[list[Metric], list[Param], list[RunTag]]
+
+
+@final
+@dataclass(slots=True)
+class Unsent:
+    """What waits for one run. Timestamps are milliseconds since 1970.
+
+    `create` is the start, the name and the tags of a run to be made; `steps` the metrics of one step
+    each, which are never sent apart, so that a step is recorded whole or not at all; `status` MLflow's
+    and when it came to be, None for now; `network` a folder to store, `discard` one to delete at last.
+    """
+
+    create: tuple[int, str, dict[str, str]] | None = None
+    steps: list[list[Metric]] = field(default_factory=list)
+    params: dict[str, str] = field(default_factory=dict)
+    tags: dict[str, str] = field(default_factory=dict)
+    network: Path | None = None
+    status: tuple[str, int | None] | None = None
+    discard: Path | None = None
+
+    def add(self, step: int, timestamp: int, metrics: Mapping[str, float]) -> None:
+        """Adds the metrics of a step."""
+        if metrics:
+            found = [Metric(key, value, timestamp, step) for key, value in metrics.items()]
+            self.steps.append(found)
+
+    def batches(self) -> Iterator[Batch]:
+        """What is left, as the arguments of `log_batch`; `sent` takes each off before the next."""
+        while self.steps or self.params or self.tags:
+            metrics: list[Metric] = []
+            for step in self.steps:
+                if metrics and len(metrics) + len(step) > _METRICS_A_REQUEST:
+                    break
+                metrics += step
+            yield (
+                metrics,
+                [Param(key, value) for key, value in self.params.items()],
+                [RunTag(key, value) for key, value in self.tags.items()],
+            )
+
+    def sent(self, batch: Batch) -> None:
+        """A batch has been sent."""
+        left = len(batch[0])
+        while left:
+            left -= len(self.steps.pop(0))
+        self.params, self.tags = {}, {}
+
+    def to_dict(self) -> dict[str, Any]:
+        """What is left, as JSON types."""
+        table = asdict(self) | {"network": str(self.network), "discard": str(self.discard)}
+        table["steps"] = [[dict(metric) for metric in step] for step in self.steps]
+        return table

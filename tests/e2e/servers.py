@@ -1,0 +1,110 @@
+"""Real servers that whole paths start, kill and start again: MLflow's, and PostgreSQL."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pytest
+import requests
+from processes import clean_environment, free_port
+
+
+class TrackingServer:
+    """An MLflow server on a store; it comes back on the same port."""
+
+    def __init__(self, folder, store):
+        self.port = free_port()
+        self.uri = f"http://127.0.0.1:{self.port}"
+        self._log = folder / "server.log"
+        self._command = [sys.executable, "-m", "mlflow", "server", "--workers", "1"]
+        self._command += ["--port", str(self.port), "--backend-store-uri", store]
+        self._command += ["--artifacts-destination", str(folder / "artifacts")]
+        self._process = None
+
+    def start(self):
+        with self._log.open("a") as log:
+            self._process = subprocess.Popen(
+                self._command,
+                stdout=log,
+                stderr=log,
+                env=clean_environment(MLFLOW_SERVER_ENABLE_JOB_EXECUTION="false"),
+                start_new_session=True,
+            )
+        for _ in range(600):
+            with suppress(requests.ConnectionError):
+                if requests.get(f"{self.uri}/health", timeout=2).ok:
+                    return
+            time.sleep(0.2)
+        pytest.fail(f"the server does not answer: {self._log.read_text()[-2000:]}")
+
+    def hold(self):
+        """It takes connections and answers none, until it goes on."""
+        os.killpg(self._process.pid, signal.SIGSTOP)
+
+    def go_on(self):
+        os.killpg(self._process.pid, signal.SIGCONT)
+
+    def kill(self):
+        if self._process is not None:
+            os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+            self._process = None
+
+
+@contextmanager
+def tracking_server(folder, store):
+    server = TrackingServer(folder, store)
+    try:
+        server.start()
+        yield server
+    finally:
+        server.kill()
+
+
+def _programs():
+    """The folder of PostgreSQL's programs, which Debian does not put on the path."""
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
+    initdb = shutil.which("initdb")
+    return Path(initdb).parent if initdb else found[-1] if found else None
+
+
+@contextmanager
+def postgres():
+    """The URI of an empty database of a PostgreSQL server of its own."""
+    programs = _programs()
+    if programs is None:
+        missing("PostgreSQL", "postgresql")
+    # As root it refuses to run; pytest's own folders are its user's alone.
+    data = Path(tempfile.mkdtemp(prefix="study-postgres-"))
+    owner = []
+    if os.geteuid() == 0:
+        owner = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"]
+        shutil.chown(data, "postgres", "postgres")
+
+    def program(name, *arguments):
+        command = [*owner, programs / name, "-D", data, *arguments]
+        subprocess.run(command, stdout=subprocess.DEVNULL, check=True, cwd="/")
+
+    port = free_port()
+    program("initdb", "-U", "study", "-A", "trust", "-E", "UTF8")
+    options = f"-p {port} -k {data} -c listen_addresses=127.0.0.1 -c fsync=off"
+    program("pg_ctl", "-w", "-l", data / "log", "-o", options, "start")
+    try:
+        yield f"postgresql+psycopg2://study@127.0.0.1:{port}/postgres"
+    finally:
+        program("pg_ctl", "-w", "-m", "immediate", "stop")
+        shutil.rmtree(data)
+
+
+def missing(program, package):
+    """Fails where all programs must be there, as in CI, and elsewhere skips the test."""
+    text = f"{program} is not on this machine: `apt-get install {package}` adds it"
+    if os.environ.get("CI"):
+        pytest.fail(text)
+    pytest.skip(text)

@@ -1,0 +1,128 @@
+"""The winner of a real study: taken home, asked and confirmed from the command line."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import mlflow.pyfunc
+import numpy as np
+import pytest
+from mlflow import MlflowClient
+from PIL import Image
+
+import study
+from study import Home, results
+from study.portable_model import NETWORK_FOLDER
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def ask(study_command, small_study):
+    def run(*arguments, status=0):
+        done = study_command(*arguments, "--home", small_study.home)
+        assert done.returncode == status, done.stdout + done.stderr
+        assert "Traceback" not in done.stderr
+        return done.stdout if status == 0 else done.stderr
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def home(small_study):
+    return Home.find(small_study.home)
+
+
+@pytest.fixture(scope="module")
+def winner(home):
+    return results.best_configs("small", home=home)[0]
+
+
+def test_it_is_exported_into_a_folder_given_either_way(ask, winner, tmp_path):
+    assert ask("export", "small", winner.trial, tmp_path / "one").strip() == str(tmp_path / "one")
+    ask("export", "small", "--to", tmp_path / "two")
+    first, second = (
+        {file.name: file.read_bytes() for file in (tmp_path / name).iterdir()}
+        for name in ("one", "two")
+    )
+    del first["program.pt2"], second["program.pt2"]  # an archive with names of its own
+    assert first == second
+    output = subprocess.check_output([sys.executable, tmp_path / "one" / "example.py"], text=True)
+    assert output.startswith("class ")
+    message = ask("export", "small", 0, tmp_path / "a", "--to", tmp_path / "b", status=2)
+    assert "the folder must be given once" in message
+    assert "must not exist yet" in ask("export", "small", 0, tmp_path / "one", status=2)
+
+
+def test_it_is_asked_with_pictures_and_arrays(ask, winner, tmp_path):
+    test = study.load_dataset("digits").test
+    np.savez(tmp_path / "test.npz", x=test.images.numpy()[:, 0], y=test.labels.numpy())
+    Image.fromarray(test.images.numpy()[0, 0]).save(tmp_path / "one.png")
+    files = [tmp_path / "test.npz", tmp_path / "one.png"]
+    arrays, picture = json.loads(ask("predict", "small", *files, "--json"))
+    assert arrays["accuracy"] == pytest.approx(winner.test_accuracy)
+    assert picture["images"][0]["class"] == arrays["images"][0]["class"]
+    assert f"accuracy {100 * winner.test_accuracy:.2f}" in ask("predict", "small", *files)
+    assert "none.png" in ask("predict", "small", tmp_path / "none.png", status=2)
+
+
+def test_it_is_confirmed_once(ask, winner, home):
+    arguments = ("retrain", "small", winner.trial, "--replicates", 2, "--epochs", 2)
+    first = ask(*arguments)
+    assert f"training trial {winner.trial}, " in first
+    assert "epoch 2/2 | " in first
+    assert "trained now" in first
+    found = json.loads(ask(*arguments, "--json"))
+    assert (found["record"]["replicates"], found["new"]) == (2, False)
+    assert f"{100 * found['record']['test_accuracy']:.2f} ± " in first
+    assert len(results.records("small", home)) == 8
+
+
+def test_mlflow_loads_every_front_member(home):
+    store = MlflowClient(home.tracking_uri)
+    images = study.load_dataset("digits").test.images.numpy()
+    for record in results.front("small", home):
+        model_id = store.get_run(record.run_id).data.tags["study.model"]
+        location = store.get_logged_model(model_id).artifact_location
+        shares = mlflow.pyfunc.load_model(location).predict(images)
+        assert shares.shape == (len(images), 10)
+        assert (
+            shares.argmax(axis=1) == study.load_dataset("digits").test.labels.numpy()
+        ).mean() > (record.test_accuracy - 0.02)
+
+
+def test_damage_ends_in_a_line_and_status_1(ask, winner, home, tmp_path):
+    store = MlflowClient(home.tracking_uri)
+    model_id = store.get_run(winner.run_id).data.tags["study.model"]
+    location = store.get_logged_model(model_id).artifact_location
+    stored = Path(location.removeprefix("file://")) / NETWORK_FOLDER
+    aside = shutil.copytree(stored, tmp_path / "aside")
+    np.savez(tmp_path / "one.npz", x=np.zeros((1, 8, 8), np.uint8))
+    file = stored / "network.safetensors"
+    file.write_bytes(file.read_bytes()[:100])
+    try:
+        for command in (
+            ("export", "small", winner.trial, tmp_path / "out"),
+            ("predict", "small", tmp_path / "one.npz", "--trial", winner.trial),
+        ):
+            message = ask(*command, status=1)
+            assert message.startswith("error: the stored network of trial ")
+            assert message.count("\n") == 1
+    finally:
+        shutil.rmtree(stored, ignore_errors=True)
+        shutil.copytree(aside, stored)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("predict", "none", "a.png"), ("retrain", "none", 1, "--replicates", 2), ("predict", "small")],
+)
+def test_asking_for_what_is_not_there_is_bad_input(arguments, study_command, tmp_path):
+    done = study_command(*arguments, cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr
+    assert "Traceback" not in done.stderr
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,90 @@
+"""A small finished study of the digits in a store: untrained networks with their true metrics.
+
+Written straight into MLflow, since a tracker takes seconds to start.
+"""
+
+import json
+from dataclasses import asdict
+
+import numpy as np
+from mlflow import MlflowClient
+
+from models import Architecture, build, count_macs, save_network
+from study import environment, layout
+from study.data import load_dataset
+from study.embedded_store import make_store
+from study.evaluation import Estimate, evaluate
+from study.home import Home
+from study.logged_model import model_of, store_network
+from study.spec import StudySpec
+from study.train import TrainingSettings
+from study.trial import EXAMPLE, NETWORK
+
+NAME = "made"
+SPEC = {
+    "name": NAME,
+    "dataset": {"name": "digits", "train_size": 400, "validation_size": 100},
+    "families": ["dann-r"],
+    "replicates": 2,
+    "budget": {"epochs": 2},
+}
+SEEDS = [0, 1]
+VAL_ACCURACY = (0.10, 0.11, 0.0)  # the last is worse than the others, and so not on the front
+PARAMETERS = (1000, 2000, 3000)
+KEPT = (0, 1)
+"""Trials that keep their network."""
+
+
+def architecture(trial):
+    return Architecture(family="dann-r", dendrites=2, somata=(16, 8, 32)[trial], synapses=4)
+
+
+def record_study(folder):
+    """Records the study in a new home below the folder."""
+    environment.prepare()
+    home = Home(folder=folder / "home", tracking_uri=f"sqlite:///{folder}/home/mlflow.db")
+    make_store(home)
+    store = MlflowClient(home.tracking_uri)
+    experiment = store.create_experiment(
+        NAME, home.artifact_location, tags={layout.LAYOUT_TAG: layout.LAYOUT}
+    )
+    spec = StudySpec.from_dict(SPEC)
+    tags = {layout.ROLE_TAG: "study", layout.SPEC_TAG: json.dumps(spec.to_dict())}
+    parent = store.create_run(experiment, tags=tags | {layout.IDENTITY_TAG: "mine"}).info.run_id
+    dataset = load_dataset(spec.dataset, spec.seed)
+    for trial in range(len(VAL_ACCURACY)):
+        network = build(architecture(trial), dataset.image_shape, dataset.classes, SEEDS)
+        config = {
+            "architecture": asdict(network.architecture),
+            "training": asdict(TrainingSettings(epochs=2, learning_rate=0.01)),
+            "seeds": SEEDS,
+        }
+        tags = {
+            layout.PARENT_TAG: parent,
+            layout.ROLE_TAG: "trial",
+            layout.NUMBER_TAG: str(trial),
+            layout.CONFIG_TAG: json.dumps(config),
+            layout.STATE_TAG: "COMPLETE",
+        }
+        run = store.create_run(experiment, tags=tags).info.run_id
+        metrics = _metrics(network, dataset) | {"val_accuracy": VAL_ACCURACY[trial]}
+        for name, value in (metrics | {"trainable_parameters": PARAMETERS[trial]}).items():
+            store.log_metric(run, name, value, step=2)
+        if trial in KEPT:
+            save_network(network, folder / str(trial) / NETWORK)
+            np.save(folder / str(trial) / EXAMPLE, dataset.test.images[:2].numpy())
+            model = model_of(store, experiment, run, f"{trial}")
+            store_network(store, model, folder / str(trial) / NETWORK, lambda: None)
+            store.set_tag(run, layout.MODEL_TAG, model.model_id)
+        store.set_terminated(run)
+    store.set_terminated(parent)
+    return home
+
+
+def _metrics(network, dataset):
+    metrics = {"epochs": 2, "macs": count_macs(network)}
+    for part, split in (("val", dataset.validation), ("test", dataset.test)):
+        for kind, values in zip(("accuracy", "loss"), evaluate(network, split), strict=True):
+            estimate = Estimate.over(values)
+            metrics |= {f"{part}_{kind}": estimate.mean, f"{part}_{kind}_sem": estimate.sem}
+    return metrics

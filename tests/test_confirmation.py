@@ -1,0 +1,188 @@
+import json
+
+import numpy as np
+import pytest
+from mlflow import MlflowClient
+from mlflow.entities import LoggedModelStatus
+from recorded_study import NAME, record_study
+
+from study import confirmation, results
+from study.confirmation import retrain
+from study.data import load_dataset
+from study.errors import BadInputError, DataError, NotFoundError, StudyError, TrackingError
+from study.evaluation import evaluate
+from study.export import export_model, load_model
+from study.prediction import predict
+from study.reader import read_study
+from study.retraining_table import retraining_table, verdict
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    return record_study(tmp_path_factory.mktemp("confirmation"))
+
+
+@pytest.fixture(scope="module")
+def confirmed(home):
+    before = results.records(NAME, home)
+    found = retrain(NAME, 1, 3, 4, home=home)
+    assert results.records(NAME, home) == before  # whoever asks for trials does not meet it
+    return found
+
+
+def run_of(found, home):
+    return MlflowClient(home.tracking_uri).get_run(found.record.run_id)
+
+
+def test_a_configuration_is_trained_with_seeds_of_its_own(confirmed, home):
+    assert confirmed.new
+    assert confirmed.search == results.records(NAME, home)[1]
+    assert confirmed.record.architecture == confirmed.search.architecture
+    assert (confirmed.record.replicates, confirmed.record.epochs) == (3, 4)
+    assert confirmed.record.training == confirmed.search.training | {"epochs": 4}
+    config = json.loads(run_of(confirmed, home).data.tags["study.config"])
+    assert config["seeds"] == [2, 3, 4]
+    assert confirmed.record.test_accuracy > 0.2  # the search's network was not trained
+    assert confirmed.record.val_accuracy_sem > 0
+
+
+def test_it_lies_under_the_study_with_curves_and_its_model(confirmed, home):
+    store, run = MlflowClient(home.tracking_uri), run_of(confirmed, home)
+    parent = read_study(NAME, home).parent
+    assert run.info.experiment_id == parent.info.experiment_id
+    assert run.data.tags["mlflow.parentRunId"] == parent.info.run_id
+    assert run.data.tags["study.role"] == "retrained"
+    assert run.data.tags["study.retrains"] == "1"
+    assert run.info.status == "FINISHED"
+    assert run.data.params["replicates"] == "3"
+    for name in ("epoch/val_accuracy", "epoch/val_accuracy_sem", "epoch/train_loss"):
+        curve = store.get_metric_history(run.info.run_id, name)
+        assert [point.step for point in curve] == [1, 2, 3, 4]
+    model = store.get_logged_model(run.data.tags["study.model"])
+    assert {metric.key: metric.value for metric in model.metrics}["test_accuracy"] == (
+        confirmed.record.test_accuracy
+    )
+
+
+def test_the_same_again_is_read_not_trained(confirmed, home, monkeypatch):
+    monkeypatch.setattr(confirmation, "load_dataset", None)  # nothing can be trained
+    again = retrain(NAME, 1, 3, 4, home=home)
+    assert not again.new
+    assert again.record == confirmed.record
+    assert "trained before" in verdict(again)
+
+
+def test_its_network_can_be_loaded_exported_and_asked(confirmed, home, tmp_path):
+    test = load_dataset("digits").test
+    accuracy, _ = evaluate(load_model(NAME, 1, home, retrained=True), test)
+    assert accuracy.mean().item() == confirmed.record.test_accuracy
+    folder = export_model(NAME, tmp_path / "out", 1, home, retrained=True)
+    history = json.loads((folder / "training.json").read_text())
+    assert (history["retrained"], history["seeds"]) == (True, [2, 3, 4])
+    assert "trained anew" in (folder / "README.md").read_text()
+    np.savez(tmp_path / "test.npz", x=test.images.numpy()[:, 0], y=test.labels.numpy())
+    (said,) = predict(NAME, [tmp_path / "test.npz"], 1, home, retrained=True)
+    assert said.accuracy == pytest.approx(confirmed.record.test_accuracy)
+    with pytest.raises(NotFoundError, match="trial 0 of study 'made' was not retrained"):
+        load_model(NAME, 0, home, retrained=True)
+
+
+def test_in_full_it_trains_on_validation_and_says_nothing_of_it(home, tmp_path):
+    said, epochs = [], []
+    found = retrain(
+        NAME,
+        0,
+        2,
+        full=True,
+        home=home,
+        say=said.append,
+        on_epoch=lambda epoch, of: epochs.append((epoch.epoch, of)),
+    )
+    assert epochs == [(1, 2), (2, 2)]
+    assert "on 500 images, those of validation included" in said[0]
+    assert found.record.training["keep"] == "last"
+    assert (found.record.val_accuracy, found.record.val_loss) == (None, None)
+    assert "epoch/val_accuracy" not in run_of(found, home).data.metrics
+    assert found.record.test_accuracy is not None
+    assert found.agrees("val_accuracy") is None
+    folder = export_model(NAME, tmp_path / "out", 0, home, retrained=True)
+    assert "The validation images were trained on." in (folder / "README.md").read_text()
+
+
+def test_replicates_depend_on_their_seeds_alone(home):
+    found = retrain(NAME, 1, 2, 4, home=home)
+    both = load_model(NAME, 1, home, retrained=True)
+    assert both.seeds == (2, 3)
+    assert found.record.replicates == 2
+
+
+def test_agreement_is_within_two_standard_errors_of_the_difference(confirmed):
+    assert confirmed.agrees("test_accuracy") is False
+    assert confirmed.to_dict()["agrees"]["test_accuracy"] is False
+    table = retraining_table(confirmed, NAME)
+    assert [list(column.cells)[2] for column in table.columns][-1] == "no"
+    assert table.row_count == 4
+
+
+def test_a_store_that_fails_in_the_end_leaves_the_result_for_another_time(home, monkeypatch):
+    models = home.folder / "artifacts" / "models"
+    aside = models.rename(models.with_name("aside"))
+    models.write_text("no folder")
+    with pytest.raises(TrackingError, match=r"the result is kept in .* records it without"):
+        retrain(NAME, 0, 1, 1, home=home)
+    models.unlink()
+    aside.rename(models)
+    monkeypatch.setattr(confirmation, "load_dataset", None)  # it must not train again
+    said = []
+    found = retrain(NAME, 0, 1, 1, home=home, say=said.append)
+    assert "was trained before, and is recorded now" in said[0]
+    assert found.record.test_accuracy_sem is None
+    assert found.agrees("test_accuracy") is None
+    assert not (home.study_folder(NAME) / "retrained").exists()
+    roles = [run.data.tags["study.retraining"] for run in _retrained(home)]
+    assert roles.count(found.wanted.identity()) == 1
+    store = MlflowClient(home.tracking_uri)
+    kept = store.search_logged_models([read_study(NAME, home).parent.info.experiment_id])
+    assert {model.status for model in kept} == {LoggedModelStatus.READY}
+
+
+def _retrained(home):
+    experiment = read_study(NAME, home).parent.info.experiment_id
+    store = MlflowClient(home.tracking_uri)
+    return store.search_runs([experiment], "tags.`study.role` = 'retrained'")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ((9, 2), NotFoundError, "has trials 0 to 2, got trial 9"),
+        ((0, 0), BadInputError, "`1 <= replicates <= 100` must hold, got replicates=0"),
+        ((0, 2, 0), BadInputError, "`epochs >= 1` must hold, got epochs=0"),
+    ],
+)
+def test_what_cannot_be_trained_is_refused_before_anything_is_written(
+    arguments, error, message, home
+):
+    before = sorted(home.folder.rglob("*"))
+    with pytest.raises(error, match=message):
+        retrain(NAME, *arguments, home=home)
+    assert sorted(home.folder.rglob("*")) == before
+
+
+def test_data_that_is_not_here_is_said_so(home, monkeypatch):
+    def absent(*_):
+        raise DataError("the data set is not here")
+
+    monkeypatch.setattr(confirmation, "load_dataset", absent)
+    with pytest.raises(DataError):
+        retrain(NAME, 2, 2, home=home)
+    assert not (home.study_folder(NAME)).exists()
+
+
+def test_a_replicate_that_diverges_is_said_so_and_leaves_nothing(home, monkeypatch):
+    stored = read_study(NAME, home)
+    stored.records[2].training["learning_rate"] = 1e38
+    monkeypatch.setattr(confirmation, "read_study", lambda *_: stored)
+    with pytest.raises(StudyError, match=r"trial 2 cannot be retrained: the .* must stay finite"):
+        retrain(NAME, 2, 2, home=home)
+    assert not (home.study_folder(NAME) / "retrained").exists()

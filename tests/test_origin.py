@@ -1,0 +1,41 @@
+import json
+import shutil
+import sys
+from importlib.metadata import version
+
+from study import origin
+
+
+def test_versions_source_and_machine_are_known():
+    found = origin.environment_of_run()
+    assert found["versions"]["torch"] == version("torch")
+    assert found["machine"]["cores"] >= 1
+    assert found["machine"]["memory_gib"] > 0
+    assert found["machine"]["processor"]
+    json.dumps(found)
+
+
+def test_changed_sources_are_marked_and_a_released_package_has_no_commit(tmp_path, monkeypatch):
+    package = tmp_path / "study"
+    package.mkdir()
+    monkeypatch.setattr(origin, "__file__", str(package / "origin.py"))
+    assert origin.environment_of_run()["commit"] is None
+    git = shutil.which("git")
+    for arguments in (
+        ["init", "-q"],
+        ["-c", "user.name=a", "-c", "user.email=a@a", "commit", "-q", "--allow-empty", "-m", "a"],
+    ):
+        origin.subprocess.run([git, "-C", tmp_path, *arguments], check=True)
+    commit = origin.environment_of_run()["commit"]
+    assert len(commit) == 40
+    (package / "origin.py").write_text("changed")
+    origin.subprocess.run([git, "-C", tmp_path, "add", "."], check=True)
+    assert origin.environment_of_run()["commit"] == commit + "+"
+
+
+def test_the_command_is_as_one_types_it(monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["/some/bin/study", "run", "a b.toml", "--trials", "4"])
+    assert origin.command_of_run() == "study run 'a b.toml' --trials 4"
+    monkeypatch.setattr(sys, "argv", ["search.py"])
+    assert origin.command_of_run() == "python search.py"
+    assert "study.command" in origin.as_tags()
