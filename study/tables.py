@@ -60,7 +60,8 @@ def _plain_table(title: str, cells: Mapping[str, Sequence[str]], left: Sequence[
 
 def comparison_table(comparison: Comparison) -> Table:
     """One row a study. Fits 80 columns where the names of the studies are short."""
-    at = "" if comparison.accuracy is None else f"{100 * comparison.accuracy:.2f}"
+    accuracy = comparison.accuracy
+    at = "" if accuracy is None else f" at {100 * accuracy:.2f} %"
     columns: dict[str, Callable[[ComparedStudy], str]] = {
         "study": lambda one: one.status.name,
         "trials": lambda one: str(one.status.trials),
@@ -69,9 +70,7 @@ def comparison_table(comparison: Comparison) -> Table:
         "front": lambda one: str(one.status.front),
         "joint": lambda one: "" if one.joint is None else str(one.joint),
         "best val %": lambda one: _best(one.status.best),
-        f"parameters at {at} %": lambda one: (
-            "" if one.smallest is None else _parameters(one.smallest)
-        ),
+        f"parameters{at}": lambda one: "" if one.smallest is None else _parameters(one.smallest),
     }
     if any(one.joint is None for one in comparison.studies):
         del columns["hypervolume"], columns["joint"]
