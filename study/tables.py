@@ -61,7 +61,7 @@ def _plain_table(title: str, cells: Mapping[str, Sequence[str]], left: Sequence[
 def comparison_table(comparison: Comparison) -> Table:
     """One row a study. Fits 80 columns where the names of the studies are short."""
     accuracy = comparison.accuracy
-    at = "" if accuracy is None else f" at {100 * accuracy:.2f} %"
+    at = "" if accuracy is None else f"\nat {100 * accuracy:.2f} %"
     columns: dict[str, Callable[[ComparedStudy], str]] = {
         "study": lambda one: one.status.name,
         "trials": lambda one: str(one.status.trials),
