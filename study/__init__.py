@@ -11,6 +11,8 @@ from study import environment
 
 if TYPE_CHECKING:
     from study.cluster import submit as submit
+    from study.comparison import Comparison as Comparison
+    from study.comparison import compare as compare
     from study.confirmation import retrain as retrain
     from study.data import Dataset as Dataset
     from study.data import load_dataset as load_dataset
@@ -27,8 +29,10 @@ if TYPE_CHECKING:
     from study.report import write_report as write_report
     from study.results import StudyStatus as StudyStatus
     from study.results import best_configs as best_configs
+    from study.results import knee as knee
     from study.results import list_studies as list_studies
     from study.results import pareto_front as pareto_front
+    from study.results import smallest as smallest
     from study.results import status as status
     from study.results import study_spec as study_spec
     from study.results import trials as trials
@@ -39,6 +43,7 @@ if TYPE_CHECKING:
 
 _SOURCES: Final = {
     "BadInputError": "study.errors",
+    "Comparison": "study.comparison",
     "Dataset": "study.data",
     "Home": "study.home",
     "Prediction": "study.prediction",
@@ -49,8 +54,10 @@ _SOURCES: Final = {
     "StudyStatus": "study.results",
     "TrialRecord": "study.record",
     "best_configs": "study.results",
+    "compare": "study.comparison",
     "evaluate": "study.evaluation",
     "export_model": "study.export",
+    "knee": "study.results",
     "list_studies": "study.results",
     "load_dataset": "study.data",
     "load_model": "study.export",
@@ -59,6 +66,7 @@ _SOURCES: Final = {
     "promote": "study.promotion",
     "retrain": "study.confirmation",
     "run": "study.runner",
+    "smallest": "study.results",
     "status": "study.results",
     "study_spec": "study.results",
     "submit": "study.cluster",

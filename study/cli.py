@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from study import cli_answers, cli_pictures, cli_winner, environment
+from study import cli_answers, cli_pictures, cli_trials, cli_winner, environment
 from study.command_line import HomeOption, NameArgument, TrackingOption, console, readers, say
 from study.errors import StudyError
 from study.home import Home
@@ -109,7 +109,7 @@ def sync_records(
     say(screen, f"{sent} records were sent to {place.tracking_uri}" if sent else "no records wait")
 
 
-for _commands in (cli_answers, cli_pictures, cli_winner):
+for _commands in (cli_answers, cli_trials, cli_pictures, cli_winner):
     app.add_typer(_commands.app)
 
 

@@ -48,6 +48,11 @@ def console() -> Console:
     return Console(width=None if sys.stdout.isatty() else _WIDTH)
 
 
+def errors() -> Console:
+    """Where warnings and reasons go, so that what programs read stays clean."""
+    return Console(stderr=True)
+
+
 def say(screen: Console, text: str) -> None:
     """Prints a sentence as it is: without markup, and broken into lines by the terminal alone."""
     screen.print(text, highlight=False, markup=False, soft_wrap=True)

@@ -38,5 +38,7 @@ def prepare() -> None:
         os.environ.setdefault(name, value)
     for name in _TALKATIVE:
         logging.getLogger(name).setLevel(logging.ERROR)
+    # MLflow prints tracebacks of a database's errors, and raises them too.
+    logging.getLogger("mlflow.store.db").setLevel(logging.CRITICAL)
     # Tune prints tracebacks of failed trials, whose reasons are recorded, and of its own snapshots.
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)

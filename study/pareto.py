@@ -4,6 +4,7 @@ A point is one value an objective, in the order of `objectives`; all values are 
 """
 
 from collections.abc import Mapping, Sequence
+from typing import Final
 
 import moocore
 import numpy as np
@@ -12,6 +13,8 @@ from numpy.typing import NDArray
 from study.metrics import METRICS, Direction
 
 Point = Sequence[float]
+
+_ROWS: Final = 128  # points that are compared with all others at once
 
 
 def on_front(points: Sequence[Point], objectives: Mapping[str, Direction]) -> list[bool]:
@@ -24,6 +27,48 @@ def on_front(points: Sequence[Point], objectives: Mapping[str, Direction]) -> li
     maximise = [direction == "maximize" for direction in objectives.values()]
     kept = moocore.is_nondominated(_array(points), maximise=maximise, keep_weakly=True)
     return [bool(flag) for flag in kept]
+
+
+def confident_front(
+    points: Sequence[Point], errors: Sequence[Point], objectives: Mapping[str, Direction]
+) -> list[bool]:
+    """For each point, whether no other dominates it by more than the standard errors.
+
+    `errors` has a standard error for each value of each point, 0 for what is known exactly. A point
+    dominates another with confidence if, in every objective in which either has a standard error, it
+    is better by more than that of the difference, `sqrt(error ** 2 + other_error ** 2)`; if in every
+    other it is at least as good; and if it is better in one. Where errors are normal and there is no
+    difference, five of six such claims about one objective are not made. Without errors this is
+    `on_front`; with them no point of that front is missing.
+    """
+    if not points:
+        return []
+    signs = np.array([1.0 if way == "maximize" else -1.0 for way in objectives.values()])
+    values, variances = _array(points) * signs, _array(errors) ** 2
+    kept = np.empty(len(values), dtype=bool)
+    for start in range(0, len(values), _ROWS):
+        rows = slice(start, start + _ROWS)
+        ahead = values[None] - values[rows, None]
+        error = np.sqrt(variances[None] + variances[rows, None])
+        holds = ((ahead > error) | ((error == 0) & (ahead >= 0))).all(axis=2)
+        kept[rows] = ~(holds & (ahead > 0).any(axis=2)).any(axis=1)
+    return [bool(flag) for flag in kept]
+
+
+def knee(points: Sequence[Point], objectives: Mapping[str, Direction]) -> int:
+    """The place of the knee among the points of a front: where giving way in one gains least in others.
+
+    It is the point farthest, on the good side, from the plane through the ends of the front; of two
+    objectives, from the straight line between its ends (I. Das, Structural Optimization 18, 107-115,
+    1999). Each objective is on the scale of its box (`study.metrics`: counts logarithmic) and then
+    stretched to the front's own range. Of equally far points the first; where the front bulges the
+    other way, one of its ends. There must be a point.
+    """
+    costs = np.array([_costs(point, objectives) for point in points])
+    low, spread = costs.min(axis=0), np.ptp(costs, axis=0)
+    scaled = (costs - low) / np.where(spread > 0, spread, 1.0)
+    # The ends are the unit vectors, so the plane is where the costs add up to one.
+    return int(np.argmin(scaled.sum(axis=1).round(12)))
 
 
 def keep_best(

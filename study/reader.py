@@ -1,41 +1,21 @@
-"""Reads from MLflow what `mlflow_writer` wrote; the one place where its errors are translated."""
+"""Finds studies in MLflow, as `mlflow_writer` wrote them."""
 
+import difflib
 import json
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from typing import Final
 
 from mlflow import MlflowClient
 from mlflow.entities import Experiment, Run
-from mlflow.exceptions import MlflowException
 
 from study import layout
-from study.constraint import all_kept, violations
-from study.errors import BadInputError, NotFoundError, TrackingError
+from study.errors import BadInputError, NotFoundError, StudyError
 from study.home import Home
-from study.pareto import on_front
-from study.record import TrialRecord
 from study.spec import StudySpec
+from study.store_errors import check_reachable
+from study.store_errors import translated as translated  # noqa: PLC0414  # who asks the client needs it
+from study.stored_study import StoredStudy as StoredStudy  # noqa: PLC0414  # what `read_study` returns
 
-
-@dataclass(frozen=True, slots=True)
-class StoredStudy:
-    """A study as it is stored: the parent run, its spec, and every trial by number."""
-
-    parent: Run
-    spec: StudySpec
-    records: list[TrialRecord]
-
-
-@contextmanager
-def translated(home: Home) -> Iterator[None]:
-    """Turns MLflow's errors into TrackingError."""
-    try:
-        yield
-    except MlflowException as error:
-        raise TrackingError(
-            f"the tracking store {home.tracking_uri} must answer: {error}"
-        ) from error
+_NAMED: Final = 20  # studies in a message, of those that a store has
 
 
 def client(home: Home) -> MlflowClient:
@@ -59,15 +39,26 @@ def study_experiments(home: Home) -> dict[str, Experiment]:
     """The name of every study of this layout, sorted, and its experiment."""
     if home.database is not None and not home.database.exists():
         return {}
+    check_reachable(home)
+    found: list[Experiment] = []
+    token = None
     with translated(home):
-        found = client(home).search_experiments(
-            filter_string=f"tags.`{layout.LAYOUT_TAG}` = '{layout.LAYOUT}'"
-        )
+        while True:
+            page = client(home).search_experiments(
+                filter_string=f"tags.`{layout.LAYOUT_TAG}` = '{layout.LAYOUT}'", page_token=token
+            )
+            found.extend(page)
+            token = page.token
+            if not token:
+                break
     return {one.name: one for one in sorted(found, key=lambda experiment: experiment.name)}
 
 
 def read_study(name: str, home: Home) -> StoredStudy:
-    """The study of a name. Raises NotFoundError if there is none, or it has only just been made."""
+    """The study of a name, without its trials.
+
+    Raises NotFoundError if there is none, or it has only just been made.
+    """
     experiment = _experiment(name, home)
     stored = None if experiment is None else experiment.tags.get(layout.LAYOUT_TAG)
     if stored not in (None, layout.LAYOUT):
@@ -75,23 +66,30 @@ def read_study(name: str, home: Home) -> StoredStudy:
             f"the study {name!r} in {home.tracking_uri} must be of layout {layout.LAYOUT}, got "
             f"{stored}: it was written by another version, which can read it"
         )
-    if experiment is None or stored is None:
-        known = ", ".join(study_experiments(home)) or "none yet"
-        raise NotFoundError(f"no study {name!r} in {home.tracking_uri}; it has: {known}")
+    if experiment is None or stored is None or experiment.lifecycle_stage != "active":
+        raise NotFoundError(_unknown(name, home))
     with translated(home):
-        runs = all_runs(client(home), experiment.experiment_id)
-    parent = _parent(runs)
+        parent = _parent(client(home), experiment.experiment_id)
     if parent is None:
         raise NotFoundError(f"the study {name!r} in {home.tracking_uri} has only just been made")
-    spec = StudySpec.from_dict(json.loads(parent.data.tags[layout.SPEC_TAG]))
-    found = [_record(run, spec) for run in runs if run.data.tags.get(layout.ROLE_TAG) == "trial"]
-    found.sort(key=lambda record: record.trial)
-    return StoredStudy(parent, spec, _with_front(found, spec))
+    try:
+        spec = StudySpec.from_dict(json.loads(parent.data.tags[layout.SPEC_TAG]))
+    except (KeyError, ValueError, BadInputError) as error:
+        raise StudyError(
+            f"the tag {layout.SPEC_TAG} of the MLflow run {parent.info.run_id} of study {name!r} in "
+            f"{home.tracking_uri} must hold a spec, but cannot be read: {error}"
+        ) from error
+    return StoredStudy(home=home, parent=parent, spec=spec)
 
 
-def read_parent(name: str, home: Home) -> Run:
-    """The parent run of a study. Raises NotFoundError like `read_study`."""
-    return read_study(name, home).parent
+def _unknown(name: str, home: Home) -> str:
+    known = list(study_experiments(home))
+    close = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+    hint = f"; did you mean {' or '.join(map(repr, close))}?" if close else ""
+    more = len(known) - _NAMED
+    rest = f" and {more} more (study list)" if more > 0 else ""
+    has = ", ".join(known[:_NAMED]) or "none yet"
+    return f"no study {name!r} in {home.tracking_uri}; it has: {has}{rest}{hint}"
 
 
 def check_free(name: str, home: Home, identity: str | None) -> None:
@@ -112,7 +110,7 @@ def check_free(name: str, home: Home, identity: str | None) -> None:
             f"give the study another name"
         )
     with translated(home):
-        parent = _parent(all_runs(client(home), experiment.experiment_id))
+        parent = _parent(client(home), experiment.experiment_id)
     if parent is not None and parent.data.tags.get(layout.IDENTITY_TAG) != identity:
         raise BadInputError(
             f"the study {name!r} at {home.tracking_uri} was run from another home than "
@@ -124,57 +122,17 @@ def check_free(name: str, home: Home, identity: str | None) -> None:
 def _experiment(name: str, home: Home) -> Experiment | None:
     if home.database is not None and not home.database.exists():
         return None
+    check_reachable(home)
     with translated(home):
         return client(home).get_experiment_by_name(name)
 
 
-def _parent(runs: list[Run]) -> Run | None:
-    return next((run for run in runs if run.data.tags.get(layout.ROLE_TAG) == "study"), None)
-
-
-def _with_front(found: list[TrialRecord], spec: StudySpec) -> list[TrialRecord]:
-    points = {record.trial: record.point(spec.objectives) for record in found}
-    complete = {number: point for number, point in points.items() if point is not None}
-    flags = on_front(list(complete.values()), spec.objectives)
-    front = {number for number, keep in zip(complete, flags, strict=True) if keep}
-    return [replace(record, on_front=record.trial in front) for record in found]
-
-
-def _record(run: Run, spec: StudySpec) -> TrialRecord:
-    tags: Mapping[str, str] = run.data.tags
-    metrics: Mapping[str, float] = run.data.metrics
-    config = json.loads(tags[layout.CONFIG_TAG])
-
-    def count(name: str) -> int | None:
-        return int(metrics[name]) if name in metrics else None
-
-    return TrialRecord(
-        trial=int(tags[layout.NUMBER_TAG]),
-        run_id=run.info.run_id,
-        state=tags[layout.STATE_TAG],
-        reason=tags.get(layout.REASON_TAG),
-        notice=tags.get(layout.NOTICE_TAG),
-        feasible=_feasible(tags[layout.STATE_TAG], metrics, spec),
-        family=config["architecture"]["family"],
-        architecture=config["architecture"],
-        training=config["training"],
-        replicates=len(config["seeds"]),
-        trainable_parameters=count("trainable_parameters"),
-        macs=count("macs"),
-        val_accuracy=metrics.get("val_accuracy"),
-        val_accuracy_sem=metrics.get("val_accuracy_sem"),
-        val_loss=metrics.get("val_loss"),
-        val_loss_sem=metrics.get("val_loss_sem"),
-        test_accuracy=metrics.get("test_accuracy"),
-        test_accuracy_sem=metrics.get("test_accuracy_sem"),
-        test_loss=metrics.get("test_loss"),
-        test_loss_sem=metrics.get("test_loss_sem"),
-        epochs=count("epochs") or 0,
-        seconds=metrics.get("seconds"),
+def _parent(store: MlflowClient, experiment_id: str) -> Run | None:
+    """The parent run; the older of two, should an answer of the server have been lost."""
+    found = store.search_runs(
+        [experiment_id],
+        filter_string=f"tags.`{layout.ROLE_TAG}` = 'study'",
+        order_by=["attributes.start_time ASC"],
+        max_results=1,
     )
-
-
-def _feasible(state: str, metrics: Mapping[str, float], spec: StudySpec) -> bool | None:
-    if state == "COMPLETE":
-        return all_kept(violations(spec.constraints, metrics))
-    return False if state == "INFEASIBLE" else None
+    return found[0] if found else None

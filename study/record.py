@@ -1,14 +1,19 @@
 """One trial as it is read back: the same fields in Python, in tables and in JSON."""
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Final
 
 import pandas as pd
 
+from models.architecture import Architecture
 from study.metrics import Direction
 from study.pareto import Point
+from study.query import Order
+
+# Of a trial's training settings, which themselves would load torch.
+_TRAINING: Final = ("learning_rate", "schedule", "batch_size", "keep")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,16 +66,61 @@ class TrialRecord:
             return None
         return values
 
+    def errors(self, objectives: Mapping[str, Direction]) -> Point:
+        """The standard errors of the objectives; 0 of what has none, such as counts."""
+        return [getattr(self, f"{name}_sem", None) or 0.0 for name in objectives]
+
+
+def arranged(records: Iterable[TrialRecord], order: Sequence[Order]) -> list[TrialRecord]:
+    """The records in an order; those without a value come last, of equal ones the lower number first."""
+
+    def key(record: TrialRecord) -> list[float]:
+        places: list[float] = []
+        for one in order:
+            value = getattr(record, one.metric)
+            absent = value is None or math.isnan(value)
+            places += [absent, 0.0 if absent else -value if one.descending else value]
+        return [*places, record.trial]
+
+    return sorted(records, key=key)
+
+
+def as_good_as_the_best(records: Sequence[TrialRecord]) -> list[TrialRecord]:
+    """Those that the first, the most accurate, exceeds by no more than the errors explain.
+
+    That is by at most the standard error of the difference, the root of the sum of both squares.
+    """
+    if not records:
+        return []
+    best, *_ = records
+    least = best.val_accuracy or 0.0
+
+    def lag(record: TrialRecord) -> float:
+        return least - (record.val_accuracy or 0.0)
+
+    def error(record: TrialRecord) -> float:
+        return math.hypot(best.val_accuracy_sem or 0.0, record.val_accuracy_sem or 0.0)
+
+    return [record for record in records if lag(record) <= error(record)]
+
 
 def to_frame(records: Sequence[TrialRecord]) -> pd.DataFrame:
     """A table of one row a trial; architecture and training settings are columns of their own."""
+    if not records:
+        return pd.DataFrame(columns=_columns())
     rows = []
     for record in records:
         row = record.to_dict()
         row |= row.pop("architecture") | row.pop("training") | {"epochs": record.epochs}
         rows.append(row)
-    frame = pd.DataFrame(rows)
-    if frame.empty:
-        return frame
     counts = ["trainable_parameters", "macs", "synapses"]
-    return frame.astype(dict.fromkeys(counts, "Int64")).set_index("trial", drop=False)
+    frame = pd.DataFrame(rows).astype(dict.fromkeys(counts, "Int64"))
+    return frame.set_index("trial", drop=False)
+
+
+def _columns() -> list[str]:
+    """The columns of a table without rows, so that what reads it finds them."""
+    own = [field.name for field in fields(TrialRecord)]
+    architecture = [field.name for field in fields(Architecture)]
+    kept = [name for name in own if name not in ("architecture", "training")]
+    return list(dict.fromkeys([*kept, *architecture, *_TRAINING]))

@@ -1,20 +1,31 @@
 """Answers questions about studies from what MLflow holds; needs no driver and no Ray."""
 
-from collections import Counter
-from dataclasses import asdict, dataclass
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Unpack
 
 import pandas as pd
 
-from models.architecture import FAMILIES
 from study.errors import NotFoundError, SpecError
 from study.home import Home
-from study.pareto import hypervolume
+from study.pareto import confident_front, hypervolume
+from study.pareto import knee as knee_of
+from study.query import (
+    COMPLETE,
+    MOST_ACCURATE,
+    SMALLEST,
+    Filters,
+    Order,
+    Query,
+    bounds_of,
+    check_families,
+    families_of,
+)
 from study.reader import read_study, study_experiments
-from study.record import TrialRecord, to_frame
+from study.record import TrialRecord, arranged, as_good_as_the_best, to_frame
 from study.spec import StudySpec
-from study.spec_file import nearest
 from study.spending import trials_allowed
+from study.stored_study import StoredStudy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,7 +33,7 @@ class StudyStatus:
     """How a study stands. `run_status` is MLflow's status of the parent run.
 
     `trials` counts those that ended, without infeasible ones; `budget` how many may end, None if
-    another limit ends the study.
+    another limit ends the study. `epochs` is how many all trials trained.
     """
 
     name: str
@@ -30,6 +41,7 @@ class StudyStatus:
     run_status: str
     trials: int
     budget: int | None
+    epochs: int
     states: dict[str, int]
     front: int
     hypervolume: float
@@ -59,22 +71,28 @@ def list_studies(home: Home | None = None) -> list[StudyStatus]:
 
 def status(name: str, home: Home | None = None) -> StudyStatus:
     """How a study stands. Raises NotFoundError if there is no such study."""
-    home = home or Home.find()
-    stored = read_study(name, home)
-    spec, found = stored.spec, stored.records
-    points = [record.point(spec.objectives) for record in found if record.on_front]
+    stored = read_study(name, home or Home.find())
+    return status_of(stored, stored.front())
+
+
+def status_of(stored: StoredStudy, front: Sequence[TrialRecord]) -> StudyStatus:
+    """The status of a study whose front is known."""
+    spec, tally = stored.spec, stored.tally()
+    points = [record.point(spec.objectives) for record in front]
+    best = stored.select(replace(COMPLETE, order=MOST_ACCURATE, limit=1))
     return StudyStatus(
-        name=name,
+        name=spec.name,
         dataset=spec.dataset.name,
         run_status=stored.parent.info.status,
-        trials=sum(record.state in ("COMPLETE", "PRUNED", "FAIL") for record in found),
+        trials=sum(tally.states.get(state, 0) for state in ("COMPLETE", "PRUNED", "FAIL")),
         budget=trials_allowed(spec),
-        states=dict(Counter(record.state for record in found)),
+        epochs=tally.epochs,
+        states=dict(tally.states),
         front=len(points),
         hypervolume=hypervolume([point for point in points if point], spec.objectives),
-        best=next(iter(best_first(found)), None),
+        best=next(iter(best), None),
         parent_run_id=stored.parent.info.run_id,
-        tracking_uri=home.tracking_uri,
+        tracking_uri=stored.home.tracking_uri,
     )
 
 
@@ -83,65 +101,127 @@ def study_spec(name: str, home: Home | None = None) -> StudySpec:
     return read_study(name, home or Home.find()).spec
 
 
-def records(name: str, home: Home | None = None) -> list[TrialRecord]:
-    """Every trial of a study, by number. Raises NotFoundError if there is no such study."""
-    return read_study(name, home or Home.find()).records
+def records(
+    name: str,
+    home: Home | None = None,
+    *,
+    states: Sequence[str] = (),
+    order: Sequence[str] = (),
+    limit: int | None = None,
+    **filters: Unpack[Filters],
+) -> list[TrialRecord]:
+    """The trials of a study that pass, by number; every one where nothing else is said.
+
+    `states` are those that pass; `order` has entries METRIC, METRIC:asc or METRIC:desc, the first
+    decides first, by one of `study.query.ORDERS`. Raises NotFoundError if there is no such
+    study, SpecError for a state, a family, an order or a bound that cannot be meant.
+    """
+    query = Query(
+        states=tuple(states),
+        bounds=bounds_of(filters),
+        order=tuple(map(Order.parse, order)),
+        limit=limit,
+    )
+    stored, query = _asked(name, home, query, filters)
+    return stored.select(query)
 
 
-def trials(name: str, home: Home | None = None) -> pd.DataFrame:
-    """Every trial of a study, one row each, by number."""
-    return to_frame(records(name, home))
+def trials(
+    name: str,
+    home: Home | None = None,
+    *,
+    states: Sequence[str] = (),
+    order: Sequence[str] = (),
+    limit: int | None = None,
+    **filters: Unpack[Filters],
+) -> pd.DataFrame:
+    """The trials of `records`, one row each."""
+    return to_frame(records(name, home, states=states, order=order, limit=limit, **filters))
 
 
-def front(name: str, home: Home | None = None) -> list[TrialRecord]:
-    """The trials on the front, the fewest parameters first."""
-    found = [record for record in records(name, home) if record.on_front]
-    return sorted(found, key=lambda record: record.trainable_parameters or 0)
+def front(name: str, home: Home | None = None, *, confident: bool = False) -> list[TrialRecord]:
+    """The trials on the front, the fewest parameters first.
+
+    `confident` counts a trial as dominated only where the difference exceeds the standard errors
+    (`study.pareto.confident_front`), so that all remain that may be on the front.
+    """
+    stored = read_study(name, home or Home.find())
+    if not confident:
+        return arranged(stored.front(), SMALLEST)
+    objectives = stored.spec.objectives
+    found = [one for one in stored.select(COMPLETE) if one.point(objectives) is not None]
+    points = [one.point(objectives) or () for one in found]
+    flags = confident_front(points, [one.errors(objectives) for one in found], objectives)
+    return arranged([one for one, keep in zip(found, flags, strict=True) if keep], SMALLEST)
 
 
-def pareto_front(name: str, home: Home | None = None) -> pd.DataFrame:
-    """The trials on the front, one row each, the fewest parameters first."""
-    return to_frame(front(name, home))
+def pareto_front(name: str, home: Home | None = None, *, confident: bool = False) -> pd.DataFrame:
+    """The trials of the front, one row each, the fewest parameters first; `confident` as in `front`."""
+    return to_frame(front(name, home, confident=confident))
 
 
-def best_configs(  # noqa: PLR0913  # each filter has a name of its own
+def knee(name: str, home: Home | None = None) -> TrialRecord | None:
+    """The trial at the knee of the front (`study.pareto.knee`); None if no trial is on it yet."""
+    stored = read_study(name, home or Home.find())
+    found = arranged(stored.front(), SMALLEST)
+    if not found:
+        return None
+    points = [record.point(stored.spec.objectives) or () for record in found]
+    return found[knee_of(points, stored.spec.objectives)]
+
+
+def best_configs(  # noqa: PLR0913  # each way to ask has a name of its own
     name: str,
     *,
-    max_parameters: int | None = None,
-    min_accuracy: float | None = None,
-    family: str | None = None,
+    smallest: bool = False,
+    confident: bool = False,
+    order: Sequence[str] = (),
     limit: int | None = None,
     home: Home | None = None,
+    **filters: Unpack[Filters],
 ) -> list[TrialRecord]:
     """The complete, feasible trials that pass the filters, best validation accuracy first.
 
-    Bounds include their value. Of equally accurate trials the smaller comes first. An empty list if
-    none passes. Raises SpecError for a family that is not searched, or an accuracy beyond 0..1.
+    Of equally accurate trials the smaller comes first. `smallest` has the fewest parameters come
+    first, `order` is as in `records`. `confident` keeps those alone that the most accurate one
+    does not exceed by more than the standard error of the difference: as far as is known they are
+    as good. An empty list if none passes. Raises SpecError for filters that cannot be meant.
     """
-    if family is not None and family not in FAMILIES:
-        raise SpecError(f"unknown family {family!r}; {nearest(family, FAMILIES)}")
-    if min_accuracy is not None and not 0 <= min_accuracy <= 1:
-        raise SpecError(f"`0 <= min_accuracy <= 1` must hold, got min_accuracy={min_accuracy}")
+    if smallest and order:
+        raise SpecError(f"`smallest` is an order, so no other may be given, got {', '.join(order)}")
+    default = SMALLEST if smallest else MOST_ACCURATE
+    query = replace(
+        COMPLETE,
+        bounds=bounds_of(filters),
+        order=tuple(map(Order.parse, order)) or default,
+        limit=limit,
+    )
+    stored, query = _asked(name, home, query, filters)
+    if not confident:
+        return stored.select(query)
+    found = stored.select(replace(query, order=MOST_ACCURATE, limit=None))
+    return arranged(as_good_as_the_best(found), query.order)[:limit]
+
+
+def smallest(
+    name: str, *, home: Home | None = None, **filters: Unpack[Filters]
+) -> TrialRecord | None:
+    """The complete, feasible trial with the fewest parameters that passes; None if none does.
+
+    `smallest("digits", min_accuracy=0.95)` is the smallest network that is at least so accurate.
+    """
+    return next(iter(best_configs(name, smallest=True, limit=1, home=home, **filters)), None)
+
+
+def _asked(
+    name: str, home: Home | None, query: Query, filters: Filters
+) -> tuple[StoredStudy, Query]:
+    check_families(filters)
     stored = read_study(name, home or Home.find())
-    if family is not None and family not in stored.spec.families:
-        searched = ", ".join(stored.spec.families)
-        raise SpecError(
-            f"`family` must be one that the study searches ({searched}), got {family!r}"
-        )
-    found = [
-        record
-        for record in best_first(stored.records)
-        if (max_parameters is None or (record.trainable_parameters or 0) <= max_parameters)
-        and (min_accuracy is None or (record.val_accuracy or 0.0) >= min_accuracy)
-        and (family is None or record.family == family)
-    ]
-    return found[:limit]
+    return stored, replace(query, families=families_of(filters, stored.spec.families))
 
 
 def best_first(found: list[TrialRecord]) -> list[TrialRecord]:
     """The complete ones that keep the constraints: best validation accuracy first, then smallest."""
     complete = [record for record in found if record.state == "COMPLETE" and record.feasible]
-    return sorted(
-        complete,
-        key=lambda record: (-(record.val_accuracy or 0.0), record.trainable_parameters or 0),
-    )
+    return arranged(complete, MOST_ACCURATE)

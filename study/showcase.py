@@ -6,11 +6,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from study import layout
 from study.front_table import table_csv
 from study.home import Home
 from study.provenance import Provenance
-from study.reader import client, read_parent
+from study.reader import client, read_study
 from study.record import TrialRecord
 from study.results import front
 from study.runs_view import VIEW_TAG, report_page, runs_page, runs_view
@@ -29,8 +28,8 @@ def show(name: str, home: Home, *, final: bool) -> None:
     Everything is read from the tracking store, so any process can do it.
     """
     store = client(home)
-    parent = read_parent(name, home)
-    spec = StudySpec.from_dict(json.loads(parent.data.tags[layout.SPEC_TAG]))
+    stored = read_study(name, home)
+    parent, spec = stored.parent, stored.spec
     members = front(name, home)
     experiment, run = parent.info.experiment_id, parent.info.run_id
     view = {VIEW_TAG: runs_view(spec, parent.info.start_time)}

@@ -1,12 +1,13 @@
 """Records as tables for a terminal."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from rich import box
 from rich.table import Table
 
 from models.architecture import Architecture
+from study.comparison import ComparedStudy, Comparison
 from study.record import TrialRecord
 from study.results import StudyStatus
 
@@ -14,10 +15,13 @@ _SAID: Final = ("FAIL", "PRUNED", "INFEASIBLE", "RUNNING", "INTERRUPTED")
 """States that are shown even where all trials have them."""
 
 
-def trial_table(records: Sequence[TrialRecord], title: str) -> Table:
+def trial_table(
+    records: Sequence[TrialRecord], title: str, studies: Sequence[str] | None = None
+) -> Table:
     """One row a trial; accuracies in percent with standard errors. Fits 80 columns.
 
-    State, epochs and the mark of the front are shown where they differ between the trials.
+    State, epochs and the mark of the front are shown where they differ between the trials; the study
+    of each where it is given.
     """
     columns: dict[str, Callable[[TrialRecord], str]] = {
         "trial": lambda record: str(record.trial),
@@ -30,6 +34,16 @@ def trial_table(records: Sequence[TrialRecord], title: str) -> Table:
         "epochs": lambda record: str(record.epochs),
         "front": lambda record: "*" if record.on_front else "",
     }
+    cells = {} if studies is None else {"study": list(studies)}
+    cells |= {heading: [show(record) for record in records] for heading, show in columns.items()}
+    for heading in ("state", "epochs", "front"):
+        if len(set(cells[heading])) == 1 and cells["trial"] and cells[heading][0] not in _SAID:
+            del cells[heading]
+    return _plain_table(title, cells, left=("study", "state", "architecture", "front"))
+
+
+def _plain_table(title: str, cells: Mapping[str, Sequence[str]], left: Sequence[str]) -> Table:
+    """A column for each heading."""
     table = Table(
         title=title,
         title_justify="left",
@@ -37,16 +51,37 @@ def trial_table(records: Sequence[TrialRecord], title: str) -> Table:
         pad_edge=False,
         collapse_padding=True,
     )
-    cells = {heading: [show(record) for record in records] for heading, show in columns.items()}
-    for heading in ("state", "epochs", "front"):
-        if len(set(cells[heading])) == 1 and cells["trial"] and cells[heading][0] not in _SAID:
-            del cells[heading]
     for heading in cells:
-        justify = "left" if heading in ("state", "architecture", "front") else "right"
-        table.add_column(heading, justify=justify, no_wrap=True)  # type: ignore[arg-type]  # a literal
+        table.add_column(heading, justify="left" if heading in left else "right", no_wrap=True)
     for row in zip(*cells.values(), strict=True):
         table.add_row(*row)
     return table
+
+
+def comparison_table(comparison: Comparison) -> Table:
+    """One row a study. Fits 80 columns where the names of the studies are short."""
+    accuracy = comparison.accuracy
+    at = "" if accuracy is None else f"\nat {100 * accuracy:.2f} %"
+    columns: dict[str, Callable[[ComparedStudy], str]] = {
+        "study": lambda one: one.status.name,
+        "trials": lambda one: str(one.status.trials),
+        "epochs": lambda one: f"{one.status.epochs:,}",
+        "hypervolume": lambda one: f"{one.status.hypervolume:.4f}",
+        "front": lambda one: str(one.status.front),
+        "joint": lambda one: "" if one.joint is None else str(one.joint),
+        "best val %": lambda one: _best(one.status.best),
+        f"parameters{at}": lambda one: "" if one.smallest is None else _parameters(one.smallest),
+    }
+    if any(one.joint is None for one in comparison.studies):
+        del columns["hypervolume"], columns["joint"]
+    cells = {
+        heading: [show(one) for one in comparison.studies] for heading, show in columns.items()
+    }
+    return _plain_table("studies compared", cells, left=("study",))
+
+
+def _best(best: TrialRecord | None) -> str:
+    return "" if best is None else _percent(best.val_accuracy, best.val_accuracy_sem)
 
 
 def _parameters(record: TrialRecord) -> str:
@@ -67,7 +102,6 @@ def study_table(studies: Sequence[StudyStatus]) -> Table:
     ):
         table.add_column(heading, no_wrap=True)
     for study in studies:
-        best = study.best
         table.add_row(
             study.name,
             study.dataset,
@@ -75,7 +109,7 @@ def study_table(studies: Sequence[StudyStatus]) -> Table:
             study.run_status,
             str(study.front),
             f"{study.hypervolume:.4f}",
-            "" if best is None else _percent(best.val_accuracy, best.val_accuracy_sem),
+            _best(study.best),
         )
     return table
 
@@ -86,7 +120,7 @@ def status_table(status: StudyStatus) -> Table:
     states = ", ".join(f"{count} {state}" for state, count in sorted(status.states.items()))
     table.add_row("data", status.dataset)
     table.add_row("run", status.run_status)
-    table.add_row("trials", f"{_of(status)} ({states or 'none yet'})")
+    table.add_row("trials", f"{_of(status)} ({states or 'none yet'}), {status.epochs:,} epochs")
     table.add_row("front", f"{status.front} trials, hypervolume {status.hypervolume:.4f}")
     best = status.best
     if best is not None:

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from study.metrics import METRICS
-from study.pareto import hypervolume, on_front
+from study.pareto import confident_front, hypervolume, knee, on_front
 
 OBJECTIVES = {"val_accuracy": "maximize", "trainable_parameters": "minimize"}
 points = st.lists(
@@ -80,3 +80,56 @@ def test_costs_run_from_zero_at_best_to_one_at_worst(name):
     assert 0 < metric.cost(abs(metric.best * metric.worst) ** 0.5 or 0.5) < 1
     beyond = metric.worst * 2 if metric.direction == "minimize" else metric.worst - 1
     assert metric.cost(beyond) == 1.0
+
+
+noisy = st.lists(
+    st.tuples(
+        st.integers(0, 20).map(lambda n: n / 20),
+        st.integers(100, 110),
+        st.sampled_from([0.0, 0.03, 0.1]),
+    ),
+    max_size=25,
+)
+
+
+@given(noisy)
+def test_the_confident_front_is_what_no_other_point_dominates_beyond_the_errors(found):
+    def dominates_surely(one, other):
+        error = math.hypot(one[2], other[2])
+        ahead = one[0] - other[0]
+        sure = ahead > error if error else ahead >= 0
+        return sure and one[1] <= other[1] and (ahead > 0 or one[1] < other[1])
+
+    values = [one[:2] for one in found]
+    kept = confident_front(values, [(one[2], 0.0) for one in found], OBJECTIVES)
+    assert kept == [not any(dominates_surely(other, one) for other in found) for one in found]
+    for certain, plain in zip(kept, on_front(values, OBJECTIVES), strict=True):
+        assert certain or not plain
+
+
+@given(points)
+def test_without_errors_the_confident_front_is_the_front(found):
+    exact = [(0.0, 0.0)] * len(found)
+    assert confident_front(found, exact, OBJECTIVES) == on_front(found, OBJECTIVES)
+
+
+@pytest.mark.parametrize(
+    ("front", "expected"),
+    [
+        ([(0.5, 1000)], 0),
+        # From 100 to 10,000 a decade gains 0.4, the next 0.05.
+        ([(0.5, 100), (0.9, 1000), (0.95, 10_000)], 1),
+        ([(0.5, 100), (0.6, 1000), (0.9, 3000), (0.95, 10_000)], 2),
+        # Nothing between the ends is better than the line between them.
+        ([(0.5, 100), (0.6, 1000), (0.95, 10_000)], 0),
+        ([(0.5, 100), (0.5, 100)], 0),
+    ],
+)
+def test_the_knee_is_farthest_from_the_line_between_the_ends(front, expected):
+    assert knee(front, OBJECTIVES) == expected
+
+
+def test_the_knee_of_three_objectives_is_farthest_from_the_plane_through_the_ends():
+    objectives = OBJECTIVES | {"macs": "minimize"}
+    ends = [(0.9, 10_000, 10_000), (0.5, 100, 10_000), (0.5, 10_000, 100)]
+    assert knee([*ends, (0.8, 300, 300)], objectives) == 3

@@ -136,6 +136,20 @@ def test_a_filter_that_cannot_be_meant_is_refused(filters, message, home):
         results.best_configs("made", home=home, **filters)
 
 
+def test_a_table_without_rows_has_the_columns(home):
+    nothing = results.trials("made", home, max_parameters=1)
+    assert nothing.columns.tolist() == results.trials("made", home).columns.tolist()
+    assert nothing.empty
+
+
+def test_the_smallest_above_an_accuracy_and_the_knee_are_one_trial(home):
+    assert results.smallest("made", home=home, min_accuracy=0.82).trial == 1
+    assert results.smallest("made", home=home, min_accuracy=0.99) is None
+    assert results.knee("made", home).trial == 0
+    with pytest.raises(SpecError, match="so no other may be given, got macs"):
+        results.best_configs("made", smallest=True, order=["macs"], home=home)
+
+
 def test_a_stored_network_comes_back(home, tmp_path):
     network = load_model("made", home=home)
     assert network.architecture == config(1, 64).architecture

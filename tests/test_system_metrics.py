@@ -3,7 +3,7 @@ import time
 import pytest
 from recorded_study import record_study
 
-from study.reader import client, read_parent
+from study.reader import client, read_study
 from study.system_metrics import system_metrics
 
 
@@ -12,7 +12,7 @@ def test_the_machine_is_watched_where_that_is_asked_for(wanted, tmp_path, monkey
     monkeypatch.setenv("MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING", wanted)
     monkeypatch.setenv("MLFLOW_SYSTEM_METRICS_SAMPLING_INTERVAL", "0.2")
     home = record_study(tmp_path)
-    parent = read_parent("made", home).info.run_id
+    parent = read_study("made", home).parent.info.run_id
     client(home).update_run(parent, status="RUNNING")  # it watches no longer than that
     with system_metrics(parent, home):
         time.sleep(1)

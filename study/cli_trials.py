@@ -1,0 +1,202 @@
+"""The commands that list trials of a study."""
+
+import sys
+from collections.abc import Sequence
+from typing import Annotated, Any, Final
+
+import typer
+
+from study.command_line import (
+    CsvOption,
+    HomeOption,
+    JsonOption,
+    NameArgument,
+    TrackingOption,
+    console,
+    errors,
+    print_json,
+    readers,
+    say,
+)
+from study.errors import BadInputError
+from study.home import Home
+
+app = typer.Typer()
+
+_SHOWN: Final = 1000  # rows of a table: a terminal takes seconds over more, and nobody reads them
+
+FamilyOption = Annotated[
+    list[str] | None, typer.Option("--family", help="Of one family; repeat it for more.")
+]
+MinParameters = Annotated[int | None, typer.Option(min=0, help="At least so many.")]
+MaxParameters = Annotated[int | None, typer.Option(min=0, help="At most so many.")]
+MinMacs = Annotated[int | None, typer.Option(min=0, help="Multiply-accumulates, at least.")]
+MaxMacs = Annotated[int | None, typer.Option(min=0, help="Multiply-accumulates, at most.")]
+MinAccuracy = Annotated[float | None, typer.Option(help="Validation, 0 to 1.")]
+MinEpochs = Annotated[int | None, typer.Option(min=0, help="Trained for at least so many.")]
+MaxEpochs = Annotated[int | None, typer.Option(min=0, help="Trained for at most so many.")]
+OrderOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--order", metavar="METRIC[:asc|desc]", help="By a metric, epochs or trial; repeatable."
+    ),
+]
+LimitOption = Annotated[int | None, typer.Option(min=1, help="The first so many.")]
+ConfidentOption = Annotated[
+    bool, typer.Option("--confident", help="Only differences beyond the standard errors count.")
+]
+
+
+@app.command()
+def trials(
+    name: NameArgument,
+    state: Annotated[
+        list[str] | None, typer.Option(help="COMPLETE, PRUNED, ...; repeat it for more.")
+    ] = None,
+    family: FamilyOption = None,
+    min_parameters: MinParameters = None,
+    max_parameters: MaxParameters = None,
+    min_macs: MinMacs = None,
+    max_macs: MaxMacs = None,
+    min_accuracy: MinAccuracy = None,
+    min_epochs: MinEpochs = None,
+    max_epochs: MaxEpochs = None,
+    order: OrderOption = None,
+    limit: LimitOption = None,
+    home: HomeOption = None,
+    tracking_uri: TrackingOption = None,
+    as_json: JsonOption = False,
+    as_csv: CsvOption = False,
+) -> None:
+    """List the trials of a study that pass the filters, with the reasons of those that failed."""
+    results, _ = readers()
+    place = Home.find(home, tracking_uri)
+    filters = {
+        "family": family,
+        "min_parameters": min_parameters,
+        "max_parameters": max_parameters,
+        "min_macs": min_macs,
+        "max_macs": max_macs,
+        "min_accuracy": min_accuracy,
+        "min_epochs": min_epochs,
+        "max_epochs": max_epochs,
+    }
+    states = tuple(one.upper() for one in state or ())
+    found = results.records(name, place, states=states, order=order or (), limit=limit, **filters)
+    _print_records(found, f"{name}: {len(found)} trials", as_json=as_json, as_csv=as_csv)
+    if not found:
+        _say_why(name, place, states=states, **filters)
+
+
+@app.command()
+def pareto(
+    name: NameArgument,
+    confident: ConfidentOption = False,
+    home: HomeOption = None,
+    tracking_uri: TrackingOption = None,
+    as_json: JsonOption = False,
+    as_csv: CsvOption = False,
+) -> None:
+    """List the trials on the Pareto front, the fewest parameters first."""
+    results, _ = readers()
+    place = Home.find(home, tracking_uri)
+    found = results.front(name, place, confident=confident)
+    title = f"{name}: Pareto front{' within the standard errors' if confident else ''}"
+    _print_records(found, title, as_json=as_json, as_csv=as_csv)
+    if not found:
+        _say_why(name, place)
+
+
+@app.command()
+def best(
+    name: NameArgument,
+    max_parameters: MaxParameters = None,
+    min_accuracy: MinAccuracy = None,
+    family: FamilyOption = None,
+    limit: LimitOption = None,
+    smallest: Annotated[bool, typer.Option("--smallest", help="The smallest first.")] = False,
+    knee: Annotated[bool, typer.Option("--knee", help="The knee of the front.")] = False,
+    confident: ConfidentOption = False,
+    min_parameters: MinParameters = None,
+    min_macs: MinMacs = None,
+    max_macs: MaxMacs = None,
+    min_epochs: MinEpochs = None,
+    max_epochs: MaxEpochs = None,
+    order: OrderOption = None,
+    home: HomeOption = None,
+    tracking_uri: TrackingOption = None,
+    as_json: JsonOption = False,
+    as_csv: CsvOption = False,
+) -> None:
+    """List the complete trials that pass the filters, best validation accuracy first."""
+    results, _ = readers()
+    place = Home.find(home, tracking_uri)
+    filters = {
+        "family": family,
+        "min_parameters": min_parameters,
+        "max_parameters": max_parameters,
+        "min_macs": min_macs,
+        "max_macs": max_macs,
+        "min_accuracy": min_accuracy,
+        "min_epochs": min_epochs,
+        "max_epochs": max_epochs,
+    }
+    if knee:
+        given = [key for key, value in filters.items() if value not in (None, [])]
+        if given or order or smallest or confident:
+            raise BadInputError("`--knee` is that of the whole front, so it takes no other choice")
+        one = results.knee(name, place)
+        found, title = [] if one is None else [one], f"{name}: knee of the front"
+    else:
+        found = results.best_configs(
+            name,
+            smallest=smallest,
+            confident=confident,
+            order=order or (),
+            limit=limit,
+            home=place,
+            **filters,
+        )
+        title = f"{name}: best configurations"
+    _print_records(found, title, as_json=as_json, as_csv=as_csv)
+    if not found:
+        _say_why(name, place, **({} if knee else filters))
+
+
+def _print_records(
+    found: Sequence[Any], title: str, *, as_json: bool, as_csv: bool = False
+) -> None:
+    if as_json:
+        print_json([record.to_dict() for record in found])
+        return
+    if as_csv:
+        from study.record import to_frame  # noqa: PLC0415  # pandas loads only when it is needed
+
+        sys.stdout.write(to_frame(found).to_csv(index=False))
+        return
+    if not found:
+        return
+    _, tables = readers()
+    screen = console()
+    count, found = len(found), found[:_SHOWN]
+    screen.print(tables.trial_table(found, title))
+    if count > _SHOWN:
+        say(
+            screen,
+            f"the first {_SHOWN:,} of {count:,}; filters, --order and --limit choose, --json and "
+            f"--csv print all",
+        )
+    for record in found:
+        if record.state == "FAIL":
+            say(screen, f"trial {record.trial} failed: {record.reason}")
+    infeasible = [record for record in found if record.state == "INFEASIBLE"]
+    if infeasible:
+        reasons = "; ".join(sorted({record.reason or "" for record in infeasible}))
+        say(screen, f"{len(infeasible)} trials were not trained: {reasons}")
+
+
+def _say_why(name: str, place: Home, **asked: Any) -> None:  # noqa: ANN401  # as `why_nothing`
+    """Says on stderr why the answer is empty, which is no error: what programs read stays clean."""
+    from study.closest import why_nothing  # noqa: PLC0415  # MLflow loads only when it is needed
+
+    say(errors(), why_nothing(name, place, **asked))

@@ -1,0 +1,71 @@
+"""Says why nothing passed: how far the closest trials are from what was asked."""
+
+from dataclasses import replace
+from typing import Unpack
+
+from study.home import Home
+from study.query import COMPLETE, Bound, Filters, Order, Query, bounds_of, families_of, shown
+from study.reader import read_study
+from study.stored_study import StoredStudy
+
+
+def why_nothing(
+    name: str,
+    home: Home | None = None,
+    *,
+    states: tuple[str, ...] = COMPLETE.states,
+    **filters: Unpack[Filters],
+) -> str:
+    """One line about a question to a study that no trial passed: why, and which come closest.
+
+    `states` are those that were asked for, () for any; the default are the complete, feasible trials.
+    """
+    stored = read_study(name, home or Home.find())
+    chosen = states == COMPLETE.states
+    families = families_of(filters, stored.spec.families)
+    query = Query(states=states, families=families, feasible=chosen)
+    kind = "complete trial" if chosen else f"trial in state {' or '.join(states)}"
+    kind = f"{kind if states else 'trial'} of {name!r}"
+    if not stored.select(replace(query, limit=1)):
+        return _none_at_all(stored, query, kind)
+    bounds = bounds_of(filters)
+    found = [text for bound in bounds if (text := _closest(stored, query, bound, bounds))]
+    said = f"the closest: {'; '.join(found)}" if found else "but by now one has, so ask again"
+    wanted = " and ".join(map(str, bounds))
+    return f"no {kind}{_of(families)} has {wanted}; {said}"
+
+
+def _none_at_all(stored: StoredStudy, query: Query, kind: str) -> str:
+    states = stored.tally().states
+    has = ", ".join(f"{count} {state}" for state, count in sorted(states.items())) or "no trial yet"
+    if not query.states or any(states.get(state) for state in query.states):
+        if query.families and stored.select(replace(query, families=(), limit=1)):
+            return f"no {kind} is{_of(query.families)}"
+        if query.feasible:
+            constraints = " and ".join(stored.spec.constraints)
+            return f"every {kind}{_of(query.families)} breaks a constraint ({constraints})"
+    return f"there is no {kind}; it has {has}"
+
+
+def _closest(
+    stored: StoredStudy, query: Query, bound: Bound, bounds: tuple[Bound, ...]
+) -> str | None:
+    """The trial that comes closest to a bound, of those that keep the others if any does.
+
+    None if it is not this bound that fails.
+    """
+    others = tuple(other for other in bounds if other != bound)
+    order = (Order(bound.metric, descending=bound.sign == ">="),)
+    for kept in dict.fromkeys((others, ())):
+        found = stored.select(replace(query, bounds=kept, order=order, limit=1))
+        value = getattr(found[0], bound.metric) if found else None
+        if value is not None:
+            if bound.holds(value):
+                return None
+            beside = f" with {' and '.join(map(str, kept))}" if kept else ""
+            return f"{bound.metric} {shown(value)}{beside} (trial {found[0].trial})"
+    return None
+
+
+def _of(families: tuple[str, ...]) -> str:
+    return f" of family {' or '.join(families)}" if families else ""

@@ -1,0 +1,176 @@
+"""Compares studies: what each spent and found, and the front of all together."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, final
+
+import pandas as pd
+
+from study.errors import BadInputError
+from study.home import Home
+from study.pareto import on_front
+from study.query import COMPLETE, SMALLEST, Bound, bounds_of
+from study.reader import read_study
+from study.record import TrialRecord, arranged, to_frame
+from study.results import StudyStatus, status_of
+from study.spec import StudySpec
+from study.stored_study import StoredStudy
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComparedStudy:
+    """One of the studies: how it stands, its smallest trial that reaches the common accuracy (None if
+    none does), and how many trials of the joint front are its own (None if there is no such front).
+    """
+
+    status: StudyStatus
+    smallest: TrialRecord | None
+    joint: int | None
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """Studies beside each other.
+
+    `accuracy` is the validation accuracy at which the smallest trials are compared, None if not every
+    study has a complete trial. `front` has the trials that no trial of any of the studies dominates,
+    each with its study, the fewest parameters first; it is empty where the objectives differ, and
+    then hypervolumes do not compare. `differences` says what else makes the comparison unfair.
+    """
+
+    studies: tuple[ComparedStudy, ...]
+    accuracy: float | None
+    front: tuple[tuple[str, TrialRecord], ...]
+    differences: tuple[str, ...]
+
+    def frame(self) -> pd.DataFrame:
+        """One row a study."""
+        return pd.DataFrame([_row(one) for one in self.studies]).set_index("study", drop=False)
+
+    def front_frame(self) -> pd.DataFrame:
+        """The joint front, one row a trial as in `study.trials`, the study in the first column."""
+        frame = to_frame([record for _, record in self.front]).reset_index(drop=True)
+        frame.insert(0, "study", [name for name, _ in self.front])
+        return frame
+
+    def to_dict(self) -> dict[str, Any]:
+        """The comparison as JSON types."""
+        return {
+            "studies": [
+                one.status.to_dict()
+                | {"smallest": one.smallest and one.smallest.to_dict(), "joint_front": one.joint}
+                for one in self.studies
+            ],
+            "accuracy": self.accuracy,
+            "front": [{"study": name} | record.to_dict() for name, record in self.front],
+            "differences": list(self.differences),
+        }
+
+
+def compare(
+    names: Sequence[str], *, min_accuracy: float | None = None, home: Home | None = None
+) -> Comparison:
+    """Two studies or more, beside each other.
+
+    The smallest trials are those of at least `min_accuracy`, by default the best accuracy that all
+    studies reach. Raises BadInputError for fewer than two studies, NotFoundError for an unknown one.
+    """
+    names = list(dict.fromkeys(names))
+    if len(names) < 2:  # noqa: PLR2004  # a comparison is of two
+        raise BadInputError(f"a comparison needs two studies or more, got {', '.join(names)}")
+    bounds = bounds_of({"min_accuracy": min_accuracy})
+    home = home or Home.find()
+    stored = [read_study(name, home) for name in names]
+    fronts = {one.spec.name: one.front() for one in stored}
+    statuses = [status_of(one, fronts[one.spec.name]) for one in stored]
+    accuracy = bounds[0].value if bounds else _reached_by_all(statuses)
+    objectives = stored[0].spec.objectives
+    comparable = all(one.spec.objectives == objectives for one in stored)
+    joint = _joint_front(fronts, objectives) if comparable else []
+    share = Counter(name for name, _ in joint)
+    studies = [
+        ComparedStudy(
+            status=status,
+            smallest=_smallest(one, accuracy),
+            joint=share[status.name] if comparable else None,
+        )
+        for one, status in zip(stored, statuses, strict=True)
+    ]
+    return Comparison(
+        studies=tuple(studies),
+        accuracy=accuracy,
+        front=tuple(joint),
+        differences=_differences([one.spec for one in stored]),
+    )
+
+
+def _reached_by_all(statuses: Sequence[StudyStatus]) -> float | None:
+    best = [None if one.best is None else one.best.val_accuracy for one in statuses]
+    reached = [value for value in best if value is not None]
+    return min(reached) if len(reached) == len(best) else None
+
+
+def _joint_front(
+    fronts: Mapping[str, Sequence[TrialRecord]], objectives: Mapping[str, Any]
+) -> list[tuple[str, TrialRecord]]:
+    study_of = {record.run_id: name for name, front in fronts.items() for record in front}
+    found = arranged((record for front in fronts.values() for record in front), SMALLEST)
+    flags = on_front([record.point(objectives) or () for record in found], objectives)
+    return [(study_of[one.run_id], one) for one, keep in zip(found, flags, strict=True) if keep]
+
+
+def _smallest(stored: StoredStudy, accuracy: float | None) -> TrialRecord | None:
+    if accuracy is None:
+        return None
+    bound = Bound("val_accuracy", ">=", accuracy)
+    return next(
+        iter(stored.select(replace(COMPLETE, bounds=(bound,), order=SMALLEST, limit=1))), None
+    )
+
+
+def _differences(specs: Sequence[StudySpec]) -> tuple[str, ...]:
+    """What must be equal for a fair comparison and is not."""
+
+    def objectives(spec: StudySpec) -> str:
+        return ", ".join(f"{name} {way}" for name, way in sorted(spec.objectives.items()))
+
+    def images(spec: StudySpec) -> str:
+        path = spec.dataset.path
+        return spec.dataset.name if path is None else f"{spec.dataset.name} {path}"
+
+    def split(spec: StudySpec) -> str:
+        sizes = spec.dataset.train_size or "all else", spec.dataset.validation_size or "a tenth"
+        return f"train {sizes[0]}, validation {sizes[1]}, seed {spec.seed}"
+
+    kinds = {
+        "the objectives differ, so hypervolumes do not compare and there is no joint front": objectives,
+        "the data sets differ, so accuracies do not compare": images,
+        "the splits differ, so accuracies are of different validation images": split,
+    }
+    return tuple(
+        f"{what}: {'; '.join(f'{spec.name}: {said(spec)}' for spec in specs)}"
+        for what, said in kinds.items()
+        if len({said(spec) for spec in specs}) > 1
+    )
+
+
+def _row(one: ComparedStudy) -> dict[str, Any]:
+    status, best, smallest = one.status, one.status.best, one.smallest
+    return {
+        "study": status.name,
+        "dataset": status.dataset,
+        "run_status": status.run_status,
+        "trials": status.trials,
+        "epochs": status.epochs,
+        "hypervolume": status.hypervolume,
+        "front": status.front,
+        "joint_front": one.joint,
+        "best_trial": best and best.trial,
+        "best_val_accuracy": best and best.val_accuracy,
+        "best_val_accuracy_sem": best and best.val_accuracy_sem,
+        "smallest_trial": smallest and smallest.trial,
+        "smallest_parameters": smallest and smallest.trainable_parameters,
+    }

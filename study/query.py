@@ -1,0 +1,187 @@
+"""What is asked of a study: which trials, in what order, how many."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, Literal, TypedDict, final
+
+from models.architecture import FAMILIES
+from study import layout
+from study.errors import SpecError
+from study.metrics import METRICS
+from study.spec_file import nearest
+
+STATES: Final = tuple(layout.RUN_STATUS)
+"""Every state that a trial can be in."""
+
+STARTED: Final = "trial"
+"""Orders trials as they were started, which is by their numbers."""
+
+ORDERS: Final = (*METRICS, "epochs", STARTED)
+"""What trials can be ordered by."""
+
+
+class Filters(TypedDict, total=False):
+    """Which trials: those of a family (or of one of several) whose values keep every bound.
+
+    Bounds include their value, and None is no bound. Parameters and multiply-accumulates are of one
+    replicate, the accuracy is that of validation as a share, epochs are those that were trained.
+    """
+
+    family: str | Sequence[str] | None
+    min_parameters: int | None
+    max_parameters: int | None
+    min_macs: int | None
+    max_macs: int | None
+    min_accuracy: float | None
+    min_epochs: int | None
+    max_epochs: int | None
+
+
+_BOUNDS: Final[dict[str, tuple[str, Literal["<=", ">="]]]] = {
+    "min_parameters": ("trainable_parameters", ">="),
+    "max_parameters": ("trainable_parameters", "<="),
+    "min_macs": ("macs", ">="),
+    "max_macs": ("macs", "<="),
+    "min_accuracy": ("val_accuracy", ">="),
+    "min_epochs": ("epochs", ">="),
+    "max_epochs": ("epochs", "<="),
+}
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """A metric may be at most or at least so much."""
+
+    metric: str
+    sign: Literal["<=", ">="]
+    value: float
+
+    def __str__(self) -> str:
+        return f"{self.metric} {self.sign} {shown(self.value)}"
+
+    def holds(self, value: float) -> bool:
+        """Whether a value keeps the bound."""
+        return value <= self.value if self.sign == "<=" else value >= self.value
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Order:
+    """Trials by a metric; those without it come last."""
+
+    metric: str
+    descending: bool
+
+    @classmethod
+    def parse(cls, text: str) -> "Order":
+        """The order of a text METRIC, METRIC:asc or METRIC:desc; by default the better first.
+
+        Raises SpecError for another form, and for a metric by which no choice may be made.
+        """
+        metric, colon, way = text.partition(":")
+        if metric.startswith("test_"):
+            raise SpecError(f"a test metric is reported and never chooses, got order {text!r}")
+        if metric not in ORDERS:
+            raise SpecError(f"unknown order {metric!r}; {nearest(metric, ORDERS)}")
+        if colon and way not in ("asc", "desc"):
+            raise SpecError(f"an order must have the form METRIC:asc or METRIC:desc, got {text!r}")
+        better_is_more = metric in METRICS and METRICS[metric].direction == "maximize"
+        return cls(metric, way == "desc" if colon else better_is_more)
+
+
+MOST_ACCURATE: Final = (
+    Order("val_accuracy", descending=True),
+    Order("trainable_parameters", descending=False),
+)
+SMALLEST: Final = (
+    Order("trainable_parameters", descending=False),
+    Order("val_accuracy", descending=True),
+)
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Query:
+    """Trials in one of the states, of one of the families, that keep all bounds; empty is any.
+
+    `feasible` leaves out those that break a constraint of their study, `on_front` those that the
+    study's writer has not marked. Without an order they come as they were started. Of trials with
+    equal values the one that was started first comes first.
+    """
+
+    states: tuple[str, ...] = ()
+    families: tuple[str, ...] = ()
+    bounds: tuple[Bound, ...] = ()
+    feasible: bool = False
+    on_front: bool = False
+    order: tuple[Order, ...] = ()
+    limit: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.limit is not None and self.limit < 1:
+            raise SpecError(f"`limit >= 1` must hold, got limit={self.limit}")
+        metrics = [order.metric for order in self.order]
+        if len(set(metrics)) < len(metrics):
+            raise SpecError(f"an order must name each metric once, got {', '.join(metrics)}")
+        for state in self.states:
+            if state not in STATES:
+                raise SpecError(f"unknown state {state!r}; {nearest(state, STATES)}")
+
+
+COMPLETE: Final = Query(states=("COMPLETE",), feasible=True)
+"""The trials that answers are chosen from: trained to their end, and within the constraints."""
+
+
+def bounds_of(filters: Filters) -> tuple[Bound, ...]:
+    """The bounds of filters. Raises SpecError for those that nothing could pass."""
+    bounds = [
+        Bound(metric, sign, _checked(name, value))
+        for name, (metric, sign) in _BOUNDS.items()
+        if isinstance(value := filters.get(name), int | float)
+    ]
+    for metric in {bound.metric for bound in bounds}:
+        low = [bound.value for bound in bounds if bound.metric == metric and bound.sign == ">="]
+        high = [bound.value for bound in bounds if bound.metric == metric and bound.sign == "<="]
+        if low and high and low[0] > high[0]:
+            raise SpecError(
+                f"the least {metric} must not be above the most, got {shown(low[0])} and "
+                f"{shown(high[0])}"
+            )
+    return tuple(bounds)
+
+
+def _checked(name: str, value: float) -> float:
+    if name == "min_accuracy":
+        if not 0 <= value <= 1:
+            raise SpecError(f"`0 <= min_accuracy <= 1` must hold, got min_accuracy={value}")
+    elif not (math.isfinite(value) and value >= 0):
+        raise SpecError(f"`{name} >= 0` must hold, got {name}={value}")
+    return value
+
+
+def families_of(filters: Filters, searched: Sequence[str]) -> tuple[str, ...]:
+    """The families of filters, () for any. Raises SpecError for one that is not searched."""
+    given = filters.get("family") or ()
+    families = (given,) if isinstance(given, str) else tuple(dict.fromkeys(given))
+    for family in families:
+        if family not in searched:
+            raise SpecError(
+                f"`family` must be one that the study searches ({', '.join(searched)}), "
+                f"got {family!r}"
+            )
+    return families
+
+
+def check_families(filters: Filters) -> None:
+    """Raises SpecError for a family that does not exist; needs no study."""
+    given = filters.get("family") or ()
+    for family in (given,) if isinstance(given, str) else given:
+        if family not in FAMILIES:
+            raise SpecError(f"unknown family {family!r}; {nearest(family, FAMILIES)}")
+
+
+def shown(value: float) -> str:
+    """A number as people write it: counts with commas, shares as they are."""
+    return f"{value:,.0f}" if value == int(value) and abs(value) > 1 else f"{value:.6g}"

@@ -1,0 +1,102 @@
+"""The commands that ask, as processes: from another folder with only a tracking URI, and of a server."""
+
+import json
+import subprocess
+import sys
+import time
+
+import pytest
+import requests
+from processes import clean_environment, free_port
+from typer.testing import CliRunner
+from written_study import make_home, write_study
+
+from study.cli import app
+
+pytestmark = pytest.mark.slow
+
+TRIALS = [
+    ("COMPLETE", 0.80, 0.01, 1000),
+    ("COMPLETE", 0.90, 0.02, 4000, "vann"),
+    ("COMPLETE", 0.70, 0.02, 90_000),
+    ("PRUNED", 0.50, 0.01, 500),
+    ("RUNNING", None, None, 500),
+]
+QUESTIONS = [
+    ("list",),
+    ("status", "made"),
+    ("trials", "made"),
+    ("trials", "made", "--state", "PRUNED", "--state", "RUNNING", "--order", "trial:desc"),
+    ("best", "made", "--family", "vann", "--family", "dann-r", "--min-accuracy", "0.75"),
+    ("best", "made", "--smallest", "--limit", "2"),
+    ("best", "made", "--knee"),
+    ("best", "made", "--max-parameters", "10"),
+    ("pareto", "made", "--confident"),
+    ("compare", "made", "other"),
+]
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    home = make_home(tmp_path_factory.mktemp("home"))
+    write_study(home, "made", TRIALS, constraints=["trainable_parameters <= 50000"])
+    write_study(home, "other", TRIALS[:1])
+    return home
+
+
+@pytest.fixture(scope="module")
+def server(home):
+    uri = f"http://127.0.0.1:{free_port()}"
+    command = [sys.executable, "-m", "mlflow", "server", "--port", uri.rpartition(":")[2]]
+    command += ["--workers", "1", "--backend-store-uri", home.tracking_uri]
+    with subprocess.Popen(
+        command, env=clean_environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as process:
+        try:
+            _wait_for(uri, process)
+            yield uri
+        finally:
+            process.terminate()
+
+
+def _wait_for(uri, process):
+    for _ in range(300):
+        assert process.poll() is None, "the server ended"
+        try:
+            if requests.get(f"{uri}/health", timeout=2).ok:
+                return
+        except requests.ConnectionError:
+            pass
+        time.sleep(0.2)
+    pytest.fail("the server does not answer within a minute")
+
+
+def test_a_server_answers_as_its_file_does(home, server):
+    for question in QUESTIONS:
+        answers = []
+        for uri in (home.tracking_uri, server):
+            done = CliRunner().invoke(app, [*question, "--json", "--tracking-uri", uri])
+            assert done.exit_code == 0, done.output
+            answers.append((json.loads(done.stdout.replace(uri, "")), done.stderr))
+        assert answers[0] == answers[1], question
+
+
+def test_a_tracking_uri_is_all_that_another_machine_needs(server, study_command, tmp_path):
+    done = study_command("best", "made", "--json", "--limit", "1", MLFLOW_TRACKING_URI=server)
+    assert json.loads(done.stdout)[0]["trial"] == 1
+    done = study_command("best", "mad", "--tracking-uri", server, cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr == (
+        f"error: no study 'mad' in {server}; it has: made, other; did you mean 'made'?\n"
+    )
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("question", [("list",), ("compare", "made", "other")])
+def test_a_server_that_is_not_there_is_one_line(question, study_command, tmp_path):
+    uri = "http://127.0.0.1:9"
+    done = study_command(*question, "--tracking-uri", uri, cwd=tmp_path)
+    assert done.returncode == 1
+    assert done.stdout == ""
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(f"error: the tracking store {uri} must answer, but could not be reached")
