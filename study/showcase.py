@@ -61,11 +61,12 @@ def description(
     `tags` are those of the parent run; `links` are pages of the UI by their name, which the first
     line has: it is what the UI shows before the description is opened.
     """
-    pages = ", ".join(f"[{page}]({address})" for page, address in links.items())
+    named = ", ".join(f"[{page}]({address})" for page, address in links.items())
+    pages = f" ({named})" if links else ""
     searched = ", ".join(spec.families)
     objectives = ", ".join(f"{name} ({way})" for name, way in spec.objectives.items())
     summary = (
-        f"**{spec.name}** ({pages}) searches {searched} on {spec.dataset.name} for {objectives}; "
+        f"**{spec.name}**{pages} searches {searched} on {spec.dataset.name} for {objectives}; "
         f"{spec.replicates} replicates a trial, {spec.budget.epochs} epochs each, "
         f"sampler {spec.sampler}."
     )

@@ -15,8 +15,11 @@ def front_member(number):
 def test_it_says_what_was_searched_what_came_out_and_how_to_do_it_again():
     environment = {"versions": {"torch": "2.14.1"}, "commit": "abc", "machine": {"cores": 2}}
     tags = {"study.command": "study run made.toml", "study.environment": json.dumps(environment)}
-    text = description(StudySpec.from_dict(SPEC), [front_member(7)], tags)
-    assert "**made** searches dann-r, vann on digits for val_accuracy (maximize)" in text
+    text = description(StudySpec.from_dict(SPEC), [front_member(7)], tags, {"trials": "#/runs"})
+    assert (
+        "**made** ([trials](#/runs)) searches dann-r, vann on digits for val_accuracy (maximize)"
+        in text
+    )
     (row,) = [line for line in text.splitlines() if line.startswith("| 7 |")]
     assert row.count("|") == 7
     assert "`study run made.toml`" in text
@@ -26,7 +29,9 @@ def test_it_says_what_was_searched_what_came_out_and_how_to_do_it_again():
 
 def test_a_long_front_is_cut_to_what_mlflow_takes():
     members = [front_member(number) for number in range(500)]
-    text = description(StudySpec.from_dict(SPEC | {"constraints": ["macs <= 1e6"]}), members, {})
+    text = description(
+        StudySpec.from_dict(SPEC | {"constraints": ["macs <= 1e6"]}), members, {}, {}
+    )
     assert "and 460 more, in `front.csv`" in text
     assert "Constraints: `macs <= 1e6`" in text
     assert len(text) < 8000

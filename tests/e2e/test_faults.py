@@ -7,6 +7,7 @@ import shlex
 import signal
 import sqlite3
 import subprocess
+import threading
 import time
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
@@ -95,30 +96,54 @@ def test_a_trial_whose_worker_is_killed_goes_on_from_its_last_checkpoint(damage,
         assert first.notice == f"it goes on after epoch {reached} of 300"
 
 
-def run_and_kill(home, arguments, life):
+KILLS = 12
+
+
+def watched(driver):
+    """Events: a trial runs; nine of the twelve have ended; all have."""
+    began, nearly, over = threading.Event(), threading.Event(), threading.Event()
+
+    def read():
+        for line in driver.stdout:
+            if " running | " in line:
+                began.set()
+                ended = int(line.partition("/")[0])
+                for event, count in ((nearly, 9), (over, 12)):
+                    if ended >= count:
+                        event.set()
+        for event in (began, nearly, over):
+            event.set()  # the driver is gone
+
+    threading.Thread(target=read, daemon=True).start()
+    return began, nearly, over
+
+
+def run_and_kill(home, arguments, start_s, training_s):
     """Runs a study to its end, killing its driver at random; how many trials had ended each time.
 
-    `life` is the time that an unbroken run takes. Every third kill is drawn over the start, the
-    others over a part of the training, so that ten and more fall all over the study's life.
+    An unbroken run takes the seconds given. Every third kill is drawn over the start, the others over
+    a part of the training, so that they fall all over the study's life; the last ones, where it gets
+    on faster than before, when nine trials have ended.
     """
     moments = random.Random(0)  # noqa: S311  # of a test
     ended = []
-    while True:
+    while len(ended) < KILLS:
         with running(*arguments) as driver:
+            began, nearly, _ = watched(driver)
             if len(ended) % 3 == 2:
-                time.sleep(moments.uniform(0, life / 3))
+                time.sleep(moments.uniform(0, start_s))
             else:
-                for line in driver.stdout:
-                    if " running | " in line:
-                        break
-                time.sleep(moments.uniform(0, life / 6))
-            if driver.poll() is not None:
-                assert driver.returncode == 0
-                return ended
+                began.wait()
+                nearly.wait(moments.uniform(0, training_s / 5))
+            assert driver.poll() is None
             driver.kill()
-            driver.communicate()
+            driver.wait()
             with suppress(study.StudyError):
                 ended.append(study.status("whole", home).trials)
+    with running(*arguments) as driver:
+        watched(driver)
+        assert driver.wait(timeout=200) == 0
+    return ended
 
 
 def test_a_study_whose_driver_is_killed_again_and_again_is_as_if_it_had_not_been(
@@ -129,14 +154,18 @@ def test_a_study_whose_driver_is_killed_again_and_again_is_as_if_it_had_not_been
     limits += ("--set", "sampler='grid'", "--set", "space.learning_rate=0.01")
     limits += ("--set", "space.dendrites=[1,2]", "--set", "space.batch_size=64", "--trials", 12)
     unbroken = Home.find(tmp_path / "unbroken")
-    began = time.monotonic()
-    done = study_command("run", "--name", "whole", "--home", unbroken.folder, *limits)
-    assert done.returncode == 0, done.stdout + done.stderr
-    life = time.monotonic() - began
+    moments = [time.monotonic()]
+    with running("--name", "whole", "--home", unbroken.folder, *limits) as driver:
+        began, _, over = watched(driver)
+        for event in (began, over):
+            event.wait()
+            moments.append(time.monotonic())
+        assert driver.wait(timeout=200) == 0
+    start_s, training_s = moments[1] - moments[0], moments[2] - moments[1]
 
     home = Home.find(tmp_path / "broken")
-    ended = run_and_kill(home, ("--name", "whole", "--home", home.folder, *limits), life)
-    assert len(ended) >= 10
+    arguments = ("--name", "whole", "--home", home.folder, *limits)
+    ended = run_and_kill(home, arguments, start_s, training_s)
     assert len(set(ended)) >= 4, ended  # at moments all over its life
     expected = results.records("whole", unbroken)
     found = results.records("whole", home)
