@@ -66,14 +66,14 @@ def test_every_snippet_runs(folder, ray_head):
     lines = look.splitlines()
     assert lines[-1].startswith("study ui")
     assert "mine" in shell("\n".join(lines[:-1]), folder)
-    assert (folder / "front.html").stat().st_size > 1_000_000
+    assert (folder / "report.html").stat().st_size > 1_000_000
     _serves(folder)
 
     assert "mine: best configurations" in shell(ask, folder)
     assert (folder / "my-network" / "network.safetensors").exists()
 
-    networks = (ROOT / "docs/networks.md").read_text(encoding="utf-8")
-    for block in [*snippets("python"), *snippets("python", networks)]:
+    pages = [README, *((ROOT / f"docs/{page}.md").read_text() for page in ("networks", "records"))]
+    for block in [block for page in pages for block in snippets("python", page)]:
         done = subprocess.run(
             [sys.executable, "-c", block],
             capture_output=True,
