@@ -136,7 +136,7 @@ class Tracker:
             self._sender.stdin.close()
         self._thread.join(_QUIET_FOR_S)
         if self._thread.is_alive():
-            say("sending what is left to the tracking store")
+            say("sending what is left to the tracking store, and the report")
             self._thread.join()
         if self._error is not None:
             raise self._error
