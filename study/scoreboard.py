@@ -51,7 +51,9 @@ class Scoreboard:
         before = self.front
         self._count(number, state, metrics)
         self.last = f"trial {number} {state} {self._labels[number]}{self._describe(number)}"
-        return {changed: changed in self.front for changed in before ^ self.front}
+        # Those that came first: whoever reads in between finds no hole in the front.
+        came, left = self.front - before, before - self.front
+        return dict.fromkeys(sorted(came), True) | dict.fromkeys(sorted(left), False)
 
     @property
     def ended(self) -> int:
