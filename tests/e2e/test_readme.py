@@ -244,3 +244,23 @@ def test_what_the_machinery_costs_is_the_committed_result():
     assert f"{ask} ms to ask, {report} ms to rank a report and {tell} ms to tell" in README
     assert f"{marks['1000']['memory_mb']:.0f} MiB at 1,000" in README
     assert f"to {marks['10000']['memory_mb']:.0f} MiB" in README
+
+
+def test_what_recording_costs_is_the_committed_result():
+    result = result_of("tracking")
+    for store in ("sqlite", "server with PostgreSQL"):
+        ours, rays = (result[store][kind] for kind in ("ours", "rays"))
+        said = store.replace("sqlite", "SQLite")
+        line = f"| {said} | {ours['mean_ms']:.3f} | {rays['mean_ms']:.1f} | "
+        line += f"{ours['points_a_second']:,.0f} | {rays['points_a_second']:,.0f} |"
+        assert line in README
+    names_machine(README, result["machine"])
+
+
+def test_how_long_answers_take_is_the_committed_result():
+    result = result_of("answers")
+    seconds = result["seconds"]["10000"]
+    for question, taken in seconds["sqlite"].items():
+        if question in seconds["server"] and question not in ("knee", "best 5 of a family"):
+            assert f" | {taken:.2f} | {seconds['server'][question]:.2f} |" in README, question
+    names_machine(README, result["machine"])
