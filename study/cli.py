@@ -17,7 +17,7 @@ from rich.console import Console
 from study import cli_answers, cli_pictures, cli_trials, cli_winner, environment
 from study.command_line import HomeOption, NameArgument, TrackingOption, console, readers, say
 from study.errors import StudyError
-from study.home import Home
+from study.home import Home, without_passwords
 from study.spec import StudySpec
 
 app = typer.Typer(
@@ -106,7 +106,7 @@ def sync_records(
     place = Home.find(home, tracking_uri)
     screen = console()
     sent = sync(name, place, lambda text: say(screen, text))
-    say(screen, f"{sent} records were sent to {place.tracking_uri}" if sent else "no records wait")
+    say(screen, f"{sent} records were sent to {place.shown_uri}" if sent else "no records wait")
 
 
 for _commands in (cli_answers, cli_trials, cli_pictures, cli_winner):
@@ -132,7 +132,7 @@ def _program() -> str:
 
 
 def _command_line() -> str:
-    return f"{_program()} {shlex.join(sys.argv[1:])}"
+    return without_passwords(f"{_program()} {shlex.join(sys.argv[1:])}")
 
 
 def main() -> None:

@@ -75,7 +75,7 @@ def retrain(  # noqa: PLR0913  # each setting has a name of its own
             run = write_run(store, stored.parent, wanted, record, stored.spec, result)
         except _FAILURES as error:
             raise TrackingError(
-                f"the tracking store {home.tracking_uri} must take what was trained: {error}; the "
+                f"the tracking store {home.shown_uri} must take what was trained: {error}; the "
                 f"result is kept in {result}, and the same command records it without training again"
             ) from error
         shutil.rmtree(result)

@@ -1,12 +1,14 @@
 """Where studies are kept: a folder of this machine, and the MLflow store that holds the records."""
 
 import os
+import re
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 _SQLITE: Final = "sqlite:///"
+_PASSWORD: Final = re.compile(r"(://[^/:@\s]*:)[^/@\s]+@")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +37,11 @@ class Home:
         return cls(folder=place, tracking_uri=uri)
 
     @property
+    def shown_uri(self) -> str:
+        """The tracking URI as it may be printed and stored."""
+        return without_passwords(self.tracking_uri)
+
+    @property
     def database(self) -> Path | None:
         """The SQLite file of the records, or None if a server keeps them."""
         if not self.tracking_uri.startswith(_SQLITE):
@@ -58,5 +65,10 @@ class Home:
         if self.folder != default.folder:
             parts.append(f" --home {shlex.quote(str(self.folder))}")
         if self.tracking_uri != Home.find(self.folder).tracking_uri:
-            parts.append(f" --tracking-uri {shlex.quote(self.tracking_uri)}")
+            parts.append(f" --tracking-uri {shlex.quote(self.shown_uri)}")
         return "".join(parts)
+
+
+def without_passwords(text: str) -> str:
+    """A text in which the passwords of addresses such as `http://user:password@host` are stars."""
+    return _PASSWORD.sub(r"\1***@", text)

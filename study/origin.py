@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from study import layout
+from study.home import without_passwords
 
 _PACKAGES: Final = (
     "dendritic-study",
@@ -39,7 +40,7 @@ def command_of_run() -> str:
     """The command line of this process, as one would type it."""
     program = Path(sys.argv[0])
     name = "study" if program.stem in {"study", "cli"} else f"python {shlex.quote(str(program))}"
-    return f"{name} {shlex.join(sys.argv[1:])}".strip()
+    return without_passwords(f"{name} {shlex.join(sys.argv[1:])}".strip())
 
 
 def _versions() -> dict[str, str]:

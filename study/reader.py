@@ -63,7 +63,7 @@ def read_study(name: str, home: Home) -> StoredStudy:
     stored = None if experiment is None else experiment.tags.get(layout.LAYOUT_TAG)
     if stored not in (None, layout.LAYOUT):
         raise BadInputError(
-            f"the study {name!r} in {home.tracking_uri} must be of layout {layout.LAYOUT}, got "
+            f"the study {name!r} in {home.shown_uri} must be of layout {layout.LAYOUT}, got "
             f"{stored}: it was written by another version, which can read it"
         )
     if experiment is None or stored is None or experiment.lifecycle_stage != "active":
@@ -71,13 +71,13 @@ def read_study(name: str, home: Home) -> StoredStudy:
     with translated(home):
         parent = _parent(client(home), experiment.experiment_id)
     if parent is None:
-        raise NotFoundError(f"the study {name!r} in {home.tracking_uri} has only just been made")
+        raise NotFoundError(f"the study {name!r} in {home.shown_uri} has only just been made")
     try:
         spec = StudySpec.from_dict(json.loads(parent.data.tags[layout.SPEC_TAG]))
     except (KeyError, ValueError, BadInputError) as error:
         raise StudyError(
             f"the tag {layout.SPEC_TAG} of the MLflow run {parent.info.run_id} of study {name!r} in "
-            f"{home.tracking_uri} must hold a spec, but cannot be read: {error}"
+            f"{home.shown_uri} must hold a spec, but cannot be read: {error}"
         ) from error
     return StoredStudy(home=home, parent=parent, spec=spec)
 
@@ -89,7 +89,7 @@ def _unknown(name: str, home: Home) -> str:
     more = len(known) - _NAMED
     rest = f" and {more} more (study list)" if more > 0 else ""
     has = ", ".join(known[:_NAMED]) or "none yet"
-    return f"no study {name!r} in {home.tracking_uri}; it has: {has}{rest}{hint}"
+    return f"no study {name!r} in {home.shown_uri}; it has: {has}{rest}{hint}"
 
 
 def check_free(name: str, home: Home, identity: str | None) -> None:
@@ -105,7 +105,7 @@ def check_free(name: str, home: Home, identity: str | None) -> None:
     stage, kind = experiment.lifecycle_stage, experiment.tags.get(layout.LAYOUT_TAG)
     if kind != layout.LAYOUT or stage != "active":
         raise BadInputError(
-            f"the MLflow experiment {name!r} at {home.tracking_uri} must be a study of layout "
+            f"the MLflow experiment {name!r} at {home.shown_uri} must be a study of layout "
             f"{layout.LAYOUT} and not deleted, got layout {kind or 'none'}, {stage}; "
             f"give the study another name"
         )
@@ -113,7 +113,7 @@ def check_free(name: str, home: Home, identity: str | None) -> None:
         parent = _parent(client(home), experiment.experiment_id)
     if parent is not None and parent.data.tags.get(layout.IDENTITY_TAG) != identity:
         raise BadInputError(
-            f"the study {name!r} at {home.tracking_uri} was run from another home than "
+            f"the study {name!r} at {home.shown_uri} was run from another home than "
             f"{home.folder}, which does not have its search; go on from its own home "
             f"(--home DIR), or give this study another name"
         )

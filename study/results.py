@@ -92,7 +92,7 @@ def status_of(stored: StoredStudy, front: Sequence[TrialRecord]) -> StudyStatus:
         hypervolume=hypervolume([point for point in points if point], spec.objectives),
         best=next(iter(best), None),
         parent_run_id=stored.parent.info.run_id,
-        tracking_uri=stored.home.tracking_uri,
+        tracking_uri=stored.home.shown_uri,
     )
 
 

@@ -16,7 +16,6 @@ import sys
 import time
 from collections.abc import Callable
 from itertools import islice
-from pathlib import Path
 from typing import Any, Final, final
 
 from mlflow.exceptions import MlflowException
@@ -25,7 +24,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from study import environment, showcase, study_folder
 from study.errors import UNWRITABLE, TrackingError
-from study.home import Home
+from study.home import Home, without_passwords
 from study.mlflow_writer import MlflowWriter
 from study.spec import StudySpec
 from study.spool import unsent, waiting, write_position
@@ -212,16 +211,19 @@ def _unwritable(error: Exception) -> bool:
 
 
 def _in_a_line(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}".partition("\n")[0]
+    return without_passwords(f"{type(error).__name__}: {error}".partition("\n")[0])
 
 
 def main() -> None:
-    """The process: its arguments are the study's name, the home's folder and the tracking URI."""
+    """The process: its arguments are the study's name and the home's folder.
+
+    The tracking URI is in its environment, for it may hold a password, and arguments are seen by all.
+    """
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     environment.prepare()
-    name, folder, uri = sys.argv[1:]
-    home = Home(folder=Path(folder), tracking_uri=uri)
+    name, folder = sys.argv[1:]
+    home = Home.find(folder)
 
     answers = sys.stdout
     # MLflow prints where runs can be seen.

@@ -12,7 +12,7 @@ from mlflow.tracking.registry import UnsupportedModelRegistryStoreURIException
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from study.errors import BadInputError, TrackingError
-from study.home import Home
+from study.home import Home, without_passwords
 
 _PATIENCE_S: Final = 10.0
 
@@ -29,17 +29,17 @@ def translated(home: Home) -> Iterator[None]:
     except UnsupportedModelRegistryStoreURIException as error:
         raise BadInputError(
             "the tracking URI must be http://, https://, sqlite:/// or another database's, "
-            f"got {home.tracking_uri}"
+            f"got {home.shown_uri}"
         ) from error
     except (MlflowException, SQLAlchemyError, requests.RequestException) as error:
         unreachable = _unreachable(error)
         if unreachable is None:
             raise TrackingError(
-                f"the tracking store {home.tracking_uri} must answer: {_first_line(error)}"
+                f"the tracking store {home.shown_uri} must answer: {_first_line(error)}"
             ) from error
         seconds = time.monotonic() - start
         raise TrackingError(
-            f"the tracking store {home.tracking_uri} must answer, but could not be reached for "
+            f"the tracking store {home.shown_uri} must answer, but could not be reached for "
             f"{seconds:.0f} s: {unreachable}"
         ) from error
 
@@ -56,7 +56,7 @@ def check_reachable(home: Home) -> None:
         requests.get(f"{home.tracking_uri.rstrip('/')}/health", timeout=_PATIENCE_S)
     except requests.Timeout:
         raise TrackingError(
-            f"the tracking store {home.tracking_uri} must answer, but did not within "
+            f"the tracking store {home.shown_uri} must answer, but did not within "
             f"{_PATIENCE_S:.0f} s"
         ) from None
     except requests.RequestException:
@@ -74,7 +74,7 @@ def _unreachable(error: BaseException) -> str | None:
 def _first_line(error: Exception) -> str:
     # The database's own words, without the statement, where it is a database's error.
     words = next((link.orig for link in _chain(error) if isinstance(link, DBAPIError)), error)
-    return str(words).strip().partition("\n")[0]
+    return without_passwords(str(words).strip().partition("\n")[0])
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:

@@ -117,7 +117,7 @@ class StoredStudy:
         except (KeyError, ValueError, TypeError) as error:
             raise StudyError(
                 f"the MLflow run {run.run_id} of study {self.spec.name!r} in "
-                f"{self.home.tracking_uri} must hold a trial as this version writes it, but "
+                f"{self.home.shown_uri} must hold a trial as this version writes it, but "
                 f"cannot be read: {type(error).__name__} {error}"
             ) from error
 

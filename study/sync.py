@@ -47,7 +47,7 @@ def sync(name: str, home: Home, say: Callable[[str], None]) -> int:
     if left:
         reason = troubles[-1] if troubles else "it does not answer"
         raise TrackingError(
-            f"the tracking store {home.tracking_uri} must take every record, {left} still wait, "
+            f"the tracking store {home.shown_uri} must take every record, {left} still wait, "
             f"tried for {PATIENCE_S:g} s: {reason}"
         )
     return count

@@ -72,7 +72,7 @@ class Tracker:
             pass
         if self._states is None:
             raise TrackingError(
-                f"the tracking store {self._home.tracking_uri} must answer within "
+                f"the tracking store {self._home.shown_uri} must answer within "
                 f"{_READY_WITHIN_S:g} s: {self.trouble or self._unwritable or 'it does not'}"
             )
         return self._states
@@ -140,7 +140,7 @@ class Tracker:
             self._thread.join()
         if self._error is not None:
             raise self._error
-        uri = self._home.tracking_uri
+        uri = self._home.shown_uri
         if self._left:
             raise TrackingError(
                 f"the tracking store {uri} must take every record, {self._left} wait: "
@@ -168,9 +168,12 @@ class Tracker:
     def _hear(self) -> None:
         """The thread: keeps a sender at work until all is sent, and hears what it says."""
         command = [sys.executable, "-m", "study.sender", self._name]
-        command += [str(self._home.folder), self._home.tracking_uri]
+        command.append(str(self._home.folder))
         # The sender tries again by itself; a session of its own, for Ctrl-C is not meant for it.
-        settings = os.environ | {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"}
+        settings = os.environ | {
+            "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
+            "MLFLOW_TRACKING_URI": self._home.tracking_uri,
+        }
         deaths = 0
         while deaths < _MOST_DEATHS:
             known = len(self.run_ids)

@@ -30,7 +30,7 @@ def serve(home: Home, port: int | None, say: Callable[[str], None]) -> None:
     """
     database = home.database
     if database is None:
-        say(f"the records are on a server, which has the UI: {home.tracking_uri}")
+        say(f"the records are on a server, which has the UI: {home.shown_uri}")
         return
     if not database.exists():
         raise BadInputError(f"there are no studies in {home.folder} yet; `study run` makes one")

@@ -1,6 +1,6 @@
 from pathlib import Path
 
-from study.home import Home
+from study.home import Home, without_passwords
 
 
 def test_by_default_everything_is_under_runs(monkeypatch, tmp_path):
@@ -25,3 +25,14 @@ def test_the_environment_is_heard_and_options_win(monkeypatch):
     given = Home.find("/b", "http://other:5000")
     assert given.folder == Path("/b")
     assert given.options() == " --home /b --tracking-uri http://other:5000"
+
+
+def test_a_password_is_used_and_not_shown(monkeypatch):
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    home = Home.find("/a", "https://me:very-secret@server:5000/path")
+    assert home.tracking_uri == "https://me:very-secret@server:5000/path"
+    assert home.shown_uri == "https://me:***@server:5000/path"
+    assert "secret" not in home.options()
+    text = "postgresql://:secret@host/db and http://host:5000/a@b are addresses"
+    expected = "postgresql://:***@host/db and http://host:5000/a@b are addresses"
+    assert without_passwords(text) == expected
