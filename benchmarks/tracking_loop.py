@@ -83,9 +83,7 @@ def ours(home: Home, trials: int, epochs: int) -> dict[str, Any]:
     tracker.wait_until_ready()
     board = Scoreboard(spec, trials)
     progress = Progress(board, Console(quiet=True))
-    observer = Observer(
-        tracker, board, progress, Stop(StudyClock(ledger, None)), store=folder / "trials"
-    )
+    observer = Observer(tracker, board, progress, Stop(StudyClock(ledger, None)))
     start = time.perf_counter()
     taken = list(reports(observer, trials, epochs, "ours"))
     while waiting(study_folder.spool(folder)):

@@ -19,7 +19,10 @@ def make_store(home: Home) -> None:
     and the writer do not wait for each other.
     """
     database = home.database
-    if database is None or database.exists():
+    if database is None:
+        return
+    if database.exists():
+        _write_ahead(database)
         return
     database.parent.mkdir(parents=True, exist_ok=True)
     with _neighbour(database, ".lock").open("w", encoding="utf-8") as lock:
@@ -29,9 +32,13 @@ def make_store(home: Home) -> None:
         new = _neighbour(database, ".new")
         new.unlink(missing_ok=True)
         MlflowClient(tracking_uri=f"sqlite:///{new}").search_experiments()
-        with closing(sqlite3.connect(new)) as connection:
-            connection.execute("PRAGMA journal_mode=WAL")
+        _write_ahead(new)
         new.replace(database)
+
+
+def _write_ahead(database: Path) -> None:
+    with closing(sqlite3.connect(database)) as connection:
+        connection.execute("PRAGMA journal_mode=WAL")
 
 
 def _neighbour(database: Path, ending: str) -> Path:

@@ -8,7 +8,10 @@ from pathlib import Path
 from typing import Final
 
 _SQLITE: Final = "sqlite:///"
-_PASSWORD: Final = re.compile(r"(://[^/:@\s]*:)[^/@\s]+@")
+# In an address, what stands before the last @ of its host; and in its query.
+_PASSWORD: Final = re.compile(r"(://[^/:@\s]*:)[^/\s]+@")
+_TOKEN: Final = re.compile(r"(://)[^/:@\s]+@")
+_KEY: Final = re.compile(r"(password=)[^&\s]+", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,4 +74,5 @@ class Home:
 
 def without_passwords(text: str) -> str:
     """A text in which the passwords of addresses such as `http://user:password@host` are stars."""
-    return _PASSWORD.sub(r"\1***@", text)
+    text = _KEY.sub(r"\1***", _PASSWORD.sub(r"\1***@", text))
+    return _TOKEN.sub(r"\1***@", text)

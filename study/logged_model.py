@@ -1,5 +1,6 @@
 """The network of a trial as a LoggedModel of MLflow, which any machine can load and serve."""
 
+import re
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -11,6 +12,7 @@ from mlflow.entities import LoggedModel, LoggedModelOutput, LoggedModelStatus, M
 
 from study.trial_files import EXAMPLE
 
+_FORBIDDEN: Final = re.compile(r"""[/:.%"']""")  # in the name of a LoggedModel
 _PORTABLE: Final = "portable"  # in a trial's folder: what is not stored yet of its model
 
 
@@ -18,8 +20,10 @@ def model_of(store: MlflowClient, experiment_id: str, run_id: str, name: str) ->
     """The LoggedModel of a run, made if it has none; one that is not READY was never finished."""
     found = store.search_logged_models([experiment_id], f"source_run_id = '{run_id}'")
     if found:
-        return found[0]
-    return store.create_logged_model(experiment_id, name, run_id, model_type="image classifier")
+        # A lost answer may have made two; all choose the same.
+        return min(found, key=lambda model: (model.creation_timestamp, model.model_id))
+    allowed = _FORBIDDEN.sub("_", name)
+    return store.create_logged_model(experiment_id, allowed, run_id, model_type="image classifier")
 
 
 def store_network(
@@ -29,7 +33,12 @@ def store_network(
 
     `sent` is called after each file. Where this breaks off, it goes on with the files that are left.
     """
+    run_id = str(model.source_run_id)
     if model.status == LoggedModelStatus.READY:
+        outputs = store.get_run(run_id).outputs
+        linked = [] if outputs is None else [output.model_id for output in outputs.model_outputs]
+        if model.model_id not in linked:
+            store.log_outputs(run_id, [LoggedModelOutput(model.model_id, step=0)])
         return
     folder = network.parent / _PORTABLE
     if not folder.exists():
@@ -47,7 +56,7 @@ def store_network(
         file.unlink()
         sent()
     store.finalize_logged_model(model.model_id, LoggedModelStatus.READY)
-    store.log_outputs(str(model.source_run_id), [LoggedModelOutput(model.model_id, step=0)])
+    store.log_outputs(run_id, [LoggedModelOutput(model.model_id, step=0)])
 
 
 def with_model(metrics: Sequence[Metric], model_id: str) -> list[Metric]:

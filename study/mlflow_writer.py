@@ -8,17 +8,17 @@ before may be said again: nothing is recorded twice.
 import json
 import shutil
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any, Final, final
 
 from mlflow.entities import Run
 
-from study import layout
+from study import layout, study_folder
 from study.embedded_store import make_store
 from study.home import Home
 from study.logged_model import model_of, store_network, with_model
 from study.reader import all_runs, client
 from study.spec import StudySpec
+from study.trial_files import NETWORK, trial_folder
 from study.unsent import Unsent
 
 _CONSTANT: Final = frozenset({"trainable_parameters", "macs", "threads"})
@@ -36,6 +36,7 @@ class MlflowWriter:
 
     def __init__(self, spec: StudySpec, home: Home) -> None:
         self._spec = spec
+        self._store = study_folder.trials(home.study_folder(spec.name))
         make_store(home)
         self._client = client(home)
         self._experiment = self._open_experiment(home)
@@ -45,6 +46,8 @@ class MlflowWriter:
         self.sent = 0
         self._last_epoch: dict[int, int] = {}
         self._workers: dict[int, str] = {}
+        self._fronts: dict[int, bool] = {}
+        self._newest: dict[int, tuple[int, int, dict[str, float]]] = {}
         self._unsent: dict[int, Unsent] = {}
         self._doubtful: set[int] = set()
         self._repeated: set[int] = set()
@@ -66,6 +69,11 @@ class MlflowWriter:
         number = _number(run)
         if number is None:
             return
+        if number in self.run_ids:
+            # Made twice by an earlier sender. All choose the same one of two.
+            self._repeated.add(number)
+            if run.info.run_id > self.run_ids[number]:
+                return
         self.run_ids[number] = run.info.run_id
         if "epochs" in run.data.metrics:
             self._last_epoch[number] = int(run.data.metrics["epochs"])
@@ -73,6 +81,7 @@ class MlflowWriter:
             self.running = run.info.status == "RUNNING"
         else:
             self.states[number] = run.data.tags[layout.STATE_TAG]
+            self._fronts[number] = run.data.tags.get(layout.FRONT_TAG) == "true"
 
     def begin_study(self, timestamp: int, about: Mapping[str, str]) -> None:
         """Makes the parent run, or reopens it; `about` are further tags of it."""
@@ -88,6 +97,7 @@ class MlflowWriter:
             unsent.tags |= tags
         else:
             unsent.create = (timestamp, self._spec.name, tags)
+            unsent.status = None
 
     def begin_trial(
         self, number: int, timestamp: int, label: str, config: Mapping[str, Any]
@@ -106,6 +116,8 @@ class MlflowWriter:
                 layout.FRONT_TAG: "false",
             }
             unsent.create = (timestamp, f"{number} {label}", tags)
+            unsent.status = None
+            unsent.tags.pop(layout.STATE_TAG, None)
         self.states[number] = "RUNNING"
         settings = config["architecture"] | config["training"]
         settings |= {"dataset": self._spec.dataset.name, "replicates": len(config["seeds"])}
@@ -124,28 +136,35 @@ class MlflowWriter:
             known = number in self._last_epoch
             news = {name: metrics[name] for name in metrics if not (known and name in _CONSTANT)}
             self._waiting(number).add(epoch, timestamp, news)
+            self._newest[number] = (epoch, timestamp, news)
             self._last_epoch[number] = epoch
 
     def end_trial(
-        self, number: int, timestamp: int, state: str, reason: str | None, network: str | None
+        self,
+        number: int,
+        timestamp: int,
+        state: str,
+        reason: str | None,
+        on_front: bool,  # noqa: FBT001  # of an event
     ) -> None:
-        """Closes the run with its state; stores the network in a folder, if there is one."""
+        """Closes the run with its state; stores the network of a trial on the front, if it has one."""
         unsent = self._waiting(number)
         unsent.tags[layout.STATE_TAG] = state
         if reason is not None:
             unsent.tags[layout.REASON_TAG] = reason[:4000]
-        unsent.network = None if network is None else Path(network)
+        unsent.network = trial_folder(self._store, number) / NETWORK if on_front else None
         unsent.status = (layout.RUN_STATUS[state], timestamp)
         self.states[number] = state
 
-    def discard(self, number: int, folder: str) -> None:
+    def discard(self, number: int) -> None:
         """Deletes the folder of a trial, when all of it is recorded."""
-        self._waiting(number).discard = Path(folder)
+        self._waiting(number).discard = trial_folder(self._store, number)
 
     def mark_front(self, changes: list[tuple[int, bool]]) -> None:
         """Sets the tag of trials that came to the front or left it."""
         for number, is_on_front in changes:
-            if number in self.states:
+            if number in self.states and self._fronts.get(number, False) != is_on_front:
+                self._fronts[number] = is_on_front
                 self._waiting(number).tags[layout.FRONT_TAG] = "true" if is_on_front else "false"
 
     def mark_worker(self, number: int, worker: str) -> None:
@@ -171,7 +190,7 @@ class MlflowWriter:
         """The driver died: whatever runs does so no more, and will be continued."""
         for number, state in list(self.states.items()):
             if state == "RUNNING":
-                self.end_trial(number, timestamp, "INTERRUPTED", None, None)
+                self.end_trial(number, timestamp, "INTERRUPTED", None, on_front=False)
         if _PARENT in self.run_ids:
             self.end_study(timestamp, "KILLED")
 
@@ -198,10 +217,16 @@ class MlflowWriter:
             del self._unsent[number]
 
     def refuse(self) -> tuple[str, dict[str, Any]]:
-        """Takes out what `flush` failed at: the run that it was for, and what it was."""
+        """Takes out what `flush` failed at: the run that it was for, and what it was, if anything.
+
+        No more than has to: a network, a step of metrics; where that is not enough, all of the run.
+        """
         number = min(self._unsent, key=lambda one: one != _PARENT)
-        unsent = self._unsent.pop(number)
-        return self.run_ids.get(number, "no run yet"), unsent.to_dict()
+        run_id = self.run_ids.get(number, "no run yet")
+        refused = None if number not in self.run_ids else self._unsent[number].refuse()
+        if refused is None:
+            refused = self._unsent.pop(number).to_dict()
+        return run_id, refused
 
     def tidy(self) -> None:
         """Deletes runs that were made twice, since the first one's answer was lost or came late."""
@@ -225,6 +250,9 @@ class MlflowWriter:
             model = model_of(self._client, self._experiment, run_id, name)
             store_network(self._client, model, unsent.network, self._count)
             unsent.tags[layout.MODEL_TAG] = model.model_id
+            if not unsent.steps and number in self._newest:
+                # They were sent, but not as the model's; MLflow keeps each once.
+                unsent.add(*self._newest[number])
             if unsent.steps:
                 unsent.steps[-1] = with_model(unsent.steps[-1], model.model_id)
         unsent.network = None
@@ -239,6 +267,8 @@ class MlflowWriter:
             else:
                 self._client.set_terminated(run_id, status=status, end_time=timestamp)
             unsent.status = None
+            if timestamp is not None:
+                self._newest.pop(number, None)
         if unsent.discard is not None:
             shutil.rmtree(unsent.discard, ignore_errors=True)
 

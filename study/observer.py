@@ -4,7 +4,6 @@ Ray calls the methods with keywords, from within its loop.
 """
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, final
 
 from ray import tune
@@ -17,7 +16,6 @@ from study.scoreboard import Scoreboard
 from study.stop import Stop
 from study.tracking import Tracker
 from study.trial import TrialConfig
-from study.trial_files import trial_folder
 
 
 @final
@@ -30,10 +28,7 @@ class Observer(tune.Callback):
         scoreboard: Scoreboard,
         progress: Progress,
         stop: Stop,
-        *,
-        store: Path,
     ) -> None:
-        self._store = store
         self._stop = stop
         self._tracker = tracker
         self._scoreboard = scoreboard
@@ -87,13 +82,13 @@ class Observer(tune.Callback):
         self._tracker.begin_trial(config)
         self._tracker.log_counts(number, counted)
         self._scoreboard.end(number, outcome.state, counted)
-        self._tracker.end_trial(number, outcome, trial_folder(self._store, number), on_front=False)
+        self._tracker.end_trial(number, outcome, on_front=False)
 
     def on_lost_memory(self, number: int, reason: str) -> None:
         """The driver's: a trial ended with Tune, for it ate the memory of its machine."""
         outcome = Outcome(state="FAIL", reason=reason)
         self._scoreboard.end(number, outcome.state, {})
-        self._tracker.end_trial(number, outcome, trial_folder(self._store, number), on_front=False)
+        self._tracker.end_trial(number, outcome, on_front=False)
 
     def on_step_end(self, **_: object) -> None:
         if self._tracker.failed:
@@ -120,8 +115,7 @@ class Observer(tune.Callback):
     def _end(self, trial: Trial, outcome: Outcome, metrics: dict[str, float]) -> None:
         number = trial.config["number"]
         changes = self._scoreboard.end(number, outcome.state, metrics)
-        folder = trial_folder(self._store, number)
-        self._tracker.end_trial(number, outcome, folder, on_front=number in self._scoreboard.front)
+        self._tracker.end_trial(number, outcome, on_front=number in self._scoreboard.front)
         self._tracker.mark_front(changes)
         best = self._scoreboard.best()
         if best is not None:

@@ -23,7 +23,10 @@ def record_again(ledger: Ledger, board: Scoreboard, tracker: Tracker, store: Pat
     for trial in ledger.trials():
         if trial.state.is_finished() and states.get(trial.number) != state_of(trial):
             _record(trial, board, tracker, store)
-    tracker.mark_front(dict.fromkeys(board.front, True))
+    # The driver may have died between a trial's coming to the front and the others' leaving it.
+    complete = [trial.number for trial in ledger.trials() if state_of(trial) == "COMPLETE"]
+    tracker.mark_front({number: number in board.front for number in complete})
+    tracker.caught_up = True
 
 
 def _record(trial: FrozenTrial, board: Scoreboard, tracker: Tracker, store: Path) -> None:
@@ -37,7 +40,7 @@ def _record(trial: FrozenTrial, board: Scoreboard, tracker: Tracker, store: Path
     elif metrics:
         tracker.log_counts(number, metrics)
     outcome = Outcome(state=state_of(trial), reason=trial.user_attrs.get(REASON))  # type: ignore[arg-type]  # finished
-    tracker.end_trial(number, outcome, folder, on_front=number in board.front)
+    tracker.end_trial(number, outcome, on_front=number in board.front)
 
 
 def _history(folder: Path) -> list[dict[str, float]]:

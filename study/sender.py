@@ -3,8 +3,10 @@
 It is a process of its own, so that neither MLflow's work nor a store that is slow or away holds up
 Tune's loop, and so that it outlives a driver that is killed. It ends when its standard input does, as
 that of a dead driver does. What it has to say it prints, a JSON object a line: `{"runs": {...}}` of
-trials by number, `{"states": {...}}` once all of earlier runs is sent, `{"trouble": text}`, and at last
-`{"left": n}`.
+trials by number, `{"states": {...}}` once all of earlier runs is sent, `{"sent": n}` events,
+`{"trouble": text}` that may pass and null when it has, `{"unwritable": text}` of a disk that takes
+nothing, `{"refused": text}` of what the store will never take, `{"unshown": text}` of the report, and at
+last `{"left": n}`.
 """
 
 import contextlib
@@ -19,7 +21,7 @@ from itertools import islice
 from typing import Any, Final, final
 
 from mlflow.exceptions import MlflowException
-from requests.exceptions import RequestException
+from requests.exceptions import HTTPError, RequestException
 from sqlalchemy.exc import SQLAlchemyError
 
 from study import environment, showcase, study_folder
@@ -27,7 +29,7 @@ from study.errors import UNWRITABLE, TrackingError
 from study.home import Home, without_passwords
 from study.mlflow_writer import MlflowWriter
 from study.spec import StudySpec
-from study.spool import unsent, waiting, write_position
+from study.spool import Event, unsent, waiting, write_position
 from study.system_metrics import system_metrics
 
 PATIENCE_S: Final = 20.0
@@ -38,6 +40,8 @@ _LONGEST_PAUSE_S: Final = 5.0
 _AT_ONCE: Final = 500  # events
 _SHOW_EVERY_S: Final = 10.0
 _PASSING: Final = (401, 403, 408, 429)  # HTTP: credentials can be put right, and a server gets free
+_REFUSALS: Final = ("INVALID_PARAMETER_VALUE", "RESOURCE_ALREADY_EXISTS", "INVALID_STATE")
+_DOUBTFUL_TRIES: Final = 20  # a minute and a half
 _SQLITE_FULL: Final = ("database or disk is full", "attempt to write a readonly database")
 
 Say = Callable[[dict[str, Any]], None]
@@ -63,7 +67,7 @@ class Sender:
         self._moved: bool = False
         self._shown_at = time.monotonic()
         self._last_success = time.monotonic()
-        self._over = self._gave_up = False
+        self._over = self._gave_up = self._troubled = False
         self._sent = 0
 
     def run(self) -> int:
@@ -71,11 +75,11 @@ class Sender:
         with (self._spool / "sender.lock").open("w") as lock:
             # An earlier driver's sender may still be at it.
             fcntl.flock(lock, fcntl.LOCK_EX)
+            self._over = self._ending(0.0)
             self._attempt(self._open)
             self._drain()
             if self._writer is not None:
-                self._tell_runs(self._writer)
-                self._say({"states": self._writer.states})
+                self._resume(self._writer)
             self._send_on()
             left = waiting(self._spool)
             if not left and self._writer is not None:
@@ -84,6 +88,15 @@ class Sender:
             # It takes seconds, in which the study may go on already: that has a sender of its own.
             self._show(final=True)
         return left
+
+    def _resume(self, writer: MlflowWriter) -> None:
+        """All of earlier runs is sent, and the driver lives, if there is one."""
+        if not self._over and not writer.running:
+            # An earlier sender took this driver's start for the last word of its own.
+            writer.begin_study(int(time.time() * 1000), {})
+            self._attempt(writer.flush)
+        self._tell_runs(writer)
+        self._say({"states": writer.states})
 
     def _send_on(self) -> None:
         """Sends what comes until no more does."""
@@ -107,13 +120,20 @@ class Sender:
             if not events:
                 return
             for event, _ in events:
-                self._writer.apply(event)
-                self._moved |= event[0] in {"mark_front", "end_trial"}
+                self._apply(self._writer, event)
             if not self._attempt(self._writer.flush):
                 return
             write_position(self._spool, events[-1][1])
             self._say({"sent": len(events)})
             self._tell_runs(self._writer)
+
+    def _apply(self, writer: MlflowWriter, event: Event) -> None:
+        try:
+            writer.apply(event)
+        except (TypeError, ValueError, KeyError, AttributeError) as error:
+            # Another version's, perhaps.
+            self._put_aside(error, {"event": event})
+        self._moved |= event[0] in {"mark_front", "end_trial"}
 
     def _settle(self, writer: MlflowWriter) -> None:
         """All is sent: the driver may have been killed, and runs may have been made twice."""
@@ -133,37 +153,50 @@ class Sender:
             self._say({"runs": news})
 
     def _show(self, *, final: bool) -> None:
-        """Brings what people look at up to date: the description, the front, in the end the report."""
-        self._attempt(lambda: showcase.show(self._spec.name, self._home, final=final))
+        """Brings what people look at up to date: the description, the front, in the end the report.
+
+        Tried once: no record waits for it.
+        """
+        try:
+            showcase.show(self._spec.name, self._home, final=final)
+        except Exception as error:  # noqa: BLE001  # as above
+            if final:
+                self._say({"unshown": _in_a_line(error)})
         self._shown_at = time.monotonic()
         self._moved = False
 
     def _attempt(self, act: Callable[[], None]) -> bool:
         """Acts until it works; whether it did before patience ended, or is given up."""
-        pause, troubled = _PAUSE_S, False
+        pause, tries = _PAUSE_S, 0
         while not self._gave_up:
             try:
                 act()
             except Exception as error:  # noqa: BLE001  # nothing may keep the rest from being sent
-                if not _passes(error):
-                    self._refused(error)
-                    if self._writer is not None and act == self._writer.flush:
-                        continue
-                    return False
-                self._say_trouble(error, again=troubled)
-                troubled = True
+                gets_on = self._gets_on()
+                tries = 1 if gets_on else tries + 1
+                if _hopeless(error, tries):
+                    if not self._refuse(error, act):
+                        return False
+                    tries = 0
+                    continue
+                self._say_trouble(error, again=tries > 1)
                 # Where a part got through before, the rest may at once.
-                pause = _PAUSE_S if self._gets_on() else min(2 * pause, _LONGEST_PAUSE_S)
+                pause = _PAUSE_S if gets_on else min(2 * pause, _LONGEST_PAUSE_S)
                 self._gave_up = not self._may_try_again(error, pause)
             else:
-                if troubled:
-                    self._say({"trouble": None})
+                self._say_trouble(None, again=False)
                 self._last_success = time.monotonic()
                 return True
         return False
 
-    def _say_trouble(self, error: Exception, *, again: bool) -> None:
-        if _unwritable(error):
+    def _say_trouble(self, error: Exception | None, *, again: bool) -> None:
+        if error is None:
+            if self._troubled:
+                self._say({"trouble": None})
+            self._troubled = False
+            return
+        self._troubled = True
+        if self._unwritable(error):
             self._say({"unwritable": _in_a_line(error)})
         elif not again:
             self._say({"trouble": _in_a_line(error)})
@@ -182,32 +215,47 @@ class Sender:
             self._last_success = time.monotonic()
             return True
         time.sleep(pause)
-        patience = 0.0 if _unwritable(error) else PATIENCE_S
+        patience = 0.0 if self._unwritable(error) else PATIENCE_S
         return time.monotonic() - self._last_success < patience
 
-    def _refused(self, error: Exception) -> None:
-        """Puts aside what the store will never take, so that the rest is sent."""
+    def _refuse(self, error: Exception, act: Callable[[], None]) -> bool:
+        """Puts aside what the store will never take; whether it is worth while to act again."""
+        if self._writer is None or not self._writer.waits or act != self._writer.flush:
+            self._put_aside(error, {})
+            return False
+        run, content = self._writer.refuse()
+        if content:
+            self._put_aside(error, {"run": run, "content": content})
+        return True
+
+    def _put_aside(self, error: Exception, what: dict[str, Any]) -> None:
         text = _in_a_line(error)
-        if self._writer is not None and self._writer.waits:
-            run, content = self._writer.refuse()
-            with (study_folder.refused(self._spool.parent)).open("a", encoding="utf-8") as file:
-                file.write(json.dumps({"run": run, "error": text, "content": content}) + "\n")
+        if what:
+            with study_folder.refused(self._spool.parent).open("a", encoding="utf-8") as file:
+                file.write(json.dumps(what | {"error": text}) + "\n")
         self._say({"refused": text})
 
+    def _unwritable(self, error: Exception) -> bool:
+        """Whether this machine cannot write: no room, or no right to."""
+        refused = isinstance(error, OSError) and error.errno in UNWRITABLE
+        # SQLite's own words, which come through SQLAlchemy and MLflow.
+        embedded = self._home.database is not None
+        return refused or (embedded and any(text in str(error) for text in _SQLITE_FULL))
 
-def _passes(error: Exception) -> bool:
-    """Whether trying again may help."""
+
+def _hopeless(error: Exception, tries: int) -> bool:
+    """Whether no more tries will help."""
     if isinstance(error, MlflowException):
+        if error.error_code in _REFUSALS:
+            return True
         status = error.get_http_status_code()  # type: ignore[no-untyped-call]  # MLflow's
-        return status >= 500 or status in _PASSING  # noqa: PLR2004  # HTTP's errors of a server
-    return isinstance(error, TrackingError | RequestException | SQLAlchemyError | OSError)
-
-
-def _unwritable(error: Exception) -> bool:
-    """Whether the place cannot be written: no room, or no right to."""
-    refused = isinstance(error, OSError) and error.errno in UNWRITABLE
-    # SQLite's own words, which come through SQLAlchemy and MLflow.
-    return refused or any(text in str(error) for text in _SQLITE_FULL)
+    elif isinstance(error, HTTPError) and error.response is not None:
+        status = error.response.status_code
+    else:
+        return not isinstance(error, TrackingError | RequestException | SQLAlchemyError | OSError)
+    # A proxy whose server restarts, and a database that is not quite there, say things like that too.
+    doubtful = 400 <= status < 500 and status not in _PASSING  # noqa: PLR2004  # HTTP's
+    return doubtful and tries >= _DOUBTFUL_TRIES
 
 
 def _in_a_line(error: Exception) -> str:

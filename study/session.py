@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from study import study_folder
 from study.data import Dataset
 from study.home import Home
 from study.ledger import Ledger
@@ -35,7 +36,7 @@ class Session:
     @property
     def store(self) -> Path:
         """Where trials keep their checkpoints."""
-        return self.folder / "trials"
+        return study_folder.trials(self.folder)
 
     @property
     def tune_folder(self) -> Path:

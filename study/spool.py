@@ -68,9 +68,10 @@ def read_position(folder: Path) -> Position:
     """Up to where all is sent."""
     try:
         stored = json.loads((folder / _POSITION).read_text(encoding="utf-8"))
-    except FileNotFoundError:
+        return Position(stored["segment"], stored["offset"])
+    except (FileNotFoundError, ValueError, KeyError):
+        # None yet, or a power cut took it: what is sent once more is recorded once.
         return Position(0, 0)
-    return Position(stored["segment"], stored["offset"])
 
 
 def write_position(folder: Path, position: Position) -> None:
@@ -79,7 +80,10 @@ def write_position(folder: Path, position: Position) -> None:
     If this is lost, events are sent once more, which records nothing twice.
     """
     new = folder / f"{_POSITION}.new"
-    new.write_text(json.dumps({"segment": position.segment, "offset": position.offset}))
+    with new.open("w", encoding="utf-8") as file:
+        json.dump({"segment": position.segment, "offset": position.offset}, file)
+        file.flush()
+        os.fsync(file.fileno())
     new.replace(folder / _POSITION)
     for number in _segments(folder):
         if number < position.segment:

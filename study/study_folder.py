@@ -32,6 +32,11 @@ def spec_file(folder: Path) -> Path:
     return folder / "spec.json"
 
 
+def trials(folder: Path) -> Path:
+    """Where trials keep their checkpoints and networks."""
+    return folder / "trials"
+
+
 def spool(folder: Path) -> Path:
     """The folder of what waits to be recorded."""
     return folder / "spool"

@@ -29,18 +29,19 @@ def sync(name: str, home: Home, say: Callable[[str], None]) -> int:
     spool = study_folder.spool(folder)
     with study_folder.only_driver(folder):
         count = waiting(spool)
-        if not count:
-            return 0
         run_ids: dict[int, str] = {}
         troubles: list[str] = []
+        refused: list[str] = []
 
         def hear(message: dict[str, Any]) -> None:
             run_ids.update(message.get("runs", {}))
-            text = message.get("trouble") or message.get("unwritable") or message.get("refused")
+            refused.extend(message[key] for key in ("refused", "unshown") if key in message)
+            text = message.get("trouble") or message.get("unwritable")
             if text:
                 troubles.append(text)
                 say(f"trying again for {PATIENCE_S:g} s: {text}")
 
+        # Also where nothing waits: an earlier sender may be at it, or have died before its end.
         left = Sender(name, home, hear, lambda _: True).run()
         spec = StudySpec.from_dict(read_toml(file, []))
         Ledger(spec, study_folder.journal(folder)).note_run_ids(run_ids)
@@ -49,5 +50,10 @@ def sync(name: str, home: Home, say: Callable[[str], None]) -> int:
         raise TrackingError(
             f"the tracking store {home.shown_uri} must take every record, {left} still wait, "
             f"tried for {PATIENCE_S:g} s: {reason}"
+        )
+    if refused:
+        raise TrackingError(
+            f"the tracking store {home.shown_uri} must take every record, it refused {len(refused)}: "
+            f"{refused[-1]}; what is put aside is in {study_folder.refused(folder)}"
         )
     return count

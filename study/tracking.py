@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
-from pathlib import Path
+from contextlib import suppress
 from typing import Any, Final, final
 
 from study import study_folder
@@ -21,7 +21,6 @@ from study.home import Home
 from study.outcome import Outcome
 from study.spool import Spool, waiting
 from study.trial import TrialConfig
-from study.trial_files import NETWORK
 
 _READY_WITHIN_S: Final = 60.0
 _QUIET_FOR_S: Final = 3.0
@@ -34,6 +33,7 @@ class Tracker:
 
     `run_ids` has the MLflow run of each trial that has one by now. `trouble` says why nothing can be
     sent, None while all is well. `failed` turns true if what happens cannot even be put on disk.
+    `caught_up` is set by whoever brought the record in line with the search.
     """
 
     def __init__(self, name: str, home: Home) -> None:
@@ -46,9 +46,11 @@ class Tracker:
         self._error: OSError | None = None
         self._unwritable: str | None = None
         self._refused: list[str] = []
-        self._left = 0
+        self._unshown: str | None = None
+        self._left: int | None = None  # until the sender has said that it is done
+        self.caught_up = False
         self._closing = False
-        self._heard_at = time.monotonic()
+        self._deaths = 0
         self._ready = threading.Event()
         self._sender: subprocess.Popen[str] | None = None
         self._thread = threading.Thread(target=self._hear, name="tracker", daemon=True)
@@ -60,7 +62,6 @@ class Tracker:
         """
         self._spool = Spool(self._folder)
         self._spool.append(["begin_study", _now(), dict(about)])
-        self._heard_at = time.monotonic()
         self._thread.start()
 
     def wait_until_ready(self) -> Mapping[int, str]:
@@ -68,12 +69,16 @@ class Tracker:
 
         Raises TrackingError if the store cannot be opened.
         """
-        while not self._ready.wait(1.0) and time.monotonic() - self._heard_at < _READY_WITHIN_S:
-            pass
+        troubled_s = 0
+        while not self._ready.wait(1.0) and troubled_s < _READY_WITHIN_S and not self._refused:
+            # An earlier driver's sender, and a long record, take the time that they need.
+            troubled_s += 1 if self.trouble or self._unwritable else 0
         if self._states is None:
+            reasons = (self.trouble, self._unwritable, *self._refused)
+            reason = next((text for text in reasons if text), "it does not")
             raise TrackingError(
-                f"the tracking store {self._home.shown_uri} must answer within "
-                f"{_READY_WITHIN_S:g} s: {self.trouble or self._unwritable or 'it does not'}"
+                f"the tracking store {self._home.shown_uri} must take the records of the study, tried "
+                f"for {troubled_s} s: {reason}"
             )
         return self._states
 
@@ -99,18 +104,17 @@ class Tracker:
         """Something happened to a trial that does not end it."""
         self._put("mark_notice", number, notice)
 
-    def end_trial(self, number: int, outcome: Outcome, folder: Path, *, on_front: bool) -> None:
+    def end_trial(self, number: int, outcome: Outcome, *, on_front: bool) -> None:
         """A trial ended. Its network is taken from its folder if it is on the front.
 
         The folder is deleted when all is recorded.
         """
-        network = str(folder / NETWORK) if on_front else None
-        self._put("end_trial", number, _now(), outcome.state, outcome.reason, network)
-        self._put("discard", number, str(folder))
+        self._put("end_trial", number, _now(), outcome.state, outcome.reason, on_front)
+        self._put("discard", number)
 
     def interrupt_trial(self, number: int) -> None:
         """A trial was broken off, and will be continued when the study is."""
-        self._put("end_trial", number, _now(), "INTERRUPTED", None, None)
+        self._put("end_trial", number, _now(), "INTERRUPTED", None, False)  # noqa: FBT003  # JSON
 
     def mark_front(self, changes: Mapping[int, bool]) -> None:
         """Trials came to the front, or left it."""
@@ -141,9 +145,10 @@ class Tracker:
         if self._error is not None:
             raise self._error
         uri = self._home.shown_uri
-        if self._left:
+        left = waiting(self._folder) if self._left is None else self._left
+        if left:
             raise TrackingError(
-                f"the tracking store {uri} must take every record, {self._left} wait: "
+                f"the tracking store {uri} must take every record, {left} wait: "
                 f"{self.trouble or self._unwritable}; nothing is lost: `study sync {self._name}"
                 f"{self._home.options()}` sends them, and so does the study when it goes on"
             )
@@ -152,11 +157,15 @@ class Tracker:
                 f"the tracking store {uri} must take every record, it refused {len(self._refused)}: "
                 f"{self._refused[-1]}; they are in {study_folder.refused(self._folder.parent)}"
             )
+        if self._unshown is not None:
+            say(
+                f"the report could not be stored, `study sync {self._name}` tries again: {self._unshown}"
+            )
 
     @property
     def all_sent(self) -> bool:
-        """Whether the store has everything, so that what it was made from can go; after `close`."""
-        return not self._left and not self.failed
+        """Whether the store has all, so that what it was made from can go; after `close`."""
+        return self.caught_up and self._left == 0 and not self._refused and not self.failed
 
     def _put(self, method: str, *arguments: Any) -> None:  # noqa: ANN401  # JSON types
         if self._error is None:
@@ -167,50 +176,58 @@ class Tracker:
 
     def _hear(self) -> None:
         """The thread: keeps a sender at work until all is sent, and hears what it says."""
-        command = [sys.executable, "-m", "study.sender", self._name]
-        command.append(str(self._home.folder))
-        # The sender tries again by itself; a session of its own, for Ctrl-C is not meant for it.
+        while self._deaths < _MOST_DEATHS and self._left is None:
+            try:
+                self._serve()
+            except OSError as error:
+                self.trouble = f"the process that sends records cannot be started: {error}"
+            if self._left is None:
+                self._deaths += 1
+                time.sleep(1.0)
+        self._ready.set()
+
+    def _serve(self) -> None:
+        """One sender, from its start to its end."""
+        command = [sys.executable, "-m", "study.sender", self._name, str(self._home.folder)]
         settings = os.environ | {
+            # The sender tries again by itself.
             "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
             "MLFLOW_TRACKING_URI": self._home.tracking_uri,
         }
-        deaths = 0
-        while deaths < _MOST_DEATHS:
-            known = len(self.run_ids)
-            with (
-                (self._folder / "sender.log").open("a", encoding="utf-8") as log,
-                subprocess.Popen(  # noqa: S603  # our own interpreter, arguments as a list
-                    command,
-                    stdin=subprocess.PIPE,
-                    stdout=subprocess.PIPE,
-                    stderr=log,
-                    text=True,
-                    env=settings,
-                    start_new_session=True,
-                ) as self._sender,
-            ):
-                if self._closing and self._sender.stdin is not None:
-                    self._sender.stdin.close()
-                if self._sender.stdout is not None and any(
-                    self._is_last(json.loads(line)) for line in self._sender.stdout
-                ):
-                    break
-            deaths = 1 if len(self.run_ids) > known else deaths + 1
-            self.trouble = f"the process that sends records ended with {self._sender.returncode}"
-            time.sleep(1.0)
-        else:
-            self._left = waiting(self._folder)
-        self._ready.set()
+        with (
+            (self._folder / "sender.log").open("a", encoding="utf-8") as log,
+            subprocess.Popen(  # noqa: S603  # our own interpreter, arguments as a list
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+                env=settings,
+                # Ctrl-C is not meant for it.
+                start_new_session=True,
+            ) as self._sender,
+        ):
+            if self._closing and self._sender.stdin is not None:
+                self._sender.stdin.close()
+            for line in self._sender.stdout or ():
+                # The last line of one that was killed may be half a line.
+                with suppress(ValueError):
+                    self._take_in(json.loads(line))
+        if self._left is None:
+            code = self._sender.returncode
+            self.trouble = f"the process that sends records ended with {code}, see sender.log"
 
-    def _is_last(self, message: Mapping[str, Any]) -> bool:
-        """Takes in what the sender says; whether it has no more to say."""
-        self._heard_at = time.monotonic()
+    def _take_in(self, message: Mapping[str, Any]) -> None:
+        """Takes in what the sender says."""
         match message:
             case {"runs": runs}:
                 self.run_ids.update({int(number): run_id for number, run_id in runs.items()})
             case {"states": states}:
                 self._states = {int(number): state for number, state in states.items()}
+                self.trouble = None
                 self._ready.set()
+            case {"sent": _}:
+                self._deaths = 0
             case {"trouble": text}:
                 self.trouble = text
                 self._unwritable = self._unwritable if text else None
@@ -218,10 +235,10 @@ class Tracker:
                 self._unwritable = text
             case {"refused": text}:
                 self._refused.append(text)
+            case {"unshown": text}:
+                self._unshown = text
             case {"left": left}:
                 self._left = left
-                return True
-        return False
 
 
 def _now() -> int:

@@ -23,9 +23,7 @@ def fit(session: Session, tracker: Tracker) -> None:
     Where memory runs out, Ray ends a worker, and Tune with it. If one trial ran, it has failed; of
     several it is not said which was the one, so they go on one by one, and then the others.
     """
-    observer = Observer(
-        tracker, session.scoreboard, session.progress, session.stop, store=session.store
-    )
+    observer = Observer(tracker, session.scoreboard, session.progress, session.stop)
     session.searcher.heard = observer.on_infeasible
     halving = Halving(session.spec)
     for trial in session.ledger.trials():

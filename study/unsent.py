@@ -20,7 +20,8 @@ class Unsent:
 
     `create` is the start, the name and the tags of a run to be made; `steps` the metrics of one step
     each, which are never sent apart, so that a step is recorded whole or not at all; `status` MLflow's
-    and when it came to be, None for now; `network` a folder to store, `discard` one to delete at last.
+    and when it came to be, None for now; `network` a folder to store, `discard` one to delete at last;
+    `one_by_one` sends each step alone, since one of them was refused.
     """
 
     create: tuple[int, str, dict[str, str]] | None = None
@@ -30,6 +31,7 @@ class Unsent:
     network: Path | None = None
     status: tuple[str, int | None] | None = None
     discard: Path | None = None
+    one_by_one: bool = False
 
     def add(self, step: int, timestamp: int, metrics: Mapping[str, float]) -> None:
         """Adds the metrics of a step."""
@@ -42,21 +44,37 @@ class Unsent:
         while self.steps or self.params or self.tags:
             metrics: list[Metric] = []
             for step in self.steps:
-                if metrics and len(metrics) + len(step) > _METRICS_A_REQUEST:
+                if metrics and (self.one_by_one or len(metrics) + len(step) > _METRICS_A_REQUEST):
                     break
                 metrics += step
-            yield (
-                metrics,
-                [Param(key, value) for key, value in self.params.items()],
-                [RunTag(key, value) for key, value in self.tags.items()],
-            )
+            alone = self.one_by_one and bool(metrics)
+            params = [] if alone else [Param(key, value) for key, value in self.params.items()]
+            tags = [] if alone else [RunTag(key, value) for key, value in self.tags.items()]
+            yield metrics, params, tags
 
     def sent(self, batch: Batch) -> None:
         """A batch has been sent."""
         left = len(batch[0])
         while left:
             left -= len(self.steps.pop(0))
-        self.params, self.tags = {}, {}
+        if batch[1] or batch[2]:
+            self.params, self.tags = {}, {}
+
+    def refuse(self) -> dict[str, Any] | None:
+        """Takes out what a request was refused for, as JSON types; None if all of it was.
+
+        First nothing: the next request has one step alone, which shows whether that is the one.
+        """
+        if self.network is not None:
+            refused: dict[str, Any] = {"network": str(self.network)}
+            self.network = self.discard = None
+            return refused
+        if not self.steps:
+            return None
+        if not self.one_by_one:
+            self.one_by_one = True
+            return {}
+        return {"step": [dict(metric) for metric in self.steps.pop(0)]}
 
     def to_dict(self) -> dict[str, Any]:
         """What is left, as JSON types."""

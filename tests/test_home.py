@@ -36,3 +36,7 @@ def test_a_password_is_used_and_not_shown(monkeypatch):
     text = "postgresql://:secret@host/db and http://host:5000/a@b are addresses"
     expected = "postgresql://:***@host/db and http://host:5000/a@b are addresses"
     assert without_passwords(text) == expected
+    assert without_passwords("http://u:p@ss@host") == "http://u:***@host"
+    assert without_passwords("https://token@host/db?password=x&a=1") == (
+        "https://***@host/db?password=***&a=1"
+    )

@@ -18,7 +18,7 @@ from study.spec import StudySpec
 from study.tracking import Tracker
 from study.training_settings import TrainingSettings
 from study.trial import TrialConfig
-from study.trial_files import EXAMPLE, NETWORK
+from study.trial_files import EXAMPLE, NETWORK, trial_folder
 
 # Trial: accuracy, somata (and so parameters), state.
 TRIALS = [
@@ -58,11 +58,12 @@ def write(tracker, folder):
             tracker.interrupt_trial(number)
             continue
         network = build(trial.architecture, (1, 4, 4), 3, trial.seeds)
-        save_network(network, folder / str(number) / NETWORK)
-        np.save(folder / str(number) / EXAMPLE, np.zeros((2, 1, 4, 4), np.uint8))
+        place = trial_folder(folder, number)
+        save_network(network, place / NETWORK)
+        np.save(place / EXAMPLE, np.zeros((2, 1, 4, 4), np.uint8))
         reason = "it broke" if state == "FAIL" else None
         outcome = Outcome(state=state, reason=reason)
-        tracker.end_trial(number, outcome, folder / str(number), on_front=number in (0, 1))
+        tracker.end_trial(number, outcome, on_front=number in (0, 1))
     tracker.mark_front({0: True, 1: True})
     tracker.log_study(5, {"hypervolume": 0.25})
     tracker.close("FINISHED", print)
@@ -81,7 +82,7 @@ def home(tmp_path_factory):
     tracker = Tracker("made", home)
     tracker.start({"study.identity": ledger.identity})
     tracker.wait_until_ready()
-    networks = tmp_path_factory.mktemp("networks")
+    networks = study_folder.trials(folder)
     write(tracker, networks)
     assert list(networks.iterdir()) == []  # all is recorded
     return home
@@ -218,7 +219,7 @@ def test_the_record_lies_in_mlflow_as_people_expect_it(home):
     assert files == {"spec.json", "spec.toml", "front.json", "front.csv", "report.html"}
 
 
-def test_a_study_goes_on_in_the_runs_that_it_has(home, tmp_path):
+def test_a_study_goes_on_in_the_runs_that_it_has(home):
     tracker = Tracker("made", home)
     tracker.start({})
     assert tracker.wait_until_ready() == {
@@ -229,7 +230,7 @@ def test_a_study_goes_on_in_the_runs_that_it_has(home, tmp_path):
     for epoch in (1, 2):
         metrics = {"epochs": epoch, "val_accuracy": 0.7, "trainable_parameters": 800, "macs": 1}
         tracker.log_epoch(5, metrics | {"epoch/val_accuracy": 0.5}, "host:2")
-    tracker.end_trial(5, Outcome(state="COMPLETE"), tmp_path / "none", on_front=True)
+    tracker.end_trial(5, Outcome(state="COMPLETE"), on_front=True)
     tracker.close("FINISHED", print)
     after = results.records("made", home)
     assert len(after) == len(TRIALS)

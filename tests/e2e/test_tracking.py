@@ -27,7 +27,7 @@ from study.sync import sync
 from study.tracking import Tracker
 from study.training_settings import TrainingSettings
 from study.trial import TrialConfig
-from study.trial_files import EXAMPLE, NETWORK
+from study.trial_files import EXAMPLE, NETWORK, trial_folder
 
 pytestmark = pytest.mark.slow
 
@@ -72,19 +72,19 @@ def begin(tracker, number):
     return trial
 
 
-def end(tracker, trial, folder):
+def end(tracker, trial, home):
     """Ends it with a state by its number; complete ones are on the front."""
-    place = folder / str(trial.number)
+    place = trial_folder(study_folder.trials(home.study_folder("made")), trial.number)
     save_network(build(trial.architecture, (1, 4, 4), 3, trial.seeds), place / NETWORK)
     np.save(place / EXAMPLE, np.zeros((2, 1, 4, 4), np.uint8))
     state = STATES[trial.number % 3]
     outcome = Outcome(state=state, reason="it broke" if state == "FAIL" else None)
-    tracker.end_trial(trial.number, outcome, place, on_front=state == "COMPLETE")
+    tracker.end_trial(trial.number, outcome, on_front=state == "COMPLETE")
     tracker.mark_front({trial.number: state == "COMPLETE"})
     tracker.log_study(trial.number + 1, {"hypervolume": (trial.number + 1) / 100})
 
 
-def push(tracker, folder, numbers, pause_s=0.0):
+def push(tracker, home, numbers, pause_s=0.0):
     """The whole of some trials, two at a time as workers report them."""
     for pair in zip(numbers[::2], numbers[1::2], strict=True):
         trials = [begin(tracker, number) for number in pair]
@@ -93,7 +93,7 @@ def push(tracker, folder, numbers, pause_s=0.0):
                 tracker.log_epoch(trial.number, metrics_of(trial.number, epoch), "host:1")
             time.sleep(pause_s)
         for trial in trials:
-            end(tracker, trial, folder)
+            end(tracker, trial, home)
 
 
 def check(uri, name="made"):
@@ -155,18 +155,18 @@ def test_every_point_is_recorded_once_whatever_the_server_does(kind, tmp_path):
             home = Home(folder=tmp_path / "home", tracking_uri=proxy.address)
             tracker = opened(home)
             assert tracker.wait_until_ready() == {}
-            push(tracker, tmp_path, range(4), pause_s=0.05)
+            push(tracker, home, range(4), pause_s=0.05)
             server.kill()
-            push(tracker, tmp_path, range(4, 6))
+            push(tracker, home, range(4, 6))
             server.start()
-            push(tracker, tmp_path, range(6, 8), pause_s=0.05)
+            push(tracker, home, range(6, 8), pause_s=0.05)
             (sender,) = [
                 child for child in psutil.Process().children() if "study.sender" in child.cmdline()
             ]
             sender.send_signal(signal.SIGKILL)
-            push(tracker, tmp_path, range(8, 10))
+            push(tracker, home, range(8, 10))
             server.hold()
-            push(tracker, tmp_path, range(10, 12))  # nobody answers, and nobody waits
+            push(tracker, home, range(10, 12))  # nobody answers, and nobody waits
             server.go_on()
             tracker.close("FINISHED", print)
             assert proxy.faults.keys() == FAULTS.keys()
@@ -180,14 +180,15 @@ def test_a_short_trial_takes_three_requests(tmp_path):
         tracking_server(tmp_path, f"sqlite:///{tmp_path}/server.db") as server,
         FaultyProxy(server.port, weights={"none": 1}) as proxy,
     ):
-        tracker = opened(Home(folder=tmp_path / "home", tracking_uri=proxy.address))
+        home = Home(folder=tmp_path / "home", tracking_uri=proxy.address)
+        tracker = opened(home)
         tracker.wait_until_ready()
         before = Counter(proxy.requests)
         for number in range(1, 60, 3):  # none of them on the front
             trial = begin(tracker, number)
             for epoch in range(1, EPOCHS + 1):
                 tracker.log_epoch(number, metrics_of(number, epoch), "host:1")
-            end(tracker, trial, tmp_path)
+            end(tracker, trial, home)
         tracker.close("FINISHED", print)
         sent = proxy.requests - before
         assert sent["runs/create"] == 20
@@ -204,9 +205,9 @@ def test_what_a_store_that_is_away_did_not_take_is_sent_by_sync(
         home = Home(folder=tmp_path / "home", tracking_uri=server.uri)
         tracker = opened(home)
         tracker.wait_until_ready()
-        push(tracker, tmp_path, range(4))
+        push(tracker, home, range(4))
         server.kill()
-        push(tracker, tmp_path, range(4, TRIALS))
+        push(tracker, home, range(4, TRIALS))
         with pytest.raises(TrackingError, match=r"\d+ wait: .*`study sync made"):
             tracker.close("FINISHED", print)
         options = ("--home", home.folder, "--tracking-uri", server.uri)
@@ -229,37 +230,43 @@ def test_what_the_store_will_never_take_is_put_aside_and_said(tmp_path):
     begin(tracker, 0)
     trial = begin(tracker, 1)
     tracker.log_epoch(1, metrics_of(1, 1) | {"not a name: §": 1.0}, "host:1")
-    end(tracker, trial, tmp_path)
-    end(tracker, begin(tracker, 2), tmp_path)
+    tracker.log_epoch(1, metrics_of(1, 2), "host:1")
+    end(tracker, trial, home)
+    end(tracker, begin(tracker, 2), home)
     with pytest.raises(TrackingError, match=r"it refused 1: .*they are in .*refused.jsonl"):
         tracker.close("FINISHED", print)
     (line,) = study_folder.refused(home.study_folder("made")).read_text().splitlines()
     refused = json.loads(line)
     assert refused["run"] == tracker.run_ids[1]
-    assert refused["content"]["tags"]["study.state"] == "PRUNED"
-    states = {record.trial: record.state for record in results.records("made", home)}
-    assert states == {0: "RUNNING", 1: "RUNNING", 2: "FAIL"}
+    assert {metric["key"] for metric in refused["content"]["step"]} > {"not a name: §"}
+    # Everything else is there.
+    found = results.records("made", home)
+    assert {record.trial: record.state for record in found} == {
+        0: "RUNNING",
+        1: "PRUNED",
+        2: "FAIL",
+    }
+    assert found[1].epochs == 2
+    assert not tracker.all_sent  # nothing of it is swept
 
 
 def test_a_sender_outlives_its_driver_and_says_that_it_is_gone(tmp_path):
     home = Home.find(tmp_path / "home")
     driver = os.fork()
     if driver == 0:  # a driver that is killed when it has said all
-        tracker = opened(home)
-        tracker.wait_until_ready()
-        trial = begin(tracker, 0)
-        for epoch in range(1, EPOCHS + 1):
-            tracker.log_epoch(0, metrics_of(0, epoch), "host:1")
-        end(tracker, trial, tmp_path)
-        begin(tracker, 1)
-        os.kill(os.getpid(), signal.SIGKILL)
+        try:
+            tracker = opened(home)
+            tracker.wait_until_ready()
+            trial = begin(tracker, 0)
+            for epoch in range(1, EPOCHS + 1):
+                tracker.log_epoch(0, metrics_of(0, epoch), "host:1")
+            end(tracker, trial, home)
+            begin(tracker, 1)
+            os.kill(os.getpid(), signal.SIGKILL)
+        finally:
+            os._exit(1)  # never on into the other tests
     os.waitpid(driver, 0)
-    for _ in range(300):
-        if not waiting(study_folder.spool(home.study_folder("made"))):
-            break
-        time.sleep(0.2)
-    time.sleep(1)
-    sync("made", home, print)
+    sync("made", home, print)  # waits for the sender
     found = results.records("made", home)
     assert [(record.trial, record.state) for record in found] == [
         (0, "COMPLETE"),
@@ -285,7 +292,7 @@ def test_readers_never_wait_for_the_writer_of_the_embedded_store(tmp_path):
 
     thread = threading.Thread(target=reader)
     thread.start()
-    push(tracker, tmp_path, range(TRIALS), pause_s=0.02)
+    push(tracker, home, range(TRIALS), pause_s=0.02)
     tracker.close("FINISHED", print)
     over.set()
     thread.join()
