@@ -18,7 +18,7 @@ from study.home import Home
 from study.logged_model import model_of, store_network, with_model
 from study.reader import all_runs, client
 from study.spec import StudySpec
-from study.trial_files import NETWORK, trial_folder
+from study.trial_files import EXAMPLE, NETWORK, trial_folder
 from study.unsent import Unsent
 
 _CONSTANT: Final = frozenset({"trainable_parameters", "macs", "threads"})
@@ -245,7 +245,7 @@ class MlflowWriter:
             unsent.create = None
             self._count()
         run_id = self.run_ids[number]
-        if unsent.network is not None and unsent.network.exists():
+        if unsent.network is not None and unsent.network.with_name(EXAMPLE).exists():
             name = f"{self._spec.name}-{number}"
             model = model_of(self._client, self._experiment, run_id, name)
             store_network(self._client, model, unsent.network, self._count)

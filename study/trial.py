@@ -161,7 +161,9 @@ class StudyTrainable(tune.Trainable):
         self._training = None
         save_network(network, self._folder / NETWORK)
         images = self._dataset.validation.images[:2].cpu().numpy()
-        np.save(self._folder / EXAMPLE, images, allow_pickle=False)
+        new = self._folder / f"new-{EXAMPLE}"
+        np.save(new, images, allow_pickle=False)
+        new.replace(self._folder / EXAMPLE)
         (self._folder / HISTORY).write_text(json.dumps(self._history), encoding="utf-8")
 
     def cleanup(self) -> None:

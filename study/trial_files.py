@@ -7,7 +7,10 @@ NETWORK: Final = "network"
 """The folder of the stored network."""
 
 EXAMPLE: Final = "example.npy"
-"""Two images that the network can be tried on, uint8, (2, channels, height, width)."""
+"""Two images that the network can be tried on, uint8, (2, channels, height, width).
+
+Written after the network: where this is, the network is whole.
+"""
 
 HISTORY: Final = "history.json"
 """The metrics of every epoch."""

@@ -293,7 +293,7 @@ def test_a_trial_that_eats_the_memory_fails_and_the_others_do_not(study_command,
         line.split(":") for line in Path("/proc/meminfo").read_text().splitlines() if ":" in line
     )
     total, free = (int(memory[name].split()[0]) for name in ("MemTotal", "MemAvailable"))
-    threshold = (total - free + 2_500_000) / total
+    threshold = (total - free + 4_000_000) / total
     done = study_command(
         *("run", "--name", "eater", "--home", tmp_path, "--trials", 4),
         *("--set", "families=['mlp']", "--set", "sampler=grid", "--set", "budget.epochs=100"),
