@@ -87,15 +87,17 @@ def _held(place: Path) -> Iterator[None]:
     """Holds the folder for this process; what is empty in the end goes."""
     try:
         with only_driver(place):
-            yield
+            try:
+                yield
+            finally:
+                # Only whoever holds it takes it away.
+                if not (place / "result").exists():
+                    shutil.rmtree(place, ignore_errors=True)
+                    with suppress(OSError):
+                        for folder in list(place.parents)[:3]:
+                            folder.rmdir()
     except OSError as error:
         raise StudyError(f"the folder {place} cannot be written: {error}") from error
-    finally:
-        if not (place / "result").exists():
-            shutil.rmtree(place, ignore_errors=True)
-            with suppress(OSError):
-                for folder in list(place.parents)[:4]:
-                    folder.rmdir()
 
 
 def _dataset(spec: StudySpec, data: Path | None) -> Dataset:

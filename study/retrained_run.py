@@ -118,6 +118,8 @@ def write_run(  # noqa: PLR0913, PLR0917  # what was trained, of what, and where
     """Records what `study.retraining` left in the folder; a run that was cut off is made anew."""
     experiment = parent.info.experiment_id
     for broken in _runs(store, experiment, wanted):
+        if _finished(broken):
+            return broken  # another process was faster
         of_run = f"source_run_id = '{broken.info.run_id}'"
         for half in store.search_logged_models([experiment], of_run):
             store.delete_logged_model(half.model_id)
