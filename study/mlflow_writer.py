@@ -6,7 +6,6 @@ before may be said again: nothing is recorded twice.
 """
 
 import json
-import shutil
 from collections.abc import Callable, Mapping
 from typing import Any, Final, final
 
@@ -15,23 +14,20 @@ from mlflow.entities import Run
 from study import layout, study_folder
 from study.embedded_store import make_store
 from study.home import Home
-from study.logged_model import model_of, store_network, with_model
 from study.reader import all_runs, client
 from study.spec import StudySpec
-from study.trial_files import EXAMPLE, NETWORK, trial_folder
+from study.stored_runs import PARENT, StoredRuns, number_of
+from study.trial_files import NETWORK, trial_folder
 from study.unsent import Unsent
 
 _CONSTANT: Final = frozenset({"trainable_parameters", "macs", "threads"})
-_PARENT: Final = -1
-"""Stands for the parent run where trials stand with their numbers."""
 
 
 @final
 class MlflowWriter:
     """Writes one study. Timestamps are milliseconds since 1970.
 
-    `states` says in which state each trial is, `run_ids` has the run of each, `running` tells whether
-    the study is said to run, `sent` counts what got through.
+    `states` says in which state each trial is, `running` tells whether the study is said to run.
     """
 
     def __init__(self, spec: StudySpec, home: Home) -> None:
@@ -40,17 +36,14 @@ class MlflowWriter:
         make_store(home)
         self._client = client(home)
         self._experiment = self._open_experiment(home)
-        self.run_ids: dict[int, str] = {}
+        self._runs = StoredRuns(self._client, self._experiment)
         self.states: dict[int, str] = {}
         self.running = False
-        self.sent = 0
         self._last_epoch: dict[int, int] = {}
         self._workers: dict[int, str] = {}
         self._fronts: dict[int, bool] = {}
         self._newest: dict[int, tuple[int, int, dict[str, float]]] = {}
         self._unsent: dict[int, Unsent] = {}
-        self._doubtful: set[int] = set()
-        self._repeated: set[int] = set()
         for run in all_runs(self._client, self._experiment):
             self._know(run)
 
@@ -66,18 +59,12 @@ class MlflowWriter:
 
     def _know(self, run: Run) -> None:
         """A run that the store has."""
-        number = _number(run)
-        if number is None:
+        number = number_of(run)
+        if number is None or not self._runs.know(number, run):
             return
-        if number in self.run_ids:
-            # Made twice by an earlier sender. All choose the same one of two.
-            self._repeated.add(number)
-            if run.info.run_id > self.run_ids[number]:
-                return
-        self.run_ids[number] = run.info.run_id
         if "epochs" in run.data.metrics:
             self._last_epoch[number] = int(run.data.metrics["epochs"])
-        if number == _PARENT:
+        if number == PARENT:
             self.running = run.info.status == "RUNNING"
         else:
             self.states[number] = run.data.tags[layout.STATE_TAG]
@@ -91,8 +78,8 @@ class MlflowWriter:
             **about,
         }
         self.running = True
-        unsent = self._waiting(_PARENT)
-        if _PARENT in self.run_ids:
+        unsent = self._waiting(PARENT)
+        if PARENT in self.run_ids:
             unsent.status = ("RUNNING", None)
             unsent.tags |= tags
         else:
@@ -153,6 +140,7 @@ class MlflowWriter:
         if reason is not None:
             unsent.tags[layout.REASON_TAG] = reason[:4000]
         unsent.network = trial_folder(self._store, number) / NETWORK if on_front else None
+        unsent.newest = self._newest.pop(number, None)
         unsent.status = (layout.RUN_STATUS[state], timestamp)
         self.states[number] = state
 
@@ -179,20 +167,30 @@ class MlflowWriter:
 
     def study_metrics(self, step: int, timestamp: int, metrics: Mapping[str, float]) -> None:
         """Adds metrics of the whole study; the step is the number of trials that ended."""
-        self._waiting(_PARENT).add(step, timestamp, metrics)
+        self._waiting(PARENT).add(step, timestamp, metrics)
 
     def end_study(self, timestamp: int, status: str) -> None:
         """Closes the parent run with MLflow's status."""
         self.running = False
-        self._waiting(_PARENT).status = (status, timestamp)
+        self._waiting(PARENT).status = (status, timestamp)
 
     def interrupt(self, timestamp: int) -> None:
         """The driver died: whatever runs does so no more, and will be continued."""
         for number, state in list(self.states.items()):
             if state == "RUNNING":
                 self.end_trial(number, timestamp, "INTERRUPTED", None, on_front=False)
-        if _PARENT in self.run_ids:
+        if PARENT in self.run_ids:
             self.end_study(timestamp, "KILLED")
+
+    @property
+    def run_ids(self) -> Mapping[int, str]:
+        """The run of each trial, and of the parent."""
+        return self._runs.run_ids
+
+    @property
+    def sent(self) -> int:
+        """How much got through."""
+        return self._runs.sent
 
     @property
     def waits(self) -> bool:
@@ -202,7 +200,7 @@ class MlflowWriter:
     @property
     def parent(self) -> str | None:
         """The parent run, None before it is made."""
-        return self.run_ids.get(_PARENT)
+        return self.run_ids.get(PARENT)
 
     def apply(self, event: list[Any]) -> None:
         """Does what an event of the spool says."""
@@ -212,8 +210,8 @@ class MlflowWriter:
 
     def flush(self) -> None:
         """Sends everything that waits. If that fails, what was not sent still waits."""
-        for number in sorted(self._unsent, key=lambda one: one != _PARENT):
-            self._send(number, self._unsent[number])
+        for number in sorted(self._unsent, key=lambda one: one != PARENT):
+            self._runs.send(number, self._unsent[number], f"{self._spec.name}-{number}")
             del self._unsent[number]
 
     def refuse(self) -> tuple[str, dict[str, Any]]:
@@ -221,7 +219,7 @@ class MlflowWriter:
 
         No more than has to: a network, a step of metrics; where that is not enough, all of the run.
         """
-        number = min(self._unsent, key=lambda one: one != _PARENT)
+        number = min(self._unsent, key=lambda one: one != PARENT)
         run_id = self.run_ids.get(number, "no run yet")
         refused = None if number not in self.run_ids else self._unsent[number].refuse()
         if refused is None:
@@ -229,82 +227,8 @@ class MlflowWriter:
         return run_id, refused
 
     def tidy(self) -> None:
-        """Deletes runs that were made twice, since the first one's answer was lost or came late."""
-        for number in sorted(self._repeated):
-            for run_id in self._find(number):
-                if run_id != self.run_ids[number]:
-                    self._client.delete_run(run_id)
-            self._repeated.discard(number)
+        """Deletes runs that were made twice."""
+        self._runs.tidy()
 
     def _waiting(self, number: int) -> Unsent:
         return self._unsent.setdefault(number, Unsent())
-
-    def _send(self, number: int, unsent: Unsent) -> None:
-        if unsent.create is not None:
-            self._create(number, *unsent.create)
-            unsent.create = None
-            self._count()
-        run_id = self.run_ids[number]
-        if unsent.network is not None and unsent.network.with_name(EXAMPLE).exists():
-            name = f"{self._spec.name}-{number}"
-            model = model_of(self._client, self._experiment, run_id, name)
-            store_network(self._client, model, unsent.network, self._count)
-            unsent.tags[layout.MODEL_TAG] = model.model_id
-            if not unsent.steps and number in self._newest:
-                # They were sent, but not as the model's; MLflow keeps each once.
-                unsent.add(*self._newest[number])
-            if unsent.steps:
-                unsent.steps[-1] = with_model(unsent.steps[-1], model.model_id)
-        unsent.network = None
-        for batch in unsent.batches():
-            self._client.log_batch(run_id, *batch)
-            unsent.sent(batch)
-            self._count()
-        if unsent.status is not None:
-            status, timestamp = unsent.status
-            if timestamp is None:
-                self._client.update_run(run_id, status=status)
-            else:
-                self._client.set_terminated(run_id, status=status, end_time=timestamp)
-            unsent.status = None
-            if timestamp is not None:
-                self._newest.pop(number, None)
-        if unsent.discard is not None:
-            shutil.rmtree(unsent.discard, ignore_errors=True)
-
-    def _count(self) -> None:
-        self.sent += 1
-
-    def _create(self, number: int, timestamp: int, name: str, tags: dict[str, str]) -> None:
-        if number in self._doubtful:
-            # The answer may have been lost, and not the request.
-            self._repeated.add(number)
-            for run_id in self._find(number)[:1]:
-                self.run_ids[number] = run_id
-        if number not in self.run_ids:
-            if number != _PARENT:
-                tags = tags | {layout.PARENT_TAG: self.run_ids[_PARENT]}
-            self._doubtful.add(number)
-            run = self._client.create_run(
-                self._experiment, start_time=timestamp, run_name=name, tags=tags
-            )
-            self.run_ids[number] = run.info.run_id
-        self._doubtful.discard(number)
-
-    def _find(self, number: int) -> list[str]:
-        """The runs that the store has of a trial, or as the parent."""
-        where = (
-            f"tags.`{layout.ROLE_TAG}` = 'study'"
-            if number == _PARENT
-            else f"tags.`{layout.ROLE_TAG}` = 'trial' and tags.`{layout.NUMBER_TAG}` = '{number}'"
-        )
-        found = self._client.search_runs([self._experiment], where, order_by=["attributes.run_id"])
-        return [str(run.info.run_id) for run in found]
-
-
-def _number(run: Run) -> int | None:
-    """The number of the trial that a run is of, `_PARENT` for the parent, None of any other run."""
-    role = run.data.tags.get(layout.ROLE_TAG)
-    if role == "study":
-        return _PARENT
-    return int(run.data.tags[layout.NUMBER_TAG]) if role == "trial" else None

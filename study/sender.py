@@ -20,14 +20,10 @@ from collections.abc import Callable
 from itertools import islice
 from typing import Any, Final, final
 
-from mlflow.exceptions import MlflowException
-from requests.exceptions import HTTPError, RequestException
-from sqlalchemy.exc import SQLAlchemyError
-
 from study import environment, showcase, study_folder
-from study.errors import UNWRITABLE, TrackingError
-from study.home import Home, without_passwords
+from study.home import Home
 from study.mlflow_writer import MlflowWriter
+from study.refusal import hopeless, in_a_line, unwritable
 from study.spec import StudySpec
 from study.spool import Event, unsent, waiting, write_position
 from study.system_metrics import system_metrics
@@ -39,10 +35,6 @@ _PAUSE_S: Final = 0.3  # between two looks into the spool: what came meanwhile i
 _LONGEST_PAUSE_S: Final = 5.0
 _AT_ONCE: Final = 500  # events
 _SHOW_EVERY_S: Final = 10.0
-_PASSING: Final = (401, 403, 408, 429)  # HTTP: credentials can be put right, and a server gets free
-_REFUSALS: Final = ("INVALID_PARAMETER_VALUE", "RESOURCE_ALREADY_EXISTS", "INVALID_STATE")
-_DOUBTFUL_TRIES: Final = 20  # a minute and a half
-_SQLITE_FULL: Final = ("database or disk is full", "attempt to write a readonly database")
 
 Say = Callable[[dict[str, Any]], None]
 
@@ -161,7 +153,7 @@ class Sender:
             showcase.show(self._spec.name, self._home, final=final)
         except Exception as error:  # noqa: BLE001  # as above
             if final:
-                self._say({"unshown": _in_a_line(error)})
+                self._say({"unshown": in_a_line(error)})
         self._shown_at = time.monotonic()
         self._moved = False
 
@@ -174,7 +166,7 @@ class Sender:
             except Exception as error:  # noqa: BLE001  # nothing may keep the rest from being sent
                 gets_on = self._gets_on()
                 tries = 1 if gets_on else tries + 1
-                if _hopeless(error, tries):
+                if hopeless(error, tries):
                     if not self._refuse(error, act):
                         return False
                     tries = 0
@@ -196,10 +188,10 @@ class Sender:
             self._troubled = False
             return
         self._troubled = True
-        if self._unwritable(error):
-            self._say({"unwritable": _in_a_line(error)})
+        if unwritable(error, self._home):
+            self._say({"unwritable": in_a_line(error)})
         elif not again:
-            self._say({"trouble": _in_a_line(error)})
+            self._say({"trouble": in_a_line(error)})
 
     def _gets_on(self) -> bool:
         """Whether anything got through since this was last asked."""
@@ -215,7 +207,7 @@ class Sender:
             self._last_success = time.monotonic()
             return True
         time.sleep(pause)
-        patience = 0.0 if self._unwritable(error) else PATIENCE_S
+        patience = 0.0 if unwritable(error, self._home) else PATIENCE_S
         return time.monotonic() - self._last_success < patience
 
     def _refuse(self, error: Exception, act: Callable[[], None]) -> bool:
@@ -229,37 +221,11 @@ class Sender:
         return True
 
     def _put_aside(self, error: Exception, what: dict[str, Any]) -> None:
-        text = _in_a_line(error)
+        text = in_a_line(error)
         if what:
             with study_folder.refused(self._spool.parent).open("a", encoding="utf-8") as file:
                 file.write(json.dumps(what | {"error": text}) + "\n")
         self._say({"refused": text})
-
-    def _unwritable(self, error: Exception) -> bool:
-        """Whether this machine cannot write: no room, or no right to."""
-        refused = isinstance(error, OSError) and error.errno in UNWRITABLE
-        # SQLite's own words, which come through SQLAlchemy and MLflow.
-        embedded = self._home.database is not None
-        return refused or (embedded and any(text in str(error) for text in _SQLITE_FULL))
-
-
-def _hopeless(error: Exception, tries: int) -> bool:
-    """Whether no more tries will help."""
-    if isinstance(error, MlflowException):
-        if error.error_code in _REFUSALS:
-            return True
-        status = error.get_http_status_code()  # type: ignore[no-untyped-call]  # MLflow's
-    elif isinstance(error, HTTPError) and error.response is not None:
-        status = error.response.status_code
-    else:
-        return not isinstance(error, TrackingError | RequestException | SQLAlchemyError | OSError)
-    # A proxy whose server restarts, and a database that is not quite there, say things like that too.
-    doubtful = 400 <= status < 500 and status not in _PASSING  # noqa: PLR2004  # HTTP's
-    return doubtful and tries >= _DOUBTFUL_TRIES
-
-
-def _in_a_line(error: Exception) -> str:
-    return without_passwords(f"{type(error).__name__}: {error}".partition("\n")[0])
 
 
 def main() -> None:

@@ -21,7 +21,8 @@ class Unsent:
     `create` is the start, the name and the tags of a run to be made; `steps` the metrics of one step
     each, which are never sent apart, so that a step is recorded whole or not at all; `status` MLflow's
     and when it came to be, None for now; `network` a folder to store, `discard` one to delete at last;
-    `one_by_one` sends each step alone, since one of them was refused.
+    `one_by_one` sends each step alone, since one of them was refused; `newest` is the last step that was
+    ever added, as the arguments of `add`.
     """
 
     create: tuple[int, str, dict[str, str]] | None = None
@@ -32,6 +33,7 @@ class Unsent:
     status: tuple[str, int | None] | None = None
     discard: Path | None = None
     one_by_one: bool = False
+    newest: tuple[int, int, dict[str, float]] | None = None
 
     def add(self, step: int, timestamp: int, metrics: Mapping[str, float]) -> None:
         """Adds the metrics of a step."""
