@@ -44,7 +44,7 @@ def show(name: str, home: Home, *, final: bool) -> None:
         for file, content in _files(spec, members).items():
             (Path(folder) / file).write_text(content, encoding="utf-8")
         if final:
-            from study.report import write_report  # noqa: PLC0415  # plotly and torch, once
+            from study.report import write_report  # noqa: PLC0415  # plotly and optuna take seconds
 
             write_report(name, home, Path(folder) / "report.html")
         store.log_artifacts(run, folder)
