@@ -26,6 +26,12 @@ class Estimate:
         sem = values.std().item() / math.sqrt(count) if count > 1 else math.nan
         return cls(values.mean().item(), sem)
 
+    def named(self, name: str) -> dict[str, float]:
+        """The mean under a metric's name, and the standard error, if there is one, under `..._sem`."""
+        if math.isnan(self.sem):
+            return {name: self.mean}
+        return {name: self.mean, f"{name}_sem": self.sem}
+
 
 @torch.no_grad()
 def evaluate(network: Network, split: Split, batch_size: int = 1000) -> tuple[Tensor, Tensor]:

@@ -1,7 +1,6 @@
 """Trains a configuration that a study found anew, with other seeds, to confirm what it is worth."""
 
 import json
-import math
 import shutil
 import time
 from collections.abc import Callable, Sequence
@@ -103,8 +102,8 @@ def retrain_into(  # noqa: PLR0913, PLR0917  # what, from what, on what, where, 
     except NonFiniteLossError as error:
         raise StudyError(f"trial {record.trial} cannot be retrained: {error}") from error
     accuracy, loss = evaluate(network, on_device.test)
-    history[-1] |= _named("test_accuracy", Estimate.over(accuracy))
-    history[-1] |= _named("test_loss", Estimate.over(loss))
+    history[-1] |= Estimate.over(accuracy).named("test_accuracy")
+    history[-1] |= Estimate.over(loss).named("test_loss")
     unfinished = folder.with_name(folder.name + ".new")
     shutil.rmtree(unfinished, ignore_errors=True)
     save_network(network, unfinished / NETWORK)
@@ -128,18 +127,11 @@ def _metrics(
         "seconds": epoch.seconds + (before[-1]["seconds"] if before else 0.0),
         "epoch/seconds": epoch.seconds,
         ENDED_AT: time.time(),
-        **_named("epoch/train_loss", epoch.train_loss),
+        **epoch.train_loss.named("epoch/train_loss"),
     }
     if not full:
-        metrics |= _named("val_accuracy", epoch.kept_accuracy)
-        metrics |= _named("val_loss", epoch.kept_loss)
-        metrics |= _named("epoch/val_accuracy", epoch.val_accuracy)
-        metrics |= _named("epoch/val_loss", epoch.val_loss)
+        metrics |= epoch.kept_accuracy.named("val_accuracy")
+        metrics |= epoch.kept_loss.named("val_loss")
+        metrics |= epoch.val_accuracy.named("epoch/val_accuracy")
+        metrics |= epoch.val_loss.named("epoch/val_loss")
     return metrics
-
-
-def _named(name: str, estimate: Estimate) -> dict[str, float]:
-    """The mean, and the standard error if there is one."""
-    if math.isnan(estimate.sem):
-        return {name: estimate.mean}
-    return {name: estimate.mean, f"{name}_sem": estimate.sem}

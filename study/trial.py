@@ -6,7 +6,6 @@ the metrics of each epoch since the last report (of all, after an interruption),
 """
 
 import json
-import math
 import time
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -180,11 +179,11 @@ class StudyTrainable(tune.Trainable):
             "macs": count_macs(network),
             "epochs": epoch.epoch,
             "seconds": seconds + epoch.seconds,
-            **_named("val_accuracy", epoch.kept_accuracy),
-            **_named("val_loss", epoch.kept_loss),
-            **_named("epoch/train_loss", epoch.train_loss),
-            **_named("epoch/val_accuracy", epoch.val_accuracy),
-            **_named("epoch/val_loss", epoch.val_loss),
+            **epoch.kept_accuracy.named("val_accuracy"),
+            **epoch.kept_loss.named("val_loss"),
+            **epoch.train_loss.named("epoch/train_loss"),
+            **epoch.val_accuracy.named("epoch/val_accuracy"),
+            **epoch.val_loss.named("epoch/val_loss"),
             "epoch/seconds": epoch.seconds,
             "threads": torch.get_num_threads(),
         }
@@ -192,13 +191,6 @@ class StudyTrainable(tune.Trainable):
     def _test_metrics(self, network: Network) -> dict[str, float]:
         accuracy, loss = evaluate(network, self._dataset.test)
         return {
-            **_named("test_accuracy", Estimate.over(accuracy)),
-            **_named("test_loss", Estimate.over(loss)),
+            **Estimate.over(accuracy).named("test_accuracy"),
+            **Estimate.over(loss).named("test_loss"),
         }
-
-
-def _named(name: str, estimate: Estimate) -> dict[str, float]:
-    """The mean, and the standard error if there is one."""
-    if math.isnan(estimate.sem):
-        return {name: estimate.mean}
-    return {name: estimate.mean, f"{name}_sem": estimate.sem}
