@@ -1,26 +1,16 @@
-"""The process that brings a study's spool to the tracking store.
+"""Brings a study's spool to the tracking store, whatever that does.
 
-It is a process of its own, so that neither MLflow's work nor a store that is slow or away holds up
-Tune's loop, and so that it outlives a driver that is killed. It ends when its standard input does, as
-that of a dead driver does. What it has to say it prints, a JSON object a line: `{"runs": {...}}` of
-trials by number, `{"states": {...}}` once all of earlier runs is sent, `{"sent": n}` events,
-`{"trouble": text}` that may pass and null when it has, `{"unwritable": text}` of a disk that takes
-nothing, `{"refused": text}` of what the store will never take, `{"unshown": text}` of the report, and at
-last `{"left": n}`.
+Used by the process that a driver starts (`study.sender_process`), and by `study.sync`.
 """
 
-import contextlib
 import fcntl
 import json
-import select
-import signal
-import sys
 import time
 from collections.abc import Callable
 from itertools import islice
 from typing import Any, Final, final
 
-from study import environment, showcase, study_folder
+from study import showcase, study_folder
 from study.home import Home
 from study.mlflow_writer import MlflowWriter
 from study.refusal import hopeless, in_a_line, unwritable
@@ -43,8 +33,11 @@ Say = Callable[[dict[str, Any]], None]
 class Sender:
     """Sends the spool of a study in a home.
 
-    `say` takes what it has to say, `ending` waits for up to so many seconds and tells whether no more
-    will come.
+    `ending` waits for up to so many seconds and tells whether no more will come. `say` takes what
+    there is to say: `{"runs": {...}}` of trials by number, `{"states": {...}}` once all of earlier runs
+    is sent, `{"sent": n}` events, `{"trouble": text}` that may pass and None when it has,
+    `{"unwritable": text}` of a disk that takes nothing, `{"refused": text}` of what the store will never
+    take, and `{"unshown": text}` of the report.
     """
 
     def __init__(self, name: str, home: Home, say: Say, ending: Callable[[float], bool]) -> None:
@@ -226,34 +219,3 @@ class Sender:
             with study_folder.refused(self._spool.parent).open("a", encoding="utf-8") as file:
                 file.write(json.dumps(what | {"error": text}) + "\n")
         self._say({"refused": text})
-
-
-def main() -> None:
-    """The process: its arguments are the study's name and the home's folder.
-
-    The tracking URI is in its environment, for it may hold a password, and arguments are seen by all.
-    """
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)
-    environment.prepare()
-    name, folder = sys.argv[1:]
-    home = Home.find(folder)
-
-    answers = sys.stdout
-    # MLflow prints where runs can be seen.
-    sys.stdout = sys.stderr
-
-    def say(message: dict[str, Any]) -> None:
-        with contextlib.suppress(BrokenPipeError):
-            answers.write(json.dumps(message) + "\n")
-            answers.flush()
-
-    def ending(seconds: float) -> bool:
-        """Nothing is ever written to standard input, so that it is readable says that it ended."""
-        return bool(select.select([sys.stdin], [], [], seconds)[0])
-
-    say({"left": Sender(name, home, say, ending).run()})
-
-
-if __name__ == "__main__":
-    main()

@@ -188,7 +188,7 @@ class Tracker:
 
     def _serve(self) -> None:
         """One sender, from its start to its end."""
-        command = [sys.executable, "-m", "study.sender", self._name, str(self._home.folder)]
+        command = [sys.executable, "-m", "study.sender_process", self._name, str(self._home.folder)]
         settings = os.environ | {
             # The sender tries again by itself.
             "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",

@@ -161,7 +161,9 @@ def test_every_point_is_recorded_once_whatever_the_server_does(kind, tmp_path):
             server.start()
             push(tracker, home, range(6, 8), pause_s=0.05)
             (sender,) = [
-                child for child in psutil.Process().children() if "study.sender" in child.cmdline()
+                child
+                for child in psutil.Process().children()
+                if "study.sender_process" in child.cmdline()
             ]
             sender.send_signal(signal.SIGKILL)
             push(tracker, home, range(8, 10))
