@@ -1,13 +1,9 @@
 """The commands that ask, as processes: from another folder with only a tracking URI, and of a server."""
 
 import json
-import subprocess
-import sys
-import time
 
 import pytest
-import requests
-from processes import clean_environment, free_port
+from servers import tracking_server
 from typer.testing import CliRunner
 from written_study import make_home, write_study
 
@@ -45,30 +41,9 @@ def home(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def server(home):
-    uri = f"http://127.0.0.1:{free_port()}"
-    command = [sys.executable, "-m", "mlflow", "server", "--port", uri.rpartition(":")[2]]
-    command += ["--workers", "1", "--backend-store-uri", home.tracking_uri]
-    with subprocess.Popen(
-        command, env=clean_environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    ) as process:
-        try:
-            _wait_for(uri, process)
-            yield uri
-        finally:
-            process.terminate()
-
-
-def _wait_for(uri, process):
-    for _ in range(300):
-        assert process.poll() is None, "the server ended"
-        try:
-            if requests.get(f"{uri}/health", timeout=2).ok:
-                return
-        except requests.ConnectionError:
-            pass
-        time.sleep(0.2)
-    pytest.fail("the server does not answer within a minute")
+def server(home, tmp_path_factory):
+    with tracking_server(tmp_path_factory.mktemp("server"), home.tracking_uri) as server:
+        yield server.uri
 
 
 def test_a_server_answers_as_its_file_does(home, server):
