@@ -18,7 +18,7 @@ from study.runs_view import runs_page
 
 _HOST: Final = "127.0.0.1"
 _FIRST_PORT: Final = 5000
-_START_S: Final = 60.0
+_START_S: Final = 300.0  # one that ends is noticed at once
 
 
 def serve(home: Home, port: int | None, say: Callable[[str], None]) -> None:
