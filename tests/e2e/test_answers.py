@@ -70,7 +70,8 @@ def test_a_tracking_uri_is_all_that_another_machine_needs(server, study_command,
 @pytest.mark.parametrize("question", [("list",), ("compare", "made", "other")])
 def test_a_server_that_is_not_there_is_one_line(question, study_command, tmp_path):
     uri = "http://127.0.0.1:9"
-    done = study_command(*question, "--tracking-uri", uri, cwd=tmp_path)
+    tries = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"}
+    done = study_command(*question, "--tracking-uri", uri, cwd=tmp_path, **tries)
     assert done.returncode == 1
     assert done.stdout == ""
     (line,) = done.stderr.splitlines()
