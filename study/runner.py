@@ -14,7 +14,7 @@ from study.errors import UNWRITABLE, StudyError
 from study.grid import grid
 from study.home import Home
 from study.ledger import METRICS, Ledger, mend, state_of, stored_identity
-from study.progress import Progress
+from study.progress import BEGUN, Progress
 from study.ray_runtime import check_resources, ray_runtime
 from study.reader import check_free
 from study.reconcile import record_again, sweep
@@ -126,6 +126,7 @@ def _go_on(session: Session) -> None:
             install()
             record_again(ledger, board, tracker, session.store)
             if session.stop.reason is None:
+                session.progress.say(BEGUN)
                 fit(session, tracker)
 
 
