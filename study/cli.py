@@ -3,6 +3,7 @@
 The exit status is 0; 1 if it failed; 2 for bad input; 130 after Ctrl-C, 143 after SIGTERM.
 """
 
+import os
 import shlex
 import shutil
 import sys
@@ -27,6 +28,7 @@ from study.command_line import (
 )
 from study.errors import StudyError
 from study.home import Home, without_passwords
+from study.origin import COMMAND_VARIABLE
 
 app = typer.Typer(
     help="Search dendritic and vanilla networks for accuracy and parameter efficiency.",
@@ -106,7 +108,9 @@ def _program() -> str:
 
 
 def _command_line() -> str:
-    return without_passwords(f"{_program()} {shlex.join(sys.argv[1:])}")
+    """What goes on with the study: a job is submitted again."""
+    submitted = os.environ.get(COMMAND_VARIABLE)
+    return submitted or without_passwords(f"{_program()} {shlex.join(sys.argv[1:])}")
 
 
 def main() -> None:

@@ -4,6 +4,7 @@ A cluster with token authentication is met with Ray's own settings (`study.ray_t
 """
 
 import json
+import logging
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -39,6 +40,8 @@ def connect(address: str) -> JobSubmissionClient:
             f"{address!r} (option --address)"
         )
     _check_version(address.rstrip("/"))
+    # It says that it uploads what a job brings along.
+    logging.getLogger(JobSubmissionClient.__mro__[1].__module__).setLevel(logging.WARNING)
     with answered(address):
         return JobSubmissionClient(address)
 
@@ -61,6 +64,7 @@ def _check_version(address: str) -> None:
         with urllib.request.urlopen(request, timeout=_REACH_S) as answer:  # noqa: S310  # likewise
             there = json.load(answer)["ray_version"]
     except urllib.error.HTTPError as error:
+        error.close()
         if error.code in _REFUSED:
             what = "needs a token" if token is None else "refuses the token"
             raise ClusterError(f"the Ray cluster at {address} {what}\n{_HOW}") from error

@@ -5,21 +5,25 @@ the job with it: what it stored is enough to go on (`study.runner`).
 """
 
 import ctypes
+import json
 import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from types import FrameType
 from typing import Final, final
 
-from study import origin
+from study import origin, study_folder
 from study.errors import BadInputError
+from study.home import Home
 from study.job_package import SPEC, Orders
 from study.ray_token import ray_token
 from study.sealed import unseal
 
 _HOME: Final = "~/dendritic-study/runs"  # where the head has no $STUDY_HOME
+_PATIENCE_S: Final = 60.0
 _PARENT_DIED: Final = 1  # PR_SET_PDEATHSIG of prctl(2)
 
 
@@ -31,7 +35,18 @@ def main() -> None:
     except BadInputError as error:
         print(f"error: {error}", flush=True)  # noqa: T201  # the log of the job
         sys.exit(error.exit_status)
-    sys.exit(Driver(environment).run(orders.retries))
+    home = orders.home or os.environ.get("STUDY_HOME") or str(Path(_HOME).expanduser())
+    _await_end(Home.find(home))
+    command = [sys.executable, "-m", "study.cli", "run", SPEC, "--home", home]
+    sys.exit(Driver(command, environment).run(orders.retries))
+
+
+def _await_end(home: Home) -> None:
+    """Waits for the driver of a job that died, which ends by itself; of a live one `run` will speak."""
+    name = json.loads(Path(SPEC).read_text(encoding="utf-8"))["name"]
+    deadline = time.monotonic() + _PATIENCE_S
+    while study_folder.is_driven(home.study_folder(name)) and time.monotonic() < deadline:
+        time.sleep(0.2)
 
 
 def driver_environment(orders: Orders) -> dict[str, str]:
@@ -49,9 +64,6 @@ def driver_environment(orders: Orders) -> dict[str, str]:
         )
     environment = dict(os.environ) | orders.environment
     environment |= {origin.COMMAND_VARIABLE: orders.command}
-    if orders.home is not None:
-        environment["STUDY_HOME"] = orders.home
-    environment.setdefault("STUDY_HOME", str(Path(_HOME).expanduser()))
     if orders.sealed is not None:
         try:
             environment |= unseal(orders.sealed, ray_token() or "")
@@ -67,7 +79,8 @@ def driver_environment(orders: Orders) -> dict[str, str]:
 class Driver:
     """The process that runs the study, and those that follow it if it is killed."""
 
-    def __init__(self, environment: dict[str, str]) -> None:
+    def __init__(self, command: list[str], environment: dict[str, str]) -> None:
+        self._command = command
         self._environment = environment
         self._stopped = False
 
@@ -85,10 +98,9 @@ class Driver:
         return status if status >= 0 else 128 - status
 
     def _run_once(self) -> int:
-        command = [sys.executable, "-m", "study.cli", "run", SPEC]
         # One thread runs here, so that nothing can be held between fork and exec.
         process = subprocess.Popen(  # noqa: S603  # our own interpreter, arguments as a list
-            command,
+            self._command,
             env=self._environment,
             preexec_fn=_end_with_parent,  # noqa: PLW1509  # see above
         )

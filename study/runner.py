@@ -21,6 +21,7 @@ from study.reconcile import record_again, sweep
 from study.scoreboard import Scoreboard
 from study.search import StudySearcher, config_of
 from study.session import Session
+from study.shared_storage import check_shared
 from study.space import check_space, known_metrics
 from study.spec import StudySpec
 from study.spending import trials_allowed
@@ -124,6 +125,7 @@ def _go_on(session: Session) -> None:
         session.progress.say("starting Ray, which takes some seconds")
         with ray_runtime():
             install()
+            check_shared(session.home.folder)
             record_again(ledger, board, tracker, session.store)
             if session.stop.reason is None:
                 session.progress.say(BEGUN)
