@@ -66,7 +66,7 @@ def test_a_cluster_that_does_not_answer_is_said_so(study_command, tmp_path):
     spec.write_text(GOOD)
     done = study_command("submit", spec, "--address", "http://127.0.0.1:9")
     assert done.returncode == 1
-    assert "no Ray cluster can be used at http://127.0.0.1:9" in done.stderr
+    assert "no Ray cluster can be reached at http://127.0.0.1:9" in done.stderr
     assert "Traceback" not in done.stderr
 
 
