@@ -11,6 +11,7 @@ import ray
 import torch
 
 from study.errors import ClusterError, SpecError
+from study.local_ray import local_ray
 from study.spec import StudySpec
 
 _REACH_S: Final = 10.0
@@ -49,18 +50,13 @@ def ray_runtime() -> Iterator[None]:
             ray.init(logging_level=logging.ERROR, log_to_driver=False)
         except (ConnectionError, RuntimeError) as error:
             raise ClusterError(f"the Ray cluster at RAY_ADDRESS={address}: {error}") from error
+        try:
+            yield
+        finally:
+            ray.shutdown()
     else:
-        ray.init(
-            "local",
-            num_cpus=_cpus(),
-            include_dashboard=False,
-            logging_level=logging.ERROR,
-            log_to_driver=False,
-        )
-    try:
-        yield
-    finally:
-        ray.shutdown()
+        with local_ray(_cpus()):
+            yield
 
 
 def room_for_trials(spec: StudySpec) -> int:
