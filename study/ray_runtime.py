@@ -13,6 +13,7 @@ import torch
 from study.autoscaler import growth, nodes
 from study.cluster_room import NO_GROWTH, Node, Room, share_of
 from study.errors import ClusterError
+from study.local_ray import local_ray
 from study.spec import Resources
 
 _REACH_S: Final = 10.0
@@ -45,19 +46,13 @@ def ray_runtime() -> Iterator[bool]:
             ray.init(logging_level=logging.ERROR, log_to_driver=False)
         except (ConnectionError, RuntimeError) as error:
             raise ClusterError(f"the Ray cluster at RAY_ADDRESS={address}: {error}") from error
+        try:
+            yield False
+        finally:
+            ray.shutdown()
     else:
-        ray.init(
-            "local",
-            num_cpus=_cpus(),
-            num_gpus=_gpus(),
-            include_dashboard=False,
-            logging_level=logging.ERROR,
-            log_to_driver=False,
-        )
-    try:
-        yield not address
-    finally:
-        ray.shutdown()
+        with local_ray(_cpus(), _gpus()):
+            yield True
 
 
 def find_room(resources: Resources, *, alone: bool) -> Room:

@@ -21,7 +21,8 @@ _LATE_S: Final = 5.0  # a network file system may show a new file late
 def check_shared(home: Path) -> None:
     """Raises BadInputError, with the nodes that do not see it, unless all that may run trials do.
 
-    Ray must run; the home is made if it is not there. A node that ends or joins meanwhile is not waited for.
+    Ray must run; the home is made if it is not there. A node that ends or joins meanwhile is not
+    waited for.
     """
     here = ray.get_runtime_context().get_node_id()
     others = [
