@@ -23,7 +23,7 @@ _OWN_BYTES: Final = 32
 
 @contextmanager
 def local_ray(cpus: int, gpus: int = 0) -> Iterator[None]:
-    """A new Ray of so many CPUs and GPUs while the context lasts; the environment is afterwards as before.
+    """A new Ray with so many CPUs and GPUs while the context lasts; the environment is then as before.
 
     Where $RAY_AUTH_MODE is set, Ray's own rules hold: `disabled` asks for no token, and with `token` a
     token that the user has is taken.

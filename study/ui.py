@@ -18,7 +18,7 @@ from study.runs_view import runs_page
 
 _HOST: Final = "127.0.0.1"
 _FIRST_PORT: Final = 5000
-_START_S: Final = 60.0
+_START_S: Final = 300.0  # one that ends is noticed at once
 _CLOSED: Final = {
     # Jobs and the assistant run code on the machine of the server, and the gateway calls others.
     "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
