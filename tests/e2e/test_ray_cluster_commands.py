@@ -8,13 +8,12 @@ import os
 import re
 import secrets
 import shutil
-import socket
+import signal
 import stat
 import subprocess
 import sys
 import sysconfig
 import time
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import SimpleNamespace
@@ -33,18 +32,22 @@ _PYTHON = Path(sys.base_prefix, "bin", f"python{sys.version_info.major}.{sys.ver
 _VENV = "$HOME/.venv-study"
 _SITE = f"{_VENV}/lib/{_PYTHON.name}/site-packages"
 
+_MAKE_ENVIRONMENT = (
+    f'{{ {_PYTHON} -m venv "{_VENV}"'
+    f' && echo {sysconfig.get_path("purelib")} > "{_SITE}/these.pth" && for name in ray mlflow;'
+    f' do sed "1s|.*|#!{_VENV}/bin/python|" {BIN}/$name > "{_VENV}/bin/$name"'
+    f' && chmod +x "{_VENV}/bin/$name"; done; }}'
+)
+
 # What a test cannot have, what it has instead, and why. Texts are patterns.
 _REPLACED = (
     (
         r"(?<=\|\| )python3\.11 -m venv \S+",
-        f'{{ {_PYTHON} -m venv "{_VENV}" && echo {sysconfig.get_path("purelib")} > "{_SITE}/these.pth"'
-        f" && for name in ray mlflow; do"
-        f' sed "1s|.*|#!{_VENV}/bin/python|" {BIN}/$name > "{_VENV}/bin/$name"'
-        f' && chmod +x "{_VENV}/bin/$name"; done; }}',
+        _MAKE_ENVIRONMENT,
         "the packages of this Python are on the new one's path, for all of them anew are 6 GB",
     ),
     (r"python3\.11 (?=-c)", f"{_PYTHON} ", "those packages are for the Python that runs the tests"),
-    (r" 'boto3>=[^']*'", "", "nobody asks AWS for anything"),
+    (r".* 'boto3>=[^']*'", "true", "nobody asks AWS for anything, and it is large"),
     (r"--autoscaling-config=\S+", "", "nobody asks AWS for anything"),
     (r"test -x /sbin/mount\.nfs4", "true", "a mount needs root"),
     (r"STUDY_NFS=.*", "mkdir -p /mnt/study", "there is no NFS server"),
@@ -54,6 +57,9 @@ _REPLACED = (
     (r"raise SystemExit\(not (torch\.cuda\.is_available\(\))\)", r"\1", "there is no GPU"),
     (r"ray stop", "true", "it ends every Ray of the machine, those of other people and the head's"),
 )
+
+_COMMON = ("initialization_commands", "setup_commands")
+_SECRETS = ("password", "postgres-password", "secret-key")
 
 
 class Node:
@@ -76,6 +82,9 @@ class Node:
         file = self.home / ".ray/auth_token"
         file.parent.mkdir()
         file.write_text(token, encoding="utf-8")
+
+    def secret(self, name):
+        return (self.home / "mlflow" / name).read_text(encoding="utf-8").strip()
 
     def run(self, *phases, but=(), **variables):
         """Runs the commands of the phases, except those with a word of `but` in them."""
@@ -140,17 +149,13 @@ def _children():
         return mine
 
     def end():
-        for _ in range(3):  # what an ended one leaves comes to us
-            processes = started()
+        while processes := started():  # what an ended one leaves comes to us
             for process in processes:
-                # PostgreSQL gives its shared memory back if it is not killed.
                 with suppress(psutil.NoSuchProcess):
-                    process.terminate()
-            _, alive = psutil.wait_procs(processes, timeout=10)
-            for process in alive:
-                with suppress(psutil.NoSuchProcess):
-                    process.kill()
-            psutil.wait_procs(alive)
+                    # PostgreSQL gives its shared memory back if it may end by itself.
+                    quits = process.name() == "postgres"
+                    process.send_signal(signal.SIGQUIT if quits else signal.SIGKILL)
+            psutil.wait_procs(processes, timeout=10)
 
     libc = ctypes.CDLL(None)
     libc.prctl(adopt, 1, 0, 0, 0)
@@ -179,24 +184,164 @@ def cluster():
         for file in (folder, *folder.rglob("*")):
             if not file.is_symlink():
                 shutil.chown(file, "postgres", "postgres")
-    common = ("initialization_commands", "setup_commands")
     with _children() as processes:
-        with ThreadPoolExecutor() as both:
-            setups = [
-                both.submit(head.run, *common, "head_setup_commands"),
-                both.submit(worker.run, *common, "worker_setup_commands"),
-            ]
-            for setup in setups:
-                setup.result()
-        head.run("head_start_ray_commands", RAY_CLOUD_INSTANCE_ID="head")
-        worker.run("worker_start_ray_commands", RAY_HEAD_IP=socket.gethostbyname(socket.gethostname()))
+        head.run(*_COMMON, "head_setup_commands")
+        # The same command has made the head's, with the same packages.
+        (worker.home / ".venv-study").symlink_to(head.home / ".venv-study")
+        worker.run(*_COMMON, "worker_setup_commands", but=["pip install"])
+        head.run("head_start_ray_commands")
+        worker.run("worker_start_ray_commands", RAY_HEAD_IP="127.0.0.1")
         yield SimpleNamespace(
+            folder=folder,
             head=head,
             worker=worker,
             token=token,
             processes=processes,
             dashboard=f"http://127.0.0.1:{dashboard}",
-            mlflow=f"http://127.0.0.1:{mlflow}",
+            mlflow=f"http://127.0.0.1:{mlflow}/api/2.0/mlflow/experiments",
             ports={dashboard, mlflow},
+            secrets={"token": token} | {name: head.secret(name) for name in _SECRETS},
         )
     shutil.rmtree(folder)
+
+
+def test_what_is_replaced_is_in_the_file():
+    commands = [
+        command for phase, value in _FILE.items() if "commands" in phase for command in value
+    ]
+    for pattern, _, reason in _REPLACED:
+        assert reason
+        assert any(re.search(pattern, command) for command in commands), pattern
+
+
+def test_the_dashboard_answers_only_with_the_token(cluster):
+    assert requests.get(f"{cluster.dashboard}/api/version", timeout=60).status_code == 401
+    assert _ray(cluster, "/api/version", token=secrets.token_hex(32)).status_code == 403
+    assert _ray(cluster, "/api/version").ok
+
+
+def test_mlflow_answers_only_with_the_password_and_by_its_own_name(cluster):
+    assert _mlflow(cluster, password=None).status_code == 401
+    assert _mlflow(cluster, password=cluster.token).status_code == 401
+    assert _mlflow(cluster).ok
+    assert _mlflow(cluster, host="study.example.org:5000").status_code == 403
+
+
+def test_a_worker_joins_and_only_it_has_room_for_trials(cluster):
+    for _ in range(60):
+        answer = _ray(cluster, "/api/v0/nodes").json()
+        nodes = [node for node in answer["data"]["result"]["result"] if node["state"] == "ALIVE"]
+        if len(nodes) == 2:
+            break
+        time.sleep(1)
+    cpus = {node["is_head_node"]: node["resources_total"].get("CPU", 0) for node in nodes}
+    assert cpus[True] == 0
+    assert cpus[False] > 0
+
+
+def test_a_job_has_this_package_the_credentials_and_time_to_stop(cluster):
+    job = "; ".join(
+        (
+            "import os, requests, study",
+            f"assert study.__file__.startswith('{ROOT}/')",
+            "assert os.environ['RAY_JOB_STOP_WAIT_TIME_S'] == '60'",
+            "user, password = (os.environ['MLFLOW_TRACKING_' + x] for x in ('USERNAME', 'PASSWORD'))",
+            f"create = '{cluster.mlflow}/create'",
+            "assert create.startswith(os.environ['MLFLOW_TRACKING_URI'])",
+            "requests.post(create, json={'name': 'kept'}, auth=(user, password)).raise_for_status()",
+        )
+    )
+    entrypoint = f'python -c "{job}"'
+    for _ in range(60):
+        answer = _ray(cluster, "/api/jobs/", entrypoint=entrypoint)
+        if answer.ok:  # a head that has only just started has no agent for jobs yet
+            break
+        time.sleep(1)
+    for _ in range(60):
+        status = _ray(cluster, f"/api/jobs/{answer.json()['submission_id']}").json()
+        if status["status"] in {"SUCCEEDED", "FAILED"}:
+            break
+        time.sleep(1)
+    assert status["status"] == "SUCCEEDED", status["message"]
+    assert "kept" in _experiments(cluster)
+
+
+def test_nothing_but_rays_own_ports_is_open_beyond_the_machine(cluster):
+    found = set()
+    for process in cluster.processes.all():
+        with suppress(psutil.NoSuchProcess):
+            command = " ".join(process.cmdline())
+            for connection in process.net_connections("inet"):
+                if connection.status == psutil.CONN_LISTEN:
+                    address, port = connection.laddr
+                    found.add(port)
+                    if address != "127.0.0.1":
+                        assert port not in cluster.ports
+                        assert not re.search("mlflow|postgres|uvicorn", command), command
+    assert cluster.ports <= found
+
+
+def test_the_secrets_are_in_private_files_and_nowhere_else(cluster):
+    for process in cluster.processes.all():
+        with suppress(psutil.NoSuchProcess):
+            command = " ".join(process.cmdline())
+            assert not any(secret in command for secret in cluster.secrets.values())
+    holders = set()
+    for folder, folders, files in os.walk(cluster.folder):
+        folders[:] = [name for name in folders if name not in {".venv-study", ".cache"}]
+        for file in (Path(folder, name) for name in files):
+            if not file.is_file() or file.is_symlink():
+                continue
+            content = file.read_bytes()
+            if any(secret.encode() in content for secret in cluster.secrets.values()):
+                holders.add(str(file.relative_to(cluster.folder)))
+                assert stat.S_IMODE(file.stat().st_mode) == 0o600, file
+    assert holders == {
+        *(f"head/mlflow/{name}" for name in _SECRETS),
+        "head/.ray/auth_token",
+        "worker/.ray/auth_token",
+    }
+
+
+def test_a_worker_has_nothing_of_mlflow(cluster):
+    assert not (cluster.worker.home / "mlflow").exists()
+    assert "MLFLOW" not in (cluster.worker.home / ".study-env").read_text()
+    seen = 0
+    for process in cluster.processes.all():
+        if process.name() == "raylet" and process.environ()["HOME"] == str(cluster.worker.home):
+            seen += 1
+            assert not any(name.startswith(("MLFLOW", "PG")) for name in process.environ())
+    assert seen == 1
+
+
+def test_setup_bears_repeating_and_a_stopped_head_comes_back(cluster):
+    # What pip does a second time is its own business, and takes long.
+    cluster.head.run(*_COMMON, "head_setup_commands", but=["pip install"])
+    assert (cluster.head.home / ".study-env").read_text().count("MLFLOW_TRACKING_URI") == 1
+    cluster.head.run("head_start_ray_commands", but=["ray start"])  # what runs stays
+    cluster.processes.end()  # as a machine that is switched off
+    cluster.head.run("head_start_ray_commands")
+    assert all(cluster.head.secret(name) == cluster.secrets[name] for name in _SECRETS)
+    assert _ray(cluster, "/api/version").ok
+    assert "kept" in _experiments(cluster)
+
+
+def _ray(cluster, path, token=None, **job):
+    headers = {"Authorization": f"Bearer {cluster.token if token is None else token}"}
+    call = requests.post if job else requests.get
+    kwargs = {"json": job} if job else {}
+    return call(cluster.dashboard + path, headers=headers, timeout=60, **kwargs)
+
+
+def _mlflow(cluster, password=..., host=None):
+    password = cluster.secrets["password"] if password is ... else password
+    return requests.get(
+        f"{cluster.mlflow}/search?max_results=100",
+        auth=None if password is None else ("study", password),
+        headers={"Host": host} if host else {},
+        timeout=60,
+    )
+
+
+def _experiments(cluster):
+    return {experiment["name"] for experiment in _mlflow(cluster).json()["experiments"]}
