@@ -149,13 +149,14 @@ def _children():
         return mine
 
     def end():
-        while processes := started():  # what an ended one leaves comes to us
+        # What an ended one leaves comes to us, and can be waited for then.
+        while processes := started():
             for process in processes:
                 with suppress(psutil.NoSuchProcess):
                     # PostgreSQL gives its shared memory back if it may end by itself.
                     quits = process.name() == "postgres"
                     process.send_signal(signal.SIGQUIT if quits else signal.SIGKILL)
-            psutil.wait_procs(processes, timeout=10)
+            psutil.wait_procs(processes, timeout=1)
 
     libc = ctypes.CDLL(None)
     libc.prctl(adopt, 1, 0, 0, 0)
