@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import time
@@ -17,6 +18,7 @@ from processes import BIN, ROOT, clean_environment, free_port
 pytestmark = pytest.mark.slow
 
 ADMIN, ANN, BOB = "admins-long-secret", "anns-long-secret", "bobs-long-secret"
+WRONG = "wrong-and-long"
 API = "/api/2.0/mlflow"
 
 
@@ -28,7 +30,7 @@ def server(tmp_path_factory):
     port = free_port()
     with (folder / "log").open("w") as log:
         process = subprocess.Popen(
-            ["bash", "-euc", script.replace("5000", str(port))],
+            [shutil.which("bash"), "-euc", script.replace("5000", str(port))],
             cwd=folder,
             env=clean_environment(),
             stdin=subprocess.PIPE,
@@ -105,16 +107,18 @@ def ask(server, user, path="/experiments/get-by-name", **headers):
     )
 
 
-def test_a_password_is_asked_for_and_a_foreign_host_is_not_answered(server, recorded):
+@pytest.mark.usefixtures("recorded")
+def test_a_password_is_asked_for_and_a_foreign_host_is_not_answered(server):
     assert ask(server, None).status_code == 401
-    assert ask(server, ("ann", "wrong-and-long")).status_code == 401
+    assert ask(server, ("ann", WRONG)).status_code == 401
     assert ask(server, ("ann", ANN)).status_code == 200
     foreign = ask(server, ("ann", ANN), Host=f"attacker.example:{server.port}")
     assert (foreign.status_code, "Invalid Host" in foreign.text) == (403, True)
     assert ask(server, ("ann", ANN), Host=f"localhost:{server.port}").status_code == 200
 
 
-def test_only_whoever_made_a_study_and_the_admin_read_it(server, recorded):
+@pytest.mark.usefixtures("recorded")
+def test_only_whoever_made_a_study_and_the_admin_read_it(server):
     experiment = ask(server, ("ann", ANN)).json()["experiment"]["experiment_id"]
     assert ask(server, ("admin", ADMIN)).status_code == 200
     assert ask(server, ("bob", BOB)).status_code == 403
@@ -125,7 +129,10 @@ def test_only_whoever_made_a_study_and_the_admin_read_it(server, recorded):
         timeout=30,
     )
     assert found.status_code == 403 or found.json().get("runs", []) == []
-    for route in ("/api/2.0/mlflow-artifacts/artifacts", "/ajax-api/2.0/mlflow-artifacts/artifacts"):
+    for route in (
+        "/api/2.0/mlflow-artifacts/artifacts",
+        "/ajax-api/2.0/mlflow-artifacts/artifacts",
+    ):
         refused = requests.get(
             f"{server.uri}{route}", params={"path": experiment}, auth=("bob", BOB), timeout=30
         )
@@ -142,12 +149,12 @@ def test_the_records_of_a_server_are_read_with_the_password_alone(server, record
     done = study_command(*asked, MLFLOW_TRACKING_PASSWORD=ANN, **settings)
     assert done.returncode == 0, done.stderr
     assert len(json.loads(done.stdout)) == 4
-    wrong = study_command(*asked, MLFLOW_TRACKING_PASSWORD="wrong-and-long", **settings)
+    wrong = study_command(*asked, MLFLOW_TRACKING_PASSWORD=WRONG, **settings)
     assert wrong.returncode == 1
     assert wrong.stdout == ""
     assert len(wrong.stderr.splitlines()) == 1
     assert f"the tracking store {server.uri} must answer" in wrong.stderr
-    assert "wrong-and-long" not in wrong.stderr
+    assert WRONG not in wrong.stderr
     other = study_command(
         *asked, MLFLOW_TRACKING_PASSWORD=BOB, **settings | {"MLFLOW_TRACKING_USERNAME": "bob"}
     )
