@@ -20,7 +20,8 @@ _HOST: Final = "127.0.0.1"
 _FIRST_PORT: Final = 5000
 _START_S: Final = 300.0  # one that ends is noticed at once
 _CLOSED: Final = {
-    # Jobs and the assistant run code on the machine of the server, and the gateway calls others.
+    # Jobs run code on the machine of the server, as the assistant would outside a container; the
+    # gateway calls others.
     "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
     "MLFLOW_ENABLE_ASSISTANT_SANDBOX": "true",
     "MLFLOW_ENABLE_REMOTE_ASSISTANT": "false",

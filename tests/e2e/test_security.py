@@ -234,14 +234,14 @@ def test_a_foreign_page_changes_nothing(ui):
     assert found.headers["X-Frame-Options"] == "SAMEORIGIN"
 
 
-def test_the_ui_runs_nothing_for_whoever_asks(ui):
+def test_the_ui_runs_no_jobs_and_confines_the_assistant(ui):
     job = {"job_name": "x", "params": {}}
     answer = requests.post(f"{ui.address}/ajax-api/3.0/jobs/", json=job, timeout=60)
     assert not answer.ok, answer.text
     servers = [one for one in _tree(ui.pid) if "mlflow" in _command(one)]
     assert servers
     for server in servers:
-        # The assistant's work is done in a container or, where there is none, not at all.
+        # It is the setting that is seen here: the assistant itself answers, and none is installed.
         assert server.environ()["MLFLOW_ENABLE_ASSISTANT_SANDBOX"] == "true"
         assert server.environ()["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] == "false"
 
