@@ -73,8 +73,8 @@ def test_where_nobody_knows_what_may_come_trials_wait():
             NO_GROWTH,
             False,
             (
-                "`resources.gpus <= gpus of a node` must hold, got resources.gpus=2, the largest node has 1 "
-                "(key resources.gpus)"
+                "`resources.gpus <= gpus of a node` must hold, got resources.gpus=2, "
+                "the largest node has 1 (key resources.gpus)"
             ),
         ),
         (
@@ -83,8 +83,8 @@ def test_where_nobody_knows_what_may_come_trials_wait():
             GPUS_COME,
             False,
             (
-                "`resources.gpus <= gpus of a node` must hold, got resources.gpus=4, the largest node has 2 "
-                "(key resources.gpus)"
+                "`resources.gpus <= gpus of a node` must hold, got resources.gpus=4, "
+                "the largest node has 2 (key resources.gpus)"
             ),
         ),
         (
@@ -103,8 +103,8 @@ def test_where_nobody_knows_what_may_come_trials_wait():
             NO_GROWTH,
             False,
             (
-                "`resources.cpus <= cpus of a node` must hold, got resources.cpus=0.5, the largest node has "
-                "0 (key resources.cpus)"
+                "`resources.cpus <= cpus of a node` must hold, got resources.cpus=0.5, "
+                "the largest node has 0 (key resources.cpus)"
             ),
         ),
         (
@@ -113,8 +113,9 @@ def test_where_nobody_knows_what_may_come_trials_wait():
             NO_GROWTH,
             False,
             (
-                "a trial must fit on one node, got resources.cpus=8 and resources.gpus=1, the nodes have "
-                "4 CPUs and 1 GPUs, 16 CPUs and 0 GPUs (keys resources.cpus, resources.gpus)"
+                "a trial must fit on one node, got resources.cpus=8 and resources.gpus=1, "
+                "the nodes have 4 CPUs and 1 GPUs, 16 CPUs and 0 GPUs "
+                "(keys resources.cpus, resources.gpus)"
             ),
         ),
     ],
