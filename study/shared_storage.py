@@ -13,6 +13,7 @@ from ray.exceptions import RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from study.errors import BadInputError
+from study.trial_files import NOT_SHARED
 
 _ANSWER_S: Final = 60.0
 _LATE_S: Final = 5.0  # a network file system may show a new file late
@@ -41,8 +42,8 @@ def check_shared(home: Path) -> None:
         marker.unlink()
     if blind:
         raise BadInputError(
-            "the home must be on storage that every node of the cluster shares, got "
-            f"{home}, which is not the same on {', '.join(blind)} (option --home, $STUDY_HOME)"
+            f"{NOT_SHARED}, got {home}, which is not the same on {', '.join(blind)} "
+            "(option --home, $STUDY_HOME)"
         )
 
 

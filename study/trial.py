@@ -6,6 +6,7 @@ the metrics of each epoch since the last report (of all, after an interruption),
 """
 
 import json
+import socket
 import time
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -26,10 +27,11 @@ from models.storage import save_network
 from study.allocator import keep_freed_memory
 from study.checkpoint import Checkpoints
 from study.data import Dataset
+from study.errors import StudyError
 from study.evaluation import Estimate, evaluate
 from study.train import EpochMetrics, Training
 from study.training_settings import TrainingSettings
-from study.trial_files import EXAMPLE, HISTORY, NETWORK, trial_folder
+from study.trial_files import EXAMPLE, HISTORY, NETWORK, NOT_SHARED, trial_folder
 
 _STEP_S: Final = 0.1  # a report costs Ray and the driver some milliseconds
 _OF_MEMORY: Final = 0.9  # of a trial's part of a GPU; the rest is what CUDA itself takes a process
@@ -65,7 +67,8 @@ class StudyTrainable(tune.Trainable):
 
     A step is an epoch, or as many short ones as fit into `_STEP_S`, but never beyond one of the
     `rungs`, after which the driver decides. In `store`, which every worker must see, a trial has a
-    folder with its checkpoint, and in the end its network. What goes wrong in a trial is reported,
+    folder with its checkpoint, and in the end its network; a worker that does not see it raises
+    StudyError when it starts. What goes wrong in a trial is reported,
     not raised: Ray would end the worker with the trial.
     """
 
@@ -91,6 +94,10 @@ class StudyTrainable(tune.Trainable):
         self._dataset = dataset.to(self._device)
         self._rungs = frozenset(rungs)
         self._store = Path(store)
+        if not self._store.is_dir():
+            raise StudyError(
+                f"{NOT_SHARED}, got {store}, which {socket.gethostname()} does not see"
+            )
         self.reset_config(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:

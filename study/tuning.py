@@ -35,6 +35,7 @@ def fit(session: Session, tracker: Tracker, room: Room) -> None:
     for trial in session.ledger.trials():
         for epoch, metrics in rungs_of(trial).items():
             halving.enter(trial.number, epoch, metrics)
+    session.store.mkdir(parents=True, exist_ok=True)
     session.clock.start()
     again = True
     while again and session.stop.reason is None:
