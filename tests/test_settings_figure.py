@@ -66,11 +66,11 @@ def test_trials_that_are_all_alike_have_axes_too():
 
 
 def test_a_family_that_the_spec_does_not_have_comes_after_those_it_has():
-    stray = record(4, trial(0.6, 8, family="sann", synapses=None), SPEC, on_front=True)
+    stray = record(4, trial(0.6, 8, family="dann-lrf"), SPEC, on_front=True)
     figure = settings_figure(SPEC, [*RECORDS, stray])
     ticks = [note.text for note in figure.layout.annotations]
-    assert [text for text in ticks if text in {"vann", "dann-r", "sann"}] == [
+    assert [text for text in ticks if text in {"vann", "dann-r", "dann-lrf"}] == [
         "vann",
         "dann-r",
-        "sann",
+        "dann-lrf",
     ]
