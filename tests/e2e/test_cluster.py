@@ -1,0 +1,171 @@
+"""Studies on a cluster of machines that can be killed and cut off.
+
+The tests share the cluster, so their order is that of the file: what the last one does is the worst.
+"""
+
+import json
+import time
+from contextlib import contextmanager, suppress
+
+import pytest
+from cluster import cluster
+from mlflow import MlflowClient
+from processes import trial_runs
+
+from study import Home, results
+from study.study_folder import trials
+
+pytestmark = pytest.mark.slow
+
+EPOCHS = 150
+# Trials of some seconds each, all alike but for their learning rates.
+LONG = ("--set", "families=['dann-r']", "--set", "space.dendrites=16", "--set", "space.somata=256")
+LONG += ("--set", "space.synapses=16", "--set", "space.batch_size=128")
+LONG += ("--set", f"budget.epochs={EPOCHS}", "--set", "stopping.scheduler=none")
+
+
+@pytest.fixture(scope="module")
+def site():
+    with cluster() as made:
+        yield made
+
+
+class Submitted:
+    """A study as it was submitted, and as the tests see it from behind: its store and its folder."""
+
+    def __init__(self, site, name, *arguments):
+        self.name = name
+        self.home = Home.find(site.home, site.store)
+        self.command = ("submit", "studies/digits.toml", "--name", name, *arguments)
+        self.command += ("--address", site.address, "--wait")
+        self.command += ("--home", site.home, "--tracking-uri", site.records)
+
+    def workers(self):
+        """The machine of each trial that runs or ran, by its number."""
+        runs = trial_runs(self.home, self.name)
+        return {
+            int(run.data.tags["study.trial"]): run.data.tags["study.worker"].partition(":")[0]
+            for run in runs
+            if "study.worker" in run.data.tags
+        }
+
+    def wait_until_under_way(self, number):
+        """Waits until a trial has a checkpoint; returns its machine."""
+        folder = trials(self.home.study_folder(self.name)) / f"trial-{number}"
+        self.wait(lambda: (folder / "checkpoint.safetensors").exists() and number in self.workers())
+        return self.workers()[number]
+
+    def wait(self, holds):
+        until = time.monotonic() + 150
+        while time.monotonic() < until:
+            with suppress(AttributeError):  # the experiment is not there yet
+                if holds():
+                    return
+            time.sleep(0.2)
+        pytest.fail("the study does not get on")
+
+    def curve(self, run_id):
+        points = MlflowClient(self.home.tracking_uri).get_metric_history(run_id, "epoch/val_accuracy")
+        return sorted(point.step for point in points)
+
+    def assert_whole(self, count):
+        """Every trial is complete, and every epoch of each is recorded once. Returns the records."""
+        found = results.records(self.name, self.home)
+        assert [record.trial for record in found] == list(range(count))
+        assert [record.state for record in found] == ["COMPLETE"] * count
+        assert len(trial_runs(self.home, self.name)) == count
+        for record in found:
+            assert self.curve(record.run_id) == list(range(1, EPOCHS + 1))
+        return found
+
+
+@contextmanager
+def submitted(site, name, *arguments):
+    """A study that is followed from the desk while the context lasts, and its process."""
+    made = Submitted(site, name, *arguments)
+    with site.following(*made.command) as process:
+        yield made, process
+
+
+def finish(process):
+    output = process.communicate(timeout=200)[0]
+    assert process.returncode == 0, output
+    return output
+
+
+def test_trials_use_all_machines_and_the_front_is_read_with_the_tracking_uri_alone(site):
+    short = ("--trials", 6, "--set", "budget.epochs=10", "--set", "stopping.scheduler=none")
+    made = Submitted(site, "shared", *short)
+    done = site.study(*made.command)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "6/6 trials | 0 running" in done.stdout
+    assert set(made.workers().values()) == {"worker1", "worker2"}
+
+    front = [record for record in results.best_configs("shared", home=made.home) if record.on_front]
+    best = site.study("best", "shared", "--json", "--tracking-uri", site.records, cwd="/")
+    assert best.returncode == 0, best.stderr
+    answer = [trial for trial in json.loads(best.stdout) if trial["on_front"]]
+    assert answer == [record.to_dict() for record in front]
+    assert front
+
+    refused = site.study("best", "shared", "--tracking-uri", site.records, password=False)
+    assert refused.returncode == 1
+    assert "You are not authenticated" in refused.stderr
+    assert "Traceback" not in refused.stderr
+    assert site.password not in done.stdout + done.stderr
+
+
+def other(machine):
+    return {"worker1": "worker2", "worker2": "worker1"}[machine]
+
+
+def test_a_trial_goes_on_elsewhere_when_its_machine_is_killed(site):
+    with submitted(site, "killed", "--trials", 2, *LONG) as (made, process):
+        lost = made.wait_until_under_way(0)
+        site.machine(lost).kill()
+        output = finish(process)
+    first, second = made.assert_whole(2)
+    assert made.workers() == dict.fromkeys((0, 1), other(lost))
+    assert first.notice.startswith("it goes on after epoch ")
+    assert f"trial 0: {first.notice}" in output
+    assert second.notice is None
+
+    site.start_worker(lost)
+    site.wait_for_nodes("head", "worker1", "worker2")
+
+
+def test_a_trial_goes_on_elsewhere_when_its_machine_is_cut_off_and_the_machine_comes_back(site):
+    with submitted(site, "cut", "--trials", 2, *LONG) as (made, process):
+        lost = made.wait_until_under_way(0)
+        site.machine(lost).cut_off()
+        made.wait(lambda: made.workers()[0] == other(lost))
+        site.machine(lost).connect()
+        finish(process)
+    first, second = made.assert_whole(2)
+    assert first.notice.startswith("it goes on after epoch ")
+    assert second.notice is None
+    # Its Ray ended, and its supervisor started another one.
+    site.wait_for_nodes("head", "worker1", "worker2")
+
+
+def test_a_study_whose_head_is_killed_is_completed_by_submitting_it_again(site):
+    with submitted(site, "headless", "--trials", 3, *LONG) as (made, process):
+        made.wait_until_under_way(2)
+        earlier = results.records("headless", made.home)
+        site.machine("head").kill()
+        process.kill()
+    done = {record.trial: record for record in earlier if record.state == "COMPLETE"}
+    assert done
+    assert 2 not in done
+    site.start_head()
+    site.wait_for_head()
+    site.wait_for_nodes("head", "worker1", "worker2")
+
+    again = site.study(*made.command)
+    assert again.returncode == 0, again.stdout + again.stderr
+    found = made.assert_whole(3)
+    assert [record.run_id for record in found] == [record.run_id for record in earlier]
+    assert found[2].notice.startswith("it goes on after epoch ")
+    for number, record in done.items():
+        assert found[number].val_loss == record.val_loss
+        assert found[number].notice is None
