@@ -14,13 +14,14 @@ from study.errors import UNWRITABLE, StudyError
 from study.grid import grid
 from study.home import Home
 from study.ledger import METRICS, Ledger, mend, state_of, stored_identity
-from study.progress import Progress
+from study.progress import BEGUN, Progress
 from study.ray_runtime import check_resources, ray_runtime
 from study.reader import check_free
 from study.reconcile import record_again, sweep
 from study.scoreboard import Scoreboard
 from study.search import StudySearcher, config_of
 from study.session import Session
+from study.shared_storage import check_shared
 from study.space import check_space, known_metrics
 from study.spec import StudySpec
 from study.spending import trials_allowed
@@ -124,8 +125,10 @@ def _go_on(session: Session) -> None:
         session.progress.say("starting Ray, which takes some seconds")
         with ray_runtime():
             install()
+            check_shared(session.home.folder)
             record_again(ledger, board, tracker, session.store)
             if session.stop.reason is None:
+                session.progress.say(BEGUN)
                 fit(session, tracker)
 
 
