@@ -15,16 +15,15 @@ import time
 from contextlib import contextmanager
 from pathlib import Path
 
-import pytest
 from hosts import switch
 from processes import BIN, clean_environment
-from servers import mlflow_server, postgres
+from servers import mlflow_server
 
-# The head believes a worker dead after some 4 s of silence, and a worker a head after 10.
+# The head believes a worker dead after some 6 s of silence, and a worker a head after 10.
 _HASTE = {
     "RAY_health_check_initial_delay_ms": "1000",
     "RAY_health_check_period_ms": "1000",
-    "RAY_health_check_timeout_ms": "1000",
+    "RAY_health_check_timeout_ms": "2000",
     "RAY_health_check_failure_threshold": "3",
     "RAY_gcs_rpc_server_reconnect_timeout_s": "10",
 }
@@ -38,109 +37,107 @@ request = urllib.request.Request(f"{address}/nodes?view=summary", headers=header
 nodes = json.load(urllib.request.urlopen(request, timeout=10))["data"]["summary"]
 print(json.dumps(sorted(node["ip"] for node in nodes if node["raylet"]["state"] == "ALIVE")))
 """
-_NUMBERS = {"desk": 1, "records": 2, "head": 3, "worker1": 4, "worker2": 5}
+_NUMBERS = {"desk": 1, "records": 2, "head": 3}
 
 
 class Cluster:
-    """Machines by their names; `records` is MLflow's address, `store` its database behind it."""
+    """Machines by their names, of which the desk and the head are there from the start."""
 
-    def __init__(self, cables, folder, store):
+    def __init__(self, cables, folder, *options, **settings):
         self._switch = cables
         self._folder = folder
         self._token = secrets.token_hex(32)
-        self.password = secrets.token_hex(16)
-        self.store = store
-        self.home = folder / "home"
+        self._user = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": self._token}
+        self._user["HOME"] = str(folder / "desk")
+        self._head = options, settings
         self._machines = {}
-        desk, records = self._machine("desk"), self._machine("records")
-        self.desk = desk
-        self.records = f"http://{records.address}:5000"
-        command, settings = mlflow_server(folder, store, self.password)
-        command += ["--host", records.address, "--port", "5000"]
-        command += ["--allowed-hosts", f"{records.address}:5000"]
-        records.start(*command, log=folder / "records.log", **settings)
+        self.home = folder / "home"
+        self.desk = self._machine("desk")
         self.start_head()
-        for name in ("worker1", "worker2"):
-            self.start_worker(name)
-        desk.wait_for(f"{self.records}/health")
-        self.wait_for_head()
-        self.wait_for_nodes("head", "worker1", "worker2")
 
     def _machine(self, name):
-        machine = self._machines[name] = self._switch.machine(name, _NUMBERS[name])
+        number = _NUMBERS.get(name) or 10 + int(name.removeprefix("worker"))
+        machine = self._machines[name] = self._switch.machine(name, number)
         return machine
 
     def machine(self, name):
         return self._machines[name]
 
-    def _ray_start(self, machine, *options):
+    def _start_ray(self, machine, *options, before=(), **settings):
         temporary = self._folder / machine.name
-        command = [BIN / "ray", "start", f"--node-ip-address={machine.address}", *_NODE, *options]
-        settings = _HASTE | {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": self._token}
-        return [*command, f"--temp-dir={temporary}"], settings | {"HOME": str(temporary)}
+        settings |= _HASTE | self._user | {"HOME": str(temporary)}
+        command = (*before, BIN / "ray", "start", *_NODE, f"--temp-dir={temporary}", *options)
+        machine.start(*command, log=self._folder / f"{machine.name}.log", **settings)
 
     def start_head(self):
         """A head on a machine that has just been switched on."""
         head = self._machine("head")
-        command, settings = self._ray_start(head, "--head", "--num-cpus=0", "--dashboard-host=0.0.0.0")
-        settings |= {"MLFLOW_TRACKING_USERNAME": "admin", "MLFLOW_TRACKING_PASSWORD": self.password}
-        head.start(*command, log=self._folder / "head.log", **settings)
+        options, settings = self._head
+        options = ("--head", "--num-cpus=0", "--dashboard-host=0.0.0.0", *options)
+        self._start_ray(head, *options, **settings)
         self.address = f"http://{head.address}:8265"
 
     def wait_for_head(self):
         self.desk.wait_for(f"{self.address}/api/version", self._token)
 
-    def start_worker(self, name):
-        """A worker with one CPU on a machine that has just been switched on."""
-        worker = self._machine(name)
+    def start_worker(self, name, **settings):
+        """A worker with one CPU, such as `worker1`, on a machine that has just been switched on."""
         head = f"--address={self.machine('head').address}:6379"
-        command, settings = self._ray_start(worker, head, "--num-cpus=1")
-        command = ["sh", "-c", _AGAIN, "again", *command]
-        worker.start(*command, log=self._folder / f"{name}.log", **settings)
+        supervised = ("sh", "-c", _AGAIN, "supervisor")
+        machine = self._machine(name)
+        self._start_ray(machine, head, "--num-cpus=1", before=supervised, **settings)
 
-    def _settings(self, password=True):
-        settings = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": self._token}
-        if password:
-            settings |= {"MLFLOW_TRACKING_USERNAME": "admin", "MLFLOW_TRACKING_PASSWORD": self.password}
-        return settings | {"HOME": str(self._folder / "desk")}
+    def start_records(self, store):
+        """MLflow's server on a store, on a machine of its own; whoever asks gives a password."""
+        machine = self._machine("records")
+        self.records = f"http://{machine.address}:5000"
+        self.store, self.password = store, secrets.token_hex(16)
+        self.user = {"MLFLOW_TRACKING_USERNAME": "admin", "MLFLOW_TRACKING_PASSWORD": self.password}
+        command, settings = mlflow_server(self._folder, store, self.password)
+        command += ["--host", machine.address, "--port", "5000"]
+        command += ["--allowed-hosts", f"{machine.address}:5000"]
+        machine.start(*command, log=self._folder / "records.log", **settings)
 
-    def study(self, *arguments, password=True, **options):
+    def study(self, *arguments, **settings):
         """Runs `study` at the desk; returns the finished process."""
-        settings = self._settings(password)
-        return self.desk.run(BIN / "study", *arguments, check=False, **settings, **options)
+        return self.desk.run(BIN / "study", *arguments, check=False, **self._user | settings)
 
     @contextmanager
-    def following(self, *arguments):
+    def following(self, *arguments, **settings):
         """`study` at the desk while the context lasts."""
         with subprocess.Popen(
             self.desk.command(BIN / "study", *arguments),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            env=clean_environment(**self._settings()),
+            env=clean_environment(**self._user | settings),
         ) as process:
             try:
                 yield process
             finally:
                 process.kill()
 
+    def nodes(self):
+        """The addresses of the nodes that the head believes alive; none while it does not answer."""
+        done = self.desk.run(sys.executable, "-c", _NODES, self.address, self._token, check=False)
+        return json.loads(done.stdout or "[]")
+
     def wait_for_nodes(self, *names):
         """Waits until these and no others are the machines that the head believes alive."""
         wanted = sorted(self.machine(name).address for name in names)
-        for _ in range(60):
-            done = self.desk.run(sys.executable, "-c", _NODES, self.address, self._token, check=False)
-            if done.returncode == 0 and json.loads(done.stdout) == wanted:
-                return
+        until = time.monotonic() + 120
+        while (found := self.nodes()) != wanted:
+            assert time.monotonic() < until, f"the nodes must be {wanted}, got {found}"
             time.sleep(1)
-        pytest.fail(f"the nodes must be {wanted}, got {done.stdout or done.stderr}")
 
 
 @contextmanager
-def cluster():
+def machines():
+    """A switch for the machines of a cluster, and the folder that they share."""
     # Short, for Ray makes sockets below it and their paths are limited.
     folder = Path(tempfile.mkdtemp(prefix="study-"))
     try:
-        with postgres() as store, switch() as cables:
-            yield Cluster(cables, folder, store)
+        with switch() as cables:
+            yield cables, folder
     finally:
         shutil.rmtree(folder)

@@ -17,7 +17,10 @@ from servers import missing
 NETWORK = "10.77.0"
 # It reads from a pipe that the tests hold: when they are gone it ends, and with it all the machine.
 _LIFE = ("sh", "-c", "echo ready; exec cat")
-_MACHINE = 'hostname "$0" && ip link set lo up && mount -t tmpfs none /dev/shm && echo ready; exec cat'
+_MACHINE = """
+hostname "$0" && ip link set lo up && mount -t tmpfs none /dev/shm &&
+mount --bind /dev/null /etc/resolv.conf && echo ready; exec cat
+"""
 _ANSWERS = """
 import sys, time, urllib.request
 address, token, seconds = sys.argv[1], sys.argv[2], float(sys.argv[3])
@@ -43,7 +46,9 @@ class Machine:
         self._switch = switch
         self._started = []
         unshare = ("unshare", "--net", "--uts", "--mount", "--pid", "--fork", "--kill-child")
-        self._outer = _started([*switch.entry, *unshare, "--mount-proc", "sh", "-c", _MACHINE, name])
+        self._outer = _started(
+            [*switch.entry, *unshare, "--mount-proc", "sh", "-c", _MACHINE, name]
+        )
         (self._init,) = psutil.Process(self._outer.pid).children()
         entry = ["nsenter", f"--target={self._init.pid}", "--user", "--preserve-credentials"]
         self._entry = [*entry, "--net", "--uts", "--mount", "--pid"]
@@ -51,6 +56,8 @@ class Machine:
         switch.run("ip", "link", "set", name, "master", "switch", "up")
         self.run("ip", "address", "add", f"{self.address}/24", "dev", "eth0")
         self.run("ip", "link", "set", "eth0", "up")
+        # Nobody is there, but with a way out a program can tell which address is the machine's.
+        self.run("ip", "route", "add", "default", "via", f"{NETWORK}.254")
 
     def _peer(self):
         return "peer", "name", "eth0", "netns", self._init.pid

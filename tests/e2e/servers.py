@@ -15,7 +15,6 @@ import pytest
 import requests
 from processes import clean_environment, free_port
 
-
 _AUTHENTICATION = """[mlflow]
 default_permission = NO_PERMISSIONS
 database_uri = {store}

@@ -8,9 +8,10 @@ import time
 from contextlib import contextmanager, suppress
 
 import pytest
-from cluster import cluster
+from cluster import Cluster, machines
 from mlflow import MlflowClient
 from processes import trial_runs
+from servers import postgres
 
 from study import Home, results
 from study.study_folder import trials
@@ -26,19 +27,26 @@ LONG += ("--set", f"budget.epochs={EPOCHS}", "--set", "stopping.scheduler=none")
 
 @pytest.fixture(scope="module")
 def site():
-    with cluster() as made:
+    with postgres() as store, machines() as (cables, folder):
+        made = Cluster(cables, folder)
+        made.start_records(store)
+        for name in ("worker1", "worker2"):
+            made.start_worker(name)
+        made.wait_for_head()
+        made.wait_for_nodes("head", "worker1", "worker2")
+        made.desk.wait_for(f"{made.records}/health")
         yield made
 
 
 class Submitted:
     """A study as it was submitted, and as the tests see it from behind: its store and its folder."""
 
-    def __init__(self, site, name, *arguments):
+    def __init__(self, site, name, *arguments, home=None):
         self.name = name
         self.home = Home.find(site.home, site.store)
         self.command = ("submit", "studies/digits.toml", "--name", name, *arguments)
         self.command += ("--address", site.address, "--wait")
-        self.command += ("--home", site.home, "--tracking-uri", site.records)
+        self.command += ("--home", home or site.home, "--tracking-uri", site.records)
 
     def workers(self):
         """The machine of each trial that runs or ran, by its number."""
@@ -65,7 +73,9 @@ class Submitted:
         pytest.fail("the study does not get on")
 
     def curve(self, run_id):
-        points = MlflowClient(self.home.tracking_uri).get_metric_history(run_id, "epoch/val_accuracy")
+        points = MlflowClient(self.home.tracking_uri).get_metric_history(
+            run_id, "epoch/val_accuracy"
+        )
         return sorted(point.step for point in points)
 
     def assert_whole(self, count):
@@ -83,7 +93,7 @@ class Submitted:
 def submitted(site, name, *arguments):
     """A study that is followed from the desk while the context lasts, and its process."""
     made = Submitted(site, name, *arguments)
-    with site.following(*made.command) as process:
+    with site.following(*made.command, **site.user) as process:
         yield made, process
 
 
@@ -96,19 +106,19 @@ def finish(process):
 def test_trials_use_all_machines_and_the_front_is_read_with_the_tracking_uri_alone(site):
     short = ("--trials", 6, "--set", "budget.epochs=10", "--set", "stopping.scheduler=none")
     made = Submitted(site, "shared", *short)
-    done = site.study(*made.command)
+    done = site.study(*made.command, **site.user)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "6/6 trials | 0 running" in done.stdout
     assert set(made.workers().values()) == {"worker1", "worker2"}
 
     front = [record for record in results.best_configs("shared", home=made.home) if record.on_front]
-    best = site.study("best", "shared", "--json", "--tracking-uri", site.records, cwd="/")
+    best = site.study("best", "shared", "--json", "--tracking-uri", site.records, **site.user)
     assert best.returncode == 0, best.stderr
     answer = [trial for trial in json.loads(best.stdout) if trial["on_front"]]
     assert answer == [record.to_dict() for record in front]
     assert front
 
-    refused = site.study("best", "shared", "--tracking-uri", site.records, password=False)
+    refused = site.study("best", "shared", "--tracking-uri", site.records)
     assert refused.returncode == 1
     assert "You are not authenticated" in refused.stderr
     assert "Traceback" not in refused.stderr
@@ -148,24 +158,33 @@ def test_a_trial_goes_on_elsewhere_when_its_machine_is_cut_off_and_the_machine_c
     site.wait_for_nodes("head", "worker1", "worker2")
 
 
-def test_a_study_whose_head_is_killed_is_completed_by_submitting_it_again(site):
-    with submitted(site, "headless", "--trials", 3, *LONG) as (made, process):
+def test_a_home_that_the_machines_do_not_share_is_refused(site):
+    made = Submitted(site, "alone", "--trials", 2, home="/dev/shm/home")  # noqa: S108  # of each machine alone
+    done = site.study(*made.command, **site.user)
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert "the home must be on storage that every node of the cluster shares" in done.stdout
+    for name in ("worker1", "worker2"):
+        assert f"{name} ({site.machine(name).address})" in done.stdout
+
+
+def test_a_study_whose_head_is_killed_goes_on_with_the_next_head(site):
+    """The one that waits for the study submits it again, and again with the command changes nothing."""
+    with submitted(site, "headless", "--trials", 3, "--retries", 1, *LONG) as (made, process):
         made.wait_until_under_way(2)
         earlier = results.records("headless", made.home)
         site.machine("head").kill()
-        process.kill()
-    done = {record.trial: record for record in earlier if record.state == "COMPLETE"}
-    assert done
-    assert 2 not in done
-    site.start_head()
-    site.wait_for_head()
-    site.wait_for_nodes("head", "worker1", "worker2")
-
-    again = site.study(*made.command)
-    assert again.returncode == 0, again.stdout + again.stderr
+        done = {record.trial: record for record in earlier if record.state == "COMPLETE"}
+        assert done
+        assert 2 not in done
+        site.start_head()
+        finish(process)
     found = made.assert_whole(3)
     assert [record.run_id for record in found] == [record.run_id for record in earlier]
     assert found[2].notice.startswith("it goes on after epoch ")
     for number, record in done.items():
         assert found[number].val_loss == record.val_loss
         assert found[number].notice is None
+
+    again = site.study(*made.command, **site.user)
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert made.assert_whole(3) == found
