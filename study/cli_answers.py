@@ -20,6 +20,7 @@ from study.command_line import (
     say,
 )
 from study.home import Home
+from study.study_name import checked_names
 
 app = typer.Typer()
 
@@ -65,7 +66,9 @@ def status(
 
 @app.command()
 def compare(
-    names: Annotated[list[str], typer.Argument(help="Names of two studies or more.")],
+    names: Annotated[
+        list[str], typer.Argument(help="Names of two studies or more.", callback=checked_names)
+    ],
     min_accuracy: Annotated[
         float | None,
         typer.Option(

@@ -11,6 +11,7 @@ from rich.console import Console
 
 from study import environment
 from study.spec import StudySpec
+from study.study_name import checked_name
 
 HomeOption = Annotated[
     Path | None,
@@ -39,7 +40,7 @@ ClusterOption = Annotated[
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 CsvOption = Annotated[bool, typer.Option("--csv", help="Print CSV.")]
-NameArgument = Annotated[str, typer.Argument(help="Name of the study.")]
+NameArgument = Annotated[str, typer.Argument(help="Name of the study.", callback=checked_name)]
 TrialArgument = Annotated[int, typer.Argument(help="Number of the trial.")]
 
 _WIDTH: Final = 110  # of tables where there is no terminal to ask

@@ -7,7 +7,6 @@ from typing import Final
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from sklearn.model_selection import train_test_split
 from torch import Tensor
 
 from models.architecture import ImageShape
@@ -107,6 +106,8 @@ def _divide(pool: Pool, first_size: int | None, second_size: int, seed: int) -> 
             f"got train_size={first_size or 'the rest'}, validation_size={second_size}, "
             f"training images={total} (key dataset)"
         )
+    from sklearn.model_selection import train_test_split  # noqa: PLC0415  # workers get it split
+
     try:
         first, second = train_test_split(
             np.arange(total),

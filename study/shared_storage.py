@@ -21,7 +21,8 @@ _LATE_S: Final = 5.0  # a network file system may show a new file late
 def check_shared(home: Path) -> None:
     """Raises BadInputError, with the nodes that do not see it, unless all that may run trials do.
 
-    Ray must run, and the home be there. A node that ends or joins meanwhile is not waited for.
+    Ray must run; the home is made if it is not there. A node that ends or joins meanwhile is not
+    waited for.
     """
     here = ray.get_runtime_context().get_node_id()
     others = [
@@ -31,6 +32,7 @@ def check_shared(home: Path) -> None:
     ]
     if not others:
         return
+    home.mkdir(parents=True, exist_ok=True)
     marker = home / f".shared-{uuid.uuid4().hex}"
     marker.touch()
     try:

@@ -32,6 +32,7 @@ from study.training_settings import TrainingSettings
 from study.trial_files import EXAMPLE, HISTORY, NETWORK, trial_folder
 
 _STEP_S: Final = 0.1  # a report costs Ray and the driver some milliseconds
+_OF_MEMORY: Final = 0.9  # of a trial's part of a GPU; the rest is what CUDA itself takes a process
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,13 +77,16 @@ class StudyTrainable(tune.Trainable):
         classes: int,
         arrays: dict[str, NDArray[np.generic]],
         threads: int,
-        use_gpu: bool,
+        gpus: float,
         rungs: tuple[int, ...],
         store: str,
     ) -> None:
         torch.set_num_threads(threads)
         keep_freed_memory()
-        self._device = torch.device("cuda" if use_gpu and torch.cuda.is_available() else "cpu")
+        self._device = torch.device("cuda" if gpus and torch.cuda.is_available() else "cpu")
+        if self._device.type == "cuda" and gpus < 1:
+            # Ray shares a GPU by counting alone: a trial must not take its neighbours' memory.
+            torch.cuda.set_per_process_memory_fraction(_OF_MEMORY * gpus)
         dataset = Dataset.from_arrays(dataset_name, classes, arrays)
         self._dataset = dataset.to(self._device)
         self._rungs = frozenset(rungs)

@@ -7,12 +7,12 @@ import json
 from dataclasses import asdict
 
 import numpy as np
+from empty_store import put_empty_store
 from mlflow import MlflowClient
 
 from models import Architecture, build, count_macs, save_network
 from study import environment, layout
 from study.data import load_dataset
-from study.embedded_store import make_store
 from study.evaluation import Estimate, evaluate
 from study.home import Home
 from study.logged_model import model_of, store_network
@@ -43,7 +43,7 @@ def record_study(folder):
     """Records the study in a new home below the folder."""
     environment.prepare()
     home = Home(folder=folder / "home", tracking_uri=f"sqlite:///{folder}/home/mlflow.db")
-    make_store(home)
+    put_empty_store(home)
     store = MlflowClient(home.tracking_uri)
     experiment = store.create_experiment(
         NAME, home.artifact_location, tags={layout.LAYOUT_TAG: layout.LAYOUT}

@@ -4,12 +4,12 @@ import json
 import math
 from dataclasses import asdict
 
+from empty_store import put_empty_store
 from mlflow import MlflowClient
 from mlflow.entities import Metric
 
 from models import Architecture
 from study import environment, layout
-from study.embedded_store import make_store
 from study.home import Home
 from study.record import TrialRecord
 from study.spec import StudySpec
@@ -19,7 +19,7 @@ from study.training_settings import TrainingSettings
 def make_home(folder):
     environment.prepare()
     home = Home(folder=folder / "home", tracking_uri=f"sqlite:///{folder}/mlflow.db")
-    make_store(home)
+    put_empty_store(home)
     return home
 
 

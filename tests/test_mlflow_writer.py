@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from empty_store import put_empty_store
 
 from models import Architecture, build, save_network
 from study import environment, layout, study_folder
@@ -20,7 +21,9 @@ SPEC = StudySpec.from_dict({"name": NAME, "dataset": "digits", "families": ["dan
 @pytest.fixture
 def home(tmp_path):
     environment.prepare()
-    return Home(folder=tmp_path, tracking_uri=f"sqlite:///{tmp_path}/mlflow.db")
+    home = Home(folder=tmp_path, tracking_uri=f"sqlite:///{tmp_path}/mlflow.db")
+    put_empty_store(home)
+    return home
 
 
 def opened(home):

@@ -33,7 +33,7 @@ def worker(digits, store, trial, rungs=(1, 3)):
         classes=digits.classes,
         arrays=digits.to_arrays(),
         threads=1,
-        use_gpu=False,
+        gpus=0,
         rungs=rungs,
         store=str(store),
     )

@@ -2,11 +2,11 @@
 
 import json
 
+from empty_store import put_empty_store
 from mlflow.entities import Metric, Param, RunTag
 
 from models import Architecture
 from study import environment, layout
-from study.embedded_store import make_store
 from study.home import Home
 from study.reader import client
 from study.spec import StudySpec
@@ -17,7 +17,7 @@ from study.trial import TrialConfig
 def make_home(folder):
     environment.prepare()
     home = Home(folder=folder, tracking_uri=f"sqlite:///{folder}/mlflow.db")
-    make_store(home)
+    put_empty_store(home)
     return home
 
 

@@ -9,7 +9,7 @@ from playwright.sync_api import sync_playwright
 from processes import ROOT
 from servers import missing
 
-PATIENCE_MS = 90_000
+PATIENCE_MS = 300_000
 """How long a page may take: MLflow's is megabytes of scripts, and the machine may be busy."""
 
 _QUIET = """

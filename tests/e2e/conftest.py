@@ -3,13 +3,13 @@ import os
 import shutil
 import signal
 import subprocess
-import time
+import tempfile
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-import requests
-from processes import BIN, ROOT, clean_environment, free_port
+from processes import BIN, PATIENCE_S, ROOT, clean_environment, free_port
+from servers import wait_until_it_answers
 
 from study import Home
 
@@ -25,7 +25,7 @@ def study_command():
             text=True,
             cwd=cwd,
             env=clean_environment(**environment),
-            timeout=300,
+            timeout=PATIENCE_S,
             check=False,
         )
 
@@ -45,34 +45,34 @@ def small_study(study_command, tmp_path_factory):
     return SimpleNamespace(home=home, output=done.stdout)
 
 
-@pytest.fixture
-def dashboard(small_study):
+@pytest.fixture(scope="session")
+def dashboard(small_study, tmp_path_factory):
     """The address of optuna-dashboard, while it serves the journal of the small study."""
     journal = Home.find(small_study.home).study_folder("small") / "search.journal"
     port = free_port()
-    with subprocess.Popen(
-        [BIN / "optuna-dashboard", str(journal), "--port", str(port)],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        env=clean_environment(),
-    ) as server:
-        address = f"http://127.0.0.1:{port}"
-        for _ in range(150):
-            try:
-                if requests.get(address, timeout=2).ok:
-                    break
-            except requests.ConnectionError:
-                time.sleep(0.2)
-        yield address
-        server.terminate()
+    log = tmp_path_factory.mktemp("dashboard") / "log"
+    with (
+        log.open("w") as file,
+        subprocess.Popen(
+            [BIN / "optuna-dashboard", str(journal), "--port", str(port)],
+            stdout=file,
+            stderr=file,
+            env=clean_environment(),
+        ) as server,
+    ):
+        try:
+            address = f"http://127.0.0.1:{port}"
+            wait_until_it_answers(address, server, log)
+            yield address
+        finally:
+            server.terminate()
 
 
 @pytest.fixture(scope="session")
 def ray_head():
     """A head started by hand, as its own machine would: own home, own token, own session folder."""
     # Short, for Ray makes sockets below it and their paths are limited.
-    home = Path(f"/tmp/study-head-{os.getpid()}")  # noqa: S108  # see above
-    home.mkdir()
+    home = Path(tempfile.mkdtemp(prefix="study-head-", dir="/tmp"))
     environment = clean_environment(HOME=str(home), RAY_AUTH_MODE="token")
     ray = BIN / "ray"
     token = subprocess.check_output(
@@ -81,42 +81,27 @@ def ray_head():
         stderr=subprocess.DEVNULL,
         text=True,
     )
-    dashboard = free_port()
+    port, dashboard, agent, client = (free_port() for _ in range(4))
     command = [ray, "start", "--head", "--block", "--num-cpus=2", "--disable-usage-stats"]
-    command += [f"--port={free_port()}", f"--dashboard-port={dashboard}"]
-    command += [
-        f"--dashboard-agent-listen-port={free_port()}",
-        f"--ray-client-server-port={free_port()}",
-    ]
+    command += [f"--port={port}", f"--dashboard-port={dashboard}"]
+    command += [f"--dashboard-agent-listen-port={agent}", f"--ray-client-server-port={client}"]
     command += ["--dashboard-host=127.0.0.1", f"--temp-dir={home}/ray"]
-    log = (home / "head.log").open("w")
-    # A group of its own, so that ending it ends what it started and nothing else.
-    head = subprocess.Popen(
-        command, env=environment, stdout=log, stderr=log, start_new_session=True
-    )
+    log = home / "head.log"
     address = f"http://127.0.0.1:{dashboard}"
+    with log.open("w") as file:
+        # A group of its own, so that ending it ends what it started and nothing else.
+        head = subprocess.Popen(
+            command, env=environment, stdout=file, stderr=file, start_new_session=True
+        )
     try:
-        _wait_for(address, token.strip(), head)
+        bearer = f"Bearer {token.strip()}"
+        wait_until_it_answers(f"{address}/api/version", head, log, Authorization=bearer)
         yield SimpleNamespace(address=address, home=home, token=token.strip())
     finally:
         head.terminate()
-        try:
-            head.wait(timeout=20)
-        finally:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(head.pid, signal.SIGKILL)
-        log.close()
-        shutil.rmtree(home)
-
-
-def _wait_for(address, token, head):
-    headers = {"Authorization": f"Bearer {token}"}
-    for _ in range(300):
-        assert head.poll() is None, "the head ended"
-        try:
-            if requests.get(f"{address}/api/version", headers=headers, timeout=2).ok:
-                return
-        except requests.ConnectionError:
-            pass
-        time.sleep(0.2)
-    pytest.fail("the head does not answer within a minute")
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            head.wait(timeout=60)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(head.pid, signal.SIGKILL)
+        head.wait()
+        shutil.rmtree(home, ignore_errors=True)  # what was killed may still be on its way out

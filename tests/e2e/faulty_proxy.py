@@ -7,8 +7,10 @@ import time
 from collections import Counter
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-FAULTS = {"none": 78, "busy": 6, "lost": 8, "slow": 3, "late error": 5}
-"""Of a hundred writing requests so many are refused before they reach the server, lose their answer
+from processes import PATIENCE_S
+
+FAULTS = {"none": 19, "busy": 2, "lost": 2, "slow": 1, "late error": 1}
+"""Of each 25 writing requests so many are refused before they reach the server, lose their answer
 after the server acted, are answered later than the client waits, or with an error although it acted."""
 
 
@@ -25,7 +27,7 @@ class Handler(BaseHTTPRequestHandler):
             self._answer(503, b'{"error_code": "TEMPORARILY_UNAVAILABLE"}')
             return
         port = self.server.target
-        server = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+        server = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE_S)
         headers = dict(self.headers.items()) | {"Host": f"127.0.0.1:{port}"}
         server.request(self.command, self.path, body, headers)
         answer = server.getresponse()
@@ -41,8 +43,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def _fault(self):
         reads = self.command == "GET" or self.path.endswith("/search")
-        weights = self.server.weights
-        (fault,) = ["none"] if reads else self.server.draw.choices(list(weights), weights.values())
+        fault = "none" if reads else self.server.draw()
         self.server.faults[fault] += 1
         self.server.requests[self.path.partition("?")[0].rpartition("mlflow/")[2]] += 1
         return fault
@@ -63,21 +64,31 @@ class Handler(BaseHTTPRequestHandler):
 class FaultyProxy(ThreadingHTTPServer):
     """Forwards to the port `target`; `address` is its own.
 
-    `faults` counts what it did, `requests` what was asked of it.
+    `faults` counts what it did, `requests` what was asked of it. `slow_s` is how late it answers.
     """
 
     daemon_threads = True
 
-    def __init__(self, target, *, weights=FAULTS, seed=1, slow_s=3):
+    def __init__(self, target, *, slow_s, weights=FAULTS):
         super().__init__(("127.0.0.1", 0), Handler)
         self.target = target
         self.slow_s = slow_s
         self.weights = weights
         self.faults = Counter()
         self.requests = Counter()
-        self.draw = random.Random(seed)  # noqa: S311  # of a test
+        self._random = random.Random(1)  # noqa: S311  # of a test
+        self._deck = []
+        self._lock = threading.Lock()
         self.address = f"http://127.0.0.1:{self.server_port}"
         self._thread = threading.Thread(target=self.serve_forever, daemon=True)
+
+    def draw(self):
+        """The next fault: as cards are drawn, so that each comes, however few requests there are."""
+        with self._lock:
+            if not self._deck:
+                self._deck = [kind for kind, count in self.weights.items() for _ in range(count)]
+                self._random.shuffle(self._deck)
+            return self._deck.pop()
 
     def handle_error(self, *_):
         """Connections break here, and a server that is away refuses them."""

@@ -1,14 +1,24 @@
-"""What the whole paths share: where things are, and a new user's environment."""
+"""What the whole paths share: where things are, a new user's environment, ports, and patience."""
 
 import os
+import secrets
+import signal
 import socket
 import sys
+import time
 from pathlib import Path
 
 from mlflow import MlflowClient
 
 ROOT = Path(__file__).parent.parent.parent
 BIN = Path(sys.executable).parent
+
+PATIENCE_S = 900
+"""How long anything may take before it counts as hanging. No test takes a machine's pace for granted."""
+
+# Outside of what systems give to connections by themselves (32768 and above on Linux), so that none
+# takes a server's port before it starts, or while it is away; and of Ray's workers (10002 to 19999).
+_PORTS = range(20_000, 32_768)
 
 
 def clean_environment(**changes):
@@ -22,9 +32,37 @@ def clean_environment(**changes):
 
 
 def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """One that nothing listens on, drawn so that two who ask at once get different ones."""
+    while True:
+        port = secrets.choice(_PORTS)
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+
+
+def wait_until(condition, process, every_s=0.1):
+    """What `condition` gives, once it is true; the process must live until then."""
+    deadline = time.monotonic() + PATIENCE_S
+    while True:
+        lives = process.poll() is None
+        if found := condition():
+            return found
+        assert lives, f"{process.args} ended with {process.returncode}"
+        assert time.monotonic() < deadline, f"nothing came of {process.args}"
+        time.sleep(every_s)
+
+
+def stop(pid):
+    """Stops a process: on return none of its threads does anything, until it is sent SIGCONT."""
+    os.kill(pid, signal.SIGSTOP)
+    while any(
+        task.read_text().rpartition(")")[2].split()[0] != "T"
+        for task in Path(f"/proc/{pid}/task").glob("*/stat")
+    ):
+        time.sleep(0.01)
 
 
 def trial_runs(home, name):

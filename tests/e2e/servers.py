@@ -7,13 +7,27 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
 import requests
-from processes import clean_environment, free_port
+from processes import clean_environment, free_port, wait_until
+
+
+def wait_until_it_answers(address, process, log, **headers):
+    """Until a server that was started gives its page; if it ends instead, its log is shown."""
+
+    def answers():
+        with suppress(requests.RequestException):
+            return requests.get(address, headers=headers, timeout=10).ok
+        return False
+
+    try:
+        wait_until(answers, process)
+    except AssertionError as error:
+        pytest.fail(f"{error}: {log.read_text()[-2000:]}")
+
 
 _AUTHENTICATION = """[mlflow]
 default_permission = NO_PERMISSIONS
@@ -67,12 +81,7 @@ class TrackingServer:
                 env=clean_environment(**self._settings),
                 start_new_session=True,
             )
-        for _ in range(600):
-            with suppress(requests.ConnectionError):
-                if requests.get(f"{self.uri}/health", timeout=2).ok:
-                    return
-            time.sleep(0.2)
-        pytest.fail(f"the server does not answer: {self._log.read_text()[-2000:]}")
+        wait_until_it_answers(f"{self.uri}/health", self._process, self._log)
 
     def hold(self):
         """It takes connections and answers none, until it goes on."""

@@ -1,13 +1,9 @@
 """The commands that ask, as processes: from another folder with only a tracking URI, and of a server."""
 
 import json
-import subprocess
-import sys
-import time
 
 import pytest
-import requests
-from processes import clean_environment, free_port
+from servers import tracking_server
 from typer.testing import CliRunner
 from written_study import make_home, write_study
 
@@ -45,30 +41,9 @@ def home(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def server(home):
-    uri = f"http://127.0.0.1:{free_port()}"
-    command = [sys.executable, "-m", "mlflow", "server", "--port", uri.rpartition(":")[2]]
-    command += ["--workers", "1", "--backend-store-uri", home.tracking_uri]
-    with subprocess.Popen(
-        command, env=clean_environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    ) as process:
-        try:
-            _wait_for(uri, process)
-            yield uri
-        finally:
-            process.terminate()
-
-
-def _wait_for(uri, process):
-    for _ in range(300):
-        assert process.poll() is None, "the server ended"
-        try:
-            if requests.get(f"{uri}/health", timeout=2).ok:
-                return
-        except requests.ConnectionError:
-            pass
-        time.sleep(0.2)
-    pytest.fail("the server does not answer within a minute")
+def server(home, tmp_path_factory):
+    with tracking_server(tmp_path_factory.mktemp("server"), home.tracking_uri) as server:
+        yield server.uri
 
 
 def test_a_server_answers_as_its_file_does(home, server):
@@ -95,7 +70,8 @@ def test_a_tracking_uri_is_all_that_another_machine_needs(server, study_command,
 @pytest.mark.parametrize("question", [("list",), ("compare", "made", "other")])
 def test_a_server_that_is_not_there_is_one_line(question, study_command, tmp_path):
     uri = "http://127.0.0.1:9"
-    done = study_command(*question, "--tracking-uri", uri, cwd=tmp_path)
+    tries = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"}
+    done = study_command(*question, "--tracking-uri", uri, cwd=tmp_path, **tries)
     assert done.returncode == 1
     assert done.stdout == ""
     (line,) = done.stderr.splitlines()

@@ -36,7 +36,6 @@ def test_workers_come_for_trials_that_wait_and_go_when_they_are_idle(growing):
     done = cluster.study(
         *("submit", "studies/digits.toml", "--name", "growing", "--trials", 6, "--wait"),
         *("--set", "stopping.scheduler=none", "--set", "budget.epochs=100"),
-        *("--set", "resources.concurrent_trials=2"),
         *("--address", cluster.address, "--home", cluster.home),
     )
     assert done.returncode == 0, done.stdout + done.stderr

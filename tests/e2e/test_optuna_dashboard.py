@@ -4,6 +4,7 @@ import json
 
 import pytest
 import requests
+from processes import PATIENCE_S
 
 from study import Home, results
 
@@ -11,9 +12,13 @@ pytestmark = pytest.mark.slow
 
 
 def test_it_shows_objectives_front_and_what_is_known_of_a_trial(dashboard, small_study):
-    (summary,) = requests.get(f"{dashboard}/api/studies", timeout=10).json()["study_summaries"]
+    (summary,) = requests.get(f"{dashboard}/api/studies", timeout=PATIENCE_S).json()[
+        "study_summaries"
+    ]
     assert summary["study_name"] == "small"
-    shown = requests.get(f"{dashboard}/api/studies/{summary['study_id']}", timeout=10).json()
+    shown = requests.get(
+        f"{dashboard}/api/studies/{summary['study_id']}", timeout=PATIENCE_S
+    ).json()
     assert shown["directions"] == ["maximize", "minimize"]
     assert shown["objective_names"] == ["val_accuracy", "trainable_parameters"]
     of_study = {item["key"]: item["value"] for item in summary["user_attrs"]}

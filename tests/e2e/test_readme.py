@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from processes import ROOT, clean_environment
+from processes import PATIENCE_S, ROOT, clean_environment
 from search_summary import interval, needed_epochs
 
 import study
@@ -44,7 +44,7 @@ def shell(text, folder, **environment):
         text=True,
         cwd=folder,
         env=clean_environment(**environment),
-        timeout=300,
+        timeout=PATIENCE_S,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
@@ -80,7 +80,7 @@ def test_every_snippet_runs(folder, ray_head):
             text=True,
             cwd=folder,
             env=clean_environment(),
-            timeout=120,
+            timeout=PATIENCE_S,
             check=False,
         )
         assert done.returncode == 0, done.stderr
@@ -96,7 +96,7 @@ def _serves(folder):
     ) as server:
         assert server.stdout.readline().startswith("MLflow UI: http://127.0.0.1:")
         server.send_signal(signal.SIGINT)
-        assert server.wait(timeout=30) == 0
+        assert server.wait(timeout=PATIENCE_S) == 0
 
 
 def test_every_spec_in_it_is_valid_and_one_has_every_key(tmp_path):

@@ -4,96 +4,47 @@ import json
 import os
 import signal
 import sqlite3
+import subprocess
+import sys
 import threading
-import time
 from collections import Counter
 from contextlib import closing
+from pathlib import Path
 
-import numpy as np
 import psutil
 import pytest
 from faulty_proxy import FAULTS, FaultyProxy
 from mlflow import MlflowClient
+from processes import clean_environment, stop
 from servers import postgres, tracking_server
+from told_study import EPOCHS, STATES, TRIALS, begin, end, metrics_of, opened, push
 
-from models import Architecture, build, save_network
 from study import Home, environment, results, study_folder
 from study.errors import TrackingError
-from study.ledger import Ledger
-from study.outcome import Outcome
-from study.spec import StudySpec
 from study.spool import waiting
 from study.sync import sync
-from study.tracking import Tracker
-from study.training_settings import TrainingSettings
-from study.trial import TrialConfig
-from study.trial_files import EXAMPLE, NETWORK, trial_folder
 
 pytestmark = pytest.mark.slow
 
-TRIALS, EPOCHS = 12, 30
-STATES = ("COMPLETE", "PRUNED", "FAIL")
+REQUEST_S = 4
+"""How long a client waits for an answer. A proxy's late answers come later than that."""
 
 
 @pytest.fixture(autouse=True)
 def _settings(monkeypatch):
     environment.prepare()
     # A client that does not wait for long; the sender has it too.
-    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "2")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", str(REQUEST_S))
 
 
-def opened(home, name="made"):
-    """A tracker of a new study."""
-    table = {"name": name, "dataset": "digits", "families": ["dann-r"]}
-    spec = StudySpec.from_dict(table)
-    folder = home.study_folder(name)
-    study_folder.store_spec(folder, spec)
-    Ledger(spec, study_folder.journal(folder))
-    tracker = Tracker(name, home)
-    tracker.start({})
-    return tracker
-
-
-def metrics_of(number, epoch):
-    return {
-        "epochs": epoch,
-        "trainable_parameters": 100 + number,
-        "val_accuracy": (number * EPOCHS + epoch) / 997,
-        "epoch/val_loss": 1 / (number * EPOCHS + epoch),
-        "epoch/train_loss": float(epoch % 3),  # the same value again and again
-    }
-
-
-def begin(tracker, number):
-    architecture = Architecture(family="dann-r", dendrites=2, somata=16, synapses=4)
-    training = TrainingSettings(epochs=EPOCHS, learning_rate=0.01)
-    trial = TrialConfig(number=number, architecture=architecture, training=training, seeds=(0, 1))
-    tracker.begin_trial(trial)
-    return trial
-
-
-def end(tracker, trial, home):
-    """Ends it with a state by its number; complete ones are on the front."""
-    place = trial_folder(study_folder.trials(home.study_folder("made")), trial.number)
-    save_network(build(trial.architecture, (1, 4, 4), 3, trial.seeds), place / NETWORK)
-    np.save(place / EXAMPLE, np.zeros((2, 1, 4, 4), np.uint8))
-    state = STATES[trial.number % 3]
-    outcome = Outcome(state=state, reason="it broke" if state == "FAIL" else None)
-    tracker.end_trial(trial.number, outcome, on_front=state == "COMPLETE")
-    tracker.mark_front({trial.number: state == "COMPLETE"})
-    tracker.log_study(trial.number + 1, {"hypervolume": (trial.number + 1) / 100})
-
-
-def push(tracker, home, numbers, pause_s=0.0):
-    """The whole of some trials, two at a time as workers report them."""
-    for pair in zip(numbers[::2], numbers[1::2], strict=True):
-        trials = [begin(tracker, number) for number in pair]
-        for epoch in range(1, EPOCHS + 1):
-            for trial in trials:
-                tracker.log_epoch(trial.number, metrics_of(trial.number, epoch), "host:1")
-            time.sleep(pause_s)
-        for trial in trials:
-            end(tracker, trial, home)
+def sender_pid():
+    """The process that sends the records of this one."""
+    (pid,) = (
+        child.pid
+        for child in psutil.Process().children()
+        if child.status() != psutil.STATUS_ZOMBIE and "study.sender_process" in child.cmdline()
+    )
+    return pid
 
 
 def check(uri, name="made"):
@@ -151,7 +102,7 @@ class _Sqlite(str):
 def test_every_point_is_recorded_once_whatever_the_server_does(kind, tmp_path):
     """Answers get lost, come late or are errors; server and sender are killed and come back."""
     with store_of(kind, tmp_path) as store, tracking_server(tmp_path, store) as server:
-        with FaultyProxy(server.port) as proxy:
+        with FaultyProxy(server.port, slow_s=REQUEST_S + 1) as proxy:
             home = Home(folder=tmp_path / "home", tracking_uri=proxy.address)
             tracker = opened(home)
             assert tracker.wait_until_ready() == {}
@@ -160,12 +111,7 @@ def test_every_point_is_recorded_once_whatever_the_server_does(kind, tmp_path):
             push(tracker, home, range(4, 6))
             server.start()
             push(tracker, home, range(6, 8), pause_s=0.05)
-            (sender,) = [
-                child
-                for child in psutil.Process().children()
-                if "study.sender_process" in child.cmdline()
-            ]
-            sender.send_signal(signal.SIGKILL)
+            os.kill(sender_pid(), signal.SIGKILL)
             push(tracker, home, range(8, 10))
             server.hold()
             push(tracker, home, range(10, 12))  # nobody answers, and nobody waits
@@ -180,23 +126,27 @@ def test_a_short_trial_takes_three_requests(tmp_path):
     """One makes its run, one has all that is known of it, one ends it."""
     with (
         tracking_server(tmp_path, f"sqlite:///{tmp_path}/server.db") as server,
-        FaultyProxy(server.port, weights={"none": 1}) as proxy,
+        FaultyProxy(server.port, slow_s=0, weights={"none": 1}) as proxy,
     ):
         home = Home(folder=tmp_path / "home", tracking_uri=proxy.address)
         tracker = opened(home)
         tracker.wait_until_ready()
         before = Counter(proxy.requests)
+        sender = sender_pid()
+        stop(sender)  # so that it does not look in the middle of a trial
         for number in range(1, 60, 3):  # none of them on the front
             trial = begin(tracker, number)
             for epoch in range(1, EPOCHS + 1):
                 tracker.log_epoch(number, metrics_of(number, epoch), "host:1")
             end(tracker, trial, home)
+        os.kill(sender, signal.SIGCONT)
         tracker.close("FINISHED", print)
         sent = proxy.requests - before
         assert sent["runs/create"] == 20
-        # Where the sender looks in the middle of a trial, it has one more; the parent has some.
-        assert 20 <= sent["runs/log-batch"] <= 40
-        assert 20 <= sent["runs/update"] <= 30
+        # It takes 500 events at once, of some 1,300: between these it is in the middle of a trial.
+        # Each time the parent has one as well, and once it ends.
+        assert 20 <= sent["runs/log-batch"] <= 20 + 2 * 3
+        assert 20 <= sent["runs/update"] <= 20 + 3
 
 
 def test_what_a_store_that_is_away_did_not_take_is_sent_by_sync(
@@ -212,12 +162,12 @@ def test_what_a_store_that_is_away_did_not_take_is_sent_by_sync(
         push(tracker, home, range(4, TRIALS))
         with pytest.raises(TrackingError, match=r"\d+ wait: .*`study sync made"):
             tracker.close("FINISHED", print)
-        options = ("--home", home.folder, "--tracking-uri", server.uri)
-        failed = study_command("sync", "made", *options)
-        assert failed.returncode == 1
-        assert f"{server.uri} must take every record" in failed.stderr
+        monkeypatch.setattr("study.sender.PATIENCE_S", 1.0)
+        with pytest.raises(TrackingError, match=f"{server.uri} must take every record"):
+            sync("made", home, print)
         assert waiting(study_folder.spool(home.study_folder("made"))) > 0
         server.start()
+        options = ("--home", home.folder, "--tracking-uri", server.uri)
         done = study_command("sync", "made", *options)
         assert done.returncode == 0, done.stderr
         assert f"records were sent to {server.uri}" in done.stdout
@@ -254,20 +204,11 @@ def test_what_the_store_will_never_take_is_put_aside_and_said(tmp_path):
 
 def test_a_sender_outlives_its_driver_and_says_that_it_is_gone(tmp_path):
     home = Home.find(tmp_path / "home")
-    driver = os.fork()
-    if driver == 0:  # a driver that is killed when it has said all
-        try:
-            tracker = opened(home)
-            tracker.wait_until_ready()
-            trial = begin(tracker, 0)
-            for epoch in range(1, EPOCHS + 1):
-                tracker.log_epoch(0, metrics_of(0, epoch), "host:1")
-            end(tracker, trial, home)
-            begin(tracker, 1)
-            os.kill(os.getpid(), signal.SIGKILL)
-        finally:
-            os._exit(1)  # never on into the other tests
-    os.waitpid(driver, 0)
+    driver = Path(__file__).with_name("killed_driver.py")
+    done = subprocess.run(
+        [sys.executable, driver, home.folder], env=clean_environment(), check=False
+    )
+    assert done.returncode == -signal.SIGKILL
     sync("made", home, print)  # waits for the sender
     found = results.records("made", home)
     assert [(record.trial, record.state) for record in found] == [

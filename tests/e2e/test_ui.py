@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 import requests
-from processes import BIN, clean_environment, free_port
+from processes import BIN, PATIENCE_S, clean_environment, free_port
 
 pytestmark = pytest.mark.slow
 
@@ -20,15 +20,15 @@ def test_the_ui_serves_the_studies_and_says_its_address(small_study):
         line = server.stdout.readline()
         address = f"http://127.0.0.1:{port}"
         assert line == f"MLflow UI: {address} (Ctrl-C ends it)\n"
-        assert "<title>MLflow</title>" in requests.get(address, timeout=30).text
+        assert "<title>MLflow</title>" in requests.get(address, timeout=PATIENCE_S).text
         found = requests.get(
             f"{address}/api/2.0/mlflow/experiments/get-by-name",
             params={"experiment_name": "small"},
-            timeout=30,
+            timeout=PATIENCE_S,
         ).json()
         assert found["experiment"]["name"] == "small"
         server.send_signal(signal.SIGINT)
-        assert server.wait(timeout=30) == 0
+        assert server.wait(timeout=PATIENCE_S) == 0
 
 
 def test_a_taken_port_is_refused(small_study, study_command):

@@ -115,15 +115,3 @@ def test_damage_ends_in_a_line_and_status_1(ask, winner, home, tmp_path):
         shutil.rmtree(stored, ignore_errors=True)
         shutil.copytree(aside, stored)
     assert not (tmp_path / "out").exists()
-
-
-@pytest.mark.parametrize(
-    "arguments",
-    [("predict", "none", "a.png"), ("retrain", "none", 1, "--replicates", 2), ("predict", "small")],
-)
-def test_asking_for_what_is_not_there_is_bad_input(arguments, study_command, tmp_path):
-    done = study_command(*arguments, cwd=tmp_path)
-    assert done.returncode == 2
-    assert done.stderr
-    assert "Traceback" not in done.stderr
-    assert list(tmp_path.iterdir()) == []

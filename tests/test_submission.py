@@ -1,0 +1,34 @@
+import pytest
+
+from study.errors import BadInputError, SpecError
+from study.spec import StudySpec
+from study.submission import Delivery, submit
+
+NOWHERE = "http://127.0.0.1:9"
+THREE = {"name": "mine", "dataset": "digits", "families": ["vann"]}
+
+
+@pytest.mark.parametrize(
+    ("uri", "password", "named"),
+    [
+        ("http://ada:secret@records", None, "MLFLOW_TRACKING_URI"),
+        ("http://records", "secret", "MLFLOW_TRACKING_PASSWORD"),
+    ],
+)
+def test_a_password_is_not_sent_to_a_cluster_without_a_token(uri, password, named, monkeypatch):
+    monkeypatch.delenv("RAY_AUTH_MODE", raising=False)
+    if password:
+        monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", password)
+    with pytest.raises(BadInputError, match=f"demands a token, got {named} and no token") as caught:
+        submit(StudySpec.from_dict(THREE), NOWHERE, Delivery(tracking_uri=uri))
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("dataset", "key"),
+    [({"name": "mnist"}, "dataset.root"), ("mine.npz", "dataset.path")],
+)
+def test_data_of_this_machine_is_not_submitted(dataset, key):
+    spec = StudySpec.from_dict(THREE | {"dataset": dataset})
+    with pytest.raises(SpecError, match=f"`{key}` must be an absolute path of the cluster's"):
+        submit(spec, NOWHERE)
