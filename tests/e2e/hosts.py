@@ -148,14 +148,17 @@ def switch():
     There is no plain fallback: processes on loopback share their host name and cannot be cut off, so
     they would show little of what these tests are about.
     """
+    made = None
     try:
-        made = Switch()
-    except (OSError, AssertionError, subprocess.CalledProcessError) as error:
-        missing(f"a network of namespaces ({error})", "iproute2 util-linux")
-    try:
+        try:
+            made = Switch()
+            made.machine("probe", 99).kill()
+        except (OSError, AssertionError, subprocess.CalledProcessError) as error:
+            missing(f"a network of namespaces ({error})", "iproute2 util-linux")
         yield made
     finally:
-        made.end()
+        if made is not None:
+            made.end()
 
 
 def _started(command):

@@ -35,7 +35,7 @@ def test_workers_come_for_trials_that_wait_and_go_when_they_are_idle(growing):
     assert cloud.made == []
     done = cluster.study(
         *("submit", "studies/digits.toml", "--name", "growing", "--trials", 6, "--wait"),
-        *("--set", "stopping.scheduler=none", "--set", "budget.epochs=100"),
+        *("--set", "stopping.scheduler=none", "--set", "budget.epochs=50"),
         *("--address", cluster.address, "--home", cluster.home),
     )
     assert done.returncode == 0, done.stdout + done.stderr

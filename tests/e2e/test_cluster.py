@@ -4,13 +4,12 @@ The tests share the cluster, so their order is that of the file: what the last o
 """
 
 import json
-import time
 from contextlib import contextmanager, suppress
 
 import pytest
 from cluster import Cluster, machines
 from mlflow import MlflowClient
-from processes import trial_runs
+from processes import trial_runs, wait_until
 from servers import postgres
 
 from study import Home, results
@@ -50,27 +49,20 @@ class Submitted:
 
     def workers(self):
         """The machine of each trial that runs or ran, by its number."""
-        runs = trial_runs(self.home, self.name)
+        runs = []
+        with suppress(AttributeError):  # the experiment is not there yet
+            runs = trial_runs(self.home, self.name)
         return {
             int(run.data.tags["study.trial"]): run.data.tags["study.worker"].partition(":")[0]
             for run in runs
             if "study.worker" in run.data.tags
         }
 
-    def wait_until_under_way(self, number):
+    def wait_until_under_way(self, number, process):
         """Waits until a trial has a checkpoint; returns its machine."""
         folder = trials(self.home.study_folder(self.name)) / f"trial-{number}"
-        self.wait(lambda: (folder / "checkpoint.safetensors").exists() and number in self.workers())
-        return self.workers()[number]
-
-    def wait(self, holds):
-        until = time.monotonic() + 150
-        while time.monotonic() < until:
-            with suppress(AttributeError):  # the experiment is not there yet
-                if holds():
-                    return
-            time.sleep(0.2)
-        pytest.fail("the study does not get on")
+        checkpoint = folder / "checkpoint.safetensors"
+        return wait_until(lambda: checkpoint.exists() and self.workers().get(number), process)
 
     def curve(self, run_id):
         points = MlflowClient(self.home.tracking_uri).get_metric_history(
@@ -131,7 +123,7 @@ def other(machine):
 
 def test_a_trial_goes_on_elsewhere_when_its_machine_is_killed(site):
     with submitted(site, "killed", "--trials", 2, *LONG) as (made, process):
-        lost = made.wait_until_under_way(0)
+        lost = made.wait_until_under_way(0, process)
         site.machine(lost).kill()
         output = finish(process)
     first, second = made.assert_whole(2)
@@ -146,9 +138,9 @@ def test_a_trial_goes_on_elsewhere_when_its_machine_is_killed(site):
 
 def test_a_trial_goes_on_elsewhere_when_its_machine_is_cut_off_and_the_machine_comes_back(site):
     with submitted(site, "cut", "--trials", 2, *LONG) as (made, process):
-        lost = made.wait_until_under_way(0)
+        lost = made.wait_until_under_way(0, process)
         site.machine(lost).cut_off()
-        made.wait(lambda: made.workers()[0] == other(lost))
+        wait_until(lambda: made.workers()[0] == other(lost), process)
         site.machine(lost).connect()
         finish(process)
     first, second = made.assert_whole(2)
@@ -170,7 +162,7 @@ def test_a_home_that_the_machines_do_not_share_is_refused(site):
 def test_a_study_whose_head_is_killed_goes_on_with_the_next_head(site):
     """The one that waits for the study submits it again, and again with the command changes nothing."""
     with submitted(site, "headless", "--trials", 3, "--retries", 1, *LONG) as (made, process):
-        made.wait_until_under_way(2)
+        made.wait_until_under_way(2, process)
         earlier = results.records("headless", made.home)
         site.machine("head").kill()
         done = {record.trial: record for record in earlier if record.state == "COMPLETE"}
