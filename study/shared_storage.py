@@ -37,7 +37,7 @@ def check_shared(home: Path) -> None:
     marker = home / f".shared-{uuid.uuid4().hex}"
     marker.touch()
     try:
-        blind = [node for node in _asked(others, marker) if node]
+        blind = sorted(node for node in _asked(others, marker) if node)
     finally:
         marker.unlink()
     if blind:
