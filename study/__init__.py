@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from study.confirmation import retrain as retrain
     from study.data import Dataset as Dataset
     from study.data import load_dataset as load_dataset
+    from study.delivery import Delivery as Delivery
     from study.errors import BadInputError as BadInputError
     from study.errors import StudyError as StudyError
     from study.evaluation import evaluate as evaluate
@@ -39,14 +40,13 @@ if TYPE_CHECKING:
     from study.runner import RunSummary as RunSummary
     from study.runner import run as run
     from study.spec import StudySpec as StudySpec
-    from study.submission import Delivery as Delivery
     from study.submission import submit as submit
 
 _SOURCES: Final = {
     "BadInputError": "study.errors",
     "Comparison": "study.comparison",
     "Dataset": "study.data",
-    "Delivery": "study.submission",
+    "Delivery": "study.delivery",
     "Home": "study.home",
     "Prediction": "study.prediction",
     "Retrained": "study.retrained_run",

@@ -66,9 +66,10 @@ def submit(
     """Submit a study to a Ray cluster; again: goes on with it, or says how it stands."""
     wanted = read_spec(spec, trials, name, changes)
     environment.prepare()
-    from study import submission  # noqa: PLC0415  # Ray loads only when it is needed
+    from study.delivery import Delivery  # noqa: PLC0415  # Ray loads only when it is needed
+    from study.submission import submit as hand_over  # noqa: PLC0415  # likewise
 
-    delivery = submission.Delivery(
+    delivery = Delivery(
         home=home,
         tracking_uri=tracking_uri,
         source=source,
@@ -76,7 +77,7 @@ def submit(
         driver_cpus=driver_cpus,
         driver_memory=driver_memory,
     )
-    job = submission.submit(wanted, address, delivery, wait=wait)
+    job = hand_over(wanted, address, delivery, wait=wait)
     screen = console()
     say(screen, f"job {job}")
     if not wait:

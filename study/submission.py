@@ -4,39 +4,26 @@ The job runs on the cluster's head (`study.job`), where this package must be ins
 source goes along.
 """
 
-import hashlib
-import json
-import os
-import shlex
-import sys
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, final
+from typing import Final
 
 from ray.exceptions import RayError
 from ray.job_submission import JobSubmissionClient
 
 from study import environment
 from study.cluster import answered, connect
-from study.errors import BadInputError, ClusterError, SpecError
-from study.home import without_passwords
+from study.delivery import Delivery, job_id, orders_of
+from study.errors import BadInputError, ClusterError
 from study.job_package import Orders, fingerprint, write_package
 from study.jobs import LostJobError, current, jobs_of, output
 from study.progress import BEGUN
-from study.ray_token import ray_token
-from study.sealed import seal
 from study.spec import StudySpec
 from study.study_job import FINGERPRINT, STUDY
 
 _ENTRYPOINT: Final = "python -m study.job"
-_CREDENTIALS: Final = (
-    "MLFLOW_TRACKING_USERNAME",
-    "MLFLOW_TRACKING_PASSWORD",
-    "MLFLOW_TRACKING_TOKEN",
-)
 _NOT_YET: Final = "No available agent"  # what a head says in its first seconds
 _PATIENCE_S: Final = 60.0
 _BEGIN_S: Final = 120.0
@@ -45,27 +32,6 @@ _RETURN_EVERY_S: Final = 5.0
 # How long a stopped driver may take to end: its trials finish the epochs that are running.
 _STOP_S: Final = 300
 _GIB: Final = 2**30
-
-
-@final
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Delivery:
-    """How a study gets to a cluster, and what it has there.
-
-    `home` and `tracking_uri` are as the cluster's head sees them: by default what $STUDY_HOME and
-    $MLFLOW_TRACKING_URI are there, else `~/dendritic-study/runs` of the head. With a tracking URI
-    go the user, password and token of $MLFLOW_TRACKING_USERNAME, _PASSWORD and _TOKEN, sealed.
-    `source` sends this package along, as it is here. `retries` says how often a driver that was
-    killed is started again, and the job, if it died as a whole. The driver runs on the head, unless
-    it is given `driver_cpus` or `driver_memory` (GiB) of any node's.
-    """
-
-    home: str | None = None
-    tracking_uri: str | None = None
-    source: bool = False
-    retries: int = 0
-    driver_cpus: float = 0.0
-    driver_memory: float = 0.0
 
 
 def submit(
@@ -89,8 +55,7 @@ def submit(
     """
     delivery = delivery or Delivery()
     say = say or _print
-    _check_data(spec)
-    orders = _orders(spec, delivery)
+    orders = orders_of(spec, delivery)
     environment.prepare()
     left = delivery.retries if wait else 0
     while True:
@@ -107,45 +72,12 @@ def submit(
         _wait_for(address)
 
 
-def _orders(spec: StudySpec, delivery: Delivery) -> Orders:
-    plain: dict[str, str] = {}
-    secret: dict[str, str] = {}
-    if delivery.tracking_uri is not None:
-        safe = without_passwords(delivery.tracking_uri) == delivery.tracking_uri
-        (plain if safe else secret)["MLFLOW_TRACKING_URI"] = delivery.tracking_uri
-        secret |= {name: os.environ[name] for name in _CREDENTIALS if os.environ.get(name)}
-    sealed = None
-    if secret:
-        token = ray_token()
-        if token is None:
-            raise BadInputError(
-                "a password may be sent only to a cluster that demands a token, got "
-                f"{', '.join(secret)} and no token; set RAY_AUTH_MODE=token, or have the settings "
-                "in the environment of the cluster's head and leave --tracking-uri out"
-            )
-        sealed = seal(secret, token)
-    return Orders(
-        command=_command(spec),
-        home=delivery.home,
-        environment=plain,
-        sealed=sealed,
-        retries=delivery.retries,
-    )
-
-
-def _command(spec: StudySpec) -> str:
-    """What was typed; from Python, what does the same."""
-    if Path(sys.argv[0]).stem in {"study", "cli"}:
-        return without_passwords(f"study {shlex.join(sys.argv[1:])}")
-    return f"study.submit: {spec.name}"
-
-
 def _deliver(spec: StudySpec, address: str, delivery: Delivery, orders: Orders) -> str:
     """Submits a job, unless there is one that does or did the same; returns its id."""
     client = connect(address)
     work = fingerprint(spec, source=delivery.source)
     with answered(address):
-        base = _base_id(spec.name, delivery)
+        base = job_id(spec.name, delivery)
         earlier = [job for job in jobs_of(client, spec.name) if job.job.startswith(base)]
     if earlier and (earlier[0].status == "SUCCEEDED" or not earlier[0].over):
         if earlier[0].fingerprint == work:
@@ -173,13 +105,6 @@ def _deliver(spec: StudySpec, address: str, delivery: Delivery, orders: Orders) 
             entrypoint_num_cpus=delivery.driver_cpus or None,
             entrypoint_memory=int(delivery.driver_memory * _GIB) or None,
         )
-
-
-def _base_id(name: str, delivery: Delivery) -> str:
-    """The id of the first job of this study in this home; those that follow have a number more."""
-    uri = None if delivery.tracking_uri is None else without_passwords(delivery.tracking_uri)
-    place = json.dumps([delivery.home, uri])
-    return f"study-{name}-{hashlib.sha256(place.encode()).hexdigest()[:8]}"
 
 
 def _submitted(client: JobSubmissionClient, address: str, **job: object) -> str:
@@ -232,17 +157,6 @@ def _wait_for(address: str) -> None:
             time.sleep(_RETURN_EVERY_S)
         else:
             return
-
-
-def _check_data(spec: StudySpec) -> None:
-    """The job runs in a folder of its own, so that relative places mean nothing there."""
-    place, key = spec.dataset.root, "dataset.root"
-    if spec.dataset.path is not None:
-        place, key = spec.dataset.path, "dataset.path"
-    if spec.dataset.name != "digits" and not place.is_absolute():
-        raise SpecError(
-            f"`{key}` must be an absolute path of the cluster's machines, got {str(place)!r}"
-        )
 
 
 def _print(text: str) -> None:

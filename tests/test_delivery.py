@@ -1,8 +1,9 @@
 import pytest
 
+from study.delivery import Delivery
 from study.errors import BadInputError, SpecError
 from study.spec import StudySpec
-from study.submission import Delivery, submit
+from study.submission import submit
 
 NOWHERE = "http://127.0.0.1:9"
 THREE = {"name": "mine", "dataset": "digits", "families": ["vann"]}
