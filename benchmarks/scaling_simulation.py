@@ -14,11 +14,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
-from overhead_ours import spec
-from overhead_simulation import Clock, Simulation
-from overhead_trial import EPOCHS
+import overhead_trial
 
-from study import environment
+MEASURED_EPOCHS: Final = overhead_trial.EPOCHS
+# As many as a study has by default, each long enough for a report of its own. Before the others see it.
+overhead_trial.EPOCHS = 15
+
+from overhead_ours import spec  # noqa: E402  # see above
+from overhead_simulation import Clock, Simulation  # noqa: E402
+
+from study import environment  # noqa: E402
 
 _OVERHEAD: Final = Path(__file__).parent / "results" / "overhead.json"
 _RECORDING: Final = ("tracking", "scoreboard", "progress", "observer")
@@ -59,7 +64,7 @@ def event_ms() -> float:
     found = json.loads(_OVERHEAD.read_text("utf-8"))["trial"]
     recorded = found["random none every"]["runs"][0]["steady"]["wall"]
     recording = sum(recorded[name] for name in _RECORDING)
-    return float((found["raw"]["ms"] + recording) / (EPOCHS + 1))
+    return float((found["raw"]["ms"] + recording) / (MEASURED_EPOCHS + 1))
 
 
 def _timer() -> Callable[[], float]:

@@ -20,6 +20,7 @@ def tables(result: Result) -> dict[str, list[str]]:
         "limits": limits(result),
         "storage": _storage(result),
         "memory": _memory(result),
+        "first": [first_limit(result)],
     }
 
 
@@ -73,8 +74,21 @@ def ceilings(result: Result) -> dict[str, float]:
     return found
 
 
+def first_limit(result: Result) -> str:
+    """What gives first with the default sampler, and how far away that is, in words."""
+    samplers = ("the driver, sampler tpe", "the driver, sampler random")
+    ours = {name: one for name, one in ceilings(result).items() if name not in samplers}
+    name, ceiling = min(ours.items(), key=lambda one: one[1])
+    gpus = [f"{_round(ceiling / rate(result, minutes)):,}" for minutes in (1, 10, 60)]
+    return (
+        f"With the default sampler the first to give is {name}: at {ceiling:,.0f} trials an hour, which "
+        f"is {gpus[0]} GPUs with trials of a minute, {gpus[1]} with trials of ten and {gpus[2]} with "
+        "trials of an hour."
+    )
+
+
 def limits(result: Result) -> list[str]:
-    """Each ceiling, and how many GPUs keep it busy with trials of one and of ten minutes."""
+    """Each ceiling, and how many GPUs keep it busy with trials of one, ten and sixty minutes."""
     rows = []
     for name, ceiling in sorted(ceilings(result).items(), key=lambda one: one[1]):
         needed = [ceiling / rate(result, minutes) for minutes in (1, 10, 60)]
