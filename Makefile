@@ -4,6 +4,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
+# A file of tests is run as a whole, for its tests share servers and studies; the long ones come first.
+AT_ONCE := -n 2 --dist loadfile --no-loadscope-reorder
 
 .PHONY: study test quick format
 
@@ -15,13 +17,13 @@ test: $(INSTALLED)
 	$(BIN)/ruff check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest
+	$(BIN)/pytest $(AT_ONCE)
 
 # The checks of everyday work: without the whole paths.
 quick: $(INSTALLED)
 	$(BIN)/ruff check
 	$(BIN)/mypy
-	$(BIN)/pytest -m "not slow"
+	$(BIN)/pytest $(AT_ONCE) -m "not slow"
 
 format: $(INSTALLED)
 	$(BIN)/ruff format
