@@ -3,13 +3,15 @@
 A cluster with token authentication is met with Ray's own settings (`study.ray_token`).
 """
 
+import http.client
 import json
 import logging
+import os
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Final
+from typing import Any, Final, final
 from urllib.parse import urlsplit
 
 import ray
@@ -20,6 +22,9 @@ from study.errors import BadInputError, ClusterError
 from study.ray_token import ray_token
 
 _REACH_S: Final = 10.0
+_REQUEST_S: Final = 30.0
+# Ray's client goes where these say, whatever address it is given.
+_ELSEWHERE: Final = ("RAY_ADDRESS", "RAY_API_SERVER_ADDRESS")
 _REFUSED: Final = (401, 403)
 _HOW: Final = (
     "the address is that of the dashboard, such as http://head:8265; where the cluster demands a "
@@ -27,14 +32,27 @@ _HOW: Final = (
 )
 
 
+class UnansweredError(ClusterError):
+    """A cluster does not answer, or not as it should: it may be on its way up or down."""
+
+
+@final
+class _Client(JobSubmissionClient):
+    """Ray's client, which does not wait for ever for a head that has fallen silent."""
+
+    def _do_request(self, *arguments: Any, **options: Any) -> Any:  # noqa: ANN401  # as Ray has it
+        options.setdefault("timeout", _REQUEST_S)
+        return super()._do_request(*arguments, **options)
+
+
 def connect(address: str) -> JobSubmissionClient:
     """A client of the cluster whose dashboard is at the address.
 
-    Raises BadInputError if it is no address of a dashboard, ClusterError if nothing answers there
-    within seconds, the token is missing or refused, or the cluster runs another version of Ray.
+    Raises BadInputError if it is no address of a dashboard, UnansweredError if nothing answers there
+    within seconds, ClusterError if the token is missing or refused, or the cluster runs another
+    version of Ray.
     """
-    parts = urlsplit(address)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    if not _is_address(address):
         raise BadInputError(
             "the address must be that of a Ray dashboard, such as http://head:8265, got "
             f"{address!r} (option --address)"
@@ -42,17 +60,30 @@ def connect(address: str) -> JobSubmissionClient:
     _check_version(address.rstrip("/"))
     # It says that it uploads what a job brings along.
     logging.getLogger(JobSubmissionClient.__mro__[1].__module__).setLevel(logging.WARNING)
-    with answered(address):
-        return JobSubmissionClient(address)
+    elsewhere = {name: os.environ.pop(name) for name in _ELSEWHERE if name in os.environ}
+    try:
+        with answered(address):
+            return _Client(address)
+    finally:
+        os.environ.update(elsewhere)
+
+
+def _is_address(address: str) -> bool:
+    try:
+        parts = urlsplit(address)
+        _ = parts.port  # raises ValueError if it is no number
+    except ValueError:
+        return False
+    return parts.scheme in ("http", "https") and bool(parts.hostname)
 
 
 @contextmanager
 def answered(address: str) -> Iterator[None]:
-    """Turns what a cluster may answer, or not, into a ClusterError."""
+    """Turns what a cluster may answer, or not, into an UnansweredError."""
     try:
         yield
     except (AuthenticationError, RayError, RuntimeError, OSError) as error:
-        raise ClusterError(f"the Ray cluster at {address} must answer: {error}") from error
+        raise UnansweredError(f"the Ray cluster at {address} must answer: {error}") from error
 
 
 def _check_version(address: str) -> None:
@@ -68,13 +99,16 @@ def _check_version(address: str) -> None:
         if error.code in _REFUSED:
             what = "needs a token" if token is None else "refuses the token"
             raise ClusterError(f"the Ray cluster at {address} {what}\n{_HOW}") from error
-        raise ClusterError(f"no Ray cluster is at {address}: {error}\n{_HOW}") from error
+        passing = (
+            UnansweredError if error.code >= http.client.INTERNAL_SERVER_ERROR else ClusterError
+        )
+        raise passing(f"no Ray cluster is at {address}: {error}\n{_HOW}") from error
     except (TimeoutError, urllib.error.URLError, OSError) as error:
         reason = getattr(error, "reason", error)
-        raise ClusterError(
+        raise UnansweredError(
             f"no Ray cluster can be reached at {address}: {reason}\n{_HOW}"
         ) from error
-    except (ValueError, KeyError, TypeError) as error:
+    except (http.client.HTTPException, ValueError, KeyError, TypeError) as error:
         raise ClusterError(f"no Ray cluster is at {address}, but something else\n{_HOW}") from error
     here = ray.__version__
     if _minor(there) != _minor(here):

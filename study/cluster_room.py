@@ -82,8 +82,13 @@ def share_of(
                 "can get none: trials run on CPUs"
             )
             gpus = 0.0
-    if growth is not None and not any(node.holds(wanted.cpus, gpus) for node in has):
-        raise SpecError(_too_large(wanted.cpus, gpus, has, alone=alone))
+    if not any(node.holds(wanted.cpus, gpus) for node in has):
+        if growth is not None:
+            raise SpecError(_too_large(wanted.cpus, gpus, has, alone=alone))
+        notice = notice or (
+            f"resources.cpus={wanted.cpus:g} and resources.gpus={gpus:g}, but no node of this cluster "
+            "can hold such a trial now, and whether one can come is not known: trials wait for it"
+        )
     return Share(wanted.cpus, gpus, notice)
 
 

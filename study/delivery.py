@@ -11,11 +11,12 @@ from typing import Final, final
 
 from study.errors import BadInputError, SpecError
 from study.home import without_passwords
-from study.job_package import Orders
+from study.job_package import Orders, installed_version
 from study.ray_token import ray_token
 from study.sealed import seal
 from study.spec import StudySpec
 
+_SQLITE: Final = "sqlite:///"
 _CREDENTIALS: Final = (
     "MLFLOW_TRACKING_USERNAME",
     "MLFLOW_TRACKING_PASSWORD",
@@ -33,7 +34,7 @@ class Delivery:
     go the user, password and token of $MLFLOW_TRACKING_USERNAME, _PASSWORD and _TOKEN, sealed.
     `source` sends this package along, as it is here. `retries` says how often a driver that was
     killed is started again, and the job, if it died as a whole. The driver runs on the head, unless
-    it is given `driver_cpus` or `driver_memory` (GiB) of any node's.
+    it is given `driver_cpus` or `driver_memory` (GiB) of any node's; then it needs home and URI.
     """
 
     home: str | None = None
@@ -47,10 +48,11 @@ class Delivery:
 def orders_of(spec: StudySpec, delivery: Delivery) -> Orders:
     """What the job is told.
 
-    Raises SpecError if the data's place is relative, BadInputError if a password would go to a cluster
-    without a token.
+    Raises SpecError if the data's place is relative, BadInputError if the home's is, if a driver on any
+    node would not know its stores, or if a password would go to a cluster without a token.
     """
     _check_data(spec)
+    _check_places(delivery)
     plain: dict[str, str] = {}
     secret: dict[str, str] = {}
     if delivery.tracking_uri is not None:
@@ -73,6 +75,7 @@ def orders_of(spec: StudySpec, delivery: Delivery) -> Orders:
         environment=plain,
         sealed=sealed,
         retries=delivery.retries,
+        version=None if delivery.source else installed_version(),
     )
 
 
@@ -88,6 +91,25 @@ def job_id(name: str, delivery: Delivery) -> str:
     uri = None if delivery.tracking_uri is None else without_passwords(delivery.tracking_uri)
     place = json.dumps([delivery.home, uri])
     return f"study-{name}-{hashlib.sha256(place.encode()).hexdigest()[:8]}"
+
+
+def _check_places(delivery: Delivery) -> None:
+    home, uri = delivery.home, delivery.tracking_uri
+    if home is not None and not Path(home).is_absolute():
+        raise BadInputError(
+            f"the home must be an absolute path of the cluster's machines, got {home!r} (option --home)"
+        )
+    if uri is not None and uri.startswith(_SQLITE) and not uri.startswith(f"{_SQLITE}/"):
+        raise BadInputError(
+            "a file of records must be an absolute path of the cluster's machines, as "
+            f"sqlite:////mnt/records.db, got {uri!r} (option --tracking-uri)"
+        )
+    if (delivery.driver_cpus or delivery.driver_memory) and None in (home, uri):
+        raise BadInputError(
+            "a driver with CPUs or memory of its own may run on any node, where the head's settings do "
+            "not reach, so --home and --tracking-uri must be given with --driver-cpus and "
+            "--driver-memory"
+        )
 
 
 def _check_data(spec: StudySpec) -> None:

@@ -23,14 +23,14 @@ from study.ray_token import ray_token
 from study.sealed import unseal
 
 _HOME: Final = "~/dendritic-study/runs"  # where the head has no $STUDY_HOME
-_PATIENCE_S: Final = 60.0
+_PATIENCE_S: Final = 120.0  # a machine that vanished keeps its lock on NFS for 90 s by default
 _PARENT_DIED: Final = 1  # PR_SET_PDEATHSIG of prctl(2)
 
 
 def main() -> None:
     """Runs the study of the working directory; exits as its driver does, 2 for bad input."""
-    orders = Orders.read(Path())
     try:
+        orders = Orders.read(Path())
         environment = driver_environment(orders)
     except BadInputError as error:
         print(f"error: {error}", flush=True)  # noqa: T201  # the log of the job
@@ -52,16 +52,8 @@ def _await_end(home: Home) -> None:
 def driver_environment(orders: Orders) -> dict[str, str]:
     """The environment of the study's process.
 
-    Raises BadInputError if the orders come from another version of this package, or are sealed with
-    another token than the cluster's.
+    Raises BadInputError if the orders are sealed with another token than the cluster's.
     """
-    here = Orders(command="").version
-    if orders.version != here:
-        raise BadInputError(
-            "`version here = version of the cluster` must hold for dendritic-study, got "
-            f"{orders.version} here, {here} on the cluster; install the same on its nodes, or "
-            "submit with --source"
-        )
     environment = dict(os.environ) | orders.environment
     environment |= {origin.COMMAND_VARIABLE: orders.command}
     if orders.sealed is not None:
@@ -85,10 +77,13 @@ class Driver:
         self._stopped = False
 
     def run(self, retries: int) -> int:
-        """Runs the study to its end; returns the exit status, 1 if it was killed too often."""
+        """Runs the study to its end; returns the exit status, as a shell has it if it was killed."""
         # Ray sends it to every process of the job, so that the driver has it too.
         signal.signal(signal.SIGTERM, self._stop)
+        status = 0
         for left in range(retries, -1, -1):
+            if self._stopped:
+                break
             status = self._run_once()
             if status >= 0 or self._stopped:
                 break
@@ -104,6 +99,8 @@ class Driver:
             env=self._environment,
             preexec_fn=_end_with_parent,  # noqa: PLW1509  # see above
         )
+        if self._stopped:
+            process.terminate()  # it came too late for the signal
         return process.wait()
 
     def _stop(self, _number: int, _frame: FrameType | None) -> None:

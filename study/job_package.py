@@ -7,11 +7,12 @@ import hashlib
 import json
 import shutil
 from dataclasses import asdict, dataclass, field
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Final
 
 import models
+from study.errors import BadInputError
 from study.spec import StudySpec
 
 SPEC: Final = "spec.json"
@@ -26,6 +27,7 @@ class Orders:
     `home` is as the head sees it, None for the head's own default. `environment` is set for the
     study; `sealed` too, and it may hold passwords (`study.sealed`). `command` is what the study is
     recorded to be run by. `retries` says how often a driver that was killed is started again.
+    `version` is that of this package, None if its source goes along.
     """
 
     command: str
@@ -33,12 +35,28 @@ class Orders:
     environment: dict[str, str] = field(default_factory=dict)
     sealed: str | None = None
     retries: int = 0
-    version: str = field(default_factory=lambda: version("dendritic-study"))
+    version: str | None = None
 
     @classmethod
     def read(cls, folder: Path) -> "Orders":
-        """The orders in an unpacked folder."""
-        return cls(**json.loads((folder / _ORDERS).read_text(encoding="utf-8")))
+        """The orders in an unpacked folder; BadInputError if they are another version's."""
+        table = json.loads((folder / _ORDERS).read_text(encoding="utf-8"))
+        here, there = table.get("version"), installed_version()
+        if here not in (None, there):
+            raise BadInputError(
+                "`version here = version of the cluster` must hold for dendritic-study, got "
+                f"{here} here, {there} on the cluster; install the same on its nodes, or submit with "
+                "--source"
+            )
+        return cls(**table)
+
+
+def installed_version() -> str:
+    """The version of this package, `none` if only its source is here."""
+    try:
+        return version("dendritic-study")
+    except PackageNotFoundError:
+        return "none"
 
 
 def write_package(folder: Path, spec: StudySpec, orders: Orders, *, source: bool) -> None:

@@ -8,8 +8,8 @@ from typing import Final
 from ray.exceptions import RayError
 from ray.job_submission import JobDetails, JobSubmissionClient
 
-from study.cluster import answered, connect
-from study.errors import ClusterError, NotFoundError
+from study.cluster import UnansweredError, answered, connect
+from study.errors import BadInputError, NotFoundError
 from study.spec_file import nearest
 from study.study_job import FINGERPRINT, STUDY, StudyJob
 
@@ -19,8 +19,8 @@ _SILENT_S: Final = 60.0
 _LINE: Final = 200
 
 
-class LostJobError(ClusterError):
-    """A job's cluster does not answer any more, or has forgotten the job."""
+class LostJobError(UnansweredError):
+    """A job died, its cluster does not answer any more, or has forgotten it."""
 
 
 def study_jobs(address: str, name: str | None = None) -> list[StudyJob]:
@@ -31,7 +31,10 @@ def study_jobs(address: str, name: str | None = None) -> list[StudyJob]:
 
 
 def study_job(address: str, name: str) -> StudyJob:
-    """The newest job of the study; raises NotFoundError, with the studies there are."""
+    """The study's job that runs, else its newest; instead of a study a job can be named.
+
+    Raises NotFoundError, with the studies there are, BadInputError if several run.
+    """
     client = connect(address)
     with answered(address):
         return newest(client, name)
@@ -49,18 +52,28 @@ def jobs_of(client: JobSubmissionClient, name: str | None = None) -> list[StudyJ
 
 def newest(client: JobSubmissionClient, name: str) -> StudyJob:
     """As `study_job`, with a client that is there already."""
-    found = jobs_of(client, name)
+    everything = jobs_of(client)
+    found = [job for job in everything if name in (job.study, job.job)]
     if not found:
-        known = sorted({job.study for job in jobs_of(client)})
+        known = sorted({job.study for job in everything})
         hint = nearest(name, known) if known else "it has none of any study"
         raise NotFoundError(f"the cluster has no job of a study {name!r}; {hint}")
-    return found[0]
+    running = [job for job in found if not job.over]
+    if len(running) > 1:
+        raise BadInputError(
+            f"one job of the study {name!r} must be meant, got several that run, in different homes; "
+            f"name one in its place: {', '.join(job.job for job in running)}"
+        )
+    return (running or found)[0]
 
 
 def last_line(address: str, job: str) -> str:
-    """The last line that the job printed, cut to what a table can show."""
-    with answered(address):
-        lines = connect(address).get_job_logs(job).strip().splitlines()
+    """The last line that the job printed, cut to what a table can show; none if its node is gone."""
+    try:
+        with answered(address):
+            lines = connect(address).get_job_logs(job).strip().splitlines()
+    except UnansweredError:
+        return ""
     return lines[-1][:_LINE] if lines else ""
 
 
@@ -78,7 +91,8 @@ def logs(address: str, name: str, *, follow: bool = False) -> Iterator[str]:
 def output(client: JobSubmissionClient, job: str) -> Iterator[str]:
     """What the job prints until it ends, in pieces as they come.
 
-    Raises LostJobError if the cluster does not answer for a minute, or does not know the job.
+    The log of a job that is over ends early if the node that has it is gone. Raises LostJobError if the
+    cluster does not answer for a minute, or does not know the job.
     """
     shown = 0
     heard = time.monotonic()
@@ -90,9 +104,11 @@ def output(client: JobSubmissionClient, job: str) -> Iterator[str]:
             over = _found(client, job).over
             text = client.get_job_logs(job)
         except (RayError, RuntimeError, OSError) as error:
+            if over:
+                return
             if time.monotonic() - heard > _SILENT_S:
-                raise LostJobError(f"the job {job} cannot be followed any more: {error}") from error
-            over = False
+                line = str(error).partition("\n")[0]
+                raise LostJobError(f"the job {job} cannot be followed any more: {line}") from error
             time.sleep(_EVERY_S)
             continue
         heard = time.monotonic()
@@ -147,6 +163,7 @@ def _job(details: JobDetails) -> StudyJob:
         submitted=_time(details.start_time),
         ended=_time(details.end_time),
         exit_code=details.driver_exit_code,
+        error=details.error_type,
         message=details.message,
         fingerprint=metadata.get(FINGERPRINT, ""),
     )

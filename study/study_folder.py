@@ -109,7 +109,7 @@ def is_driven(folder: Path) -> bool:
     file = folder / "driver.json"
     if not file.exists():
         return False
-    with file.open(encoding="utf-8") as holder:
+    with file.open("r+", encoding="utf-8") as holder:  # NFS locks only what may be written
         try:
             fcntl.flock(holder, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -11,11 +11,16 @@ FINGERPRINT: Final = "fingerprint"
 
 _OVER: Final = ("STOPPED", "SUCCEEDED", "FAILED")  # ray.job_submission.JobStatus
 
+_DIED: Final = ("JOB_SUPERVISOR_ACTOR_DIED", "JOB_SUPERVISOR_ACTOR_UNKNOWN_FAILURE")
+_SHELL_SIGNAL: Final = 128  # a shell adds the number of the signal
+
 
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StudyJob:
-    """One job of a study. Times are ISO 8601, UTC; `exit_code` is that of the study's process."""
+    """One job of a study. Times are ISO 8601, UTC; `exit_code` is that of the study's process, and
+    `error` Ray's kind of what went wrong (ray.dashboard.modules.job.common.JobErrorType).
+    """
 
     job: str
     study: str
@@ -23,6 +28,7 @@ class StudyJob:
     submitted: str | None
     ended: str | None
     exit_code: int | None
+    error: str | None
     message: str | None
     fingerprint: str
 
@@ -38,5 +44,8 @@ class StudyJob:
     @property
     def died(self) -> bool:
         """Whether it was ended from outside, and not by what the study said or did."""
-        killed = self.exit_code is None or self.exit_code < 0 or self.exit_code > 128  # noqa: PLR2004  # as a shell says it
+        if self.exit_code is None:
+            killed = self.error in _DIED
+        else:
+            killed = self.exit_code < 0 or self.exit_code > _SHELL_SIGNAL
         return self.status == "FAILED" and killed

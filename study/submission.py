@@ -6,7 +6,7 @@ source goes along.
 
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -14,14 +14,14 @@ from ray.exceptions import RayError
 from ray.job_submission import JobSubmissionClient
 
 from study import environment
-from study.cluster import answered, connect
+from study.cluster import UnansweredError, answered, connect
 from study.delivery import Delivery, job_id, orders_of
 from study.errors import BadInputError, ClusterError
 from study.job_package import Orders, fingerprint, write_package
 from study.jobs import LostJobError, current, jobs_of, output
 from study.progress import BEGUN
 from study.spec import StudySpec
-from study.study_job import FINGERPRINT, STUDY
+from study.study_job import FINGERPRINT, STUDY, StudyJob
 
 _ENTRYPOINT: Final = "python -m study.job"
 _NOT_YET: Final = "No available agent"  # what a head says in its first seconds
@@ -58,11 +58,14 @@ def submit(
     orders = orders_of(spec, delivery)
     environment.prepare()
     left = delivery.retries if wait else 0
+    job: str | None = None
     while True:
-        job = _deliver(spec, address, delivery, orders)
         try:
+            job = _deliver(spec, address, delivery, orders)
             _follow(address, job, say, wait=wait)
-        except LostJobError as error:
+        except UnansweredError as error:
+            if job is None:
+                raise  # nothing was ever begun
             if not left:
                 raise ClusterError(f"{error}\nthe same command goes on with the study") from error
             say(f"{error}\nit is submitted again, {left} times at most\n")
@@ -76,49 +79,68 @@ def _deliver(spec: StudySpec, address: str, delivery: Delivery, orders: Orders) 
     """Submits a job, unless there is one that does or did the same; returns its id."""
     client = connect(address)
     work = fingerprint(spec, source=delivery.source)
-    with answered(address):
-        base = job_id(spec.name, delivery)
-        earlier = [job for job in jobs_of(client, spec.name) if job.job.startswith(base)]
-    if earlier and (earlier[0].status == "SUCCEEDED" or not earlier[0].over):
-        if earlier[0].fingerprint == work:
-            return earlier[0].job
-        if not earlier[0].over:
-            raise BadInputError(
-                f"the job {earlier[0].job} runs the study {spec.name!r} with another spec or source; "
-                f"stop it first (study stop {spec.name} --address {address}), or give this one "
-                "another name (--name NAME)"
+    base = job_id(spec.name, delivery)
+    while True:
+        with answered(address):
+            earlier = [job for job in jobs_of(client, spec.name) if job.job.startswith(base)]
+        same = _same(earlier, work, address)
+        if same is not None:
+            return same
+        numbers = [int(one.job.removeprefix(base).lstrip("-") or 1) for one in earlier]
+        job = f"{base}-{max(numbers) + 1}" if numbers else base
+        with tempfile.TemporaryDirectory() as folder:
+            write_package(Path(folder), spec, orders, source=delivery.source)
+            taken = _submitted(
+                client,
+                address,
+                entrypoint=_ENTRYPOINT,
+                submission_id=job,
+                runtime_env={
+                    "working_dir": folder,
+                    "env_vars": {"RAY_JOB_STOP_WAIT_TIME_S": str(_STOP_S)},
+                },
+                metadata={STUDY: spec.name, FINGERPRINT: work},
+                entrypoint_num_cpus=delivery.driver_cpus or None,
+                entrypoint_memory=int(delivery.driver_memory * _GIB) or None,
             )
-    numbers = [int(one.job.removeprefix(base).lstrip("-") or 1) for one in earlier]
-    job = f"{base}-{max(numbers) + 1}" if numbers else base
-    with tempfile.TemporaryDirectory() as folder:
-        write_package(Path(folder), spec, orders, source=delivery.source)
-        return _submitted(
-            client,
-            address,
-            entrypoint=_ENTRYPOINT,
-            submission_id=job,
-            runtime_env={
-                "working_dir": folder,
-                "env_vars": {"RAY_JOB_STOP_WAIT_TIME_S": str(_STOP_S)},
-            },
-            metadata={STUDY: spec.name, FINGERPRINT: work},
-            entrypoint_num_cpus=delivery.driver_cpus or None,
-            entrypoint_memory=int(delivery.driver_memory * _GIB) or None,
-        )
+        if taken:
+            return job
 
 
-def _submitted(client: JobSubmissionClient, address: str, **job: object) -> str:
-    """Submits the job, waiting for a head that has only just started; returns its id."""
+def _same(earlier: Sequence[StudyJob], work: str, address: str) -> str | None:
+    """The newest of the jobs, if it does or did this work; BadInputError if it does other work."""
+    if not earlier or (earlier[0].over and earlier[0].status != "SUCCEEDED"):
+        return None
+    job = earlier[0]
+    if job.fingerprint == work:
+        return job.job
+    if job.over:
+        return None
+    raise BadInputError(
+        f"the job {job.job} runs the study {job.study!r} with another spec or source; stop it first "
+        f"(study stop {job.study} --address {address}), or give this one another name (--name NAME)"
+    )
+
+
+def _submitted(client: JobSubmissionClient, address: str, **job: object) -> bool:
+    """Submits the job, waiting for a head that has only just started; False if its id is taken.
+
+    It is, where another client was quicker, and where an answer was lost on its way.
+    """
     deadline = time.monotonic() + _PATIENCE_S
     while True:
         try:
-            return str(client.submit_job(**job))  # type: ignore[arg-type]  # as submit_job takes them
+            client.submit_job(**job)  # type: ignore[arg-type]  # as submit_job takes them
         except (RayError, RuntimeError, OSError) as error:
             if "already exists" in str(error):
-                return str(job["submission_id"])  # another client was quicker
-            if _NOT_YET not in str(error) or time.monotonic() > deadline:
-                raise ClusterError(f"the cluster at {address} refused the job: {error}") from error
+                return False
+            passing = isinstance(error, OSError) or _NOT_YET in str(error)
+            if not passing or time.monotonic() > deadline:
+                kind = UnansweredError if passing else ClusterError
+                raise kind(f"the cluster at {address} refused the job: {error}") from error
             time.sleep(1.0)
+        else:
+            return True
 
 
 def _follow(address: str, job: str, say: Callable[[str], None], *, wait: bool) -> None:
@@ -135,6 +157,8 @@ def _follow(address: str, job: str, say: Callable[[str], None], *, wait: bool) -
         if not wait and (BEGUN in heard or time.monotonic() - start > _BEGIN_S):
             break
     found = current(client, job)
+    if found.status == "PENDING":
+        say(f"{found.message}\n")
     if not found.over or found.status == "SUCCEEDED":
         return
     said = (found.message or "").partition(", last available logs")[0]

@@ -1,37 +1,13 @@
 import json
 import socket
 import threading
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 import ray
+from stand_in import something
 
 from study import cluster
 from study.errors import BadInputError, ClusterError
-
-
-@contextmanager
-def something(status, body):
-    """A server that gives everybody the same answer; where the connection of a client ends up."""
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self):  # http.server's name
-            self.send_response(status)
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_):
-            pass
-
-    with HTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}"
-        finally:
-            server.shutdown()
-            thread.join()
 
 
 def refusal(address):
@@ -40,7 +16,10 @@ def refusal(address):
     return str(caught.value).splitlines()[0]
 
 
-@pytest.mark.parametrize("address", ["", "head:8265", "ray://head:10001", "http://", "auto"])
+@pytest.mark.parametrize(
+    "address",
+    ["", "head:8265", "ray://head:10001", "http://", "auto", "http://head:abc", "http://[::1"],
+)
 def test_what_is_no_address_of_a_dashboard_is_bad_input(address):
     with pytest.raises(BadInputError, match="such as http://head:8265, got"):
         cluster.connect(address)
@@ -58,6 +37,21 @@ def test_a_server_that_stays_silent_is_given_up(monkeypatch):
     monkeypatch.setattr(cluster, "_REACH_S", 0.3)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         assert "timed out" in refusal(f"http://127.0.0.1:{silent.getsockname()[1]}")
+
+
+def test_what_does_not_even_speak_http_is_said_so():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def greet():
+            connection, _ = server.accept()
+            with connection:
+                connection.sendall(b"SSH-2.0-OpenSSH_9.2\r\n")
+
+        thread = threading.Thread(target=greet)
+        thread.start()
+        address = f"http://127.0.0.1:{server.getsockname()[1]}"
+        assert refusal(address).startswith(f"no Ray cluster is at {address}")
+        thread.join()
 
 
 @pytest.mark.parametrize(("status", "body"), [(404, b""), (200, b"hello"), (200, b"[]")])

@@ -26,6 +26,21 @@ def test_a_password_is_not_sent_to_a_cluster_without_a_token(uri, password, name
 
 
 @pytest.mark.parametrize(
+    ("delivery", "said"),
+    [
+        (Delivery(home="runs"), "home must be an absolute path .* got 'runs'"),
+        (Delivery(home="~/runs"), "home must be an absolute path .* got '~/runs'"),
+        (Delivery(tracking_uri="sqlite:///records.db"), "file of records must be an absolute path"),
+        (Delivery(driver_cpus=1, home="/mnt"), "--home and --tracking-uri must be given"),
+        (Delivery(driver_memory=1, tracking_uri="http://a"), "--home and --tracking-uri must be"),
+    ],
+)
+def test_places_that_mean_nothing_on_the_cluster_are_refused(delivery, said):
+    with pytest.raises(BadInputError, match=said):
+        submit(StudySpec.from_dict(THREE), NOWHERE, delivery)
+
+
+@pytest.mark.parametrize(
     ("dataset", "key"),
     [({"name": "mnist"}, "dataset.root"), ("mine.npz", "dataset.path")],
 )
