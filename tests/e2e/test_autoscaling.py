@@ -1,7 +1,6 @@
 """A study on a cluster that has no workers until trials wait for them, and none after it.
 
-Ray's own provider for tests does not do: `fake_multinode` needs a file that Ray's package lacks, and
-its workers share the head's session folder, where one that comes removes the running job's files.
+Ray's own provider for tests, `fake_multinode`, does not do: its workers share the head's session folder, where one that comes removes the running job's files.
 """
 
 import pytest
@@ -35,7 +34,7 @@ def test_workers_come_for_trials_that_wait_and_go_when_they_are_idle(growing):
     assert cloud.made == []
     done = cluster.study(
         *("submit", "studies/digits.toml", "--name", "growing", "--trials", 6, "--wait"),
-        *("--set", "stopping.scheduler=none", "--set", "budget.epochs=50"),
+        *("--set", "stopping.scheduler=none", "--set", "budget.epochs=120"),
         *("--address", cluster.address, "--home", cluster.home),
     )
     assert done.returncode == 0, done.stdout + done.stderr

@@ -90,7 +90,7 @@ def submitted(site, name, *arguments):
 
 
 def finish(process):
-    output = process.communicate(timeout=200)[0]
+    output = process.communicate(timeout=600)[0]
     assert process.returncode == 0, output
     return output
 

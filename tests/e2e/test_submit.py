@@ -40,7 +40,7 @@ def good(done):
 
 def driver_of(folder):
     """The process that runs the study of the folder, once it trains."""
-    for _ in range(600):
+    for _ in range(3000):
         if list(folder.glob("trials/*/checkpoint.safetensors")):
             return json.loads((folder / "driver.json").read_text())["process"]
         time.sleep(0.1)
@@ -100,7 +100,7 @@ def test_a_running_study_is_found_stopped_cleanly_and_gone_on_with(on_head, ray_
 
     said = good(on_head("submit", *arguments, "--source"))
     assert f"job {job}-2" in said
-    for _ in range(600):
+    for _ in range(3000):
         if "trial 0:" in said:
             break
         time.sleep(0.2)
