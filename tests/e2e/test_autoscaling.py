@@ -1,6 +1,7 @@
 """A study on a cluster that has no workers until trials wait for them, and none after it.
 
-Ray's own provider for tests, `fake_multinode`, does not do: its workers share the head's session folder, where one that comes removes the running job's files.
+Ray's own provider for tests, `fake_multinode`, does not do: its workers share the head's session
+folder, where one that comes removes the running job's files.
 """
 
 import pytest

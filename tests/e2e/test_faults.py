@@ -165,8 +165,8 @@ def test_a_trial_that_did_not_reach_the_store_is_recorded_when_the_study_goes_on
 def test_a_server_that_is_killed_amid_a_study_has_everything_in_the_end(tmp_path):
     with tracking_server(tmp_path, f"sqlite:///{tmp_path}/server.db") as server:
         home = Home.find(tmp_path / "home", server.uri)
-        arguments = ("--name", "away", "--trials", 8, "--home", home.folder)
-        options = ("--tracking-uri", server.uri, "--set", "budget.epochs=100")
+        arguments = ("--name", "away", "--trials", 6, "--home", home.folder)
+        options = ("--tracking-uri", server.uri, "--set", "budget.epochs=80")
         options += ("--set", "stopping.scheduler=none")
         with running(*arguments, *options) as driver:
             driver.has_ended(1)
@@ -176,10 +176,10 @@ def test_a_server_that_is_killed_amid_a_study_has_everything_in_the_end(tmp_path
             output, status = driver.end()
             assert status == 0, output
         found = study.trials("away", home)
-        assert found["trial"].tolist() == list(range(8))
-        assert found["state"].tolist() == ["COMPLETE"] * 8
+        assert found["trial"].tolist() == list(range(6))
+        assert found["state"].tolist() == ["COMPLETE"] * 6
         for run in trial_runs(home, "away"):
-            assert curve(home, run.info.run_id, "epoch/val_loss") == list(range(1, 101))
+            assert curve(home, run.info.run_id, "epoch/val_loss") == list(range(1, 81))
         assert study.load_model("away", home=home).replicates == 3
 
 

@@ -233,12 +233,16 @@ def test_readers_never_wait_for_the_writer_of_the_embedded_store(tmp_path):
             except sqlite3.OperationalError as error:
                 errors.append(error)
 
-    thread = threading.Thread(target=reader)
-    thread.start()
-    push(tracker, home, range(TRIALS), pause_s=0.02)
-    tracker.close("FINISHED", print)
-    over.set()
-    thread.join()
+    # Somebody has the store open throughout, as the UI does. Else SQLite would put the log away under a
+    # lock when the writer ends (https://sqlite.org/wal.html#sometimes_queries_return_sqlite_busy_in_wal_mode).
+    with closing(sqlite3.connect(home.database)) as open_throughout:
+        open_throughout.execute("select count(*) from metrics").fetchone()
+        thread = threading.Thread(target=reader)
+        thread.start()
+        push(tracker, home, range(TRIALS), pause_s=0.02)
+        tracker.close("FINISHED", print)
+        over.set()
+        thread.join()
     assert errors == []
     assert len(set(read)) > 5  # it read while it was written
     check(home.tracking_uri)
