@@ -23,7 +23,7 @@ pytestmark = pytest.mark.slow
 
 def test_eight_trials_share_a_gpu_and_one_copy_of_the_data():
     """In a process of its own, for the study is ended by a signal to it."""
-    megabytes = 100
+    megabytes = 200
     done = subprocess.run(
         [sys.executable, "benchmarks/scaling_memory.py", str(megabytes)],
         capture_output=True,
@@ -36,7 +36,7 @@ def test_eight_trials_share_a_gpu_and_one_copy_of_the_data():
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout.splitlines()[-1])
     assert (found["small"]["workers"], found["large"]["workers"]) == (8, 8)
-    assert found["copies_rss"] > 6  # every worker has read it
+    assert found["copies_rss"] > 4  # every worker has it in its memory
     assert found["copies_pss"] < 2
     assert found["copies_private"] < 1
 
