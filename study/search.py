@@ -3,6 +3,8 @@
 Ray Tune is a stateless executor to it: what was asked and how it ended is in the ledger, so opening
 that again continues the search. Ray's own OptunaSearch tells trials that were stopped early as
 complete, knows no constraints, and leaves trials without a metric running for ever.
+
+The file is long because the class is: Ray asks for all of it at once.
 """
 
 import sys
