@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 from typing import Final, final
@@ -25,6 +26,8 @@ from study.sealed import unseal
 _HOME: Final = "~/dendritic-study/runs"  # where the head has no $STUDY_HOME
 _PATIENCE_S: Final = 120.0  # a machine that vanished keeps its lock on NFS for 90 s by default
 _PARENT_DIED: Final = 1  # PR_SET_PDEATHSIG of prctl(2)
+_ADOPT: Final = 36  # PR_SET_CHILD_SUBREAPER, likewise
+_ORPHANS_S: Final = 30.0  # a driver that was killed leaves a sender, which sends what it has
 
 
 def main() -> None:
@@ -80,6 +83,7 @@ class Driver:
         """Runs the study to its end; returns the exit status, as a shell has it if it was killed."""
         # Ray sends it to every process of the job, so that the driver has it too.
         signal.signal(signal.SIGTERM, self._stop)
+        _adopt_orphans()
         status = 0
         for left in range(retries, -1, -1):
             if self._stopped:
@@ -101,10 +105,30 @@ class Driver:
         )
         if self._stopped:
             process.terminate()  # it came too late for the signal
-        return process.wait()
+        status = process.wait()
+        _await_orphans()
+        return status
 
     def _stop(self, _number: int, _frame: FrameType | None) -> None:
         self._stopped = True
+
+
+def _adopt_orphans() -> None:
+    """Has what a driver leaves behind become children of this process, which waits for them.
+
+    In a container nobody else may, and Ray takes what nobody has waited for as still running: a job that
+    is stopped would end only when Ray's patience does.
+    """
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_ADOPT, 1)
+
+
+def _await_orphans() -> None:
+    deadline = time.monotonic() + _ORPHANS_S
+    with suppress(ChildProcessError):  # there is none left
+        while time.monotonic() < deadline:
+            if os.waitpid(-1, os.WNOHANG)[0] == 0:
+                time.sleep(0.05)
 
 
 def _end_with_parent() -> None:

@@ -67,6 +67,18 @@ def test_a_driver_that_ends_by_itself_is_not_started_again(status, capfd):
     assert capfd.readouterr().out.split() == ["once"]
 
 
+LEAVES_ONE = """
+import subprocess, sys
+subprocess.Popen([sys.executable, "-c", "import time; time.sleep(0.5)"])
+"""
+
+
+def test_what_a_driver_leaves_behind_is_waited_for():
+    assert driver(LEAVES_ONE).run(0) == 0
+    with pytest.raises(ChildProcessError):
+        os.waitpid(-1, os.WNOHANG)
+
+
 WAITS = """
 import os, sys
 from study import job

@@ -125,7 +125,7 @@ class Cluster:
     def wait_for_nodes(self, *names):
         """Waits until these and no others are the machines that the head believes alive."""
         wanted = sorted(self.machine(name).address for name in names)
-        until = time.monotonic() + 120
+        until = time.monotonic() + 600
         while (found := self.nodes()) != wanted:
             assert time.monotonic() < until, f"the nodes must be {wanted}, got {found}"
             time.sleep(1)

@@ -136,6 +136,26 @@ def test_a_trial_goes_on_elsewhere_when_its_machine_is_killed(site):
     site.wait_for_nodes("head", "worker1", "worker2")
 
 
+def test_a_machine_that_joins_a_running_study_is_used_and_the_study_is_stopped_from_the_desk(site):
+    site.machine("worker2").kill()
+    site.wait_for_nodes("head", "worker1")
+    endless = ("--trials", 2, *LONG, "--set", "budget.epochs=1000000")
+    with submitted(site, "joined", *endless) as (made, process):
+        assert made.wait_until_under_way(0, process) == "worker1"
+        assert set(made.workers()) == {0}
+        site.start_worker("worker2")
+        assert made.wait_until_under_way(1, process) == "worker2"
+        stopped = site.study("stop", "joined", "--address", site.address)
+        assert stopped.returncode == 0, stopped.stdout + stopped.stderr
+        process.communicate(timeout=600)
+        assert process.returncode == 1
+    states = {record.state for record in results.records("joined", made.home)}
+    assert states == {"INTERRUPTED"}
+    said = site.study("status", "joined", "--json", "--address", site.address)
+    assert json.loads(said.stdout)["status"] == "STOPPED"
+    site.wait_for_nodes("head", "worker1", "worker2")
+
+
 def test_a_trial_goes_on_elsewhere_when_its_machine_is_cut_off_and_the_machine_comes_back(site):
     with submitted(site, "cut", "--trials", 2, *LONG) as (made, process):
         lost = made.wait_until_under_way(0, process)
