@@ -38,7 +38,10 @@ def test_outputs_losses_and_gradients_equal_the_masked_dense_network(
     family, layers, dtype, options
 ):
     network = build(architecture(family, layers=layers, **options), (2, 5, 4), 4, [0, 1]).to(dtype)
-    images = torch.rand(7, 2, 5, 4, dtype=dtype)
+    # The same each time: where a sum comes out beside the kink of an activation, by chance once in many
+    # draws, two orders of adding up lie on either side of it, and have other gradients.
+    generator = torch.Generator().manual_seed(0)
+    images = torch.rand(7, 2, 5, 4, dtype=dtype, generator=generator)
     labels = torch.arange(7) % 4
     parameters = list(network.parameters())
     for replicate in range(2):
