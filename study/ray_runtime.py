@@ -3,6 +3,7 @@
 import logging
 import os
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
@@ -17,6 +18,8 @@ from study.local_ray import local_ray
 from study.spec import Resources
 
 _REACH_S: Final = 10.0
+_WORKERS_S: Final = 60.0
+_LOOK_EVERY_S: Final = 0.5
 
 
 def on_cluster() -> bool:
@@ -58,9 +61,15 @@ def ray_runtime() -> Iterator[bool]:
 def find_room(resources: Resources, *, alone: bool) -> Room:
     """The room that Ray, which runs, has for trials of this size; `alone` as `ray_runtime` gives it.
 
-    Raises SpecError if no node of the cluster, now or later, can hold one.
+    A cluster that has only a head without CPUs, and no autoscaler, is given a minute for its workers: one
+    that has just started comes up so. Raises SpecError if no node, now or later, can hold a trial.
     """
     may_come = NO_GROWTH if alone else growth()
+    until = time.monotonic() + _WORKERS_S
+    while may_come == NO_GROWTH and not any(node.cpus for node in nodes()):
+        if alone or time.monotonic() > until:
+            break
+        time.sleep(_LOOK_EVERY_S)
     share = share_of(resources, nodes(), may_come, alone=alone)
     return Room(share, nodes, may_come, resources.concurrent_trials)
 

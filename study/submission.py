@@ -23,7 +23,9 @@ from study.progress import BEGUN
 from study.spec import StudySpec
 from study.study_job import FINGERPRINT, STUDY, StudyJob
 
-_ENTRYPOINT: Final = "python -m study.job"
+# Without exec a shell stands between Ray and the job. A stop ends it first, and nobody in a container
+# then waits for the job, which Ray takes for one that still runs.
+_ENTRYPOINT: Final = "exec python -m study.job"
 _NOT_YET: Final = "No available agent"  # what a head says in its first seconds
 _PATIENCE_S: Final = 60.0
 _BEGIN_S: Final = 120.0

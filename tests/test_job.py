@@ -34,8 +34,23 @@ def test_settings_sealed_with_another_token_are_refused_and_not_shown(token):
         job.driver_environment(orders)
 
 
-def driver(code, **environment):
-    return job.Driver([sys.executable, "-c", code], dict(os.environ) | environment)
+RUNS = """
+import os, sys
+from study import job
+command = [sys.executable, "-c", os.environ["CODE"]]
+sys.exit(job.Driver(command, dict(os.environ)).run(int(sys.argv[1])))
+"""
+
+
+def run(code, retries, **environment):
+    """A job with this as its driver, in a process of its own: it takes signals and children over."""
+    return subprocess.run(
+        [sys.executable, "-c", RUNS, str(retries)],
+        env=os.environ | {"CODE": code} | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
 
 DIES_TWICE = """
@@ -51,32 +66,32 @@ if len(lives.read_text()) < 3:
     ("retries", "status", "lives"), [(2, 0, 3), (5, 0, 3), (1, 137, 2), (0, 137, 1)]
 )
 def test_a_driver_that_is_killed_is_started_again_as_often_as_allowed(
-    retries, status, lives, tmp_path, capfd
+    retries, status, lives, tmp_path
 ):
     counter = tmp_path / "lives"
     counter.write_text("")
-    assert driver(DIES_TWICE, LIVES=str(counter)).run(retries) == status
+    done = run(DIES_TWICE, retries, LIVES=str(counter))
+    assert done.returncode == status, done.stderr
     assert len(counter.read_text()) == lives
-    assert capfd.readouterr().out.count("ended by SIGKILL") == min(lives, 2)
+    assert done.stdout.count("ended by SIGKILL") == min(lives, 2)
 
 
 @pytest.mark.parametrize("status", [0, 1, 2])
-def test_a_driver_that_ends_by_itself_is_not_started_again(status, capfd):
-    code = f"print('once'); raise SystemExit({status})"
-    assert driver(code).run(3) == status
-    assert capfd.readouterr().out.split() == ["once"]
+def test_a_driver_that_ends_by_itself_is_not_started_again(status):
+    done = run(f"print('once'); raise SystemExit({status})", 3)
+    assert (done.returncode, done.stdout) == (status, "once\n")
 
 
 LEAVES_ONE = """
-import subprocess, sys
-subprocess.Popen([sys.executable, "-c", "import time; time.sleep(0.5)"])
+import os, subprocess, sys
+code = "import os, pathlib, time; time.sleep(1); pathlib.Path(os.environ['LEFT']).touch()"
+subprocess.Popen([sys.executable, "-c", code])
 """
 
 
-def test_what_a_driver_leaves_behind_is_waited_for():
-    assert driver(LEAVES_ONE).run(0) == 0
-    with pytest.raises(ChildProcessError):
-        os.waitpid(-1, os.WNOHANG)
+def test_what_a_driver_leaves_behind_is_waited_for(tmp_path):
+    assert run(LEAVES_ONE, 0, LEFT=str(tmp_path / "left")).returncode == 0
+    assert (tmp_path / "left").exists()
 
 
 WAITS = """

@@ -61,7 +61,8 @@ def test_a_submitted_study_is_followed_and_submitting_it_again_is_the_same_job(o
     assert results.status("submitted", Home.find(home)).to_dict()["run_status"] == "FINISHED"
 
     assert good(on_head("submit", *SPEC, "--home", home)).splitlines()[-4] == f"job {job}"
-    (found,) = json.loads(good(on_head("list", "--json")))
+    everything = json.loads(good(on_head("list", "--json")))
+    (found,) = (one for one in everything if one["study"] == "submitted")
     assert (found["job"], found["status"], found["exit_code"]) == (job, "SUCCEEDED", 0)
     assert "submitted: Pareto front" in good(on_head("logs", "submitted"))
 
