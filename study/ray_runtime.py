@@ -61,8 +61,8 @@ def ray_runtime() -> Iterator[bool]:
 def find_room(resources: Resources, *, alone: bool) -> Room:
     """The room that Ray, which runs, has for trials of this size; `alone` as `ray_runtime` gives it.
 
-    A cluster that has only a head without CPUs, and no autoscaler, is given a minute for its workers: one
-    that has just started comes up so. Raises SpecError if no node, now or later, can hold a trial.
+    A cluster that has only a head without CPUs, and no autoscaler, is given a minute for its workers:
+    so one looks that has just started. Raises SpecError if no node, now or later, can hold a trial.
     """
     may_come = NO_GROWTH if alone else growth()
     until = time.monotonic() + _WORKERS_S
