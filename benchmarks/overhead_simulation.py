@@ -10,6 +10,7 @@ import json
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, final
@@ -33,14 +34,23 @@ _WINDOW: Final = 500  # ended trials up to a mark, whose decisions are summarise
 
 @final
 class Clock:
-    """Simulated seconds, and the real ones while a decision is computed."""
+    """Simulated seconds, and those of the timer while a decision is computed.
 
-    def __init__(self) -> None:
+    `busy` are the seconds that the driver has decided for by now.
+    """
+
+    def __init__(self, timer: Callable[[], float] = time.perf_counter) -> None:
+        self.busy = 0.0
+        self._timer = timer
         self._now = 0.0
         self._started: float | None = None
 
     def __call__(self) -> float:
-        return self._now + (0.0 if self._started is None else time.perf_counter() - self._started)
+        return self._now + (0.0 if self._started is None else self._timer() - self._started)
+
+    def spend(self, seconds: float) -> None:
+        """The driver is busy for so long."""
+        self._now, self.busy = self._now + seconds, self.busy + seconds
 
     def wait_until(self, moment: float) -> None:
         """Nothing happens before; a driver that is late is not early again."""
@@ -48,10 +58,11 @@ class Clock:
 
     def decide(self, call: Any, *arguments: Any) -> tuple[Any, float]:  # noqa: ANN401  # any decision
         """What the call gives, and its seconds."""
-        self._started = time.perf_counter()
+        self._started = self._timer()
         found = call(*arguments)
-        seconds = time.perf_counter() - self._started
-        self._now, self._started = self._now + seconds, None
+        seconds = self._timer() - self._started
+        self._started = None
+        self.spend(seconds)
         return found, seconds
 
 
@@ -97,11 +108,25 @@ class _Epoch:
 
 @final
 class Simulation:
-    """A study with its journal in a folder, on so many simulated workers."""
+    """A study with its journal in a folder, on so many simulated workers.
 
-    def __init__(self, spec: StudySpec, workers: int, folder: Path) -> None:
+    `trial_s` is the mean of a trial that is not stopped, `event_s` what Tune takes by itself for the
+    start of a trial or one of its reports.
+    """
+
+    def __init__(  # noqa: PLR0913, PLR0917  # what a study and its workers are
+        self,
+        spec: StudySpec,
+        workers: int,
+        folder: Path,
+        trial_s: float = _TRIAL_S,
+        event_s: float = 0.0,
+        clock: Clock | None = None,
+    ) -> None:
         self.ended = 0
-        self._clock = Clock()
+        self.trained_s = 0.0  # of all workers together
+        self._trial_s, self._event_s = trial_s, event_s
+        self._clock = clock or Clock()
         self._searcher = StudySearcher(
             spec, Ledger(spec, folder / "search.journal"), _known, self._clock
         )
@@ -119,6 +144,8 @@ class Simulation:
         epoch = heapq.heappop(self._epochs)
         self._clock.wait_until(epoch.due)
         self._costs.latest = max(self._costs.latest, self._clock() - epoch.due)
+        self.trained_s += epoch.seconds
+        self._clock.spend(self._event_s)
         report = epoch.report()
         if not report["finished"] and self._goes_on(epoch, report):
             epoch.due, epoch.number = self._clock() + epoch.seconds, epoch.number + 1
@@ -138,7 +165,8 @@ class Simulation:
         if not isinstance(config, dict):
             return False
         self._costs.asks.append(seconds)
-        epoch_s = _TRIAL_S / EPOCHS * self._chance.uniform(0.3, 1.7)
+        self._clock.spend(self._event_s)
+        epoch_s = self._trial_s / EPOCHS * self._chance.uniform(0.3, 1.7)
         due = self._clock() + epoch_s
         heapq.heappush(self._epochs, _Epoch(due, order, str(order), config, epoch_s))
         return True

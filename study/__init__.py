@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Final
 from study import environment
 
 if TYPE_CHECKING:
-    from study.cluster import submit as submit
     from study.comparison import Comparison as Comparison
     from study.comparison import compare as compare
     from study.confirmation import retrain as retrain
     from study.data import Dataset as Dataset
     from study.data import load_dataset as load_dataset
+    from study.delivery import Delivery as Delivery
     from study.errors import BadInputError as BadInputError
     from study.errors import StudyError as StudyError
     from study.evaluation import evaluate as evaluate
@@ -40,11 +40,13 @@ if TYPE_CHECKING:
     from study.runner import RunSummary as RunSummary
     from study.runner import run as run
     from study.spec import StudySpec as StudySpec
+    from study.submission import submit as submit
 
 _SOURCES: Final = {
     "BadInputError": "study.errors",
     "Comparison": "study.comparison",
     "Dataset": "study.data",
+    "Delivery": "study.delivery",
     "Home": "study.home",
     "Prediction": "study.prediction",
     "Retrained": "study.retrained_run",
@@ -69,7 +71,7 @@ _SOURCES: Final = {
     "smallest": "study.results",
     "status": "study.results",
     "study_spec": "study.results",
-    "submit": "study.cluster",
+    "submit": "study.submission",
     "trials": "study.results",
     "write_report": "study.report",
 }

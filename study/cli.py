@@ -3,22 +3,32 @@
 The exit status is 0; 1 if it failed; 2 for bad input; 130 after Ctrl-C, 143 after SIGTERM.
 """
 
-import json
+import os
 import shlex
 import shutil
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
-from study import cli_answers, cli_pictures, cli_trials, cli_winner, environment
-from study.command_line import HomeOption, NameArgument, TrackingOption, console, readers, say
+from study import cli_answers, cli_cluster, cli_pictures, cli_trials, cli_winner, environment
+from study.command_line import (
+    HomeOption,
+    NameArgument,
+    SetOption,
+    StudyNameOption,
+    TrackingOption,
+    TrialsOption,
+    console,
+    read_spec,
+    readers,
+    say,
+)
 from study.errors import StudyError
 from study.home import Home, without_passwords
-from study.spec import StudySpec
+from study.origin import COMMAND_VARIABLE
 
 app = typer.Typer(
     help="Search dendritic and vanilla networks for accuracy and parameter efficiency.",
@@ -27,25 +37,20 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-SetOption = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="Change a key of the spec; may be repeated."),
-]
-
 DEFAULT_SPEC = Path("studies/digits.toml")
 
 
 @app.command()
 def run(
     spec: Annotated[Path, typer.Argument(help="The spec, TOML.")] = DEFAULT_SPEC,
-    trials: Annotated[int | None, typer.Option(help="Budget of trials.")] = None,
-    name: Annotated[str | None, typer.Option(help="Name of the study.")] = None,
+    trials: TrialsOption = None,
+    name: StudyNameOption = None,
     changes: SetOption = None,
     home: HomeOption = None,
     tracking_uri: TrackingOption = None,
 ) -> None:
     """Run a study on this machine, or go on with it if it exists."""
-    wanted = _spec(spec, trials, name, changes)
+    wanted = read_spec(spec, trials, name, changes)
     environment.prepare()
     from study import runner  # noqa: PLC0415  # Ray and torch load only when they are needed
 
@@ -74,27 +79,6 @@ def run(
         raise typer.Exit(128 + summary.signal_number)
 
 
-@app.command()
-def submit(
-    spec: Annotated[Path, typer.Argument(help="The spec, TOML.")],
-    address: Annotated[str, typer.Option(help="Of the Ray dashboard, as http://head:8265.")],
-    wait: Annotated[bool, typer.Option("--wait", help="Follow the output to the end.")] = False,
-    trials: Annotated[int | None, typer.Option(help="Budget of trials.")] = None,
-    name: Annotated[str | None, typer.Option(help="Name of the study.")] = None,
-    changes: SetOption = None,
-    home: HomeOption = None,
-    tracking_uri: TrackingOption = None,
-) -> None:
-    """Submit a study to a Ray cluster; --home and --tracking-uri are as the cluster sees them."""
-    wanted = _spec(spec, trials, name, changes)
-    environment.prepare()
-    from study import cluster  # noqa: PLC0415  # Ray loads only when it is needed
-
-    place = None if home is None else str(home)
-    job = cluster.submit(wanted, address, home=place, tracking_uri=tracking_uri, wait=wait)
-    say(console(), f"job {job}")
-
-
 @app.command("sync")
 def sync_records(
     name: NameArgument, home: HomeOption = None, tracking_uri: TrackingOption = None
@@ -109,16 +93,8 @@ def sync_records(
     say(screen, f"{sent} records were sent to {place.shown_uri}" if sent else "no records wait")
 
 
-for _commands in (cli_answers, cli_trials, cli_pictures, cli_winner):
+for _commands in (cli_cluster, cli_answers, cli_trials, cli_pictures, cli_winner):
     app.add_typer(_commands.app)
-
-
-def _spec(
-    file: Path, trials: int | None, name: str | None, changes: Sequence[str] | None
-) -> StudySpec:
-    extra = [] if trials is None else [f"budget.trials={trials}"]
-    extra += [] if name is None else [f"name={json.dumps(name)}"]
-    return StudySpec.from_toml(file, [*(changes or []), *extra])
 
 
 def _program() -> str:
@@ -132,7 +108,9 @@ def _program() -> str:
 
 
 def _command_line() -> str:
-    return without_passwords(f"{_program()} {shlex.join(sys.argv[1:])}")
+    """What goes on with the study: a job is submitted again."""
+    submitted = os.environ.get(COMMAND_VARIABLE)
+    return submitted or without_passwords(f"{_program()} {shlex.join(sys.argv[1:])}")
 
 
 def main() -> None:

@@ -5,7 +5,9 @@ from typing import Annotated
 
 import typer
 
+from study import cli_cluster
 from study.command_line import (
+    ClusterOption,
     CsvOption,
     HomeOption,
     JsonOption,
@@ -18,15 +20,22 @@ from study.command_line import (
     say,
 )
 from study.home import Home
+from study.study_name import checked_names
 
 app = typer.Typer()
 
 
 @app.command("list")
 def list_studies(
-    home: HomeOption = None, tracking_uri: TrackingOption = None, as_json: JsonOption = False
+    home: HomeOption = None,
+    tracking_uri: TrackingOption = None,
+    address: ClusterOption = None,
+    as_json: JsonOption = False,
 ) -> None:
-    """List all studies."""
+    """List all studies, or the jobs of a cluster."""
+    if address is not None:
+        cli_cluster.show_jobs(address, as_json=as_json)
+        return
     results, tables = readers()
     found = results.list_studies(Home.find(home, tracking_uri))
     if as_json:
@@ -40,9 +49,13 @@ def status(
     name: NameArgument,
     home: HomeOption = None,
     tracking_uri: TrackingOption = None,
+    address: ClusterOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show how a study stands."""
+    """Show how a study stands, or its job on a cluster."""
+    if address is not None:
+        cli_cluster.show_job(address, name, as_json=as_json)
+        return
     results, tables = readers()
     found = results.status(name, Home.find(home, tracking_uri))
     if as_json:
@@ -53,7 +66,9 @@ def status(
 
 @app.command()
 def compare(
-    names: Annotated[list[str], typer.Argument(help="Names of two studies or more.")],
+    names: Annotated[
+        list[str], typer.Argument(help="Names of two studies or more.", callback=checked_names)
+    ],
     min_accuracy: Annotated[
         float | None,
         typer.Option(

@@ -1,137 +1,122 @@
-"""Submits a study to a Ray cluster as a job, through the Ray Jobs API, and follows it.
+"""The jobs API of a Ray cluster, met with the errors that a user can do something about.
 
-The job runs `study run` on the cluster's head, where this package must be installed. A cluster
-with token authentication is met with Ray's own settings: $RAY_AUTH_MODE=token and $RAY_AUTH_TOKEN
-(or $RAY_AUTH_TOKEN_PATH, or ~/.ray/auth_token).
+A cluster with token authentication is met with Ray's own settings (`study.ray_token`).
 """
 
+import http.client
 import json
-import shlex
-import tempfile
-import time
-from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any, Final
+import logging
+import os
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Final, final
+from urllib.parse import urlsplit
 
-from ray.exceptions import RayError
-from ray.job_submission import JobStatus, JobSubmissionClient
+import ray
+from ray.exceptions import AuthenticationError, RayError
+from ray.job_submission import JobSubmissionClient
 
-from study import environment
-from study.errors import ClusterError, SpecError
-from study.spec import StudySpec
+from study.errors import BadInputError, ClusterError
+from study.ray_token import ray_token
 
-_SPEC: Final = "spec.json"
-_NOT_YET: Final = "No available agent"  # what a head says in its first seconds
-_PATIENCE_S: Final = 60.0
-_FOLLOW_EVERY_S: Final = 1.0
-_LOST_ANSWERS: Final = 30
+_REACH_S: Final = 10.0
+_REQUEST_S: Final = 30.0
+# Ray's client goes where these say, whatever address it is given.
+_ELSEWHERE: Final = ("RAY_ADDRESS", "RAY_API_SERVER_ADDRESS")
+_REFUSED: Final = (401, 403)
+_HOW: Final = (
+    "the address is that of the dashboard, such as http://head:8265; where the cluster demands a "
+    "token, set RAY_AUTH_MODE=token and RAY_AUTH_TOKEN, or keep it in ~/.ray/auth_token"
+)
 
 
-def submit(
-    spec: StudySpec,
-    address: str,
-    *,
-    home: str | None = None,
-    tracking_uri: str | None = None,
-    wait: bool = False,
-) -> str:
-    """Submits the study to the cluster whose dashboard is at the address; returns the job's id.
+class UnansweredError(ClusterError):
+    """A cluster does not answer, or not as it should: it may be on its way up or down."""
 
-    `home` and `tracking_uri` are as the cluster's head sees them: by default what $STUDY_HOME and
-    $MLFLOW_TRACKING_URI are there, else `~/dendritic-study/runs` of the head.
-    With `wait` the job's output is printed until it ends. Raises SpecError if the data's place is
-    relative, for nobody knows to what; ClusterError if the cluster does not answer, refuses, or (with
-    `wait`) the job fails.
+
+@final
+class _Client(JobSubmissionClient):
+    """Ray's client, which does not wait for ever for a head that has fallen silent."""
+
+    def _do_request(self, *arguments: Any, **options: Any) -> Any:  # noqa: ANN401  # as Ray has it
+        options.setdefault("timeout", _REQUEST_S)
+        return super()._do_request(*arguments, **options)
+
+
+def connect(address: str) -> JobSubmissionClient:
+    """A client of the cluster whose dashboard is at the address.
+
+    Raises BadInputError if it is no address of a dashboard, UnansweredError if nothing answers there
+    within seconds, ClusterError if the token is missing or refused, or the cluster runs another
+    version of Ray.
     """
-    _check_data(spec)
-    environment.prepare()
-    client = _connect(address)
-    started = datetime.now(UTC).strftime("%Y%m%d-%H%M%S-%f")
-    with tempfile.TemporaryDirectory() as folder:
-        text = json.dumps(spec.to_dict(), indent=2)
-        (Path(folder) / _SPEC).write_text(text, encoding="utf-8")
-        job = _submit(
-            client,
-            address,
-            entrypoint=f"python -m study.cli run {_SPEC}{_home_options(home, tracking_uri)}",
-            submission_id=f"study-{spec.name}-{started}",
-            runtime_env={"working_dir": folder},
-            metadata={"study": spec.name},
+    if not _is_address(address):
+        raise BadInputError(
+            "the address must be that of a Ray dashboard, such as http://head:8265, got "
+            f"{address!r} (option --address)"
         )
-    if wait:
-        _follow(client, job)
-    return job
-
-
-def _connect(address: str) -> JobSubmissionClient:
+    _check_version(address.rstrip("/"))
+    # It says that it uploads what a job brings along.
+    logging.getLogger(JobSubmissionClient.__mro__[1].__module__).setLevel(logging.WARNING)
+    elsewhere = {name: os.environ.pop(name) for name in _ELSEWHERE if name in os.environ}
     try:
-        return JobSubmissionClient(address)
-    except (RayError, RuntimeError, ConnectionError, ValueError) as error:
-        raise ClusterError(
-            f"no Ray cluster can be used at {address}: {error}\n"
-            "the address is that of the dashboard, such as http://head:8265; where the cluster "
-            "demands a token, set RAY_AUTH_MODE=token and RAY_AUTH_TOKEN"
+        with answered(address):
+            return _Client(address)
+    finally:
+        os.environ.update(elsewhere)
+
+
+def _is_address(address: str) -> bool:
+    try:
+        parts = urlsplit(address)
+        _ = parts.port  # raises ValueError if it is no number
+    except ValueError:
+        return False
+    return parts.scheme in ("http", "https") and bool(parts.hostname)
+
+
+@contextmanager
+def answered(address: str) -> Iterator[None]:
+    """Turns what a cluster may answer, or not, into an UnansweredError."""
+    try:
+        yield
+    except (AuthenticationError, RayError, RuntimeError, OSError) as error:
+        raise UnansweredError(f"the Ray cluster at {address} must answer: {error}") from error
+
+
+def _check_version(address: str) -> None:
+    """Asks with a time limit, which Ray's client has not."""
+    token = ray_token()
+    headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+    request = urllib.request.Request(f"{address}/api/version", headers=headers)  # noqa: S310  # see connect
+    try:
+        with urllib.request.urlopen(request, timeout=_REACH_S) as answer:  # noqa: S310  # likewise
+            there = json.load(answer)["ray_version"]
+    except urllib.error.HTTPError as error:
+        error.close()
+        if error.code in _REFUSED:
+            what = "needs a token" if token is None else "refuses the token"
+            raise ClusterError(f"the Ray cluster at {address} {what}\n{_HOW}") from error
+        passing = (
+            UnansweredError if error.code >= http.client.INTERNAL_SERVER_ERROR else ClusterError
+        )
+        raise passing(f"no Ray cluster is at {address}: {error}\n{_HOW}") from error
+    except (TimeoutError, urllib.error.URLError, OSError) as error:
+        reason = getattr(error, "reason", error)
+        raise UnansweredError(
+            f"no Ray cluster can be reached at {address}: {reason}\n{_HOW}"
         ) from error
-
-
-def _submit(client: JobSubmissionClient, address: str, **job: Any) -> str:  # noqa: ANN401  # of submit_job
-    """Submits the job, waiting for a head that has only just started; returns its id."""
-    deadline = time.monotonic() + _PATIENCE_S
-    while True:
-        try:
-            return str(client.submit_job(**job))
-        except (RayError, RuntimeError, ConnectionError) as error:
-            if _NOT_YET not in str(error) or time.monotonic() > deadline:
-                raise ClusterError(f"the cluster at {address} refused the job: {error}") from error
-            time.sleep(1.0)
-
-
-def _check_data(spec: StudySpec) -> None:
-    """The job runs in a folder of its own, so that relative places mean nothing there."""
-    place, key = spec.dataset.root, "dataset.root"
-    if spec.dataset.path is not None:
-        place, key = spec.dataset.path, "dataset.path"
-    if spec.dataset.name != "digits" and not place.is_absolute():
-        raise SpecError(
-            f"`{key}` must be an absolute path of the cluster's machines, got {str(place)!r}"
+    except (http.client.HTTPException, ValueError, KeyError, TypeError) as error:
+        raise ClusterError(f"no Ray cluster is at {address}, but something else\n{_HOW}") from error
+    here = ray.__version__
+    if _minor(there) != _minor(here):
+        raise ClusterError(
+            "`version of Ray here = version of the cluster` must hold, got "
+            f"{here} here, {there} at {address}"
         )
 
 
-def _home_options(home: str | None, tracking_uri: str | None) -> str:
-    """The options of the job's `study run`; without a home the head's shell says what it has."""
-    options = ' --home "${STUDY_HOME:-$HOME/dendritic-study/runs}"'
-    if home is not None:
-        options = f" --home {shlex.quote(home)}"
-    if tracking_uri is not None:
-        options += f" --tracking-uri {shlex.quote(tracking_uri)}"
-    return options
-
-
-def _follow(client: JobSubmissionClient, job: str) -> None:
-    """Prints the job's output until it ends. Raises ClusterError unless it succeeds."""
-    shown = 0
-    lost = 0
-    while True:
-        try:
-            shown = _print_from(client.get_job_logs(job), shown)
-            status = client.get_job_status(job)
-            lost = 0
-        except (RayError, RuntimeError, OSError) as error:
-            lost += 1
-            if lost > _LOST_ANSWERS:
-                raise ClusterError(f"the job {job} cannot be followed any more: {error}") from error
-            time.sleep(_FOLLOW_EVERY_S)
-            continue
-        if status.is_terminal():
-            _print_from(client.get_job_logs(job), shown)
-            break
-        time.sleep(_FOLLOW_EVERY_S)
-    if status != JobStatus.SUCCEEDED:
-        message = client.get_job_info(job).message
-        raise ClusterError(f"the job {job} must succeed, got {status}: {message}")
-
-
-def _print_from(log: str, shown: int) -> int:
-    """Prints what is new of a log; returns how much of it is shown now."""
-    print(log[shown:], end="", flush=True)  # noqa: T201  # the job's own output
-    return len(log)
+def _minor(version: str) -> list[str]:
+    return version.split(".")[:2]

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -9,6 +10,8 @@ import typer
 from rich.console import Console
 
 from study import environment
+from study.spec import StudySpec
+from study.study_name import checked_name
 
 HomeOption = Annotated[
     Path | None,
@@ -22,12 +25,34 @@ TrackingOption = Annotated[
         show_default="$MLFLOW_TRACKING_URI, else SQLite in the home",
     ),
 ]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Change a key of the spec; may be repeated."),
+]
+TrialsOption = Annotated[int | None, typer.Option("--trials", help="Budget of trials.")]
+StudyNameOption = Annotated[str | None, typer.Option("--name", help="Name of the study.")]
+AddressOption = Annotated[
+    str, typer.Option("--address", help="Of the Ray dashboard, as http://head:8265.")
+]
+ClusterOption = Annotated[
+    str | None,
+    typer.Option("--address", help="Ask the jobs of the Ray cluster at this dashboard instead."),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 CsvOption = Annotated[bool, typer.Option("--csv", help="Print CSV.")]
-NameArgument = Annotated[str, typer.Argument(help="Name of the study.")]
+NameArgument = Annotated[str, typer.Argument(help="Name of the study.", callback=checked_name)]
 TrialArgument = Annotated[int, typer.Argument(help="Number of the trial.")]
 
 _WIDTH: Final = 110  # of tables where there is no terminal to ask
+
+
+def read_spec(
+    file: Path, trials: int | None, name: str | None, changes: Sequence[str] | None
+) -> StudySpec:
+    """The spec of a file with what the command line changes."""
+    extra = [] if trials is None else [f"budget.trials={trials}"]
+    extra += [] if name is None else [f"name={json.dumps(name)}"]
+    return StudySpec.from_toml(file, [*(changes or []), *extra])
 
 
 def readers() -> tuple[Any, Any]:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from study.study_name import checked_name
+
 _SQLITE: Final = "sqlite:///"
 # In an address, what stands before the last @ of its host; and in its query.
 _PASSWORD: Final = re.compile(r"(://[^/:@\s]*:)[^/\s]+@")
@@ -58,8 +60,11 @@ class Home:
         return None if database is None else (database.parent / "artifacts").absolute().as_uri()
 
     def study_folder(self, name: str) -> Path:
-        """What a study keeps beside its records: its spec and the search's memory."""
-        return self.folder / "studies" / name
+        """What a study keeps beside its records: its spec and the search's memory.
+
+        Raises BadInputError if no study may be called so: the name could lead out of the home.
+        """
+        return self.folder / "studies" / checked_name(name)
 
     def options(self) -> str:
         """The command-line options that lead back here, empty where the defaults do."""

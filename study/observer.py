@@ -16,6 +16,7 @@ from study.scoreboard import Scoreboard
 from study.stop import Stop
 from study.tracking import Tracker
 from study.trial import TrialConfig
+from study.trial_files import NOT_SHARED
 
 
 @final
@@ -63,6 +64,14 @@ class Observer(tune.Callback):
     ) -> None:
         outcome = judge(trial.last_result, self._scoreboard.spec.objectives)
         self._end(trial, outcome, last_metrics(trial.last_result))
+
+    def on_trial_recover(self, trial: Trial, **_: object) -> None:
+        """A worker died, and Ray gives the trial another one."""
+        said = str(trial.get_error())
+        if NOT_SHARED in said:
+            # A node that joined; it would take trial after trial, and keep what they store to itself.
+            start = said.index(NOT_SHARED)
+            self._stop.because(said[start:].splitlines()[0])
 
     def on_trial_error(self, trial: Trial, **_: object) -> None:
         if trial.config["number"] not in self._scoreboard.running:

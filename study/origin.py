@@ -27,6 +27,10 @@ _PACKAGES: Final = (
 )
 
 
+COMMAND_VARIABLE: Final = "STUDY_COMMAND"
+"""The environment variable by which a job is told what was typed to submit it."""
+
+
 def environment_of_run() -> dict[str, Any]:
     """Versions, git commit (None outside a checkout) and hardware of this machine, as JSON types."""
     return {
@@ -37,7 +41,10 @@ def environment_of_run() -> dict[str, Any]:
 
 
 def command_of_run() -> str:
-    """The command line of this process, as one would type it."""
+    """The command line of this process, or of that which submitted it, as one would type it."""
+    submitted = os.environ.get(COMMAND_VARIABLE)
+    if submitted:
+        return without_passwords(submitted)
     program = Path(sys.argv[0])
     name = "study" if program.stem in {"study", "cli"} else f"python {shlex.quote(str(program))}"
     return without_passwords(f"{name} {shlex.join(sys.argv[1:])}".strip())

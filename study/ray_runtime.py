@@ -1,8 +1,9 @@
-"""Ray, on this machine or on the cluster that $RAY_ADDRESS names."""
+"""Ray, on this machine or on the cluster that $RAY_ADDRESS names, and the room that it has."""
 
 import logging
 import os
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
@@ -10,37 +11,36 @@ from typing import Final
 import ray
 import torch
 
-from study.errors import ClusterError, SpecError
-from study.spec import StudySpec
+from study.autoscaler import growth, nodes
+from study.cluster_room import NO_GROWTH, Node, Room, share_of
+from study.errors import ClusterError
+from study.local_ray import local_ray
+from study.spec import Resources
 
 _REACH_S: Final = 10.0
+_WORKERS_S: Final = 60.0
+_LOOK_EVERY_S: Final = 0.5
 
 
-def check_resources(spec: StudySpec) -> None:
-    """Raises SpecError if a trial wants more than this machine has: it would wait for ever.
+def on_cluster() -> bool:
+    """Whether Ray runs already, here or elsewhere, so that only it knows what there is."""
+    return ray.is_initialized() or bool(os.environ.get("RAY_ADDRESS"))
 
-    Of a cluster nothing is known beforehand, it may grow.
-    """
-    if ray.is_initialized() or os.environ.get("RAY_ADDRESS"):
-        return
-    has = {"cpus": _cpus(), "gpus": torch.cuda.device_count()}
-    for name, available in has.items():
-        wanted = getattr(spec.resources, name)
-        if wanted > available:
-            raise SpecError(
-                f"`resources.{name} <= {name} of this machine` must hold, "
-                f"got resources.{name}={wanted:g}, this machine has {available}"
-            )
+
+def check_machine(resources: Resources) -> None:
+    """Raises SpecError if a trial wants more than this machine has: it would wait for ever."""
+    share_of(resources, [Node(_cpus(), _gpus())], NO_GROWTH, alone=True)
 
 
 @contextmanager
-def ray_runtime() -> Iterator[None]:
+def ray_runtime() -> Iterator[bool]:
     """Ray while the context lasts; one that was there before is left as it was.
 
+    Gives whether it was started here for this study alone, so that its one node is this machine.
     Raises ClusterError if $RAY_ADDRESS cannot be reached.
     """
     if ray.is_initialized():
-        yield
+        yield False
         return
     address = os.environ.get("RAY_ADDRESS")
     if address:
@@ -49,31 +49,37 @@ def ray_runtime() -> Iterator[None]:
             ray.init(logging_level=logging.ERROR, log_to_driver=False)
         except (ConnectionError, RuntimeError) as error:
             raise ClusterError(f"the Ray cluster at RAY_ADDRESS={address}: {error}") from error
+        try:
+            yield False
+        finally:
+            ray.shutdown()
     else:
-        ray.init(
-            "local",
-            num_cpus=_cpus(),
-            include_dashboard=False,
-            logging_level=logging.ERROR,
-            log_to_driver=False,
-        )
-    try:
-        yield
-    finally:
-        ray.shutdown()
+        with local_ray(_cpus(), _gpus()):
+            yield True
 
 
-def room_for_trials(spec: StudySpec) -> int:
-    """How many trials the machine or the cluster has room for now, at least one."""
-    total: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]  # Ray's
-    room = total.get("CPU", 1.0) / spec.resources.cpus
-    if spec.resources.gpus:
-        room = min(room, total.get("GPU", 0.0) / spec.resources.gpus)
-    return max(1, int(room))
+def find_room(resources: Resources, *, alone: bool) -> Room:
+    """The room that Ray, which runs, has for trials of this size; `alone` as `ray_runtime` gives it.
+
+    A cluster that has only a head without CPUs, and no autoscaler, is given a minute for its workers:
+    so one looks that has just started. Raises SpecError if no node, now or later, can hold a trial.
+    """
+    may_come = NO_GROWTH if alone else growth()
+    until = time.monotonic() + _WORKERS_S
+    while may_come == NO_GROWTH and not any(node.cpus for node in nodes()):
+        if alone or time.monotonic() > until:
+            break
+        time.sleep(_LOOK_EVERY_S)
+    share = share_of(resources, nodes(), may_come, alone=alone)
+    return Room(share, nodes, may_come, resources.concurrent_trials)
 
 
 def _cpus() -> int:
     return len(os.sched_getaffinity(0))
+
+
+def _gpus() -> int:
+    return torch.cuda.device_count()
 
 
 def _check_reachable(address: str) -> None:

@@ -14,6 +14,7 @@ from study.spec import StudySpec
 from study.store_errors import check_reachable
 from study.store_errors import translated as translated  # noqa: PLC0414  # who asks the client needs it
 from study.stored_study import StoredStudy as StoredStudy  # noqa: PLC0414  # what `read_study` returns
+from study.study_name import checked_name, is_name
 
 _NAMED: Final = 20  # studies in a message, of those that a store has
 
@@ -36,7 +37,10 @@ def all_runs(store: MlflowClient, experiment_id: str) -> list[Run]:
 
 
 def study_experiments(home: Home) -> dict[str, Experiment]:
-    """The name of every study of this layout, sorted, and its experiment."""
+    """The name of every study of this layout, sorted, and its experiment.
+
+    What others called so that no study can have the name is left out.
+    """
     if home.database is not None and not home.database.exists():
         return {}
     check_reachable(home)
@@ -51,15 +55,17 @@ def study_experiments(home: Home) -> dict[str, Experiment]:
             token = page.token
             if not token:
                 break
-    return {one.name: one for one in sorted(found, key=lambda experiment: experiment.name)}
+    named = [one for one in found if is_name(one.name)]
+    return {one.name: one for one in sorted(named, key=lambda experiment: experiment.name)}
 
 
 def read_study(name: str, home: Home) -> StoredStudy:
     """The study of a name, without its trials.
 
-    Raises NotFoundError if there is none, or it has only just been made.
+    Raises NotFoundError if there is none, or it has only just been made, BadInputError if no study may
+    be called so.
     """
-    experiment = _experiment(name, home)
+    experiment = _experiment(checked_name(name), home)
     stored = None if experiment is None else experiment.tags.get(layout.LAYOUT_TAG)
     if stored not in (None, layout.LAYOUT):
         raise BadInputError(

@@ -3,7 +3,7 @@
 import shutil
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 from rich.console import Console
@@ -14,13 +14,14 @@ from study.errors import UNWRITABLE, StudyError
 from study.grid import grid
 from study.home import Home
 from study.ledger import METRICS, Ledger, mend, state_of, stored_identity
-from study.progress import Progress
-from study.ray_runtime import check_resources, ray_runtime
+from study.progress import BEGUN, Progress
+from study.ray_runtime import check_machine, find_room, on_cluster, ray_runtime
 from study.reader import check_free
 from study.reconcile import record_again, sweep
 from study.scoreboard import Scoreboard
 from study.search import StudySearcher, config_of
 from study.session import Session
+from study.shared_storage import check_shared
 from study.space import check_space, known_metrics
 from study.spec import StudySpec
 from study.spending import trials_allowed
@@ -60,13 +61,19 @@ def run(spec: StudySpec, home: Home | None = None, console: Console | None = Non
     start = time.monotonic()
     dataset = load_dataset(spec.dataset, spec.seed)
     check_space(spec, dataset.image_shape)
-    check_resources(spec)
+    if not on_cluster():
+        check_machine(spec.resources)
     grid_size = len(grid(spec)) if spec.sampler == "grid" else None
     folder = home.study_folder(spec.name)
     study_folder.check_continues(folder, spec)
     journal = study_folder.journal(folder)
-    with _written(home):
+    with ExitStack() as connection, _written(home):
         check_free(spec.name, home, stored_identity(journal))
+        if on_cluster() and not journal.exists():
+            # What a new study writes must not stay behind if the cluster cannot run it.
+            alone = connection.enter_context(ray_runtime())
+            find_room(spec.resources, alone=alone)
+            check_shared(home.folder)
         scoreboard = Scoreboard(spec, trials_allowed(spec, grid_size))
         progress = Progress(scoreboard, console or Console())
         with study_folder.only_driver(folder), progress:
@@ -122,11 +129,14 @@ def _go_on(session: Session) -> None:
             return
         # Ray starts while the tracker opens its store: each takes seconds.
         session.progress.say("starting Ray, which takes some seconds")
-        with ray_runtime():
+        with ray_runtime() as alone:
             install()
+            room = find_room(session.spec.resources, alone=alone)
+            check_shared(session.home.folder)
             record_again(ledger, board, tracker, session.store)
             if session.stop.reason is None:
-                fit(session, tracker)
+                session.progress.say(BEGUN)
+                fit(session, tracker, room)
 
 
 @contextmanager

@@ -3,8 +3,11 @@
 Ray Tune is a stateless executor to it: what was asked and how it ended is in the ledger, so opening
 that again continues the search. Ray's own OptunaSearch tells trials that were stopped early as
 complete, knows no constraints, and leaves trials without a metric running for ever.
+
+The file is long because the class is: Ray asks for all of it at once.
 """
 
+import sys
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -61,7 +64,8 @@ class StudySearcher(Searcher):
 
     `count` gives the metrics of an architecture that are known before training; `heard` is called
     for each trial that breaks a constraint by them, and `run_id` gives a trial's MLflow run.
-    `one_by_one`: only interrupted trials are handed out.
+    `one_by_one`: only interrupted trials are handed out, each alone. `room` gives how many trials may
+    run or wait for a worker now, at least one.
     """
 
     def __init__(
@@ -77,6 +81,7 @@ class StudySearcher(Searcher):
         self.run_id: Callable[[int], str | None] = lambda _: None
         self.stopped: str | None = None
         self.one_by_one = False
+        self.room: Callable[[], int] = lambda: sys.maxsize
         self._count = cache(count)
         self._ledger = ledger
         trials = ledger.trials()
@@ -107,7 +112,14 @@ class StudySearcher(Searcher):
         """Why no more trials are to be asked for, in words; None while there are."""
         return self._spending.met() or self.stopped
 
+    def set_max_concurrency(self, max_concurrent: int) -> bool:
+        """Ray asks whether the searcher itself sees to how many trials run at once: by `room`."""
+        del max_concurrent
+        return True
+
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:  # type: ignore[override]  # FINISHED is a str
+        if len(self._running) >= (1 if self.one_by_one else self.room()):
+            return None  # Ray asks again after its next event
         config = self._next()
         if config is None:
             over = (self.one_by_one or self.met() is not None) and not self._running

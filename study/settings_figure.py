@@ -153,9 +153,9 @@ def _setting_axis(spec: StudySpec, name: str, values: set[Any]) -> _Axis:
             lambda record: _share(_setting(record, name), scale, low, high),
             _ticks(dimension.low, dimension.high, log=dimension.log, integer=dimension.integer),
         )
-    # Values of a choice lie evenly; numbers in their order, names in the spec's.
+    # Values of a choice lie evenly; numbers in their order, names in the spec's, others after them.
     order = {family: place for place, family in enumerate(spec.families)}
-    ordered = sorted(values, key=lambda value: order.get(value, value))
+    ordered = sorted(values, key=lambda value: (order.get(value, len(order)), value))
     spots = {value: at / (len(ordered) - 1) for at, value in enumerate(ordered)}
     ticks = [(spots[value], _said(value)) for value in ordered]
 

@@ -32,6 +32,7 @@ from study.dimension import (
 )
 from study.metrics import METRICS, Direction
 from study.spec_file import nearest, parse, read_toml
+from study.study_name import LONGEST_NAME, NAME_PATTERN
 
 DatasetName = Literal[
     "digits", "mnist", "fashion_mnist", "kmnist", "emnist_balanced", "cifar10", "cifar100", "npz"
@@ -181,7 +182,7 @@ class StudySpec(_Section):
     validation epoch, or those of the `last` (as the paper does).
     """
 
-    name: Annotated[str, Field(max_length=100, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+    name: Annotated[str, Field(max_length=LONGEST_NAME, pattern=NAME_PATTERN)]
     dataset: Annotated[DatasetSpec, BeforeValidator(_dataset_table)]
     families: Annotated[tuple[str, ...], AfterValidator(_known_families)]
     replicates: Annotated[int, Field(ge=1, le=100)] = 3

@@ -1,5 +1,6 @@
 """Turns what goes wrong between us and an MLflow store into one line that says which store, and why."""
 
+import re
 import socket
 import time
 from collections.abc import Iterator
@@ -15,6 +16,8 @@ from study.errors import BadInputError, TrackingError
 from study.home import Home, without_passwords
 
 _PATIENCE_S: Final = 10.0
+# As MLflow says that a server with passwords refused a request (mlflow/utils/rest_utils.py).
+_REFUSAL: Final = re.compile(r"\berror code 40[13]\b|^PERMISSION_DENIED\b")
 
 
 @contextmanager
@@ -33,6 +36,12 @@ def translated(home: Home) -> Iterator[None]:
         ) from error
     except (MlflowException, SQLAlchemyError, requests.RequestException) as error:
         unreachable = _unreachable(error)
+        if _REFUSAL.search(str(error)):
+            raise TrackingError(
+                f"the tracking store {home.shown_uri} must let this user in, whose name and password "
+                "it takes from $MLFLOW_TRACKING_USERNAME and $MLFLOW_TRACKING_PASSWORD: "
+                f"{_first_line(error)}"
+            ) from error
         if unreachable is None:
             raise TrackingError(
                 f"the tracking store {home.shown_uri} must answer: {_first_line(error)}"

@@ -104,6 +104,19 @@ def only_driver(folder: Path) -> Iterator[None]:
         yield
 
 
+def is_driven(folder: Path) -> bool:
+    """Whether a process runs the study of the folder now."""
+    file = folder / "driver.json"
+    if not file.exists():
+        return False
+    with file.open("r+", encoding="utf-8") as holder:  # NFS locks only what may be written
+        try:
+            fcntl.flock(holder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
+
+
 def _flat(table: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     flat: dict[str, Any] = {}
     for key, value in table.items():

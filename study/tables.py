@@ -10,6 +10,7 @@ from models.architecture import Architecture
 from study.comparison import ComparedStudy, Comparison
 from study.record import TrialRecord
 from study.results import StudyStatus
+from study.study_job import StudyJob
 
 _SAID: Final = ("FAIL", "PRUNED", "INFEASIBLE", "RUNNING", "INTERRUPTED")
 """States that are shown even where all trials have them."""
@@ -56,6 +57,24 @@ def _plain_table(title: str, cells: Mapping[str, Sequence[str]], left: Sequence[
     for row in zip(*cells.values(), strict=True):
         table.add_row(*row)
     return table
+
+
+def job_table(jobs: Sequence[StudyJob]) -> Table:
+    """One row a job of a cluster. Fits 80 columns where the names of the studies are short."""
+    columns: dict[str, Callable[[StudyJob], str]] = {
+        "study": lambda job: job.study,
+        "status": lambda job: job.status,
+        "submitted (UTC)": lambda job: _minute(job.submitted),
+        "ended": lambda job: _minute(job.ended),
+        "job": lambda job: job.job,
+    }
+    cells = {heading: [show(job) for job in jobs] for heading, show in columns.items()}
+    return _plain_table("jobs", cells, left=tuple(columns))
+
+
+def _minute(time: str | None) -> str:
+    """Of an ISO time: day and minute."""
+    return "" if time is None else time[:16].replace("T", " ")
 
 
 def comparison_table(comparison: Comparison) -> Table:

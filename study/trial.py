@@ -6,6 +6,7 @@ the metrics of each epoch since the last report (of all, after an interruption),
 """
 
 import json
+import socket
 import time
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -26,12 +27,14 @@ from models.storage import save_network
 from study.allocator import keep_freed_memory
 from study.checkpoint import Checkpoints
 from study.data import Dataset
+from study.errors import StudyError
 from study.evaluation import Estimate, evaluate
 from study.train import EpochMetrics, Training
 from study.training_settings import TrainingSettings
-from study.trial_files import EXAMPLE, HISTORY, NETWORK, trial_folder
+from study.trial_files import EXAMPLE, HISTORY, NETWORK, NOT_SHARED, trial_folder
 
 _STEP_S: Final = 0.1  # a report costs Ray and the driver some milliseconds
+_OF_MEMORY: Final = 0.9  # of a trial's part of a GPU; the rest is what CUDA itself takes a process
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +67,8 @@ class StudyTrainable(tune.Trainable):
 
     A step is an epoch, or as many short ones as fit into `_STEP_S`, but never beyond one of the
     `rungs`, after which the driver decides. In `store`, which every worker must see, a trial has a
-    folder with its checkpoint, and in the end its network. What goes wrong in a trial is reported,
+    folder with its checkpoint, and in the end its network; a worker that does not see it raises
+    StudyError when it starts. What goes wrong in a trial is reported,
     not raised: Ray would end the worker with the trial.
     """
 
@@ -76,17 +80,24 @@ class StudyTrainable(tune.Trainable):
         classes: int,
         arrays: dict[str, NDArray[np.generic]],
         threads: int,
-        use_gpu: bool,
+        gpus: float,
         rungs: tuple[int, ...],
         store: str,
     ) -> None:
         torch.set_num_threads(threads)
         keep_freed_memory()
-        self._device = torch.device("cuda" if use_gpu and torch.cuda.is_available() else "cpu")
+        self._device = torch.device("cuda" if gpus and torch.cuda.is_available() else "cpu")
+        if self._device.type == "cuda" and gpus < 1:
+            # Ray shares a GPU by counting alone: a trial must not take its neighbours' memory.
+            torch.cuda.set_per_process_memory_fraction(_OF_MEMORY * gpus)
         dataset = Dataset.from_arrays(dataset_name, classes, arrays)
         self._dataset = dataset.to(self._device)
         self._rungs = frozenset(rungs)
         self._store = Path(store)
+        if not self._store.is_dir():
+            raise StudyError(
+                f"{NOT_SHARED}, got {store}, which {socket.gethostname()} does not see"
+            )
         self.reset_config(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:

@@ -15,6 +15,9 @@ Written after the network: where this is, the network is whole.
 HISTORY: Final = "history.json"
 """The metrics of every epoch."""
 
+NOT_SHARED: Final = "the home must be on storage that every node of the cluster shares"
+"""The rule that a node breaks which does not see where trials are kept."""
+
 
 def trial_folder(store: Path, number: int) -> Path:
     """The folder of a trial."""

@@ -1,40 +1,47 @@
 """Has Ray Tune run what the searcher asks for, also when a trial eats the memory of its machine."""
 
-from typing import Any, Final
+from typing import Final
 
 from ray import tune
 from ray.exceptions import OutOfMemoryError
 
+from study.cluster_room import Room, Share
 from study.halving import Halving
 from study.ledger import rungs_of
 from study.observer import Observer
-from study.ray_runtime import room_for_trials
 from study.rung import rung_epochs
 from study.session import Session
 from study.tracking import Tracker
 from study.trial import StudyTrainable
 
 _LOST_WORKERS: Final = 3  # how often a trial may lose its worker before it fails
+# More than any cluster has room for: the searcher follows the room as it changes, and Tune, whose
+# limits are fixed at the start, has as many trials wait for a worker.
+_NO_LIMIT: Final = 100_000
 
 
-def fit(session: Session, tracker: Tracker) -> None:
-    """Runs trials until the budget is met or the study is stopped.
+def fit(session: Session, tracker: Tracker, room: Room) -> None:
+    """Runs trials until the budget is met or the study is stopped, as many at once as there is room.
 
     Where memory runs out, Ray ends a worker, and Tune with it. If one trial ran, it has failed; of
     several it is not said which was the one, so they go on one by one, and then the others.
     """
     observer = Observer(tracker, session.scoreboard, session.progress, session.stop)
     session.searcher.heard = observer.on_infeasible
+    session.searcher.room = room
+    if room.share.notice is not None:
+        session.progress.say(room.share.notice)
     halving = Halving(session.spec)
     for trial in session.ledger.trials():
         for epoch, metrics in rungs_of(trial).items():
             halving.enter(trial.number, epoch, metrics)
+    session.store.mkdir(parents=True, exist_ok=True)
     session.clock.start()
     again = True
     while again and session.stop.reason is None:
         alone = session.searcher.one_by_one
         try:
-            _tuner(session, halving, observer).fit()
+            _tuner(session, halving, observer, room.share).fit()
             again, session.searcher.one_by_one = alone, False
         except RuntimeError as error:
             # Tune knows two ways in which a worker can end, and this is neither.
@@ -56,27 +63,25 @@ def _after_lost_memory(session: Session, observer: Observer, reason: str) -> Non
         session.searcher.one_by_one = True
 
 
-def _tuner(session: Session, halving: Halving, observer: Observer) -> tune.Tuner:
+def _tuner(session: Session, halving: Halving, observer: Observer, share: Share) -> tune.Tuner:
     spec, dataset = session.spec, session.dataset
-    resources: dict[str, Any] = {"cpu": spec.resources.cpus, "gpu": spec.resources.gpus}
     trainable = tune.with_parameters(
         StudyTrainable,
         dataset_name=dataset.name,
         classes=dataset.classes,
         arrays=dataset.to_arrays(),
-        threads=max(1, int(spec.resources.cpus)),
-        use_gpu=spec.resources.gpus > 0,
+        threads=max(1, int(share.cpus)),
+        gpus=share.gpus,
         rungs=rung_epochs(spec),
         store=str(session.store),
     )
-    concurrent = spec.resources.concurrent_trials or room_for_trials(spec)
     return tune.Tuner(
-        tune.with_resources(trainable, resources),
+        tune.with_resources(trainable, {"cpu": share.cpus, "gpu": share.gpus}),
         tune_config=tune.TuneConfig(
             search_alg=session.searcher,
             scheduler=halving,
             num_samples=-1,
-            max_concurrent_trials=1 if session.searcher.one_by_one else concurrent,
+            max_concurrent_trials=_NO_LIMIT,
             reuse_actors=True,
             trial_name_creator=lambda trial: f"trial-{trial.config['number']}",
             trial_dirname_creator=lambda trial: f"trial-{trial.config['number']}",

@@ -19,6 +19,18 @@ from study.runs_view import runs_page
 _HOST: Final = "127.0.0.1"
 _FIRST_PORT: Final = 5000
 _START_S: Final = 300.0  # one that ends is noticed at once
+_CLOSED: Final = {
+    # Jobs run code on the machine of the server, as the assistant would outside a container; the
+    # gateway calls others.
+    "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+    "MLFLOW_ENABLE_ASSISTANT_SANDBOX": "true",
+    "MLFLOW_ENABLE_REMOTE_ASSISTANT": "false",
+    "MLFLOW_ENABLE_AI_GATEWAY": "false",
+    # Foreign names, foreign origins and foreign frames are refused.
+    "MLFLOW_SERVER_DISABLE_SECURITY_MIDDLEWARE": "false",
+    "MLFLOW_SERVER_X_FRAME_OPTIONS": "SAMEORIGIN",
+}
+_OPENED: Final = ("MLFLOW_SERVER_CORS_ALLOWED_ORIGINS", "MLFLOW_SERVER_ALLOWED_HOSTS")
 
 
 def serve(home: Home, port: int | None, say: Callable[[str], None]) -> None:
@@ -37,12 +49,13 @@ def serve(home: Home, port: int | None, say: Callable[[str], None]) -> None:
     port = _port(port)
     command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", home.tracking_uri]
     command += ["--host", _HOST, "--port", str(port), "--workers", "1"]
-    environment = os.environ | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+    # A page that gives its own name this machine's address would otherwise be answered.
+    command += ["--allowed-hosts", f"{_HOST}:{port},localhost:{port}"]
     log = (home.folder / "ui.log").open("w", encoding="utf-8")
     server = subprocess.Popen(  # noqa: S603  # our own interpreter, arguments as a list
         command,
         cwd=home.folder,
-        env=environment,
+        env=_settings(),
         stdout=subprocess.DEVNULL,
         stderr=log,
     )
@@ -63,6 +76,12 @@ def serve(home: Home, port: int | None, say: Callable[[str], None]) -> None:
         server.terminate()
         server.wait()
         log.close()
+
+
+def _settings() -> dict[str, str]:
+    """The environment of the server: what is for this machine alone is not opened by a setting."""
+    kept = {name: value for name, value in os.environ.items() if name not in _OPENED}
+    return kept | _CLOSED
 
 
 def _stop(*_: object) -> None:

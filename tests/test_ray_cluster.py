@@ -1,3 +1,4 @@
+import re
 import shlex
 import shutil
 import subprocess
@@ -9,7 +10,10 @@ import jsonschema
 import pytest
 import yaml
 from ray.autoscaler._private.util import prepare_config, validate_config
-from ray.scripts.scripts import start
+from ray.autoscaler.v2.instance_manager.config import AutoscalingConfig
+from ray.autoscaler.v2.scheduler import ResourceDemandScheduler, SchedulingRequest
+from ray.autoscaler.v2.utils import ResourceRequestUtil
+from ray.scripts.scripts import cli, start
 
 FILE = Path(__file__).parents[1] / "ray_cluster.yaml"
 SETUP = ("setup_commands", "head_setup_commands", "worker_setup_commands")
@@ -137,6 +141,39 @@ def test_workers_come_from_none_and_the_head_runs_no_trial():
     assert spot["max_workers"] + on_demand["max_workers"] == config["max_workers"]
 
 
+@pytest.mark.parametrize(
+    ("trials", "launched"),
+    [
+        (1, {"gpu_worker_spot": 1}),
+        (6, {"gpu_worker_spot": 6}),
+        (7, {"gpu_worker_spot": 6, "gpu_worker_on_demand": 1}),
+        (20, {"gpu_worker_spot": 6, "gpu_worker_on_demand": 2}),
+    ],
+)
+def test_ray_launches_spot_workers_first_and_on_demand_beyond_them(trials, launched):
+    config = AutoscalingConfig(cluster(), skip_content_hash=True)
+    trial = ResourceRequestUtil.make({"CPU": 1, "GPU": 1})
+    reply = ResourceDemandScheduler(None).schedule(
+        SchedulingRequest(
+            disable_launch_config_check=True,
+            node_type_configs=config.get_node_type_configs(),
+            max_num_nodes=config.get_max_num_nodes(),
+            idle_timeout_s=config.get_idle_timeout_s(),
+            resource_requests=ResourceRequestUtil.group_by_count([trial] * trials),
+        )
+    )
+    assert {launch.instance_type: launch.count for launch in reply.to_launch} == launched
+
+
+def test_ray_knows_the_commands_that_the_head_of_the_file_shows():
+    shown = re.findall(r"^# +ray ([^#\n]+)", FILE.read_text(encoding="utf-8"), re.MULTILINE)
+    names = {shlex.split(line)[0] for line in shown}
+    assert {"get-auth-token", "up", "dashboard", "attach", "exec", "down"} <= names
+    for line in shown:
+        name, *arguments = shlex.split(line)
+        parsed(cli.commands[name], arguments)
+
+
 def test_ray_start_knows_the_options_of_the_head():
     (arguments,) = calls(["ray", "start"], "head_start_ray_commands")
     options = parsed(start, arguments)
@@ -158,6 +195,10 @@ def test_the_mlflow_server_knows_its_options_and_serves_the_head_only():
     (arguments,) = calls(["mlflow", "server"], *EVERY)
     options = parsed(mlflow_server(), arguments)
     assert options["host"] == LOOPBACK
+    assert options["app_name"] == "basic-auth"
+    # MLflow compares with the port.
+    port = options["port"]
+    assert options["allowed_hosts"] == f"{LOOPBACK}:{port},localhost:{port}"
     address = f"http://{LOOPBACK}:{options['port']}"
     uses = [command for command in commands(*EVERY) if f"{LOOPBACK}:5000" in command]
     assert uses
@@ -179,7 +220,7 @@ def test_no_node_listens_to_the_world():
 
 def test_a_node_has_token_authentication_and_this_projects_python_first(tmp_path):
     home = {"HOME": str(tmp_path), "PATH": "/usr/bin:/bin"}
-    bash("touch ~/.bashrc", env=home)
+    bash("touch ~/.bashrc; mkdir ~/mlflow; echo of-the-head > ~/mlflow/password", env=home)
     writers = [
         command
         for command in commands("setup_commands", "head_setup_commands")
@@ -192,6 +233,8 @@ def test_a_node_has_token_authentication_and_this_projects_python_first(tmp_path
     assert variables["RAY_AUTH_MODE"] == "token"
     assert variables["PATH"].split(":")[0] == f"{tmp_path}/.venv-study/bin"
     assert variables["STUDY_HOME"] == "/mnt/study"
+    assert "MLFLOW_TRACKING_PASSWORD=of-the-head" in lines
+    assert "of-the-head" not in (tmp_path / ".study-env").read_text()
     assert (tmp_path / ".bashrc").read_text().count(".study-env") == 1
 
 
@@ -209,7 +252,7 @@ def test_every_node_installs_this_folder_with_the_pinned_versions():
     assert config["file_mounts"]["~/dendritic-study"] == "."
     assert {"/.git", "/.venv", "/runs", "/data"} <= set(config["rsync_exclude"])
     installs = [command for command in commands(*SETUP) if "pip install" in command]
-    assert any("-c constraints.txt -e ." in command for command in installs)
+    assert any("-c constraints.txt -e '.[server]'" in command for command in installs)
     assert all("constraints.txt" in command for command in installs)
     assert all("~/.venv-study/bin/pip" in command for command in installs)
 

@@ -61,6 +61,28 @@ def test_every_sampler_proposes_the_budget_and_no_more(sampler, tmp_path):
     assert stored[0].values == [0.5, 700]
 
 
+def test_no_more_trials_are_asked_for_than_there_is_room_for(tmp_path):
+    search = searcher(spec(sampler="random", budget={"trials": 5}), tmp_path)
+    room = [2]
+    search.room = lambda: room[0]
+    assert search.set_max_concurrency(1000)
+    assert [ask(search, "0")["number"], ask(search, "1")["number"]] == [0, 1]
+    assert search.suggest("2") is None
+    room[0] = 3  # a node came
+    assert ask(search, "2")["number"] == 2
+    room[0] = 1  # two left
+    for key in ("0", "1"):
+        assert search.suggest("3") is None
+        search.on_trial_complete(key, report())
+    assert search.suggest("3") is None
+    search.on_trial_complete("2", report())
+    assert ask(search, "3")["number"] == 3
+    search.break_off()
+    search.one_by_one, room[0] = True, 2
+    assert ask(search, "4")["number"] == 3
+    assert search.suggest("5") is None
+
+
 def test_a_grid_is_exhausted_and_then_the_study_is_over(tmp_path):
     space = {"somata": [8, 16, 32], "dendrites": 2, "learning_rate": 0.01}
     wanted = spec(sampler="grid", space=space, budget={})

@@ -63,3 +63,14 @@ def test_of_many_trials_some_are_drawn_and_the_page_says_so():
 def test_trials_that_are_all_alike_have_axes_too():
     alike = [record(n, trial(0.8), SPEC, on_front=True) for n in range(3)]
     assert len(names(settings_figure(SPEC, alike))) == 2
+
+
+def test_a_family_that_the_spec_does_not_have_comes_after_those_it_has():
+    stray = record(4, trial(0.6, 8, family="dann-lrf"), SPEC, on_front=True)
+    figure = settings_figure(SPEC, [*RECORDS, stray])
+    ticks = [note.text for note in figure.layout.annotations]
+    assert [text for text in ticks if text in {"vann", "dann-r", "dann-lrf"}] == [
+        "vann",
+        "dann-r",
+        "dann-lrf",
+    ]

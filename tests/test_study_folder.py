@@ -1,3 +1,4 @@
+import fcntl
 import json
 import os
 import subprocess
@@ -7,9 +8,27 @@ import pytest
 
 from study.errors import BadInputError, SpecError
 from study.spec import StudySpec
-from study.study_folder import check_continues, only_driver, store_spec
+from study.study_folder import check_continues, is_driven, only_driver, store_spec
 
 TABLE = {"name": "a", "dataset": "digits", "families": ["vann"]}
+
+
+def test_whether_a_study_is_driven_is_known_without_disturbing_its_driver(tmp_path, monkeypatch):
+    assert not is_driven(tmp_path)
+    asked = []
+    flock = fcntl.flock
+
+    def on_nfs(file, operation):
+        """Linux on NFS: only what is open for writing can be locked for one alone."""
+        asked.append(fcntl.fcntl(file, fcntl.F_GETFL) & os.O_ACCMODE)
+        flock(file, operation)
+
+    with only_driver(tmp_path):
+        monkeypatch.setattr(fcntl, "flock", on_nfs)
+        assert is_driven(tmp_path)
+        assert json.loads((tmp_path / "driver.json").read_text())["process"] == os.getpid()
+    assert not is_driven(tmp_path)
+    assert os.O_RDONLY not in asked
 
 
 def test_the_same_spec_continues_a_study(tmp_path):

@@ -5,6 +5,7 @@ import torch
 
 from models import Architecture, load_network
 from study.data import load_dataset
+from study.errors import StudyError
 from study.training_settings import TrainingSettings
 from study.trial import StudyTrainable, TrialConfig
 from study.trial_files import NETWORK, trial_folder
@@ -33,11 +34,16 @@ def worker(digits, store, trial, rungs=(1, 3)):
         classes=digits.classes,
         arrays=digits.to_arrays(),
         threads=1,
-        use_gpu=False,
+        gpus=0,
         rungs=rungs,
         store=str(store),
     )
     return made
+
+
+def test_a_worker_that_does_not_see_where_trials_are_kept_trains_none(digits, tmp_path):
+    with pytest.raises(StudyError, match=r"every node of the cluster shares, got /.*nowhere"):
+        worker(digits, tmp_path / "nowhere", config())
 
 
 def curve(epochs):
@@ -64,6 +70,8 @@ def test_a_step_never_goes_beyond_a_rung_and_all_epochs_are_reported_once(digits
 
 
 def test_a_trial_that_was_broken_off_goes_on_as_if_it_had_not_been(digits, tmp_path):
+    for name in ("whole", "broken"):
+        (tmp_path / name).mkdir()
     whole = worker(digits, tmp_path / "whole", config(), rungs=(1, 2, 3, 4, 5))
     expected = [whole.step() for _ in range(6)]
     first = worker(digits, tmp_path / "broken", config(), rungs=(1, 2, 3, 4, 5))

@@ -1,6 +1,7 @@
 """Real servers that whole paths start, kill and start again: MLflow's, and PostgreSQL."""
 
 import os
+import secrets
 import shutil
 import signal
 import subprocess
@@ -28,6 +29,38 @@ def wait_until_it_answers(address, process, log, **headers):
         pytest.fail(f"{error}: {log.read_text()[-2000:]}")
 
 
+_AUTHENTICATION = """[mlflow]
+default_permission = NO_PERMISSIONS
+database_uri = {store}
+authorization_function = mlflow.server.auth:authenticate_request_basic_auth
+auth_cache_ttl_seconds = 60
+"""
+
+
+def mlflow_server(folder, store, password=None):
+    """The command line of an MLflow server on a store, without its address, and its settings.
+
+    With a password, that of `admin`, it lets nobody in without one.
+    """
+    command = [sys.executable, "-m", "mlflow", "server", "--workers", "1"]
+    command += ["--backend-store-uri", store]
+    command += ["--artifacts-destination", str(folder / "artifacts")]
+    settings = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+    if password is not None:
+        users = folder / "basic_auth.ini"
+        # A percent sign means something in an ini file.
+        users.write_text(_AUTHENTICATION.format(store=store.replace("%", "%%")))
+        command += ["--app-name", "basic-auth"]
+        settings |= {
+            "MLFLOW_AUTH_CONFIG_PATH": str(users),
+            "MLFLOW_AUTH_ADMIN_USERNAME": "admin",
+            "MLFLOW_AUTH_ADMIN_PASSWORD": password,
+            "MLFLOW_FLASK_SERVER_SECRET_KEY": secrets.token_hex(32),
+            "MLFLOW_BASIC_AUTH_FAIL_CLOSED": "true",
+        }
+    return command, settings
+
+
 class TrackingServer:
     """An MLflow server on a store; it comes back on the same port."""
 
@@ -35,9 +68,8 @@ class TrackingServer:
         self.port = free_port()
         self.uri = f"http://127.0.0.1:{self.port}"
         self._log = folder / "server.log"
-        self._command = [sys.executable, "-m", "mlflow", "server", "--workers", "1"]
-        self._command += ["--port", str(self.port), "--backend-store-uri", store]
-        self._command += ["--artifacts-destination", str(folder / "artifacts")]
+        command, self._settings = mlflow_server(folder, store)
+        self._command = [*command, "--port", str(self.port)]
         self._process = None
 
     def start(self):
@@ -46,7 +78,7 @@ class TrackingServer:
                 self._command,
                 stdout=log,
                 stderr=log,
-                env=clean_environment(MLFLOW_SERVER_ENABLE_JOB_EXECUTION="false"),
+                env=clean_environment(**self._settings),
                 start_new_session=True,
             )
         wait_until_it_answers(f"{self.uri}/health", self._process, self._log)
@@ -84,30 +116,31 @@ def _programs():
 
 @contextmanager
 def postgres():
-    """The URI of an empty database of a PostgreSQL server of its own."""
+    """The URI of an empty database of a PostgreSQL server of its own, on a socket file."""
     programs = _programs()
     if programs is None:
         missing("PostgreSQL", "postgresql")
     # As root it refuses to run; pytest's own folders are its user's alone.
-    data = Path(tempfile.mkdtemp(prefix="study-postgres-"))
+    folder = Path(tempfile.mkdtemp(prefix="study-postgres-"))
+    folder.chmod(0o755)  # the socket is for all
+    data = folder / "data"
     owner = []
     if os.geteuid() == 0:
         owner = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"]
-        shutil.chown(data, "postgres", "postgres")
+        shutil.chown(folder, "postgres", "postgres")
 
     def program(name, *arguments):
         command = [*owner, programs / name, "-D", data, *arguments]
         subprocess.run(command, stdout=subprocess.DEVNULL, check=True, cwd="/")
 
-    port = free_port()
     program("initdb", "-U", "study", "-A", "trust", "-E", "UTF8")
-    options = f"-p {port} -k {data} -c listen_addresses=127.0.0.1 -c fsync=off"
+    options = f"-k {folder} -c listen_addresses='' -c fsync=off"
     program("pg_ctl", "-w", "-l", data / "log", "-o", options, "start")
     try:
-        yield f"postgresql+psycopg2://study@127.0.0.1:{port}/postgres"
+        yield f"postgresql+psycopg2://study@/postgres?host={folder}"
     finally:
         program("pg_ctl", "-w", "-m", "immediate", "stop")
-        shutil.rmtree(data)
+        shutil.rmtree(folder)
 
 
 def missing(program, package):

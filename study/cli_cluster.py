@@ -1,0 +1,137 @@
+"""The commands that hand a study to a Ray cluster, and look after its job there."""
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from study import environment
+from study.command_line import (
+    AddressOption,
+    NameArgument,
+    SetOption,
+    StudyNameOption,
+    TrialsOption,
+    console,
+    print_json,
+    read_spec,
+    say,
+)
+
+app = typer.Typer()
+
+
+@app.command()
+def submit(
+    spec: Annotated[Path, typer.Argument(help="The spec, TOML.")],
+    address: AddressOption,
+    wait: Annotated[bool, typer.Option("--wait", help="Follow the job to its end.")] = False,
+    retries: Annotated[
+        int,
+        typer.Option(
+            min=0, help="How often to go on if the driver is killed; with --wait, if the head is."
+        ),
+    ] = 0,
+    source: Annotated[
+        bool, typer.Option("--source", help="Send this package along, as it is here.")
+    ] = False,
+    trials: TrialsOption = None,
+    name: StudyNameOption = None,
+    changes: SetOption = None,
+    home: Annotated[
+        str | None,
+        typer.Option(
+            "--home",
+            help="Folder of the studies on the cluster, shared by its nodes.",
+            show_default="the head's $STUDY_HOME",
+        ),
+    ] = None,
+    tracking_uri: Annotated[
+        str | None,
+        typer.Option(
+            "--tracking-uri",
+            help="MLflow store as the head reaches it; $MLFLOW_TRACKING_USERNAME and _PASSWORD go "
+            "along, sealed.",
+            show_default="the head's $MLFLOW_TRACKING_URI",
+        ),
+    ] = None,
+    driver_cpus: Annotated[
+        float, typer.Option(min=0, help="CPUs of the driver, on any node.", show_default="the head")
+    ] = 0.0,
+    driver_memory: Annotated[
+        float, typer.Option(min=0, help="GiB of the driver, likewise.", show_default="the head")
+    ] = 0.0,
+) -> None:
+    """Submit a study to a Ray cluster; again: goes on with it, or says how it stands."""
+    wanted = read_spec(spec, trials, name, changes)
+    environment.prepare()
+    from study.delivery import Delivery  # noqa: PLC0415  # Ray loads only when it is needed
+    from study.submission import submit as hand_over  # noqa: PLC0415  # likewise
+
+    delivery = Delivery(
+        home=home,
+        tracking_uri=tracking_uri,
+        source=source,
+        retries=retries,
+        driver_cpus=driver_cpus,
+        driver_memory=driver_memory,
+    )
+    job = hand_over(wanted, address, delivery, wait=wait)
+    screen = console()
+    say(screen, f"job {job}")
+    if not wait:
+        for command in ("logs --follow", "status", "stop"):
+            say(screen, f"  study {command} {wanted.name} --address {address}")
+
+
+@app.command()
+def logs(
+    name: NameArgument,
+    address: AddressOption,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Until the job ends.")] = False,
+) -> None:
+    """Print what a study's job on a cluster printed."""
+    for piece in _jobs().logs(address, name, follow=follow):
+        sys.stdout.write(piece)
+        sys.stdout.flush()
+
+
+@app.command()
+def stop(name: NameArgument, address: AddressOption) -> None:
+    """Stop a study's job on a cluster; what is finished is kept, and submitting again goes on."""
+    screen = console()
+    _jobs().stop(address, name, lambda text: say(screen, text))
+
+
+def show_jobs(address: str, *, as_json: bool) -> None:
+    """Prints the jobs of all studies."""
+    found = _jobs().study_jobs(address)
+    if as_json:
+        print_json([job.to_dict() for job in found])
+        return
+    from study import tables  # noqa: PLC0415  # loads only when it is needed
+
+    console().print(tables.job_table(found) if found else "no jobs of studies yet")
+
+
+def show_job(address: str, name: str, *, as_json: bool) -> None:
+    """Prints the newest job of a study, and the last that it said."""
+    jobs = _jobs()
+    found = jobs.study_job(address, name)
+    said = jobs.last_line(address, found.job)
+    if as_json:
+        print_json(found.to_dict() | {"last": said})
+        return
+    from study import tables  # noqa: PLC0415  # loads only when it is needed
+
+    screen = console()
+    screen.print(tables.job_table([found]))
+    say(screen, said)
+
+
+def _jobs() -> Any:  # noqa: ANN401  # a module; it loads Ray, which takes a second
+    environment.prepare()
+    from study import jobs  # noqa: PLC0415  # see above
+
+    return jobs

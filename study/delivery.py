@@ -1,0 +1,123 @@
+"""What is handed to a cluster, and what goes along: decided here, before anything is sent."""
+
+import hashlib
+import json
+import os
+import shlex
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, final
+
+from study.errors import BadInputError, SpecError
+from study.home import without_passwords
+from study.job_package import Orders, installed_version
+from study.ray_token import ray_token
+from study.sealed import seal
+from study.spec import StudySpec
+
+_SQLITE: Final = "sqlite:///"
+_CREDENTIALS: Final = (
+    "MLFLOW_TRACKING_USERNAME",
+    "MLFLOW_TRACKING_PASSWORD",
+    "MLFLOW_TRACKING_TOKEN",
+)
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """How a study gets to a cluster, and what it has there.
+
+    `home` and `tracking_uri` are as the cluster's head sees them: by default what $STUDY_HOME and
+    $MLFLOW_TRACKING_URI are there, else `~/dendritic-study/runs` of the head. With a tracking URI
+    go the user, password and token of $MLFLOW_TRACKING_USERNAME, _PASSWORD and _TOKEN, sealed.
+    `source` sends this package along, as it is here. `retries` says how often a driver that was
+    killed is started again, and the job, if it died as a whole. The driver runs on the head, unless
+    it is given `driver_cpus` or `driver_memory` (GiB) of any node's; then it needs home and URI.
+    """
+
+    home: str | None = None
+    tracking_uri: str | None = None
+    source: bool = False
+    retries: int = 0
+    driver_cpus: float = 0.0
+    driver_memory: float = 0.0
+
+
+def orders_of(spec: StudySpec, delivery: Delivery) -> Orders:
+    """What the job is told.
+
+    Raises SpecError if the data's place is relative, BadInputError if the home's is, if a driver on any
+    node would not know its stores, or if a password would go to a cluster without a token.
+    """
+    _check_data(spec)
+    _check_places(delivery)
+    plain: dict[str, str] = {}
+    secret: dict[str, str] = {}
+    if delivery.tracking_uri is not None:
+        safe = without_passwords(delivery.tracking_uri) == delivery.tracking_uri
+        (plain if safe else secret)["MLFLOW_TRACKING_URI"] = delivery.tracking_uri
+        secret |= {name: os.environ[name] for name in _CREDENTIALS if os.environ.get(name)}
+    sealed = None
+    if secret:
+        token = ray_token()
+        if token is None:
+            raise BadInputError(
+                "a password may be sent only to a cluster that demands a token, got "
+                f"{', '.join(secret)} and no token; set RAY_AUTH_MODE=token, or have the settings "
+                "in the environment of the cluster's head and leave --tracking-uri out"
+            )
+        sealed = seal(secret, token)
+    return Orders(
+        command=_command(spec),
+        home=delivery.home,
+        environment=plain,
+        sealed=sealed,
+        retries=delivery.retries,
+        version=None if delivery.source else installed_version(),
+    )
+
+
+def _command(spec: StudySpec) -> str:
+    """What was typed; from Python, what does the same."""
+    if Path(sys.argv[0]).stem in {"study", "cli"}:
+        return without_passwords(f"study {shlex.join(sys.argv[1:])}")
+    return f"study.submit: {spec.name}"
+
+
+def job_id(name: str, delivery: Delivery) -> str:
+    """The id of the first job of this study in this home; those that follow have a number more."""
+    uri = None if delivery.tracking_uri is None else without_passwords(delivery.tracking_uri)
+    place = json.dumps([delivery.home, uri])
+    return f"study-{name}-{hashlib.sha256(place.encode()).hexdigest()[:8]}"
+
+
+def _check_places(delivery: Delivery) -> None:
+    home, uri = delivery.home, delivery.tracking_uri
+    if home is not None and not Path(home).is_absolute():
+        raise BadInputError(
+            f"the home must be an absolute path of the cluster's machines, got {home!r} (option --home)"
+        )
+    if uri is not None and uri.startswith(_SQLITE) and not uri.startswith(f"{_SQLITE}/"):
+        raise BadInputError(
+            "a file of records must be an absolute path of the cluster's machines, as "
+            f"sqlite:////mnt/records.db, got {uri!r} (option --tracking-uri)"
+        )
+    if (delivery.driver_cpus or delivery.driver_memory) and None in (home, uri):
+        raise BadInputError(
+            "a driver with CPUs or memory of its own may run on any node, where the head's settings do "
+            "not reach, so --home and --tracking-uri must be given with --driver-cpus and "
+            "--driver-memory"
+        )
+
+
+def _check_data(spec: StudySpec) -> None:
+    """The job runs in a folder of its own, so that relative places mean nothing there."""
+    place, key = spec.dataset.root, "dataset.root"
+    if spec.dataset.path is not None:
+        place, key = spec.dataset.path, "dataset.path"
+    if spec.dataset.name != "digits" and not place.is_absolute():
+        raise SpecError(
+            f"`{key}` must be an absolute path of the cluster's machines, got {str(place)!r}"
+        )

@@ -1,0 +1,141 @@
+"""The job on the cluster's head: runs the study that its folder holds, and starts a killed driver again.
+
+The driver is a process of its own, so that one that runs out of memory, or is killed, does not take
+the job with it: what it stored is enough to go on (`study.runner`).
+"""
+
+import ctypes
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+from types import FrameType
+from typing import Final, final
+
+from study import origin, study_folder
+from study.errors import BadInputError
+from study.home import Home
+from study.job_package import SPEC, Orders
+from study.ray_token import ray_token
+from study.sealed import unseal
+
+_HOME: Final = "~/dendritic-study/runs"  # where the head has no $STUDY_HOME
+_PATIENCE_S: Final = 120.0  # a machine that vanished keeps its lock on NFS for 90 s by default
+_PARENT_DIED: Final = 1  # PR_SET_PDEATHSIG of prctl(2)
+_ADOPT: Final = 36  # PR_SET_CHILD_SUBREAPER, likewise
+_ORPHANS_S: Final = 30.0  # a driver that was killed leaves a sender, which sends what it has
+
+
+def main() -> None:
+    """Runs the study of the working directory; exits as its driver does, 2 for bad input."""
+    try:
+        orders = Orders.read(Path())
+        environment = driver_environment(orders)
+    except BadInputError as error:
+        print(f"error: {error}", flush=True)  # noqa: T201  # the log of the job
+        sys.exit(error.exit_status)
+    home = orders.home or os.environ.get("STUDY_HOME") or str(Path(_HOME).expanduser())
+    _await_end(Home.find(home))
+    command = [sys.executable, "-m", "study.cli", "run", SPEC, "--home", home]
+    sys.exit(Driver(command, environment).run(orders.retries))
+
+
+def _await_end(home: Home) -> None:
+    """Waits for the driver of a job that died, which ends by itself; of a live one `run` will speak."""
+    name = json.loads(Path(SPEC).read_text(encoding="utf-8"))["name"]
+    deadline = time.monotonic() + _PATIENCE_S
+    while study_folder.is_driven(home.study_folder(name)) and time.monotonic() < deadline:
+        time.sleep(0.2)
+
+
+def driver_environment(orders: Orders) -> dict[str, str]:
+    """The environment of the study's process.
+
+    Raises BadInputError if the orders are sealed with another token than the cluster's.
+    """
+    environment = dict(os.environ) | orders.environment
+    environment |= {origin.COMMAND_VARIABLE: orders.command}
+    if orders.sealed is not None:
+        try:
+            environment |= unseal(orders.sealed, ray_token() or "")
+        except ValueError as error:
+            raise BadInputError(
+                "the cluster's head must have the token that the job was submitted with, to open the "
+                f"settings of the tracking store: {error}"
+            ) from error
+    return environment
+
+
+@final
+class Driver:
+    """The process that runs the study, and those that follow it if it is killed."""
+
+    def __init__(self, command: list[str], environment: dict[str, str]) -> None:
+        self._command = command
+        self._environment = environment
+        self._stopped = False
+
+    def run(self, retries: int) -> int:
+        """Runs the study to its end; returns the exit status, as a shell has it if it was killed."""
+        # Ray sends it to every process of the job, so that the driver has it too.
+        signal.signal(signal.SIGTERM, self._stop)
+        _adopt_orphans()
+        status = 0
+        for left in range(retries, -1, -1):
+            if self._stopped:
+                break
+            status = self._run_once()
+            if status >= 0 or self._stopped:
+                break
+            name = signal.Signals(-status).name
+            again = f"it is started again, {left} times at most" if left else "no retry is left"
+            print(f"the driver was ended by {name}; {again}", flush=True)  # noqa: T201  # the log
+        return status if status >= 0 else 128 - status
+
+    def _run_once(self) -> int:
+        # One thread runs here, so that nothing can be held between fork and exec.
+        process = subprocess.Popen(  # noqa: S603  # our own interpreter, arguments as a list
+            self._command,
+            env=self._environment,
+            preexec_fn=_end_with_parent,  # noqa: PLW1509  # see above
+        )
+        if self._stopped:
+            process.terminate()  # it came too late for the signal
+        status = process.wait()
+        _await_orphans()
+        return status
+
+    def _stop(self, _number: int, _frame: FrameType | None) -> None:
+        self._stopped = True
+
+
+def _adopt_orphans() -> None:
+    """Has what a driver leaves behind become children of this process, which waits for them.
+
+    In a container nobody else may, and Ray takes what nobody has waited for as still running: a job that
+    is stopped would end only when Ray's patience does.
+    """
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_ADOPT, 1)
+
+
+def _await_orphans() -> None:
+    deadline = time.monotonic() + _ORPHANS_S
+    with suppress(ChildProcessError):  # there is none left
+        while time.monotonic() < deadline:
+            if os.waitpid(-1, os.WNOHANG)[0] == 0:
+                time.sleep(0.05)
+
+
+def _end_with_parent() -> None:
+    """Asks Linux to stop this process when its parent ends: nobody else would."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PARENT_DIED, signal.SIGTERM)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,41 @@
+"""Settings with passwords, sealed so that they can travel where others may read.
+
+What a job brings along is kept by Ray, shown by its API and unpacked on every node. Sealed settings are
+opened only by who has the cluster's token, and who has it may run anything there anyway.
+"""
+
+import base64
+import json
+import os
+from collections.abc import Mapping
+from typing import Final
+
+from cryptography.fernet import Fernet, InvalidToken
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+_SALT_BYTES: Final = 16
+_PURPOSE: Final = b"dendritic-study: settings of a job"
+
+
+def seal(settings: Mapping[str, str], token: str) -> str:
+    """The settings as a text that tells nothing without the token."""
+    salt = os.urandom(_SALT_BYTES)
+    box = Fernet(_key(token, salt)).encrypt(json.dumps(dict(settings)).encode())
+    return f"{salt.hex()}:{box.decode()}"
+
+
+def unseal(text: str, token: str) -> dict[str, str]:
+    """The settings of a sealed text; raises ValueError if it was not sealed with this token."""
+    salt, _, box = text.partition(":")
+    try:
+        opened = Fernet(_key(token, bytes.fromhex(salt))).decrypt(box)
+    except (InvalidToken, ValueError) as error:
+        raise ValueError("the settings were not sealed with this token") from error
+    return {str(name): str(value) for name, value in json.loads(opened).items()}
+
+
+def _key(token: str, salt: bytes) -> bytes:
+    """A key for Fernet (RFC 5869); a token of Ray has 256 random bits, so it need not be stretched."""
+    derived = HKDF(algorithm=SHA256(), length=32, salt=salt, info=_PURPOSE)
+    return base64.urlsafe_b64encode(derived.derive(token.encode()))

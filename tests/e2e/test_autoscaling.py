@@ -1,0 +1,49 @@
+"""A study on a cluster that has no workers until trials wait for them, and none after it.
+
+Ray's own provider for tests, `fake_multinode`, does not do: its workers share the head's session
+folder, where one that comes removes the running job's files.
+"""
+
+import pytest
+from cloud import Cloud
+from cluster import Cluster, machines
+from processes import trial_runs
+
+from study import Home, results
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def growing():
+    """A cluster that may have two workers of one CPU each, for as long as they have work."""
+    with machines() as (cables, folder):
+        cloud = Cloud(folder / "cloud")
+        options, settings = cloud.head(most=2)
+        made = Cluster(cables, folder, *options, **settings)
+        made.wait_for_head()
+        made.wait_for_nodes("head")
+        cloud.serve(made)
+        try:
+            yield made, cloud
+        finally:
+            cloud.end()
+
+
+def test_workers_come_for_trials_that_wait_and_go_when_they_are_idle(growing):
+    cluster, cloud = growing
+    assert cloud.made == []
+    done = cluster.study(
+        *("submit", "studies/digits.toml", "--name", "growing", "--trials", 6, "--wait"),
+        *("--set", "stopping.scheduler=none", "--set", "budget.epochs=120"),
+        *("--address", cluster.address, "--home", cluster.home),
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    home = Home.find(cluster.home)
+    assert [record.state for record in results.records("growing", home)] == ["COMPLETE"] * 6
+    workers = {
+        run.data.tags["study.worker"].partition(":")[0] for run in trial_runs(home, "growing")
+    }
+    assert workers == {"worker1", "worker2"} == set(cloud.made)
+    cluster.wait_for_nodes("head")
+    assert not cloud.on

@@ -1,0 +1,202 @@
+"""Studies on a cluster of machines that can be killed and cut off.
+
+The tests share the cluster, so their order is that of the file: what the last one does is the worst.
+"""
+
+import json
+from contextlib import contextmanager, suppress
+
+import pytest
+from cluster import Cluster, machines
+from mlflow import MlflowClient
+from processes import trial_runs, wait_until
+from servers import postgres
+
+from study import Home, results
+from study.study_folder import trials
+
+pytestmark = pytest.mark.slow
+
+EPOCHS = 150
+# Trials of some seconds each, all alike but for their learning rates.
+LONG = ("--set", "families=['dann-r']", "--set", "space.dendrites=16", "--set", "space.somata=256")
+LONG += ("--set", "space.synapses=16", "--set", "space.batch_size=128")
+LONG += ("--set", f"budget.epochs={EPOCHS}", "--set", "stopping.scheduler=none")
+
+
+@pytest.fixture(scope="module")
+def site():
+    with postgres() as store, machines() as (cables, folder):
+        made = Cluster(cables, folder)
+        made.start_records(store)
+        for name in ("worker1", "worker2"):
+            made.start_worker(name)
+        made.wait_for_head()
+        made.wait_for_nodes("head", "worker1", "worker2")
+        made.desk.wait_for(f"{made.records}/health")
+        yield made
+
+
+class Submitted:
+    """A study as it was submitted, and as the tests see it from behind: its store and its folder."""
+
+    def __init__(self, site, name, *arguments, home=None):
+        self.name = name
+        self.home = Home.find(site.home, site.store)
+        self.command = ("submit", "studies/digits.toml", "--name", name, *arguments)
+        self.command += ("--address", site.address, "--wait")
+        self.command += ("--home", home or site.home, "--tracking-uri", site.records)
+
+    def workers(self):
+        """The machine of each trial that runs or ran, by its number."""
+        runs = []
+        with suppress(AttributeError):  # the experiment is not there yet
+            runs = trial_runs(self.home, self.name)
+        return {
+            int(run.data.tags["study.trial"]): run.data.tags["study.worker"].partition(":")[0]
+            for run in runs
+            if "study.worker" in run.data.tags
+        }
+
+    def wait_until_under_way(self, number, process):
+        """Waits until a trial has a checkpoint; returns its machine."""
+        folder = trials(self.home.study_folder(self.name)) / f"trial-{number}"
+        checkpoint = folder / "checkpoint.safetensors"
+        return wait_until(lambda: checkpoint.exists() and self.workers().get(number), process)
+
+    def curve(self, run_id):
+        points = MlflowClient(self.home.tracking_uri).get_metric_history(
+            run_id, "epoch/val_accuracy"
+        )
+        return sorted(point.step for point in points)
+
+    def assert_whole(self, count):
+        """Every trial is complete, and every epoch of each is recorded once. Returns the records."""
+        found = results.records(self.name, self.home)
+        assert [record.trial for record in found] == list(range(count))
+        assert [record.state for record in found] == ["COMPLETE"] * count
+        assert len(trial_runs(self.home, self.name)) == count
+        for record in found:
+            assert self.curve(record.run_id) == list(range(1, EPOCHS + 1))
+        return found
+
+
+@contextmanager
+def submitted(site, name, *arguments):
+    """A study that is followed from the desk while the context lasts, and its process."""
+    made = Submitted(site, name, *arguments)
+    with site.following(*made.command, **site.user) as process:
+        yield made, process
+
+
+def finish(process):
+    output = process.communicate(timeout=600)[0]
+    assert process.returncode == 0, output
+    return output
+
+
+def test_trials_use_all_machines_and_the_front_is_read_with_the_tracking_uri_alone(site):
+    short = ("--trials", 6, "--set", "budget.epochs=10", "--set", "stopping.scheduler=none")
+    made = Submitted(site, "shared", *short)
+    done = site.study(*made.command, **site.user)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "6/6 trials | 0 running" in done.stdout
+    assert set(made.workers().values()) == {"worker1", "worker2"}
+
+    front = [record for record in results.best_configs("shared", home=made.home) if record.on_front]
+    best = site.study("best", "shared", "--json", "--tracking-uri", site.records, **site.user)
+    assert best.returncode == 0, best.stderr
+    answer = [trial for trial in json.loads(best.stdout) if trial["on_front"]]
+    assert answer == [record.to_dict() for record in front]
+    assert front
+
+    refused = site.study("best", "shared", "--tracking-uri", site.records)
+    assert refused.returncode == 1
+    assert "You are not authenticated" in refused.stderr
+    assert "Traceback" not in refused.stderr
+    assert site.password not in done.stdout + done.stderr
+
+
+def other(machine):
+    return {"worker1": "worker2", "worker2": "worker1"}[machine]
+
+
+def test_a_trial_goes_on_elsewhere_when_its_machine_is_killed(site):
+    with submitted(site, "killed", "--trials", 2, *LONG) as (made, process):
+        lost = made.wait_until_under_way(0, process)
+        site.machine(lost).kill()
+        output = finish(process)
+    first, second = made.assert_whole(2)
+    assert made.workers() == dict.fromkeys((0, 1), other(lost))
+    assert first.notice.startswith("it goes on after epoch ")
+    assert f"trial 0: {first.notice}" in output
+    assert second.notice is None
+
+    site.start_worker(lost)
+    site.wait_for_nodes("head", "worker1", "worker2")
+
+
+def test_a_machine_that_joins_a_running_study_is_used_and_the_study_is_stopped_from_the_desk(site):
+    site.machine("worker2").kill()
+    site.wait_for_nodes("head", "worker1")
+    endless = ("--trials", 2, *LONG, "--set", "budget.epochs=1000000")
+    with submitted(site, "joined", *endless) as (made, process):
+        assert made.wait_until_under_way(0, process) == "worker1"
+        assert set(made.workers()) == {0}
+        site.start_worker("worker2")
+        assert made.wait_until_under_way(1, process) == "worker2"
+        stopped = site.study("stop", "joined", "--address", site.address)
+        assert stopped.returncode == 0, stopped.stdout + stopped.stderr
+        process.communicate(timeout=600)
+        assert process.returncode == 1
+    states = {record.state for record in results.records("joined", made.home)}
+    assert states == {"INTERRUPTED"}
+    said = site.study("status", "joined", "--json", "--address", site.address)
+    assert json.loads(said.stdout)["status"] == "STOPPED"
+    site.wait_for_nodes("head", "worker1", "worker2")
+
+
+def test_a_trial_goes_on_elsewhere_when_its_machine_is_cut_off_and_the_machine_comes_back(site):
+    with submitted(site, "cut", "--trials", 2, *LONG) as (made, process):
+        lost = made.wait_until_under_way(0, process)
+        site.machine(lost).cut_off()
+        wait_until(lambda: made.workers()[0] == other(lost), process)
+        site.machine(lost).connect()
+        finish(process)
+    first, second = made.assert_whole(2)
+    assert first.notice.startswith("it goes on after epoch ")
+    assert second.notice is None
+    # Its Ray ended, and its supervisor started another one.
+    site.wait_for_nodes("head", "worker1", "worker2")
+
+
+def test_a_home_that_the_machines_do_not_share_is_refused(site):
+    made = Submitted(site, "alone", "--trials", 2, home="/dev/shm/home")  # noqa: S108  # of each machine alone
+    done = site.study(*made.command, **site.user)
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert "the home must be on storage that every node of the cluster shares" in done.stdout
+    for name in ("worker1", "worker2"):
+        assert f"{name} ({site.machine(name).address})" in done.stdout
+
+
+def test_a_study_whose_head_is_killed_goes_on_with_the_next_head(site):
+    """The one that waits for the study submits it again, and again with the command changes nothing."""
+    with submitted(site, "headless", "--trials", 3, "--retries", 1, *LONG) as (made, process):
+        made.wait_until_under_way(2, process)
+        earlier = results.records("headless", made.home)
+        site.machine("head").kill()
+        done = {record.trial: record for record in earlier if record.state == "COMPLETE"}
+        assert done
+        assert 2 not in done
+        site.start_head()
+        finish(process)
+    found = made.assert_whole(3)
+    assert [record.run_id for record in found] == [record.run_id for record in earlier]
+    assert found[2].notice.startswith("it goes on after epoch ")
+    for number, record in done.items():
+        assert found[number].val_loss == record.val_loss
+        assert found[number].notice is None
+
+    again = site.study(*made.command, **site.user)
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert made.assert_whole(3) == found

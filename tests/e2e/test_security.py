@@ -1,0 +1,303 @@
+"""What another user, the network and a page in the browser can do while studies run and are shown."""
+
+import json
+import signal
+import socket
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+from types import SimpleNamespace
+
+import psutil
+import pytest
+import requests
+from processes import BIN, ROOT, clean_environment, free_port
+
+from study import Home
+
+pytestmark = pytest.mark.slow
+
+# What a stranger does who knows the address.
+STRANGER = """
+import sys
+from ray._raylet import GcsClient
+print(GcsClient(address=sys.argv[1]).internal_kv_put(b"stranger", b"was here", True, None))
+"""
+API = "/api/2.0/mlflow"
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory):
+    """The processes of a study while it trains, and the address of its Ray."""
+    home = tmp_path_factory.mktemp("running")
+    user = tmp_path_factory.mktemp("user")
+    command = [BIN / "study", "run", "studies/digits.toml", "--name", "long", "--home", home]
+    command += ["--trials", "500", "--set", "budget.epochs=500"]
+    environment = clean_environment(HOME=str(user))
+    with (
+        (home / "log").open("w") as log,
+        subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log) as process,
+    ):
+        try:
+            for _ in range(600):
+                assert process.poll() is None, (home / "log").read_text()
+                workers = [one for one in _tree(process.pid) if "StudyTrainable" in _command(one)]
+                if workers and list(home.rglob("checkpoint.safetensors")):
+                    break
+                time.sleep(0.2)
+            else:
+                pytest.fail("no trial trains within two minutes")
+            tree = _tree(process.pid)
+            server = next(one for one in tree if one.name() == "gcs_server")
+            port = next(one.laddr.port for one in server.net_connections() if not one.raddr)
+            yield SimpleNamespace(
+                tree=tree,
+                address=f"127.0.0.1:{port}",
+                token=server.environ()["RAY_AUTH_TOKEN"],
+                home=home,
+                user=user,
+            )
+        finally:
+            process.send_signal(signal.SIGINT)
+            process.wait(timeout=120)
+
+
+def _tree(pid):
+    process = psutil.Process(pid)
+    return [process, *process.children(recursive=True)]
+
+
+def _command(process):
+    with suppress(psutil.Error):
+        return " ".join(process.cmdline())
+    return ""
+
+
+def _listening(tree):
+    """The address and port of every socket that waits for others, with the process that has it."""
+    found = []
+    for process in tree:
+        with suppress(psutil.NoSuchProcess):
+            found += [
+                (one.laddr.ip, one.laddr.port, _command(process))
+                for one in process.net_connections("inet")
+                if not one.raddr
+            ]
+    return found
+
+
+def _is_loopback(ip):
+    return ip in ("127.0.0.1", "::1", "::ffff:127.0.0.1")
+
+
+def test_a_running_study_listens_on_this_machine_alone(running):
+    found = _listening(running.tree)
+    assert len(found) > 5, "Ray's servers are not seen"
+    assert [one for one in found if not _is_loopback(one[0])] == []
+
+
+@pytest.mark.parametrize("given", ["none", "wrong", "its own"])
+def test_only_the_token_of_the_study_opens_its_ray(given, running, tmp_path):
+    settings = {"RAY_AUTH_MODE": "token", "HOME": str(tmp_path)}
+    settings |= {
+        "none": {"RAY_AUTH_MODE": "disabled"},
+        "wrong": {"RAY_AUTH_TOKEN": "0" * 64},
+        "its own": {"RAY_AUTH_TOKEN": running.token},
+    }[given]
+    done = subprocess.run(
+        [sys.executable, "-c", STRANGER, running.address],
+        env=clean_environment(**settings),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    if given == "its own":
+        assert (done.returncode, done.stdout) == (0, "1\n"), done.stderr
+    else:
+        assert done.returncode != 0
+        assert "AuthenticationError" in done.stderr
+        assert done.stdout == ""
+
+
+def test_ray_answers_no_request_without_the_token_but_for_its_metrics(running):
+    """The agents speak HTTP: one starts environments, one takes jobs."""
+    refused = 0
+    for _, port, _ in _listening(running.tree):
+        with suppress(requests.RequestException):
+            for path in ("/api/jobs/", "/get_or_create_runtime_env"):
+                answer = requests.post(f"http://127.0.0.1:{port}{path}", data=b"", timeout=5)
+                assert answer.status_code in (401, 403, 404, 405), (port, path, answer.text)
+                refused += answer.status_code == 401
+    assert refused >= 2
+
+
+def test_the_token_is_in_no_file_and_in_no_arguments(running):
+    assert len(running.token) == 64
+    assert not [one for one in running.tree if running.token in _command(one)]
+    session = next(
+        part.split("=", 1)[1].rsplit("/logs", 1)[0]
+        for one in running.tree
+        for part in _command(one).split()
+        if part.startswith(("--session-dir=", "--session_dir=", "--log-dir=", "--log_dir="))
+    )
+    assert list(running.user.rglob("*")) == []  # where Ray would keep one for all clusters
+    files = [file for folder in (Path(session), running.home) for file in folder.rglob("*")]
+    assert {"gcs_server.out", "driver.json"} <= {file.name for file in files}
+    for file in files:
+        if file.is_file():
+            with suppress(FileNotFoundError):
+                assert running.token.encode() not in file.read_bytes(), file
+
+
+@pytest.fixture(scope="module")
+def ui(small_study):
+    """The UI of the small study, started by somebody whose settings would open MLflow to all."""
+    port = free_port()
+    open_to_all = {
+        "MLFLOW_SERVER_DISABLE_SECURITY_MIDDLEWARE": "true",
+        "MLFLOW_SERVER_CORS_ALLOWED_ORIGINS": "*",
+        "MLFLOW_SERVER_ALLOWED_HOSTS": "*",
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "true",
+    }
+    with subprocess.Popen(
+        [BIN / "study", "ui", "--home", small_study.home, "--port", str(port)],
+        stdout=subprocess.PIPE,
+        text=True,
+        env=clean_environment(**open_to_all),
+    ) as server:
+        address = f"http://127.0.0.1:{port}"
+        assert server.stdout.readline().startswith(f"MLflow UI: {address} ")
+        experiment = requests.get(
+            f"{address}{API}/experiments/get-by-name",
+            params={"experiment_name": "small"},
+            timeout=30,
+        ).json()["experiment"]
+        yield SimpleNamespace(
+            address=address, port=port, pid=server.pid, experiment=experiment, home=small_study.home
+        )
+        server.send_signal(signal.SIGINT)
+        server.wait(timeout=60)
+
+
+def test_the_ui_listens_on_this_machine_alone(ui):
+    found = _listening(_tree(ui.pid))
+    assert ui.port in {port for _, port, _ in found}
+    assert [one for one in found if not _is_loopback(one[0])] == []
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("127.0.0.1:{port}", 200),
+        ("localhost:{port}", 200),
+        ("attacker.example:{port}", 403),
+        ("attacker.example", 403),
+        ("127.0.0.1.attacker.example:{port}", 403),
+        ("127.0.0.1:1", 403),
+        ("192.168.1.1:{port}", 403),
+    ],
+)
+def test_the_ui_answers_to_its_own_name_alone(host, status, ui):
+    for path in ("/", f"{API}/experiments/get-by-name?experiment_name=small", "/version2"):
+        answer = requests.get(
+            f"{ui.address}{path}", headers={"Host": host.format(port=ui.port)}, timeout=30
+        )
+        assert answer.status_code in ({status} if status == 403 else {200, 404}), path
+
+
+def test_a_foreign_page_changes_nothing(ui):
+    tag = {
+        "experiment_id": ui.experiment["experiment_id"],
+        "key": "foreign",
+        "value": "was here",
+    }
+    for origin in ("http://attacker.example", "https://127.0.0.1.attacker.example", "null"):
+        for prefix in ("/api", "/ajax-api"):
+            for kind in ("application/json", "text/plain"):
+                answer = requests.post(
+                    f"{ui.address}{prefix}/2.0/mlflow/experiments/set-experiment-tag",
+                    data=json.dumps(tag),
+                    headers={"Origin": origin, "Content-Type": kind},
+                    timeout=30,
+                )
+                assert answer.status_code == 403, (origin, prefix, kind, answer.text)
+                assert "Access-Control-Allow-Origin" not in answer.headers
+    found = requests.get(
+        f"{ui.address}{API}/experiments/get",
+        params={"experiment_id": ui.experiment["experiment_id"]},
+        timeout=30,
+    )
+    assert "foreign" not in found.text
+    assert found.headers["X-Frame-Options"] == "SAMEORIGIN"
+
+
+def test_the_ui_runs_no_jobs_and_confines_the_assistant(ui):
+    job = {"job_name": "x", "params": {}}
+    answer = requests.post(f"{ui.address}/ajax-api/3.0/jobs/", json=job, timeout=60)
+    assert not answer.ok, answer.text
+    servers = [one for one in _tree(ui.pid) if "mlflow" in _command(one)]
+    assert servers
+    for server in servers:
+        # It is the setting that is seen here: the assistant itself answers, and none is installed.
+        assert server.environ()["MLFLOW_ENABLE_ASSISTANT_SANDBOX"] == "true"
+        assert server.environ()["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] == "false"
+
+
+STEPS = (
+    "../../../../../../etc/passwd",
+    "..%2f..%2f..%2f..%2f..%2f..%2fetc%2fpasswd",
+    "%2e%2e/%2e%2e/%2e%2e/%2e%2e/%2e%2e/%2e%2e/etc/passwd",
+    "%252e%252e%252f%252e%252e%252f%252e%252e%252fetc%252fpasswd",
+    "..%5c..%5c..%5c..%5cetc%5cpasswd",
+    "/etc/passwd",
+    "%2fetc%2fpasswd",
+    "file:///etc/passwd",
+    "report.html/../../../../../../../../etc/passwd",
+    "network/..;/..;/etc/passwd",
+    "../../../mlflow.db",
+    "..%2f..%2f..%2fmlflow.db",
+)
+
+
+@pytest.mark.parametrize("steps", STEPS)
+def test_the_ui_gives_no_file_that_is_no_artifact(steps, ui):
+    home = Home.find(ui.home)
+    assert home.database.exists()
+    runs = requests.post(
+        f"{ui.address}{API}/runs/search",
+        json={"experiment_ids": [ui.experiment["experiment_id"]]},
+        timeout=30,
+    ).json()["runs"]
+    run = runs[0]["info"]["run_id"]
+    paths = [
+        f"/get-artifact?run_id={run}&path={steps}",
+        f"/ajax-api/2.0/mlflow/get-artifact?run_id={run}&path={steps}",
+        f"/model-versions/get-artifact?name=x&version=1&path={steps}",
+        f"{API}/artifacts/list?run_id={run}&path={steps}",
+        f"/api/2.0/mlflow-artifacts/artifacts/{steps}",
+        f"/ajax-api/2.0/mlflow-artifacts/artifacts/{steps}",
+        f"/api/2.0/mlflow-artifacts/artifacts?path={steps}",
+        f"/static-files/{steps}",
+        f"/{steps}",
+    ]
+    for path in paths:
+        answer = _get_as_it_is(ui.port, path)
+        assert b"root:" not in answer, path
+        assert b"SQLite format 3" not in answer, path
+        assert b"mlflow.db" not in answer.partition(b"\r\n\r\n")[2].replace(steps.encode(), b""), (
+            path
+        )
+
+
+def _get_as_it_is(port, path):
+    """What is answered to a path that no client tidies up before."""
+    with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
+        request = f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\r\n"
+        connection.sendall(request.encode())
+        parts = []
+        while part := connection.recv(65536):
+            parts.append(part)
+        return b"".join(parts)

@@ -1,0 +1,22 @@
+import pytest
+import ray
+
+from study.errors import SpecError
+from study.ray_runtime import check_machine, on_cluster
+from study.spec import Resources
+
+
+def test_ray_that_runs_already_or_elsewhere_says_what_there_is(monkeypatch):
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    assert not on_cluster()
+    monkeypatch.setenv("RAY_ADDRESS", "192.0.2.1:6379")
+    assert on_cluster()
+    monkeypatch.delenv("RAY_ADDRESS")
+    monkeypatch.setattr(ray, "is_initialized", lambda: True)
+    assert on_cluster()
+
+
+def test_a_trial_larger_than_the_machine_is_refused_and_one_without_its_gpu_is_not():
+    with pytest.raises(SpecError, match=r"`resources\.cpus <= cpus of this machine` must hold"):
+        check_machine(Resources(cpus=10_000))
+    check_machine(Resources(cpus=0.5))

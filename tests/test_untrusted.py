@@ -1,0 +1,326 @@
+"""What comes out of a store, a checkpoint or a data file is read, and never run."""
+
+import ast
+import json
+import os
+import pickle
+import shutil
+import sqlite3
+import threading
+from contextlib import closing
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import numpy as np
+import pytest
+import torch
+from mlflow import MlflowClient
+from recorded_study import NAME, record_study
+from torchvision.datasets import CIFAR10
+
+from models import load_network
+from study import export, layout, prediction
+from study.checkpoint import Checkpoints
+from study.data import load_dataset
+from study.errors import DataError, StudyError
+from study.home import Home
+from study.portable_code import DESCRIPTION, TENSORS, Portable
+from study.report import write_report
+from study.results import list_studies
+from study.spec import DatasetSpec
+from study.trial_files import EXAMPLE
+
+ROOT = Path(__file__).parent.parent
+FORBIDDEN = {
+    "pickle": None,
+    "cPickle": None,
+    "cloudpickle": None,
+    "dill": None,
+    "joblib": None,
+    "shelve": None,
+    "marshal": None,
+    "runpy": None,
+    "torch": {"load"},
+    "yaml": {"load", "load_all", "full_load", "full_load_all", "unsafe_load", "unsafe_load_all"},
+    "builtins": {"eval", "exec", "compile", "__import__"},
+    "pyfunc": {"load_model", "load_pyfunc"},
+}
+"""Modules of which nothing may be used (None), or not these functions."""
+
+
+class Bomb:
+    """Unpickled, it makes a file."""
+
+    def __init__(self, file):
+        self.file = file
+
+    def __reduce__(self):
+        return os.mkdir, (str(self.file),)
+
+
+def _calls(tree):
+    """The dotted names that are called or imported."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call):
+            yield ast.unparse(node.func), node
+        elif isinstance(node, ast.Import):
+            yield from ((one.name, node) for one in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield from ((f"{node.module}.{one.name}", node) for one in node.names)
+
+
+def _breaks(name, node):
+    steps = name.split(".")
+    if len(steps) == 1 and isinstance(node, ast.Call):
+        return steps[0] in FORBIDDEN["builtins"]
+    if steps[-1] == "load" and steps[0] in {"np", "numpy"}:
+        refused = {one.arg: ast.unparse(one.value) for one in getattr(node, "keywords", ())}
+        return refused.get("allow_pickle") != "False"
+    for module, functions in FORBIDDEN.items():
+        if module in steps and (functions is None or steps[-1] in functions):
+            return True
+    return False
+
+
+@pytest.mark.parametrize(
+    ("text", "breaks"),
+    [
+        ("import pickle", True),
+        ("from torch import load", True),
+        ("torch.load(file)", True),
+        ("eval(text)", True),
+        ("network.eval()", False),
+        ("re.compile(text)", False),
+        ("mlflow.pyfunc.load_model(uri)", True),
+        ("yaml.load(text, Loader)", True),
+        ("yaml.safe_load(text)", False),
+        ("np.load(file)", True),
+        ("np.load(file, allow_pickle=False)", False),
+    ],
+)
+def test_the_scan_sees_what_it_should(text, breaks):
+    assert any(_breaks(name, node) for name, node in _calls(ast.parse(text))) is breaks
+
+
+def test_no_source_file_can_unpickle_or_run_what_it_reads():
+    files = [file for part in ("study", "models") for file in (ROOT / part).rglob("*.py")]
+    assert len(files) > 100
+    found = [
+        f"{file.name}:{node.lineno}: {name}"
+        for file in files
+        for name, node in _calls(ast.parse(file.read_text(encoding="utf-8")))
+        if _breaks(name, node)
+    ]
+    assert found == []
+
+
+def bombs(folder, went_off):
+    """The same bomb as each of these libraries would store it."""
+    bare, zipped, array, arrays = (folder / name for name in ("bare", "zipped", "npy", "npz"))
+    bare.write_bytes(pickle.dumps(Bomb(went_off)))
+    torch.save(Bomb(went_off), zipped)
+    with array.open("wb") as file:
+        np.save(file, np.array([Bomb(went_off)], dtype=object), allow_pickle=True)
+    with arrays.open("wb") as file:
+        np.savez(file, x=np.array([Bomb(went_off)], dtype=object), y=np.zeros(1, np.int64))
+    return [bare, zipped, array, arrays]
+
+
+@pytest.fixture(params=range(4), ids=["pickle", "torch", "npy", "npz"])
+def bomb(request, tmp_path):
+    """A file that must not be unpickled, and what is there if it was."""
+    went_off = tmp_path / "went off"
+    return bombs(tmp_path, went_off)[request.param], went_off
+
+
+def test_a_pickle_goes_off_where_it_is_unpickled(tmp_path):
+    file, *_ = bombs(tmp_path, tmp_path / "went off")
+    pickle.loads(file.read_bytes())  # noqa: S301  # that the others mean something
+    assert (tmp_path / "went off").exists()
+
+
+def test_a_pickle_in_the_place_of_a_checkpoint_is_damage(bomb, tmp_path):
+    file, went_off = bomb
+    shutil.copy(file, tmp_path / "checkpoint.safetensors")
+    with pytest.raises(ValueError, match="is damaged"):
+        Checkpoints(tmp_path).load({}, torch.device("cpu"))
+    assert not went_off.exists()
+
+
+@pytest.mark.parametrize("load", [load_network, Portable])
+@pytest.mark.parametrize("part", [TENSORS, DESCRIPTION])
+def test_a_pickle_in_the_place_of_a_network_is_damage(load, part, bomb, recorded, tmp_path):
+    file, went_off = bomb
+    shutil.copytree(recorded.network, tmp_path / "network")
+    shutil.copy(file, tmp_path / "network" / part)
+    with pytest.raises(Exception, match=r".") as error:
+        load(tmp_path / "network")
+    assert type(error.value).__name__ in {"ValueError", "SafetensorError", "UnicodeDecodeError"}
+    assert not went_off.exists()
+
+
+@pytest.mark.parametrize("ending", [".npz", ".npy", ".pt"])
+def test_a_pickle_in_the_place_of_a_data_set_is_refused(ending, bomb, tmp_path):
+    file, went_off = bomb
+    place = shutil.copy(file, tmp_path / f"mine{ending}")
+    with pytest.raises(DataError, match=r"cannot read the arrays|must hold the arrays x and y"):
+        load_dataset(DatasetSpec(name="npz", path=place))
+    assert not went_off.exists()
+
+
+def test_a_pickle_in_the_place_of_cifar_is_refused_before_it_is_read(bomb, tmp_path):
+    """The published files are pickles; torchvision reads those alone whose sums it knows."""
+    file, went_off = bomb
+    folder = tmp_path / CIFAR10.base_folder
+    folder.mkdir()
+    for name, _ in [*CIFAR10.train_list, *CIFAR10.test_list, (CIFAR10.meta["filename"], "")]:
+        shutil.copy(file, folder / name)
+    with pytest.raises(DataError, match="cannot be read"):
+        load_dataset(DatasetSpec(name="cifar10", root=tmp_path))
+    assert not went_off.exists()
+
+
+class Recorded:
+    """A study of this package's layout in a home of its own."""
+
+    def __init__(self, folder):
+        record_study(folder)
+        self.folder = folder
+        self.home = Home(folder=folder / "home", tracking_uri=f"sqlite:///{folder}/home/mlflow.db")
+        self.store = MlflowClient(self.home.tracking_uri)
+        self.experiment = self.store.get_experiment_by_name(NAME).experiment_id
+        (found,) = [
+            one.parent
+            for one in (folder / "home" / "artifacts").rglob(TENSORS)
+            if json.loads((one.parent / DESCRIPTION).read_text())["architecture"]["somata"] == 8
+        ]
+        self.network = found
+
+    def change(self, statement, *values):
+        """Whoever can write the store can write anything into it."""
+        with closing(sqlite3.connect(self.home.database)) as connection, connection:
+            connection.execute(statement, values)
+
+
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory):
+    return Recorded(tmp_path_factory.mktemp("recorded"))
+
+
+@pytest.fixture
+def hostile(recorded, tmp_path):
+    """A copy of the study that a test may spoil."""
+    with closing(sqlite3.connect(recorded.home.database)) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    home = tmp_path / "home"
+    shutil.copytree(recorded.home.folder, home)
+    copy = object.__new__(Recorded)
+    copy.folder = tmp_path
+    copy.home = Home(folder=home, tracking_uri=f"sqlite:///{home}/mlflow.db")
+    copy.store = MlflowClient(copy.home.tracking_uri)
+    copy.experiment = recorded.experiment
+    return copy
+
+
+def test_a_model_is_never_run_by_taking_it_home(hostile, tmp_path):
+    """Beside the network a model has code, which MLflow's `pyfunc.load_model` would run."""
+    went_off = tmp_path / "went off"
+    place = hostile.home.folder / "artifacts"
+    hostile.change(
+        "UPDATE logged_models SET artifact_location = ? || substr(artifact_location, ?)",
+        place.as_uri(),
+        len(hostile.store.get_experiment(hostile.experiment).artifact_location) + 1,
+    )
+    spoiled = 0
+    for file in place.rglob("*"):
+        if file.name in {"portable_code.py", "MLmodel", EXAMPLE}:
+            file.write_text(f"import os\nos.mkdir({str(went_off)!r})\n")
+            spoiled += 1
+    assert spoiled
+    to = export.export_model(NAME, tmp_path / "best", home=hostile.home)
+    assert export.load_model(NAME, home=hostile.home).classes == 10
+    np.savez(tmp_path / "images.npz", x=np.zeros((1, 8, 8), np.uint8))
+    prediction.predict(NAME, [tmp_path / "images.npz"], home=hostile.home)
+    assert not went_off.exists()
+    assert "went off" not in (to / "portable_code.py").read_text()
+
+
+class _Liar(BaseHTTPRequestHandler):
+    """An artifact server whose lists lead out of the folder that is asked for."""
+
+    names = (
+        "../../../escaped",
+        "..%2f..%2fescaped",
+        "%2e%2e/%2e%2e/escaped",
+        "/tmp/escaped",  # noqa: S108  # where it must not be
+    )
+
+    def do_GET(self):
+        parts = urlsplit(self.path)
+        if "path" in parse_qs(parts.query):
+            name = self.server.name
+            answer = json.dumps({"files": [{"path": name, "is_dir": False, "file_size": 5}]})
+        else:
+            answer = "bytes"
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(answer.encode())
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.mark.parametrize("name", [*_Liar.names, f"{TENSORS}/../../../../escaped"])
+def test_an_artifact_cannot_be_written_beside_its_folder(name, hostile, tmp_path, monkeypatch):
+    temporary = tmp_path / "a" / "b" / "c" / "temporary"
+    temporary.mkdir(parents=True)
+    monkeypatch.setattr("tempfile.tempdir", str(temporary))
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Liar)
+    server.name = name
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        port = server.server_address[1]
+        hostile.change(
+            "UPDATE logged_models SET artifact_location = ?",
+            f"mlflow-artifacts://127.0.0.1:{port}/1/models/x",
+        )
+        with pytest.raises(StudyError):
+            export.export_model(NAME, tmp_path / "best", home=hostile.home)
+    finally:
+        server.shutdown()
+        server.server_close()
+    left = [file for file in tmp_path.rglob("*") if "home" not in file.parts]
+    assert {file.name for file in left} == {"a", "b", "c", "temporary"}
+    assert not Path("/tmp/escaped").exists()  # noqa: S108  # where it must not be
+
+
+EVIL = "</script><script>alert(1)</script><img src=x onerror=alert(2)>"
+
+
+def test_what_a_record_says_is_text_on_every_page(hostile):
+    """Settings, notice and reason, as whoever can write the store may set them."""
+    for number, run in enumerate(
+        hostile.store.search_runs([hostile.experiment], f"tags.`{layout.ROLE_TAG}` = 'trial'")
+    ):
+        config = json.loads(run.data.tags[layout.CONFIG_TAG])
+        config["architecture"] |= {"receptive_field": f"{EVIL}{number}", EVIL: f"{number}{EVIL}"}
+        config["training"] |= {"schedule": f"{EVIL}{number}", "batch_size": EVIL}
+        tags = {
+            layout.CONFIG_TAG: json.dumps(config),
+            layout.NOTICE_TAG: EVIL,
+            layout.REASON_TAG: EVIL,
+        }
+        for key, value in tags.items():
+            hostile.store.set_tag(run.info.run_id, key, value)
+    write_report(NAME, hostile.home, hostile.folder / "report.html")
+    text = (hostile.folder / "report.html").read_text(encoding="utf-8")
+    assert "alert(1)" in text
+    assert "<script>alert(1)" not in text
+    assert "<img src=x" not in text
+
+
+def test_an_experiment_that_no_study_can_be_called_is_not_listed(hostile):
+    tags = {layout.LAYOUT_TAG: layout.LAYOUT}
+    hostile.store.create_experiment("../../outside", tags=tags)
+    assert [one.name for one in list_studies(hostile.home)] == [NAME]
