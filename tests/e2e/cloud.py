@@ -3,6 +3,7 @@
 import json
 import os
 import threading
+import time
 
 from cloud_provider import HEAD
 from processes import ROOT
@@ -68,6 +69,13 @@ class Cloud:
         """Makes the machines, in a thread of its own, until `end`."""
         self._thread = threading.Thread(target=self._serve, args=(cluster,))
         self._thread.start()
+
+    def wait_until_off(self):
+        """Waits until no machine is on; Ray believes one gone somewhat before it is switched off."""
+        until = time.monotonic() + 600
+        while self.on:
+            assert time.monotonic() < until, f"no machine must be on, got {self.on}"
+            time.sleep(0.5)
 
     def end(self):
         self._over.set()

@@ -46,4 +46,4 @@ def test_workers_come_for_trials_that_wait_and_go_when_they_are_idle(growing):
     }
     assert workers == {"worker1", "worker2"} == set(cloud.made)
     cluster.wait_for_nodes("head")
-    assert not cloud.on
+    cloud.wait_until_off()
