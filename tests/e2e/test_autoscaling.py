@@ -11,7 +11,7 @@ from processes import trial_runs
 
 from study import Home, results
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.cluster]
 
 
 @pytest.fixture

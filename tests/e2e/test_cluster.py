@@ -15,7 +15,7 @@ from servers import postgres
 from study import Home, results
 from study.study_folder import trials
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.cluster]
 
 EPOCHS = 150
 # Trials of some seconds each, all alike but for their learning rates.

@@ -25,7 +25,7 @@ import yaml
 from processes import BIN, ROOT, clean_environment, free_port
 from servers import missing
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.cluster]
 
 _FILE = yaml.safe_load((ROOT / "ray_cluster.yaml").read_text(encoding="utf-8"))
 _PYTHON = Path(sys.base_prefix, "bin", f"python{sys.version_info.major}.{sys.version_info.minor}")

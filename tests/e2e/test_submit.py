@@ -11,7 +11,7 @@ import pytest
 
 from study import Home, results
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.cluster]
 
 SPEC = ("studies/digits.toml", "--trials", 4, "--set", "budget.epochs=3", "--name", "submitted")
 PASSWORD = "pw-of-nobody-4711"  # noqa: S105  # to be looked for
