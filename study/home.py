@@ -67,12 +67,16 @@ class Home:
         return self.folder / "studies" / checked_name(name)
 
     def options(self) -> str:
-        """The command-line options that lead back here, empty where the defaults do."""
+        """The command-line options that lead back here, empty where the defaults do.
+
+        A server is always among them: who reads them, as a job's output, may sit elsewhere.
+        """
         default = Home.find()
         parts = []
         if self.folder != default.folder:
             parts.append(f" --home {shlex.quote(str(self.folder))}")
-        if self.tracking_uri != Home.find(self.folder).tracking_uri:
+        served = self.tracking_uri.startswith(("http://", "https://"))
+        if served or self.tracking_uri != Home.find(self.folder).tracking_uri:
             parts.append(f" --tracking-uri {shlex.quote(self.shown_uri)}")
         return "".join(parts)
 

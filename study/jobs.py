@@ -10,13 +10,13 @@ from ray.job_submission import JobDetails, JobSubmissionClient
 
 from study.cluster import UnansweredError, answered, connect
 from study.errors import BadInputError, NotFoundError
+from study.job_log import last_said
 from study.spec_file import nearest
-from study.study_job import FINGERPRINT, STUDY, StudyJob
+from study.study_job import FINGERPRINT, HOME, STUDY, StudyJob
 
 _EVERY_S: Final = 1.0
 _LOG_SHARE: Final = 5.0  # a log is asked for again after so many times the time that took
 _SILENT_S: Final = 60.0
-_LINE: Final = 200
 
 
 class LostJobError(UnansweredError):
@@ -68,13 +68,12 @@ def newest(client: JobSubmissionClient, name: str) -> StudyJob:
 
 
 def last_line(address: str, job: str) -> str:
-    """The last line that the job printed, cut to what a table can show; none if its node is gone."""
+    """The last that the job said (`study.job_log`); nothing if its node is gone."""
     try:
         with answered(address):
-            lines = connect(address).get_job_logs(job).strip().splitlines()
+            return last_said(connect(address).get_job_logs(job))
     except UnansweredError:
         return ""
-    return lines[-1][:_LINE] if lines else ""
 
 
 def logs(address: str, name: str, *, follow: bool = False) -> Iterator[str]:
@@ -166,6 +165,7 @@ def _job(details: JobDetails) -> StudyJob:
         error=details.error_type,
         message=details.message,
         fingerprint=metadata.get(FINGERPRINT, ""),
+        home=metadata.get(HOME),
     )
 
 

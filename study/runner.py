@@ -10,7 +10,7 @@ from rich.console import Console
 
 from study import environment, layout, origin, study_folder
 from study.data import Dataset, load_dataset
-from study.errors import UNWRITABLE, StudyError
+from study.errors import UNWRITABLE, StudyError, TrackingError
 from study.grid import grid
 from study.home import Home
 from study.ledger import METRICS, Ledger, mend, state_of, stored_identity
@@ -143,9 +143,10 @@ def _go_on(session: Session) -> None:
 def _recorded(session: Session, tracker: Tracker) -> Iterator[None]:
     """Opens the tracker, and closes it with the status that the study really has."""
     tracker.start(origin.as_tags() | {layout.IDENTITY_TAG: session.ledger.identity})
-    status = "FAILED"
+    status, ended = "FAILED", False
     try:
         yield
+        ended = True
         over = session.over()
         if over:
             session.stop.reason = None
@@ -157,6 +158,11 @@ def _recorded(session: Session, tracker: Tracker) -> Iterator[None]:
             tracker.interrupt_trial(number)
         try:
             tracker.close(status, session.progress.say)
+        except TrackingError as error:
+            if ended:
+                raise
+            # What ended the study is raised; this came of it, or on top of it.
+            session.progress.say(f"error: {error}")
         finally:
             session.ledger.note_run_ids(tracker.run_ids)
             if tracker.all_sent:

@@ -6,6 +6,9 @@ from typing import Any, Final, final
 STUDY: Final = "study"
 """In a job's metadata: the name of the study. Other jobs of the cluster have no such entry."""
 
+HOME: Final = "home"
+"""In a job's metadata: the home it was given; none if the head's own was meant."""
+
 FINGERPRINT: Final = "fingerprint"
 """In a job's metadata: what it was to do (`study.job_package.fingerprint`)."""
 
@@ -19,7 +22,8 @@ _SHELL_SIGNAL: Final = 128  # a shell adds the number of the signal
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StudyJob:
     """One job of a study. Times are ISO 8601, UTC; `exit_code` is that of the study's process, and
-    `error` Ray's kind of what went wrong (ray.dashboard.modules.job.common.JobErrorType).
+    `error` Ray's kind of what went wrong (ray.dashboard.modules.job.common.JobErrorType). `home` is as
+    it was submitted, None for the head's own.
     """
 
     job: str
@@ -31,6 +35,7 @@ class StudyJob:
     error: str | None
     message: str | None
     fingerprint: str
+    home: str | None
 
     def to_dict(self) -> dict[str, Any]:
         """The job as JSON types."""

@@ -17,11 +17,12 @@ from study import environment
 from study.cluster import UnansweredError, answered, connect
 from study.delivery import Delivery, job_id, orders_of
 from study.errors import BadInputError, ClusterError
+from study.home import without_passwords
 from study.job_package import Orders, fingerprint, write_package
 from study.jobs import LostJobError, current, jobs_of, output
 from study.progress import BEGUN
 from study.spec import StudySpec
-from study.study_job import FINGERPRINT, STUDY, StudyJob
+from study.study_job import FINGERPRINT, HOME, STUDY, StudyJob
 
 # Without exec a shell stands between Ray and the job. A stop ends it first, and nobody in a container
 # then waits for the job, which Ray takes for one that still runs.
@@ -52,8 +53,8 @@ def submit(
 
     Raises BadInputError, before anything is sent, if the data's place is relative, for nobody knows
     to what, or if a password would go to a cluster without a token; if the study runs already with
-    another spec; and if the job refuses its input. ClusterError if the cluster does not answer,
-    refuses, or (with `wait`) the job fails.
+    another spec or tracking URI; and if the job refuses its input. ClusterError if the cluster does
+    not answer, refuses, or (with `wait`) the job fails.
     """
     delivery = delivery or Delivery()
     say = say or _print
@@ -63,7 +64,10 @@ def submit(
     job: str | None = None
     while True:
         try:
-            job = _deliver(spec, address, delivery, orders)
+            job, new = _deliver(spec, address, delivery, orders)
+            if not new and current(connect(address), job).over:
+                say(f"the job {job} did this already; more budget, such as --trials N, goes on\n")
+                return job
             _follow(address, job, say, wait=wait)
         except UnansweredError as error:
             if job is None:
@@ -77,17 +81,19 @@ def submit(
         _wait_for(address)
 
 
-def _deliver(spec: StudySpec, address: str, delivery: Delivery, orders: Orders) -> str:
-    """Submits a job, unless there is one that does or did the same; returns its id."""
+def _deliver(spec: StudySpec, address: str, delivery: Delivery, orders: Orders) -> tuple[str, bool]:
+    """Submits a job, unless there is one that does or did the same; its id, and whether it is new."""
     client = connect(address)
     work = fingerprint(spec, source=delivery.source)
     base = job_id(spec.name, delivery)
     while True:
         with answered(address):
-            earlier = [job for job in jobs_of(client, spec.name) if job.job.startswith(base)]
+            everything = jobs_of(client, spec.name)
+        earlier = [job for job in everything if job.job.startswith(base)]
         same = _same(earlier, work, address)
         if same is not None:
-            return same
+            return same, False
+        _check_alone(everything, earlier, delivery, address)
         numbers = [int(one.job.removeprefix(base).lstrip("-") or 1) for one in earlier]
         job = f"{base}-{max(numbers) + 1}" if numbers else base
         with tempfile.TemporaryDirectory() as folder:
@@ -101,12 +107,27 @@ def _deliver(spec: StudySpec, address: str, delivery: Delivery, orders: Orders) 
                     "working_dir": folder,
                     "env_vars": {"RAY_JOB_STOP_WAIT_TIME_S": str(_STOP_S)},
                 },
-                metadata={STUDY: spec.name, FINGERPRINT: work},
+                metadata={STUDY: spec.name, FINGERPRINT: work}
+                | ({} if delivery.home is None else {HOME: delivery.home}),
                 entrypoint_num_cpus=delivery.driver_cpus or None,
                 entrypoint_memory=int(delivery.driver_memory * _GIB) or None,
             )
         if taken:
-            return job
+            return job, True
+
+
+def _check_alone(
+    everything: Sequence[StudyJob], earlier: Sequence[StudyJob], delivery: Delivery, address: str
+) -> None:
+    """Raises BadInputError if the study runs in the same home, but is recorded elsewhere."""
+    for job in everything:
+        if not job.over and job not in earlier and job.home == delivery.home:
+            raise BadInputError(
+                f"the job {job.job} runs the study {job.study!r} in the same home with another "
+                f"tracking URI, got --tracking-uri {without_passwords(str(delivery.tracking_uri))}; "
+                f"give that one, stop the job first (study stop {job.study} --address {address}), or "
+                "give this study another name (--name NAME)"
+            )
 
 
 def _same(earlier: Sequence[StudyJob], work: str, address: str) -> str | None:

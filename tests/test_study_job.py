@@ -14,6 +14,7 @@ def job(status, exit_code=None, error=None):
         error=error,
         message=None,
         fingerprint="",
+        home=None,
     )
 
 
