@@ -15,7 +15,15 @@ import pytest
 import ray
 import yaml
 from kuberay_rules import broken_rules
+from ray.autoscaler._private.kuberay.autoscaling_config import (
+    _derive_autoscaling_config_from_ray_cr,
+)
+from ray.autoscaler.v2.instance_manager.config import AutoscalingConfig
+from ray.autoscaler.v2.scheduler import ResourceDemandScheduler, SchedulingRequest
+from ray.autoscaler.v2.utils import ResourceRequestUtil
+from typer.main import get_command
 
+from study.cli import app
 from study.cluster_room import Node
 from study.home import Home
 from study.spec import StudySpec
@@ -232,6 +240,30 @@ def test_workers_come_from_none_and_the_head_runs_no_trial():
     assert toleration["key"] in container("gpu")["resources"]["limits"]
 
 
+@pytest.mark.parametrize(("trials", "workers"), [(1, 1), (4, 1), (5, 2), (16, 4), (20, 4)])
+def test_rays_autoscaler_brings_workers_for_the_trials_that_wait(trials, workers, tmp_path):
+    # As KubeRay's RayCluster has it, which the autoscaler asks Kubernetes for.
+    resource = {
+        "metadata": {"name": "any", "namespace": "any"},
+        "spec": cluster_of(rayjob()),
+    }
+    derived = _derive_autoscaling_config_from_ray_cr(resource)
+    assert derived["available_node_types"]["headgroup"]["resources"]["CPU"] == 0
+    config = AutoscalingConfig(derived, skip_content_hash=True)
+    wanted = spec(tmp_path).resources
+    trial = ResourceRequestUtil.make({"CPU": wanted.cpus, "GPU": wanted.gpus})
+    reply = ResourceDemandScheduler(None).schedule(
+        SchedulingRequest(
+            disable_launch_config_check=True,
+            node_type_configs=config.get_node_type_configs(),
+            max_num_nodes=config.get_max_num_nodes(),
+            idle_timeout_s=config.get_idle_timeout_s(),
+            resource_requests=ResourceRequestUtil.group_by_count([trial] * trials),
+        )
+    )
+    assert {launch.instance_type: launch.count for launch in reply.to_launch} == {"gpu": workers}
+
+
 def test_as_many_trials_wait_as_all_workers_hold(tmp_path):
     (group,) = cluster_of(rayjob())["workerGroupSpecs"]
     limits = container("gpu")["resources"]["limits"]
@@ -321,3 +353,13 @@ def test_the_image_has_a_python_that_the_package_runs_with_and_no_root():
     user, _ = instructions()["USER"][-1].split(":")
     assert int(user) > 0
     assert any(f"--uid {user} " in line for line in instructions()["RUN"])
+
+
+def test_the_page_and_the_files_show_commands_that_there_are():
+    texts = [ROOT / "docs/kubernetes.md", *sorted(DEPLOY.glob("*.yaml"))]
+    pattern = re.compile(r"(?:^|-- )study ([^#`\n]+)", re.MULTILINE)
+    shown = [line for file in texts for line in pattern.findall(file.read_text(encoding="utf-8"))]
+    assert {line.split()[0] for line in shown} >= {"best", "report", "ui", "status", "stop"}
+    for line in shown:
+        name, *arguments = shlex.split(line)
+        get_command(app).commands[name].make_context(name, arguments)

@@ -1,5 +1,6 @@
 """The command of deploy/rayjob.yaml, run here: its study, and on again as on a new cluster."""
 
+import json
 import subprocess
 import tomllib
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import pytest
 import tomli_w
 import yaml
+from mlflow import MlflowClient
 from processes import PATIENCE_S, ROOT, clean_environment, trial_runs
 
 from study.home import Home
@@ -23,15 +25,19 @@ def test_the_job_of_a_new_cluster_goes_on_with_the_study(tmp_path):
     parts = documents()
     table = tomllib.loads(parts["dendritic-study-spec"]["data"]["spec.toml"])
     home = Home(folder=tmp_path / "home", tracking_uri=f"sqlite:///{tmp_path}/records/mlflow.db")
+    job = parts["dendritic-study"]["spec"]
+    variables = yaml.safe_load(job["runtimeEnvYAML"])["env_vars"]
     # The volumes, at other places.
-    values = parts["dendritic-study-environment"]["data"] | {
-        "STUDY_HOME": str(home.folder),
-        "MLFLOW_TRACKING_URI": home.tracking_uri,
-    }
-    spec = tmp_path / "spec.toml"
-    entrypoint = parts["dendritic-study"]["spec"]["entrypoint"].replace(
-        "/etc/study/spec.toml", str(spec)
+    values = (
+        parts["dendritic-study-environment"]["data"]
+        | variables
+        | {
+            "STUDY_HOME": str(home.folder),
+            "MLFLOW_TRACKING_URI": home.tracking_uri,
+        }
     )
+    spec = tmp_path / "spec.toml"
+    entrypoint = job["entrypoint"].replace("/etc/study/spec.toml", str(spec))
     seen = []
     for trials in (1, 2):
         small = table | {"replicates": 1, "budget": {"trials": trials, "epochs": 1}}
@@ -50,3 +56,7 @@ def test_the_job_of_a_new_cluster_goes_on_with_the_study(tmp_path):
     assert [len(runs) for runs in seen] == [1, 2]
     assert seen[0] < seen[1]
     assert Path(tmp_path / "records/artifacts").is_dir()
+    client = MlflowClient(home.tracking_uri)
+    experiment = client.get_experiment_by_name(table["name"]).experiment_id
+    (study,) = client.search_runs([experiment], filter_string="tags.`study.role` = 'study'")
+    assert "kubectl apply" in json.dumps(study.data.tags)
