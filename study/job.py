@@ -1,12 +1,15 @@
 """The job on the cluster's head: runs the study that its folder holds, and starts a killed driver again.
 
+With the file of a spec, `python -m study.job spec.toml`, it needs no folder: a RayJob of Kubernetes has
+its spec mounted (deploy/rayjob.yaml).
+
 The driver is a process of its own, so that one that runs out of memory, or is killed, does not take
 the job with it: what it stored is enough to go on (`study.runner`).
 """
 
 import ctypes
-import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -22,6 +25,7 @@ from study.home import Home
 from study.job_package import SPEC, Orders
 from study.ray_token import ray_token
 from study.sealed import unseal
+from study.spec import StudySpec
 
 _HOME: Final = "~/dendritic-study/runs"  # where the head has no $STUDY_HOME
 _PATIENCE_S: Final = 120.0  # a machine that vanished keeps its lock on NFS for 90 s by default
@@ -31,22 +35,33 @@ _ORPHANS_S: Final = 30.0  # a driver that was killed leaves a sender, which send
 
 
 def main() -> None:
-    """Runs the study of the working directory; exits as its driver does, 2 for bad input."""
+    """Runs the study of the working directory, or of the spec file that is given.
+
+    Exits as its driver does, 2 for bad input.
+    """
+    given = sys.argv[1] if len(sys.argv) > 1 else None
+    file = given or SPEC
     try:
-        orders = Orders.read(Path())
+        orders = Orders.read(Path()) if given is None else _own_orders(given)
         environment = driver_environment(orders)
+        name = StudySpec.from_toml(file).name
     except BadInputError as error:
         print(f"error: {error}", flush=True)  # noqa: T201  # the log of the job
         sys.exit(error.exit_status)
     home = orders.home or os.environ.get("STUDY_HOME") or str(Path(_HOME).expanduser())
-    _await_end(Home.find(home))
-    command = [sys.executable, "-m", "study.cli", "run", SPEC, "--home", home]
+    _await_end(Home.find(home), name)
+    command = [sys.executable, "-m", "study.cli", "run", file, "--home", home]
     sys.exit(Driver(command, environment).run(orders.retries))
 
 
-def _await_end(home: Home) -> None:
+def _own_orders(file: str) -> Orders:
+    """Those of a job that nobody submitted with `study submit`: all is in the environment."""
+    typed = os.environ.get(origin.COMMAND_VARIABLE)
+    return Orders(command=typed or f"study run {shlex.quote(file)}")
+
+
+def _await_end(home: Home, name: str) -> None:
     """Waits for the driver of a job that died, which ends by itself; of a live one `run` will speak."""
-    name = json.loads(Path(SPEC).read_text(encoding="utf-8"))["name"]
     deadline = time.monotonic() + _PATIENCE_S
     while study_folder.is_driven(home.study_folder(name)) and time.monotonic() < deadline:
         time.sleep(0.2)

@@ -34,6 +34,28 @@ def test_settings_sealed_with_another_token_are_refused_and_not_shown(token):
         job.driver_environment(orders)
 
 
+def test_without_orders_all_is_in_the_environment(monkeypatch):
+    monkeypatch.setenv("STUDY_COMMAND", "kubectl apply -f job.yaml")
+    assert job._own_orders("a spec.toml") == Orders(command="kubectl apply -f job.yaml")  # noqa: SLF001  # see below
+    monkeypatch.delenv("STUDY_COMMAND")
+    assert job._own_orders("a spec.toml").command == "study run 'a spec.toml'"  # noqa: SLF001  # no other way in but a run
+
+
+def test_a_spec_file_that_is_refused_ends_the_job_with_one_line(tmp_path):
+    (tmp_path / "spec.toml").write_text('name = "mine"\ndataset = "digits"\nfamilies = ["dan"]')
+    done = subprocess.run(
+        [sys.executable, "-m", "study.job", "spec.toml"],
+        cwd=tmp_path,
+        env=os.environ | {"STUDY_HOME": str(tmp_path / "home")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == BadInputError.exit_status
+    assert "unknown family 'dan'" in done.stdout
+    assert not (tmp_path / "home").exists()
+
+
 RUNS = """
 import os, sys
 from study import job
