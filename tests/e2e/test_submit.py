@@ -60,7 +60,9 @@ def test_a_submitted_study_is_followed_and_submitting_it_again_is_the_same_job(o
     assert front["on_front"].all()
     assert results.status("submitted", Home.find(home)).to_dict()["run_status"] == "FINISHED"
 
-    assert good(on_head("submit", *SPEC, "--home", home)).splitlines()[-4] == f"job {job}"
+    again = good(on_head("submit", *SPEC, "--home", home)).splitlines()
+    assert again[0].startswith(f"the job {job} did this already; more budget")
+    assert again[1] == f"job {job}"
     everything = json.loads(good(on_head("list", "--json")))
     (found,) = (one for one in everything if one["study"] == "submitted")
     assert (found["job"], found["status"], found["exit_code"]) == (job, "SUCCEEDED", 0)
@@ -91,6 +93,10 @@ def test_a_running_study_is_found_stopped_cleanly_and_gone_on_with(on_head, ray_
     other = on_head("submit", *arguments, "--set", "space.dropout=0.5", "--source")
     assert other.returncode == 2
     assert f"the job {job} runs the study 'long' with another spec or source" in other.stderr
+    elsewhere = f"sqlite:///{ray_head.home}/elsewhere.db"
+    other = on_head("submit", *arguments, "--source", "--tracking-uri", elsewhere)
+    assert other.returncode == 2
+    assert f"the job {job} runs the study 'long' in the same home with another" in other.stderr
 
     assert f"job {job} is STOPPED" in good(on_head("stop", "long"))
     assert not Path(f"/proc/{process}").exists()
