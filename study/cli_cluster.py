@@ -119,7 +119,7 @@ def show_job(address: str, name: str, *, as_json: bool) -> None:
     """Prints the newest job of a study, and the last that it said."""
     jobs = _jobs()
     found = jobs.study_job(address, name)
-    said = jobs.last_line(address, found.job)
+    said = jobs.last_message(address, found.job)
     if as_json:
         print_json(found.to_dict() | {"last": said})
         return

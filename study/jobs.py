@@ -67,7 +67,7 @@ def newest(client: JobSubmissionClient, name: str) -> StudyJob:
     return (running or found)[0]
 
 
-def last_line(address: str, job: str) -> str:
+def last_message(address: str, job: str) -> str:
     """The last that the job said (`study.job_log`); nothing if its node is gone."""
     try:
         with answered(address):

@@ -64,8 +64,8 @@ def submit(
     job: str | None = None
     while True:
         try:
-            job, new = _deliver(spec, address, delivery, orders)
-            if not new and current(connect(address), job).over:
+            job, done = _deliver(spec, address, delivery, orders)
+            if done:
                 say(f"the job {job} did this already; more budget, such as --trials N, goes on\n")
                 return job
             _follow(address, job, say, wait=wait)
@@ -82,7 +82,7 @@ def submit(
 
 
 def _deliver(spec: StudySpec, address: str, delivery: Delivery, orders: Orders) -> tuple[str, bool]:
-    """Submits a job, unless there is one that does or did the same; its id, and whether it is new."""
+    """Submits a job, unless there is one that does or did the same; its id, and whether that is done."""
     client = connect(address)
     work = fingerprint(spec, source=delivery.source)
     base = job_id(spec.name, delivery)
@@ -92,7 +92,7 @@ def _deliver(spec: StudySpec, address: str, delivery: Delivery, orders: Orders) 
         earlier = [job for job in everything if job.job.startswith(base)]
         same = _same(earlier, work, address)
         if same is not None:
-            return same, False
+            return same.job, same.over
         _check_alone(everything, earlier, delivery, address)
         numbers = [int(one.job.removeprefix(base).lstrip("-") or 1) for one in earlier]
         job = f"{base}-{max(numbers) + 1}" if numbers else base
@@ -113,30 +113,31 @@ def _deliver(spec: StudySpec, address: str, delivery: Delivery, orders: Orders) 
                 entrypoint_memory=int(delivery.driver_memory * _GIB) or None,
             )
         if taken:
-            return job, True
+            return job, False
 
 
 def _check_alone(
     everything: Sequence[StudyJob], earlier: Sequence[StudyJob], delivery: Delivery, address: str
 ) -> None:
     """Raises BadInputError if the study runs in the same home, but is recorded elsewhere."""
+    given = without_passwords(delivery.tracking_uri or "none")
     for job in everything:
         if not job.over and job not in earlier and job.home == delivery.home:
             raise BadInputError(
                 f"the job {job.job} runs the study {job.study!r} in the same home with another "
-                f"tracking URI, got --tracking-uri {without_passwords(str(delivery.tracking_uri))}; "
-                f"give that one, stop the job first (study stop {job.study} --address {address}), or "
-                "give this study another name (--name NAME)"
+                f"tracking URI, got {given} (option --tracking-uri); give that one, stop the job first "
+                f"(study stop {job.study} --address {address}), or give this study another name "
+                "(--name NAME)"
             )
 
 
-def _same(earlier: Sequence[StudyJob], work: str, address: str) -> str | None:
+def _same(earlier: Sequence[StudyJob], work: str, address: str) -> StudyJob | None:
     """The newest of the jobs, if it does or did this work; BadInputError if it does other work."""
     if not earlier or (earlier[0].over and earlier[0].status != "SUCCEEDED"):
         return None
     job = earlier[0]
     if job.fingerprint == work:
-        return job.job
+        return job
     if job.over:
         return None
     raise BadInputError(
