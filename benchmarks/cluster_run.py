@@ -16,9 +16,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests/e2e"))
 
-from cluster import Cluster, machines
+from cluster import Cluster, cluster_with_records
 from machine import describe
-from servers import postgres
 
 STUDY = ("submit", "studies/digits.toml", "--trials", "8", "--set", "budget.epochs=80")
 STUDY += ("--set", "space.dendrites=16", "--set", "space.somata=[64,128,256]")
@@ -70,15 +69,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--to", type=Path, help="the file to write; by default none")
     options = parser.parse_args()
-    with postgres() as records, machines() as (cables, folder):
-        cluster = Cluster(cables, folder)
-        cluster.start_records(records)
-        for name in ("worker1", "worker2"):
-            cluster.start_worker(name)
-        cluster.wait_for_head()
-        cluster.wait_for_nodes("head", "worker1", "worker2")
-        cluster.desk.wait_for(f"{cluster.records}/health")
-        lines = [line.replace(str(folder), "/shared") for line in record(cluster)]
+    with cluster_with_records() as cluster:
+        lines = [line.replace(str(cluster.folder), "/shared") for line in record(cluster)]
     text = "\n".join(re.sub(r"\x1b\[[0-9;]*m", "", line) for line in lines).lstrip("\n")
     if options.to:
         found = describe()

@@ -9,10 +9,8 @@ import click
 import jsonschema
 import pytest
 import yaml
+from autoscaler import launches
 from ray.autoscaler._private.util import prepare_config, validate_config
-from ray.autoscaler.v2.instance_manager.config import AutoscalingConfig
-from ray.autoscaler.v2.scheduler import ResourceDemandScheduler, SchedulingRequest
-from ray.autoscaler.v2.utils import ResourceRequestUtil
 from ray.scripts.scripts import cli, start
 
 FILE = Path(__file__).parents[1] / "ray_cluster.yaml"
@@ -151,18 +149,7 @@ def test_workers_come_from_none_and_the_head_runs_no_trial():
     ],
 )
 def test_ray_launches_spot_workers_first_and_on_demand_beyond_them(trials, launched):
-    config = AutoscalingConfig(cluster(), skip_content_hash=True)
-    trial = ResourceRequestUtil.make({"CPU": 1, "GPU": 1})
-    reply = ResourceDemandScheduler(None).schedule(
-        SchedulingRequest(
-            disable_launch_config_check=True,
-            node_type_configs=config.get_node_type_configs(),
-            max_num_nodes=config.get_max_num_nodes(),
-            idle_timeout_s=config.get_idle_timeout_s(),
-            resource_requests=ResourceRequestUtil.group_by_count([trial] * trials),
-        )
-    )
-    assert {launch.instance_type: launch.count for launch in reply.to_launch} == launched
+    assert launches(cluster(), {"CPU": 1, "GPU": 1}, trials) == launched
 
 
 def test_ray_knows_the_commands_that_the_head_of_the_file_shows():

@@ -14,13 +14,11 @@ import kubernetes_validate
 import pytest
 import ray
 import yaml
+from autoscaler import launches
 from kuberay_rules import broken_rules
 from ray.autoscaler._private.kuberay.autoscaling_config import (
     _derive_autoscaling_config_from_ray_cr,
 )
-from ray.autoscaler.v2.instance_manager.config import AutoscalingConfig
-from ray.autoscaler.v2.scheduler import ResourceDemandScheduler, SchedulingRequest
-from ray.autoscaler.v2.utils import ResourceRequestUtil
 from typer.main import get_command
 
 from study.cli import app
@@ -249,19 +247,9 @@ def test_rays_autoscaler_brings_workers_for_the_trials_that_wait(trials, workers
     }
     derived = _derive_autoscaling_config_from_ray_cr(resource)
     assert derived["available_node_types"]["headgroup"]["resources"]["CPU"] == 0
-    config = AutoscalingConfig(derived, skip_content_hash=True)
     wanted = spec(tmp_path).resources
-    trial = ResourceRequestUtil.make({"CPU": wanted.cpus, "GPU": wanted.gpus})
-    reply = ResourceDemandScheduler(None).schedule(
-        SchedulingRequest(
-            disable_launch_config_check=True,
-            node_type_configs=config.get_node_type_configs(),
-            max_num_nodes=config.get_max_num_nodes(),
-            idle_timeout_s=config.get_idle_timeout_s(),
-            resource_requests=ResourceRequestUtil.group_by_count([trial] * trials),
-        )
-    )
-    assert {launch.instance_type: launch.count for launch in reply.to_launch} == {"gpu": workers}
+    trial = {"CPU": wanted.cpus, "GPU": wanted.gpus}
+    assert launches(derived, trial, trials) == {"gpu": workers}
 
 
 def test_as_many_trials_wait_as_all_workers_hold(tmp_path):

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from hosts import switch
 from processes import BIN, clean_environment
-from servers import mlflow_server
+from servers import mlflow_server, postgres
 
 # The head believes a worker dead after some 6 s of silence, and a worker a head after 10.
 _HASTE = {
@@ -45,7 +45,7 @@ class Cluster:
 
     def __init__(self, cables, folder, *options, **settings):
         self._switch = cables
-        self._folder = folder
+        self.folder = folder
         self._token = secrets.token_hex(32)
         self._user = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": self._token}
         self._user["HOME"] = str(folder / "desk")
@@ -64,10 +64,10 @@ class Cluster:
         return self._machines[name]
 
     def _start_ray(self, machine, *options, before=(), **settings):
-        temporary = self._folder / machine.name
+        temporary = self.folder / machine.name
         settings |= _HASTE | self._user | {"HOME": str(temporary)}
         command = (*before, BIN / "ray", "start", *_NODE, f"--temp-dir={temporary}", *options)
-        machine.start(*command, log=self._folder / f"{machine.name}.log", **settings)
+        machine.start(*command, log=self.folder / f"{machine.name}.log", **settings)
 
     def start_head(self):
         """A head on a machine that has just been switched on."""
@@ -93,10 +93,10 @@ class Cluster:
         self.records = f"http://{machine.address}:5000"
         self.store, self.password = store, secrets.token_hex(16)
         self.user = {"MLFLOW_TRACKING_USERNAME": "admin", "MLFLOW_TRACKING_PASSWORD": self.password}
-        command, settings = mlflow_server(self._folder, store, self.password)
+        command, settings = mlflow_server(self.folder, store, self.password)
         command += ["--host", machine.address, "--port", "5000"]
         command += ["--allowed-hosts", f"{machine.address}:5000"]
-        machine.start(*command, log=self._folder / "records.log", **settings)
+        machine.start(*command, log=self.folder / "records.log", **settings)
 
     def study(self, *arguments, **settings):
         """Runs `study` at the desk; returns the finished process."""
@@ -129,6 +129,20 @@ class Cluster:
         while (found := self.nodes()) != wanted:
             assert time.monotonic() < until, f"the nodes must be {wanted}, got {found}"
             time.sleep(1)
+
+
+@contextmanager
+def cluster_with_records():
+    """A cluster of a head and two workers that answer, with an MLflow server on PostgreSQL."""
+    with postgres() as store, machines() as (cables, folder):
+        made = Cluster(cables, folder)
+        made.start_records(store)
+        for name in ("worker1", "worker2"):
+            made.start_worker(name)
+        made.wait_for_head()
+        made.wait_for_nodes("head", "worker1", "worker2")
+        made.desk.wait_for(f"{made.records}/health")
+        yield made
 
 
 @contextmanager

@@ -7,10 +7,9 @@ import json
 from contextlib import contextmanager, suppress
 
 import pytest
-from cluster import Cluster, machines
+from cluster import cluster_with_records
 from mlflow import MlflowClient
 from processes import trial_runs, wait_until
-from servers import postgres
 
 from study import Home, results
 from study.study_folder import trials
@@ -26,14 +25,7 @@ LONG += ("--set", f"budget.epochs={EPOCHS}", "--set", "stopping.scheduler=none")
 
 @pytest.fixture(scope="module")
 def site():
-    with postgres() as store, machines() as (cables, folder):
-        made = Cluster(cables, folder)
-        made.start_records(store)
-        for name in ("worker1", "worker2"):
-            made.start_worker(name)
-        made.wait_for_head()
-        made.wait_for_nodes("head", "worker1", "worker2")
-        made.desk.wait_for(f"{made.records}/health")
+    with cluster_with_records() as made:
         yield made
 
 
