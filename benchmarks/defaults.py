@@ -19,8 +19,8 @@ from machine import describe
 from models import FAMILIES, Architecture, build
 from study import load_dataset
 from study.allocator import keep_freed_memory
+from study.dataset_spec import DatasetSpec
 from study.evaluation import Estimate
-from study.spec import DatasetSpec
 from study.train import train
 from study.training_settings import TrainingSettings
 

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from models.architecture import ImageShape
 from study.data_sources import Pool, read_pools
+from study.dataset_spec import DatasetSpec
 from study.errors import DataError
-from study.spec import DatasetSpec
 
 _PARTS: Final = ("train", "validation", "test")
 

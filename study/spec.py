@@ -7,9 +7,7 @@ from typing import Annotated, Any, Literal
 import tomli_w
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     field_validator,
     model_validator,
@@ -17,84 +15,16 @@ from pydantic import (
 
 from models.architecture import FAMILIES
 from study.constraint import Constraint
-from study.dimension import (
-    Choice,
-    Counts,
-    Draws,
-    Dropouts,
-    Initializations,
-    LearningRates,
-    Range,
-    ReceptiveFields,
-    Schedules,
-    Slopes,
-    SynapseUnits,
-)
+from study.dataset_spec import DatasetSpec, dataset_table
+from study.dimension import Range
 from study.metrics import METRICS, Direction
+from study.section import Section
+from study.space_spec import Space
 from study.spec_file import nearest, parse, read_toml
 from study.study_name import LONGEST_NAME, NAME_PATTERN
 
-DatasetName = Literal[
-    "digits", "mnist", "fashion_mnist", "kmnist", "emnist_balanced", "cifar10", "cifar100", "npz"
-]
 
-
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-class DatasetSpec(_Section):
-    """Which images to train on.
-
-    `root` is the folder in which torchvision keeps its data sets, `download` says whether it may
-    fetch them; `path` is the file of `npz`. Paths are relative to the working directory.
-    `train_size` and `validation_size` count images; by default a tenth of the training images
-    validates and the others train.
-    """
-
-    name: DatasetName
-    root: Path = Path("data")
-    download: bool = False
-    path: Path | None = None
-    train_size: Annotated[int, Field(ge=1)] | None = None
-    validation_size: Annotated[int, Field(ge=1)] | None = None
-
-    @model_validator(mode="after")
-    def _path_belongs_to_npz(self) -> "DatasetSpec":
-        if (self.name == "npz") != (self.path is not None):
-            raise ValueError(
-                "`path` must be given for the data set npz, and for no other, "
-                f"got name={self.name}, path={self.path}"
-            )
-        return self
-
-
-class Space(_Section):
-    """What is searched: a plain value is fixed, a list a choice, a table with low and high a range.
-
-    The names are those of `models.Architecture` and `study.train.TrainingSettings`. What a family
-    does not have is not asked for it. A `cnn` takes the largest square kernel that `synapses` allow.
-    The defaults are those that did best on Fashion-MNIST (docs/networks.md).
-    """
-
-    somata: Counts = Choice((32, 64, 128, 256))
-    dendrites: Counts = Range(low=1, high=32, log=True, integer=True)
-    synapses: Counts = Choice((16,))
-    layers: Counts = Choice((1,))
-    leaky_slope: Slopes = Choice((0.1,))
-    dendrite_slope: Slopes = Choice((0.0,))
-    dropout: Dropouts = Choice((0.0,))
-    initialization: Initializations = Choice(("fan_in",))
-    synapse_draw: Draws = Choice(("constant",))
-    cable_draw: Draws = Choice(("constant",))
-    receptive_field: ReceptiveFields = Choice(("ring",))
-    synapses_per: SynapseUnits = Choice(("dendrite",))
-    learning_rate: LearningRates = Range(low=2e-3, high=2e-2, log=True, integer=False)
-    schedule: Schedules = Choice(("cosine",))
-    batch_size: Counts = Choice((128,))
-
-
-class Budget(_Section):
+class Budget(Section):
     """How much to spend; a study ends when the first of its limits is met.
 
     `epochs` is the full length of one trial. The limits of the whole study are `trials` that end
@@ -111,7 +41,7 @@ class Budget(_Section):
     stagnation: Annotated[int, Field(ge=1)] | None = None
 
 
-class Stopping(_Section):
+class Stopping(Section):
     """When a trial is stopped early, by asynchronous successive halving (`study.halving`).
 
     `scheduler`: `pareto` ranks by all objectives, `asha` by the first alone, `none` stops nothing.
@@ -125,7 +55,7 @@ class Stopping(_Section):
     reduction_factor: Annotated[float, Field(gt=1, le=100)] = 2.0
 
 
-class Resources(_Section):
+class Resources(Section):
     """What one trial gets: CPUs and GPUs, as fractions if below one, and how many trials at once.
 
     `concurrent_trials` is by default as many as the machine or cluster has room for.
@@ -141,12 +71,6 @@ class Resources(_Section):
         if value > 1 and value != int(value):
             raise ValueError(f"a share above one must be a whole number, got {value}")
         return value
-
-
-def _dataset_table(raw: object) -> object:
-    if not isinstance(raw, str):
-        return raw
-    return {"name": "npz", "path": raw} if raw.endswith(".npz") else {"name": raw}
 
 
 def _known_families(families: Sequence[str]) -> Sequence[str]:
@@ -175,7 +99,7 @@ def _sound_constraints(constraints: Sequence[str]) -> Sequence[str]:
     return tuple(dict.fromkeys(constraints))
 
 
-class StudySpec(_Section):
+class StudySpec(Section):
     """A whole study. Name, dataset and families must be given; all else has a default.
 
     `keep` says which weights of a replicate are evaluated and stored: those of its `best`
@@ -183,16 +107,15 @@ class StudySpec(_Section):
     """
 
     name: Annotated[str, Field(max_length=LONGEST_NAME, pattern=NAME_PATTERN)]
-    dataset: Annotated[DatasetSpec, BeforeValidator(_dataset_table)]
+    dataset: Annotated[DatasetSpec, BeforeValidator(dataset_table)]
     families: Annotated[tuple[str, ...], AfterValidator(_known_families)]
     replicates: Annotated[int, Field(ge=1, le=100)] = 3
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     sampler: Literal["ehvi", "tpe", "nsga2", "nsga3", "gp", "random", "grid"] = "ehvi"
     keep: Literal["best", "last"] = "best"
-    objectives: Annotated[dict[str, Direction], AfterValidator(_known_objectives)] = {
-        "val_accuracy": "maximize",
-        "trainable_parameters": "minimize",
-    }
+    objectives: Annotated[dict[str, Direction], AfterValidator(_known_objectives)] = Field(
+        default={"val_accuracy": "maximize", "trainable_parameters": "minimize"}
+    )
     constraints: Annotated[tuple[str, ...], AfterValidator(_sound_constraints)] = ()
     space: Space = Space()
     budget: Budget = Budget()

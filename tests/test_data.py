@@ -10,8 +10,8 @@ from torchvision import datasets
 
 from study.data import Dataset, load_dataset
 from study.data_sources import TORCHVISION
+from study.dataset_spec import DatasetName, DatasetSpec
 from study.errors import DataError
-from study.spec import DatasetName, DatasetSpec
 
 
 def dataset(**table):

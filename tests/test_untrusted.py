@@ -23,12 +23,12 @@ from models import load_network
 from study import export, layout, prediction
 from study.checkpoint import Checkpoints
 from study.data import load_dataset
+from study.dataset_spec import DatasetSpec
 from study.errors import DataError, StudyError
 from study.home import Home
 from study.portable_code import DESCRIPTION, TENSORS, Portable
 from study.report import write_report
 from study.results import list_studies
-from study.spec import DatasetSpec
 from study.trial_files import EXAMPLE
 
 ROOT = Path(__file__).parent.parent
