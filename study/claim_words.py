@@ -35,8 +35,8 @@ def statement(claim: Claim, control: str | None = None) -> str:
             )
         case LossRatio():
             said = (
-                f"The test loss of the best {claim.family} is at most {claim.at_most:g} times that "
-                f"of the best {claim.reference}"
+                f"The test loss of the best {_family(claim)} is at most {claim.at_most:g} times that "
+                f"of the best {_reference(claim)}"
             )
         case Difference():
             said = _difference(claim)
@@ -57,9 +57,8 @@ def statement(claim: Claim, control: str | None = None) -> str:
             )
         case Controls():
             said = _controls(claim, control or " or ".join(claim.controls))
-    if isinstance(claim, Rivalry):
-        return said + _settings(claim)
-    return said + where_words(claim.where)
+    alike = not isinstance(claim, Rivalry) or claim.where_reference == claim.where
+    return said + where_words(claim.where) if alike else said
 
 
 def _name(metric: str) -> str:
@@ -74,11 +73,15 @@ def _best(families: Sequence[str]) -> str:
     return " or ".join(families) or "network"
 
 
-def _settings(claim: Rivalry) -> str:
-    said = where_words(claim.where)
-    if claim.where_reference == claim.where:
-        return said
-    return f"{said}, the {claim.reference}{where_words(claim.where_reference) or ' anywhere'}"
+def _family(claim: Rivalry) -> str:
+    """The family, with its settings where they are not those of the reference."""
+    alike = claim.where_reference == claim.where
+    return claim.family if alike else claim.family + where_words(claim.where)
+
+
+def _reference(claim: Rivalry) -> str:
+    alike = claim.where_reference == claim.where
+    return claim.reference if alike else claim.reference + where_words(claim.where_reference)
 
 
 def _difference(claim: Difference) -> str:
@@ -89,8 +92,8 @@ def _difference(claim: Difference) -> str:
         else f"at least {shown(claim.at_least or 0.0, unit)}"
     )
     return (
-        f"The {_name(claim.metric)} of the best {claim.family} minus that of the best "
-        f"{claim.reference} is {bound}"
+        f"The {_name(claim.metric)} of the best {_family(claim)} minus that of the best "
+        f"{_reference(claim)} is {bound}"
     )
 
 
@@ -98,7 +101,7 @@ def _fewer(claim: FewerParameters) -> str:
     times = "fewer" if claim.at_least == 1 else f"at least {claim.at_least:g} times fewer"
     published = "" if claim.published is None else f" (published: {claim.published:g} times fewer)"
     return (
-        f"{claim.family} reaches the best {claim.metric} of {claim.reference} with {times} "
+        f"{_family(claim)} reaches the best {claim.metric} of {_reference(claim)} with {times} "
         f"parameters{published}"
     )
 
