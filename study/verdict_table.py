@@ -14,19 +14,25 @@ NARROWEST: Final = 80
 
 def verdict_table(findings: Sequence[Finding], title: str) -> Table:
     """One row a finding, numbered as `reasons` are. Fits 80 columns, in as many lines as it takes."""
-    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(
+        title=title,
+        title_justify="left",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+        collapse_padding=True,
+    )
     table.add_column("", justify="right", no_wrap=True)
-    table.add_column("claim", min_width=20)
-    table.add_column("published", justify="right")
-    table.add_column("ours\n[95 % interval]", justify="right", no_wrap=True)
+    table.add_column("claim")
+    table.add_column("published", justify="right", no_wrap=True)
+    table.add_column("ours\n[95 %]", justify="right", no_wrap=True)
     table.add_column("seeds", justify="right", no_wrap=True)
-    table.add_column("parameters", justify="right", no_wrap=True)
+    table.add_column("parameters\n(reference)", justify="right", no_wrap=True)
     table.add_column("verdict", no_wrap=True)
     for number, finding in enumerate(findings, start=1):
         table.add_row(
             str(number),
             _claim(finding),
-            _published(finding),
+            _published(finding, "\n"),
             _ours(finding, "\n"),
             "" if finding.seeds is None else str(finding.seeds),
             _parameters(finding, "\n"),
@@ -46,7 +52,7 @@ def paragraphs(findings: Sequence[Finding]) -> Iterator[str]:
     for number, finding in enumerate(findings, start=1):
         lines = {
             "verdict": finding.verdict,
-            "published": _published(finding),
+            "published": _published(finding, " "),
             "ours": _ours(finding, " "),
             "seeds": "" if finding.seeds is None else str(finding.seeds),
             "parameters": _parameters(finding, " "),
@@ -60,13 +66,13 @@ def _claim(finding: Finding) -> str:
     return finding.statement + ("" if finding.source is None else f" ({finding.source})")
 
 
-def _published(finding: Finding) -> str:
+def _published(finding: Finding, between: str) -> str:
     if finding.published is None:
         return ""
     text = shown(finding.published, finding.unit)
     if finding.published_sd is None:
         return text
-    return f"{text} ± {shown(finding.published_sd, finding.unit)}"
+    return f"{text}{between}± {_bare(finding.published_sd, finding.unit)}"
 
 
 def _ours(finding: Finding, between: str) -> str:
@@ -88,4 +94,4 @@ def _bare(value: float, unit: str) -> str:
 def _parameters(finding: Finding, between: str) -> str:
     own, reference = finding.trainable_parameters, finding.reference_parameters
     text = "" if own is None else f"{own:,}"
-    return text if reference is None else f"{text}{between}against {reference:,}".strip()
+    return text if reference is None else f"{text}{between}({reference:,})".strip()

@@ -19,8 +19,10 @@ PAIR = {"family": "dann-lrf", "reference": "vann"}
         ),
         (
             PAIR | {"kind": "difference", "at_most": 0.01, "where": {"layers": 2}},
-            "The test accuracy of the best dann-lrf minus that of the best vann is at most "
-            "+1.00 points where layers = 2",
+            (
+                "The test accuracy of the best dann-lrf minus that of the best vann is at most "
+                "+1.00 points where layers = 2"
+            ),
         ),
         (
             PAIR | {"kind": "fewer_parameters", "metric": "loss"},
@@ -41,8 +43,10 @@ PAIR = {"family": "dann-lrf", "reference": "vann"}
                 "max_parameters": 10_000,
                 "at_least": 0.88,
             },
-            "The best dann-r or dann-lrf of at most 10,000 parameters has a test accuracy of at "
-            "least 88.00 %",
+            (
+                "The best dann-r or dann-lrf of at most 10,000 parameters has a test accuracy of at "
+                "least 88.00 %"
+            ),
         ),
         (
             {"kind": "controls", "families": ["dann-r"], "controls": ["mlp"], "at_least": 0.01},

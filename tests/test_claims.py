@@ -15,8 +15,10 @@ RATIO = {"kind": "loss_ratio", "family": "dann-r", "reference": "vann", "at_most
         (ACCURACY | {"published": 89.3}, "`claims.0.published <= 1` must hold, got 89.3"),
         (
             ACCURACY | {"familly": "vann"},
-            "unknown key 'claims.0.familly'; did you mean 'family'? known: source, where, kind, "
-            "family, published, published_sd, published_seeds, tolerance",
+            (
+                "unknown key 'claims.0.familly'; did you mean 'family'? known: source, where, kind, "
+                "family, published, published_sd, published_seeds, tolerance"
+            ),
         ),
         (
             ACCURACY | {"family": "vamn"},
@@ -33,8 +35,10 @@ RATIO = {"kind": "loss_ratio", "family": "dann-r", "reference": "vann", "at_most
         ({"family": "vann"}, "the key 'claims.0.kind' must be given"),
         (
             {"kind": "difference", "family": "vann", "reference": "dann-r"},
-            "either `at_least` or `at_most` must be given, got at_least=None, at_most=None "
-            "(key claims.0)",
+            (
+                "either `at_least` or `at_most` must be given, got at_least=None, at_most=None "
+                "(key claims.0)"
+            ),
         ),
         (
             {"kind": "controls", "families": [], "controls": ["mlp"]},
