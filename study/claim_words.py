@@ -1,17 +1,19 @@
 """A claim as a sentence."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from study.claims import (
     Accuracy,
     AccuracyUnder,
     Claim,
+    Comparing,
     Controls,
     Difference,
     FewerParameters,
     LossRatio,
     Parameters,
     Rivalry,
+    Setting,
     SizeTrend,
 )
 from study.evidence import where_words
@@ -57,7 +59,7 @@ def statement(claim: Claim, control: str | None = None) -> str:
             )
         case Controls():
             said = _controls(claim, control or " or ".join(claim.controls))
-    alike = not isinstance(claim, Rivalry) or claim.where_reference == claim.where
+    alike = not isinstance(claim, Comparing) or claim.where_reference == claim.where
     return said + where_words(claim.where) if alike else said
 
 
@@ -74,14 +76,16 @@ def _best(families: Sequence[str]) -> str:
 
 
 def _family(claim: Rivalry) -> str:
-    """The family, with its settings where they are not those of the reference."""
-    alike = claim.where_reference == claim.where
-    return claim.family if alike else claim.family + where_words(claim.where)
+    return claim.family + _own_settings(claim, claim.where)
 
 
 def _reference(claim: Rivalry) -> str:
-    alike = claim.where_reference == claim.where
-    return claim.reference if alike else claim.reference + where_words(claim.where_reference)
+    return claim.reference + _own_settings(claim, claim.where_reference)
+
+
+def _own_settings(claim: Comparing, where: Mapping[str, Setting]) -> str:
+    """The settings of one side; nothing where both have the same, which the end of the sentence says."""
+    return "" if claim.where_reference == claim.where else where_words(where)
 
 
 def _difference(claim: Difference) -> str:
@@ -113,6 +117,6 @@ def _controls(claim: Controls, control: str) -> str:
         if claim.max_parameters is None
         else f"with at most {claim.max_parameters:,} parameters"
     )
-    return (
-        f"The best {_best(claim.families)} is {margin}more accurate than the best {control} {size}"
-    )
+    ours = _best(claim.families) + _own_settings(claim, claim.where)
+    theirs = control + _own_settings(claim, claim.where_reference)
+    return f"The best {ours} is {margin}more accurate than the best {theirs} {size}"

@@ -49,17 +49,22 @@ class _Claim(Section):
     where: Where = Field(default={})
 
 
-class _Rivalry(_Claim):
-    """A claim about a family beside a reference; `reference_where` is by default `where`."""
+class _Against(_Claim):
+    """A claim that compares; `reference_where` is by default `where`."""
 
-    family: Family
-    reference: Family
     reference_where: Where | None = None
 
     @property
     def where_reference(self) -> dict[str, Setting]:
         """The settings that a trial of the reference must have."""
         return self.where if self.reference_where is None else self.reference_where
+
+
+class _Rivalry(_Against):
+    """A claim about a family beside a reference."""
+
+    family: Family
+    reference: Family
 
 
 class Accuracy(_Claim):
@@ -150,7 +155,7 @@ class AccuracyUnder(_Claim):
     published: Share | None = None
 
 
-class Controls(_Claim):
+class Controls(_Against):
     """Families are more accurate than each control, by at least so much, at the same size.
 
     That is with `max_parameters`, by default as many as the best of the families has.
@@ -166,6 +171,9 @@ class Controls(_Claim):
 
 Rivalry: TypeAlias = LossRatio | Difference | FewerParameters
 """A claim about a family beside a reference."""
+
+Comparing: TypeAlias = Rivalry | Controls
+"""A claim with a reference of whatever kind."""
 
 Claim: TypeAlias = Annotated[
     Accuracy

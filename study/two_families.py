@@ -86,7 +86,9 @@ def judge_control(claim: Controls, control: str, evidence: Evidence, blank: Find
     ours = Wanted(families=claim.families, where=claim.where, max_parameters=claim.max_parameters)
     record = evidence.best(ours)
     size = claim.max_parameters or record.trainable_parameters
-    reference = evidence.best(Wanted(families=(control,), where=claim.where, max_parameters=size))
+    reference = evidence.best(
+        Wanted(families=(control,), where=claim.where_reference, max_parameters=size)
+    )
     pair = Pair.of((record, reference), "test_accuracy", evidence)
     interval = of_difference(pair.sample, pair.reference_sample)
     return pair.finding(blank, interval, judgement.at_least(interval, claim.at_least, blank.unit))

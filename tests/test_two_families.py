@@ -86,6 +86,15 @@ def test_controls_are_as_small_as_the_best_or_as_is_said():
     assert (sann.reference_trial, sann.verdict) == (4, "undecided")
     assert (cnn.reference, cnn.verdict) == ("cnn", "undecided")
     assert cnn.reason == "no trial of cnn with at most 1,000 parameters"
+    (found,) = judge(
+        claim(**table | {"controls": ["mlp"]}, where={"synapses": 4}), made_evidence(*trials)
+    )
+    assert found.reason == "no trial of mlp with at most 1,000 parameters where synapses = 4"
+    (found,) = judge(
+        claim(**table | {"controls": ["mlp"]}, where={"synapses": 4}, reference_where={}),
+        made_evidence(*trials),
+    )
+    assert found.reference_trial == 2
     found, *_ = judge(claim(**table, max_parameters=2000), made_evidence(*trials))
     assert (found.reference_trial, found.verdict) == (3, "does not")
     assert found.statement == (
