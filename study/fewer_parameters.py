@@ -5,6 +5,7 @@ reference shows the family's best as if it did (Fig. 3). Here configurations are
 validation chooses, test judges, and a family that does not reach the reference is said not to.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final, final
@@ -22,6 +23,8 @@ _LOWEST_LOSS: Final = (
     Order("val_loss", descending=False),
     Order("trainable_parameters", descending=False),
 )
+
+_FEWER: Final = math.nextafter(1, 2)  # as many are not fewer
 
 
 @final
@@ -61,7 +64,7 @@ def judge_fewer_parameters(claim: FewerParameters, evidence: Evidence, blank: Fi
         reference_parameters=reference.trainable_parameters,
     )
     ours = evidence.trials(Wanted(families=(claim.family,), where=claim.where), by=quality.order)
-    small = [one for one in ours if _times(reference, one) >= claim.at_least]
+    small = [one for one in ours if _times(reference, one) >= max(claim.at_least, _FEWER)]
     reaching = arranged([one for one in small if quality.reaches(one, reference)], SMALLEST)
     if not small:
         return replace(blank, reason=f"no trial of {claim.family} is small enough")
@@ -69,7 +72,7 @@ def judge_fewer_parameters(claim: FewerParameters, evidence: Evidence, blank: Fi
     pair = Pair.of((record, reference), quality.metric, evidence)
     interval = of_difference(pair.sample, pair.reference_sample)
     if quality.sign > 0:
-        judged = judgement.at_least(interval, -claim.tolerance, quality.unit)
+        judged = judgement.at_least(interval, 0.0 - claim.tolerance, quality.unit)
     else:
         judged = judgement.at_most(interval, claim.tolerance, quality.unit)
     if not reaching:

@@ -56,7 +56,10 @@ PAIR = {"family": "dann-lrf", "reference": "vann"}
                 "reference_where": {"dropout": 0.5},
                 "at_least": 0.01,
             },
-            "The best dann-r is +1.00 points more accurate than the best mlp where dropout = 0.5 that is no larger",
+            (
+                "The best dann-r is +1.00 points more accurate than the best mlp where "
+                "dropout = 0.5 that is no larger"
+            ),
         ),
     ],
 )

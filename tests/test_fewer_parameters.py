@@ -49,6 +49,12 @@ def test_a_family_that_reaches_it_with_too_many_parameters_is_said_to():
     assert found.reason == "no trial of dann-r is small enough"
 
 
+def test_as_many_parameters_are_not_fewer():
+    found = judged(CLAIM, VANN, dann(1, 10_000, 0.95, 0.95))
+    assert found.reason == "no trial of dann-r is small enough"
+    assert judged(CLAIM, VANN, dann(1, 9999, 0.95, 0.95)).verdict == "holds"
+
+
 def test_of_losses_the_lowest_is_to_be_reached():
     accurate = made_trial(1, "vann", 5000, 0.95, 0.9, val_loss=0.5)
     trials = [
