@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from study.evaluation import evaluate as evaluate
     from study.export import export_model as export_model
     from study.export import load_model as load_model
+    from study.finding import Finding as Finding
     from study.home import Home as Home
     from study.prediction import Prediction as Prediction
     from study.prediction import predict as predict
@@ -41,12 +42,14 @@ if TYPE_CHECKING:
     from study.runner import run as run
     from study.spec import StudySpec as StudySpec
     from study.submission import submit as submit
+    from study.verdicts import verdict as verdict
 
 _SOURCES: Final = {
     "BadInputError": "study.errors",
     "Comparison": "study.comparison",
     "Dataset": "study.data",
     "Delivery": "study.delivery",
+    "Finding": "study.finding",
     "Home": "study.home",
     "Prediction": "study.prediction",
     "Retrained": "study.retrained_run",
@@ -73,6 +76,7 @@ _SOURCES: Final = {
     "study_spec": "study.results",
     "submit": "study.submission",
     "trials": "study.results",
+    "verdict": "study.verdicts",
     "write_report": "study.report",
 }
 

@@ -13,7 +13,15 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from study import cli_answers, cli_cluster, cli_pictures, cli_trials, cli_winner, environment
+from study import (
+    cli_answers,
+    cli_cluster,
+    cli_pictures,
+    cli_trials,
+    cli_verdict,
+    cli_winner,
+    environment,
+)
 from study.command_line import (
     HomeOption,
     NameArgument,
@@ -93,7 +101,7 @@ def sync_records(
     say(screen, f"{sent} records were sent to {place.shown_uri}" if sent else "no records wait")
 
 
-for _commands in (cli_cluster, cli_answers, cli_trials, cli_pictures, cli_winner):
+for _commands in (cli_cluster, cli_answers, cli_trials, cli_verdict, cli_pictures, cli_winner):
     app.add_typer(_commands.app)
 
 

@@ -18,7 +18,10 @@ IDENTITY_TAG: Final = "study.identity"
 """On the parent: the search that the runs belong to, as its journal knows it."""
 
 SPEC_TAG: Final = "study.spec"
-"""On the parent: the whole spec as JSON."""
+"""On the parent: the whole spec as JSON, but for its claims."""
+
+CLAIMS_TAG: Final = "study.claims"
+"""On the parent: how many claims the spec has; each is JSON under this name, a dot and its place."""
 
 NUMBER_TAG: Final = "study.trial"
 """On a child: Optuna's number of the trial."""

@@ -16,6 +16,7 @@ from study.embedded_store import make_store
 from study.home import Home
 from study.reader import all_runs, client
 from study.spec import StudySpec
+from study.spec_tags import spec_tags
 from study.stored_runs import PARENT, StoredRuns, number_of
 from study.trial_files import NETWORK, trial_folder
 from study.unsent import Unsent
@@ -74,7 +75,7 @@ class MlflowWriter:
         """Makes the parent run, or reopens it; `about` are further tags of it."""
         tags = {
             layout.ROLE_TAG: "study",
-            layout.SPEC_TAG: json.dumps(self._spec.to_dict()),
+            **spec_tags(self._spec),
             **about,
         }
         self.running = True

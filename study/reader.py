@@ -1,7 +1,6 @@
 """Finds studies in MLflow, as `mlflow_writer` wrote them."""
 
 import difflib
-import json
 from typing import Final
 
 from mlflow import MlflowClient
@@ -10,7 +9,7 @@ from mlflow.entities import Experiment, Run
 from study import layout
 from study.errors import BadInputError, NotFoundError, StudyError
 from study.home import Home
-from study.spec import StudySpec
+from study.spec_tags import spec_of
 from study.store_errors import check_reachable
 from study.store_errors import translated as translated  # noqa: PLC0414  # who asks the client needs it
 from study.stored_study import StoredStudy as StoredStudy  # noqa: PLC0414  # what `read_study` returns
@@ -24,12 +23,12 @@ def client(home: Home) -> MlflowClient:
     return MlflowClient(tracking_uri=home.tracking_uri)
 
 
-def all_runs(store: MlflowClient, experiment_id: str) -> list[Run]:
-    """Every run of an experiment, page by page."""
+def all_runs(store: MlflowClient, experiment_id: str, where: str = "") -> list[Run]:
+    """Every run of an experiment that MLflow's filter lets pass, page by page."""
     runs: list[Run] = []
     token = None
     while True:
-        page = store.search_runs([experiment_id], page_token=token)
+        page = store.search_runs([experiment_id], where, page_token=token)
         runs.extend(page)
         token = page.token
         if not token:
@@ -79,7 +78,7 @@ def read_study(name: str, home: Home) -> StoredStudy:
     if parent is None:
         raise NotFoundError(f"the study {name!r} in {home.shown_uri} has only just been made")
     try:
-        spec = StudySpec.from_dict(json.loads(parent.data.tags[layout.SPEC_TAG]))
+        spec = spec_of(parent.data.tags)
     except (KeyError, ValueError, BadInputError) as error:
         raise StudyError(
             f"the tag {layout.SPEC_TAG} of the MLflow run {parent.info.run_id} of study {name!r} in "

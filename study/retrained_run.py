@@ -4,7 +4,7 @@ import json
 import math
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final
@@ -15,6 +15,7 @@ from mlflow.entities import Run
 from models.architecture import Architecture
 from study import layout
 from study.logged_model import model_of, store_network, with_model
+from study.reader import all_runs
 from study.record import TrialRecord
 from study.retraining import ENDED_AT, Retraining
 from study.spec import StudySpec
@@ -83,6 +84,34 @@ def latest(store: MlflowClient, experiment: str, record: TrialRecord) -> Retrain
         return None
     wanted = Retraining(**json.loads(run.data.tags[RETRAINING_TAG]))
     return retrained(run, wanted, record, new=False)
+
+
+def most_replicated(
+    store: MlflowClient, experiment: str, records: Iterable[TrialRecord]
+) -> dict[int, TrialRecord]:
+    """By trial the retraining with the most seeds, of those that tell as much as the trial itself.
+
+    That is on the same images, for as many epochs, and with more than one seed. Trials without such a
+    retraining are left out.
+    """
+    searched = {record.trial: record for record in records}
+    found: dict[int, TrialRecord] = {}
+    for run in filter(
+        _finished, all_runs(store, experiment, f"tags.`{layout.ROLE_TAG}` = '{ROLE}'")
+    ):
+        wanted = Retraining(**json.loads(run.data.tags[RETRAINING_TAG]))
+        record = searched.get(wanted.trial)
+        if (
+            record is None
+            or wanted.full
+            or wanted.epochs != record.training["epochs"]
+            or wanted.replicates < 2  # noqa: PLR2004  # one has no standard error
+        ):
+            continue
+        known = found.get(wanted.trial)
+        if known is None or known.replicates < wanted.replicates:
+            found[wanted.trial] = retrained(run, wanted, record, new=False).record
+    return found
 
 
 def retrained(run: Run, wanted: Retraining, search: TrialRecord, *, new: bool) -> Retrained:

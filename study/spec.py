@@ -14,6 +14,7 @@ from pydantic import (
 )
 
 from models.architecture import FAMILIES
+from study.claims import Claim
 from study.constraint import Constraint
 from study.dataset_spec import DatasetSpec, dataset_table
 from study.dimension import Range
@@ -103,7 +104,8 @@ class StudySpec(Section):
     """A whole study. Name, dataset and families must be given; all else has a default.
 
     `keep` says which weights of a replicate are evaluated and stored: those of its `best`
-    validation epoch, or those of the `last` (as the paper does).
+    validation epoch, or those of the `last` (as the paper does). `claims` are judged when the study is
+    asked for a verdict (`study.verdicts`), and change nothing of it.
     """
 
     name: Annotated[str, Field(max_length=LONGEST_NAME, pattern=NAME_PATTERN)]
@@ -121,6 +123,7 @@ class StudySpec(Section):
     budget: Budget = Budget()
     stopping: Stopping = Stopping()
     resources: Resources = Resources()
+    claims: tuple[Claim, ...] = ()
 
     @model_validator(mode="after")
     def _grid_is_finite(self) -> "StudySpec":
@@ -163,10 +166,10 @@ class StudySpec(Section):
         return tomli_w.dumps(_without_none(self.to_dict()))
 
 
-def _without_none(table: dict[str, Any]) -> dict[str, Any]:
+def _without_none(value: Any) -> Any:  # noqa: ANN401  # JSON of any type
     """TOML has no null: what is not there is the default."""
-    return {
-        key: _without_none(value) if isinstance(value, dict) else value
-        for key, value in table.items()
-        if value is not None
-    }
+    if isinstance(value, list):
+        return [_without_none(one) for one in value]
+    if isinstance(value, dict):
+        return {key: _without_none(one) for key, one in value.items() if one is not None}
+    return value

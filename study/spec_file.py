@@ -4,9 +4,9 @@ import difflib
 import json
 import re
 import tomllib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
@@ -73,10 +73,16 @@ def parse(model: type[Model], table: dict[str, Any]) -> Model:
 
 
 def _message(model: type[BaseModel], detail: ErrorDetails) -> str:
-    location = [str(step) for step in detail["loc"]]
+    location, known = _place(model, [str(step) for step in detail["loc"]])
     key, got, kind = ".".join(location), detail["input"], detail["type"]
     if kind == "extra_forbidden":
-        text = f"unknown key {key!r}; {nearest(location[-1], _keys(model, location[:-1]))}"
+        text = f"unknown key {key!r}; {nearest(location[-1], known)}"
+    elif kind == "union_tag_invalid":
+        kinds = re.findall(r"'([^']*)'", detail["ctx"]["expected_tags"])
+        tag = detail["ctx"]["tag"]
+        text = f"unknown kind {tag!r}; {nearest(tag, kinds)} (key {key}.kind)"
+    elif kind == "union_tag_not_found":
+        text = f"the key '{key}.kind' must be given"
     elif kind == "missing":
         text = f"the key {key!r} must be given"
     elif kind == "string_pattern_mismatch":
@@ -113,10 +119,35 @@ _BOUNDS = {
 }
 
 
-def _keys(model: type[BaseModel], location: list[str]) -> Iterable[str]:
-    """The keys of the section at the location."""
+def _place(model: type[BaseModel], location: list[str]) -> tuple[list[str], Iterable[str]]:
+    """The key that pydantic's location stands for, and the keys of the section that it is in.
+
+    Of a table with a kind the location names the kind, too.
+    """
+    key: list[str] = []
+    sections: list[type[BaseModel]] = [model]
     for step in location:
-        section = model.model_fields[step].annotation
-        if isinstance(section, type) and issubclass(section, BaseModel):
-            model = section
-    return model.model_fields
+        of_kind = [one for one in sections if step in _kinds(one)]
+        if len(sections) > 1 and of_kind:
+            sections = of_kind
+            continue
+        key.append(step)
+        if step in sections[0].model_fields:
+            inner = list(_sections(sections[0].model_fields[step].annotation))
+            sections = inner or sections
+    return key, sections[0].model_fields
+
+
+def _kinds(section: type[BaseModel]) -> tuple[Any, ...]:
+    """The kinds of table that a section is for."""
+    return (
+        get_args(section.model_fields["kind"].annotation) if "kind" in section.model_fields else ()
+    )
+
+
+def _sections(annotation: Any) -> Iterator[type[BaseModel]]:  # noqa: ANN401  # a type, as written
+    """The sections that a type is made of."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for part in get_args(annotation):
+        yield from _sections(part)

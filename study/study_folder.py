@@ -16,6 +16,7 @@ from study.spec import StudySpec
 # What may differ when a study is continued: how much is spent, and where; not what is searched.
 _MAY_GROW: Final = ("budget.trials", "budget.total_epochs", "budget.minutes", "budget.stagnation")
 _MAY_CHANGE: Final = (
+    "claims",
     "resources",
     "dataset.root",
     "dataset.download",
@@ -63,9 +64,9 @@ def check_continues(folder: Path, spec: StudySpec) -> None:
     ]
     if differences:
         raise SpecError(
-            f"a study {spec.name!r} exists with another spec; only its resources and the place of "
-            "its data may change, and its budget (trials, total_epochs, minutes, stagnation) may "
-            "grow:\n"
+            f"a study {spec.name!r} exists with another spec; only its claims, its resources and "
+            "the place of its data may change, and its budget (trials, total_epochs, minutes, "
+            "stagnation) may grow:\n"
             + "\n".join(differences)
             + "\ngive this one another name (--name NAME), or undo the change"
         )

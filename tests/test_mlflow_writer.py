@@ -8,7 +8,7 @@ from models import Architecture, build, save_network
 from study import environment, layout, study_folder
 from study.home import Home
 from study.mlflow_writer import MlflowWriter
-from study.reader import all_runs, client
+from study.reader import all_runs, client, read_study
 from study.spec import StudySpec
 from study.training_settings import TrainingSettings
 from study.trial import TrialConfig
@@ -78,6 +78,18 @@ def test_events_that_are_sent_again_are_recorded_once(home):
     assert (model.name, model.status.name) == ("v1_2-0", "READY")
     assert [output.model_id for output in run.outputs.model_outputs] == [model.model_id]
     assert {metric.key for metric in model.metrics} == {"epochs", "val_accuracy"}
+
+
+def test_a_study_that_begins_again_has_the_claims_of_then(home):
+    opened(home).flush()
+    assert read_study(NAME, home).spec.claims == ()
+    claim = {"kind": "accuracy", "family": "dann-r", "published": 0.9}
+    for published in ([0.9, 0.8], [0.7]):
+        claims = [claim | {"published": one} for one in published]
+        writer = MlflowWriter(StudySpec.from_dict(SPEC.to_dict() | {"claims": claims}), home)
+        writer.begin_study(1, {})
+        writer.flush()
+        assert [one.published for one in read_study(NAME, home).spec.claims] == published
 
 
 def test_a_run_that_was_made_twice_is_found_by_the_next_sender(home):

@@ -8,7 +8,7 @@ import pytest
 
 from study.errors import BadInputError, SpecError
 from study.spec import StudySpec
-from study.study_folder import check_continues, is_driven, only_driver, store_spec
+from study.study_folder import check_continues, is_driven, only_driver, spec_file, store_spec
 
 TABLE = {"name": "a", "dataset": "digits", "families": ["vann"]}
 
@@ -44,12 +44,22 @@ def test_the_same_spec_continues_a_study(tmp_path):
         {"budget": {"trials": 9}},
         {"resources": {"cpus": 2, "concurrent_trials": 1}},
         {"dataset": {"name": "digits", "root": "/elsewhere", "download": True}},
+        {"claims": [{"kind": "accuracy", "family": "vann", "published": 0.9}]},
     ],
 )
-def test_more_budget_or_another_machine_continues_it(change, tmp_path):
+def test_more_budget_another_machine_or_other_claims_continue_it(change, tmp_path):
     limits = {"budget": {"trials": 9, "minutes": 5, "total_epochs": 300}}
     store_spec(tmp_path, StudySpec.from_dict(TABLE | limits))
     check_continues(tmp_path, StudySpec.from_dict(TABLE | limits | change))
+
+
+def test_a_study_from_before_there_were_claims_goes_on(tmp_path):
+    store_spec(tmp_path, StudySpec.from_dict(TABLE))
+    file = spec_file(tmp_path)
+    stored = json.loads(file.read_text())
+    del stored["claims"]
+    file.write_text(json.dumps(stored))
+    check_continues(tmp_path, StudySpec.from_dict(TABLE))
 
 
 def test_another_spec_is_refused_with_the_difference(tmp_path):

@@ -1,0 +1,53 @@
+"""The command that judges the claims of a study."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from study.command_line import (
+    HomeOption,
+    JsonOption,
+    NameArgument,
+    TrackingOption,
+    console,
+    print_json,
+    readers,
+    say,
+)
+from study.home import Home
+from study.spec import StudySpec
+
+app = typer.Typer()
+
+
+@app.command()
+def verdict(
+    name: NameArgument,
+    spec: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Judge the claims of this spec, not the study's own."),
+    ] = None,
+    home: HomeOption = None,
+    tracking_uri: TrackingOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Hold the claims of a spec against what the study measured."""
+    given = None if spec is None else StudySpec.from_toml(spec)
+    readers()
+    from study import verdict_table, verdicts  # noqa: PLC0415  # MLflow and torch load only now
+
+    found = verdicts.verdict(name, spec=given, home=Home.find(home, tracking_uri))
+    if as_json:
+        print_json([finding.to_dict() for finding in found])
+        return
+    screen = console()
+    title = f"{name}: claims and what was measured"
+    if screen.width < verdict_table.NARROWEST:
+        say(screen, title)
+        for text in verdict_table.paragraphs(found):
+            say(screen, text)
+        return
+    screen.print(verdict_table.verdict_table(found, title))
+    for text in verdict_table.reasons(found):
+        say(screen, text)

@@ -1,0 +1,123 @@
+"""What a study measured, as claims are judged by: chosen on validation, then looked up on test."""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import MISSING, dataclass, fields
+from typing import Any, Final, final
+
+from models.architecture import Architecture
+from study.interval import Sample
+from study.query import MOST_ACCURATE, Order
+from study.record import TrialRecord, arranged
+from study.training_settings import TrainingSettings
+
+_DEFAULTS: Final[dict[str, Any]] = {
+    field.name: field.default
+    for settings in (Architecture, TrainingSettings)
+    for field in fields(settings)
+    if field.default is not MISSING
+}
+"""What a trial had that was recorded before there was the setting."""
+
+
+class UndecidableError(Exception):
+    """There is nothing to judge a claim by; the message says what is missing."""
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """Which trials: of one of the families, none meaning any, with these settings, not too large."""
+
+    families: tuple[str, ...] = ()
+    where: Mapping[str, Any]
+    max_parameters: int | None = None
+
+    def passes(self, record: TrialRecord) -> bool:
+        """Whether a trial is one of them."""
+        settings = _DEFAULTS | record.architecture | record.training
+        size = record.trainable_parameters
+        return (
+            (not self.families or record.family in self.families)
+            and all(settings.get(name) == value for name, value in self.where.items())
+            and (self.max_parameters is None or (size is not None and size <= self.max_parameters))
+        )
+
+    def __str__(self) -> str:
+        """As in `no trial of ...`."""
+        text = " or ".join(self.families) or "any family"
+        if self.max_parameters is not None:
+            text += f" with at most {self.max_parameters:,} parameters"
+        return text + where_words(self.where)
+
+
+def where_words(where: Mapping[str, Any]) -> str:
+    """The settings as the end of a sentence."""
+    return (
+        f" where {' and '.join(f'{name} = {value}' for name, value in where.items())}"
+        if where
+        else ""
+    )
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """The complete trials that keep the constraints, and what retraining says of them.
+
+    `retrained` has by trial the retraining to believe; `metrics_of` gives all metrics of a run by its
+    id, for those that a record does not hold.
+    """
+
+    records: Sequence[TrialRecord]
+    retrained: Mapping[int, TrialRecord]
+    metrics_of: Callable[[str], Mapping[str, float]]
+
+    def trials(self, wanted: Wanted, *, by: Sequence[Order] = MOST_ACCURATE) -> list[TrialRecord]:
+        """The trials that are wanted and have the value of the order, the best of validation first.
+
+        Raises UndecidableError if there is none.
+        """
+        metric = by[0].metric
+        found = [
+            record
+            for record in self.records
+            if wanted.passes(record) and _is_number(getattr(record, metric))
+        ]
+        if not found:
+            raise UndecidableError(f"no trial of {wanted}")
+        return arranged(found, by)
+
+    def best(self, wanted: Wanted) -> TrialRecord:
+        """The trial of the best mean validation accuracy; of equal ones the smallest."""
+        return self.trials(wanted)[0]
+
+    def sample(self, record: TrialRecord, metric: str) -> Sample:
+        """A metric of a trial: of its retraining if there is one, else of its own replicates.
+
+        Raises UndecidableError if it was not measured.
+        """
+        confirmed = self.retrained.get(record.trial)
+        if confirmed is not None and (found := self._measured(confirmed, metric)) is not None:
+            return Sample(mean=found[0], sem=found[1], seeds=confirmed.replicates, retrained=True)
+        return self.searched(record, metric)
+
+    def searched(self, record: TrialRecord, metric: str) -> Sample:
+        """A metric of a trial over its own replicates. Raises UndecidableError as `sample`."""
+        found = self._measured(record, metric)
+        if found is None:
+            raise UndecidableError(f"trial {record.trial} ({record.family}) has no {metric}")
+        return Sample(mean=found[0], sem=found[1], seeds=record.replicates)
+
+    def _measured(self, record: TrialRecord, metric: str) -> tuple[float, float | None] | None:
+        """The mean and its standard error."""
+        if hasattr(record, metric):
+            mean, sem = getattr(record, metric), getattr(record, f"{metric}_sem", None)
+        else:
+            metrics = self.metrics_of(record.run_id)
+            mean, sem = metrics.get(metric), metrics.get(f"{metric}_sem")
+        return (mean, sem) if _is_number(mean) else None
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and math.isfinite(value)

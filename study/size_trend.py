@@ -1,0 +1,54 @@
+"""Judges whether a metric such as the loss rises with the size of a family's networks."""
+
+import math
+import statistics
+from dataclasses import replace
+from typing import Final
+
+from scipy.stats import linregress
+
+from study import judgement
+from study.claims import SizeTrend
+from study.evidence import Evidence, UndecidableError, Wanted
+from study.finding import Finding
+from study.interval import Interval, half_width
+from study.query import SMALLEST
+
+_FEWEST: Final = 4  # configurations of a trend: a line through three has one degree of freedom
+
+
+def judge_size_trend(claim: SizeTrend, evidence: Evidence, blank: Finding) -> Finding:
+    """By the slope over the decimal logarithm of the parameters, least squares, with Student's interval.
+
+    Of the larger half of the configurations, from the median size on: which those are is known before
+    any loss is seen, as the place of the lowest loss is not. Each counts with its mean over the search's
+    own replicates.
+    """
+    found = evidence.trials(Wanted(families=(claim.family,), where=claim.where), by=SMALLEST)
+    sizes = [record.trainable_parameters or 0 for record in found]
+    middle = statistics.median(sizes)
+    larger = [one for one, size in zip(found, sizes, strict=True) if size >= middle]
+    places = [math.log10(one.trainable_parameters or 1) for one in larger]
+    if len(larger) < _FEWEST or len(set(places)) < 2:  # noqa: PLR2004  # a line needs two places
+        raise UndecidableError(
+            f"a trend needs {_FEWEST} configurations of different sizes or more, got {len(larger)} of "
+            f"{claim.family} from the median size on"
+        )
+    samples = [evidence.searched(one, claim.metric) for one in larger]
+    line = linregress(places, [sample.mean for sample in samples])
+    half = half_width(float(line.stderr), len(larger) - 2)
+    slope = Interval(float(line.slope), float(line.slope) - half, float(line.slope) + half)
+    judge = judgement.at_least if claim.direction == "rises" else judgement.at_most
+    judged = judge(slope, claim.tolerance, blank.unit)
+    return replace(
+        blank,
+        ours=slope.value,
+        low=slope.low,
+        high=slope.high,
+        seeds=min(sample.seeds for sample in samples),
+        verdict=judged.verdict,
+        reason=(
+            f"{judged.reason}, per tenfold size; {len(larger)} configurations of "
+            f"{sizes[-len(larger)]:,} to {sizes[-1]:,} parameters"
+        ),
+    )

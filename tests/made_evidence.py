@@ -1,0 +1,71 @@
+"""Evidence made by hand: trials with the numbers that a claim is judged by, without a store."""
+
+from dataclasses import asdict
+
+from models import Architecture
+from study.errors import SpecError
+from study.evidence import Evidence
+from study.record import TrialRecord
+from study.spec import StudySpec
+from study.training_settings import TrainingSettings
+from study.verdicts import judge
+
+SHORT = {"name": "a", "dataset": "digits", "families": ["dann-r", "vann"]}
+
+
+def made_trial(number, family, parameters, val_accuracy, test_accuracy, **changes):
+    """A trial of five replicates; losses are what is missing of the accuracies to one."""
+    settings = changes.pop("settings", {})
+    synapses = None if family in ("vann", "pdann", "mlp") else 4
+    dendrites = None if family == "mlp" else 2
+    architecture = Architecture(family=family, dendrites=dendrites, somata=8, synapses=synapses)
+    values = dict.fromkeys(TrialRecord.__dataclass_fields__) | {
+        "trial": number,
+        "run_id": f"run{number}",
+        "state": "COMPLETE",
+        "feasible": True,
+        "family": family,
+        "architecture": asdict(architecture) | settings,
+        "training": asdict(TrainingSettings(epochs=2, learning_rate=0.01)),
+        "replicates": 5,
+        "trainable_parameters": parameters,
+        "val_accuracy": val_accuracy,
+        "val_accuracy_sem": 0.001,
+        "val_loss": 1 - val_accuracy,
+        "val_loss_sem": 0.001,
+        "test_accuracy": test_accuracy,
+        "test_accuracy_sem": 0.001,
+        "test_loss": 1 - test_accuracy,
+        "test_loss_sem": 0.001,
+        "epochs": 2,
+        "on_front": False,
+    }
+    return TrialRecord(**values | changes)
+
+
+def made_evidence(*trials, retrained=(), metrics=None):
+    return Evidence(
+        records=trials,
+        retrained={record.trial: record for record in retrained},
+        metrics_of=lambda run_id: (metrics or {}).get(run_id, {}),
+    )
+
+
+def claim(**table):
+    (found,) = StudySpec.from_dict(SHORT | {"claims": [table]}).claims
+    return found
+
+
+def judged(table, *trials, **evidence):
+    """The one finding of a claim."""
+    (found,) = judge(claim(**table), made_evidence(*trials, **evidence))
+    return found
+
+
+def refusal(**table):
+    """Why a claim is refused."""
+    try:
+        claim(**table)
+    except SpecError as error:
+        return str(error)
+    return None
