@@ -18,6 +18,7 @@ from study.logged_model import model_of, store_network, with_model
 from study.record import TrialRecord
 from study.retraining import ENDED_AT, Retraining
 from study.spec import StudySpec
+from study.training_settings import with_defaults
 from study.trial_files import HISTORY, NETWORK
 from study.unsent import Unsent
 
@@ -95,7 +96,7 @@ def retrained(run: Run, wanted: Retraining, search: TrialRecord, *, new: bool) -
         state="COMPLETE",
         reason=None,
         notice=None,
-        training=config["training"],
+        training=with_defaults(config["training"]),
         replicates=len(config["seeds"]),
         trainable_parameters=int(metrics["trainable_parameters"]),
         macs=int(metrics["macs"]),
