@@ -173,7 +173,7 @@ class StudyTrainable(tune.Trainable):
     def _set_noise(self, sigma: float) -> None:
         """Sees to the noise on the images; that of one sigma serves trial after trial."""
         if sigma != self._noise:
-            self._dataset = self._clean  # never three of them in memory
+            self._dataset, self._noise = self._clean, 0.0  # never three data sets in memory
             self._dataset, self._noise = noisy(self._clean, sigma), sigma
 
     def _save(self, training: Training) -> None:
