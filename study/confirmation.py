@@ -12,9 +12,10 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from models.architecture import Architecture
 from study.data import Dataset, load_dataset
-from study.errors import StudyError, TrackingError
+from study.errors import BadInputError, StudyError, TrackingError
 from study.home import Home
 from study.reader import client, read_study, translated
+from study.record import TrialRecord
 from study.retrained_run import Retrained, find_run, retrained, write_run
 from study.retraining import Retraining, retrain_into
 from study.spec import StudySpec
@@ -44,13 +45,21 @@ def retrain(  # noqa: PLR0913  # each setting has a name of its own
     trained before is not trained again, but read. `say` hears what is done, `on_epoch` each epoch, and
     of how many it is.
 
-    Raises NotFoundError if there is no such trial, DataError if its data set is not here, StudyError
+    Raises NotFoundError if there is no such trial, BadInputError if a trial with patience is to be
+    trained with `full` and `epochs` are not given, DataError if its data set is not here, StudyError
     if a replicate diverges, and TrackingError if the result cannot be recorded; it is kept then, and
     the same call records it.
     """
     home = home or Home.find()
     stored = read_study(name, home)
     record = choose(stored, trial)
+    patience = record.training["patience"]
+    if full and epochs is None and patience:
+        raise BadInputError(
+            "`epochs` (--epochs) must be given where a trial with patience is trained in full, for no "
+            f"validation images are left to stop it by, got none and patience={patience} (key "
+            f"space.patience); trial {trial} trained {record.epochs}"
+        )
     wanted = Retraining(
         trial=trial,
         replicates=replicates,
@@ -69,7 +78,7 @@ def retrain(  # noqa: PLR0913  # each setting has a name of its own
         if dataset is None:
             say(f"it was trained before, and is recorded now, from {result}")
         else:
-            say(_announcement(wanted, Architecture(**record.architecture), stored.spec, dataset))
+            say(_announcement(wanted, record, stored.spec, dataset))
             retrain_into(wanted, record, stored.spec, dataset, result, on_epoch)
         try:
             run = write_run(store, stored.parent, wanted, record, stored.spec, result)
@@ -109,9 +118,11 @@ def _dataset(spec: StudySpec, data: Path | None) -> Dataset:
 
 
 def _announcement(
-    wanted: Retraining, architecture: Architecture, spec: StudySpec, dataset: Dataset
+    wanted: Retraining, record: TrialRecord, spec: StudySpec, dataset: Dataset
 ) -> str:
     seeds = wanted.seeds(spec)
+    label = Architecture(**record.architecture).label()
+    most = "at most " if wanted.settings(record).patience else ""
     images, rest = len(dataset.train.labels), ""
     if wanted.full:
         images += len(dataset.validation.labels)
@@ -120,7 +131,7 @@ def _announcement(
             "weights are kept"
         )
     return (
-        f"training trial {wanted.trial}, {architecture.label()}: {wanted.epochs} epochs, "
+        f"training trial {wanted.trial}, {label}: {most}{wanted.epochs} epochs, "
         f"{wanted.replicates} replicates with the seeds {seeds[0]} to {seeds[-1]}, on {images:,} "
         f"images{rest}"
     )

@@ -17,6 +17,7 @@ Value: TypeAlias = int | float | str
 _LARGEST: Final = 1e38  # of single precision
 
 SCHEDULES: Final = ("constant", "cosine", "one_cycle")
+BATCH_ORDERS: Final = ("shuffled", "by_class")
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +122,9 @@ Counts = Annotated[Dimension, BeforeValidator(_Rule(kind=int, low=1)), _as_plain
 Slopes = Annotated[Dimension, BeforeValidator(_Rule(kind=float, low=0, high=1)), _as_plain]
 LearningRates = Annotated[Dimension, BeforeValidator(_Rule(kind=float, low=1e-8)), _as_plain]
 Dropouts = Annotated[Dimension, BeforeValidator(_Rule(kind=float, low=0, high=0.95)), _as_plain]
+Patiences = Annotated[Dimension, BeforeValidator(_Rule(kind=int, low=0)), _as_plain]
+Noises = Annotated[Dimension, BeforeValidator(_Rule(kind=float, low=0)), _as_plain]
+BatchOrders = Annotated[Dimension, BeforeValidator(_Names(BATCH_ORDERS)), _as_plain]
 Schedules = Annotated[Dimension, BeforeValidator(_Names(SCHEDULES)), _as_plain]
 Initializations = Annotated[
     Dimension, BeforeValidator(_Names(CHOICES["initialization"])), _as_plain

@@ -60,9 +60,15 @@ class ExpectedImprovement:
             self._seen.setdefault(number, {})[int(metrics["epochs"])] = metrics
 
     def end(self, number: int, *, complete: bool, feasible: bool = True) -> None:
-        """A trial ended; `complete` after its last epoch, `feasible` if it keeps the constraints."""
+        """A trial ended; `complete` after its last epoch, `feasible` if it keeps the constraints.
+
+        What a complete trial had when all its replicates had stopped it would have had at the full
+        number of epochs as well: the weights that are kept did not change any more.
+        """
         self._running.discard(number)
-        if complete and self._epochs in self._seen.get(number, {}):
+        seen = self._seen.get(number)
+        if complete and seen:
+            seen.setdefault(self._epochs, seen[max(seen)])
             self._complete.append(number)
             if feasible:
                 self._feasible.append(number)

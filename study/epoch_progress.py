@@ -13,7 +13,7 @@ _LINE_EVERY_S: Final = 2.0
 
 @final
 class EpochProgress:
-    """A context whose object is called after each epoch, with how many there will be."""
+    """A context whose object is called after each epoch, with how many there will be at most."""
 
     def __init__(self, console: Console, *, validates: bool) -> None:
         self._console = console
@@ -21,6 +21,7 @@ class EpochProgress:
         self._status: Status | None = None
         self._seconds = 0.0
         self._shown_at = time.monotonic()
+        self._unshown: str | None = None
 
     def __enter__(self) -> "EpochProgress":
         return self
@@ -28,6 +29,8 @@ class EpochProgress:
     def __exit__(self, *_: object) -> None:
         if self._status is not None:
             self._status.stop()
+        elif self._unshown is not None:
+            self._print(self._unshown)  # the last epoch of a training that ended early
 
     def __call__(self, epoch: EpochMetrics, epochs: int) -> None:
         self._seconds += epoch.seconds
@@ -38,8 +41,14 @@ class EpochProgress:
                 self._status.start()
             self._status.update(line)
         elif time.monotonic() - self._shown_at > _LINE_EVERY_S or epoch.epoch == epochs:
-            self._shown_at = time.monotonic()
-            self._console.print(line, highlight=False, markup=False, soft_wrap=True)
+            self._print(line)
+        else:
+            self._unshown = line
+
+    def _print(self, line: str) -> None:
+        self._shown_at = time.monotonic()
+        self._unshown = None
+        self._console.print(line, highlight=False, markup=False, soft_wrap=True)
 
     def _line(self, epoch: EpochMetrics, epochs: int) -> str:
         parts = [f"epoch {epoch.epoch}/{epochs}", f"train loss {epoch.train_loss.mean:.4f}"]

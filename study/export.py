@@ -74,9 +74,10 @@ def export_model(
 ) -> Path:
     """Writes a trial's network and what belongs to it (`FILES`) into a folder; returns the folder.
 
-    The folder must not exist yet; it is there when all is in it, and not before. Raises NotFoundError
-    and TrackingError like `load_model`, BadInputError if the folder exists, StudyError if it cannot
-    be written.
+    The folder must not exist yet; it is there when all is in it, and not before. The network takes
+    images as they are, also that of a trial with noise, whose card says so. Raises NotFoundError and
+    TrackingError like `load_model`, BadInputError if the folder exists, StudyError if it cannot be
+    written.
     """
     home = home or Home.find()
     stored = read_study(name, home)

@@ -39,14 +39,26 @@ class Halving(FIFOScheduler):
         rung = self._rungs.get(epoch)
         return rung is None or rung.enter(number, metrics)
 
+    def finish(self, number: int, metrics: Mapping[str, float]) -> None:
+        """A trial is complete; at the rungs from here on others are compared with it.
+
+        Its replicates have stopped, so it would have come to each with what it has now.
+        """
+        for epoch, rung in self._rungs.items():
+            if epoch >= metrics["epochs"]:
+                rung.enter(number, metrics)
+
     def on_trial_result(
         self, tune_controller: TuneController, trial: Trial, result: dict[str, Any]
     ) -> str:
         del tune_controller
         metrics = last_metrics(result)
+        number = trial.config["number"]
+        if metrics and result["finished"]:
+            self.finish(number, metrics)
         if not metrics or result["finished"]:
             return str(TrialScheduler.CONTINUE)
-        goes_on = self.enter(trial.config["number"], int(metrics["epochs"]), metrics)
+        goes_on = self.enter(number, int(metrics["epochs"]), metrics)
         return str(TrialScheduler.CONTINUE if goes_on else TrialScheduler.STOP)
 
     def debug_string(self) -> str:

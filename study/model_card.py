@@ -51,7 +51,7 @@ Means over {replicates} replicates ± standard errors, of the kept weights.
 ## Training
 
 Adam on the cross-entropy for {epochs} epochs, with the seeds {seeds}. `keep` says which weights these
-are: of each replicate's best validation epoch, or of the last.
+are: of each replicate's best validation epoch, or of the last.{unusual}
 
 {training}
 
@@ -130,6 +130,7 @@ def model_card(history: Mapping[str, Any], files: Mapping[str, str]) -> str:
         data=_data(history["dataset"]),
         epochs=history["training"]["epochs_trained"],
         seeds=", ".join(map(str, history["seeds"])),
+        unusual=_unusual(history["training"]),
         training=_settings(history["training"]),
         paper=PAPER,
     )
@@ -143,6 +144,24 @@ def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 def _settings(settings: Mapping[str, Any]) -> str:
     rows = [(name, str(value)) for name, value in settings.items() if value is not None]
     return _table(("setting", "value"), rows)
+
+
+def _unusual(training: Mapping[str, Any]) -> str:
+    """What a reader must know of settings that are not the default."""
+    said = ""
+    if training.get("patience"):
+        said += (
+            f" A replicate whose validation loss was not below its lowest for {training['patience']} "
+            "epochs stopped, and has the weights of its lowest."
+        )
+    if training.get("noise"):
+        said += (
+            f" All images, also those of the results, had Gaussian noise of {training['noise']:g} (a "
+            "standard deviation, of pixels from 0 to 1), drawn once."
+        )
+    if training.get("batch_order") == "by_class":
+        said += " A batch had images of one class only, and each epoch went class after class."
+    return said
 
 
 def _results(metrics: Mapping[str, Mapping[str, float | None]]) -> str:

@@ -79,7 +79,7 @@ def predict(
     """Classifies the images of each file (`study.image_file`) with the network of a trial.
 
     By default that of the most accurate trial on the front; with `retrained`, as it was retrained last.
-    Raises NotFoundError and TrackingError
+    The images are taken as they are, also of a trial with noise. Raises NotFoundError and TrackingError
     like `study.load_model`, DataError if a file cannot be read or does not fit.
     """
     home = home or Home.find()

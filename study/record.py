@@ -11,9 +11,10 @@ from models.architecture import Architecture
 from study.metrics import Direction
 from study.pareto import Point
 from study.query import Order
+from study.training_settings import TrainingSettings
 
-# Of a trial's training settings, which themselves would load torch.
-_TRAINING: Final = ("learning_rate", "schedule", "batch_size", "keep")
+# Of a trial's training settings; its record says how many epochs it had itself.
+_TRAINING: Final = [field.name for field in fields(TrainingSettings) if field.name != "epochs"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -90,8 +90,9 @@ def _ended(spec: StudySpec, records: Sequence[TrialRecord]) -> str:
         return f"Of these {_listed(parts)}."
     sentence = f"Of these {_listed(parts)}; {trained:,} epochs were trained"
     ended = sum(record.state in ("COMPLETE", "PRUNED") for record in records)
-    if states["PRUNED"] and ended == states.total():
-        sentence += f", of {ended * spec.budget.epochs:,} without early stopping"
+    in_full = ended * spec.budget.epochs
+    if trained < in_full and ended == states.total():
+        sentence += f", of {in_full:,} without early stopping"
     return f"{sentence}."
 
 

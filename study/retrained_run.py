@@ -19,6 +19,7 @@ from study.reader import all_runs
 from study.record import TrialRecord
 from study.retraining import ENDED_AT, Retraining
 from study.spec import StudySpec
+from study.training_settings import with_defaults
 from study.trial_files import HISTORY, NETWORK
 from study.unsent import Unsent
 
@@ -124,7 +125,7 @@ def retrained(run: Run, wanted: Retraining, search: TrialRecord, *, new: bool) -
         state="COMPLETE",
         reason=None,
         notice=None,
-        training=config["training"],
+        training=with_defaults(config["training"]),
         replicates=len(config["seeds"]),
         trainable_parameters=int(metrics["trainable_parameters"]),
         macs=int(metrics["macs"]),

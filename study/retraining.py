@@ -20,6 +20,7 @@ from study.allocator import keep_freed_memory
 from study.data import Dataset, Split
 from study.errors import BadInputError, StudyError
 from study.evaluation import Estimate, evaluate
+from study.input_noise import noisy
 from study.record import TrialRecord
 from study.spec import StudySpec
 from study.train import EpochMetrics, NonFiniteLossError, train
@@ -66,9 +67,9 @@ class Retraining:
         return list(range(first, first + self.replicates))
 
     def settings(self, record: TrialRecord) -> TrainingSettings:
-        """Those of the trial, for as many epochs."""
-        found = TrainingSettings(**record.training)
-        return replace(found, epochs=self.epochs, keep="last" if self.full else found.keep)
+        """Those of the trial, for as many epochs; in full, without validation, none stops before."""
+        found = replace(TrainingSettings(**record.training), epochs=self.epochs)
+        return replace(found, keep="last", patience=0) if self.full else found
 
 
 def retrain_into(  # noqa: PLR0913, PLR0917  # what, from what, on what, where, and who looks on
@@ -82,7 +83,7 @@ def retrain_into(  # noqa: PLR0913, PLR0917  # what, from what, on what, where, 
     """Trains, tests, and leaves the network, the history and some images in the folder.
 
     The folder is there when all is in it. `on_epoch` is called after each epoch, with how many there
-    will be. Raises StudyError if a replicate diverges.
+    will be at most. Raises StudyError if a replicate diverges.
     """
     keep_freed_memory()
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -91,12 +92,13 @@ def retrain_into(  # noqa: PLR0913, PLR0917  # what, from what, on what, where, 
         network = build(architecture, dataset.image_shape, dataset.classes, wanted.seeds(spec))
     except ValueError as error:
         raise BadInputError(f"{error} (trial {record.trial} on {dataset.name})") from error
-    network, on_device = network.to(device), dataset.to(device)
+    settings = wanted.settings(record)
+    network, on_device = network.to(device), noisy(dataset, settings.noise).to(device)
     if wanted.full:
         on_device = replace(on_device, train=_joined(on_device.train, on_device.validation))
     history: list[dict[str, float]] = []
     try:
-        for epoch in train(network, on_device, wanted.settings(record)):
+        for epoch in train(network, on_device, settings):
             history.append(_metrics(network, epoch, history, full=wanted.full))
             on_epoch(epoch, wanted.epochs)
     except NonFiniteLossError as error:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from rich.console import Console
 
 from study import environment, layout, origin, study_folder
+from study.batch_order import check_batch_order
 from study.data import Dataset, load_dataset
 from study.errors import UNWRITABLE, StudyError, TrackingError
 from study.grid import grid
@@ -61,6 +62,7 @@ def run(spec: StudySpec, home: Home | None = None, console: Console | None = Non
     start = time.monotonic()
     dataset = load_dataset(spec.dataset, spec.seed)
     check_space(spec, dataset.image_shape)
+    check_batch_order(spec, dataset.train.labels)
     if not on_cluster():
         check_machine(spec.resources)
     grid_size = len(grid(spec)) if spec.sampler == "grid" else None

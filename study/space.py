@@ -52,6 +52,9 @@ def suggest(trial: Asked, spec: StudySpec) -> tuple[Architecture, TrainingSettin
         schedule=_ask(trial, "schedule", space.schedule),
         batch_size=_ask(trial, "batch_size", space.batch_size),
         keep=spec.keep,
+        patience=_ask(trial, "patience", space.patience),
+        noise=_ask(trial, "noise", space.noise),
+        batch_order=_ask(trial, "batch_order", space.batch_order),
     )
     return architecture, training
 

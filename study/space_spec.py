@@ -1,12 +1,15 @@
 """What a study searches, as its spec says."""
 
 from study.dimension import (
+    BatchOrders,
     Choice,
     Counts,
     Draws,
     Dropouts,
     Initializations,
     LearningRates,
+    Noises,
+    Patiences,
     Range,
     ReceptiveFields,
     Schedules,
@@ -39,3 +42,6 @@ class Space(Section):
     learning_rate: LearningRates = Range(low=2e-3, high=2e-2, log=True, integer=False)
     schedule: Schedules = Choice(("cosine",))
     batch_size: Counts = Choice((128,))
+    patience: Patiences = Choice((0,))
+    noise: Noises = Choice((0.0,))
+    batch_order: BatchOrders = Choice(("shuffled",))

@@ -21,6 +21,7 @@ from study.record import TrialRecord
 from study.spec import StudySpec
 from study.store_errors import translated
 from study.stored_run import METRICS, TAGS, StoredRun
+from study.training_settings import with_defaults
 
 
 @final
@@ -147,7 +148,7 @@ def _record(run: StoredRun, spec: StudySpec) -> TrialRecord:
         feasible=_feasible(tags[layout.STATE_TAG], metrics, spec),
         family=config["architecture"]["family"],
         architecture=config["architecture"],
-        training=config["training"],
+        training=with_defaults(config["training"]),
         replicates=len(config["seeds"]),
         trainable_parameters=count("trainable_parameters"),
         macs=count("macs"),

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from study.errors import BadInputError, SpecError
+from study.space_spec import Space
 from study.spec import StudySpec
 
 # What may differ when a study is continued: how much is spent, and where; not what is searched.
@@ -53,7 +54,10 @@ def check_continues(folder: Path, spec: StudySpec) -> None:
     file = spec_file(folder)
     if not file.exists():
         return
-    stored = _flat(json.loads(file.read_text(encoding="utf-8")))
+    table = json.loads(file.read_text(encoding="utf-8"))
+    # What the version that stored it did not know yet has its default.
+    table["space"] = Space().model_dump(mode="json") | table["space"]
+    stored = _flat(table)
     wanted = _flat(spec.to_dict())
     differences = [
         f"  {key}: was {stored.get(key)!r}, is {wanted.get(key)!r}"

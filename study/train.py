@@ -6,18 +6,18 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, final
 
-import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.optim import lr_scheduler
 
 from models.network import Network
+from study.batch_order import by_class, shuffled
 from study.data import Dataset
 from study.evaluation import Estimate, evaluate, losses_of
+from study.kept_weights import KeptWeights
+from study.schedule import learning_rate_schedule
 from study.training_settings import TrainingSettings
 
 _FLAT_UP_TO: Final = 2**18  # parameters; for more, a step of Adam each costs less than to copy them
-_BATCH_ORDER: Final = 1  # a stream of its own beside those of models.building
 
 
 class NonFiniteLossError(ArithmeticError):
@@ -29,7 +29,8 @@ class EpochMetrics:
     """One epoch, over replicates: accuracies as shares in 0..1, losses as cross-entropies in nats.
 
     `val_accuracy` and `val_loss` belong to this epoch's weights, `kept_accuracy` and `kept_loss` to
-    the weights kept so far; `seconds` is the time of this epoch, validation included.
+    the weights kept so far; `seconds` is the time of this epoch, validation included. Replicates that
+    had stopped before the epoch count in those of the kept weights alone.
     """
 
     epoch: int
@@ -49,7 +50,7 @@ def train(network: Network, dataset: Dataset, settings: TrainingSettings) -> Ite
     """
     training = Training(network, dataset, settings)
     try:
-        for _ in range(settings.epochs):
+        while not training.over:
             yield training.run_epoch()
     finally:
         training.restore_kept()
@@ -61,6 +62,7 @@ class Training:
 
     The network and the data set are on one device. The order of a replicate's batches follows from
     its seed and the epoch alone, so neither other replicates nor an interruption can change it.
+    Raises SpecError if batches are made by class, and a class does not fill one.
     """
 
     def __init__(self, network: Network, dataset: Dataset, settings: TrainingSettings) -> None:
@@ -79,37 +81,46 @@ class Training:
             fused=True,
         )
         self._images = dataset.train.images.flatten(1)
-        batches = math.ceil(len(dataset.train.labels) / settings.batch_size)
-        self._schedule = _schedule(self.optimizer, settings, settings.epochs * batches)
-        self._kept = [parameter.detach().clone() for parameter in self._parameters]
-        nothing = torch.full((network.replicates,), math.nan, dtype=torch.float64)
-        self._kept_accuracy, self._kept_loss = nothing, nothing.clone()
+        labels = dataset.train.labels
+        self._fixed_order: Tensor | None = None
+        if settings.batch_order == "by_class":
+            rows = by_class(labels, settings.batch_size)
+            self._fixed_order = rows.expand(network.replicates, -1)
+        images = len(labels) if self._fixed_order is None else self._fixed_order.shape[1]
+        steps = settings.epochs * math.ceil(images / settings.batch_size)
+        self._schedule = learning_rate_schedule(self.optimizer, settings, steps)
+        self._kept = KeptWeights(self._parameters, network.replicates, settings)
+
+    @property
+    def over(self) -> bool:
+        """Whether all epochs are trained, or every replicate has stopped."""
+        return self._epoch >= self._settings.epochs or bool(self._kept.stopped.all())
 
     def run_epoch(self) -> EpochMetrics:
         """Trains one epoch, validates, and keeps what is to be kept."""
         start = time.perf_counter()
         self._epoch += 1
+        running = ~self._kept.stopped
         train_loss = self._train_epoch()
         self._check_finite("training", train_loss)
         accuracy, loss = evaluate(self._network, self._dataset.validation)
         self._check_finite("validation", loss)
-        self._keep(accuracy, loss)
+        self._kept.update(accuracy, loss)
         return EpochMetrics(
             epoch=self._epoch,
-            train_loss=Estimate.over(train_loss),
-            val_accuracy=Estimate.over(accuracy),
-            val_loss=Estimate.over(loss),
-            kept_accuracy=Estimate.over(self._kept_accuracy),
-            kept_loss=Estimate.over(self._kept_loss),
+            train_loss=Estimate.over(train_loss[running]),
+            val_accuracy=Estimate.over(accuracy[running]),
+            val_loss=Estimate.over(loss[running]),
+            kept_accuracy=Estimate.over(self._kept.accuracy),
+            kept_loss=Estimate.over(self._kept.loss),
             seconds=time.perf_counter() - start,
         )
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """All that `restore` needs to go on from here: tensors, and numbers as JSON types."""
-        tensors = {"kept_accuracy": self._kept_accuracy, "kept_loss": self._kept_loss}
+        tensors = self._kept.state()
         for index, parameter in enumerate(self._parameters):
             tensors[f"parameter.{index}"] = parameter.detach()
-            tensors[f"kept.{index}"] = self._kept[index]
         for index, moments in self.optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{index}.{name}": value for name, value in moments.items()}
         rate = self.optimizer.param_groups[0]["lr"]
@@ -123,8 +134,7 @@ class Training:
         with torch.no_grad():
             for index, parameter in enumerate(self._parameters):
                 parameter.copy_(tensors[f"parameter.{index}"])
-                self._kept[index].copy_(tensors[f"kept.{index}"])
-        self._kept_accuracy, self._kept_loss = tensors["kept_accuracy"], tensors["kept_loss"]
+        self._kept.restore(tensors)
         moments: dict[int, dict[str, Tensor]] = {}
         for key, value in tensors.items():
             kind, _, rest = key.partition(".")
@@ -141,20 +151,17 @@ class Training:
 
     def restore_kept(self) -> None:
         """Puts the kept weights back into the network."""
-        with torch.no_grad():
-            for parameter, kept in zip(self._parameters, self._kept, strict=True):
-                parameter.copy_(kept)
+        self._kept.put_back()
 
     def _train_epoch(self) -> Tensor:
         """Trains over all batches; the mean loss of each replicate, shape (R,)."""
-        images = len(self._dataset.train.labels)
-        order = self._batch_order(images).to(self._dataset.train.labels.device)
+        order = self._order()
         total = torch.zeros(self._network.replicates, dtype=torch.float64, device=order.device)
         self._network.train()
         self._network.seed_dropout(self._epoch)
         for batch in torch.split(order, self._settings.batch_size, dim=1):
             total += self.step(batch)
-        return (total / images).cpu()
+        return (total / order.shape[1]).cpu()
 
     def step(self, batch: Tensor) -> Tensor:
         """One step on the training images of these numbers, shape (R, B); their summed losses, (R,)."""
@@ -172,36 +179,23 @@ class Training:
         self._schedule.step()
         return losses.detach()
 
-    def _batch_order(self, images: int) -> Tensor:
-        """A permutation of the training images for each replicate, shape (R, images)."""
-        orders = [
-            np.random.default_rng([_BATCH_ORDER, seed, self._epoch]).permutation(images)
-            for seed in self._network.seeds
-        ]
-        return torch.from_numpy(np.stack(orders))
+    def _order(self) -> Tensor:
+        """The numbers of the epoch's images in their order for each replicate, shape (R, images)."""
+        if self._fixed_order is not None:
+            return self._fixed_order
+        labels = self._dataset.train.labels
+        return shuffled(len(labels), self._network.seeds, self._epoch).to(labels.device)
 
     def _check_finite(self, kind: str, loss: Tensor) -> None:
-        for seed, value in zip(self._network.seeds, loss.tolist(), strict=True):
-            if not math.isfinite(value):
+        stopped = self._kept.stopped.tolist()
+        for seed, value, over in zip(self._network.seeds, loss.tolist(), stopped, strict=True):
+            # What becomes of a replicate after it has stopped is nothing that is kept.
+            if not over and not math.isfinite(value):
                 raise NonFiniteLossError(
                     f"the {kind} loss must stay finite, got {value} in epoch {self._epoch} "
                     f"of the replicate with seed {seed} "
                     f"(learning_rate={self._settings.learning_rate:g})"
                 )
-
-    def _keep(self, accuracy: Tensor, loss: Tensor) -> None:
-        """Keeps the weights of the replicates at their best so far; ties go to the loss."""
-        better = (
-            self._kept_accuracy.isnan()
-            | (accuracy > self._kept_accuracy)
-            | ((accuracy == self._kept_accuracy) & (loss < self._kept_loss))
-        )
-        if self._settings.keep == "last":
-            better = torch.ones_like(better)
-        for kept, parameter in zip(self._kept, self._parameters, strict=True):
-            kept[better] = parameter.detach()[better]
-        self._kept_accuracy = torch.where(better, accuracy, self._kept_accuracy)
-        self._kept_loss = torch.where(better, loss, self._kept_loss)
 
 
 def _flattened(parameters: list[nn.Parameter]) -> nn.Parameter:
@@ -216,17 +210,3 @@ def _flattened(parameters: list[nn.Parameter]) -> nn.Parameter:
 def _gradient(parameter: nn.Parameter) -> Tensor:
     assert parameter.grad is not None  # noqa: S101  # every weight is live
     return parameter.grad.flatten()
-
-
-def _schedule(
-    optimizer: torch.optim.Optimizer, settings: TrainingSettings, steps: int
-) -> lr_scheduler.LRScheduler:
-    match settings.schedule:
-        case "constant":
-            return lr_scheduler.ConstantLR(optimizer, factor=1.0)
-        case "cosine":
-            return lr_scheduler.CosineAnnealingLR(optimizer, T_max=steps)
-        case "one_cycle":
-            return lr_scheduler.OneCycleLR(
-                optimizer, max_lr=settings.learning_rate, total_steps=steps, cycle_momentum=False
-            )

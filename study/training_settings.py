@@ -1,7 +1,8 @@
 """How a network is trained; whoever only reads of it need not wait for torch."""
 
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass, fields
+from typing import Any, Literal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -10,6 +11,10 @@ class TrainingSettings:
 
     `schedule`: `constant`, `cosine` (down to zero), or `one_cycle` (up, then down). `keep`: the
     weights to evaluate and store, for each replicate of its `best` validation epoch or the `last`.
+    A replicate whose validation loss was not below its lowest for `patience` epochs stops, and the
+    weights of its lowest are kept; 0: none stops. `noise`: the standard deviation of the noise on all
+    images (`study.input_noise`). `batch_order`: `shuffled` anew each epoch, or `by_class`
+    (`study.batch_order`).
     """
 
     epochs: int
@@ -17,3 +22,18 @@ class TrainingSettings:
     schedule: Literal["constant", "cosine", "one_cycle"] = "constant"
     batch_size: int = 128
     keep: Literal["best", "last"] = "best"
+    patience: int = 0
+    noise: float = 0.0
+    batch_order: Literal["shuffled", "by_class"] = "shuffled"
+
+
+DEFAULTS: Mapping[str, Any] = {
+    field.name: field.default for field in fields(TrainingSettings) if field.default is not MISSING
+}
+"""The settings that need not be given."""
+
+
+def with_defaults(stored: Mapping[str, Any]) -> dict[str, Any]:
+    """Stored settings, and the defaults of those that the version that stored them did not know."""
+    added = {name: value for name, value in DEFAULTS.items() if name not in stored}
+    return {**stored, **added}

@@ -29,6 +29,7 @@ from study.checkpoint import Checkpoints
 from study.data import Dataset
 from study.errors import StudyError
 from study.evaluation import Estimate, evaluate
+from study.input_noise import noisy
 from study.train import EpochMetrics, Training
 from study.training_settings import TrainingSettings
 from study.trial_files import EXAMPLE, HISTORY, NETWORK, NOT_SHARED, trial_folder
@@ -59,6 +60,13 @@ class TrialConfig:
             training=TrainingSettings(**table["training"]),
             seeds=tuple(table["seeds"]),
         )
+
+    def is_stored_as(self, table: dict[str, Any]) -> bool:
+        """Whether a table of `to_dict`, of this version or one before, is that of this trial."""
+        try:
+            return TrialConfig.from_dict(table) == self
+        except (KeyError, TypeError, ValueError):
+            return False
 
 
 @final
@@ -91,7 +99,9 @@ class StudyTrainable(tune.Trainable):
             # Ray shares a GPU by counting alone: a trial must not take its neighbours' memory.
             torch.cuda.set_per_process_memory_fraction(_OF_MEMORY * gpus)
         dataset = Dataset.from_arrays(dataset_name, classes, arrays)
-        self._dataset = dataset.to(self._device)
+        self._clean = dataset.to(self._device)
+        self._dataset = self._clean
+        self._noise = 0.0
         self._rungs = frozenset(rungs)
         self._store = Path(store)
         if not self._store.is_dir():
@@ -126,11 +136,11 @@ class StudyTrainable(tune.Trainable):
         training, network = self._training, self._network
         assert training is not None and network is not None  # noqa: S101, PT018  # set by _begin
         start = time.monotonic()
-        while len(self._history) < self._trial.training.epochs:
+        while not training.over:
             self._history.append(self._metrics(network, training.run_epoch()))
             if len(self._history) in self._rungs or time.monotonic() - start > _STEP_S:
                 break
-        finished = len(self._history) == self._trial.training.epochs
+        finished = training.over
         try:
             if finished:
                 self._finish(training, network)
@@ -144,11 +154,12 @@ class StudyTrainable(tune.Trainable):
     def _begin(self) -> str | None:
         """Builds the network, and goes on from the trial's checkpoint if it has one."""
         trial, notice = self._trial, None
+        self._set_noise(trial.training.noise)
         shape, classes = self._dataset.image_shape, self._dataset.classes
         self._network = build(trial.architecture, shape, classes, trial.seeds).to(self._device)
         self._training = Training(self._network, self._dataset, trial.training)
         try:
-            found = self._checkpoints.load(trial.to_dict(), self._device)
+            found = self._checkpoints.load(trial.is_stored_as, self._device)
             if found is not None:
                 tensors, numbers = found
                 self._training.restore(tensors, numbers["training"])
@@ -158,6 +169,12 @@ class StudyTrainable(tune.Trainable):
             notice = f"it starts anew: {error}"
             self._checkpoints.discard()
         return notice
+
+    def _set_noise(self, sigma: float) -> None:
+        """Sees to the noise on the images; that of one sigma serves trial after trial."""
+        if sigma != self._noise:
+            self._dataset, self._noise = self._clean, 0.0  # never three data sets in memory
+            self._dataset, self._noise = noisy(self._clean, sigma), sigma
 
     def _save(self, training: Training) -> None:
         tensors, numbers = training.state()
@@ -170,7 +187,7 @@ class StudyTrainable(tune.Trainable):
         self._history[-1] |= self._test_metrics(network)
         self._training = None
         save_network(network, self._folder / NETWORK)
-        images = self._dataset.validation.images[:2].cpu().numpy()
+        images = self._clean.validation.images[:2].cpu().numpy()
         new = self._folder / f"new-{EXAMPLE}"
         np.save(new, images, allow_pickle=False)
         new.replace(self._folder / EXAMPLE)

@@ -5,8 +5,10 @@ from typing import Final
 
 from models.architecture import FAMILIES, Architecture
 from study.record import TrialRecord
+from study.training_settings import DEFAULTS
 
 _SETTINGS: Final = ("learning_rate", "batch_size", "schedule")
+_SELDOM: Final = ("patience", "noise", "batch_order")  # said where they are not the default
 _OPTIONS: Final = ("layers", "leaky_slope", "dropout", "initialization")
 
 
@@ -42,7 +44,10 @@ def hover(record: TrialRecord) -> str:
         lines.append(f"{count(record.trainable_parameters)} parameters{macs}")
     family = FAMILIES.get(record.family)
     options = _OPTIONS if family is None else _OPTIONS + family.options
-    for names, table in ((_SETTINGS, record.training), (options, record.architecture)):
+    settings = _SETTINGS + tuple(
+        name for name in _SELDOM if record.training.get(name) != DEFAULTS[name]
+    )
+    for names, table in ((settings, record.training), (options, record.architecture)):
         known = [f"{name} {_plain(table[name])}" for name in names if table.get(name) is not None]
         # Two a line, for a label must fit on a telephone.
         lines += [", ".join(known[place : place + 2]) for place in range(0, len(known), 2)]

@@ -2,12 +2,13 @@
 
 from typing import Final
 
+from optuna.trial import TrialState
 from ray import tune
 from ray.exceptions import OutOfMemoryError
 
 from study.cluster_room import Room, Share
 from study.halving import Halving
-from study.ledger import rungs_of
+from study.ledger import METRICS, rungs_of
 from study.observer import Observer
 from study.rung import rung_epochs
 from study.session import Session
@@ -35,6 +36,8 @@ def fit(session: Session, tracker: Tracker, room: Room) -> None:
     for trial in session.ledger.trials():
         for epoch, metrics in rungs_of(trial).items():
             halving.enter(trial.number, epoch, metrics)
+        if trial.state == TrialState.COMPLETE:
+            halving.finish(trial.number, trial.user_attrs[METRICS])
     session.store.mkdir(parents=True, exist_ok=True)
     session.clock.start()
     again = True

@@ -169,6 +169,29 @@ def test_what_cannot_be_trained_is_refused_before_anything_is_written(
     assert sorted(home.folder.rglob("*")) == before
 
 
+def with_training(home, monkeypatch, trial, **settings):
+    stored = read_study(NAME, home)
+    stored.records[trial].training.update(settings)
+    monkeypatch.setattr(confirmation, "read_study", lambda *_: stored)
+
+
+def test_in_full_nothing_can_stop_it_so_epochs_must_be_given(home, monkeypatch):
+    with_training(home, monkeypatch, 2, patience=1)
+    with pytest.raises(BadInputError, match=r"`epochs` .* must be given .* patience=1 \(key"):
+        retrain(NAME, 2, 2, full=True, home=home)
+    found = retrain(NAME, 2, 1, 5, full=True, home=home)
+    assert found.record.epochs == 5
+
+
+def test_a_retraining_has_the_patience_and_the_noise_of_its_trial(home, monkeypatch):
+    with_training(home, monkeypatch, 2, patience=1, noise=0.5, learning_rate=0.3)
+    said = []
+    found = retrain(NAME, 2, 2, 80, home=home, say=said.append)
+    assert "at most 80 epochs" in said[0]
+    assert 2 <= found.record.epochs < 80
+    assert (found.record.training["patience"], found.record.training["noise"]) == (1, 0.5)
+
+
 def test_data_that_is_not_here_is_said_so(home, monkeypatch):
     def absent(*_):
         raise DataError("the data set is not here")

@@ -129,3 +129,19 @@ def test_any_objectives_will_do(objectives):
         improvement.see(number, metrics | {"epochs": 15})
         improvement.end(number, complete=True)
     assert len(improvement.rank([draw(generator) for _ in range(50)], 3, 50)) == 3
+
+
+def test_a_trial_that_ended_early_by_itself_counts_as_one_in_full():
+    generator = np.random.default_rng(6)
+    trials = [draw(generator) for _ in range(30)]
+    candidates = [draw(generator) for _ in range(100)]
+    in_full = told(spec(), trials)
+    early = ExpectedImprovement(spec(), counted)
+    for number, params in enumerate(trials):
+        early.begin(number, params)
+        early.see(number, {"epochs": 4, "val_accuracy": accuracy(params)} | counted(params))
+        early.end(number, complete=True)
+    assert early.ready
+    assert early.front() == in_full.front()
+    chosen = [candidates[index] for index in early.rank(candidates, 5, 100)]
+    assert {params["family"] for params in chosen} == {"dann-r"}

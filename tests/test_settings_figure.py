@@ -54,6 +54,13 @@ def test_a_line_is_a_complete_trial_and_broken_where_its_family_has_no_such_sett
     assert [trace.name for trace in behind] == ["third quarter", "best quarter"]
 
 
+def test_settings_of_training_are_axes_like_the_others():
+    patient = record(4, trial(0.6, 8), SPEC)
+    patient.training.update(patience=10, noise=0.25, batch_order="by_class")
+    found = names(settings_figure(SPEC, [*RECORDS, patient]))
+    assert {"<b>patience</b>", "<b>noise</b>", "<b>batch order</b>"} <= set(found)
+
+
 def test_of_many_trials_some_are_drawn_and_the_page_says_so():
     many = [record(n, trial(0.8, 8 * (1 + n % 2)), SPEC, on_front=n == 5) for n in range(1000)]
     assert "Drawn are 200 of 1,000 trials, the front first." in settings_panel(SPEC, many).text

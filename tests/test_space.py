@@ -39,6 +39,9 @@ def test_everything_asked_is_within_the_space_and_all_of_it_is_reached():
         learning_rate={"low": 1e-4, "high": 1e-1, "log": True},
         schedule=["constant", "one_cycle"],
         batch_size=[32, 64],
+        patience=[0, 5],
+        noise=[0, 0.25, 0.5],
+        batch_order=["shuffled", "by_class"],
     )
     asked = ask(wanted, 150)
     architectures = [architecture for _, architecture, _ in asked]
@@ -52,6 +55,9 @@ def test_everything_asked_is_within_the_space_and_all_of_it_is_reached():
     assert all(0 <= item.leaky_slope <= 0.5 for item in architectures)
     assert {item.schedule for item in trainings} == {"constant", "one_cycle"}
     assert {item.batch_size for item in trainings} == {32, 64}
+    assert {item.patience for item in trainings} == {0, 5}
+    assert {item.noise for item in trainings} == {0, 0.25, 0.5}
+    assert {item.batch_order for item in trainings} == {"shuffled", "by_class"}
     rates = sorted(item.learning_rate for item in trainings)
     assert 1e-4 <= rates[0] < 1e-3
     assert 1e-2 < rates[-1] <= 1e-1

@@ -37,6 +37,18 @@ def test_the_same_spec_continues_a_study(tmp_path):
     check_continues(tmp_path, StudySpec.from_dict(TABLE))
 
 
+def test_a_study_from_before_a_setting_was_known_is_continued_with_its_default(tmp_path):
+    store_spec(tmp_path, StudySpec.from_dict(TABLE))
+    file = tmp_path / "spec.json"
+    table = json.loads(file.read_text())
+    for name in ("patience", "noise", "batch_order"):
+        del table["space"][name]
+    file.write_text(json.dumps(table))
+    check_continues(tmp_path, StudySpec.from_dict(TABLE))
+    with pytest.raises(SpecError, match=r"space.patience: was 0, is 5"):
+        check_continues(tmp_path, StudySpec.from_dict(TABLE | {"space": {"patience": 5}}))
+
+
 @pytest.mark.parametrize(
     "change",
     [

@@ -110,3 +110,38 @@ def test_the_schedules_end_where_they_should(digits):
     assert rates["one_cycle"][0] < 0.001
     assert max(rates["one_cycle"]) == pytest.approx(0.01, rel=0.05)
     assert rates["one_cycle"][-1] < 1e-4
+
+
+def test_a_training_with_patience_ends_when_all_replicates_have_stopped(digits):
+    trained = network(seeds=[0, 1, 2])
+    losses = []
+    for epoch in train(trained, digits, settings(epochs=60, learning_rate=0.1, patience=2)):
+        losses.append(evaluate(trained, digits.validation)[1])
+        last = epoch
+    per_epoch = torch.stack(losses)
+    assert 3 <= last.epoch < 60
+    ends = []
+    for curve in per_epoch.T.tolist():
+        # Worked again, one replicate at a time: the first epoch at which two had not been lower.
+        end = next(
+            at for at in range(2, len(curve)) if min(curve[: at - 1]) <= min(curve[at - 1 : at + 1])
+        )
+        ends.append((end + 1, min(curve[: end + 1])))
+    assert len({end for end, _ in ends}) > 1
+    assert last.epoch == max(end for end, _ in ends)
+    _, kept = evaluate(trained, digits.validation)
+    assert kept.tolist() == pytest.approx([lowest for _, lowest in ends], rel=1e-6)
+    assert last.kept_loss.mean == pytest.approx(kept.mean().item(), rel=1e-6)
+
+
+def test_batches_by_class_make_the_epochs_and_their_schedule(digits):
+    training = Training(network(), digits, settings(batch_order="by_class", schedule="cosine"))
+    rates = []
+    training.optimizer.register_step_post_hook(
+        lambda optimizer, *_: rates.append(optimizer.param_groups[0]["lr"])
+    )
+    while not training.over:
+        training.run_epoch()
+    batches = sum(count // 64 for count in digits.train.labels.bincount().tolist())
+    assert len(rates) == 3 * batches < 3 * len(digits.train.labels) // 64
+    assert rates[-1] < 1e-4

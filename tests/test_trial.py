@@ -1,14 +1,20 @@
 """The worker without Ray: what it reports, and how it goes on from what it stored."""
 
+import numpy as np
 import pytest
 import torch
 
 from models import Architecture, load_network
+from study.checkpoint import Checkpoints
 from study.data import load_dataset
 from study.errors import StudyError
+from study.evaluation import evaluate
+from study.input_noise import noisy
 from study.training_settings import TrainingSettings
 from study.trial import StudyTrainable, TrialConfig
-from study.trial_files import NETWORK, trial_folder
+from study.trial_files import EXAMPLE, NETWORK, trial_folder
+
+TRAINING = {"learning_rate": 0.01, "schedule": "one_cycle"}
 
 
 @pytest.fixture(scope="module")
@@ -16,12 +22,12 @@ def digits():
     return load_dataset("digits")
 
 
-def config(number=0, epochs=6, **architecture):
+def config(number=0, epochs=6, training=(), **architecture):
     sizes = {"family": "dann-r", "dendrites": 2, "somata": 16, "synapses": 8} | architecture
     return TrialConfig(
         number=number,
         architecture=Architecture(**sizes),
-        training=TrainingSettings(epochs=epochs, learning_rate=0.01, schedule="one_cycle"),
+        training=TrainingSettings(**(TRAINING | {"epochs": epochs} | dict(training))),
         seeds=(0, 1),
     ).to_dict()
 
@@ -69,18 +75,31 @@ def test_a_step_never_goes_beyond_a_rung_and_all_epochs_are_reported_once(digits
     assert "test_accuracy" in reports[-1]["epochs"][-1]
 
 
-def test_a_trial_that_was_broken_off_goes_on_as_if_it_had_not_been(digits, tmp_path):
+# At this rate both replicates stop long before the sixtieth epoch, and after the third.
+HASTY = {"learning_rate": 0.2, "schedule": "constant", "patience": 2, "noise": 0.3}
+
+
+def until_done(made):
+    reports = [made.step()]
+    while not reports[-1]["done"]:
+        reports.append(made.step())
+    return reports
+
+
+@pytest.mark.parametrize(
+    "trial", [config(), config(epochs=60, training=HASTY)], ids=["in full", "with patience"]
+)
+def test_a_trial_that_was_broken_off_goes_on_as_if_it_had_not_been(trial, digits, tmp_path):
     for name in ("whole", "broken"):
         (tmp_path / name).mkdir()
-    whole = worker(digits, tmp_path / "whole", config(), rungs=(1, 2, 3, 4, 5))
-    expected = [whole.step() for _ in range(6)]
-    first = worker(digits, tmp_path / "broken", config(), rungs=(1, 2, 3, 4, 5))
+    every = tuple(range(1, 60))
+    expected = until_done(worker(digits, tmp_path / "whole", trial, rungs=every))
+    first = worker(digits, tmp_path / "broken", trial, rungs=every)
     for _ in range(3):
         first.step()
     trial_folder(tmp_path / "broken", 0).mkdir(parents=True, exist_ok=True)
     first.cleanup()
-    second = worker(digits, tmp_path / "broken", config(), rungs=(1, 2, 3, 4, 5))
-    reports = [second.step() for _ in range(3)]
+    reports = until_done(worker(digits, tmp_path / "broken", trial, rungs=every))
     # The first report holds the epochs from before, so that no record can lack them.
     assert [int(metrics["epochs"]) for metrics in reports[0]["epochs"]] == [1, 2, 3, 4]
     all_epochs = [metrics for report in reports for metrics in report["epochs"]]
@@ -123,3 +142,50 @@ def test_a_trial_whose_checkpoint_cannot_be_written_goes_on_and_says_so(digits, 
     report = made.step()
     assert report["finished"]
     assert report["notice"].startswith("it goes on without what it could not write: ")
+
+
+def test_a_trial_whose_replicates_have_stopped_is_finished_with_the_epochs_it_trained(
+    digits, tmp_path
+):
+    made = worker(digits, tmp_path, config(epochs=60, training=HASTY))
+    last = until_done(made)[-1]
+    assert (last["finished"], last["failure"]) == (True, None)
+    metrics = last["epochs"][-1]
+    assert 3 < metrics["epochs"] < 60
+    # Tested with the kept weights, on images with the noise that it was trained with.
+    network = load_network(trial_folder(tmp_path, 0) / NETWORK)
+    for kind, part in (("test", "test"), ("val", "validation")):
+        accuracy, _ = evaluate(network, getattr(noisy(digits, 0.3), part))
+        assert metrics[f"{kind}_accuracy"] == accuracy.mean().item()
+    example = np.load(trial_folder(tmp_path, 0) / EXAMPLE)
+    assert np.array_equal(example, digits.validation.images[:2].numpy())
+    # The same worker's next trial has no noise again.
+    made.reset_config(config(number=1, epochs=1))
+    plain = until_done(made)[-1]["epochs"][-1]
+    alone = until_done(worker(digits, tmp_path, config(number=2, epochs=1)))[-1]["epochs"][-1]
+    assert plain["test_loss"] == alone["test_loss"]
+
+
+def test_a_checkpoint_from_before_a_setting_was_known_is_gone_on_from(digits, tmp_path):
+    first = worker(digits, tmp_path, config())
+    first.step()
+    folder = trial_folder(tmp_path, 0)
+    folder.mkdir(parents=True, exist_ok=True)
+    first.cleanup()
+    checkpoints = Checkpoints(folder)
+    tensors, numbers = checkpoints.load(lambda _: True, torch.device("cpu"))
+    for name in ("patience", "noise", "batch_order"):
+        del numbers["config"]["training"][name]
+    checkpoints.save(tensors, numbers)
+    report = worker(digits, tmp_path, config()).step()
+    assert report["notice"] == "it goes on after epoch 1 of 6"
+    numbers["config"]["training"]["patience"] = 3
+    checkpoints.save(tensors, numbers)
+    report = worker(digits, tmp_path, config()).step()
+    assert "is that of another trial" in report["notice"]
+
+
+def test_a_class_that_fills_no_batch_fails_the_trial_with_the_reason(digits, tmp_path):
+    large = {"batch_order": "by_class", "batch_size": 1000}
+    report = worker(digits, tmp_path, config(training=large)).step()
+    assert report["failure"].startswith("SpecError: `batch_size <= training images of each class`")

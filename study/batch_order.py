@@ -1,0 +1,52 @@
+"""In which order a training goes through its images: the batches of an epoch follow from it."""
+
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from study.dimension import bounds
+from study.errors import SpecError
+from study.spec import StudySpec
+
+_BATCH_ORDER: Final = 1  # a stream of its own beside those of models.building
+
+
+def shuffled(images: int, seeds: Sequence[int], epoch: int) -> Tensor:
+    """A permutation of the images for each replicate, from its seed and the epoch, shape (R, images)."""
+    orders = [
+        np.random.default_rng([_BATCH_ORDER, seed, epoch]).permutation(images) for seed in seeds
+    ]
+    return torch.from_numpy(np.stack(orders))
+
+
+def by_class(labels: Tensor, batch_size: int) -> Tensor:
+    """The images class after class, so that a batch has images of one class only, shape (images,).
+
+    This is the sequential training of the paper (Fig. 7): the classes come in order, the images of a
+    class in that of the data set, and of each class as many as fill whole batches; the others are
+    left out. Raises SpecError if a class does not fill one batch.
+    """
+    counts = torch.bincount(labels)
+    present = counts.nonzero().flatten().tolist()
+    parts = []
+    for label in present:
+        count = int(counts[label])
+        if count < batch_size:
+            raise SpecError(
+                "`batch_size <= training images of each class` must hold where batches are made by "
+                f"class, got batch_size={batch_size}, {count} training images of class {label} "
+                "(keys space.batch_order and space.batch_size)"
+            )
+        rows = (labels == label).nonzero().flatten()
+        parts.append(rows[: count - count % batch_size])
+    return torch.cat(parts)
+
+
+def check_batch_order(spec: StudySpec, labels: Tensor) -> None:
+    """Raises SpecError if a trial of the space could have a class that does not fill one batch."""
+    _, largest = bounds(spec.space.batch_size)
+    if "by_class" in getattr(spec.space.batch_order, "values", ()):
+        by_class(labels, int(largest))
