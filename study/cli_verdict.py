@@ -8,7 +8,6 @@ import typer
 from study.command_line import (
     HomeOption,
     JsonOption,
-    NameArgument,
     TrackingOption,
     console,
     print_json,
@@ -17,32 +16,42 @@ from study.command_line import (
 )
 from study.home import Home
 from study.spec import StudySpec
+from study.study_name import checked_names
 
 app = typer.Typer()
 
 
 @app.command()
 def verdict(
-    name: NameArgument,
+    names: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="NAME...",
+            help="Names of studies; the trials of several are judged together.",
+            callback=checked_names,
+        ),
+    ],
     spec: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Judge the claims of this spec, not the study's own."),
+        typer.Option(
+            metavar="FILE", help="Judge the claims of this spec, not the (first) study's own."
+        ),
     ] = None,
     home: HomeOption = None,
     tracking_uri: TrackingOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Hold the claims of a spec against what the study measured."""
+    """Hold the claims of a spec against what one study, or several, measured."""
     given = None if spec is None else StudySpec.from_toml(spec)
     readers()
     from study import verdict_table, verdicts  # noqa: PLC0415  # MLflow and torch load only now
 
-    found = verdicts.verdict(name, spec=given, home=Home.find(home, tracking_uri))
+    found = verdicts.verdict(*names, spec=given, home=Home.find(home, tracking_uri))
     if as_json:
         print_json([finding.to_dict() for finding in found])
         return
     screen = console()
-    title = f"{name}: claims and what was measured"
+    title = f"{', '.join(names)}: claims and what was measured"
     if screen.width < verdict_table.NARROWEST:
         say(screen, title)
         for text in verdict_table.paragraphs(found):

@@ -65,13 +65,33 @@ def where_words(where: Mapping[str, Any]) -> str:
 class Evidence:
     """The complete trials that keep the constraints, and what retraining says of them.
 
-    `retrained` has by trial the retraining to believe; `metrics_of` gives all metrics of a run by its
-    id, for those that a record does not hold.
+    By the id of a trial's run `retrained` has the retraining to believe, and `studies` the study that it
+    is of; `metrics_of` gives all metrics of a run, for those that a record does not hold.
     """
 
     records: Sequence[TrialRecord]
-    retrained: Mapping[int, TrialRecord]
+    retrained: Mapping[str, TrialRecord]
     metrics_of: Callable[[str], Mapping[str, float]]
+    studies: Mapping[str, str]
+
+    @classmethod
+    def pooled(cls, parts: Sequence["Evidence"]) -> "Evidence":
+        """The evidence of several studies of one store."""
+        return cls(
+            records=[record for part in parts for record in part.records],
+            retrained={run: record for part in parts for run, record in part.retrained.items()},
+            metrics_of=parts[0].metrics_of,
+            studies={run: name for part in parts for run, name in part.studies.items()},
+        )
+
+    def study_of(self, record: TrialRecord) -> str:
+        """The name of the study that a trial is of."""
+        return self.studies[record.run_id]
+
+    def named(self, record: TrialRecord) -> str:
+        """The trial in words, such as `trial 7`, with its study if there are several."""
+        several = len(set(self.studies.values())) > 1
+        return f"trial {record.trial}" + (f" of {self.study_of(record)}" if several else "")
 
     def trials(self, wanted: Wanted, *, by: Sequence[Order] = MOST_ACCURATE) -> list[TrialRecord]:
         """The trials that are wanted and have the value of the order, the best of validation first.
@@ -97,7 +117,7 @@ class Evidence:
 
         Raises UndecidableError if it was not measured.
         """
-        confirmed = self.retrained.get(record.trial)
+        confirmed = self.retrained.get(record.run_id)
         if confirmed is not None and (found := self._measured(confirmed, metric)) is not None:
             return Sample(mean=found[0], sem=found[1], seeds=confirmed.replicates, retrained=True)
         return self.searched(record, metric)
@@ -106,7 +126,7 @@ class Evidence:
         """A metric of a trial over its own replicates. Raises UndecidableError as `sample`."""
         found = self._measured(record, metric)
         if found is None:
-            raise UndecidableError(f"trial {record.trial} ({record.family}) has no {metric}")
+            raise UndecidableError(f"{self.named(record)} ({record.family}) has no {metric}")
         return Sample(mean=found[0], sem=found[1], seeds=record.replicates)
 
     def _measured(self, record: TrialRecord, metric: str) -> tuple[float, float | None] | None:

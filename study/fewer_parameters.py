@@ -60,6 +60,7 @@ def judge_fewer_parameters(claim: FewerParameters, evidence: Evidence, blank: Fi
     reference = evidence.trials(wanted, by=quality.order)[0]
     blank = replace(
         blank,
+        reference_study=evidence.study_of(reference),
         reference_trial=reference.trial,
         reference_parameters=reference.trainable_parameters,
     )
@@ -77,7 +78,7 @@ def judge_fewer_parameters(claim: FewerParameters, evidence: Evidence, blank: Fi
         judged = judgement.at_most(interval, claim.tolerance, quality.unit)
     if not reaching:
         judged = _not_reached(
-            judged, claim, [one for one in ours if quality.reaches(one, reference)]
+            judged, claim, [one for one in ours if quality.reaches(one, reference)], evidence
         )
     size = f"{_times(reference, record):.2f} times fewer parameters"
     judged = judgement.Judgement(judged.verdict, f"{size}; {judged.reason}")
@@ -91,7 +92,10 @@ def _times(reference: TrialRecord, record: TrialRecord) -> float:
 
 
 def _not_reached(
-    judged: judgement.Judgement, claim: FewerParameters, larger: Sequence[TrialRecord]
+    judged: judgement.Judgement,
+    claim: FewerParameters,
+    larger: Sequence[TrialRecord],
+    evidence: Evidence,
 ) -> judgement.Judgement:
     """What is said where no configuration that is small enough is as good on validation."""
     goal = f"reaches the best validation {claim.metric} of {claim.reference}"
@@ -99,7 +103,7 @@ def _not_reached(
         smallest = arranged(larger, SMALLEST)[0]
         said = (
             f"no configuration of {claim.family} that is small enough {goal}; the smallest that does "
-            f"is trial {smallest.trial} with {smallest.trainable_parameters:,} parameters"
+            f"is {evidence.named(smallest)} with {smallest.trainable_parameters:,} parameters"
         )
     else:
         said = f"no configuration of {claim.family} {goal}"

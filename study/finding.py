@@ -14,8 +14,9 @@ class Finding:
     `ours` is what was measured, in `unit`, and `low` and `high` bound its 95 % interval; `published` is
     in the same unit. Units: `accuracy` (a share), `ratio`, `loss per decade`, and differences such as
     `accuracy difference`, `loss difference` or, of another metric, its name and `difference`. `seeds`
-    counts the networks behind it (of a trend the fewest of any configuration). Trials are those that
-    were chosen on validation; parameters are of one replicate. `reason` says why, in words.
+    counts the networks behind it (of a trend the fewest of any configuration). Trials are those
+    that were chosen on validation, each of its study; parameters are of one replicate. `reason` says
+    why, in words.
     """
 
     statement: str
@@ -30,7 +31,9 @@ class Finding:
     high: float | None = None
     unit: str
     seeds: int | None = None
+    study: str | None = None
     trial: int | None = None
+    reference_study: str | None = None
     reference_trial: int | None = None
     trainable_parameters: int | None = None
     reference_parameters: int | None = None

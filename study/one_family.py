@@ -65,9 +65,10 @@ def _with_accuracy(finding: Finding, record: TrialRecord, evidence: Evidence) ->
         low=ours.low,
         high=ours.high,
         seeds=sample.seeds,
+        study=evidence.study_of(record),
         trial=record.trial,
         trainable_parameters=record.trainable_parameters,
-        reason=f"best of validation: {seeds_of(record, sample)}",
+        reason=f"best of validation: {seeds_of(record, sample, evidence)}",
     )
 
 

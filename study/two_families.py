@@ -22,6 +22,7 @@ class Pair:
     sample: Sample
     reference: TrialRecord
     reference_sample: Sample
+    evidence: Evidence
 
     @classmethod
     def of(
@@ -34,13 +35,14 @@ class Pair:
             sample=evidence.sample(record, metric),
             reference=reference,
             reference_sample=evidence.sample(reference, metric),
+            evidence=evidence,
         )
 
     def finding(self, blank: Finding, interval: Interval, judged: judgement.Judgement) -> Finding:
         """What was found of both."""
         who = (
-            f"{seeds_of(self.record, self.sample)}, against "
-            f"{seeds_of(self.reference, self.reference_sample)}"
+            f"{seeds_of(self.record, self.sample, self.evidence)}, against "
+            f"{seeds_of(self.reference, self.reference_sample, self.evidence)}"
         )
         return replace(
             blank,
@@ -50,7 +52,9 @@ class Pair:
             low=interval.low,
             high=interval.high,
             seeds=self.sample.seeds,
+            study=self.evidence.study_of(self.record),
             trial=self.record.trial,
+            reference_study=self.evidence.study_of(self.reference),
             reference_trial=self.reference.trial,
             trainable_parameters=self.record.trainable_parameters,
             reference_parameters=self.reference.trainable_parameters,

@@ -36,17 +36,19 @@ from study.two_families import judge_control, judge_difference, judge_loss_ratio
 
 
 def verdict(
-    name: str, *, spec: StudySpec | Path | str | None = None, home: Home | None = None
+    *names: str, spec: StudySpec | Path | str | None = None, home: Home | None = None
 ) -> list[Finding]:
-    """What a study says to each claim of its spec, or to those of another spec or spec file.
+    """What studies say to each claim of the first one's spec, or to those of another spec or spec file.
 
-    A claim about several controls has a finding for each. Nothing is stored. Raises NotFoundError if
-    there is no such study, SpecError if there are no claims, or the other spec is of other data.
+    The trials of several studies are judged as if they were of one. A claim about several controls has
+    a finding for each. Nothing is stored. Raises NotFoundError if there is no such study, SpecError if
+    there are no claims, or if not all of it is about the same data.
     """
     given = StudySpec.from_toml(spec) if isinstance(spec, Path | str) else spec
-    stored = read_study(name, home or Home.find())
-    claims = _claims(stored.spec, given)
-    evidence = _evidence(stored)
+    home = home or Home.find()
+    stored = [read_study(name, home) for name in dict.fromkeys(names)]
+    claims = _claims([study.spec for study in stored], given)
+    evidence = Evidence.pooled([_evidence(study) for study in stored])
     return [finding for claim in claims for finding in judge(claim, evidence)]
 
 
@@ -116,12 +118,14 @@ def _unit(claim: Claim) -> str:
             return "accuracy difference"
 
 
-def _claims(own: StudySpec, given: StudySpec | None) -> Sequence[Claim]:
-    if given is not None and given.dataset.name != own.dataset.name:
-        raise SpecError(
-            f"claims must be about the data of the study, {own.dataset.name}, got those of a spec with "
-            f"{given.dataset.name} (key dataset)"
-        )
+def _claims(studies: Sequence[StudySpec], given: StudySpec | None) -> Sequence[Claim]:
+    own, *others = studies
+    for other in [*others, *([] if given is None else [given])]:
+        if other.dataset.name != own.dataset.name:
+            raise SpecError(
+                f"claims must be about the data of the study {own.name!r}, {own.dataset.name}, "
+                f"got {other.name!r} with {other.dataset.name} (key dataset)"
+            )
     claims = own.claims if given is None else given.claims
     if not claims:
         whose = f"the study {own.name!r}" if given is None else "the given spec"
@@ -142,4 +146,9 @@ def _evidence(stored: StoredStudy) -> Evidence:
 
     with translated(stored.home):
         retrained = most_replicated(store, stored.parent.info.experiment_id, found)
-    return Evidence(records=found, retrained=retrained, metrics_of=metrics_of)
+    return Evidence(
+        records=found,
+        retrained={one.run_id: retrained[one.trial] for one in found if one.trial in retrained},
+        metrics_of=metrics_of,
+        studies={one.run_id: stored.spec.name for one in found},
+    )

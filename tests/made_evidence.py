@@ -46,8 +46,9 @@ def made_trial(number, family, parameters, val_accuracy, test_accuracy, **change
 def made_evidence(*trials, retrained=(), metrics=None):
     return Evidence(
         records=trials,
-        retrained={record.trial: record for record in retrained},
+        retrained={record.run_id: record for record in retrained},
         metrics_of=lambda run_id: (metrics or {}).get(run_id, {}),
+        studies=dict.fromkeys([record.run_id for record in trials], "a"),
     )
 
 

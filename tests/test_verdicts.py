@@ -101,8 +101,23 @@ def test_a_verdict_needs_a_study_claims_and_their_data(home):
     with pytest.raises(SpecError, match=r"at least one claim to judge, but the study 'silent'"):
         study.verdict("silent", home=home)
     other = StudySpec.from_dict(SPEC | {"dataset": "mnist"})
-    with pytest.raises(SpecError, match=r"of the study, digits, got those of a spec with mnist"):
+    with pytest.raises(SpecError, match=r"of the study 'made', digits, got 'made' with mnist"):
         study.verdict("made", spec=other, home=home)
+
+
+def test_trials_of_several_studies_are_judged_together(home):
+    apart = SPEC | {"name": "apart", "claims": []}
+    write_study(home, apart, [trial(0.93, 40, family="vann", synapses=None)])
+    accuracy, ratio = study.verdict("made", "apart", home=home)
+    assert (accuracy.study, accuracy.trial) == ("made", 1)
+    assert ratio.reason == "trial 1 of made (dann-r) has no test_loss"
+    table = {"kind": "difference", "family": "dann-r", "reference": "vann", "at_least": 0}
+    (found,) = study.verdict(
+        "made", "apart", spec=StudySpec.from_dict(SPEC | {"claims": [table]}), home=home
+    )
+    assert (found.study, found.trial) == ("made", 1)
+    assert (found.reference_study, found.reference_trial) == ("apart", 0)
+    assert "against trial 0 of apart (vann" in found.reason
 
 
 def ask(home, *arguments):
