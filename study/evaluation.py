@@ -1,7 +1,7 @@
 """What a network is worth: accuracies and losses of its replicates, and their mean with its error."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -13,10 +13,14 @@ from study.data import Split
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A mean over replicates, and its standard error (nan for a single replicate)."""
+    """A mean over replicates, and its standard error (nan for a single replicate).
+
+    `values` are those of the replicates; two estimates are compared without them.
+    """
 
     mean: float
     sem: float
+    values: tuple[float, ...] = field(default=(), compare=False, repr=False)
 
     @classmethod
     def over(cls, replicates: Tensor) -> "Estimate":
@@ -24,7 +28,7 @@ class Estimate:
         values = replicates.double()
         count = len(values)
         sem = values.std().item() / math.sqrt(count) if count > 1 else math.nan
-        return cls(values.mean().item(), sem)
+        return cls(values.mean().item(), sem, tuple(values.tolist()))
 
     def named(self, name: str) -> dict[str, float]:
         """The mean under a metric's name, and the standard error, if there is one, under `..._sem`."""
