@@ -32,8 +32,8 @@ class Activity:
 
     def silent(self) -> Tensor:
         """Whether a unit is active on no image at all, (R, U)."""
-        total = self.hits.sum(dim=1)
-        return total == 0
+        silent: Tensor = self.hits.sum(dim=1) == 0
+        return silent
 
     def entropy(self) -> Tensor:
         """The entropy of each unit in bits, 0..log2(C + 1), (R, U); nan of silent units.

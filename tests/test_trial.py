@@ -1,14 +1,17 @@
 """The worker without Ray: what it reports, and how it goes on from what it stored."""
 
+import json
+
 import pytest
 import torch
 
 from models import Architecture, load_network
 from study.data import load_dataset
+from study.diagnostic_metrics import GROUPS, recorded_names
 from study.errors import StudyError
 from study.training_settings import TrainingSettings
 from study.trial import StudyTrainable, TrialConfig
-from study.trial_files import NETWORK, trial_folder
+from study.trial_files import DISTRIBUTIONS, NETWORK, trial_folder
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +29,7 @@ def config(number=0, epochs=6, **architecture):
     ).to_dict()
 
 
-def worker(digits, store, trial, rungs=(1, 3)):
+def worker(digits, store, trial, rungs=(1, 3), diagnostics=("generalisation",)):
     made = object.__new__(StudyTrainable)  # Ray's own constructor wants an actor around it
     made.setup(
         trial,
@@ -37,6 +40,7 @@ def worker(digits, store, trial, rungs=(1, 3)):
         gpus=0,
         rungs=rungs,
         store=str(store),
+        diagnostics=diagnostics,
     )
     return made
 
@@ -67,6 +71,18 @@ def test_a_step_never_goes_beyond_a_rung_and_all_epochs_are_reported_once(digits
     network = load_network(trial_folder(tmp_path, 0) / NETWORK)
     assert network.replicates == 2
     assert "test_accuracy" in reports[-1]["epochs"][-1]
+
+
+def test_a_trial_ends_with_the_diagnostics_that_were_asked_for(digits, tmp_path):
+    made = worker(digits, tmp_path, config(epochs=2), rungs=(), diagnostics=GROUPS)
+    epochs = made.step()["epochs"]
+    names = set(recorded_names(GROUPS, layers=1))
+    assert names.isdisjoint(epochs[0])
+    assert names <= epochs[1].keys()
+    gap = epochs[1]["epoch/val_loss"] - epochs[1]["epoch/train_loss"]
+    assert epochs[1]["generalisation_gap"] == pytest.approx(gap)
+    stored = json.loads((trial_folder(tmp_path, 0) / DISTRIBUTIONS).read_text())
+    assert sum(stored["output_weight"]["counts"]) == 2 * 10 * 16
 
 
 def test_a_trial_that_was_broken_off_goes_on_as_if_it_had_not_been(digits, tmp_path):
