@@ -53,7 +53,8 @@ class Activity:
 
         The paper counts more than 400 of about 1,000 images.
         """
-        return (5 * self.hits > 2 * self.images.view(-1, 1)).sum(dim=1)
+        above: Tensor = 5 * self.hits > 2 * self.images.view(-1, 1)
+        return above.sum(dim=1)
 
     def statistics(self) -> dict[str, Tensor]:
         """What is reported of the units of each replicate, each (R,).

@@ -62,7 +62,7 @@ def efficiency_scores(records: Iterable[TrialRecord]) -> tuple[list[EfficiencySc
 def parameters_to_reach(
     records: Iterable[TrialRecord], metric: str, target: float
 ) -> TrialRecord | None:
-    """The trial of the fewest parameters whose metric is at least as good as the target; None if none is.
+    """The trial of the fewest parameters whose metric is at least as good as the target; or None.
 
     Any metric or diagnostic, also on test images; of equal sizes the better, then the first. Raises
     BadInputError for a metric that does not exist.
@@ -80,7 +80,7 @@ def parameters_to_reach(
 
 def _direction(metric: str) -> Direction:
     plain = metric.removeprefix("test_")
-    for name in (metric, plain, f"val_{plain}"):
+    for name in (metric,) if plain == metric else (plain, f"val_{plain}"):
         if is_metric(name):
             return metric_of(name).direction
     raise BadInputError(f"unknown metric {metric!r}; {nearest(metric, metric_names())}")

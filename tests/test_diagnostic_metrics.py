@@ -21,8 +21,15 @@ def test_a_layer_and_a_part_are_read_from_the_name():
 
 @pytest.mark.parametrize(
     "name",
-    ["layer0_somata_entropy", "layer1_somata_entropies", "test_layer1_somata_entropy"]
-    + ["layer1_somata_entropy_sem", "output_entropy", "weight_range", "layer1_output_weight_range"],
+    [
+        "layer0_somata_entropy",
+        "layer1_somata_entropies",
+        "test_layer1_somata_entropy",
+        "layer1_somata_entropy_sem",
+        "layer1_output_weight_range",
+        "output_entropy",
+        "weight_range",
+    ],
 )
 def test_other_names_are_none(name):
     assert not is_metric(name)
