@@ -45,7 +45,7 @@ class Activity:
         total = self.images.sum()
         inactive = total - self.hits.sum(dim=1, keepdim=True)
         shares = torch.cat([self.hits, inactive], dim=1) / total
-        bits = torch.special.entr(shares).sum(dim=1) / math.log(2)
+        bits: Tensor = torch.special.entr(shares).sum(dim=1) / math.log(2)
         return bits.masked_fill(self.silent(), math.nan)
 
     def selectivity(self) -> Tensor:

@@ -65,19 +65,23 @@ def embedding(components: Array) -> Array:
     It starts from the first two components; its perplexity is 50, of fewer than 151 points (n - 1) / 3.
     """
     from sklearn.manifold import TSNE  # noqa: PLC0415  # a second to import; few studies ask for it
+    from threadpoolctl import threadpool_limits  # noqa: PLC0415  # as above
 
     count = len(components)
     start = np.zeros((count, 2))
     start[:, : min(2, components.shape[1])] = components[:, :2]
     start *= 1e-4 / start[:, 0].std()  # what scikit-learn's own start has
     perplexity = min(_PERPLEXITY, (count - 1) / 3)
-    found = TSNE(
+    method = TSNE(
         2,
         perplexity=perplexity,
         init=start.astype(np.float32),
         learning_rate="auto",
         random_state=0,
-    ).fit_transform(components)
+    )
+    # Of several threads the sums would depend on how many; and they wait for each other a lot.
+    with threadpool_limits(1):
+        found = method.fit_transform(components)
     return np.asarray(found, dtype=np.float64)
 
 
