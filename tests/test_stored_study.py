@@ -73,7 +73,7 @@ def test_diagnostics_are_read_with_a_trial_and_are_columns_of_its_table(home):
     frame = to_frame([without, found])
     assert math.isnan(frame[name][0])
     assert frame[f"test_{name}"][1] == 2.0
-    (first,) = results.trials("made", order=name, limit=1, home=home)
+    (first,) = results.records("made", home, order=[name], limit=1)
     assert first.trial == 1
 
 

@@ -44,6 +44,7 @@ def test_the_same_spec_continues_a_study(tmp_path):
         {"budget": {"trials": 9}},
         {"resources": {"cpus": 2, "concurrent_trials": 1}},
         {"dataset": {"name": "digits", "root": "/elsewhere", "download": True}},
+        {"diagnostics": ["activity", "weights"]},
     ],
 )
 def test_more_budget_or_another_machine_continues_it(change, tmp_path):
