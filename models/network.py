@@ -1,10 +1,11 @@
 """R replicates of one architecture as one module."""
 
-from collections.abc import Sequence
-from typing import final
+from collections.abc import Iterator, Sequence
+from typing import cast, final
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from models.architecture import Architecture, ImageShape
 from models.layers import DenseLayer
@@ -71,6 +72,21 @@ class Network(nn.Module):
             x = stage(x, self._dropout_generators)
         logits: Tensor = self.readout(x)
         return logits.transpose(1, 2)
+
+    @torch.no_grad()
+    def activations(self, images: Tensor) -> Iterator[tuple[str, Tensor]]:
+        """Each layer's name and its outputs after the leaky ReLU, shape (R, units, batch), in turn.
+
+        `layer1_dendrites`, `layer1_somata`, `layer2_dendrites` and so on; without dendrites only
+        somata. Without dropout. To be read before the next is asked for. Images as for `forward`.
+        """
+        x = self._columns(images)
+        for number, stage in enumerate(cast("list[Stage]", list(self.stages)), start=1):
+            parts = ("dendrites", "somata")[-len(stage.layers) :]
+            slopes = stage.slopes[-len(stage.layers) :]
+            for part, layer, slope in zip(parts, stage.layers, slopes, strict=True):
+                x = functional.leaky_relu_(layer(x), slope)
+                yield f"layer{number}_{part}", x
 
     def _columns(self, images: Tensor) -> Tensor:
         """The images as float columns, shape (R, inputs, batch), contiguous."""

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from study.prediction import predict as predict
     from study.promotion import promote as promote
     from study.record import TrialRecord as TrialRecord
+    from study.relative_efficiency import efficiency_scores as efficiency_scores
+    from study.relative_efficiency import parameters_to_reach as parameters_to_reach
     from study.report import write_report as write_report
     from study.results import StudyStatus as StudyStatus
     from study.results import best_configs as best_configs
@@ -60,12 +62,14 @@ _SOURCES: Final = {
     "TrialRecord": "study.record",
     "best_configs": "study.results",
     "compare": "study.comparison",
+    "efficiency_scores": "study.relative_efficiency",
     "evaluate": "study.evaluation",
     "export_model": "study.export",
     "knee": "study.results",
     "list_studies": "study.results",
     "load_dataset": "study.data",
     "load_model": "study.export",
+    "parameters_to_reach": "study.relative_efficiency",
     "pareto_front": "study.results",
     "predict": "study.prediction",
     "promote": "study.promotion",

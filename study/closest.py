@@ -58,7 +58,7 @@ def _closest(
     order = (Order(bound.metric, descending=bound.sign == ">="),)
     for kept in dict.fromkeys((others, ())):
         found = stored.select(replace(query, bounds=kept, order=order, limit=1))
-        value = getattr(found[0], bound.metric) if found else None
+        value = found[0].value(bound.metric) if found else None
         if value is not None:
             if bound.holds(value):
                 return None

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
-from study.metrics import METRICS
+from study.metrics import is_metric, metric_names
 from study.spec_file import nearest
 
 KNOWN_BEFORE_TRAINING: Final = frozenset({"trainable_parameters", "macs"})
@@ -43,8 +43,9 @@ class Constraint:
                 raise ValueError(
                     f"a test metric is reported and never steers a study, got {text!r}"
                 )
-            if name not in METRICS:
-                raise ValueError(f"unknown metric {name!r} in {text!r}; {nearest(name, METRICS)}")
+            if not is_metric(name):
+                known = nearest(name, metric_names())
+                raise ValueError(f"unknown metric {name!r} in {text!r}; {known}")
         return cls(text=text, names=names)
 
     @property

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from study.constraint import KNOWN_BEFORE_TRAINING, Constraint
 from study.encoding import Encoding
 from study.improvement import Improvement, normals
-from study.metrics import METRICS
+from study.metrics import METRICS, metric_of
 from study.spec import StudySpec
 from study.surrogate import Surrogate
 
@@ -38,7 +38,9 @@ class ExpectedImprovement:
         self._objectives = spec.objectives
         self._constraints = [Constraint.parse(text) for text in spec.constraints]
         wanted = {*spec.objectives, *(name for one in self._constraints for name in one.names)}
-        self._learned = [name for name in METRICS if name in wanted - KNOWN_BEFORE_TRAINING]
+        learned = wanted - KNOWN_BEFORE_TRAINING
+        known = [name for name in METRICS if name in learned]
+        self._learned = [*known, *sorted(learned - METRICS.keys())]
         self._counted = counted
         self._encoding = Encoding(spec)
         self._epochs = spec.budget.epochs
@@ -133,7 +135,7 @@ class ExpectedImprovement:
         found = before_end + at_end
         rows = np.array([row for row, _ in found])
         for name, surrogate in self._surrogates.items():
-            errors = [METRICS[name].to_error(metrics[name]) for _, metrics in found]
+            errors = [metric_of(name).to_error(metrics[name]) for _, metrics in found]
             surrogate.fit(rows, np.array(errors))
 
     def _points(self) -> Array:
@@ -176,15 +178,15 @@ class ExpectedImprovement:
                 metrics = dict(sizes)
                 for column, (name, (means, deviations)) in enumerate(predicted.items()):
                     error = means[index] + deviations[index] * sample[column]
-                    metrics[name] = METRICS[name].from_error(float(error))
+                    metrics[name] = metric_of(name).from_error(float(error))
                 kept[index] += all(one.violation(metrics) <= 0 for one in self._constraints)
         return kept / len(samples)
 
     def _cost(self, name: str, value: float) -> float:
-        return self._sign(name) * METRICS[name].to_error(value)
+        return self._sign(name) * metric_of(name).to_error(value)
 
     def _sign(self, name: str) -> int:
-        return 1 if self._objectives[name] == METRICS[name].direction else -1
+        return 1 if self._objectives[name] == metric_of(name).direction else -1
 
     def _is_learned(self) -> NDArray[np.bool_]:
         return np.array([name in self._surrogates for name in self._objectives])

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeVar, final
 
 from models.architecture import FAMILIES
-from study.metrics import METRICS
+from study.metrics import is_metric, metric_of
 
 Item = TypeVar("Item")
 
@@ -76,7 +76,7 @@ class Shown:
     @property
     def log(self) -> bool:
         """Whether its axis is logarithmic."""
-        return self.metric in METRICS and METRICS[self.metric].log
+        return is_metric(self.metric) and metric_of(self.metric).log
 
     def value(self, number: float | None) -> float | None:
         """The number as it is drawn; None if there is none."""

@@ -38,8 +38,8 @@ class _Axes:
         return cls(Shown(second), Shown(first))
 
     def point(self, record: TrialRecord) -> tuple[float, float] | None:
-        x = self.x.value(getattr(record, self.x.metric, None))
-        y = self.y.value(getattr(record, self.y.metric, None))
+        x = self.x.value(record.value(self.x.metric))
+        y = self.y.value(record.value(self.y.metric))
         return None if x is None or y is None else (x, y)
 
 
@@ -153,7 +153,7 @@ def _points(axes: _Axes, records: Sequence[TrialRecord]) -> dict[str, Any]:
     }
     if is_on_front:
         for side, shown in (("error_x", axes.x), ("error_y", axes.y)):
-            errors = [shown.value(getattr(one, f"{shown.metric}_sem", None)) for one in records]
+            errors = [shown.value(one.value(f"{shown.metric}_sem")) for one in records]
             if any(errors):
                 bars = [error or 0.0 for error in errors]
                 trace[side] = {"array": bars, "color": colour, "thickness": 2, "width": 5}

@@ -10,7 +10,7 @@ import numpy as np
 from mlflow import MlflowClient
 from mlflow.entities import LoggedModel, LoggedModelOutput, LoggedModelStatus, Metric
 
-from study.trial_files import EXAMPLE
+from study.trial_files import DISTRIBUTIONS, EXAMPLE
 
 _FORBIDDEN: Final = re.compile(r"""[/:.%"']""")  # in the name of a LoggedModel
 _PORTABLE: Final = "portable"  # in a trial's folder: what is not stored yet of its model
@@ -48,6 +48,8 @@ def store_network(
         from study.portable_model import write_portable  # noqa: PLC0415  # its imports take a second
 
         write_portable(network, example, new, model.model_id)
+        if (network.parent / DISTRIBUTIONS).exists():
+            shutil.copy(network.parent / DISTRIBUTIONS, new)
         new.replace(folder)
     for file in sorted(path for path in folder.rglob("*") if path.is_file()):
         place = file.relative_to(folder).parent

@@ -4,56 +4,12 @@ Every metric is known by the same name in specs, in MLflow, in records and in ta
 are not here: they are reported, and never steer.
 """
 
-import math
-from dataclasses import dataclass
-from typing import Final, Literal, TypeAlias
+from typing import Final
 
-Direction: TypeAlias = Literal["maximize", "minimize"]
+from study.diagnostic_metrics import diagnostic, names_of
+from study.metric import Direction, Metric
 
-
-_LEAST_ERROR: Final = 1e-3
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Metric:
-    """A metric and the fixed box that hypervolumes are measured in.
-
-    `best` and `worst` bound the box, so that hypervolumes of different studies compare;
-    `log` says that its scale is logarithmic.
-    """
-
-    best: float
-    worst: float
-    log: bool
-
-    @property
-    def direction(self) -> Direction:
-        """The direction in which the metric gets better."""
-        return "maximize" if self.best > self.worst else "minimize"
-
-    def cost(self, value: float) -> float:
-        """The value on the box's scale: 0 at its best end, 1 at its worst, clipped to both."""
-        position = (self._scale(value) - self._scale(self.best)) / (
-            self._scale(self.worst) - self._scale(self.best)
-        )
-        return min(1.0, max(0.0, position))
-
-    def to_error(self, value: float) -> float:
-        """The value as a surrogate learns it: a power of ten, less is better.
-
-        Of a share such as an accuracy that of what is missing, so that from 98 to 99 % is as far as
-        from 80 to 90 %.
-        """
-        return math.log10(max(value, 1e-12) if self.log else self.best - value + _LEAST_ERROR)
-
-    def from_error(self, error: float) -> float:
-        """The value of `to_error`."""
-        power = math.pow(10.0, error)
-        return power if self.log else self.best + _LEAST_ERROR - power
-
-    def _scale(self, value: float) -> float:
-        return math.log10(max(value, 1e-12)) if self.log else value
-
+__all__ = ["METRICS", "Direction", "Metric", "is_metric", "metric_names", "metric_of"]
 
 METRICS: Final[dict[str, Metric]] = {
     # The share of validation images classified right, and their mean cross-entropy in nats.
@@ -65,3 +21,20 @@ METRICS: Final[dict[str, Metric]] = {
     # The training time of the trial, all replicates.
     "seconds": Metric(best=0.1, worst=1e6, log=True),
 }
+"""What every trial has, after each of its epochs."""
+
+
+def is_metric(name: str) -> bool:
+    """Whether there is a metric of this name that may steer: one of every trial, or a diagnostic."""
+    return name in METRICS or diagnostic(name) is not None
+
+
+def metric_of(name: str) -> Metric:
+    """The metric of a name. Raises KeyError if none of this name may steer."""
+    found = diagnostic(name)
+    return METRICS[name] if found is None else found.metric
+
+
+def metric_names() -> tuple[str, ...]:
+    """The names to choose from, of the diagnostics by layer those of the first layer."""
+    return (*METRICS, *names_of(layers=1))

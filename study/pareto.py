@@ -10,7 +10,7 @@ import moocore
 import numpy as np
 from numpy.typing import NDArray
 
-from study.metrics import METRICS, Direction
+from study.metrics import Direction, metric_of
 
 Point = Sequence[float]
 
@@ -164,8 +164,9 @@ def _costs(point: Point, objectives: Mapping[str, Direction]) -> list[float]:
 
 
 def _cost(name: str, direction: Direction, value: float) -> float:
-    cost = METRICS[name].cost(value)
-    return cost if direction == METRICS[name].direction else 1.0 - cost
+    metric = metric_of(name)
+    cost = metric.cost(value)
+    return cost if direction == metric.direction else 1.0 - cost
 
 
 def _array(points: Sequence[Point]) -> NDArray[np.float64]:

@@ -8,7 +8,7 @@ from typing import Final, Literal, TypedDict, final
 from models.architecture import FAMILIES
 from study import layout
 from study.errors import SpecError
-from study.metrics import METRICS
+from study.metrics import is_metric, metric_names, metric_of
 from study.spec_file import nearest
 
 STATES: Final = tuple(layout.RUN_STATUS)
@@ -17,8 +17,8 @@ STATES: Final = tuple(layout.RUN_STATUS)
 STARTED: Final = "trial"
 """Orders trials as they were started, which is by their numbers."""
 
-ORDERS: Final = (*METRICS, "epochs", STARTED)
-"""What trials can be ordered by."""
+ORDERS: Final = (*metric_names(), "epochs", STARTED)
+"""What trials can be ordered by, and so by the diagnostics of further layers."""
 
 
 class Filters(TypedDict, total=False):
@@ -83,11 +83,11 @@ class Order:
         metric, colon, way = text.partition(":")
         if metric.startswith("test_"):
             raise SpecError(f"a test metric is reported and never chooses, got order {text!r}")
-        if metric not in ORDERS:
+        if metric not in ORDERS and not is_metric(metric):
             raise SpecError(f"unknown order {metric!r}; {nearest(metric, ORDERS)}")
         if colon and way not in ("asc", "desc"):
             raise SpecError(f"an order must have the form METRIC:asc or METRIC:desc, got {text!r}")
-        better_is_more = metric in METRICS and METRICS[metric].direction == "maximize"
+        better_is_more = is_metric(metric) and metric_of(metric).direction == "maximize"
         return cls(metric, way == "desc" if colon else better_is_more)
 
 

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Final
 
 import pandas as pd
@@ -25,6 +25,7 @@ class TrialRecord:
     they belong to the kept weights. What was not measured (yet) is None. `state` is RUNNING,
     COMPLETE, PRUNED (stopped early), INFEASIBLE (it broke a constraint before training), FAIL or
     INTERRUPTED; `reason` says why a trial failed or is infeasible, `notice` what happened on the way.
+    `diagnostics` has those of its study by name (docs/diagnostics.md), with their `..._sem`.
     `feasible` says whether a trial that was judged keeps the constraints, None of others.
     """
 
@@ -51,25 +52,28 @@ class TrialRecord:
     epochs: int
     seconds: float | None
     on_front: bool = False
+    diagnostics: Mapping[str, float] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """The record as JSON types."""
         return asdict(self)
 
+    def value(self, name: str) -> float | None:
+        """The value of a metric, or of a diagnostic; None if it was not measured (yet)."""
+        found: float | None = getattr(self, name, None)
+        return self.diagnostics.get(name) if found is None else found
+
     def point(self, objectives: Mapping[str, Direction]) -> Point | None:
         """The values of the objectives; None unless the trial is complete, feasible and has them."""
-        values = [getattr(self, name) for name in objectives]
-        if (
-            self.state != "COMPLETE"
-            or not self.feasible
-            or any(value is None or not math.isfinite(value) for value in values)
-        ):
+        found = [self.value(name) for name in objectives]
+        values = [value for value in found if value is not None and math.isfinite(value)]
+        if self.state != "COMPLETE" or not self.feasible or len(values) < len(found):
             return None
         return values
 
     def errors(self, objectives: Mapping[str, Direction]) -> Point:
         """The standard errors of the objectives; 0 of what has none, such as counts."""
-        return [getattr(self, f"{name}_sem", None) or 0.0 for name in objectives]
+        return [self.value(f"{name}_sem") or 0.0 for name in objectives]
 
 
 def arranged(records: Iterable[TrialRecord], order: Sequence[Order]) -> list[TrialRecord]:
@@ -78,9 +82,11 @@ def arranged(records: Iterable[TrialRecord], order: Sequence[Order]) -> list[Tri
     def key(record: TrialRecord) -> list[float]:
         places: list[float] = []
         for one in order:
-            value = getattr(record, one.metric)
-            absent = value is None or math.isnan(value)
-            places += [absent, 0.0 if absent else -value if one.descending else value]
+            value = record.value(one.metric)
+            if value is None or math.isnan(value):
+                places += [1.0, 0.0]
+            else:
+                places += [0.0, -value if one.descending else value]
         return [*places, record.trial]
 
     return sorted(records, key=key)
@@ -113,6 +119,7 @@ def to_frame(records: Sequence[TrialRecord]) -> pd.DataFrame:
     for record in records:
         row = record.to_dict()
         row |= row.pop("architecture") | row.pop("training") | {"epochs": record.epochs}
+        row |= row.pop("diagnostics")
         rows.append(row)
     counts = ["trainable_parameters", "macs", "synapses"]
     frame = pd.DataFrame(rows).astype(dict.fromkeys(counts, "Int64"))
@@ -123,5 +130,5 @@ def _columns() -> list[str]:
     """The columns of a table without rows, so that what reads it finds them."""
     own = [field.name for field in fields(TrialRecord)]
     architecture = [field.name for field in fields(Architecture)]
-    kept = [name for name in own if name not in ("architecture", "training")]
+    kept = [name for name in own if name not in ("architecture", "training", "diagnostics")]
     return list(dict.fromkeys([*kept, *architecture, *_TRAINING]))

@@ -46,7 +46,7 @@ def best_trial(spec: StudySpec, records: Sequence[TrialRecord]) -> TrialRecord |
     complete = [record for record in records if record.point(spec.objectives) is not None]
     return min(
         complete,
-        key=lambda one: (sign * getattr(one, name), one.trainable_parameters or 0),
+        key=lambda one: (sign * (one.value(name) or 0.0), one.trainable_parameters or 0),
         default=None,
     )
 

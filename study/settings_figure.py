@@ -12,7 +12,7 @@ import plotly.graph_objects as go
 
 from study.dimension import Range
 from study.figure_style import GREY, VERMILLION, Shown, compact, evenly, in_words, layout, log_ticks
-from study.metrics import METRICS
+from study.metrics import metric_of
 from study.panel import Panel
 from study.record import TrialRecord
 from study.spec import StudySpec
@@ -117,7 +117,7 @@ def _groups(
 ) -> list[tuple[str, list[TrialRecord], str, float, float]]:
     name, direction = next(iter(spec.objectives.items()))
     others = [record for record in members if not record.on_front]
-    others.sort(key=lambda record: getattr(record, name), reverse=direction == "minimize")
+    others.sort(key=lambda record: record.value(name) or 0.0, reverse=direction == "minimize")
     found = []
     for quarter, (said, colour, width, opacity) in enumerate(_QUARTERS):
         start, end = (len(others) * part // len(_QUARTERS) for part in (quarter, quarter + 1))
@@ -169,15 +169,15 @@ def _setting_axis(spec: StudySpec, name: str, values: set[Any]) -> _Axis:
 
 def _objective_axis(name: str, members: Sequence[TrialRecord]) -> _Axis:
     shown = Shown(name)
-    log = METRICS[name].log
-    values = [value for record in members if (value := shown.value(getattr(record, name)))]
+    log = metric_of(name).log
+    values = [value for record in members if (value := shown.value(record.value(name)))]
     low, high = (min(values), max(values)) if values else (0.1, 1.0)
     if low == high:
         low, high = 0.9 * low, 1.1 * high
     scale = math.log if log else float
     return _Axis(
         shown.title,
-        lambda record: _share(shown.value(getattr(record, name)), scale, scale(low), scale(high)),
+        lambda record: _share(shown.value(record.value(name)), scale, scale(low), scale(high)),
         _ticks(low, high, log=log, integer=False),
     )
 

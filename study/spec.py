@@ -17,8 +17,9 @@ from models.architecture import FAMILIES
 from study.claims import Claim
 from study.constraint import Constraint
 from study.dataset_spec import DatasetSpec, dataset_table
-from study.dimension import Range
-from study.metrics import METRICS, Direction
+from study.diagnostic_metrics import GROUPS, diagnostic
+from study.dimension import Range, bounds
+from study.metrics import Direction, is_metric, metric_names
 from study.section import Section
 from study.space_spec import Space
 from study.spec_file import nearest, parse, read_toml
@@ -89,8 +90,8 @@ def _known_objectives(objectives: dict[str, Direction]) -> dict[str, Direction]:
     for name in objectives:
         if name.startswith("test_"):
             raise ValueError(f"a test metric is reported and never steers a study, got {name!r}")
-        if name not in METRICS:
-            raise ValueError(f"unknown metric {name!r}; {nearest(name, METRICS)}")
+        if not is_metric(name):
+            raise ValueError(f"unknown metric {name!r}; {nearest(name, metric_names())}")
     return objectives
 
 
@@ -100,12 +101,21 @@ def _sound_constraints(constraints: Sequence[str]) -> Sequence[str]:
     return tuple(dict.fromkeys(constraints))
 
 
+def _known_groups(groups: Sequence[str]) -> Sequence[str]:
+    for group in groups:
+        if group not in GROUPS:
+            raise ValueError(f"unknown group {group!r}; {nearest(group, GROUPS)}")
+    return tuple(dict.fromkeys(groups))
+
+
 class StudySpec(Section):
     """A whole study. Name, dataset and families must be given; all else has a default.
 
     `keep` says which weights of a replicate are evaluated and stored: those of its `best`
-    validation epoch, or those of the `last` (as the paper does). `claims` are judged when the study is
-    asked for a verdict (`study.verdicts`), and change nothing of it.
+    validation epoch, or those of the `last` (as the paper does). `diagnostics` are the groups of what
+    is measured of each trial at its end (docs/diagnostics.md); those that objectives and constraints
+    name must be among them. `claims` are judged when the study is asked for a verdict
+    (`study.verdicts`), and change nothing of it.
     """
 
     name: Annotated[str, Field(max_length=LONGEST_NAME, pattern=NAME_PATTERN)]
@@ -119,6 +129,10 @@ class StudySpec(Section):
         default={"val_accuracy": "maximize", "trainable_parameters": "minimize"}
     )
     constraints: Annotated[tuple[str, ...], AfterValidator(_sound_constraints)] = ()
+    diagnostics: Annotated[tuple[str, ...], AfterValidator(_known_groups)] = (
+        "generalisation",
+        "efficiency",
+    )
     space: Space = Space()
     budget: Budget = Budget()
     stopping: Stopping = Stopping()
@@ -138,6 +152,46 @@ class StudySpec(Section):
                 f"got ranges for {', '.join(f'space.{name}' for name in endless)} (key sampler)"
             )
         return self
+
+    @model_validator(mode="after")
+    def _diagnostics_can_steer(self) -> "StudySpec":
+        for name in self.objectives:
+            self._check_measured(name, "objectives")
+        for text in self.constraints:
+            for name in sorted(Constraint.parse(text).names):
+                self._check_measured(name, "constraints")
+        at_rungs = list(self.objectives)[: 1 if self.stopping.scheduler == "asha" else None]
+        late = [name for name in at_rungs if diagnostic(name) is not None]
+        if self.stopping.scheduler != "none" and late:
+            raise ValueError(
+                '`stopping.scheduler = "none"` must hold where an objective by which trials are '
+                f"stopped is known at their end only, got {self.stopping.scheduler!r} with "
+                f"{', '.join(late)} (key stopping.scheduler)"
+            )
+        return self
+
+    def _check_measured(self, name: str, key: str) -> None:
+        """Raises ValueError if a metric is a diagnostic that not every trial has."""
+        found = diagnostic(name)
+        if found is None:
+            return
+        if found.group not in self.diagnostics:
+            raise ValueError(
+                f'`diagnostics` must hold "{found.group}" where {name} steers, '
+                f"got {', '.join(self.diagnostics) or 'none'} (key {key})"
+            )
+        layers, _ = bounds(self.space.layers)
+        if found.layer is not None and found.layer > int(layers):
+            raise ValueError(
+                f"every network must have a layer {found.layer} where {name} steers, "
+                f"got space.layers from {layers} (key {key})"
+            )
+        without = [family for family in self.families if not FAMILIES[family].has_dendrites]
+        if found.part in ("dendrites", "cables") and without:
+            raise ValueError(
+                f"every family must have dendrites where {name} steers, "
+                f"got {', '.join(without)} (key {key})"
+            )
 
     @property
     def replicate_seeds(self) -> list[int]:

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cache, cached_property
 from typing import final
 
 from mlflow import MlflowClient
@@ -13,6 +13,8 @@ from mlflow.entities import Run
 
 from study import layout, mlflow_search, sqlite_search
 from study.constraint import all_kept, violations
+from study.diagnostic_metrics import recorded_names
+from study.dimension import bounds
 from study.errors import StudyError
 from study.home import Home
 from study.pareto import on_front
@@ -103,8 +105,9 @@ class StoredStudy:
         self,
         query: Query,
         tags: tuple[str, ...] = TAGS,
-        metrics: tuple[str, ...] = METRICS,
+        metrics: tuple[str, ...] | None = None,
     ) -> Iterator[StoredRun]:
+        metrics = (*METRICS, *_diagnostics(self.spec)) if metrics is None else metrics
         experiment, database = self.parent.info.experiment_id, self.home.database
         if database is not None:
             return sqlite_search.search(database, experiment, query, tags=tags, metrics=metrics)
@@ -162,7 +165,18 @@ def _record(run: StoredRun, spec: StudySpec) -> TrialRecord:
         test_loss_sem=metrics.get("test_loss_sem"),
         epochs=count("epochs") or 0,
         seconds=metrics.get("seconds"),
+        diagnostics={name: metrics[name] for name in _diagnostics(spec) if name in metrics},
     )
+
+
+def _diagnostics(spec: StudySpec) -> tuple[str, ...]:
+    """The names of all diagnostics that a trial of the study can have."""
+    return _names(spec.diagnostics, int(bounds(spec.space.layers)[1]))
+
+
+@cache  # asked for each trial
+def _names(groups: tuple[str, ...], layers: int) -> tuple[str, ...]:
+    return tuple(recorded_names(groups, layers=layers))
 
 
 def _feasible(state: str, metrics: Mapping[str, float], spec: StudySpec) -> bool | None:

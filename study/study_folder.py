@@ -21,6 +21,7 @@ _MAY_CHANGE: Final = (
     "resources",
     "dataset.root",
     "dataset.download",
+    "diagnostics",
 )
 
 
@@ -68,9 +69,9 @@ def check_continues(folder: Path, spec: StudySpec) -> None:
     ]
     if differences:
         raise SpecError(
-            f"a study {spec.name!r} exists with another spec; only its claims, its resources and "
-            "the place of its data may change, and its budget (trials, total_epochs, minutes, "
-            "stagnation) may grow:\n"
+            f"a study {spec.name!r} exists with another spec; only its claims, its diagnostics, its "
+            "resources and the place of its data may change, and its budget (trials, total_epochs, "
+            "minutes, stagnation) may grow:\n"
             + "\n".join(differences)
             + "\ngive this one another name (--name NAME), or undo the change"
         )

@@ -13,6 +13,7 @@ from models.network import Network
 from study.batch_order import by_class, shuffled
 from study.data import Dataset
 from study.evaluation import Estimate, evaluate, losses_of
+from study.generalisation import EpochLosses
 from study.kept_weights import KeptWeights
 from study.schedule import learning_rate_schedule
 from study.training_settings import TrainingSettings
@@ -34,6 +35,7 @@ class EpochMetrics:
     """
 
     epoch: int
+    losses: EpochLosses
     train_loss: Estimate
     val_accuracy: Estimate
     val_loss: Estimate
@@ -108,6 +110,7 @@ class Training:
         self._kept.update(accuracy, loss)
         return EpochMetrics(
             epoch=self._epoch,
+            losses=EpochLosses(_of(running, train_loss), _of(running, loss)),
             train_loss=Estimate.over(train_loss[running]),
             val_accuracy=Estimate.over(accuracy[running]),
             val_loss=Estimate.over(loss[running]),
@@ -196,6 +199,11 @@ class Training:
                     f"of the replicate with seed {seed} "
                     f"(learning_rate={self._settings.learning_rate:g})"
                 )
+
+
+def _of(running: Tensor, losses: Tensor) -> list[float]:
+    """The losses, nan for a replicate that has stopped."""
+    return torch.where(running, losses, math.nan).tolist()
 
 
 def _flattened(parameters: list[nn.Parameter]) -> nn.Parameter:

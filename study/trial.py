@@ -27,12 +27,14 @@ from models.storage import save_network
 from study.allocator import keep_freed_memory
 from study.checkpoint import Checkpoints
 from study.data import Dataset
+from study.diagnostics import diagnose
 from study.errors import StudyError
 from study.evaluation import Estimate, evaluate
+from study.generalisation import LossCurves
 from study.input_noise import noisy
 from study.train import EpochMetrics, Training
 from study.training_settings import TrainingSettings
-from study.trial_files import EXAMPLE, HISTORY, NETWORK, NOT_SHARED, trial_folder
+from study.trial_files import DISTRIBUTIONS, EXAMPLE, HISTORY, NETWORK, NOT_SHARED, trial_folder
 
 _STEP_S: Final = 0.1  # a report costs Ray and the driver some milliseconds
 _OF_MEMORY: Final = 0.9  # of a trial's part of a GPU; the rest is what CUDA itself takes a process
@@ -91,6 +93,7 @@ class StudyTrainable(tune.Trainable):
         gpus: float,
         rungs: tuple[int, ...],
         store: str,
+        diagnostics: tuple[str, ...] = (),
     ) -> None:
         torch.set_num_threads(threads)
         keep_freed_memory()
@@ -103,6 +106,7 @@ class StudyTrainable(tune.Trainable):
         self._dataset = self._clean
         self._noise = 0.0
         self._rungs = frozenset(rungs)
+        self._groups = diagnostics
         self._store = Path(store)
         if not self._store.is_dir():
             raise StudyError(
@@ -117,6 +121,7 @@ class StudyTrainable(tune.Trainable):
         self._network: Network | None = None
         self._training: Training | None = None
         self._history: list[dict[str, float]] = []
+        self._curves = LossCurves()
         return True
 
     def step(self) -> dict[str, Any]:
@@ -137,7 +142,9 @@ class StudyTrainable(tune.Trainable):
         assert training is not None and network is not None  # noqa: S101, PT018  # set by _begin
         start = time.monotonic()
         while not training.over:
-            self._history.append(self._metrics(network, training.run_epoch()))
+            epoch = training.run_epoch()
+            self._history.append(self._metrics(network, epoch))
+            self._curves.add(epoch.losses)
             if len(self._history) in self._rungs or time.monotonic() - start > _STEP_S:
                 break
         finished = training.over
@@ -162,8 +169,11 @@ class StudyTrainable(tune.Trainable):
             found = self._checkpoints.load(trial.is_stored_as, self._device)
             if found is not None:
                 tensors, numbers = found
+                if "curves" not in numbers:
+                    raise ValueError("its checkpoint is of an earlier version, without curves")  # noqa: TRY301  # as a damaged one
                 self._training.restore(tensors, numbers["training"])
                 self._history = numbers["history"]
+                self._curves = LossCurves(*numbers["curves"])
                 notice = f"it goes on after epoch {len(self._history)} of {trial.training.epochs}"
         except ValueError as error:
             notice = f"it starts anew: {error}"
@@ -178,15 +188,19 @@ class StudyTrainable(tune.Trainable):
 
     def _save(self, training: Training) -> None:
         tensors, numbers = training.state()
-        history, config = self._history, self._trial.to_dict()
-        self._checkpoints.save(tensors, {"training": numbers, "history": history, "config": config})
+        about = {"history": self._history, "config": self._trial.to_dict()}
+        curves = [self._curves.train, self._curves.validation]
+        self._checkpoints.save(tensors, about | {"training": numbers, "curves": curves})
 
     def _finish(self, training: Training, network: Network) -> None:
-        """Tests and stores the kept weights."""
+        """Tests, diagnoses and stores the kept weights."""
         training.restore_kept()
         self._history[-1] |= self._test_metrics(network)
+        found = diagnose(network, self._dataset, self._groups, self._curves)
+        self._history[-1] |= found.to_metrics()
         self._training = None
         save_network(network, self._folder / NETWORK)
+        (self._folder / DISTRIBUTIONS).write_text(json.dumps(found.to_dict()), encoding="utf-8")
         images = self._clean.validation.images[:2].cpu().numpy()
         new = self._folder / f"new-{EXAMPLE}"
         np.save(new, images, allow_pickle=False)

@@ -77,6 +77,7 @@ def _tuner(session: Session, halving: Halving, observer: Observer, share: Share)
         gpus=share.gpus,
         rungs=rung_epochs(spec),
         store=str(session.store),
+        diagnostics=spec.diagnostics,
     )
     return tune.Tuner(
         tune.with_resources(trainable, {"cpu": share.cpus, "gpu": share.gpus}),

@@ -18,7 +18,7 @@ from study.home import Home
 from study.logged_model import model_of, store_network
 from study.spec import StudySpec
 from study.training_settings import TrainingSettings
-from study.trial_files import EXAMPLE, NETWORK
+from study.trial_files import DISTRIBUTIONS, EXAMPLE, NETWORK
 
 NAME = "made"
 SPEC = {
@@ -73,6 +73,7 @@ def record_study(folder):
         if trial in KEPT:
             save_network(network, folder / str(trial) / NETWORK)
             np.save(folder / str(trial) / EXAMPLE, dataset.test.images[:2].numpy())
+            (folder / str(trial) / DISTRIBUTIONS).write_text("{}")
             model = model_of(store, experiment, run, f"{trial}")
             store_network(store, model, folder / str(trial) / NETWORK, lambda: None)
             store.set_tag(run, layout.MODEL_TAG, model.model_id)

@@ -97,6 +97,7 @@ def record(number, made, spec, *, on_front=False):
         "val_accuracy_sem": made["sem"],
         "epochs": made["epochs"],
         "on_front": on_front,
+        "diagnostics": {},
     }
     return TrialRecord(**values)
 

@@ -11,13 +11,14 @@ from mlflow import MlflowClient
 from recorded_study import NAME, architecture, record_study
 
 from models import build, load_network
-from study import results
+from study import layout, results
 from study.data import load_dataset
 from study.errors import BadInputError, NotFoundError, StudyError, TrackingError
 from study.evaluation import evaluate
 from study.export import FILES, export_model, load_model
 from study.home import Home
 from study.portable_model import NETWORK_FOLDER
+from study.trial_files import DISTRIBUTIONS
 
 
 @pytest.fixture(scope="module")
@@ -39,6 +40,14 @@ def test_a_loaded_network_reproduces_its_stored_test_accuracy_exactly(home):
     accuracy, loss = evaluate(load_model(NAME, 1, home), load_dataset("digits").test)
     assert accuracy.mean().item() == record.test_accuracy
     assert loss.mean().item() == record.test_loss
+
+
+def test_the_distributions_lie_beside_a_stored_network(home):
+    record = results.records(NAME, home)[1]
+    store = MlflowClient(home.tracking_uri)
+    model_id = store.get_run(record.run_id).data.tags[layout.MODEL_TAG]
+    paths = [file.path for file in store.list_logged_model_artifacts(model_id)]
+    assert DISTRIBUTIONS in paths
 
 
 def test_the_best_on_the_front_is_loaded_by_default(home):

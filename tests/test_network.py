@@ -232,3 +232,14 @@ def test_wrong_images_are_refused_with_both_shapes():
 def test_a_network_needs_a_seed():
     with pytest.raises(ValueError, match="at least one seed"):
         build(architecture("vann"), (1, 6, 6), 3, [])
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_the_activations_of_the_last_layer_are_what_the_readout_reads(family):
+    network = build(architecture(family, layers=2), (1, 6, 6), 5, [0, 1])
+    images = torch.rand(3, 1, 6, 6)
+    found = dict(network.activations(images))
+    parts = ("dendrites", "somata") if FAMILIES[family].has_dendrites else ("somata",)
+    assert list(found) == [f"layer{layer}_{part}" for layer in (1, 2) for part in parts]
+    logits = network.readout(found["layer2_somata"]).transpose(1, 2)
+    assert torch.allclose(logits, network(images), atol=1e-5)

@@ -86,6 +86,29 @@ def test_a_file_of_arrays_is_a_data_set():
         ({"objectives": {"accuracy": "maximize"}}, "unknown metric 'accuracy'; did you mean"),
         ({"objectives": {"test_accuracy": "maximize"}}, "a test metric is reported and never"),
         ({"objectives": {"val_loss": "down"}}, "`objectives.val_loss` must be a known name"),
+        ({"diagnostics": ["weight"]}, "unknown group 'weight'; did you mean 'weights'?"),
+        (
+            {"objectives": {"layer1_somata_entropy": "minimize"}},
+            "where layer1_somata_entropy steers, got generalisation, efficiency (key objectives)",
+        ),
+        (
+            {"constraints": ["output_weight_range <= 2"]},
+            '`diagnostics` must hold "weights" where output_weight_range steers, got generalisation',
+        ),
+        (
+            {"objectives": {"generalisation_gap": "minimize"}},
+            "is known at their end only, got 'pareto' with generalisation_gap (key stopping.scheduler",
+        ),
+        (
+            {"constraints": ["layer2_somata_firing <= 1"], "diagnostics": ["activity"]},
+            "a layer 2 where layer2_somata_firing steers, got space.layers from 1 (key constraints)",
+        ),
+        (
+            {"constraints": ["layer1_dendrites_firing <= 1"], "diagnostics": ["activity"]}
+            | {"families": ["vann", "mlp"]},
+            "every family must have dendrites where layer1_dendrites_firing steers, got mlp",
+        ),
+        ({"objectives": {"test_layer1_somata_entropy": "minimize"}}, "a test metric is reported"),
         ({"objectives": {}}, "there must be at least one objective, got none (key objectives)"),
         ({"objectives": "val"}, "`objectives` must be a valid table, got 'val'"),
         ({"name": "a" * 101}, "`length of name <= 100` must hold"),
@@ -132,6 +155,16 @@ def test_a_bad_value_is_refused_with_key_rule_and_value(changes, message):
     with pytest.raises(SpecError) as caught:
         StudySpec.from_dict(SHORT | changes)
     assert message in str(caught.value)
+
+
+def test_a_diagnostic_that_is_measured_steers():
+    spec = StudySpec.from_dict(
+        SHORT
+        | {"diagnostics": ["activity", "noise"], "stopping": {"scheduler": "asha"}}
+        | {"objectives": {"val_accuracy": "maximize", "layer1_somata_silent": "minimize"}}
+        | {"constraints": ["val_accuracy_at_noise_025 >= 0.5"]}
+    )
+    assert StudySpec.from_dict(spec.to_dict()) == spec
 
 
 def test_every_problem_is_told():

@@ -1,6 +1,7 @@
 """Reading a study that moves, that was damaged, or of which a trial was written twice."""
 
 import json
+import math
 import threading
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from study import closest, comparison, results
 from study.errors import StudyError
 from study.home import Home
 from study.reader import client
+from study.record import to_frame
 
 TRIALS = [
     ("COMPLETE", 0.8, 0.01, 1000),
@@ -51,6 +53,28 @@ def test_of_a_trial_with_two_runs_the_older_counts(home):
         None,
     ]
     assert results.status("made", home).states == {"COMPLETE": 3, "RUNNING": 1}
+
+
+def test_diagnostics_are_read_with_a_trial_and_are_columns_of_its_table(home):
+    # As many layers as the largest network of the study has.
+    space = {"space": {"layers": [1, 2], "synapses": 4}, "diagnostics": ["activity"]}
+    experiment = write_study(home, "made", TRIALS[:2], **space)
+    store = client(home)
+    run = store.search_runs([experiment], "metrics.trainable_parameters = 2000")[0].info.run_id
+    name = "layer2_somata_entropy"
+    values = {name: 2.5, f"{name}_sem": 0.25, f"test_{name}": 2.0, "lowest_loss_epoch": 3.0}
+    for key, value in values.items():
+        store.log_metric(run, key, value)
+    without, found = results.records("made", home)
+    assert without.diagnostics == {}
+    del values["lowest_loss_epoch"]  # the study does not ask for its group
+    assert found.diagnostics == values
+    assert found.errors({name: "minimize"}) == [0.25]
+    frame = to_frame([without, found])
+    assert math.isnan(frame[name][0])
+    assert frame[f"test_{name}"][1] == 2.0
+    (first,) = results.records("made", home, order=[name], limit=1)
+    assert first.trial == 1
 
 
 @pytest.mark.parametrize(

@@ -57,6 +57,7 @@ def test_a_study_from_before_a_setting_was_known_is_continued_with_its_default(t
         {"resources": {"cpus": 2, "concurrent_trials": 1}},
         {"dataset": {"name": "digits", "root": "/elsewhere", "download": True}},
         {"claims": [{"kind": "accuracy", "family": "vann", "published": 0.9}]},
+        {"diagnostics": ["activity", "weights"]},
     ],
 )
 def test_more_budget_another_machine_or_other_claims_continue_it(change, tmp_path):

@@ -1,5 +1,7 @@
 """The worker without Ray: what it reports, and how it goes on from what it stored."""
 
+import json
+
 import numpy as np
 import pytest
 import torch
@@ -7,12 +9,13 @@ import torch
 from models import Architecture, load_network
 from study.checkpoint import Checkpoints
 from study.data import load_dataset
+from study.diagnostic_metrics import GROUPS, recorded_names
 from study.errors import StudyError
 from study.evaluation import evaluate
 from study.input_noise import noisy
 from study.training_settings import TrainingSettings
 from study.trial import StudyTrainable, TrialConfig
-from study.trial_files import EXAMPLE, NETWORK, trial_folder
+from study.trial_files import DISTRIBUTIONS, EXAMPLE, NETWORK, trial_folder
 
 TRAINING = {"learning_rate": 0.01, "schedule": "one_cycle"}
 
@@ -32,7 +35,7 @@ def config(number=0, epochs=6, training=(), **architecture):
     ).to_dict()
 
 
-def worker(digits, store, trial, rungs=(1, 3)):
+def worker(digits, store, trial, rungs=(1, 3), diagnostics=("generalisation",)):
     made = object.__new__(StudyTrainable)  # Ray's own constructor wants an actor around it
     made.setup(
         trial,
@@ -43,6 +46,7 @@ def worker(digits, store, trial, rungs=(1, 3)):
         gpus=0,
         rungs=rungs,
         store=str(store),
+        diagnostics=diagnostics,
     )
     return made
 
@@ -75,15 +79,28 @@ def test_a_step_never_goes_beyond_a_rung_and_all_epochs_are_reported_once(digits
     assert "test_accuracy" in reports[-1]["epochs"][-1]
 
 
-# At this rate both replicates stop long before the sixtieth epoch, and after the third.
-HASTY = {"learning_rate": 0.2, "schedule": "constant", "patience": 2, "noise": 0.3}
-
-
 def until_done(made):
     reports = [made.step()]
     while not reports[-1]["done"]:
         reports.append(made.step())
     return reports
+
+
+def test_a_trial_ends_with_the_diagnostics_that_were_asked_for(digits, tmp_path):
+    groups = [group for group in GROUPS if group != "separability"]  # which takes a while
+    made = worker(digits, tmp_path, config(epochs=2), rungs=(), diagnostics=groups)
+    epochs = [one for report in until_done(made) for one in report["epochs"]]
+    names = set(recorded_names(groups, layers=1))
+    assert names.isdisjoint(epochs[0])
+    assert names <= epochs[1].keys()
+    gap = epochs[1]["epoch/val_loss"] - epochs[1]["epoch/train_loss"]
+    assert epochs[1]["generalisation_gap"] == pytest.approx(gap)
+    stored = json.loads((trial_folder(tmp_path, 0) / DISTRIBUTIONS).read_text())
+    assert sum(stored["output_weight"]["counts"]) == 2 * 10 * 16
+
+
+# At this rate both replicates stop long before the sixtieth epoch, and after the third.
+HASTY = {"learning_rate": 0.2, "schedule": "constant", "patience": 2, "noise": 0.3}
 
 
 @pytest.mark.parametrize(

@@ -46,6 +46,8 @@ def test_every_command_answers_in_tables_and_in_json(study_command, small_study)
     assert [trial["trial"] for trial in trials] == list(range(8))
     assert {trial["state"] for trial in trials} == {"COMPLETE"}
     assert all(trial["epochs"] == 4 and trial["replicates"] == 3 for trial in trials)
+    diagnostics = ("generalisation_gap", "lowest_loss_epoch_sem", "test_accuracy_efficiency")
+    assert all(name in trial["diagnostics"] for name in diagnostics for trial in trials)
     assert all(
         0 < trial["val_accuracy"] <= 1 and trial["val_accuracy_sem"] >= 0 for trial in trials
     )

@@ -1,0 +1,150 @@
+"""All diagnostics of a trained network, by groups: what a study asks for with its key `diagnostics`.
+
+docs/diagnostics.md defines each. Nothing here knows of Ray or MLflow.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, TypeAlias, final
+
+import torch
+from torch import Tensor
+
+from models.counting import count_parameters
+from models.network import Network
+from study.activity import activity_of
+from study.data import Dataset, Split
+from study.diagnostic_metrics import SIGMAS, noise_name, on_test
+from study.efficiency import cost_factor
+from study.evaluation import Estimate, evaluate
+from study.generalisation import LossCurves
+from study.histogram import Histogram
+from study.robustness import accuracy_under_noise
+from study.separability import separability_of
+from study.weight_statistics import moments, weights_of
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """`values`: each diagnostic by its name, one value a replicate, shape (R,).
+
+    `distributions`: histograms of units and weights by name, of all replicates together.
+    """
+
+    values: dict[str, Tensor] = field(default_factory=dict)
+    distributions: dict[str, Histogram] = field(default_factory=dict)
+
+    def estimates(self) -> dict[str, Estimate]:
+        """Each diagnostic over the replicates; without those that are undefined for one of them."""
+        found = {name: Estimate.over(values) for name, values in self.values.items()}
+        return {name: one for name, one in found.items() if math.isfinite(one.mean)}
+
+    def to_metrics(self) -> dict[str, float]:
+        """The estimates: means by name, and standard errors under `..._sem`."""
+        metrics: dict[str, float] = {}
+        for name, estimate in self.estimates().items():
+            metrics |= estimate.named(name)
+        return metrics
+
+    def to_dict(self) -> dict[str, Any]:
+        """The distributions as JSON types."""
+        return {name: histogram.to_dict() for name, histogram in self.distributions.items()}
+
+    def on_test(self) -> "Diagnosis":
+        """The same under the names of what is measured on test images."""
+        return Diagnosis(
+            {on_test(name): values for name, values in self.values.items()},
+            {on_test(name): one for name, one in self.distributions.items()},
+        )
+
+
+Measure: TypeAlias = Callable[[Network, Split, LossCurves], Diagnosis]
+
+
+def diagnose(
+    network: Network, dataset: Dataset, groups: Sequence[str], curves: LossCurves
+) -> Diagnosis:
+    """The diagnostics of these groups (`study.diagnostic_metrics.GROUPS`), of the weights as they are.
+
+    `curves` are the losses of the training, which generalisation and efficiency are about.
+    Network and data set are on one device. Raises KeyError for a group that does not exist.
+    """
+    found = []
+    for group in groups:
+        if group in _ON_IMAGES:
+            measure = _ON_IMAGES[group]
+            found.append(measure(network, dataset.validation, curves))
+            found.append(measure(network, dataset.test, curves).on_test())
+        else:
+            found.append(_ONCE[group](network, curves))
+    whole = Diagnosis()
+    for one in found:
+        whole.values.update(one.values)
+        whole.distributions.update(one.distributions)
+    return whole
+
+
+def _generalisation(_: Network, curves: LossCurves) -> Diagnosis:
+    return Diagnosis(
+        {"generalisation_gap": curves.gap(), "lowest_loss_epoch": curves.lowest_loss_epoch()}
+    )
+
+
+def _weights(network: Network, _: LossCurves) -> Diagnosis:
+    found = Diagnosis()
+    for layer, weights in weights_of(network).items():
+        found.values.update({f"{layer}_{name}": one for name, one in moments(weights).items()})
+        found.distributions[f"{layer}_weight"] = Histogram.of(weights)
+    return found
+
+
+def _efficiency(network: Network, split: Split, curves: LossCurves) -> Diagnosis:
+    accuracy, loss = evaluate(network, split)
+    parameters = count_parameters(network)
+    epochs = curves.lowest_loss_epoch().tolist()
+    factor = torch.tensor([cost_factor(parameters, epoch) for epoch in epochs]).double()
+    return Diagnosis(
+        {
+            "accuracy_efficiency": accuracy / factor,
+            "loss_efficiency": loss * factor,
+            "accuracy_per_decade": accuracy / math.log10(parameters),
+        }
+    )
+
+
+def _noise(network: Network, split: Split, _: LossCurves) -> Diagnosis:
+    return Diagnosis(
+        {noise_name(sigma): accuracy_under_noise(network, split, sigma) for sigma in SIGMAS}
+    )
+
+
+def _activity(network: Network, split: Split, _: LossCurves) -> Diagnosis:
+    found = Diagnosis()
+    most = math.log2(network.classes + 1)
+    for layer, activity in activity_of(network, split).items():
+        statistics = activity.statistics()
+        found.values.update({f"{layer}_{name}": one.cpu() for name, one in statistics.items()})
+        found.distributions[f"{layer}_entropy"] = Histogram.of(activity.entropy(), (0.0, most))
+        selectivity = activity.selectivity()
+        found.distributions[f"{layer}_selectivity"] = Histogram.of_counts(
+            selectivity, network.classes
+        )
+    return found
+
+
+def _separability(network: Network, split: Split, _: LossCurves) -> Diagnosis:
+    return Diagnosis(separability_of(network, split))
+
+
+_ONCE: Final[dict[str, Callable[[Network, LossCurves], Diagnosis]]] = {
+    "generalisation": _generalisation,
+    "weights": _weights,
+}
+_ON_IMAGES: Final[dict[str, Measure]] = {
+    "efficiency": _efficiency,
+    "noise": _noise,
+    "activity": _activity,
+    "separability": _separability,
+}

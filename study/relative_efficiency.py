@@ -1,0 +1,86 @@
+"""Trials beside each other: what their accuracy costs, and the fewest parameters that reach a target.
+
+Source: Chavlis & Poirazi, Nat Commun 2025;16:943, "Methods" (efficiency scores, Fig. 3 and 4).
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import final
+
+from study.efficiency import cost_factor
+from study.errors import BadInputError
+from study.metrics import Direction, is_metric, metric_names, metric_of
+from study.record import TrialRecord
+from study.spec_file import nearest
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EfficiencyScore:
+    """Of a trial: its cost factor, its test accuracy by the factor, its test loss times the factor."""
+
+    trial: int
+    factor: float
+    accuracy: float
+    loss: float
+
+
+def efficiency_scores(records: Iterable[TrialRecord]) -> tuple[list[EfficiencyScore], float]:
+    """The paper's scores of these trials, and the reference that they are relative to.
+
+    The reference is the least cost, parameters x epoch of the lowest validation loss, of all that are
+    given: scores of other sets of trials do not compare. A trial is a mean over replicates here, where
+    the paper has each of them. Trials without test metrics or the group generalisation are left out.
+    Raises BadInputError if none is left, or if the reference is not above 1.
+    """
+    costs = {}
+    for record in records:
+        epoch, parameters = record.value("lowest_loss_epoch"), record.trainable_parameters
+        tested = record.test_accuracy is not None and record.test_loss is not None
+        if epoch is not None and parameters is not None and tested:
+            costs[record.trial] = (record, parameters, epoch)
+    if not costs:
+        raise BadInputError(
+            "at least one trial must have test metrics and the diagnostics of the group "
+            "generalisation, got none"
+        )
+    reference = min(parameters * epoch for _, parameters, epoch in costs.values())
+    if reference <= 1:
+        raise BadInputError(f"`parameters * epoch > 1` must hold for all trials, got {reference}")
+    scores = []
+    for record, parameters, epoch in costs.values():
+        factor = cost_factor(parameters, epoch, reference)
+        accuracy, loss = record.test_accuracy or 0.0, record.test_loss or 0.0
+        scores.append(
+            EfficiencyScore(
+                trial=record.trial, factor=factor, accuracy=accuracy / factor, loss=loss * factor
+            )
+        )
+    return scores, reference
+
+
+def parameters_to_reach(
+    records: Iterable[TrialRecord], metric: str, target: float
+) -> TrialRecord | None:
+    """The trial of the fewest parameters whose metric is at least as good as the target; or None.
+
+    Any metric or diagnostic, also on test images; of equal sizes the better, then the first. Raises
+    BadInputError for a metric that does not exist.
+    """
+    sign = 1.0 if _direction(metric) == "minimize" else -1.0
+    found = [
+        (record.trainable_parameters, sign * value, record.trial, record)
+        for record in records
+        if record.trainable_parameters is not None
+        and (value := record.value(metric)) is not None
+        and sign * value <= sign * target
+    ]
+    return min(found, key=lambda one: one[:3])[-1] if found else None
+
+
+def _direction(metric: str) -> Direction:
+    plain = metric.removeprefix("test_")
+    for name in (metric,) if plain == metric else (plain, f"val_{plain}"):
+        if is_metric(name):
+            return metric_of(name).direction
+    raise BadInputError(f"unknown metric {metric!r}; {nearest(metric, metric_names())}")

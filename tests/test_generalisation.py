@@ -1,0 +1,25 @@
+import math
+
+from study.generalisation import EpochLosses, LossCurves
+
+
+def curves(*validation_of_the_third):
+    made = LossCurves()
+    made.add(EpochLosses([0.5, 0.5], [0.9, 0.8]))
+    made.add(EpochLosses([0.25, 0.5], [0.7, 0.8]))
+    made.add(EpochLosses([0.125, 0.25], list(validation_of_the_third)))
+    return made
+
+
+def test_the_gap_is_that_of_the_last_epoch_of_each_replicate():
+    assert curves(0.75, 1.25).gap().tolist() == [0.625, 1.0]
+
+
+def test_a_replicate_that_stopped_has_the_gap_of_its_own_last_epoch():
+    made = curves(math.nan, 1.25)
+    assert made.gap().tolist() == [0.7 - 0.25, 1.0]
+    assert made.lowest_loss_epoch().tolist() == [2, 1]
+
+
+def test_the_lowest_loss_is_the_first_of_equal_ones():
+    assert curves(0.75, 1.25).lowest_loss_epoch().tolist() == [2, 1]

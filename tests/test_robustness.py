@@ -1,0 +1,25 @@
+import pytest
+import torch
+
+from models import Architecture, build
+from study.data import load_dataset
+from study.evaluation import evaluate
+from study.robustness import accuracy_under_noise, noisy
+
+
+def test_noise_is_fixed_scaled_and_clipped():
+    images = torch.full((50, 1, 8, 8), 128, dtype=torch.uint8)
+    little, much = noisy(images, 0.01), noisy(images, 0.02)
+    centre = 128 / 255
+    assert torch.equal(noisy(images, 0.01), little)
+    assert torch.allclose(much - centre, 2 * (little - centre), atol=1e-6)
+    assert (little - centre).std().item() == pytest.approx(0.01, rel=0.05)
+    wild = noisy(images, 10.0)
+    assert (wild.min().item(), wild.max().item()) == (0.0, 1.0)
+
+
+def test_without_noise_the_accuracy_is_the_plain_one():
+    digits = load_dataset("digits")
+    network = build(Architecture(family="vann", dendrites=2, somata=8), (1, 8, 8), 10, [0, 1])
+    accuracy, _ = evaluate(network, digits.validation)
+    assert torch.equal(accuracy_under_noise(network, digits.validation, 0.0), accuracy)
