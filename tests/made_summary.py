@@ -4,7 +4,6 @@ from models.architecture import Architecture
 from study.finding import Finding
 from study.spec import StudySpec
 
-
 GRID = {"sampler": "grid"}
 
 
