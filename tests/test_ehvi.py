@@ -129,3 +129,23 @@ def test_any_objectives_will_do(objectives):
         improvement.see(number, metrics | {"epochs": 15})
         improvement.end(number, complete=True)
     assert len(improvement.rank([draw(generator) for _ in range(50)], 3, 50)) == 3
+
+
+def test_a_diagnostic_is_learned_from_what_complete_trials_showed():
+    # Silence grows with somata here, so with it to be minimised few somata are proposed.
+    wanted = spec(
+        objectives={"layer1_somata_silent": "minimize"},
+        diagnostics=["activity"],
+        stopping={"scheduler": "none"},
+    )
+    generator = np.random.default_rng(3)
+    improvement = ExpectedImprovement(wanted, counted)
+    for number, params in enumerate(draw(generator) for _ in range(20)):
+        improvement.begin(number, params)
+        improvement.see(number, {"epochs": 3, "val_accuracy": 0.5} | counted(params))
+        silent = {"layer1_somata_silent": params["somata"] / 512}
+        improvement.see(number, {"epochs": 15, "val_accuracy": 0.5} | silent | counted(params))
+        improvement.end(number, complete=True)
+    candidates = [draw(generator) for _ in range(100)]
+    chosen = [candidates[index] for index in improvement.rank(candidates, 3, 100)]
+    assert {params["somata"] for params in chosen} <= {8, 16}
