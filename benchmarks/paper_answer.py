@@ -1,0 +1,67 @@
+"""The answer of docs/results.md in sentences: whether dendrites pay, and how small a network can be."""
+
+from collections.abc import Sequence
+
+from paper_best import PUBLISHED_BEST, Trial, families, is_dendritic, smallest_reaching
+from paper_configurations import label, points, sign, under
+from paper_files import Summary
+
+from study.trial_text import count, percent
+
+
+def equal_size(trials: Sequence[Trial]) -> list[str]:
+    """Whether dendritic networks beat others that may be as large: a paragraph and a list."""
+    compared = under(trials)
+    if not compared:
+        return ["**No dendritic network has been compared with another of equal size yet.**"]
+    better = [one for one in compared if sign(one[3]) > 0]
+    worse = [one for one in compared if sign(one[3]) < 0]
+    sizes = len(compared)
+    if better and worse:
+        said = (
+            f"Dendritic networks beat others of equal size under {len(better)} of {sizes} bounds "
+            f"on the parameters, and are beaten under {len(worse)}"
+        )
+    elif better:
+        said = f"Dendritic networks beat others of equal size under {len(better)} of {sizes} bounds"
+        said += "" if len(better) == sizes else ", and elsewhere no difference is certain"
+    elif worse:
+        said = (
+            "Dendritic networks do not beat others of equal size: they are beaten under "
+            f"{len(worse)} of {sizes} bounds on the parameters"
+        )
+    else:
+        said = "Dendritic networks do not beat others of equal size: no difference is certain"
+    others = ", ".join(families(one for one in trials if not is_dendritic(one)))
+    lines = [f"**{said}.** The best of each by validation, the others being {others}:", ""]
+    for bound, ours, other, gap in compared:
+        lines.append(
+            f"- At most {bound:,} parameters: {label(ours)} has {percent(ours['test_accuracy'])} % on "
+            f"test images, {label(other)} {percent(other['test_accuracy'])} %; {points(gap)} points."
+        )
+    return [*lines, ""]
+
+
+def smallest(summaries: Sequence[Summary], trials: Sequence[Trial]) -> list[str]:
+    """The smallest dendritic network as accurate as the paper's best vanilla one, and its retraining."""
+    if not trials:
+        return []
+    goal = f"{percent(PUBLISHED_BEST)} % (the paper's best vanilla network on Fashion-MNIST)"
+    found = smallest_reaching([one for one in trials if is_dendritic(one)], PUBLISHED_BEST)
+    if found is None:
+        return [f"No dendritic network reaches {goal}."]
+    text = (
+        f"The smallest dendritic network that reaches {goal} has "
+        f"{count(found['trainable_parameters'])} parameters ({label(found)}, trial {found['trial']} "
+        f"of {found['study']}): {percent(found['test_accuracy'], found.get('test_accuracy_sem'))} % "
+        f"over {found['replicates']} seeds."
+    )
+    again = [
+        f"Trained anew with {one['replicates']} other seeds it has "
+        f"{percent(one['test_accuracy'], one.get('test_accuracy_sem'))} %."
+        for summary in summaries
+        if summary["name"] == found["study"]
+        for one in summary["retrained"]
+        if one["trial"] == found["trial"] and not one["full"]
+    ]
+    return [text, *again]

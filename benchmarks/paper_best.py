@@ -1,0 +1,113 @@
+"""Which trials of the summaries stand for a family, a condition or a size: chosen on validation alone.
+
+Test values are told of what validation chose; they choose in `smallest_reaching` alone, and there among
+what validation would choose at some size.
+"""
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+from paper_files import Summary
+
+from models.architecture import FAMILIES
+from study.interval import Interval, Sample, of_difference
+from study.paper import ACCURACY
+
+Trial = dict[str, Any]
+
+BOUNDS: Final = (10_000, 30_000, 100_000, 300_000)
+"""Parameters under which the best network is told."""
+
+PUBLISHED_BEST: Final = ACCURACY / 100
+"""Test accuracy of the paper's best vanilla network on Fashion-MNIST (Table 1), a share."""
+
+_CONDITIONS: Final = {"noise": 0.0, "batch_order": "shuffled"}
+"""Settings that change the task, not the network, and what they are usually."""
+
+
+def complete(summary: Summary) -> list[Trial]:
+    """The trials that were trained to their end and have a test accuracy."""
+    return [
+        one
+        for one in summary["trials"]
+        if one["state"] == "COMPLETE" and {"val_accuracy", "test_accuracy"} <= set(one)
+    ]
+
+
+def best(trials: Iterable[Trial]) -> Trial | None:
+    """The best validation accuracy, of equal ones the fewest parameters."""
+    ordered = sorted(trials, key=lambda one: (-one["val_accuracy"], one["trainable_parameters"]))
+    return next(iter(ordered), None)
+
+
+def families(trials: Iterable[Trial]) -> list[str]:
+    """Those of the trials, in the order of `models.architecture.FAMILIES`."""
+    there = {one["family"] for one in trials}
+    return [family for family in FAMILIES if family in there]
+
+
+def best_of_each(summary: Summary) -> list[Trial]:
+    """The best of each family, for each value of what the study varies beyond sizes."""
+    groups: dict[tuple[Any, ...], list[Trial]] = {}
+    found = complete(summary)
+    for family in families(found):
+        for one in found:
+            if one["family"] == family:
+                key = (family, *(one.get(setting) for setting in summary["varied"]))
+                groups.setdefault(key, []).append(one)
+    order = {family: place for place, family in enumerate(FAMILIES)}
+    chosen = [one for group in groups.values() if (one := best(group))]
+    settings = summary["varied"]
+    return sorted(
+        chosen,
+        key=lambda one: (order[one["family"]], *(_sortable(one.get(name)) for name in settings)),
+    )
+
+
+def _sortable(value: object) -> tuple[float, str]:
+    if isinstance(value, int | float):
+        return float(value), ""
+    return math.inf, str(value)
+
+
+def rising(trials: Iterable[Trial]) -> list[Trial]:
+    """From small to large those that are better on validation than all smaller ones."""
+    kept: list[Trial] = []
+    for one in sorted(trials, key=lambda one: (one["trainable_parameters"], -one["val_accuracy"])):
+        if not kept or one["val_accuracy"] > kept[-1]["val_accuracy"]:
+            kept.append(one)
+    return kept
+
+
+def usual(summaries: Sequence[Summary], dataset: str) -> list[Trial]:
+    """The complete trials of all studies of a data set on clean, shuffled images, with `study` named."""
+    return [
+        {"study": summary["name"], **one}
+        for summary in summaries
+        if summary["spec"]["dataset"]["name"] == dataset
+        for one in complete(summary)
+        if all(
+            one.get(key, summary["settings"].get(key, default)) == default
+            for key, default in _CONDITIONS.items()
+        )
+    ]
+
+
+def smallest_reaching(trials: Iterable[Trial], accuracy: float) -> Trial | None:
+    """Of `rising` the smallest whose mean test accuracy is at least so much."""
+    return next((one for one in rising(trials) if one["test_accuracy"] >= accuracy), None)
+
+
+def is_dendritic(trial: Trial) -> bool:
+    """Whether each soma has dendrites of its own."""
+    return FAMILIES[trial["family"]].cables == "own"
+
+
+def difference(first: Trial, second: Trial, metric: str = "test_accuracy") -> Interval:
+    """First minus second of a mean over replicates, with its 95 % interval."""
+    samples = [
+        Sample(mean=one[metric], sem=one.get(f"{metric}_sem"), seeds=one["replicates"])
+        for one in (first, second)
+    ]
+    return of_difference(*samples)

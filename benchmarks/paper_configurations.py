@@ -1,0 +1,149 @@
+"""The best configurations of the summaries in tables: of each family, and under so many parameters."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from paper_best import (
+    BOUNDS,
+    Trial,
+    best,
+    best_of_each,
+    difference,
+    families,
+    is_dendritic,
+)
+from paper_files import Summary
+from paper_findings import published
+from paper_table import table
+
+from study.interval import Interval
+from study.trial_text import count, percent
+
+_TEN: Final = 10
+
+
+def best_table(summary: Summary) -> list[str]:
+    """The best of each family by validation, for each value of what the study varies beyond sizes."""
+    varied = summary["varied"]
+    given = published(summary, "accuracy")
+    header = ["family", "D", "S", *varied, "parameters", "val %", "test %", "test loss", "seeds"]
+    rows = []
+    for one in best_of_each(summary):
+        known = given.get(one["family"])
+        sd = known and known["published_sd"]
+        rows.append(
+            [
+                one["family"],
+                *(str(one.get(size, "")) for size in ("dendrites", "somata")),
+                *(_setting(one.get(name)) for name in varied),
+                count(one["trainable_parameters"]),
+                percent(one["val_accuracy"], one.get("val_accuracy_sem")),
+                percent(one["test_accuracy"], one.get("test_accuracy_sem")),
+                loss(one),
+                str(one["replicates"]),
+                *([percent(known["published"], sd) if known else ""] if given else []),
+            ]
+        )
+    return table([*header, *(["paper: test %"] if given else [])], rows)
+
+
+def loss(trial: Trial) -> str:
+    """The test loss with its standard error, empty if there is none."""
+    if "test_loss" not in trial:
+        return ""
+    value, sem = trial["test_loss"], trial.get("test_loss_sem")
+    digits = 4 if value < 1 else 3 if value < _TEN else 1
+    return f"{value:.{digits}f}" + ("" if sem is None else f" ± {sem:.{digits}f}")
+
+
+def label(trial: Trial) -> str:
+    """Family and sizes, as `dann-lrf D4 S128`."""
+    sizes = {"D": "dendrites", "S": "somata"}
+    parts = [f"{letter}{trial[size]}" for letter, size in sizes.items() if size in trial]
+    return " ".join([trial["family"], *parts])
+
+
+def under(trials: Sequence[Trial]) -> list[tuple[int, Trial, Trial, Interval]]:
+    """For each bound the best dendritic network, the best other one, and the difference on test.
+
+    Bounds are left out where one of the two is missing.
+    """
+    return [
+        (bound, ours, other, difference(ours, other))
+        for bound, ours, other in _best_under(trials)
+        if ours and other
+    ]
+
+
+def under_table(trials: Sequence[Trial]) -> list[str]:
+    """For each bound both, as far as they are there, and the difference."""
+    rows = [
+        [
+            f"{bound:,}",
+            *_told(ours),
+            *_told(other),
+            points(difference(ours, other)) if ours and other else "",
+        ]
+        for bound, ours, other in _best_under(trials)
+    ]
+    told = ("parameters", "test %")
+    header = ["at most", "best dendritic", *told, "best other", *told, "difference [95 %]"]
+    return table(header, rows)
+
+
+def _best_under(trials: Sequence[Trial]) -> list[tuple[int, Trial | None, Trial | None]]:
+    found = []
+    for bound in BOUNDS:
+        small = [one for one in trials if one["trainable_parameters"] <= bound]
+        ours = best(one for one in small if is_dendritic(one))
+        other = best(one for one in small if not is_dendritic(one))
+        found.append((bound, ours, other))
+    return found
+
+
+def _told(trial: Trial | None) -> list[str]:
+    if trial is None:
+        return ["none trained", "", ""]
+    return [
+        f"{label(trial)} ({trial['study']} {trial['trial']})",
+        count(trial["trainable_parameters"]),
+        percent(trial["test_accuracy"], trial.get("test_accuracy_sem")),
+    ]
+
+
+def control_table(trials: Sequence[Trial]) -> list[str]:
+    """For each bound and family that is not dendritic: the best dendritic network minus its best."""
+    rows = []
+    for bound in BOUNDS:
+        small = [one for one in trials if one["trainable_parameters"] <= bound]
+        ours = best(one for one in small if is_dendritic(one))
+        if ours is None:
+            continue
+        for family in families(one for one in small if not is_dendritic(one)):
+            other = best(one for one in small if one["family"] == family)
+            if other is not None:
+                test = percent(other["test_accuracy"], other.get("test_accuracy_sem"))
+                size = count(other["trainable_parameters"])
+                gap = points(difference(ours, other))
+                rows.append([label(other), f"{bound:,}", size, test, gap])
+    header = ["network", "at most", "parameters", "test %", "best dendritic minus it [95 %]"]
+    return table(header, rows)
+
+
+def points(gap: Interval) -> str:
+    """A difference of accuracies in points, with its bounds where there are."""
+    text = f"{100 * gap.value:+.2f}"
+    if gap.low is None or gap.high is None:
+        return text
+    return f"{text} [{100 * gap.low:+.2f}, {100 * gap.high:+.2f}]"
+
+
+def sign(gap: Interval) -> int:
+    """1 or -1 where the interval says so, else 0."""
+    if gap.low is None or gap.high is None:
+        return 0
+    return (gap.low > 0) - (gap.high < 0)
+
+
+def _setting(value: object) -> str:
+    return "" if value is None else f"{value:g}" if isinstance(value, float) else str(value)

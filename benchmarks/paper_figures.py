@@ -1,0 +1,176 @@
+"""The figures of docs/results.md, each drawn from the summary of one study."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Final, TypeAlias
+
+import plotly.graph_objects as go
+from paper_bars import in_order, units
+from paper_best import Trial, best_of_each, complete, families, rising
+from paper_files import Summary
+from paper_findings import published
+
+from study.figure_style import Shown, family_style, layout, see_through
+
+SIGMAS: Final = (0.25, 0.5, 0.75, 1.0)
+"""The noise that diagnostics put on clean test images (`study.diagnostics`)."""
+
+
+def front(summary: Summary) -> go.Figure:
+    """Test accuracy against parameters: all trials faint, those that validation chose with errors.
+
+    Dashed: the accuracies of the paper's table, each in the colour of its family.
+    """
+    figure = go.Figure(layout=layout())
+    trials = complete(summary)
+    for family in families(trials):
+        mine = [one for one in trials if one["family"] == family]
+        colour, symbol = family_style(family)
+        rest = _trace(mine, "trainable_parameters", "test_accuracy") | {
+            "mode": "markers",
+            "marker": {"color": see_through(colour, 0.3), "symbol": symbol, "size": 6},
+        }
+        rest.pop("error_y")
+        figure.add_scatter(**rest, name=f"{family}, all", showlegend=False)
+        chosen = _trace(rising(mine), "trainable_parameters", "test_accuracy") | {
+            "mode": "lines+markers",
+            "line": {"color": colour, "width": 2},
+            "marker": {"color": colour, "symbol": symbol, "size": 9},
+        }
+        figure.add_scatter(**chosen, name=family)
+    sizes = [one["trainable_parameters"] for one in trials]
+    for place, (family, finding) in enumerate(published(summary, "accuracy").items()):
+        figure.add_scatter(
+            x=[min(sizes), max(sizes)],
+            y=[100 * finding["published"]] * 2,
+            mode="lines",
+            line={"color": family_style(family)[0], "width": 1.5, "dash": "dash"},
+            name="paper",
+            showlegend=place == 0,
+        )
+    _sizes(figure, trials)
+    figure.update_yaxes(title="test accuracy (%)", range=_range(figure))
+    return figure
+
+
+def loss(summary: Summary) -> go.Figure:
+    """Test loss against parameters, all trials; a line joins the networks of most somata."""
+    figure = go.Figure(layout=layout())
+    trials = complete(summary)
+    most = max(one["somata"] for one in trials)
+    for family in families(trials):
+        mine = sorted(
+            (one for one in trials if one["family"] == family),
+            key=lambda one: one["trainable_parameters"],
+        )
+        colour, symbol = family_style(family)
+        points = _trace(mine, "trainable_parameters", "test_loss") | {
+            "mode": "markers",
+            "marker": {"color": colour, "symbol": symbol, "size": 8},
+        }
+        figure.add_scatter(**points, name=family)
+        line = _trace([one for one in mine if one["somata"] == most], *_LOSS) | {
+            "mode": "lines",
+            "line": {"color": colour, "width": 2},
+        }
+        line.pop("error_y")
+        figure.add_scatter(**line, name=f"{family}, {most} somata", showlegend=False)
+    _sizes(figure, trials)
+    figure.update_yaxes(title="test loss (nats)")
+    return figure
+
+
+_LOSS: Final = ("trainable_parameters", "test_loss")
+
+
+def noise(summary: Summary) -> go.Figure:
+    """Test accuracy under noise of the network that validation chose on clean images, by family.
+
+    Solid: trained anew at each sigma. Dotted: the network trained on clean images.
+    """
+    figure = go.Figure(layout=layout())
+    trials = complete(summary)
+    clean = [one for one in trials if one.get("noise", 0.0) == 0]
+    for chosen in best_of_each({**summary, "trials": clean, "varied": []}):
+        size = [chosen[key] for key in ("family", "dendrites", "somata")]
+        same = sorted(
+            (one for one in trials if [one.get(key) for key in _SIZE] == size),
+            key=lambda one: one.get("noise", 0.0),
+        )
+        colour, symbol = family_style(chosen["family"])
+        marker = {"color": colour, "symbol": symbol, "size": 10}
+        trained = _trace(same, "noise", "test_accuracy")
+        figure.add_scatter(
+            **trained,
+            mode="lines+markers",
+            marker=marker,
+            name=chosen["family"],
+        )
+        measured = chosen.get("diagnostics", {})
+        names = {sigma: f"test_accuracy_at_noise_{round(100 * sigma):03}" for sigma in SIGMAS}
+        known = {sigma: name for sigma, name in names.items() if name in measured}
+        if known:
+            figure.add_scatter(
+                x=[0, *known],
+                y=[100 * chosen["test_accuracy"], *(100 * measured[one] for one in known.values())],
+                mode="lines+markers",
+                line={"dash": "dot"},
+                marker=marker | {"symbol": f"{symbol}-open"},
+                name=f"{chosen['family']}, trained on clean images",
+                showlegend=False,
+            )
+    figure.update_xaxes(title="standard deviation of the noise (pixels in 0..1)")
+    figure.update_yaxes(title="test accuracy (%)")
+    return figure
+
+
+_SIZE: Final = ("family", "dendrites", "somata")
+
+
+Drawn: TypeAlias = tuple[str, str, Callable[[Summary], go.Figure]]
+"""A figure of the page: its file, its title, and how it is drawn."""
+
+FIGURES: Final[dict[str, tuple[Drawn, ...]]] = {
+    "table1": (
+        ("results_front", "Test accuracy against trainable parameters", front),
+        ("results_loss", "Test loss against trainable parameters", loss),
+    ),
+    "table2": (("results_in_order", "Classes one after the other", in_order),),
+    "noise": (
+        (
+            "results_noise",
+            "Test accuracy under noise (solid: trained on it, dotted: on clean images)",
+            noise,
+        ),
+    ),
+    "representation": (("results_units", "What units respond to", units),),
+}
+"""The figures of each study by its name."""
+
+
+def figures_of(summary: Summary) -> tuple[Drawn, ...]:
+    """The figures of a study; none as long as it has no complete trial."""
+    return FIGURES.get(summary["name"], ()) if complete(summary) else ()
+
+
+def _trace(trials: Sequence[Trial], x: str, y: str) -> dict[str, Any]:
+    """x, y and the errors of y, as they are drawn."""
+    across, up = Shown(x), Shown(y)
+    errors = [up.value(one.get(f"{y}_sem")) or 0.0 for one in trials]
+    return {
+        "x": [across.value(one.get(x, 0.0)) for one in trials],
+        "y": [up.value(one[y]) for one in trials],
+        "error_y": {"array": errors, "thickness": 1.5, "width": 3},
+    }
+
+
+def _sizes(figure: go.Figure, trials: Sequence[Trial]) -> None:
+    axis = Shown("trainable_parameters")
+    figure.update_xaxes(axis.axis([one["trainable_parameters"] for one in trials]))
+
+
+def _range(figure: go.Figure) -> list[float]:
+    """What the chosen networks and the published values span; faint points may lie below."""
+    heights = [y for trace in figure.data if trace.mode != "markers" for y in trace.y]
+    low, high = min(heights), max(heights)
+    margin = 0.06 * (high - low) or 1.0
+    return [low - margin, high + margin]

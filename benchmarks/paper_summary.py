@@ -1,0 +1,204 @@
+"""What benchmarks/results/paper keeps of a stored study, in a file small enough to commit.
+
+All numbers of docs/results.md are from these files, so the page can be made anew without the store.
+"""
+
+import json
+import math
+import shlex
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from machine import describe
+from paper_files import SPECS, Summary
+
+import study
+from study import layout
+from study.home import Home
+from study.reader import all_runs, client, read_study, translated
+from study.record import TrialRecord
+from study.results import records as records_of
+from study.retrained_run import RETRAINING_TAG, ROLE, TRIAL_TAG, Retrained, retrained
+from study.retraining import Retraining
+from study.stored_study import StoredStudy
+
+_SIZES: Final = ("dendrites", "somata", "synapses")
+_METRICS: Final = tuple(
+    f"{part}_{kind}{ending}"
+    for part in ("val", "test")
+    for kind in ("accuracy", "loss")
+    for ending in ("", "_sem")
+)
+
+
+def summary(name: str, home: Home, note: str = "", beside: Sequence[str] = ()) -> Summary:
+    """A stored study as JSON types: how it was run, on what, its trials, and what of its claims holds.
+
+    `beside` are studies whose trials judge the claims too.
+    Without paths and names of the machine. Raises NotFoundError if there is no such study.
+    """
+    stored = read_study(name, home)
+    found = records_of(name, home)
+    varied = varied_settings(found)
+    fixed = {key: value for one in found[:1] for key, value in _settings(one).items()}
+    return {
+        "name": name,
+        "note": note,
+        "command": command(stored.spec),
+        **_environment(stored),
+        "spec": _portable(stored.spec),
+        "states": dict(stored.tally().states),
+        "hours": _hours(stored, found),
+        "settings": {key: value for key, value in fixed.items() if key not in varied},
+        "varied": varied,
+        "trials": [_row(one, varied) for one in found],
+        "retrained": [
+            {"full": one.wanted.full, **_row(one.record, varied)}
+            for one in _retrained(stored, found)
+        ],
+        "beside": list(beside),
+        "findings": _findings(stored, beside),
+    }
+
+
+def to_text(content: Summary) -> str:
+    """JSON with one line for each trial, so that a change shows as the lines that it concerns."""
+    parts = []
+    for key, value in content.items():
+        text = json.dumps(value, ensure_ascii=False)
+        if isinstance(value, list) and value:
+            rows = ",\n".join(f"  {json.dumps(row, ensure_ascii=False)}" for row in value)
+            text = f"[\n{rows}\n ]"
+        parts.append(f" {json.dumps(key)}: {text}")
+    return "{\n" + ",\n".join(parts) + "\n}\n"
+
+
+def command(spec: study.StudySpec) -> str:
+    """The command that runs the study: its file, and each key that the stored spec has otherwise."""
+    file = SPECS / f"{spec.name}.toml"
+    if not file.exists():
+        return f"study run {spec.name}.toml"
+    wanted = _flat(_portable(spec))
+    given = _flat(_portable(study.StudySpec.from_toml(file)))
+    changes = [
+        f"--set {shlex.quote(f'{key}={json.dumps(value)}')}"
+        for key, value in wanted.items()
+        if value is not None and value != given.get(key)
+    ]
+    return " ".join([f"study run studies/paper/{file.name}", *changes])
+
+
+def varied_settings(found: Iterable[TrialRecord]) -> list[str]:
+    """The options and training settings that are not the same in all trials that have them."""
+    values: dict[str, set[Any]] = {}
+    for one in found:
+        for key, value in _settings(one).items():
+            if value is not None:
+                values.setdefault(key, set()).add(value)
+    return [key for key, seen in values.items() if len(seen) > 1]
+
+
+def rounded(value: Any, digits: int = 5) -> Any:  # noqa: ANN401  # any JSON type
+    """Every number that is not whole with so many significant digits; what is not finite is None."""
+    if isinstance(value, float):
+        return float(f"{value:.{digits}g}") if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {key: rounded(one, digits) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [rounded(one, digits) for one in value]
+    return value
+
+
+def _row(record: TrialRecord, varied: Sequence[str]) -> dict[str, Any]:
+    """What is there of a trial; what it does not have is left out."""
+    settings = _settings(record)
+    row: dict[str, Any] = {
+        "trial": record.trial,
+        "state": record.state,
+        "family": record.family,
+        **{size: record.architecture[size] for size in _SIZES},
+        **{key: settings.get(key) for key in varied},
+        "replicates": record.replicates,
+        "trainable_parameters": record.trainable_parameters,
+        **{name: _short(name, getattr(record, name)) for name in _METRICS},
+        "epochs": record.epochs,
+        "seconds": None if record.seconds is None else round(record.seconds),
+        "diagnostics": {name: _short(name, value) for name, value in record.diagnostics.items()}
+        or None,
+    }
+    return {key: value for key, value in row.items() if value is not None}
+
+
+def _short(name: str, value: float | None) -> float | None:
+    """A metric as it is kept; a standard error needs fewer digits."""
+    found: float | None = rounded(value, 3 if name.endswith("_sem") else 5)
+    return found
+
+
+def _settings(record: TrialRecord) -> dict[str, Any]:
+    """All of an architecture but its family and sizes, and how it was trained."""
+    known = {"family", *_SIZES}
+    options = {key: value for key, value in record.architecture.items() if key not in known}
+    return options | record.training
+
+
+def _environment(stored: StoredStudy) -> dict[str, Any]:
+    """The versions and the machine of the run, of this one where the study does not say."""
+    try:
+        found = json.loads(stored.parent.data.tags[layout.ENVIRONMENT_TAG])
+        machine = {key: found["machine"][key] for key in ("processor", "cores", "gpus")}
+        return {"machine": machine, "versions": found["versions"]}
+    except (KeyError, json.JSONDecodeError):
+        here = describe()
+        machine = {key: here[key] for key in ("processor", "cores")} | {"gpus": []}
+        return {"machine": machine, "versions": {"python": here["python"]} | here["versions"]}
+
+
+def _portable(spec: study.StudySpec) -> dict[str, Any]:
+    """The spec without where the data lies; its claims are told by the findings."""
+    table = spec.to_dict()
+    table.pop("claims", None)
+    table["dataset"]["root"] = "data"
+    path = table["dataset"]["path"]
+    table["dataset"]["path"] = path and Path(path).name
+    return table
+
+
+def _flat(table: Mapping[str, Any], before: str = "") -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in table.items():
+        inner = isinstance(value, dict)
+        found |= _flat(value, f"{before}{key}.") if inner else {f"{before}{key}": value}
+    return found
+
+
+def _hours(stored: StoredStudy, found: Sequence[TrialRecord]) -> dict[str, float | None]:
+    """Of training, over all trials; and from the study's start to its end, None while it runs."""
+    info = stored.parent.info
+    wall = None if info.end_time is None else (info.end_time - info.start_time) / 3.6e6
+    training = sum(one.seconds or 0.0 for one in found) / 3600
+    return {"training": rounded(training, 3), "wall": rounded(wall, 3)}
+
+
+def _findings(stored: StoredStudy, beside: Sequence[str]) -> list[dict[str, Any]]:
+    """What came out of the claims of the spec file, or of the stored spec where there is no file."""
+    file = SPECS / f"{stored.spec.name}.toml"
+    spec = study.StudySpec.from_toml(file) if file.exists() else stored.spec
+    if not spec.claims:
+        return []
+    found = study.verdict(stored.spec.name, *beside, spec=spec, home=stored.home)
+    return [rounded(one.to_dict()) for one in found]
+
+
+def _retrained(stored: StoredStudy, found: Sequence[TrialRecord]) -> list[Retrained]:
+    trials = {one.trial: one for one in found}
+    with translated(stored.home):
+        runs = all_runs(client(stored.home), stored.parent.info.experiment_id)
+    confirmed = []
+    for run in runs:
+        tags = run.data.tags
+        if tags.get(layout.ROLE_TAG) == ROLE and str(run.info.status) == "FINISHED":
+            wanted = Retraining(**json.loads(tags[RETRAINING_TAG]))
+            confirmed.append(retrained(run, wanted, trials[int(tags[TRIAL_TAG])], new=False))
+    return sorted(confirmed, key=lambda one: one.wanted.trial)

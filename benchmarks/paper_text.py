@@ -1,0 +1,180 @@
+"""The text of docs/results.md, from the summaries alone."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from paper_answer import equal_size, smallest
+from paper_best import (
+    Trial,
+    complete,
+    usual,
+)
+from paper_configurations import (
+    best_table,
+    control_table,
+    under_table,
+)
+from paper_figures import figures_of
+from paper_files import Summary
+from paper_findings import explained, finding_table, measured, tally, tally_table
+from paper_table import table
+
+TITLES: Final = {
+    "table1": "Accuracy, loss and parameters",
+    "table2": "Classes one after the other",
+    "noise": "Noise",
+    "early_stopping": "Early stopping",
+    "dropout": "Dropout",
+    "learning_rate": "Learning rate",
+    "depth": "Depth",
+    "structure": "Structure or sparsity",
+    "representation": "What units do",
+}
+"""The title of each study, in the order of the page; others follow by name."""
+
+_DATASET: Final = "fashion_mnist"
+
+_HEAD: Final = """\
+# What holds of the paper's claims
+
+Chavlis & Poirazi (Nat Commun 2025;16:943) claim that networks with dendrites are as accurate as vanilla
+ones with far fewer parameters, overfit less, and stand noise and classes in order better. The studies
+in [studies/paper](../studies/paper) train the networks of each claim, and what comes out judges it.
+`python benchmarks/paper.py` keeps [summaries](../benchmarks/results/paper) of the stored studies, and
+`python benchmarks/paper_page.py` makes this page of them.
+"""
+
+_RULES: Final = """\
+How to read it: configurations are chosen on validation images, and their test values are told (the paper
+chose on test images). Ours are means ± standard errors over seeds, with intervals of 95 % (Student,
+Welch); the paper's are means ± standard deviations of five seeds. D is the dendrites of a soma, S the
+somata.
+"""
+
+
+def page(summaries: Sequence[Summary], specs: Sequence[str]) -> str:
+    """The page; `specs` are the names of all studies that could have been run."""
+    known = ordered(summaries)
+    lines = [_HEAD, *_answer(known), "", _RULES]
+    for summary in known:
+        lines += [*_section(summary), ""]
+    trials = usual(known, _DATASET)
+    if trials:
+        lines += [*_beyond(known, trials), ""]
+    if known:
+        lines += ["## What it cost", "", *_costs(known), ""]
+    lines += _not_run(sorted(set(specs) - {one["name"] for one in known}, key=_place))
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def ordered(summaries: Sequence[Summary]) -> list[Summary]:
+    """The summaries in the order of the page."""
+    return sorted(summaries, key=lambda one: _place(one["name"]))
+
+
+def _place(name: str) -> tuple[int, str]:
+    names = list(TITLES)
+    return (names.index(name) if name in names else len(names), name)
+
+
+def _title(name: str) -> str:
+    return TITLES.get(name, name.replace("_", " ").capitalize())
+
+
+def _answer(summaries: Sequence[Summary]) -> list[str]:
+    if not summaries:
+        return ["## The answer", "", "No study has been run yet, so nothing can be said."]
+    findings = [one for summary in summaries for one in summary["findings"]]
+    trials = usual(summaries, _DATASET)
+    return [
+        "## The answer",
+        "",
+        *equal_size(trials),
+        f"Of {len(findings)} claims, {tally(findings)}.",
+        *smallest(summaries, trials),
+        "",
+        *tally_table(summaries, [_title(one["name"]) for one in summaries]),
+    ]
+
+
+def _section(summary: Summary) -> list[str]:
+    spec, states = summary["spec"], summary["states"]
+    said = ", ".join(f"{count} {state}" for state, count in sorted(states.items()))
+    lines = [
+        f"## {_title(summary['name'])}",
+        "",
+        f"`{summary['command']}`",
+        "",
+        f"On {spec['dataset']['name']}: {', '.join(spec['families'])}.",
+        f"{spec['budget']['epochs']} epochs, {spec['replicates']} seeds. Trials: {said}.",
+    ]
+    if summary["note"]:
+        lines.append(summary["note"])
+    for file, title, _ in figures_of(summary):
+        lines += ["", f"![{title}]({file}.png)"]
+    if summary["findings"]:
+        lines += ["", "### Claims", ""]
+        if summary["beside"]:
+            lines += [f"Judged with the trials of {', '.join(summary['beside'])} too.", ""]
+        if measured(summary["findings"]):
+            lines += [*finding_table(summary["findings"]), ""]
+        lines += explained(summary["findings"])
+    if complete(summary):
+        lines += ["", "### Best configurations", "", *best_table(summary)]
+    return lines
+
+
+def _beyond(summaries: Sequence[Summary], trials: Sequence[Trial]) -> list[str]:
+    studies = ", ".join(dict.fromkeys(one["study"] for one in trials))
+    return [
+        "## Beyond the paper",
+        "",
+        f"All networks for clean Fashion-MNIST of these studies ({studies}), the best by validation",
+        "under each bound on the parameters, and how their test accuracies differ.",
+        "",
+        *under_table(trials),
+        "",
+        "Each family without dendrites of a soma's own beside the best dendritic network:",
+        "",
+        *control_table(trials),
+        "",
+        *smallest(summaries, trials),
+    ]
+
+
+def _costs(summaries: Sequence[Summary]) -> list[str]:
+    rows = []
+    for one in summaries:
+        machine: dict[str, Any] = one["machine"]
+        gpus = machine.get("gpus") or ["no GPU"]
+        hours = one["hours"]
+        rows.append(
+            [
+                _title(one["name"]),
+                f"{machine['cores']} cores {machine['processor']}, {', '.join(gpus)}",
+                f"torch {one['versions']['torch']}, ray {one['versions']['ray']}",
+                str(sum(one["states"].values())),
+                _hours(hours["training"]),
+                _hours(hours["wall"]),
+            ]
+        )
+    header = [
+        "study",
+        "machine",
+        "versions",
+        "trials",
+        "hours of training",
+        "hours from start to end",
+    ]
+    return table(header, rows, left=3)
+
+
+def _hours(hours: float | None) -> str:
+    return "" if hours is None else f"{hours:.2g}" if hours < 1 else f"{hours:.1f}"
+
+
+def _not_run(names: Sequence[str]) -> list[str]:
+    if not names:
+        return []
+    lines = [f"- {_title(name)}: [{name}.toml](../studies/paper/{name}.toml)" for name in names]
+    return ["## Not run yet", "", *lines]

@@ -1,0 +1,77 @@
+"""The specs of the paper's studies: what they say of themselves is so."""
+
+import shlex
+from pathlib import Path
+
+import pytest
+
+from study.dimension import Choice
+from study.grid import grid
+from study.spec import StudySpec
+
+FOLDER = Path(__file__).parents[1] / "studies" / "paper"
+TRIALS = {
+    "table1": 175,
+    "table2": 12,
+    "noise": 60,
+    "early_stopping": 350,
+    "dropout": 280,
+    "learning_rate": 525,
+    "depth": 72,
+    "structure": 385,
+    "representation": 8,
+}
+PROTOCOL = {
+    "leaky_slope": 0.1,
+    "dendrite_slope": 0.1,
+    "initialization": "glorot_dense",
+    "synapses": 16,
+    "schedule": "constant",
+    "batch_size": 128,
+}
+
+
+def test_every_spec_of_a_figure_or_table_is_known():
+    files = {path.stem for path in FOLDER.glob("*.toml")}
+    assert {name for name in files if not name.startswith("beyond")} == set(TRIALS)
+
+
+@pytest.mark.parametrize("name", TRIALS)
+def test_a_spec_is_the_protocol_of_the_paper_on_a_grid_of_the_size_that_it_says(name):
+    path = FOLDER / f"{name}.toml"
+    spec = StudySpec.from_toml(path)
+    assert spec.name == name
+    assert (spec.sampler, spec.keep, spec.replicates) == ("grid", "last", 5)
+    assert spec.stopping.scheduler == "none"
+    for key, value in PROTOCOL.items():
+        assert getattr(spec.space, key) == Choice((value,)), key
+    head = [line for line in path.read_text("utf-8").splitlines() if line.startswith("#")]
+    assert len(head) <= 6
+    assert f"{TRIALS[name]} trials of 5 replicates" in "\n".join(head)
+    assert len(grid(spec)) == TRIALS[name]
+
+
+@pytest.mark.parametrize("name", TRIALS)
+def test_claims_are_about_what_the_study_trains(name):
+    spec = StudySpec.from_toml(FOLDER / f"{name}.toml")
+    assert spec.claims
+    for claim in spec.claims:
+        table = claim.model_dump()
+        named = {table.get("family"), table.get("reference")} - {None}
+        named |= {*table.get("families", ()), *table.get("controls", ())}
+        assert named <= set(spec.families)
+        for where in (table["where"], table.get("reference_where") or {}):
+            for key, value in where.items():
+                assert value in getattr(spec.space, key).values, (claim, key)
+
+
+@pytest.mark.parametrize("name", TRIALS)
+def test_the_small_run_that_its_head_gives_is_of_the_same_study_and_smaller(name):
+    path = FOLDER / f"{name}.toml"
+    text = path.read_text("utf-8")
+    small = " ".join(line[2:] for line in text.splitlines() if line.startswith("# "))
+    words = shlex.split(small.partition("On a laptop:")[2])
+    assert words[:3] == ["study", "run", f"studies/paper/{name}.toml"]
+    spec = StudySpec.from_toml(path, [word for word in words[3:] if word != "--set"])
+    trials = min(len(grid(spec)), spec.budget.trials or TRIALS[name])
+    assert trials * spec.replicates < TRIALS[name] * 5

@@ -1,0 +1,127 @@
+import json
+import shlex
+
+import pytest
+import recorded_study
+import stored_study
+from paper_files import SPECS
+from paper_summary import command, rounded, summary, to_text
+
+import study
+from study import layout
+from study.spec import StudySpec
+
+SPEC = {
+    "name": "made",
+    "dataset": {"name": "digits", "root": "/somewhere/else"},
+    "families": ["dann-r"],
+    "replicates": 2,
+    "claims": [{"kind": "parameters", "target_accuracy": 0.5, "at_most": 5000}],
+}
+ENVIRONMENT = {
+    "versions": {"torch": "1.2.3", "ray": "4.5.6"},
+    "commit": "abc",
+    "machine": {"host": "secret-host", "processor": "a processor", "cores": 7, "gpus": []},
+}
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    home = stored_study.make_home(tmp_path_factory.mktemp("made"))
+    trials = [
+        stored_study.trial(0.912345678, 32, learning_rate=0.01),
+        stored_study.trial(0.8, 16, learning_rate=0.1, epochs=3),
+        stored_study.trial(0.4, 64, state="PRUNED", epochs=1),
+    ]
+    stored_study.write_study(
+        home, SPEC, trials, tags={layout.ENVIRONMENT_TAG: json.dumps(ENVIRONMENT)}
+    )
+    return home
+
+
+@pytest.fixture(scope="module")
+def made(home):
+    return summary("made", home, "on a train")
+
+
+def test_trials_have_their_numbers_in_few_digits_and_what_varies(made):
+    assert made["states"] == {"COMPLETE": 2, "PRUNED": 1}
+    assert made["varied"] == ["learning_rate"]
+    assert made["settings"]["batch_size"] == 128
+    assert made["trials"][0] == {
+        "trial": 0,
+        "state": "COMPLETE",
+        "family": "dann-r",
+        "dendrites": 2,
+        "somata": 32,
+        "synapses": 4,
+        "learning_rate": 0.01,
+        "replicates": 2,
+        "trainable_parameters": 3200,
+        "val_accuracy": 0.91235,
+        "val_accuracy_sem": 0.01,
+        "val_loss": 0.087654,
+        "test_accuracy": 0.90235,
+        "epochs": 4,
+        "seconds": 4,
+    }
+    assert made["hours"]["training"] == pytest.approx(8 / 3600, rel=0.01)
+
+
+def test_it_says_what_came_out_of_the_claims(made):
+    (found,) = made["findings"]
+    assert (found["kind"], found["trial"], found["ours"]) == ("parameters", 0, 0.90235)
+    assert "claims" not in made["spec"]
+
+
+def test_claims_may_be_judged_with_the_trials_of_another_study_too(home):
+    other = SPEC | {"name": "other", "claims": []}
+    stored_study.write_study(home, other, [stored_study.trial(0.95, 8)])
+    found = summary("made", home, beside=["other"])
+    assert (found["findings"][0]["ours"], found["beside"]) == (0.94, ["other"])
+    assert len(found["trials"]) == 3
+
+
+def test_it_says_with_what_it_was_run_but_nothing_that_is_of_one_machine(made, home):
+    assert made["versions"] == ENVIRONMENT["versions"]
+    assert made["machine"] == {"processor": "a processor", "cores": 7, "gpus": []}
+    assert made["note"] == "on a train"
+    text = to_text(made)
+    assert not any(word in text for word in ("secret-host", "/somewhere", str(home.folder)))
+
+
+def test_its_file_has_a_line_for_each_trial(made):
+    text = to_text(made)
+    assert json.loads(text) == made
+    assert [
+        json.loads(line.strip().rstrip(",")) for line in text.splitlines() if '"trial"' in line
+    ][:3] == made["trials"]
+
+
+def test_networks_that_were_trained_anew_are_beside_the_trials(tmp_path):
+    home = recorded_study.record_study(tmp_path)
+    anew = study.retrain(recorded_study.NAME, 1, 2, 1, home=home)
+    made = summary(recorded_study.NAME, home)
+    (row,) = made["retrained"]
+    assert (row["trial"], row["full"], row["replicates"], row["epochs"]) == (1, False, 2, 1)
+    assert row["test_accuracy"] == rounded(anew.record.test_accuracy)
+    assert made["trials"][1]["test_accuracy"] != row["test_accuracy"]
+    assert made["findings"] == []
+
+
+def test_the_command_is_the_spec_file_and_all_that_was_changed():
+    changes = ["replicates=2", "space.dendrites=[1, 2]", 'constraints=["macs <= 1e6"]']
+    spec = StudySpec.from_toml(SPECS / "table1.toml", [*changes, "dataset.root=/a/place"])
+    words = shlex.split(command(spec))
+    assert words[:3] == ["study", "run", "studies/paper/table1.toml"]
+    again = StudySpec.from_toml(SPECS / "table1.toml", words[4::2])
+    assert sorted(word.partition("=")[0] for word in words[4::2]) == [
+        "constraints",
+        "replicates",
+        "space.dendrites",
+    ]
+    assert again == StudySpec.from_toml(SPECS / "table1.toml", changes)
+
+
+def test_what_is_not_finite_is_not_there():
+    assert rounded({"a": [float("nan"), 1 / 3], "b": 7}) == {"a": [None, 0.33333], "b": 7}
