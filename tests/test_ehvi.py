@@ -145,3 +145,23 @@ def test_a_trial_that_ended_early_by_itself_counts_as_one_in_full():
     assert early.front() == in_full.front()
     chosen = [candidates[index] for index in early.rank(candidates, 5, 100)]
     assert {params["family"] for params in chosen} == {"dann-r"}
+
+
+def test_a_diagnostic_is_learned_from_what_complete_trials_showed():
+    # Silence grows with somata here, so with it to be minimised few somata are proposed.
+    wanted = spec(
+        objectives={"layer1_somata_silent": "minimize"},
+        diagnostics=["activity"],
+        stopping={"scheduler": "none"},
+    )
+    generator = np.random.default_rng(3)
+    improvement = ExpectedImprovement(wanted, counted)
+    for number, params in enumerate(draw(generator) for _ in range(20)):
+        improvement.begin(number, params)
+        improvement.see(number, {"epochs": 3, "val_accuracy": 0.5} | counted(params))
+        silent = {"layer1_somata_silent": params["somata"] / 512}
+        improvement.see(number, {"epochs": 15, "val_accuracy": 0.5} | silent | counted(params))
+        improvement.end(number, complete=True)
+    candidates = [draw(generator) for _ in range(100)]
+    chosen = [candidates[index] for index in improvement.rank(candidates, 3, 100)]
+    assert {params["somata"] for params in chosen} <= {8, 16}
