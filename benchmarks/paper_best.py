@@ -48,17 +48,20 @@ def families(trials: Iterable[Trial]) -> list[str]:
 
 
 def best_of_each(summary: Summary) -> list[Trial]:
-    """The best of each family, for each value of what the study varies beyond sizes."""
+    """The best of each family; in a grid for each value of what it varies beyond sizes.
+
+    A search does not try every setting with every family, so there one stands for all.
+    """
+    settings = summary["varied"] if summary["spec"]["sampler"] == "grid" else []
     groups: dict[tuple[Any, ...], list[Trial]] = {}
     found = complete(summary)
     for family in families(found):
         for one in found:
             if one["family"] == family:
-                key = (family, *(one.get(setting) for setting in summary["varied"]))
+                key = (family, *(one.get(setting) for setting in settings))
                 groups.setdefault(key, []).append(one)
     order = {family: place for place, family in enumerate(FAMILIES)}
     chosen = [one for group in groups.values() if (one := best(group))]
-    settings = summary["varied"]
     return sorted(
         chosen,
         key=lambda one: (order[one["family"]], *(_sortable(one.get(name)) for name in settings)),

@@ -23,7 +23,7 @@ _TEN: Final = 10
 
 
 def best_table(summary: Summary) -> list[str]:
-    """The best of each family by validation, for each value of what the study varies beyond sizes."""
+    """The table of `best_of_each`, with what the study varies beyond sizes."""
     varied = summary["varied"]
     given = published(summary, "accuracy")
     header = ["family", "D", "S", *varied, "parameters", "val %", "test %", "test loss", "seeds"]
@@ -146,4 +146,4 @@ def sign(gap: Interval) -> int:
 
 
 def _setting(value: object) -> str:
-    return "" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
+    return "" if value is None else f"{value:.3g}" if isinstance(value, float) else str(value)

@@ -35,8 +35,8 @@ _METRICS: Final = tuple(
 def summary(name: str, home: Home, note: str = "", beside: Sequence[str] = ()) -> Summary:
     """A stored study as JSON types: how it was run, on what, its trials, and what of its claims holds.
 
-    `beside` are studies whose trials judge the claims too.
-    Without paths and names of the machine. Raises NotFoundError if there is no such study.
+    `beside` are studies whose trials judge the claims too. Nothing in it is a path, or names the
+    machine. Raises NotFoundError if there is no such study.
     """
     stored = read_study(name, home)
     found = records_of(name, home)

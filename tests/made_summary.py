@@ -4,6 +4,8 @@ from models.architecture import Architecture
 from study.finding import Finding
 from study.spec import StudySpec
 
+GRID = {"sampler": "grid"}
+
 
 def trial(number, family, parameters, accuracy, **changes):
     """A complete trial of four dendrites and 32 somata; test is a point below validation."""
@@ -55,7 +57,7 @@ def summary(name, trials, *, findings=(), varied=(), **changes):
         "command": f"study run studies/paper/{name}.toml",
         "machine": {"processor": "a processor", "cores": 2, "gpus": []},
         "versions": {"torch": "2.14.1", "ray": "2.60.0"},
-        "spec": StudySpec.from_dict(table | {"budget": {"epochs": 25}}).to_dict(),
+        "spec": StudySpec.from_dict(table | {"budget": {"epochs": 25}}).to_dict() | GRID,
         "states": {"COMPLETE": len(trials)},
         "hours": {"training": 1.5, "wall": 0.25},
         "settings": options,

@@ -25,6 +25,13 @@ def test_there_is_a_best_for_each_value_of_what_varies():
     assert numbers(best_of_each(summary("made", trials, varied=["noise"]))) == [0, 1]
 
 
+def test_of_a_search_one_stands_for_a_family_whatever_its_settings():
+    trials = [trial(n, "vann", 500, 0.9 - n / 100, learning_rate=n / 10) for n in range(4)]
+    made = summary("beyond", trials, varied=["learning_rate"])
+    made["spec"]["sampler"] = "ehvi"
+    assert numbers(best_of_each(made)) == [0]
+
+
 def test_from_small_to_large_those_that_are_better_than_all_smaller_ones():
     assert numbers(rising(TRIALS[:4])) == [0, 2, 3]
 
