@@ -1,9 +1,11 @@
 """Keeps what stored studies of the paper found, one file each, for docs/results.md.
 
-    python benchmarks/paper.py [NAME ...] [--home DIR] [--note TEXT] [--beside NAME ...]
+    python benchmarks/paper.py [NAME ...] [--home DIR] [--note TEXT]
+    python benchmarks/paper.py NAME --parts STUDY ... [--home DIR] [--note TEXT]
 
 Writes benchmarks/results/paper/NAME.json; without names for every study of the home that has a spec in
-studies/paper. Then `python benchmarks/paper_page.py` makes the page.
+studies/paper. With parts for one that was run as several studies. Then
+`python benchmarks/paper_page.py` makes the page.
 """
 
 import argparse
@@ -20,15 +22,17 @@ def main() -> None:
     parser.add_argument("--home", help="the home of the studies; $STUDY_HOME or ./runs")
     parser.add_argument("--note", default="", help="what else to say of how they were run")
     parser.add_argument(
-        "--beside", nargs="+", default=[], metavar="NAME", help="studies that judge its claims too"
+        "--parts", nargs="+", default=[], metavar="STUDY", help="the studies that NAME was run as"
     )
     arguments = parser.parse_args()
+    if arguments.parts and len(arguments.names) != 1:
+        parser.error(f"--parts are of exactly one NAME, got {len(arguments.names)}")
     home = study.Home.find(arguments.home)
     known = [one.name for one in study.list_studies(home)]
     names = arguments.names or [name for name in known if (SPECS / f"{name}.toml").exists()]
     RESULTS.mkdir(parents=True, exist_ok=True)
     for name in names:
-        content = summary(name, home, arguments.note, arguments.beside)
+        content = summary(name, home, arguments.note, arguments.parts)
         file = RESULTS / f"{name}.json"
         file.write_text(to_text(content), encoding="utf-8")
         states = ", ".join(f"{count} {state}" for state, count in content["states"].items())

@@ -60,8 +60,8 @@ def smallest(summaries: Sequence[Summary], trials: Sequence[Trial]) -> list[str]
         f"Trained anew with {one['replicates']} other seeds it has "
         f"{percent(one['test_accuracy'], one.get('test_accuracy_sem'))} %."
         for summary in summaries
-        if summary["name"] == found["study"]
         for one in summary["retrained"]
-        if one["trial"] == found["trial"] and not one["full"]
+        if (one.get("study", summary["name"]), one["trial"]) == (found["study"], found["trial"])
+        and not one["full"]
     ]
     return [text, *again]

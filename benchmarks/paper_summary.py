@@ -6,6 +6,7 @@ All numbers of docs/results.md are from these files, so the page can be made ane
 import json
 import math
 import shlex
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -32,34 +33,46 @@ _METRICS: Final = tuple(
 )
 
 
-def summary(name: str, home: Home, note: str = "", beside: Sequence[str] = ()) -> Summary:
+def summary(name: str, home: Home, note: str = "", parts: Sequence[str] = ()) -> Summary:
     """A stored study as JSON types: how it was run, on what, its trials, and what of its claims holds.
 
-    `beside` are studies whose trials judge the claims too. Nothing in it is a path, or names the
-    machine. Raises NotFoundError if there is no such study.
+    `parts` are the studies that it was run as, if it was run as several, each with a part of its space;
+    their trials name the study that they are of. Nothing in it is a path, or names the machine. Raises
+    NotFoundError if there is no such study.
     """
-    stored = read_study(name, home)
-    found = records_of(name, home)
-    varied = varied_settings(found)
-    fixed = {key: value for one in found[:1] for key, value in _settings(one).items()}
-    return {
+    studies = {part: read_study(part, home) for part in parts or [name]}
+    found = {part: records_of(part, home) for part in studies}
+    everything = [one for records in found.values() for one in records]
+    varied = varied_settings(everything)
+    fixed = {key: value for one in everything[:1] for key, value in _settings(one).items()}
+    first = next(iter(studies.values()))
+    wanted = [_portable(stored.spec) for stored in studies.values()]
+    families = dict.fromkeys(family for one in wanted for family in one["families"])
+    states = Counter[str]()
+    for stored in studies.values():
+        states.update(stored.tally().states)
+    content = {
         "name": name,
         "note": note,
-        "command": command(stored.spec),
-        **_environment(stored),
-        "spec": _portable(stored.spec),
-        "states": dict(stored.tally().states),
-        "hours": _hours(stored, found),
+        "commands": [command(stored.spec, name) for stored in studies.values()],
+        **_environment(first),
+        "spec": wanted[0] | {"name": name, "families": list(families)},
+        "states": dict(states),
+        "hours": _hours([(stored, found[part]) for part, stored in studies.items()]),
         "settings": {key: value for key, value in fixed.items() if key not in varied},
         "varied": varied,
-        "trials": [_row(one, varied) for one in found],
-        "retrained": [
-            {"full": one.wanted.full, **_row(one.record, varied)}
-            for one in _retrained(stored, found)
-        ],
-        "beside": list(beside),
-        "findings": _findings(stored, beside),
+        "trials": [],
+        "retrained": [],
+        "findings": _findings(name, list(studies.values())),
     }
+    for part, stored in studies.items():
+        whose = {"study": part} if parts else {}
+        content["trials"] += [whose | _row(one, varied) for one in found[part]]
+        content["retrained"] += [
+            whose | {"full": one.wanted.full, **_row(one.record, varied)}
+            for one in _retrained(stored, found[part])
+        ]
+    return content
 
 
 def to_text(content: Summary) -> str:
@@ -74,19 +87,21 @@ def to_text(content: Summary) -> str:
     return "{\n" + ",\n".join(parts) + "\n}\n"
 
 
-def command(spec: study.StudySpec) -> str:
-    """The command that runs the study: its file, and each key that the stored spec has otherwise."""
-    file = SPECS / f"{spec.name}.toml"
+def command(spec: study.StudySpec, name: str) -> str:
+    """The command that runs a study of a spec file: and each key that the stored spec has otherwise."""
+    file = SPECS / f"{name}.toml"
     if not file.exists():
         return f"study run {spec.name}.toml"
     wanted = _flat(_portable(spec))
+    wanted.pop("name")
     given = _flat(_portable(study.StudySpec.from_toml(file)))
     changes = [
         f"--set {shlex.quote(f'{key}={json.dumps(value)}')}"
         for key, value in wanted.items()
         if value is not None and value != given.get(key)
     ]
-    return " ".join([f"study run studies/paper/{file.name}", *changes])
+    renamed = [] if spec.name == name else [f"--name {spec.name}"]
+    return " ".join([f"study run studies/paper/{file.name}", *renamed, *changes])
 
 
 def varied_settings(found: Iterable[TrialRecord]) -> list[str]:
@@ -173,21 +188,28 @@ def _flat(table: Mapping[str, Any], before: str = "") -> dict[str, Any]:
     return found
 
 
-def _hours(stored: StoredStudy, found: Sequence[TrialRecord]) -> dict[str, float | None]:
-    """Of training, over all trials; and from the study's start to its end, None while it runs."""
-    info = stored.parent.info
-    wall = None if info.end_time is None else (info.end_time - info.start_time) / 3.6e6
-    training = sum(one.seconds or 0.0 for one in found) / 3600
+def _hours(
+    studies: Sequence[tuple[StoredStudy, Sequence[TrialRecord]]],
+) -> dict[str, float | None]:
+    """Of training, over all trials; and from start to end of each study, None while one runs."""
+    wall: float | None = 0.0
+    for stored, _ in studies:
+        info = stored.parent.info
+        ended = info.end_time is not None and wall is not None
+        wall = wall + (info.end_time - info.start_time) / 3.6e6 if ended else None
+    training = sum(one.seconds or 0.0 for _, found in studies for one in found) / 3600
     return {"training": rounded(training, 3), "wall": rounded(wall, 3)}
 
 
-def _findings(stored: StoredStudy, beside: Sequence[str]) -> list[dict[str, Any]]:
+def _findings(name: str, studies: Sequence[StoredStudy]) -> list[dict[str, Any]]:
     """What came out of the claims of the spec file, or of the stored spec where there is no file."""
-    file = SPECS / f"{stored.spec.name}.toml"
-    spec = study.StudySpec.from_toml(file) if file.exists() else stored.spec
+    file = SPECS / f"{name}.toml"
+    first, *_ = studies
+    spec = study.StudySpec.from_toml(file) if file.exists() else first.spec
     if not spec.claims:
         return []
-    found = study.verdict(stored.spec.name, *beside, spec=spec, home=stored.home)
+    names = [stored.spec.name for stored in studies]
+    found = study.verdict(*names, spec=spec, home=first.home)
     return [rounded(one.to_dict()) for one in found]
 
 

@@ -103,7 +103,9 @@ def _section(summary: Summary) -> list[str]:
     lines = [
         f"## {_title(summary['name'])}",
         "",
-        f"`{summary['command']}`",
+        "```sh",
+        *summary["commands"],
+        "```",
         "",
         f"On {spec['dataset']['name']}: {', '.join(spec['families'])}.",
         f"{spec['budget']['epochs']} epochs, {spec['replicates']} seeds. Trials: {said}.",
@@ -114,8 +116,6 @@ def _section(summary: Summary) -> list[str]:
         lines += ["", f"![{title}]({file}.png)"]
     if summary["findings"]:
         lines += ["", "### Claims", ""]
-        if summary["beside"]:
-            lines += [f"Judged with the trials of {', '.join(summary['beside'])} too.", ""]
         if measured(summary["findings"]):
             lines += [*finding_table(summary["findings"]), ""]
         lines += explained(summary["findings"])

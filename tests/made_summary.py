@@ -54,7 +54,7 @@ def summary(name, trials, *, findings=(), varied=(), **changes):
     return {
         "name": name,
         "note": "",
-        "command": f"study run studies/paper/{name}.toml",
+        "commands": [f"study run studies/paper/{name}.toml"],
         "machine": {"processor": "a processor", "cores": 2, "gpus": []},
         "versions": {"torch": "2.14.1", "ray": "2.60.0"},
         "spec": StudySpec.from_dict(table | {"budget": {"epochs": 25}}).to_dict() | GRID,
@@ -64,6 +64,5 @@ def summary(name, trials, *, findings=(), varied=(), **changes):
         "varied": list(varied),
         "trials": trials,
         "retrained": [],
-        "beside": [],
         "findings": list(findings),
     } | changes

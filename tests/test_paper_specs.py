@@ -75,3 +75,13 @@ def test_the_small_run_that_its_head_gives_is_of_the_same_study_and_smaller(name
     spec = StudySpec.from_toml(path, [word for word in words[3:] if word != "--set"])
     trials = min(len(grid(spec)), spec.budget.trials or TRIALS[name])
     assert trials * spec.replicates < TRIALS[name] * 5
+
+
+def test_the_free_search_has_the_families_of_its_claims():
+    spec = StudySpec.from_toml(FOLDER / "beyond.toml")
+    claimed = {
+        family
+        for claim in spec.claims
+        for family in (*claim.families, *getattr(claim, "controls", ()))
+    }
+    assert claimed <= set(spec.families)

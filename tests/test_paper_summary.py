@@ -74,12 +74,18 @@ def test_it_says_what_came_out_of_the_claims(made):
     assert "claims" not in made["spec"]
 
 
-def test_claims_may_be_judged_with_the_trials_of_another_study_too(home):
-    other = SPEC | {"name": "other", "claims": []}
-    stored_study.write_study(home, other, [stored_study.trial(0.95, 8)])
-    found = summary("made", home, beside=["other"])
-    assert (found["findings"][0]["ours"], found["beside"]) == (0.94, ["other"])
-    assert len(found["trials"]) == 3
+def test_a_study_that_was_run_as_several_has_the_trials_of_all(home):
+    other = SPEC | {"name": "other", "families": ["dann-grf"]}
+    trial = stored_study.trial(0.95, 8, family="dann-grf", learning_rate=0.01)
+    stored_study.write_study(home, other, [trial])
+    found = summary("whole", home, parts=["made", "other"])
+    assert [(one["study"], one["trial"]) for one in found["trials"]] == [
+        *(("made", number) for number in range(3)),
+        ("other", 0),
+    ]
+    assert found["spec"]["families"] == ["dann-r", "dann-grf"]
+    assert found["states"] == {"COMPLETE": 3, "PRUNED": 1}
+    assert [one["ours"] for one in found["findings"]] == [0.94]
 
 
 def test_it_says_with_what_it_was_run_but_nothing_that_is_of_one_machine(made, home):
@@ -112,7 +118,7 @@ def test_networks_that_were_trained_anew_are_beside_the_trials(tmp_path):
 def test_the_command_is_the_spec_file_and_all_that_was_changed():
     changes = ["replicates=2", "space.dendrites=[1, 2]", 'constraints=["macs <= 1e6"]']
     spec = StudySpec.from_toml(SPECS / "table1.toml", [*changes, "dataset.root=/a/place"])
-    words = shlex.split(command(spec))
+    words = shlex.split(command(spec, "table1"))
     assert words[:3] == ["study", "run", "studies/paper/table1.toml"]
     again = StudySpec.from_toml(SPECS / "table1.toml", words[4::2])
     assert sorted(word.partition("=")[0] for word in words[4::2]) == [
@@ -121,6 +127,12 @@ def test_the_command_is_the_spec_file_and_all_that_was_changed():
         "space.dendrites",
     ]
     assert again == StudySpec.from_toml(SPECS / "table1.toml", changes)
+
+
+def test_a_part_of_a_study_has_a_name_of_its_own():
+    spec = StudySpec.from_toml(SPECS / "table1.toml", ["name=table1-small", "replicates=2"])
+    said = "study run studies/paper/table1.toml --name table1-small --set replicates=2"
+    assert command(spec, "table1") == said
 
 
 def test_what_is_not_finite_is_not_there():
