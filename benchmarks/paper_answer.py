@@ -49,12 +49,13 @@ def smallest(summaries: Sequence[Summary], trials: Sequence[Trial]) -> list[str]
     goal = f"{percent(PUBLISHED_BEST)} % (the paper's best vanilla network on Fashion-MNIST)"
     found = smallest_reaching([one for one in trials if is_dendritic(one)], PUBLISHED_BEST)
     if found is None:
-        return [f"No dendritic network reaches {goal}."]
+        return [f"No dendritic network reaches {goal} on validation images."]
     text = (
-        f"The smallest dendritic network that reaches {goal} has "
+        f"The smallest dendritic network that reaches {goal} on validation images has "
         f"{count(found['trainable_parameters'])} parameters ({label(found)}, trial {found['trial']} "
-        f"of {found['study']}): {percent(found['test_accuracy'], found.get('test_accuracy_sem'))} % "
-        f"over {found['replicates']} seeds."
+        f"of {found['study']}). On test images it has "
+        f"{percent(found['test_accuracy'], found.get('test_accuracy_sem'))} % over "
+        f"{found['replicates']} seeds."
     )
     again = [
         f"Trained anew with {one['replicates']} other seeds it has "

@@ -1,7 +1,6 @@
 """Which trials of the summaries stand for a family, a condition or a size: chosen on validation alone.
 
-Test values are told of what validation chose; they choose in `smallest_reaching` alone, and there among
-what validation would choose at some size.
+Test values are told of what validation chose, and choose nothing.
 """
 
 import math
@@ -86,7 +85,11 @@ def rising(trials: Iterable[Trial]) -> list[Trial]:
 def usual(summaries: Sequence[Summary], dataset: str) -> list[Trial]:
     """The complete trials of all studies of a data set on clean, shuffled images, with `study` named."""
     return [
-        {"study": summary["name"], **one}
+        {
+            "study": summary["name"],
+            "dendrite_slope": summary["settings"].get("dendrite_slope"),
+            **one,
+        }
         for summary in summaries
         if summary["spec"]["dataset"]["name"] == dataset
         for one in complete(summary)
@@ -98,13 +101,13 @@ def usual(summaries: Sequence[Summary], dataset: str) -> list[Trial]:
 
 
 def smallest_reaching(trials: Iterable[Trial], accuracy: float) -> Trial | None:
-    """Of `rising` the smallest whose mean test accuracy is at least so much."""
-    return next((one for one in rising(trials) if one["test_accuracy"] >= accuracy), None)
+    """The smallest whose mean validation accuracy is at least so much."""
+    return next((one for one in rising(trials) if one["val_accuracy"] >= accuracy), None)
 
 
 def is_dendritic(trial: Trial) -> bool:
-    """Whether each soma has dendrites of its own."""
-    return FAMILIES[trial["family"]].cables == "own"
+    """Whether each soma has dendrites of its own, and they are not linear."""
+    return FAMILIES[trial["family"]].cables == "own" and trial.get("dendrite_slope") != 1
 
 
 def difference(first: Trial, second: Trial, metric: str = "test_accuracy") -> Interval:

@@ -57,10 +57,11 @@ def loss(trial: Trial) -> str:
 
 
 def label(trial: Trial) -> str:
-    """Family and sizes, as `dann-lrf D4 S128`."""
+    """Family and sizes, as `dann-lrf D4 S128`, and whether dendrites are linear."""
     sizes = {"D": "dendrites", "S": "somata"}
     parts = [f"{letter}{trial[size]}" for letter, size in sizes.items() if size in trial]
-    return " ".join([trial["family"], *parts])
+    linear = ["linear"] if trial.get("dendrite_slope") == 1 else []
+    return " ".join([trial["family"], *parts, *linear])
 
 
 def under(trials: Sequence[Trial]) -> list[tuple[int, Trial, Trial, Interval]]:

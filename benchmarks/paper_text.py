@@ -40,7 +40,7 @@ _HEAD: Final = """\
 Chavlis & Poirazi (Nat Commun 2025;16:943) claim that networks with dendrites are as accurate as vanilla
 ones with far fewer parameters, overfit less, and stand noise and classes in order better. The studies
 in [studies/paper](../studies/paper) train the networks of each claim, and what comes out judges it.
-`python benchmarks/paper.py` keeps [summaries](../benchmarks/results/paper) of the stored studies, and
+`python benchmarks/paper.py` keeps summaries of the stored studies in benchmarks/results/paper, and
 `python benchmarks/paper_page.py` makes this page of them.
 """
 
@@ -48,7 +48,7 @@ _RULES: Final = """\
 How to read it: configurations are chosen on validation images, and their test values are told (the paper
 chose on test images). Ours are means ± standard errors over seeds, with intervals of 95 % (Student,
 Welch); the paper's are means ± standard deviations of five seeds. D is the dendrites of a soma, S the
-somata.
+somata. Every dendrite has 16 synapses, as the paper's text says; its code draws 16 on average.
 """
 
 

@@ -5,9 +5,10 @@ What a claim says is data; `study.verdicts` judges it. Accuracies are shares in 
 
 from typing import Annotated, Literal, TypeAlias
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
 
 from models.architecture import FAMILIES
+from study.metrics import is_metric, metric_names
 from study.section import Section
 from study.space_spec import Space
 from study.spec_file import nearest
@@ -16,10 +17,22 @@ Setting: TypeAlias = bool | int | float | str
 
 
 def _known_settings(where: dict[str, Setting]) -> dict[str, Setting]:
-    for name in where:
+    for name, value in where.items():
         if name not in Space.model_fields:
             raise ValueError(f"unknown setting {name!r}; {nearest(name, Space.model_fields)}")
+        try:
+            Space.model_validate({name: value})
+        except ValidationError as error:
+            raise ValueError(f"{name}: {error.errors()[0]['msg']}") from error
     return where
+
+
+def _known_metric(name: str) -> str:
+    plain = name.removeprefix("test_")
+    on_test = plain != name and (is_metric(plain) or is_metric(f"val_{plain}"))
+    if not on_test and not is_metric(name):
+        raise ValueError(f"unknown metric {name!r}; {nearest(name, metric_names())}")
+    return name
 
 
 def _known_family(family: str) -> str:
@@ -39,7 +52,7 @@ Share: TypeAlias = Annotated[float, Field(ge=0, le=1)]
 Positive: TypeAlias = Annotated[float, Field(gt=0)]
 NotNegative: TypeAlias = Annotated[float, Field(ge=0)]
 Count: TypeAlias = Annotated[int, Field(ge=1)]
-MetricName: TypeAlias = Annotated[str, Field(min_length=1, max_length=200)]
+MetricName: TypeAlias = Annotated[str, AfterValidator(_known_metric)]
 
 
 class _Claim(Section):
@@ -70,7 +83,8 @@ class _Rivalry(_Against):
 class Accuracy(_Claim):
     """The best configuration of a family has the published test accuracy, within `tolerance`.
 
-    `published_sd` is the standard deviation over `published_seeds` networks.
+    `published_sd` is the standard deviation over `published_seeds` networks, divided by their number
+    (ddof 0), as in the paper's tables.
     """
 
     kind: Literal["accuracy"]

@@ -64,19 +64,27 @@ Measure: TypeAlias = Callable[[Network, Split, LossCurves], Diagnosis]
 
 
 def diagnose(
-    network: Network, dataset: Dataset, groups: Sequence[str], curves: LossCurves
+    network: Network,
+    dataset: Dataset,
+    groups: Sequence[str],
+    curves: LossCurves,
+    *,
+    clean: Dataset | None = None,
 ) -> Diagnosis:
     """The diagnostics of these groups (`study.diagnostic_metrics.GROUPS`), of the weights as they are.
 
-    `curves` are the losses of the training, which generalisation and efficiency are about.
+    `curves` are the losses of the training, which generalisation and efficiency are about; `clean` is
+    the data set without the noise that the network was trained with, to which the group noise adds its
+    own.
     Network and data set are on one device. Raises KeyError for a group that does not exist.
     """
     found = []
     for group in groups:
         if group in _ON_IMAGES:
             measure = _ON_IMAGES[group]
-            found.append(measure(network, dataset.validation, curves))
-            found.append(measure(network, dataset.test, curves).on_test())
+            images = clean if clean is not None and group == "noise" else dataset
+            found.append(measure(network, images.validation, curves))
+            found.append(measure(network, images.test, curves).on_test())
         else:
             found.append(_ONCE[group](network, curves))
     whole = Diagnosis()

@@ -80,5 +80,6 @@ def _judged(found: Finding, judged: judgement.Judgement, more: str | None = None
 def _published_half_width(claim: Accuracy) -> float:
     if claim.published_sd is None:
         return 0.0
-    error = claim.published_sd / math.sqrt(claim.published_seeds)
+    # Of a standard deviation that divides by n the mean's error divides by the root of n - 1.
+    error = claim.published_sd / math.sqrt(claim.published_seeds - 1)
     return half_width(error, claim.published_seeds - 1)

@@ -19,6 +19,7 @@ from study.spec_file import nearest
 class EfficiencyScore:
     """Of a trial: its cost factor, its test accuracy by the factor, its test loss times the factor."""
 
+    run_id: str
     trial: int
     factor: float
     accuracy: float
@@ -33,27 +34,31 @@ def efficiency_scores(records: Iterable[TrialRecord]) -> tuple[list[EfficiencySc
     the paper has each of them. Trials without test metrics or the group generalisation are left out.
     Raises BadInputError if none is left, or if the reference is not above 1.
     """
-    costs = {}
+    costs = []
     for record in records:
         epoch, parameters = record.value("lowest_loss_epoch"), record.trainable_parameters
         tested = record.test_accuracy is not None and record.test_loss is not None
         if epoch is not None and parameters is not None and tested:
-            costs[record.trial] = (record, parameters, epoch)
+            costs.append((record, parameters, epoch))
     if not costs:
         raise BadInputError(
             "at least one trial must have test metrics and the diagnostics of the group "
             "generalisation, got none"
         )
-    reference = min(parameters * epoch for _, parameters, epoch in costs.values())
+    reference = min(parameters * epoch for _, parameters, epoch in costs)
     if reference <= 1:
         raise BadInputError(f"`parameters * epoch > 1` must hold for all trials, got {reference}")
     scores = []
-    for record, parameters, epoch in costs.values():
+    for record, parameters, epoch in costs:
         factor = cost_factor(parameters, epoch, reference)
         accuracy, loss = record.test_accuracy or 0.0, record.test_loss or 0.0
         scores.append(
             EfficiencyScore(
-                trial=record.trial, factor=factor, accuracy=accuracy / factor, loss=loss * factor
+                run_id=record.run_id,
+                trial=record.trial,
+                factor=factor,
+                accuracy=accuracy / factor,
+                loss=loss * factor,
             )
         )
     return scores, reference

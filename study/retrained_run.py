@@ -132,6 +132,7 @@ def retrained(run: Run, wanted: Retraining, search: TrialRecord, *, new: bool) -
         epochs=int(metrics["epochs"]),
         seconds=metrics["seconds"],
         on_front=False,
+        diagnostics={},  # those of the search are of other networks
         **measured,
     )
     return Retrained(wanted=wanted, search=search, record=record, new=new)

@@ -135,6 +135,8 @@ def _gram_matrices(network: Network, images: Tensor) -> dict[str, list[Array]]:
             ],
             dim=2,
         )
+        # Of what is the same for every image exactly nothing is left, which a mean would not give.
+        outputs -= outputs[:, :, :1].clone()
         outputs -= outputs.mean(dim=2, keepdim=True)
         found[wanted] = [_gram(replicate) for replicate in outputs]
     return found

@@ -2,6 +2,7 @@
 
 import math
 import statistics
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -13,7 +14,9 @@ from study.evidence import Evidence, UndecidableError, Wanted
 from study.finding import Finding
 from study.interval import Interval, half_width
 from study.query import SMALLEST
+from study.record import TrialRecord
 
+_SIZES: Final = ("dendrites", "somata", "synapses")
 _FEWEST: Final = 4  # configurations of a trend: a line through three has one degree of freedom
 
 
@@ -25,6 +28,10 @@ def judge_size_trend(claim: SizeTrend, evidence: Evidence, blank: Finding) -> Fi
     own replicates.
     """
     found = evidence.trials(Wanted(families=(claim.family,), where=claim.where), by=SMALLEST)
+    if others := _varied(found):
+        raise UndecidableError(
+            f"the trials of {claim.family} differ in {', '.join(others)}, of which `where` must name one"
+        )
     sizes = [record.trainable_parameters or 0 for record in found]
     middle = statistics.median(sizes)
     larger = [one for one, size in zip(found, sizes, strict=True) if size >= middle]
@@ -52,3 +59,13 @@ def judge_size_trend(claim: SizeTrend, evidence: Evidence, blank: Finding) -> Fi
             f"{sizes[-len(larger)]:,} to {sizes[-1]:,} parameters"
         ),
     )
+
+
+def _varied(found: Sequence[TrialRecord]) -> list[str]:
+    """The settings other than sizes that are not the same in all trials."""
+    settings = [record.architecture | record.training for record in found]
+    return [
+        name
+        for name in settings[0]
+        if name not in _SIZES and any(one.get(name) != settings[0][name] for one in settings)
+    ]

@@ -150,7 +150,7 @@ class StudyTrainable(tune.Trainable):
         finished = training.over
         try:
             if finished:
-                self._finish(training, network)
+                notice = self._finish(training, network) or notice
             elif self._checkpoints.due:
                 self._save(training)
         except (OSError, SafetensorError) as error:
@@ -192,20 +192,29 @@ class StudyTrainable(tune.Trainable):
         curves = [self._curves.train, self._curves.validation]
         self._checkpoints.save(tensors, about | {"training": numbers, "curves": curves})
 
-    def _finish(self, training: Training, network: Network) -> None:
-        """Tests, diagnoses and stores the kept weights."""
+    def _finish(self, training: Training, network: Network) -> str | None:
+        """Tests, stores and diagnoses the kept weights; a notice if something is missing."""
         training.restore_kept()
         self._history[-1] |= self._test_metrics(network)
-        found = diagnose(network, self._dataset, self._groups, self._curves)
-        self._history[-1] |= found.to_metrics()
         self._training = None
         save_network(network, self._folder / NETWORK)
-        (self._folder / DISTRIBUTIONS).write_text(json.dumps(found.to_dict()), encoding="utf-8")
+        notice = self._diagnose(network)
         images = self._clean.validation.images[:2].cpu().numpy()
         new = self._folder / f"new-{EXAMPLE}"
         np.save(new, images, allow_pickle=False)
         new.replace(self._folder / EXAMPLE)
         (self._folder / HISTORY).write_text(json.dumps(self._history), encoding="utf-8")
+        return notice
+
+    def _diagnose(self, network: Network) -> str | None:
+        """Adds the diagnostics to the last epoch; what cannot be measured does not cost the trial."""
+        try:
+            found = diagnose(network, self._dataset, self._groups, self._curves, clean=self._clean)
+        except (ValueError, RuntimeError) as error:  # of the data; of the device's memory
+            return f"it has no diagnostics: {type(error).__name__}: {error}"
+        self._history[-1] |= found.to_metrics()
+        (self._folder / DISTRIBUTIONS).write_text(json.dumps(found.to_dict()), encoding="utf-8")
+        return None
 
     def cleanup(self) -> None:
         """Ray ends the worker: a trial that is not done goes on from here another time."""

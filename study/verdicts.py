@@ -120,12 +120,10 @@ def _unit(claim: Claim) -> str:
 
 def _claims(studies: Sequence[StudySpec], given: StudySpec | None) -> Sequence[Claim]:
     own, *others = studies
-    for other in [*others, *([] if given is None else [given])]:
-        if other.dataset.name != own.dataset.name:
-            raise SpecError(
-                f"claims must be about the data of the study {own.name!r}, {own.dataset.name}, "
-                f"got {other.name!r} with {other.dataset.name} (key dataset)"
-            )
+    for other in others:
+        _same_data(own, other, ("name", "path", "train_size", "validation_size"))
+    if given is not None:
+        _same_data(own, given, ("name", "path"))
     claims = own.claims if given is None else given.claims
     if not claims:
         whose = f"the study {own.name!r}" if given is None else "the given spec"
@@ -134,6 +132,16 @@ def _claims(studies: Sequence[StudySpec], given: StudySpec | None) -> Sequence[C
             "--spec FILE takes those of another spec)"
         )
     return claims
+
+
+def _same_data(own: StudySpec, other: StudySpec, keys: Sequence[str]) -> None:
+    for key in keys:
+        mine, theirs = getattr(own.dataset, key), getattr(other.dataset, key)
+        if mine != theirs:
+            raise SpecError(
+                f"claims must be about the data of the study {own.name!r}, {key} {mine}, "
+                f"got {other.name!r} with {theirs} (key dataset.{key})"
+            )
 
 
 def _evidence(stored: StoredStudy) -> Evidence:

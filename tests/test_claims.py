@@ -41,6 +41,14 @@ RATIO = {"kind": "loss_ratio", "family": "dann-r", "reference": "vann", "at_most
             ),
         ),
         (
+            RATIO | {"where": {"schedule": "cosin"}},
+            "schedule: Value error, must be one or several of constant, cosine, one_cycle, got 'cosin'",
+        ),
+        (
+            {"kind": "size_trend", "family": "vann", "direction": "rises", "metric": "test_los"},
+            "unknown metric 'test_los'; did you mean",
+        ),
+        (
             {"kind": "controls", "families": [], "controls": ["mlp"]},
             "`length of claims.0.families >= 1` must hold, got []",
         ),

@@ -34,8 +34,10 @@ def test_an_accuracy_agrees_where_its_interval_is_within_the_tolerance(
 
 def test_the_published_value_is_uncertain_too():
     table = ACCURACY | {"published": 0.890, "tolerance": 0.005}
-    # Student's 2.776 times 0.001 * sqrt(5) / sqrt(5): the tolerance becomes 0.00778.
-    assert judged(table | {"published_sd": 0.001 * 5**0.5}, VANN).verdict == "holds"
+    # 0.893 +- 0.00278 against 0.890 needs a margin of 0.00578. Student's 2.776 times sd / sqrt(4), the
+    # standard deviation being divided by five, not by four: 0.00083, and 0.00069, are added to 0.005.
+    assert judged(table | {"published_sd": 0.0006}, VANN).verdict == "holds"
+    assert judged(table | {"published_sd": 0.0005}, VANN).verdict == "undecided"
     assert judged(table | {"published_sd": 0.0}, VANN).verdict == "undecided"
 
 

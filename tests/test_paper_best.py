@@ -1,6 +1,6 @@
 import pytest
 from made_summary import summary, trial
-from paper_best import best_of_each, difference, rising, smallest_reaching, usual
+from paper_best import best_of_each, difference, is_dendritic, rising, smallest_reaching, usual
 
 TRIALS = [
     trial(0, "dann-r", 1000, 0.80),
@@ -36,7 +36,7 @@ def test_from_small_to_large_those_that_are_better_than_all_smaller_ones():
     assert numbers(rising(TRIALS[:4])) == [0, 2, 3]
 
 
-def test_the_smallest_is_looked_for_among_what_validation_would_choose():
+def test_the_smallest_is_chosen_on_validation():
     assert smallest_reaching(TRIALS[:4], 0.835)["trial"] == 2
     assert smallest_reaching(TRIALS[:4], 0.9) is None
 
@@ -48,6 +48,16 @@ def test_networks_of_noisy_images_are_not_compared_with_others():
     other["spec"]["dataset"]["name"] = "mnist"
     found = usual([noisy, ordered, other], "fashion_mnist")
     assert [(one["study"], one["trial"]) for one in found] == [("noise", 0)]
+
+
+def test_linear_dendrites_are_a_control():
+    linear = trial(0, "dann-r", 1, 0.9, dendrite_slope=1.0)
+    assert [is_dendritic(one) for one in (linear, trial(1, "dann-r", 1, 0.9))] == [False, True]
+    (same,) = usual(
+        [summary("all", [trial(0, "dann-r", 1, 0.9)], settings={"dendrite_slope": 1})],
+        "fashion_mnist",
+    )
+    assert not is_dendritic(same)
 
 
 def test_a_difference_has_the_interval_of_welch():

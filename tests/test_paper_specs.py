@@ -21,6 +21,18 @@ TRIALS = {
     "structure": 385,
     "representation": 8,
 }
+ACCURACY = {
+    "dann-r": 0.89612,
+    "dann-lrf": 0.90256,
+    "dann-grf": 0.90182,
+    "pdann": 0.90184,
+    "vann": 0.89288,
+}
+LOSS = {"dann-r": 0.3245, "dann-lrf": 0.2975, "dann-grf": 0.2947, "pdann": 0.2935, "vann": 0.4040}
+IN_ORDER = {"dann-r": 0.56834, "dann-lrf": 0.59658, "dann-grf": 0.59348, "vann": 0.28458}
+LOSS_IN_ORDER = {"dann-r": 3.395, "dann-lrf": 1.653, "dann-grf": 1.801, "vann": 313.47}
+PUBLISHED = {"table1": (ACCURACY, LOSS), "table2": (IN_ORDER, LOSS_IN_ORDER)}
+"""Means of the paper's Tables 1 and 2, of Fashion-MNIST."""
 PROTOCOL = {
     "leaky_slope": 0.1,
     "dendrite_slope": 0.1,
@@ -85,3 +97,17 @@ def test_the_free_search_has_the_families_of_its_claims():
         for family in (*claim.families, *getattr(claim, "controls", ()))
     }
     assert claimed <= set(spec.families)
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_what_was_published_is_that_of_the_tables(name):
+    accuracy, loss = PUBLISHED[name]
+    for claim in StudySpec.from_toml(FOLDER / f"{name}.toml").claims:
+        if claim.kind == "accuracy":
+            assert claim.published == accuracy[claim.family]
+        elif claim.kind == "difference":
+            gap = accuracy[claim.family] - accuracy[claim.reference]
+            assert claim.published == pytest.approx(gap, abs=1e-9), claim
+        elif claim.kind == "loss_ratio":
+            ratio = loss[claim.family] / loss[claim.reference]
+            assert claim.published == pytest.approx(ratio, rel=5e-3), claim

@@ -29,6 +29,11 @@ def test_scores_are_relative_to_the_least_cost():
     assert [one.loss for one in scores] == pytest.approx([0.5 * 1.212, 0.5], abs=5e-4)
 
 
+def test_trials_of_two_studies_may_have_one_number():
+    scores, _ = efficiency_scores([made(0, 10_634, 25, 0.8683), made(0, 468_874, 8, 0.8911)])
+    assert len(scores) == 2
+
+
 @pytest.mark.parametrize(
     ("records", "message"),
     [([made(0, 10, None, 0.5)], "got none"), ([made(0, 1, 1, 0.5)], "must hold for all trials")],

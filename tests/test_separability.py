@@ -68,8 +68,10 @@ def test_classes_that_lie_apart_are_told_apart():
     assert 0.5 < mixed["layer1_somata_trustworthiness"].item() <= 1.0
 
 
-def test_a_layer_that_tells_nothing_has_no_separability():
+@pytest.mark.parametrize("bias", [0.0, 0.1, 1.7])
+def test_a_layer_that_tells_nothing_has_no_separability(bias):
     dead = network()
     with torch.no_grad():
         dead.stages[0].units.weight.zero_()
+        dead.stages[0].units.bias.fill_(bias)
     assert all(values.isnan().all() for values in separability_of(dead, pictures(200)).values())

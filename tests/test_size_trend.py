@@ -39,6 +39,14 @@ def test_a_rise_is_more_than_the_tolerance(change, verdict):
     assert judged(CLAIM | change, *RISING).verdict == verdict
 
 
+def test_settings_that_vary_are_no_trend():
+    other = made_trial(9, "vann", 10**5, 0.9, 0.9, settings={"layers": 2})
+    found = judged(CLAIM, *RISING, other)
+    assert found.verdict == "undecided"
+    assert found.reason == "the trials of vann differ in layers, of which `where` must name one"
+    assert judged(CLAIM | {"where": {"layers": 1}}, *RISING, other).verdict == "holds"
+
+
 def test_three_configurations_are_no_trend():
     found = judged(CLAIM, *RISING[3:])
     assert found.verdict == "undecided"

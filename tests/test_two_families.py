@@ -43,12 +43,12 @@ def test_a_difference_of_accuracies(bound, verdict):
 def test_a_difference_may_be_of_what_only_the_runs_hold_and_of_one_family():
     deep = made_trial(4, "dann-r", 1500, 0.85, 0.7, settings={"layers": 2})
     metrics = {
-        "run0": {"silhouette": 0.2, "silhouette_sem": 0.001},
-        "run4": {"silhouette": 0.3, "silhouette_sem": 0.001},
+        "run0": {"layer1_somata_silhouette": 0.2, "layer1_somata_silhouette_sem": 0.001},
+        "run4": {"layer1_somata_silhouette": 0.3, "layer1_somata_silhouette_sem": 0.001},
     }
     table = {
         "kind": "difference",
-        "metric": "silhouette",
+        "metric": "layer1_somata_silhouette",
         "family": "dann-r",
         "reference": "dann-r",
         "where": {"layers": 2},
@@ -57,9 +57,9 @@ def test_a_difference_may_be_of_what_only_the_runs_hold_and_of_one_family():
     }
     found = judged(table, DANN, deep, metrics=metrics)
     assert (found.trial, found.reference_trial, found.verdict) == (4, 0, "holds")
-    assert found.unit == "silhouette difference"
+    assert found.unit == "layer1_somata_silhouette difference"
     assert found.statement == (
-        "The silhouette of the best dann-r where layers = 2 minus that of the best dann-r where "
+        "The layer1 somata silhouette of the best dann-r where layers = 2 minus that of the best dann-r where "
         "layers = 1 is at least +0.0000"
     )
 

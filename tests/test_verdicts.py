@@ -101,7 +101,7 @@ def test_a_verdict_needs_a_study_claims_and_their_data(home):
     with pytest.raises(SpecError, match=r"at least one claim to judge, but the study 'silent'"):
         study.verdict("silent", home=home)
     other = StudySpec.from_dict(SPEC | {"dataset": "mnist"})
-    with pytest.raises(SpecError, match=r"of the study 'made', digits, got 'made' with mnist"):
+    with pytest.raises(SpecError, match=r"of the study 'made', name digits, got 'made' with mnist"):
         study.verdict("made", spec=other, home=home)
 
 
@@ -118,6 +118,13 @@ def test_trials_of_several_studies_are_judged_together(home):
     assert (found.study, found.trial) == ("made", 1)
     assert (found.reference_study, found.reference_trial) == ("apart", 0)
     assert "against trial 0 of apart (vann" in found.reason
+
+
+def test_studies_that_validate_on_other_images_are_not_pooled(home):
+    other = SPEC | {"name": "shorter", "dataset": {"name": "digits", "validation_size": 100}}
+    write_study(home, other, TRIALS[:1])
+    with pytest.raises(SpecError, match=r"got 'shorter' with 100 \(key dataset.validation_size\)"):
+        study.verdict("made", "shorter", home=home)
 
 
 def ask(home, *arguments):
