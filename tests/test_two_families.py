@@ -59,8 +59,8 @@ def test_a_difference_may_be_of_what_only_the_runs_hold_and_of_one_family():
     assert (found.trial, found.reference_trial, found.verdict) == (4, 0, "holds")
     assert found.unit == "layer1_somata_silhouette difference"
     assert found.statement == (
-        "The layer1 somata silhouette of the best dann-r where layers = 2 minus that of the best dann-r where "
-        "layers = 1 is at least +0.0000"
+        "The layer1 somata silhouette of the best dann-r where layers = 2 minus that of the best "
+        "dann-r where layers = 1 is at least +0.0000"
     )
 
 
