@@ -23,14 +23,16 @@ _TEN: Final = 10
 
 
 def best_table(summary: Summary) -> list[str]:
-    """The table of `best_of_each`, with what the study varies beyond sizes."""
+    """The table of `best_of_each`, with what the study varies beyond sizes, and retrainings if any."""
     varied = summary["varied"]
+    anew = retrained(summary)
     given = published(summary, "accuracy")
     header = ["family", "D", "S", *varied, "parameters", "val %", "test %", "test loss", "seeds"]
     rows = []
     for one in best_of_each(summary):
         known = given.get(one["family"])
         sd = known and known["published_sd"]
+        again = anew.get((one.get("study"), one["trial"]))
         rows.append(
             [
                 one["family"],
@@ -41,10 +43,28 @@ def best_table(summary: Summary) -> list[str]:
                 percent(one["test_accuracy"], one.get("test_accuracy_sem")),
                 loss(one),
                 str(one["replicates"]),
+                *(_again(again) if anew else []),
                 *([percent(known["published"], sd) if known else ""] if given else []),
             ]
         )
+    header += ["anew: test %", "anew: loss", "anew: seeds"] if anew else []
     return table([*header, *(["paper: test %"] if given else [])], rows)
+
+
+def retrained(summary: Summary) -> dict[tuple[str | None, int], Trial]:
+    """By study and trial its retraining on the same images with the most seeds."""
+    found: dict[tuple[str | None, int], Trial] = {}
+    for one in sorted(summary["retrained"], key=lambda one: one["replicates"]):
+        if not one["full"]:
+            found[one.get("study"), one["trial"]] = one
+    return found
+
+
+def _again(trial: Trial | None) -> list[str]:
+    if trial is None:
+        return ["", "", ""]
+    accuracy = percent(trial["test_accuracy"], trial.get("test_accuracy_sem"))
+    return [accuracy, loss(trial), str(trial["replicates"])]
 
 
 def loss(trial: Trial) -> str:
