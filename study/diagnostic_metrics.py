@@ -112,6 +112,13 @@ def diagnostic(name: str) -> Diagnostic | None:
     return None
 
 
+def is_diagnostic(name: str) -> bool:
+    """Whether a trial has a value of this name from its diagnostics, standard errors included."""
+    plain = name.removesuffix("_sem")
+    on_images = plain.removeprefix("test_")
+    return any(diagnostic(one) is not None for one in (plain, on_images, f"val_{on_images}"))
+
+
 def names_of(groups: Iterable[str] = GROUPS, *, layers: int) -> Iterator[str]:
     """The names that may steer, of these groups, in networks of so many layers."""
     for group in groups:

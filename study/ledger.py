@@ -18,6 +18,7 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from study.constraint import all_kept
+from study.diagnostic_metrics import is_diagnostic
 from study.errors import BadInputError
 from study.layout import LAYOUT
 from study.sampling import Proposal
@@ -28,6 +29,9 @@ _LAYOUT: Final = "layout"
 _SECONDS: Final = "seconds"
 _RUNG: Final = "rung/"  # and the epoch: what the trial had reached there
 METRICS: Final = "metrics"
+DIAGNOSTICS: Final = (
+    "diagnostics"  # apart: Optuna's dashboard cuts what is longer than 1,024 characters
+)
 REASON: Final = "reason"
 RUN_ID: Final = "mlflow_run_id"
 _LATE_RUN_IDS: Final = "mlflow_run_ids"  # on the study: what was not known when the trial ended
@@ -200,9 +204,24 @@ def point_of(trial: FrozenTrial) -> Sequence[float] | None:
     return trial.values if complete and all_kept(trial.constraints) else None
 
 
+def kept_of(metrics: Mapping[str, float]) -> dict[str, dict[str, float]]:
+    """The attributes that keep a trial's metrics; with these its record can be written again."""
+    measured = {name: value for name, value in metrics.items() if is_diagnostic(name)}
+    plain = {name: value for name, value in metrics.items() if name not in measured}
+    return {METRICS: plain} | ({DIAGNOSTICS: measured} if measured else {})
+
+
+def metrics_of(trial: FrozenTrial) -> dict[str, float]:
+    """The metrics that `kept_of` keeps; none of a trial that has none."""
+    metrics: dict[str, float] = {}
+    for part in (METRICS, DIAGNOSTICS):
+        metrics |= trial.user_attrs.get(part, {})
+    return metrics
+
+
 def epochs_of(trial: FrozenTrial) -> int:
     """The epochs that a trial was trained for when it ended."""
-    return int(trial.user_attrs.get(METRICS, {}).get("epochs", 0))
+    return int(metrics_of(trial).get("epochs", 0))
 
 
 def _check_layout(storage: JournalStorage, journal: Path) -> None:

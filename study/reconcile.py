@@ -6,7 +6,7 @@ from pathlib import Path
 
 from optuna.trial import FrozenTrial
 
-from study.ledger import METRICS, REASON, Ledger, state_of
+from study.ledger import REASON, Ledger, metrics_of, state_of
 from study.outcome import Outcome
 from study.scoreboard import Scoreboard
 from study.search import config_of
@@ -33,7 +33,7 @@ def _record(trial: FrozenTrial, board: Scoreboard, tracker: Tracker, store: Path
     number = trial.number
     tracker.begin_trial(config_of(board.spec, trial.params, number))
     folder = trial_folder(store, number)
-    metrics: dict[str, float] = trial.user_attrs.get(METRICS, {})
+    metrics = metrics_of(trial)
     if "epochs" in metrics:
         for epoch in [*_history(folder), metrics]:
             tracker.log_epoch(number, epoch, "unknown")

@@ -27,6 +27,8 @@ from study.ledger import (
     Ending,
     Ledger,
     epochs_of,
+    kept_of,
+    metrics_of,
     point_of,
     rungs_of,
     state_of,
@@ -96,7 +98,7 @@ class StudySearcher(Searcher):
                 self._interrupted.append(trial.number)
                 continue
             if trial.state == TrialState.COMPLETE:
-                self._sampling.see(trial.number, trial.user_attrs[METRICS])
+                self._sampling.see(trial.number, metrics_of(trial))
             self._sampling.end(trial.number, trial.state, trial.values, trial.constraints)
             if state_of(trial) != "INFEASIBLE":
                 self._spending.end(trial.number, epochs_of(trial), point_of(trial))
@@ -217,8 +219,7 @@ class StudySearcher(Searcher):
         metrics = {} if report is None else last_metrics(report)
         attributes: dict[str, Any] = {} if outcome.reason is None else {REASON: outcome.reason}
         if metrics:
-            # With these a record that did not reach MLflow can be written again.
-            attributes[METRICS] = metrics
+            attributes |= kept_of(metrics)
         run_id = self.run_id(number)
         if run_id is not None:
             attributes[RUN_ID] = run_id

@@ -1,6 +1,6 @@
 import pytest
 
-from study.diagnostic_metrics import GROUPS, diagnostic, names_of, recorded_names
+from study.diagnostic_metrics import GROUPS, diagnostic, is_diagnostic, names_of, recorded_names
 from study.metrics import is_metric, metric_of
 
 
@@ -10,6 +10,12 @@ def test_every_name_leads_back_to_its_group():
         assert names
         assert {diagnostic(name).group for name in names} == {group}
         assert len(set(names)) == len(names)
+
+
+def test_what_a_trial_records_of_diagnostics_is_told_from_the_rest():
+    assert all(is_diagnostic(name) for name in recorded_names(GROUPS, layers=2))
+    plain = ("val_accuracy", "test_accuracy", "test_loss_sem", "epochs", "epoch/val_loss", "macs")
+    assert not any(is_diagnostic(name) for name in plain)
 
 
 def test_a_layer_and_a_part_are_read_from_the_name():

@@ -7,7 +7,7 @@ import pytest
 from optuna.trial import TrialState
 
 from study.errors import BadInputError
-from study.ledger import Ledger, mend, point_of, rungs_of, state_of, stored_identity
+from study.ledger import Ledger, mend, metrics_of, point_of, rungs_of, state_of, stored_identity
 from study.optuna_view import SAMPLERS
 from study.sampling import Sampling
 from study.search import StudySearcher
@@ -94,6 +94,18 @@ def test_a_grid_is_exhausted_and_then_the_study_is_over(tmp_path):
     for number in range(6):
         search.on_trial_complete(str(number), report())
     assert search.suggest("7") == "FINISHED"
+
+
+def test_diagnostics_are_kept_apart_and_read_together(tmp_path):
+    wanted = spec()
+    search = searcher(wanted, tmp_path)
+    search.suggest("0")
+    measured = {"generalisation_gap": 0.1, "test_accuracy_efficiency_sem": 0.02}
+    done = report(**measured)
+    search.on_trial_complete("0", done)
+    (trial,) = trials(wanted, tmp_path)
+    assert trial.user_attrs["diagnostics"] == measured
+    assert metrics_of(trial) == done["epochs"][-1]
 
 
 def test_what_is_kept_of_a_trial_is_on_it(tmp_path):
