@@ -6,6 +6,7 @@ from paper_best import PUBLISHED_BEST, Trial, families, is_dendritic, smallest_r
 from paper_configurations import label, points, sign, under
 from paper_files import Summary
 
+from models.architecture import FAMILIES
 from study.trial_text import count, percent
 
 
@@ -39,6 +40,15 @@ def equal_size(trials: Sequence[Trial]) -> list[str]:
             f"- At most {bound:,} parameters: {label(ours)} has {percent(ours['test_accuracy'])} % on "
             f"test images, {label(other)} {percent(other['test_accuracy'])} %; {points(gap)} points."
         )
+    trained = {one["family"] for one in trials}
+    absent = [
+        name for name, one in FAMILIES.items() if one.cables == "none" and name not in trained
+    ]
+    if absent:
+        lines += [
+            "",
+            f"Controls that have not been trained yet, and could win: {', '.join(absent)}.",
+        ]
     return [*lines, ""]
 
 
