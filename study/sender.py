@@ -142,11 +142,18 @@ class Sender:
 
         Tried once: no record waits for it.
         """
-        try:
-            showcase.show(self._spec.name, self._home, final=final)
-        except Exception as error:  # noqa: BLE001  # as above
-            if final:
-                self._say({"unshown": in_a_line(error)})
+        self._shown_at = time.monotonic()
+        with (self._spool / "show.lock").open("w") as lock:
+            # An earlier sender may be at its last: MLflow fails at two that set the same tag at once.
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | (0 if final else fcntl.LOCK_NB))
+            except BlockingIOError:
+                return
+            try:
+                showcase.show(self._spec.name, self._home, final=final)
+            except Exception as error:  # noqa: BLE001  # as above
+                if final:
+                    self._say({"unshown": in_a_line(error)})
         self._shown_at = time.monotonic()
         self._moved = False
 

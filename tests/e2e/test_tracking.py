@@ -1,5 +1,6 @@
 """A tracker and what can happen to its server: every point is recorded, and once."""
 
+import fcntl
 import json
 import os
 import signal
@@ -216,6 +217,23 @@ def test_a_sender_outlives_its_driver_and_says_that_it_is_gone(tmp_path):
         (1, "INTERRUPTED"),
     ]
     assert results.status("made", home).run_status == "KILLED"
+
+
+def test_two_senders_show_a_study_one_after_the_other(tmp_path):
+    home = Home.find(tmp_path / "home")
+    tracker = opened(home)
+    push(tracker, home, [0, 1])
+    tracker.close("FINISHED", print)
+    spool = study_folder.spool(home.study_folder("made"))
+    # As an earlier sender has it that is still writing its report.
+    with (spool / "show.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        other = threading.Thread(target=sync, args=("made", home, print))
+        other.start()
+        other.join(timeout=5)
+        assert other.is_alive()
+    other.join(timeout=60)
+    assert not other.is_alive()
 
 
 def test_readers_never_wait_for_the_writer_of_the_embedded_store(tmp_path):
