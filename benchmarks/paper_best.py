@@ -82,22 +82,50 @@ def rising(trials: Iterable[Trial]) -> list[Trial]:
     return kept
 
 
+def retrained(summary: Summary) -> dict[tuple[str | None, int], Trial]:
+    """By study and trial its retraining on the same images with the most seeds."""
+    found: dict[tuple[str | None, int], Trial] = {}
+    for one in sorted(summary["retrained"], key=lambda one: one["replicates"]):
+        if not one["full"]:
+            found[one.get("study"), one["trial"]] = one
+    return found
+
+
 def usual(summaries: Sequence[Summary], dataset: str) -> list[Trial]:
-    """The complete trials of all studies of a data set on clean, shuffled images, with `study` named."""
+    """The complete trials of all studies of a data set on clean, shuffled images, with `study` named.
+
+    Where a trial was trained anew, its test values and `replicates` are those of the other seeds, which
+    had no part in the choice, and `anew` is true; its validation values stay those of the search.
+    """
     return [
         {
             "study": summary["name"],
             "dendrite_slope": summary["settings"].get("dendrite_slope"),
             **one,
+            **_anew(again.get((one.get("study"), one["trial"]))),
         }
         for summary in summaries
         if summary["spec"]["dataset"]["name"] == dataset
+        for again in [retrained(summary)]
         for one in complete(summary)
         if all(
             one.get(key, summary["settings"].get(key, default)) == default
             for key, default in _CONDITIONS.items()
         )
     ]
+
+
+def _anew(trial: Trial | None) -> Trial:
+    if trial is None:
+        return {}
+    test = {name: value for name, value in trial.items() if name.startswith("test_")}
+    return {**test, "replicates": trial["replicates"], "anew": True}
+
+
+def smallest_confirmed(trials: Iterable[Trial], accuracy: float) -> Trial | None:
+    """The smallest of those trained anew whose mean test accuracy over the other seeds is so much."""
+    found = [one for one in trials if one.get("anew") and one["test_accuracy"] >= accuracy]
+    return min(found, key=lambda one: one["trainable_parameters"], default=None)
 
 
 def smallest_reaching(trials: Iterable[Trial], accuracy: float) -> Trial | None:

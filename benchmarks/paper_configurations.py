@@ -11,6 +11,7 @@ from paper_best import (
     difference,
     families,
     is_dendritic,
+    retrained,
 )
 from paper_files import Summary
 from paper_findings import published
@@ -49,15 +50,6 @@ def best_table(summary: Summary) -> list[str]:
         )
     header += ["anew: test %", "anew: loss", "anew: seeds"] if anew else []
     return table([*header, *(["paper: test %"] if given else [])], rows)
-
-
-def retrained(summary: Summary) -> dict[tuple[str | None, int], Trial]:
-    """By study and trial its retraining on the same images with the most seeds."""
-    found: dict[tuple[str | None, int], Trial] = {}
-    for one in sorted(summary["retrained"], key=lambda one: one["replicates"]):
-        if not one["full"]:
-            found[one.get("study"), one["trial"]] = one
-    return found
 
 
 def _again(trial: Trial | None) -> list[str]:
@@ -140,8 +132,9 @@ def control_table(trials: Sequence[Trial]) -> list[str]:
         ours = best(one for one in small if is_dendritic(one))
         if ours is None:
             continue
-        for family in families(one for one in small if not is_dendritic(one)):
-            other = best(one for one in small if one["family"] == family)
+        others = [one for one in small if not is_dendritic(one)]
+        for family in families(others):
+            other = best(one for one in others if one["family"] == family)
             if other is not None:
                 test = percent(other["test_accuracy"], other.get("test_accuracy_sem"))
                 size = count(other["trainable_parameters"])

@@ -57,6 +57,8 @@ def summary(name: str, home: Home, note: str = "", parts: Sequence[str] = ()) ->
         "commands": [command(stored.spec, name) for stored in studies.values()],
         **_environment(first),
         "spec": wanted[0] | {"name": name, "families": list(families)},
+        "epochs": sorted({one["budget"]["epochs"] for one in wanted}),
+        "replicates": sorted({one["replicates"] for one in wanted}),
         "states": dict(states),
         "hours": _hours([(stored, found[part]) for part, stored in studies.items()]),
         "settings": {key: value for key, value in fixed.items() if key not in varied},

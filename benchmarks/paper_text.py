@@ -60,7 +60,7 @@ def page(summaries: Sequence[Summary], specs: Sequence[str]) -> str:
         lines += [*_section(summary), ""]
     trials = usual(known, _DATASET)
     if trials:
-        lines += [*_beyond(known, trials), ""]
+        lines += [*_beyond(trials), ""]
     if known:
         lines += ["## What it cost", "", *_costs(known), ""]
     lines += _not_run(sorted(set(specs) - {one["name"] for one in known}, key=_place))
@@ -91,7 +91,7 @@ def _answer(summaries: Sequence[Summary]) -> list[str]:
         "",
         *equal_size(trials),
         f"Of {len(findings)} claims, {tally(findings)}.",
-        *smallest(summaries, trials),
+        *smallest(trials),
         "",
         *tally_table(summaries, [_title(one["name"]) for one in summaries]),
     ]
@@ -108,7 +108,7 @@ def _section(summary: Summary) -> list[str]:
         "```",
         "",
         f"On {spec['dataset']['name']}: {', '.join(spec['families'])}.",
-        f"{spec['budget']['epochs']} epochs, {spec['replicates']} seeds. Trials: {said}.",
+        f"{_each(summary['epochs'])} epochs, {_each(summary['replicates'])} seeds. Trials: {said}.",
     ]
     if summary["note"]:
         lines.append(summary["note"])
@@ -124,7 +124,12 @@ def _section(summary: Summary) -> list[str]:
     return lines
 
 
-def _beyond(summaries: Sequence[Summary], trials: Sequence[Trial]) -> list[str]:
+def _each(values: Sequence[int]) -> str:
+    """Of studies that were run in parts, each value that one of them had."""
+    return " or ".join(str(value) for value in values)
+
+
+def _beyond(trials: Sequence[Trial]) -> list[str]:
     studies = ", ".join(dict.fromkeys(one["study"] for one in trials))
     return [
         "## Beyond the paper",
@@ -138,7 +143,7 @@ def _beyond(summaries: Sequence[Summary], trials: Sequence[Trial]) -> list[str]:
         "",
         *control_table(trials),
         "",
-        *smallest(summaries, trials),
+        *smallest(trials),
     ]
 
 

@@ -58,6 +58,8 @@ def summary(name, trials, *, findings=(), varied=(), **changes):
         "machine": {"processor": "a processor", "cores": 2, "gpus": []},
         "versions": {"torch": "2.14.1", "ray": "2.60.0"},
         "spec": StudySpec.from_dict(table | {"budget": {"epochs": 25}}).to_dict() | GRID,
+        "epochs": [25],
+        "replicates": [5],
         "states": {"COMPLETE": len(trials)},
         "hours": {"training": 1.5, "wall": 0.25},
         "settings": options,
