@@ -1,6 +1,7 @@
 """The figures of docs/results.md, each drawn from the summary of one study."""
 
 from collections.abc import Callable, Sequence
+from itertools import product
 from typing import Any, Final, TypeAlias
 
 import plotly.graph_objects as go
@@ -18,25 +19,35 @@ SIGMAS: Final = (0.25, 0.5, 0.75, 1.0)
 def front(summary: Summary) -> go.Figure:
     """Test accuracy against parameters: all trials faint, those that validation chose with errors.
 
-    Dashed: the accuracies of the paper's table, each in the colour of its family.
+    Dashed: the accuracies of the paper's table, each in the colour of its family. Networks of linear
+    dendrites have open symbols.
     """
     figure = go.Figure(layout=layout())
     trials = complete(summary)
-    for family in families(trials):
-        mine = [one for one in trials if one["family"] == family]
+    for family, linear in product(families(trials), (False, True)):
+        mine = [
+            one
+            for one in trials
+            if one["family"] == family and (one.get("dendrite_slope") == 1) == linear
+        ]
+        if not mine:
+            continue
         colour, symbol = family_style(family)
+        if linear:
+            symbol = f"{symbol}-open"
+        name = f"{family}, linear" if linear else family
         rest = _trace(mine, "trainable_parameters", "test_accuracy") | {
             "mode": "markers",
             "marker": {"color": see_through(colour, 0.3), "symbol": symbol, "size": 6},
         }
         rest.pop("error_y")
-        figure.add_scatter(**rest, name=f"{family}, all", showlegend=False)
+        figure.add_scatter(**rest, name=f"{name}, all", showlegend=False)
         chosen = _trace(rising(mine), "trainable_parameters", "test_accuracy") | {
             "mode": "lines+markers",
             "line": {"color": colour, "width": 2},
             "marker": {"color": colour, "symbol": symbol, "size": 9},
         }
-        figure.add_scatter(**chosen, name=family)
+        figure.add_scatter(**chosen, name=name)
     sizes = [one["trainable_parameters"] for one in trials]
     for place, (family, finding) in enumerate(published(summary, "accuracy").items()):
         figure.add_scatter(
@@ -143,6 +154,7 @@ FIGURES: Final[dict[str, tuple[Drawn, ...]]] = {
         ),
     ),
     "representation": (("results_units", "What units respond to", units),),
+    "beyond": (("results_beyond", "Test accuracy against trainable parameters", front),),
 }
 """The figures of each study by its name."""
 

@@ -36,6 +36,14 @@ def test_the_front_has_what_validation_chose_with_its_test_accuracy_in_percent()
     assert paper.line.dash == "dash"
 
 
+def test_linear_dendrites_are_drawn_apart():
+    trials = [trial(0, "dann-r", 1000, 0.8), trial(1, "dann-r", 2000, 0.85, dendrite_slope=1.0)]
+    figure = front(summary("beyond", trials))
+    assert list(trace(figure, "dann-r").x) == [1000]
+    linear = trace(figure, "dann-r, linear")
+    assert (list(linear.x), linear.marker.symbol) == ([2000], "circle-open")
+
+
 def test_the_loss_of_every_trial_is_drawn_and_a_line_joins_the_widest():
     figure = loss(summary("table1", TABLE))
     ours = trace(figure, "dann-r")
