@@ -1,5 +1,6 @@
 """The bars of docs/results.md: what units respond to, and what is left of classes in order."""
 
+import math
 from typing import Final
 
 import plotly.graph_objects as go
@@ -66,7 +67,10 @@ def in_order(summary: Summary) -> go.Figure:
         row=1,
         col=1,
     )
-    figure.update_yaxes(type="log", dtick=1, row=1, col=2)
+    # A bar on such an axis has no natural foot: that of the decade below the lowest.
+    losses = [one["test_loss"] for one in chosen]
+    decades = [math.floor(math.log10(min(losses))), math.log10(max(losses)) + 0.3]
+    figure.update_yaxes(type="log", dtick="D2", range=decades, row=1, col=2)
     return figure
 
 
