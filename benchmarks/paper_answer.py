@@ -7,44 +7,41 @@ from paper_best import (
     Trial,
     families,
     is_dendritic,
+    other_names,
     smallest_confirmed,
     smallest_reaching,
 )
-from paper_configurations import label, points, sign, under
+from paper_configurations import label, only_smaller, points, sign, under
 
 from models.architecture import FAMILIES
 from study.trial_text import count, percent
 
 
 def equal_size(trials: Sequence[Trial]) -> list[str]:
-    """Whether dendritic networks beat others that may be as large: a paragraph and a list."""
+    """Whether dendritic networks beat others that may be as large: a paragraph and a list.
+
+    A win counts only where all other families were trained in about that size.
+    """
     compared = under(trials)
     if not compared:
         return ["**No dendritic network has been compared with another of equal size yet.**"]
-    better = [one for one in compared if sign(one[3]) > 0]
-    worse = [one for one in compared if sign(one[3]) < 0]
-    sizes = len(compared)
-    if better and worse:
-        said = (
-            f"Dendritic networks beat others of equal size under {len(better)} of {sizes} bounds "
-            f"on the parameters, and are beaten under {len(worse)}"
-        )
-    elif better:
-        said = f"Dendritic networks beat others of equal size under {len(better)} of {sizes} bounds"
-        said += "" if len(better) == sizes else ", and elsewhere no difference is certain"
-    elif worse:
-        said = (
-            "Dendritic networks do not beat others of equal size: they are beaten under "
-            f"{len(worse)} of {sizes} bounds on the parameters"
-        )
-    else:
-        said = "Dendritic networks do not beat others of equal size: no difference is certain"
-    others = ", ".join(families(one for one in trials if not is_dendritic(one)))
+    missing = {bound: only_smaller(trials, bound, ours) for bound, ours, *_ in compared}
+    ahead = [bound for bound, *_, gap in compared if sign(gap) > 0]
+    counts = {
+        "better": sum(not missing[bound] for bound in ahead),
+        "worse": sum(sign(gap) < 0 for *_, gap in compared),
+        "unsure": sum(bool(missing[bound]) for bound in ahead),
+    }
+    said = _said(len(compared), **counts)
+    others = other_names(families(one for one in trials if not is_dendritic(one)))
     lines = [f"**{said}.** The best of each by validation, the others being {others}:", ""]
     for bound, ours, other, gap in compared:
         lines.append(
-            f"- At most {bound:,} parameters: {label(ours)} has {percent(ours['test_accuracy'])} % on "
-            f"test images, {label(other)} {percent(other['test_accuracy'])} %; {points(gap)} points."
+            f"- At most {bound:,} parameters: {label(ours)}, which has "
+            f"{count(ours['trainable_parameters'])}, has {percent(ours['test_accuracy'])} % on "
+            f"test images, {label(other)} {percent(other['test_accuracy'])} % with "
+            f"{count(other['trainable_parameters'])}; {points(gap)} points."
+            + (f" Trained only smaller: {other_names(missing[bound])}." if missing[bound] else "")
         )
     trained = {one["family"] for one in trials}
     absent = [
@@ -56,6 +53,20 @@ def equal_size(trials: Sequence[Trial]) -> list[str]:
             f"Controls that have not been trained yet, and could win: {', '.join(absent)}.",
         ]
     return [*lines, ""]
+
+
+def _said(sizes: int, *, better: int, worse: int, unsure: int) -> str:
+    bounds = f"of {sizes} bounds on the parameters"
+    ahead = f"under {unsure} they are ahead of networks most of which were trained only smaller"
+    if better:
+        said = f"Dendritic networks beat others of equal size under {better} {bounds}"
+        said += f", and are beaten under {worse}" if worse else ""
+    else:
+        said = "Dendritic networks do not beat others of equal size: "
+        said += f"they are beaten under {worse} {bounds}" if worse else "no difference is certain"
+    if unsure:
+        return f"{said}; {ahead}"
+    return said if better + worse in (0, sizes) else f"{said}; elsewhere no difference is certain"
 
 
 def smallest(trials: Sequence[Trial]) -> list[str]:

@@ -73,6 +73,13 @@ def _sortable(value: object) -> tuple[float, str]:
     return math.inf, str(value)
 
 
+def other_names(found: Iterable[str]) -> str:
+    """Families that networks are held against; of dendritic ones that are those of linear dendrites."""
+    return ", ".join(
+        f"linear {family}" if FAMILIES[family].cables == "own" else family for family in found
+    )
+
+
 def rising(trials: Iterable[Trial]) -> list[Trial]:
     """From small to large those that are better on validation than all smaller ones."""
     kept: list[Trial] = []

@@ -88,6 +88,14 @@ def under(trials: Sequence[Trial]) -> list[tuple[int, Trial, Trial, Interval]]:
     ]
 
 
+def only_smaller(trials: Sequence[Trial], bound: int, ours: Trial) -> list[str]:
+    """The other families of which no network of half the size of ours, or larger, was trained."""
+    others = [one for one in trials if not is_dendritic(one)]
+    least = ours["trainable_parameters"] / 2
+    tried = {one["family"] for one in others if least <= one["trainable_parameters"] <= bound}
+    return [family for family in families(others) if family not in tried]
+
+
 def under_table(trials: Sequence[Trial]) -> list[str]:
     """For each bound both, as far as they are there, and the difference."""
     rows = [
@@ -125,7 +133,10 @@ def _told(trial: Trial | None) -> list[str]:
 
 
 def control_table(trials: Sequence[Trial]) -> list[str]:
-    """For each bound and family that is not dendritic: the best dendritic network minus its best."""
+    """For each bound and family that is not dendritic: the best dendritic network minus its best.
+
+    Families of which only far smaller networks were trained are left out.
+    """
     rows = []
     for bound in BOUNDS:
         small = [one for one in trials if one["trainable_parameters"] <= bound]
@@ -133,7 +144,10 @@ def control_table(trials: Sequence[Trial]) -> list[str]:
         if ours is None:
             continue
         others = [one for one in small if not is_dendritic(one)]
+        missing = only_smaller(trials, bound, ours)
         for family in families(others):
+            if family in missing:
+                continue
             other = best(one for one in others if one["family"] == family)
             if other is not None:
                 test = percent(other["test_accuracy"], other.get("test_accuracy_sem"))

@@ -60,6 +60,9 @@ def front(summary: Summary) -> go.Figure:
         )
     _sizes(figure, trials)
     figure.update_yaxes(title="test accuracy (%)", range=_range(figure))
+    if sum(trace.showlegend is not False for trace in figure.data) > _ONE_ROW:
+        beside = {"x": 1.02, "y": 1.0, "xanchor": "left", "yanchor": "top"}
+        figure.update_layout(legend={"orientation": "v", **beside})
     return figure
 
 
@@ -90,6 +93,7 @@ def loss(summary: Summary) -> go.Figure:
     return figure
 
 
+_ONE_ROW: Final = 6  # of the legend, names; more stand beside the figure
 _LOSS: Final = ("trainable_parameters", "test_loss")
 
 

@@ -39,7 +39,11 @@ def test_a_study_without_a_complete_trial_has_neither_figures_nor_a_best_network
     ("ours", "other", "said"),
     [
         (0.85, 0.90, "Dendritic networks do not beat others of equal size: they are beaten under"),
-        (0.90, 0.85, "Dendritic networks beat others of equal size under 4 of 4 bounds."),
+        (
+            0.90,
+            0.85,
+            "Dendritic networks beat others of equal size under 4 of 4 bounds on the parameters.**",
+        ),
         (0.90, 0.9001, "do not beat others of equal size: no difference is certain"),
     ],
 )
@@ -57,9 +61,15 @@ def test_better_at_one_size_and_worse_at_another_is_both_said():
         trial(1, "sparse-mlp", 5000, 0.85),
         trial(2, "dann-r", 250_000, 0.95),
     ]
-    page = text([summary("structure", trials)])
-    assert "beat others of equal size under 1 of 4 bounds" in page
+    tried = [*trials, trial(3, "sparse-mlp", 250_000, 0.9)]
+    page = text([summary("structure", tried)])
+    assert "beat others of equal size under 1 of 4 bounds on the parameters, and are" in page
     assert "and are beaten under 3" in page
+    # A network that was never tried as large is not beaten.
+    page = text([summary("structure", trials)])
+    assert "they are beaten under 3 of 4 bounds on the parameters; under 1 they are ahead" in page
+    assert "Trained only smaller: sparse-mlp." in page
+    assert not [line for line in page.splitlines() if line.startswith("| sparse-mlp D4 S32 | 300")]
 
 
 def test_claims_are_counted_and_those_that_do_not_hold_have_their_reasons():
@@ -145,6 +155,7 @@ def test_linear_dendrites_are_beside_the_best_dendritic_network_though_of_its_fa
         for number, accuracy, slope in ((0, 0.89, 0.0), (1, 0.87, 1.0))
     ]
     page = text([summary("beyond", trials, varied=["dendrite_slope"])])
+    assert "the others being linear dann-lrf:" in page
     rows = [line for line in page.splitlines() if line.startswith("| dann-lrf D4 S32 linear")]
     assert [row.split("|")[-2].split()[0] for row in rows] == ["+2.00"] * 4
 
