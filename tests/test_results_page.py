@@ -11,6 +11,22 @@ def test_the_page_is_what_the_committed_summaries_say():
     assert (DOCS / "results.md").read_text("utf-8") == text(read())
 
 
+def test_the_readme_says_what_the_controls_of_equal_size_came_to():
+    (beyond,) = (one for one in read() if one["name"] == "beyond")
+    came = {
+        one["reference"]: one["verdict"] for one in beyond["findings"] if one["kind"] == "controls"
+    }
+    same = dict.fromkeys(("locally-connected", "sann-grf", "dann-lrf"), "undecided")
+    beaten = dict.fromkeys(("vann", "mlp", "sparse-mlp"), "holds")
+    assert came == {**same, **beaten, "cnn": "does not"}
+    readme = " ".join((DOCS.parent / "README.md").read_text("utf-8").split())
+    assert (
+        "of at most 10,000 parameters, dendritic networks beat vanilla, dense and randomly sparse "
+        "ones, cannot be told from locally connected ones, from those with shuffled cables or with "
+        "linear dendrites, and **are beaten by a small CNN**"
+    ) in readme
+
+
 def test_each_figure_is_there_where_its_study_is():
     files = [f"{file}.png" for one in read() for file, _, _ in figures_of(one)]
     assert sorted(files) == sorted(path.name for path in DOCS.glob("results_*.png"))
