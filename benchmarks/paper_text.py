@@ -29,6 +29,7 @@ TITLES: Final = {
     "depth": "Depth",
     "structure": "Structure or sparsity",
     "representation": "What units do",
+    "beyond": "Free search",
 }
 """The title of each study, in the order of the page; others follow by name."""
 
