@@ -119,7 +119,7 @@ def test_a_study_that_is_done_has_nothing_to_do_and_more_budget_goes_on(study_co
 def test_a_study_ends_when_its_minutes_are_used_up(study_command, tmp_path):
     arguments = ("run", "--name", "short", "--trials", 3, "--home", tmp_path)
     arguments += ("--set", "budget.epochs=5000", "--set", "stopping.scheduler=none")
-    minutes, states = 0.1, {}
+    minutes, states = 0.4, {}
     while not states:  # on a slow machine all of them may pass before a worker is there
         limit = ("--set", f"budget.minutes={minutes}")
         done = study_command(*arguments, *limit)
