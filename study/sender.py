@@ -142,20 +142,26 @@ class Sender:
 
         Tried once: no record waits for it.
         """
+        try:
+            self._moved = not self._show_in_turn(final=final)
+        except Exception as error:  # noqa: BLE001  # as above
+            self._moved = False
+            if final:
+                self._say({"unshown": in_a_line(error)})
         self._shown_at = time.monotonic()
+
+    def _show_in_turn(self, *, final: bool) -> bool:
+        """Whether it was this sender's turn, for which only the last look waits.
+
+        An earlier sender may be at its own last: MLflow fails at two that set the same tag at once.
+        """
         with (self._spool / "show.lock").open("w") as lock:
-            # An earlier sender may be at its last: MLflow fails at two that set the same tag at once.
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | (0 if final else fcntl.LOCK_NB))
             except BlockingIOError:
-                return
-            try:
-                showcase.show(self._spec.name, self._home, final=final)
-            except Exception as error:  # noqa: BLE001  # as above
-                if final:
-                    self._say({"unshown": in_a_line(error)})
-        self._shown_at = time.monotonic()
-        self._moved = False
+                return False
+            showcase.show(self._spec.name, self._home, final=final)
+        return True
 
     def _attempt(self, act: Callable[[], None]) -> bool:
         """Acts until it works; whether it did before patience ended, or is given up."""
