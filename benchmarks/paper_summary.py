@@ -94,16 +94,29 @@ def command(spec: study.StudySpec, name: str) -> str:
     file = SPECS / f"{name}.toml"
     if not file.exists():
         return f"study run {spec.name}.toml"
-    wanted = _flat(_portable(spec))
+    wanted = _told(spec)
     wanted.pop("name")
-    given = _flat(_portable(study.StudySpec.from_toml(file)))
+    given = _told(study.StudySpec.from_toml(file))
     changes = [
-        f"--set {shlex.quote(f'{key}={json.dumps(value)}')}"
+        f"--set {shlex.quote(f'{key}={_toml(value)}')}"
         for key, value in wanted.items()
         if value is not None and value != given.get(key)
     ]
     renamed = [] if spec.name == name else [f"--name {spec.name}"]
     return " ".join([f"study run studies/paper/{file.name}", *renamed, *changes])
+
+
+def _told(spec: study.StudySpec) -> dict[str, Any]:
+    """Each key with its value; the objectives as one, for one that is not wanted has to go."""
+    table = _portable(spec)
+    objectives = table.pop("objectives")
+    return {**_flat(table), "objectives": objectives}
+
+
+def _toml(value: Any) -> str:  # noqa: ANN401  # any JSON type
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key} = {json.dumps(one)}" for key, one in value.items()) + "}"
+    return json.dumps(value)
 
 
 def varied_settings(found: Iterable[TrialRecord]) -> list[str]:

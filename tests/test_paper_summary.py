@@ -129,6 +129,14 @@ def test_the_command_is_the_spec_file_and_all_that_was_changed():
     assert again == StudySpec.from_toml(SPECS / "table1.toml", changes)
 
 
+def test_the_command_leaves_out_an_objective_that_was_not_wanted():
+    changes = ['objectives={val_accuracy = "maximize"}']
+    spec = StudySpec.from_toml(SPECS / "beyond.toml", changes)
+    words = shlex.split(command(spec, "beyond"))
+    assert words[3:] == ["--set", *changes]
+    assert StudySpec.from_toml(SPECS / "beyond.toml", words[4::2]) == spec
+
+
 def test_a_part_of_a_study_has_a_name_of_its_own():
     spec = StudySpec.from_toml(SPECS / "table1.toml", ["name=table1-small", "replicates=2"])
     said = "study run studies/paper/table1.toml --name table1-small --set replicates=2"
