@@ -33,8 +33,8 @@ environment.prepare()
 import answers_store  # noqa: E402  # MLflow loads after its settings are made
 from mlflow import MlflowClient  # noqa: E402
 
-from study import comparison, mlflow_search, query, results  # noqa: E402
 from study.home import Home  # noqa: E402
+from study.results import answers, comparison, mlflow_search, query  # noqa: E402
 
 RESULT: Final = Path(__file__).parent / "results" / "answers.json"
 PAGES: Final = (5, 100, 1000, 5000)
@@ -76,14 +76,14 @@ def questions(home: Home) -> dict[str, Ask]:
     name = NAMES[0]
     small = {"max_parameters": 5000, "family": "vann"}
     return {
-        "best 5": lambda: results.best_configs(name, limit=5, home=home),
-        "best 5 of a family": lambda: results.best_configs(name, limit=5, home=home, **small),
-        "smallest": lambda: results.smallest(name, home=home, min_accuracy=0.95),
-        "pareto": lambda: results.pareto_front(name, home),
-        "pareto confident": lambda: results.pareto_front(name, home, confident=True),
-        "knee": lambda: results.knee(name, home),
-        "status": lambda: results.status(name, home),
-        "trials": lambda: results.trials(name, home),
+        "best 5": lambda: answers.best_configs(name, limit=5, home=home),
+        "best 5 of a family": lambda: answers.best_configs(name, limit=5, home=home, **small),
+        "smallest": lambda: answers.smallest(name, home=home, min_accuracy=0.95),
+        "pareto": lambda: answers.pareto_front(name, home),
+        "pareto confident": lambda: answers.pareto_front(name, home, confident=True),
+        "knee": lambda: answers.knee(name, home),
+        "status": lambda: answers.status(name, home),
+        "trials": lambda: answers.trials(name, home),
         "compare": lambda: comparison.compare(NAMES, home=home),
     }
 

@@ -17,14 +17,27 @@ from mlflow.store.tracking.dbmodels.models import SqlLatestMetric, SqlParam, Sql
 from sqlalchemy import create_engine, insert
 
 from models.architecture import Architecture
-from study import layout
-from study.embedded_store import make_store
 from study.home import Home
-from study.pareto import on_front
-from study.reader import client
-from study.spec import StudySpec
-from study.train import TrainingSettings
-from study.trial import TrialConfig
+from study.results.reader import client
+from study.runner.trainable import TrialConfig
+from study.search.pareto import on_front
+from study.spec.study_spec import StudySpec
+from study.tracking.embedded_store import make_store
+from study.tracking.tags import (
+    CONFIG_TAG,
+    FRONT_TAG,
+    IDENTITY_TAG,
+    LAYOUT,
+    LAYOUT_TAG,
+    NUMBER_TAG,
+    PARENT_TAG,
+    ROLE_TAG,
+    RUN_STATUS,
+    SPEC_TAG,
+    STATE_TAG,
+    WORKER_TAG,
+)
+from study.training.train import TrainingSettings
 
 STATES: Final = {
     "COMPLETE": 0.55,
@@ -53,7 +66,7 @@ def add(home: Home, name: str, trials: int, seed: int = 0) -> None:
     """Adds a study of so many trials to the SQLite store of a home."""
     spec = StudySpec.from_dict({"name": name, "dataset": "digits", "families": list(FAMILIES)})
     store = client(home)
-    experiment = store.create_experiment(name, tags={layout.LAYOUT_TAG: layout.LAYOUT})
+    experiment = store.create_experiment(name, tags={LAYOUT_TAG: LAYOUT})
     parent = _parent(store, experiment, spec)
     draw = np.random.default_rng(seed)
     states = draw.choice(list(STATES), trials, p=list(STATES.values()))
@@ -71,13 +84,13 @@ def add(home: Home, name: str, trials: int, seed: int = 0) -> None:
         run = {"run_uuid": UUID(bytes=draw.bytes(16)).hex}
         label = f"{number} {config.architecture.label()}"
         tags = {
-            layout.PARENT_TAG: parent,
-            layout.ROLE_TAG: "trial",
-            layout.NUMBER_TAG: str(number),
-            layout.CONFIG_TAG: json.dumps(config.to_dict()),
-            layout.STATE_TAG: str(states[number]),
-            layout.FRONT_TAG: "true" if number in front else "false",
-            layout.WORKER_TAG: "host:1",
+            PARENT_TAG: parent,
+            ROLE_TAG: "trial",
+            NUMBER_TAG: str(number),
+            CONFIG_TAG: json.dumps(config.to_dict()),
+            STATE_TAG: str(states[number]),
+            FRONT_TAG: "true" if number in front else "false",
+            WORKER_TAG: "host:1",
             "mlflow.runName": label,
         }
         settings = asdict(config.architecture) | asdict(config.training)
@@ -102,9 +115,9 @@ def add(home: Home, name: str, trials: int, seed: int = 0) -> None:
 
 def _parent(store: MlflowClient, experiment: str, spec: StudySpec) -> str:
     tags = {
-        layout.ROLE_TAG: "study",
-        layout.IDENTITY_TAG: spec.name,
-        layout.SPEC_TAG: json.dumps(spec.to_dict()),
+        ROLE_TAG: "study",
+        IDENTITY_TAG: spec.name,
+        SPEC_TAG: json.dumps(spec.to_dict()),
     }
     return str(store.create_run(experiment, run_name=spec.name, tags=tags).info.run_id)
 
@@ -113,7 +126,7 @@ def _run(label: str, experiment: int, number: int, state: str) -> Row:
     return {
         "name": label,
         "experiment_id": experiment,
-        "status": layout.RUN_STATUS[state],
+        "status": RUN_STATUS[state],
         "start_time": START + 1000 * number,
         "end_time": None if state == "RUNNING" else START + 1000 * number + 5000,
         "lifecycle_stage": "active",

@@ -18,11 +18,11 @@ from machine import describe
 
 from models import FAMILIES, Architecture, build
 from study import load_dataset
-from study.allocator import keep_freed_memory
-from study.dataset_spec import DatasetSpec
-from study.evaluation import Estimate
-from study.train import train
-from study.training_settings import TrainingSettings
+from study.spec.sections import DatasetSpec
+from study.training.allocator import keep_freed_memory
+from study.training.evaluation import Estimate
+from study.training.settings import TrainingSettings
+from study.training.train import train
 
 RESULT = Path(__file__).parent / "results" / "defaults.json"
 SIZES = {"dendrites": 8, "somata": 128, "synapses": 16}

@@ -16,9 +16,10 @@ from machine import describe
 from rich.console import Console
 
 import study
-from study import results, tables
-from study.front_figure import front_figure
-from study.report import write_picture
+from study.cli import tables
+from study.report.front import front_figure
+from study.report.report import write_picture
+from study.results import answers
 
 HERE = Path(__file__).parent
 RESULT = HERE / "results" / "fashion_mnist.json"
@@ -43,7 +44,7 @@ def measure(root: str, note: str) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         home = study.Home.find(folder)
         summary = study.run(spec, home)
-        trials = results.records(spec.name, home)
+        trials = answers.records(spec.name, home)
     return {
         "machine": describe(),
         "data": note,

@@ -1,4 +1,4 @@
-"""A whole study of trials that train nothing, for benchmarks/overhead.py: `study.runner`, timed.
+"""A whole study of trials that train nothing, for benchmarks/overhead.py: `study.runner.driver`, timed.
 
 Everything is on: sampler, halving, journal, MLflow on SQLite, scoreboard and progress.
 """
@@ -16,16 +16,17 @@ from overhead_trial import EPOCHS, EveryEpoch, NullTrainable
 from ray import tune
 from rich.console import Console
 
-from study import StudySpec, runner, tuning
-from study.halving import Halving
+from study import StudySpec
 from study.home import Home
-from study.ledger import Ledger
-from study.observer import Observer
-from study.progress import Progress
-from study.scoreboard import Scoreboard
-from study.search import StudySearcher
-from study.spool import waiting
-from study.tracking import Tracker
+from study.runner import driver, session
+from study.runner.callback import Observer
+from study.runner.progress import Progress
+from study.runner.scoreboard import Scoreboard
+from study.search.scheduler import Halving
+from study.search.searcher import StudySearcher
+from study.search.storage import Ledger
+from study.tracking.spool import waiting
+from study.tracking.tracker import Tracker
 
 SPACE: Final = {
     "somata": [16, 32, 64, 128, 256],
@@ -113,7 +114,7 @@ class Times:
         wall = 1e3 * (self.ends[last] - self.ends[first]) / count
         return {"ms": wall, "wall": a_trial(self._wall), "processor": a_trial(self._processor)}
 
-    def result(self, summary: runner.RunSummary) -> dict[str, Any]:
+    def result(self, summary: driver.RunSummary) -> dict[str, Any]:
         count = len(self.ends)
         found: dict[str, Any] = {
             "trials": count,
@@ -132,10 +133,10 @@ def measure(trials: int, sampler: str, scheduler: str, *, every_epoch: bool) -> 
     times = Times()
     times.attach()
     trainable: type[tune.Trainable] = EveryEpoch if every_epoch else NullTrainable
-    tuning.StudyTrainable = trainable  # type: ignore[assignment,misc]
+    session.StudyTrainable = trainable  # type: ignore[assignment,misc]
     with tempfile.TemporaryDirectory() as folder:
         home = Home(folder=Home.find(folder).folder, tracking_uri=f"sqlite:///{folder}/mlflow.db")
-        summary = runner.run(spec(trials, sampler, scheduler), home, Console(file=io.StringIO()))
+        summary = driver.run(spec(trials, sampler, scheduler), home, Console(file=io.StringIO()))
     return times.result(summary)
 
 

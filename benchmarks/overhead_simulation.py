@@ -22,10 +22,10 @@ from overhead_trial import EPOCHS, metrics
 
 from models.architecture import Architecture
 from study import StudySpec, environment
-from study.halving import Halving
-from study.ledger import Ledger
-from study.search import StudySearcher
-from study.space import known_metrics
+from study.search.scheduler import Halving
+from study.search.searcher import StudySearcher
+from study.search.space import known_metrics
+from study.search.storage import Ledger
 
 _TRIAL_S: Final = 60.0  # the mean of a trial that is not stopped
 _MARKS: Final = (1000, 5000, 10_000)  # ended trials

@@ -14,7 +14,7 @@ from paper_best import (
 from paper_configurations import label, only_smaller, points, sign, under
 
 from models.architecture import FAMILIES
-from study.trial_text import count, percent
+from study.report.trial_text import count, percent
 
 
 def equal_size(trials: Sequence[Trial]) -> list[str]:

@@ -9,7 +9,7 @@ from paper_files import Summary
 from paper_findings import published
 from plotly.subplots import make_subplots
 
-from study.figure_style import Shown, family_style, layout
+from study.report.style import Shown, family_style, layout
 
 _PARTS: Final = {"layer1_dendrites": "dendrites", "layer1_somata": "somata"}
 

@@ -10,8 +10,8 @@ from typing import Any, Final
 from paper_files import Summary
 
 from models.architecture import FAMILIES
-from study.interval import Interval, Sample, of_difference
-from study.paper import ACCURACY
+from paper.intervals import Interval, Sample, of_difference
+from paper.published import ACCURACY
 
 Trial = dict[str, Any]
 

@@ -17,8 +17,8 @@ from paper_files import Summary
 from paper_findings import published
 from paper_table import table
 
-from study.interval import Interval
-from study.trial_text import count, percent
+from paper.intervals import Interval
+from study.report.trial_text import count, percent
 
 _TEN: Final = 10
 

@@ -10,10 +10,10 @@ from paper_best import Trial, best_of_each, complete, families, rising
 from paper_files import Summary
 from paper_findings import published
 
-from study.figure_style import Shown, family_style, layout, see_through
+from study.report.style import Shown, family_style, layout, see_through
 
 SIGMAS: Final = (0.25, 0.5, 0.75, 1.0)
-"""The noise that diagnostics put on clean test images (`study.diagnostics`)."""
+"""The noise that diagnostics put on clean test images (`study.training.diagnostics`)."""
 
 
 def front(summary: Summary) -> go.Figure:

@@ -7,7 +7,7 @@ from typing import Any, Final
 from paper_files import Summary
 from paper_table import table
 
-from study.finding import shown
+from paper.claim_result import shown
 
 VERDICTS: Final = ("holds", "does not", "undecided")
 

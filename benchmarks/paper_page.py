@@ -11,7 +11,7 @@ from paper_figures import figures_of
 from paper_files import DOCS, SPECS, Summary, read
 from paper_text import page
 
-from study.report import write_picture
+from study.report.report import write_picture
 
 
 def main() -> None:

@@ -15,14 +15,14 @@ from machine import describe
 from paper_files import SPECS, Summary
 
 import study
-from study import layout
 from study.home import Home
-from study.reader import all_runs, client, read_study, translated
-from study.record import TrialRecord
-from study.results import records as records_of
-from study.retrained_run import RETRAINING_TAG, ROLE, TRIAL_TAG, Retrained, retrained
-from study.retraining import Retraining
-from study.stored_study import StoredStudy
+from study.results.answers import records as records_of
+from study.results.reader import all_runs, client, read_study, translated
+from study.results.record import TrialRecord
+from study.results.retrained_run import RETRAINING_TAG, ROLE, TRIAL_TAG, Retrained, retrained
+from study.results.stored_study import StoredStudy
+from study.runner.retraining import Retraining
+from study.tracking.tags import ENVIRONMENT_TAG, ROLE_TAG
 
 _SIZES: Final = ("dendrites", "somata", "synapses")
 _METRICS: Final = tuple(
@@ -176,7 +176,7 @@ def _settings(record: TrialRecord) -> dict[str, Any]:
 def _environment(stored: StoredStudy) -> dict[str, Any]:
     """The versions and the machine of the run, of this one where the study does not say."""
     try:
-        found = json.loads(stored.parent.data.tags[layout.ENVIRONMENT_TAG])
+        found = json.loads(stored.parent.data.tags[ENVIRONMENT_TAG])
         machine = {key: found["machine"][key] for key in ("processor", "cores", "gpus")}
         return {"machine": machine, "versions": found["versions"]}
     except (KeyError, json.JSONDecodeError):
@@ -235,7 +235,7 @@ def _retrained(stored: StoredStudy, found: Sequence[TrialRecord]) -> list[Retrai
     confirmed = []
     for run in runs:
         tags = run.data.tags
-        if tags.get(layout.ROLE_TAG) == ROLE and str(run.info.status) == "FINISHED":
+        if tags.get(ROLE_TAG) == ROLE and str(run.info.status) == "FINISHED":
             wanted = Retraining(**json.loads(tags[RETRAINING_TAG]))
             confirmed.append(retrained(run, wanted, trials[int(tags[TRIAL_TAG])], new=False))
     return sorted(confirmed, key=lambda one: one.wanted.trial)

@@ -18,7 +18,7 @@ from machine import describe
 from mlflow import MlflowClient
 
 import study
-from study import results
+from study.results import answers
 
 TABLES = Path(__file__).parent / "tables"
 EPOCHS = 15
@@ -64,7 +64,7 @@ def main() -> None:
 
 def columns(spec: study.StudySpec, home: study.Home) -> dict[str, Any]:
     """The columns of the table, a row a configuration."""
-    records = results.records(spec.name, home)
+    records = answers.records(spec.name, home)
     unfinished = [record.trial for record in records if record.state != "COMPLETE"]
     if unfinished:
         raise SystemExit(f"every trial must be complete, got others: {unfinished}")

@@ -7,9 +7,9 @@ from pathlib import Path
 from replay_table import Configuration, Metrics, Space
 
 from study import StudySpec, environment
-from study.halving import Halving
-from study.ledger import Ledger
-from study.search import StudySearcher
+from study.search.scheduler import Halving
+from study.search.searcher import StudySearcher
+from study.search.storage import Ledger
 
 KEYS = ("somata", "dendrites", "learning_rate")
 

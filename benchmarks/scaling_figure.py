@@ -6,7 +6,7 @@ from typing import Any, Final
 import plotly.graph_objects as go
 import scaling_table
 
-from study.figure_style import BLACK, BLUE, GREEN, GREY, VERMILLION
+from study.report.style import BLACK, BLUE, GREEN, GREY, VERMILLION
 
 _STYLES: Final = {1: (BLUE, "circle"), 10: (VERMILLION, "square"), 60: (GREEN, "diamond")}
 

@@ -23,9 +23,10 @@ import psutil
 import ray
 from rich.console import Console
 
-from study import StudySpec, environment, runner
+from study import StudySpec, environment
 from study.home import Home
-from study.observer import Observer
+from study.runner import driver
+from study.runner.callback import Observer
 
 WORKERS: Final = 8
 _SIDE, _CHANNELS, _CLASSES = 64, 3, 4
@@ -126,7 +127,7 @@ def study_of(images: int, folder: Path) -> dict[str, float]:
     watch = Watch()
     home = Home(folder=folder, tracking_uri=f"sqlite:///{folder}/mlflow.db")
     with watch.looking():
-        runner.run(spec, home, Console(file=io.StringIO()))
+        driver.run(spec, home, Console(file=io.StringIO()))
     return watch.held
 
 

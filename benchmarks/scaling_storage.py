@@ -15,8 +15,10 @@ from typing import Any, Final
 
 from rich.console import Console
 
-from study import StudySpec, environment, results, runner
+from study import StudySpec, environment
 from study.home import Home
+from study.results import answers
+from study.runner import driver
 
 _FIRST, _THEN = 4, 12
 _REPLICATES, EPOCHS = 3, 15
@@ -36,7 +38,7 @@ def measure() -> dict[str, Any]:
         after = _run(home, _THEN)
         over.set()
         watch.join()
-        records = results.records("storage", home)
+        records = answers.records("storage", home)
     more = _THEN - _FIRST
     found: dict[str, Any] = {
         "trials": _THEN,
@@ -67,7 +69,7 @@ def _run(home: Home, trials: int) -> dict[str, float]:
             "budget": {"trials": trials, "epochs": EPOCHS},
         }
     )
-    runner.run(spec, home, Console(file=io.StringIO()))
+    driver.run(spec, home, Console(file=io.StringIO()))
     study = home.study_folder("storage")
     database = home.database
     assert database is not None  # noqa: S101  # it is SQLite

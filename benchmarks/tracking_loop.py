@@ -20,17 +20,17 @@ from rich.console import Console
 from models import Architecture
 from study import StudySpec, environment, study_folder
 from study.home import Home
-from study.ledger import Ledger
-from study.observer import Observer
-from study.progress import Progress
-from study.reader import client
-from study.scoreboard import Scoreboard
-from study.spool import waiting
-from study.stop import Stop
-from study.study_clock import StudyClock
-from study.tracking import Tracker
-from study.training_settings import TrainingSettings
-from study.trial import TrialConfig
+from study.results.reader import client
+from study.runner.callback import Observer
+from study.runner.progress import Progress
+from study.runner.scoreboard import Scoreboard
+from study.runner.stopper import Stop
+from study.runner.study_clock import StudyClock
+from study.runner.trainable import TrialConfig
+from study.search.storage import Ledger
+from study.tracking.spool import waiting
+from study.tracking.tracker import Tracker
+from study.training.settings import TrainingSettings
 
 NAMES: Final = (
     *("trainable_parameters", "macs", "seconds", "val_accuracy", "val_accuracy_sem", "val_loss"),

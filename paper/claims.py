@@ -1,6 +1,6 @@
 """Claims that a study's spec holds against what it measures: the tables `[[claims]]`, by `kind`.
 
-What a claim says is data; `study.verdicts` judges it. Accuracies are shares in 0..1, losses nats.
+What a claim says is data; `paper.verdict` judges it. Accuracies are shares in 0..1, losses nats.
 """
 
 from typing import Annotated, Literal, TypeAlias
@@ -8,10 +8,10 @@ from typing import Annotated, Literal, TypeAlias
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
 
 from models.architecture import FAMILIES
-from study.metrics import is_metric, metric_names
-from study.section import Section
-from study.space_spec import Space
-from study.spec_file import nearest
+from study.spec.plain_metrics import is_metric, metric_names
+from study.spec.section import Section
+from study.spec.space_spec import Space
+from study.spec.spec_file import nearest
 
 Setting: TypeAlias = bool | int | float | str
 

@@ -10,14 +10,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final, final
 
-from study import judgement
-from study.claims import FewerParameters
-from study.evidence import Evidence, Wanted
-from study.finding import Finding, Verdict
-from study.interval import of_difference
-from study.query import MOST_ACCURATE, SMALLEST, Order
-from study.record import TrialRecord, arranged
-from study.two_families import Pair
+from paper import judgement
+from paper.claim_result import Finding, Verdict
+from paper.claims import FewerParameters
+from paper.intervals import of_difference
+from paper.measurements import Evidence, Wanted
+from paper.two_families import Pair
+from study.results.query import MOST_ACCURATE, SMALLEST, Order
+from study.results.record import TrialRecord, arranged
 
 _LOWEST_LOSS: Final = (
     Order("val_loss", descending=False),

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Final, final
 
-from study.finding import Verdict, shown
-from study.interval import Interval
+from paper.claim_result import Verdict, shown
+from paper.intervals import Interval
 
 ONE_SEED: Final = "a single seed has no interval"
 

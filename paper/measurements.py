@@ -6,10 +6,10 @@ from dataclasses import MISSING, dataclass, fields
 from typing import Any, Final, final
 
 from models.architecture import Architecture
-from study.interval import Sample
-from study.query import MOST_ACCURATE, Order
-from study.record import TrialRecord, arranged
-from study.training_settings import TrainingSettings
+from paper.intervals import Sample
+from study.results.query import MOST_ACCURATE, Order
+from study.results.record import TrialRecord, arranged
+from study.training.settings import TrainingSettings
 
 _DEFAULTS: Final[dict[str, Any]] = {
     field.name: field.default

@@ -3,13 +3,13 @@
 import math
 from dataclasses import replace
 
-from study import judgement
-from study.claims import Accuracy, AccuracyUnder, Parameters
-from study.evidence import Evidence, Wanted
-from study.finding import Finding, shown
-from study.interval import half_width, of_mean
-from study.record import TrialRecord
-from study.sample_words import seeds_of
+from paper import judgement
+from paper.claim_result import Finding, shown
+from paper.claims import Accuracy, AccuracyUnder, Parameters
+from paper.intervals import half_width, of_mean
+from paper.measurements import Evidence, Wanted
+from paper.sample_words import seeds_of
+from study.results.record import TrialRecord
 
 
 def judge_accuracy(claim: Accuracy, evidence: Evidence, finding: Finding) -> Finding:

@@ -6,8 +6,8 @@ and Fig. 3: the mean of five networks, on the official test images.
 
 from typing import Any, Final
 
-from study.figure_style import BLACK
-from study.spec import StudySpec
+from study.report.style import BLACK
+from study.spec.study_spec import StudySpec
 
 PARAMETERS: Final = 2_661_898
 ACCURACY: Final = 89.29

@@ -1,9 +1,9 @@
 """Whose networks a value is the mean of, in words."""
 
 from models.architecture import Architecture
-from study.evidence import Evidence
-from study.interval import Sample
-from study.record import TrialRecord
+from paper.intervals import Sample
+from paper.measurements import Evidence
+from study.results.record import TrialRecord
 
 
 def seeds_of(record: TrialRecord, sample: Sample, evidence: Evidence) -> str:

@@ -8,13 +8,13 @@ from typing import Final
 
 from scipy.stats import linregress
 
-from study import judgement
-from study.claims import SizeTrend
-from study.evidence import Evidence, UndecidableError, Wanted
-from study.finding import Finding
-from study.interval import Interval, half_width
-from study.query import SMALLEST
-from study.record import TrialRecord
+from paper import judgement
+from paper.claim_result import Finding
+from paper.claims import SizeTrend
+from paper.intervals import Interval, half_width
+from paper.measurements import Evidence, UndecidableError, Wanted
+from study.results.query import SMALLEST
+from study.results.record import TrialRecord
 
 _SIZES: Final = ("dendrites", "somata", "synapses")
 _FEWEST: Final = 4  # configurations of a trend: a line through three has one degree of freedom

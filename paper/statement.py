@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
-from study.claims import (
+from paper.claim_result import shown
+from paper.claims import (
     Accuracy,
     AccuracyUnder,
     Claim,
@@ -16,8 +17,7 @@ from study.claims import (
     Setting,
     SizeTrend,
 )
-from study.evidence import where_words
-from study.finding import shown
+from paper.measurements import where_words
 
 
 def unit_of(metric: str) -> str:

@@ -3,14 +3,14 @@
 from dataclasses import dataclass, replace
 from typing import final
 
-from study import judgement
-from study.claim_words import unit_of
-from study.claims import Controls, Difference, LossRatio
-from study.evidence import Evidence, UndecidableError, Wanted
-from study.finding import Finding
-from study.interval import Interval, Sample, of_difference, of_ratio
-from study.record import TrialRecord
-from study.sample_words import seeds_of
+from paper import judgement
+from paper.claim_result import Finding
+from paper.claims import Controls, Difference, LossRatio
+from paper.intervals import Interval, Sample, of_difference, of_ratio
+from paper.measurements import Evidence, UndecidableError, Wanted
+from paper.sample_words import seeds_of
+from paper.statement import unit_of
+from study.results.record import TrialRecord
 
 
 @final

@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from study.claim_words import statement, unit_of
-from study.claims import (
+from paper.claim_result import Finding
+from paper.claims import (
     Accuracy,
     AccuracyUnder,
     Claim,
@@ -20,19 +20,19 @@ from study.claims import (
     Parameters,
     SizeTrend,
 )
+from paper.fewer_parameters import judge_fewer_parameters
+from paper.measurements import Evidence, UndecidableError
+from paper.one_family import judge_accuracy, judge_accuracy_under, judge_parameters
+from paper.size_trend import judge_size_trend
+from paper.statement import statement, unit_of
+from paper.two_families import judge_control, judge_difference, judge_loss_ratio
 from study.errors import SpecError
-from study.evidence import Evidence, UndecidableError
-from study.fewer_parameters import judge_fewer_parameters
-from study.finding import Finding
 from study.home import Home
-from study.one_family import judge_accuracy, judge_accuracy_under, judge_parameters
-from study.query import COMPLETE
-from study.reader import client, read_study, translated
-from study.retrained_run import most_replicated
-from study.size_trend import judge_size_trend
-from study.spec import StudySpec
-from study.stored_study import StoredStudy
-from study.two_families import judge_control, judge_difference, judge_loss_ratio
+from study.results.query import COMPLETE
+from study.results.reader import client, read_study, translated
+from study.results.retrained_run import most_replicated
+from study.results.stored_study import StoredStudy
+from study.spec.study_spec import StudySpec
 
 
 def verdict(

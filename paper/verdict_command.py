@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from study.command_line import (
+from study.cli.options import (
     HomeOption,
     JsonOption,
     TrackingOption,
@@ -15,7 +15,7 @@ from study.command_line import (
     say,
 )
 from study.home import Home
-from study.spec import StudySpec
+from study.spec.study_spec import StudySpec
 from study.study_name import checked_names
 
 app = typer.Typer()
@@ -44,7 +44,8 @@ def verdict(
     """Hold the claims of a spec against what one study, or several, measured."""
     given = None if spec is None else StudySpec.from_toml(spec)
     readers()
-    from study import verdict_table, verdicts  # noqa: PLC0415  # MLflow and torch load only now
+    from paper import verdict as verdicts  # noqa: PLC0415  # MLflow and torch load only now
+    from paper import verdict_table  # noqa: PLC0415  # as above
 
     found = verdicts.verdict(*names, spec=given, home=Home.find(home, tracking_uri))
     if as_json:

@@ -6,7 +6,7 @@ from typing import Final
 from rich import box
 from rich.table import Table
 
-from study.finding import Finding, shown
+from paper.claim_result import Finding, shown
 
 NARROWEST: Final = 80
 """Columns of a terminal that the table needs."""

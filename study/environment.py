@@ -12,10 +12,10 @@ _DEFAULTS: Final = {
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
     # Tune's snapshots of itself, which grow with the trials: a study goes on from its own stores.
     "TUNE_GLOBAL_CHECKPOINT_S": str(10**9),
-    # Ctrl-C is handled by study.runner, which must know of it.
+    # Ctrl-C is handled by study.runner.driver, which must know of it.
     "TUNE_DISABLE_SIGINT_HANDLER": "1",
     "RAY_CHDIR_TO_TRIAL_DIR": "0",
-    # Tune's own table; study.progress shows the study.
+    # Tune's own table; study.runner.progress shows the study.
     "RAY_AIR_NEW_OUTPUT": "0",
     "RAY_USAGE_STATS_ENABLED": "0",
     # MLflow would wait for a dead server for minutes; the tracker does its own waiting.

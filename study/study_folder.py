@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from study.errors import BadInputError, SpecError
-from study.space_spec import Space
-from study.spec import StudySpec
+from study.spec.space_spec import Space
+from study.spec.study_spec import StudySpec
 
 # What may differ when a study is continued: how much is spent, and where; not what is searched.
 _MAY_GROW: Final = ("budget.trials", "budget.total_epochs", "budget.minutes", "budget.stagnation")

@@ -16,7 +16,7 @@ HISTORY: Final = "history.json"
 """The metrics of every epoch."""
 
 DISTRIBUTIONS: Final = "diagnostics.json"
-"""Histograms of the network's units and weights (`study.diagnostics`), by name."""
+"""Histograms of the network's units and weights (`study.training.diagnostics`), by name."""
 
 NOT_SHARED: Final = "the home must be on storage that every node of the cluster shares"
 """The rule that a node breaks which does not see where trials are kept."""

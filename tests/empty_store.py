@@ -4,8 +4,8 @@ import functools
 import tempfile
 from pathlib import Path
 
-from study.embedded_store import make_store
 from study.home import Home
+from study.tracking.embedded_store import make_store
 
 
 def put_empty_store(home):

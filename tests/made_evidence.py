@@ -3,12 +3,12 @@
 from dataclasses import asdict
 
 from models import Architecture
+from paper.measurements import Evidence
+from paper.verdict import judge
 from study.errors import SpecError
-from study.evidence import Evidence
-from study.record import TrialRecord
-from study.spec import StudySpec
-from study.training_settings import TrainingSettings
-from study.verdicts import judge
+from study.results.record import TrialRecord
+from study.spec.study_spec import StudySpec
+from study.training.settings import TrainingSettings
 
 SHORT = {"name": "a", "dataset": "digits", "families": ["dann-r", "vann"]}
 

@@ -1,8 +1,8 @@
 """Summaries as `paper_summary` writes them, with the numbers that a test needs."""
 
 from models.architecture import Architecture
-from study.finding import Finding
-from study.spec import StudySpec
+from paper.claim_result import Finding
+from study.spec.study_spec import StudySpec
 
 GRID = {"sampler": "grid"}
 

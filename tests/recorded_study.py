@@ -11,13 +11,25 @@ from empty_store import put_empty_store
 from mlflow import MlflowClient
 
 from models import Architecture, build, count_macs, save_network
-from study import environment, layout
-from study.data import load_dataset
-from study.evaluation import Estimate, evaluate
+from study import environment
 from study.home import Home
-from study.logged_model import model_of, store_network
-from study.spec import StudySpec
-from study.training_settings import TrainingSettings
+from study.spec.study_spec import StudySpec
+from study.tracking.logged_model import model_of, store_network
+from study.tracking.tags import (
+    CONFIG_TAG,
+    IDENTITY_TAG,
+    LAYOUT,
+    LAYOUT_TAG,
+    MODEL_TAG,
+    NUMBER_TAG,
+    PARENT_TAG,
+    ROLE_TAG,
+    SPEC_TAG,
+    STATE_TAG,
+)
+from study.training.dataset import load_dataset
+from study.training.evaluation import Estimate, evaluate
+from study.training.settings import TrainingSettings
 from study.trial_files import DISTRIBUTIONS, EXAMPLE, NETWORK
 
 NAME = "made"
@@ -45,12 +57,10 @@ def record_study(folder):
     home = Home(folder=folder / "home", tracking_uri=f"sqlite:///{folder}/home/mlflow.db")
     put_empty_store(home)
     store = MlflowClient(home.tracking_uri)
-    experiment = store.create_experiment(
-        NAME, home.artifact_location, tags={layout.LAYOUT_TAG: layout.LAYOUT}
-    )
+    experiment = store.create_experiment(NAME, home.artifact_location, tags={LAYOUT_TAG: LAYOUT})
     spec = StudySpec.from_dict(SPEC)
-    tags = {layout.ROLE_TAG: "study", layout.SPEC_TAG: json.dumps(spec.to_dict())}
-    parent = store.create_run(experiment, tags=tags | {layout.IDENTITY_TAG: "mine"}).info.run_id
+    tags = {ROLE_TAG: "study", SPEC_TAG: json.dumps(spec.to_dict())}
+    parent = store.create_run(experiment, tags=tags | {IDENTITY_TAG: "mine"}).info.run_id
     dataset = load_dataset(spec.dataset, spec.seed)
     for trial in range(len(VAL_ACCURACY)):
         network = build(architecture(trial), dataset.image_shape, dataset.classes, SEEDS)
@@ -60,11 +70,11 @@ def record_study(folder):
             "seeds": SEEDS,
         }
         tags = {
-            layout.PARENT_TAG: parent,
-            layout.ROLE_TAG: "trial",
-            layout.NUMBER_TAG: str(trial),
-            layout.CONFIG_TAG: json.dumps(config),
-            layout.STATE_TAG: "COMPLETE",
+            PARENT_TAG: parent,
+            ROLE_TAG: "trial",
+            NUMBER_TAG: str(trial),
+            CONFIG_TAG: json.dumps(config),
+            STATE_TAG: "COMPLETE",
         }
         run = store.create_run(experiment, tags=tags).info.run_id
         metrics = _metrics(network, dataset) | {"val_accuracy": VAL_ACCURACY[trial]}
@@ -76,7 +86,7 @@ def record_study(folder):
             (folder / str(trial) / DISTRIBUTIONS).write_text("{}")
             model = model_of(store, experiment, run, f"{trial}")
             store_network(store, model, folder / str(trial) / NETWORK, lambda: None)
-            store.set_tag(run, layout.MODEL_TAG, model.model_id)
+            store.set_tag(run, MODEL_TAG, model.model_id)
         store.set_terminated(run)
     store.set_terminated(parent)
     return home

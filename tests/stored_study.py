@@ -9,11 +9,23 @@ from mlflow import MlflowClient
 from mlflow.entities import Metric
 
 from models import Architecture
-from study import environment, layout
+from study import environment
 from study.home import Home
-from study.record import TrialRecord
-from study.spec import StudySpec
-from study.training_settings import TrainingSettings
+from study.results.record import TrialRecord
+from study.spec.study_spec import StudySpec
+from study.tracking.tags import (
+    CONFIG_TAG,
+    LAYOUT,
+    LAYOUT_TAG,
+    NUMBER_TAG,
+    PARENT_TAG,
+    REASON_TAG,
+    ROLE_TAG,
+    RUN_STATUS,
+    SPEC_TAG,
+    STATE_TAG,
+)
+from study.training.settings import TrainingSettings
 
 
 def make_home(folder):
@@ -46,12 +58,12 @@ def write_study(home, spec, trials, *, status="FINISHED", tags=None, hypervolume
     experiment = client.create_experiment(
         spec.name,
         artifact_location=(home.database.parent / "artifacts").as_uri(),
-        tags={layout.LAYOUT_TAG: layout.LAYOUT},
+        tags={LAYOUT_TAG: LAYOUT},
     )
     parent = client.create_run(
         experiment,
         run_name=spec.name,
-        tags={layout.ROLE_TAG: "study", layout.SPEC_TAG: json.dumps(spec.to_dict())} | (tags or {}),
+        tags={ROLE_TAG: "study", SPEC_TAG: json.dumps(spec.to_dict())} | (tags or {}),
     ).info.run_id
     for step, value in enumerate(hypervolumes, start=1):
         client.log_metric(parent, "hypervolume", value, timestamp=60_000 * step, step=step)
@@ -106,14 +118,14 @@ def _write_trial(client, where, number, made, spec):
     experiment, parent = where
     config = config_of(number, made, spec)
     tags = {
-        layout.PARENT_TAG: parent,
-        layout.ROLE_TAG: "trial",
-        layout.NUMBER_TAG: str(number),
-        layout.CONFIG_TAG: json.dumps(config),
-        layout.STATE_TAG: made["state"],
+        PARENT_TAG: parent,
+        ROLE_TAG: "trial",
+        NUMBER_TAG: str(number),
+        CONFIG_TAG: json.dumps(config),
+        STATE_TAG: made["state"],
     }
     if made["reason"] is not None:
-        tags[layout.REASON_TAG] = made["reason"]
+        tags[REASON_TAG] = made["reason"]
     run = client.create_run(experiment, run_name=str(number), tags=tags).info.run_id
     metrics = [
         Metric("trainable_parameters", 100.0 * made["somata"], 1, 0),
@@ -129,4 +141,4 @@ def _write_trial(client, where, number, made, spec):
             values["test_accuracy"] = accuracy - 0.01
         metrics += [Metric(key, float(value), epoch, epoch) for key, value in values.items()]
     client.log_batch(run, metrics)
-    client.set_terminated(run, layout.RUN_STATUS[made["state"]])
+    client.set_terminated(run, RUN_STATUS[made["state"]])

@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from models import Architecture, build
-from study.activity import Activity, activity_of
-from study.data import Split
+from study.training.activity import Activity, activity_of
+from study.training.dataset import Split
 
 
 @pytest.fixture

@@ -1,9 +1,9 @@
 import pytest
 import torch
 
-from study.batch_order import by_class, check_batch_order, shuffled
 from study.errors import SpecError
-from study.spec import StudySpec
+from study.spec.study_spec import StudySpec
+from study.training.batch_order import by_class, check_batch_order, shuffled
 
 LABELS = torch.tensor([2, 0, 2, 0, 0, 2, 2, 0, 0, 4, 2, 4])
 

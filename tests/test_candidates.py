@@ -2,9 +2,9 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from study.candidates import Candidates
-from study.encoding import Encoding
-from study.spec import StudySpec
+from study.search.candidates import Candidates
+from study.search.encoding import Encoding
+from study.spec.study_spec import StudySpec
 
 SPACE = {
     "somata": [16, 32, 64, 128],

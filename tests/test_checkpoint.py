@@ -3,7 +3,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from study.checkpoint import Checkpoints
+from study.training.checkpoint import Checkpoints
 
 CPU = torch.device("cpu")
 CONFIG = {"number": 3}
@@ -57,7 +57,7 @@ def test_what_cannot_be_written_leaves_the_last_one(tmp_path):
 
 def test_after_a_write_the_next_one_waits_twenty_times_as_long(tmp_path, monkeypatch):
     times = iter([0.0, 10.0, 11.0, 30.9, 31.1])  # made; a write of a second; asked twice
-    monkeypatch.setattr("study.checkpoint.time", SimpleNamespace(monotonic=times.__next__))
+    monkeypatch.setattr("study.training.checkpoint.time", SimpleNamespace(monotonic=times.__next__))
     made = Checkpoints(tmp_path)
     made.save({"part": torch.zeros(1)}, NUMBERS)
     assert not made.due

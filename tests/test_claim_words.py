@@ -1,7 +1,7 @@
 import pytest
 from made_evidence import claim
 
-from study.claim_words import statement
+from paper.statement import statement
 
 PAIR = {"family": "dann-lrf", "reference": "vann"}
 

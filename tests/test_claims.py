@@ -3,7 +3,7 @@ import json
 import pytest
 from made_evidence import SHORT, claim, refusal
 
-from study.spec import StudySpec
+from study.spec.study_spec import StudySpec
 
 ACCURACY = {"kind": "accuracy", "family": "vann", "published": 0.89}
 RATIO = {"kind": "loss_ratio", "family": "dann-r", "reference": "vann", "at_most": 0.8}

@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 from written_study import make_home, write_study
 
-from study.cli import app
+from study.cli.main import app
 
 TRIALS = [
     ("COMPLETE", 0.80, 0.01, 1000),

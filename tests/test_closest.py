@@ -1,7 +1,7 @@
 import pytest
 from written_study import make_home, write_study
 
-from study.closest import why_nothing
+from study.results.no_match import why_nothing
 
 TRIALS = [
     ("COMPLETE", 0.8, 0.01, 1000),

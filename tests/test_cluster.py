@@ -6,13 +6,13 @@ import pytest
 import ray
 from stand_in import something
 
-from study import cluster
+from study.cluster import client
 from study.errors import BadInputError, ClusterError
 
 
 def refusal(address):
     with pytest.raises(ClusterError) as caught:
-        cluster.connect(address)
+        client.connect(address)
     return str(caught.value).splitlines()[0]
 
 
@@ -22,7 +22,7 @@ def refusal(address):
 )
 def test_what_is_no_address_of_a_dashboard_is_bad_input(address):
     with pytest.raises(BadInputError, match="such as http://head:8265, got"):
-        cluster.connect(address)
+        client.connect(address)
 
 
 def test_nobody_there_is_said_with_the_reason():
@@ -34,7 +34,7 @@ def test_nobody_there_is_said_with_the_reason():
 
 
 def test_a_server_that_stays_silent_is_given_up(monkeypatch):
-    monkeypatch.setattr(cluster, "_REACH_S", 0.3)
+    monkeypatch.setattr(client, "_REACH_S", 0.3)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         assert "timed out" in refusal(f"http://127.0.0.1:{silent.getsockname()[1]}")
 

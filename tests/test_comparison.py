@@ -3,9 +3,9 @@ import json
 import pytest
 from written_study import make_home, write_study
 
-from study.comparison import compare
 from study.errors import BadInputError, NotFoundError
-from study.pareto import hypervolume
+from study.results.comparison import compare
+from study.search.pareto import hypervolume
 
 FIRST = [
     ("COMPLETE", 0.8, 0.01, 1000),

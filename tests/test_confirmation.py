@@ -6,15 +6,16 @@ from mlflow import MlflowClient
 from mlflow.entities import LoggedModelStatus
 from recorded_study import NAME, record_study
 
-from study import confirmation, results
-from study.confirmation import retrain
-from study.data import load_dataset
+from study.cli.network_tables import retraining_table, verdict
 from study.errors import BadInputError, DataError, NotFoundError, StudyError, TrackingError
-from study.evaluation import evaluate
-from study.export import export_model, load_model
-from study.prediction import predict
-from study.reader import read_study
-from study.retraining_table import retraining_table, verdict
+from study.results import answers
+from study.results.export import export_model, load_model
+from study.results.prediction import predict
+from study.results.reader import read_study
+from study.runner import confirmation
+from study.runner.confirmation import retrain
+from study.training.dataset import load_dataset
+from study.training.evaluation import evaluate
 
 
 @pytest.fixture(scope="module")
@@ -24,9 +25,9 @@ def home(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def confirmed(home):
-    before = results.records(NAME, home)
+    before = answers.records(NAME, home)
     found = retrain(NAME, 1, 3, 4, home=home)
-    assert results.records(NAME, home) == before  # whoever asks for trials does not meet it
+    assert answers.records(NAME, home) == before  # whoever asks for trials does not meet it
     return found
 
 
@@ -36,7 +37,7 @@ def run_of(found, home):
 
 def test_a_configuration_is_trained_with_seeds_of_its_own(confirmed, home):
     assert confirmed.new
-    assert confirmed.search == results.records(NAME, home)[1]
+    assert confirmed.search == answers.records(NAME, home)[1]
     assert confirmed.record.architecture == confirmed.search.architecture
     assert (confirmed.record.replicates, confirmed.record.epochs) == (3, 4)
     assert confirmed.record.training == confirmed.search.training | {"epochs": 4}

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from study.constraint import Constraint, violations
+from study.spec.constraint import Constraint, violations
 
 METRICS = {"trainable_parameters": 15_000, "macs": 30_000, "val_accuracy": 0.8}
 

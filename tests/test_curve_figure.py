@@ -1,8 +1,8 @@
 from stored_study import record, trial
 
-from study.curve_figure import MOST_CURVES, curve_members, curve_metric, curve_panel
-from study.curves import Curve
-from study.spec import StudySpec
+from study.report.learning_curves import MOST_CURVES, curve_members, curve_metric, curve_panel
+from study.results.curves import Curve
+from study.spec.study_spec import StudySpec
 
 MADE = {"name": "made", "dataset": "digits", "families": ["dann-r"], "budget": {"epochs": 2}}
 SPEC = StudySpec.from_dict(MADE)

@@ -8,10 +8,10 @@ import pytest
 import torch
 from torchvision import datasets
 
-from study.data import Dataset, load_dataset
-from study.data_sources import TORCHVISION
-from study.dataset_spec import DatasetName, DatasetSpec
 from study.errors import DataError
+from study.spec.sections import DatasetName, DatasetSpec
+from study.training.data_sources import TORCHVISION
+from study.training.dataset import Dataset, load_dataset
 
 
 def dataset(**table):

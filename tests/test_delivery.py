@@ -1,9 +1,9 @@
 import pytest
 
-from study.delivery import Delivery
+from study.cluster.delivery import Delivery
+from study.cluster.submission import submit
 from study.errors import BadInputError, SpecError
-from study.spec import StudySpec
-from study.submission import submit
+from study.spec.study_spec import StudySpec
 
 NOWHERE = "http://127.0.0.1:9"
 THREE = {"name": "mine", "dataset": "digits", "families": ["vann"]}

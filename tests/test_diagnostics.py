@@ -7,11 +7,11 @@ import torch
 from architectures import architecture
 
 from models import build, count_parameters
-from study.data import Dataset, Split, load_dataset
-from study.diagnostic_metrics import GROUPS, recorded_names
-from study.diagnostics import diagnose
-from study.evaluation import Estimate, evaluate
-from study.generalisation import LossCurves
+from study.spec.metrics import GROUPS, recorded_names
+from study.training.dataset import Dataset, Split, load_dataset
+from study.training.diagnostics import diagnose
+from study.training.evaluation import Estimate, evaluate
+from study.training.generalisation import LossCurves
 
 CURVES = LossCurves([[1.0, 1.0], [0.5, 0.5]], [[1.0, 2.0], [2.0, 1.0]])
 

@@ -1,6 +1,6 @@
 import pytest
 
-from study.efficiency import cost_factor
+from study.training.efficiency import cost_factor
 
 
 def test_the_factor_is_the_ratio_of_the_powers_of_ten():

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from study.ehvi import ExpectedImprovement
-from study.spec import StudySpec
+from study.search.ehvi import ExpectedImprovement
+from study.spec.study_spec import StudySpec
 
 FAMILIES = ["dann-r", "vann"]
 SIZES = [8, 16, 32, 64, 128, 256]

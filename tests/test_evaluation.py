@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from study.evaluation import Estimate
+from study.training.evaluation import Estimate
 
 
 def test_an_estimate_is_mean_and_standard_error():

@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 from made_evidence import made_evidence, made_trial
 
-from study.evidence import UndecidableError, Wanted
+from paper.measurements import UndecidableError, Wanted
 
 SMALL = made_trial(0, "dann-r", 1000, 0.80, 0.99)
 LARGE = made_trial(1, "dann-r", 9000, 0.90, 0.10)

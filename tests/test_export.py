@@ -11,13 +11,14 @@ from mlflow import MlflowClient
 from recorded_study import NAME, architecture, record_study
 
 from models import build, load_network
-from study import layout, results
-from study.data import load_dataset
 from study.errors import BadInputError, NotFoundError, StudyError, TrackingError
-from study.evaluation import evaluate
-from study.export import FILES, export_model, load_model
 from study.home import Home
-from study.portable_model import NETWORK_FOLDER
+from study.results import answers
+from study.results.export import FILES, export_model, load_model
+from study.tracking import tags
+from study.tracking.pyfunc_model import NETWORK_FOLDER
+from study.training.dataset import load_dataset
+from study.training.evaluation import evaluate
 from study.trial_files import DISTRIBUTIONS
 
 
@@ -36,16 +37,16 @@ def images(count):
 
 
 def test_a_loaded_network_reproduces_its_stored_test_accuracy_exactly(home):
-    record = results.records(NAME, home)[1]
+    record = answers.records(NAME, home)[1]
     accuracy, loss = evaluate(load_model(NAME, 1, home), load_dataset("digits").test)
     assert accuracy.mean().item() == record.test_accuracy
     assert loss.mean().item() == record.test_loss
 
 
 def test_the_distributions_lie_beside_a_stored_network(home):
-    record = results.records(NAME, home)[1]
+    record = answers.records(NAME, home)[1]
     store = MlflowClient(home.tracking_uri)
-    model_id = store.get_run(record.run_id).data.tags[layout.MODEL_TAG]
+    model_id = store.get_run(record.run_id).data.tags[tags.MODEL_TAG]
     paths = [file.path for file in store.list_logged_model_artifacts(model_id)]
     assert DISTRIBUTIONS in paths
 
@@ -64,7 +65,7 @@ def test_an_export_has_the_network_and_what_it_says_it_has(exported):
 
 def test_the_history_has_settings_seeds_data_and_metrics_with_errors(exported, home):
     history = json.loads((exported / "training.json").read_text())
-    record = results.records(NAME, home)[1]
+    record = answers.records(NAME, home)[1]
     assert (history["study"], history["trial"], history["run_id"]) == (NAME, 1, record.run_id)
     assert history["architecture"] == record.architecture
     assert history["training"]["learning_rate"] == 0.01
@@ -80,7 +81,7 @@ def test_the_history_has_settings_seeds_data_and_metrics_with_errors(exported, h
 
 def test_the_card_says_what_it_is_how_good_and_whom_to_cite(exported, home):
     card = (exported / "README.md").read_text()
-    record = results.records(NAME, home)[1]
+    record = answers.records(NAME, home)[1]
     shown = f"{100 * record.test_accuracy:.2f} ± {100 * record.test_accuracy_sem:.2f}"
     for text in ("# dann-r D2 S8 K4", f"| test | {shown} |", "`digits`", "2,000 trainable", "943"):
         assert text in card
@@ -133,7 +134,7 @@ def test_damage_is_an_error_of_the_store_and_nothing_is_written(damage, message,
 def stored_network(home, trial):
     """The folder in which the store keeps the network of a trial."""
     store = MlflowClient(home.tracking_uri)
-    run = store.get_run(results.records(NAME, home)[trial].run_id)
+    run = store.get_run(answers.records(NAME, home)[trial].run_id)
     location = store.get_logged_model(run.data.tags["study.model"]).artifact_location
     return Path(location.removeprefix("file://")) / NETWORK_FOLDER
 

@@ -3,7 +3,7 @@ import torch
 from architectures import architecture
 
 from models import FAMILIES, build
-from study.exported_program import export_program
+from models.program import export_program
 
 
 @pytest.mark.parametrize("family", FAMILIES)

@@ -1,8 +1,8 @@
 import pytest
 from stored_study import record, trial
 
-from study.front_figure import front_figure, front_panel
-from study.spec import StudySpec
+from study.report.front import front_figure, front_panel
+from study.spec.study_spec import StudySpec
 
 MADE = {
     "name": "made",

@@ -3,8 +3,8 @@ import io
 
 from stored_study import record, trial
 
-from study.front_table import by_size, table_csv, table_html
-from study.spec import StudySpec
+from study.report.front_table import by_size, table_csv, table_html
+from study.spec.study_spec import StudySpec
 
 SPEC = StudySpec.from_dict({"name": "made", "dataset": "digits", "families": ["dann-r"]})
 RECORDS = [

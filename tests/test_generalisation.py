@@ -1,6 +1,6 @@
 import math
 
-from study.generalisation import EpochLosses, LossCurves
+from study.training.generalisation import EpochLosses, LossCurves
 
 
 def curves(*validation_of_the_third):

@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from study.errors import SpecError
-from study.grid import grid
-from study.space import suggest
-from study.spec import StudySpec
+from study.search.grid import grid
+from study.search.space import suggest
+from study.spec.study_spec import StudySpec
 
 
 def spec(families=("dann-r", "mlp"), seed=0, **space):

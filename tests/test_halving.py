@@ -1,5 +1,5 @@
-from study.halving import Halving
-from study.spec import StudySpec
+from study.search.scheduler import Halving
+from study.spec.study_spec import StudySpec
 
 SPEC = StudySpec.from_dict(
     {

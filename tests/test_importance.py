@@ -4,8 +4,8 @@ import pytest
 from stored_study import record, trial
 
 from models import FAMILIES
-from study.importance import importance_panel, importances
-from study.spec import StudySpec
+from study.report.importance import importance_panel, importances
+from study.spec.study_spec import StudySpec
 
 MADE = {
     "name": "made",

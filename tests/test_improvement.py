@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from study.improvement import Improvement, normals
+from study.search.acquisition import Improvement, normals
 
 LEARNED = np.array([True, False])
 # Costs, less is better: typical is 3 of the learned one, the range of the known one is 0 to 10.

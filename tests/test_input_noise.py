@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 import torch
 
-from study.data import Dataset, Split
-from study.input_noise import noisy
+from study.training.dataset import Dataset, Split
+from study.training.noise import noisy
 
 
 def split(count, value):

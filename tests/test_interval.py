@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from study.interval import Interval, Sample, of_difference, of_mean, of_ratio
+from paper.intervals import Interval, Sample, of_difference, of_mean, of_ratio
 
 FIRST, SECOND = [0.90, 0.92, 0.91, 0.89, 0.93], [0.85, 0.89, 0.90, 0.84]
 

@@ -6,10 +6,10 @@ import time
 
 import pytest
 
-from study import job
+from study.cluster import job
+from study.cluster.credentials import seal
+from study.cluster.job_package import Orders
 from study.errors import BadInputError
-from study.job_package import Orders
-from study.sealed import seal
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ def test_without_orders_all_is_in_the_environment(monkeypatch):
 def test_a_spec_file_that_is_refused_ends_the_job_with_one_line(tmp_path):
     (tmp_path / "spec.toml").write_text('name = "mine"\ndataset = "digits"\nfamilies = ["dan"]')
     done = subprocess.run(
-        [sys.executable, "-m", "study.job", "spec.toml"],
+        [sys.executable, "-m", "study.cluster.job", "spec.toml"],
         cwd=tmp_path,
         env=os.environ | {"STUDY_HOME": str(tmp_path / "home")},
         capture_output=True,

@@ -4,9 +4,9 @@ import sys
 
 import pytest
 
+from study.cluster.job_package import SPEC, Orders, fingerprint, write_package
 from study.errors import BadInputError
-from study.job_package import SPEC, Orders, fingerprint, write_package
-from study.spec import StudySpec
+from study.spec.study_spec import StudySpec
 
 THREE = {"name": "mine", "dataset": "digits", "families": ["vann"]}
 SPEC_OF_THREE = StudySpec.from_dict(THREE)
@@ -36,7 +36,7 @@ import importlib.metadata as metadata
 def version(name): raise metadata.PackageNotFoundError(name)
 metadata.version = version
 from pathlib import Path
-from study.job_package import Orders
+from study.cluster.job_package import Orders
 print(Orders.read(Path()).command)
 """
     said = subprocess.check_output([sys.executable, "-c", code], cwd=tmp_path, env={}, text=True)
@@ -45,11 +45,14 @@ print(Orders.read(Path()).command)
 
 def test_the_source_that_goes_along_is_the_one_that_runs(tmp_path):
     write_package(tmp_path, SPEC_OF_THREE, Orders(command=""), source=True)
-    code = "import study.spec, models; print(study.spec.__file__, models.__file__)"
+    code = "import study.spec, models; print(study.spec.study_spec.__file__, models.__file__)"
     said = subprocess.check_output(
         [sys.executable, "-c", code], cwd=tmp_path, env={"PYTHONPATH": str(tmp_path)}, text=True
     )
-    assert said.split() == [f"{tmp_path}/study/spec.py", f"{tmp_path}/models/__init__.py"]
+    assert said.split() == [
+        f"{tmp_path}/study/spec/study_spec.py",
+        f"{tmp_path}/models/__init__.py",
+    ]
     assert not list(tmp_path.rglob("*.pyc")) or (tmp_path / "study" / "report_page.css").exists()
 
 

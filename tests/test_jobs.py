@@ -5,7 +5,7 @@ import pytest
 import ray
 from stand_in import server
 
-from study import cluster, jobs
+from study.cluster import client, jobs
 from study.errors import BadInputError, ClusterError, NotFoundError
 
 
@@ -14,7 +14,7 @@ def details(job, study, status, started):
         "type": "SUBMISSION",
         "submission_id": job,
         "status": status,
-        "entrypoint": "python -m study.job",
+        "entrypoint": "python -m study.cluster.job",
         "start_time": started,
         "metadata": {"study": study, "fingerprint": "f"},
     }
@@ -73,7 +73,7 @@ def test_the_cluster_that_is_asked_is_the_one_that_was_named(variable, monkeypat
 
 
 def test_a_head_that_falls_silent_is_given_up(monkeypatch):
-    monkeypatch.setattr(cluster, "_REQUEST_S", 0.3)
+    monkeypatch.setattr(client, "_REQUEST_S", 0.3)
     monkeypatch.setattr(jobs, "_SILENT_S", 0.1)
     again = threading.Event()
     with dashboard([RUNS], silent=again) as address:
@@ -81,6 +81,6 @@ def test_a_head_that_falls_silent_is_given_up(monkeypatch):
             with pytest.raises(ClusterError, match="must answer"):
                 jobs.study_jobs(address)
             with pytest.raises(jobs.LostJobError, match="cannot be followed any more"):
-                list(jobs.output(cluster.connect(address), "study-a-1"))
+                list(jobs.output(client.connect(address), "study-a-1"))
         finally:
             again.set()

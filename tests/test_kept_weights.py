@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from study.kept_weights import KeptWeights
-from study.training_settings import TrainingSettings
+from study.training.kept_weights import KeptWeights
+from study.training.settings import TrainingSettings
 
 # By epoch: the accuracies and the losses of both replicates.
 EPOCHS = [

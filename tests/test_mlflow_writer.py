@@ -5,13 +5,14 @@ import pytest
 from empty_store import put_empty_store
 
 from models import Architecture, build, save_network
-from study import environment, layout, study_folder
+from study import environment, study_folder
 from study.home import Home
-from study.mlflow_writer import MlflowWriter
-from study.reader import all_runs, client, read_study
-from study.spec import StudySpec
-from study.training_settings import TrainingSettings
-from study.trial import TrialConfig
+from study.results.reader import all_runs, client, read_study
+from study.runner.trainable import TrialConfig
+from study.spec.study_spec import StudySpec
+from study.tracking.tags import NUMBER_TAG, ROLE_TAG
+from study.tracking.writer import MlflowWriter
+from study.training.settings import TrainingSettings
 from study.trial_files import EXAMPLE, NETWORK, trial_folder
 
 NAME = "v1.2"  # MLflow takes no dot in the name of a model
@@ -44,10 +45,8 @@ def runs(home):
     """The runs of trials, by number; the store has one of each."""
     store = client(home)
     experiment = store.get_experiment_by_name(NAME).experiment_id
-    found = [
-        run for run in all_runs(store, experiment) if run.data.tags[layout.ROLE_TAG] == "trial"
-    ]
-    by_number = {int(run.data.tags[layout.NUMBER_TAG]): run for run in found}
+    found = [run for run in all_runs(store, experiment) if run.data.tags[ROLE_TAG] == "trial"]
+    by_number = {int(run.data.tags[NUMBER_TAG]): run for run in found}
     assert len(by_number) == len(found)
     return by_number
 

@@ -2,8 +2,8 @@ from dataclasses import replace
 
 from stored_study import record, trial
 
-from study.model_card import model_card, training_history
-from study.spec import StudySpec
+from study.results.model_card import model_card, training_history
+from study.spec.study_spec import StudySpec
 
 SPEC = StudySpec.from_dict({"name": "made", "dataset": "digits", "families": ["dann-r"]})
 

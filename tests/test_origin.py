@@ -3,11 +3,11 @@ import shutil
 import sys
 from importlib.metadata import version
 
-from study import origin
+from study.tracking import provenance
 
 
 def test_versions_source_and_machine_are_known():
-    found = origin.environment_of_run()
+    found = provenance.environment_of_run()
     assert found["versions"]["torch"] == version("torch")
     assert found["machine"]["cores"] >= 1
     assert found["machine"]["memory_gib"] > 0
@@ -18,24 +18,24 @@ def test_versions_source_and_machine_are_known():
 def test_changed_sources_are_marked_and_a_released_package_has_no_commit(tmp_path, monkeypatch):
     package = tmp_path / "study"
     package.mkdir()
-    monkeypatch.setattr(origin, "__file__", str(package / "origin.py"))
-    assert origin.environment_of_run()["commit"] is None
+    monkeypatch.setattr(provenance, "__file__", str(package / "origin.py"))
+    assert provenance.environment_of_run()["commit"] is None
     git = shutil.which("git")
     for arguments in (
         ["init", "-q"],
         ["-c", "user.name=a", "-c", "user.email=a@a", "commit", "-q", "--allow-empty", "-m", "a"],
     ):
-        origin.subprocess.run([git, "-C", tmp_path, *arguments], check=True)
-    commit = origin.environment_of_run()["commit"]
+        provenance.subprocess.run([git, "-C", tmp_path, *arguments], check=True)
+    commit = provenance.environment_of_run()["commit"]
     assert len(commit) == 40
     (package / "origin.py").write_text("changed")
-    origin.subprocess.run([git, "-C", tmp_path, "add", "."], check=True)
-    assert origin.environment_of_run()["commit"] == commit + "+"
+    provenance.subprocess.run([git, "-C", tmp_path, "add", "."], check=True)
+    assert provenance.environment_of_run()["commit"] == commit + "+"
 
 
 def test_the_command_is_as_one_types_it(monkeypatch):
     monkeypatch.setattr(sys, "argv", ["/some/bin/study", "run", "a b.toml", "--trials", "4"])
-    assert origin.command_of_run() == "study run 'a b.toml' --trials 4"
+    assert provenance.command_of_run() == "study run 'a b.toml' --trials 4"
     monkeypatch.setattr(sys, "argv", ["search.py"])
-    assert origin.command_of_run() == "python search.py"
-    assert "study.command" in origin.as_tags()
+    assert provenance.command_of_run() == "python search.py"
+    assert "study.command" in provenance.as_tags()

@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from study.outcome import WORKER_DIED, Outcome, judge
+from study.search.trial import WORKER_DIED, Outcome, judge
 
 DONE = {"epochs": [{"val_accuracy": 0.5, "macs": 10}], "finished": True, "failure": None}
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from study.dimension import Choice
-from study.grid import grid
-from study.spec import StudySpec
+from study.search.grid import grid
+from study.spec.dimensions import Choice
+from study.spec.study_spec import StudySpec
 
 FOLDER = Path(__file__).parents[1] / "studies" / "paper"
 TRIALS = {

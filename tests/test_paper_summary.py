@@ -8,8 +8,8 @@ from paper_files import SPECS
 from paper_summary import command, rounded, summary, to_text
 
 import study
-from study import layout
-from study.spec import StudySpec
+from study.spec.study_spec import StudySpec
+from study.tracking import tags
 
 SPEC = {
     "name": "made",
@@ -34,7 +34,7 @@ def home(tmp_path_factory):
         stored_study.trial(0.4, 64, state="PRUNED", epochs=1),
     ]
     stored_study.write_study(
-        home, SPEC, trials, tags={layout.ENVIRONMENT_TAG: json.dumps(ENVIRONMENT)}
+        home, SPEC, trials, tags={tags.ENVIRONMENT_TAG: json.dumps(ENVIRONMENT)}
     )
     return home
 

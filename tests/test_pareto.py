@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from study.metrics import METRICS
-from study.pareto import confident_front, hypervolume, knee, on_front
+from study.search.pareto import confident_front, hypervolume, knee, on_front
+from study.spec.plain_metrics import METRICS
 
 OBJECTIVES = {"val_accuracy": "maximize", "trainable_parameters": "minimize"}
 points = st.lists(

@@ -9,8 +9,8 @@ import torch
 from architectures import architecture
 
 from models import FAMILIES, build, save_network
-from study import portable_code
-from study.portable_code import Portable
+from models import portable as portable_module
+from models.portable import Portable
 
 
 def stored(folder, family="dann-r", shape=(2, 5, 6), seeds=(4, 8, 9), **changes):
@@ -46,7 +46,7 @@ def test_numpy_computes_what_torch_does(family, changes, tmp_path, monkeypatch):
     with torch.no_grad():
         logits = network(torch.from_numpy(batch)).numpy()
     np.testing.assert_allclose(Portable(tmp_path).logits(batch), logits, rtol=1e-4, atol=1e-4)
-    monkeypatch.setattr(portable_code, "FLOATS_AT_ONCE", 1)  # an image at a time
+    monkeypatch.setattr(portable_module, "FLOATS_AT_ONCE", 1)  # an image at a time
     np.testing.assert_allclose(Portable(tmp_path).logits(batch), logits, rtol=1e-4, atol=1e-4)
 
 
@@ -81,7 +81,7 @@ def test_another_layout_is_refused(tmp_path):
 
 def test_it_needs_numpy_and_safetensors_only(tmp_path):
     code = "import sys; sys.path.insert(0, sys.argv[1]); import portable_code; print(*sys.modules)"
-    shutil.copy(portable_code.__file__, tmp_path)
+    shutil.copy(portable_module.__file__, tmp_path)
     command = [sys.executable, "-I", "-c", code, tmp_path]
     output = subprocess.check_output(command, text=True, cwd=tmp_path)
     assert not {"torch", "mlflow", "study", "models", "scipy"} & set(output.split())

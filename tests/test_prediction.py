@@ -10,13 +10,13 @@ from PIL import Image
 from recorded_study import NAME, record_study
 from rich.console import Console
 
-from study import results
-from study.data import load_dataset
+from study.cli.prediction_table import prediction_table, sentences
 from study.errors import DataError, NotFoundError
-from study.export import load_model
-from study.image_file import read_images
-from study.prediction import predict
-from study.prediction_table import prediction_table, sentences
+from study.results import answers
+from study.results.export import load_model
+from study.results.image_file import read_images
+from study.results.prediction import predict
+from study.training.dataset import load_dataset
 
 GREY = (1, 8, 8)
 
@@ -36,7 +36,7 @@ def test_images(tmp_path_factory):
 
 
 def test_the_accuracy_of_an_npz_is_the_stored_one(home, test_images):
-    record = results.records(NAME, home)[0]
+    record = answers.records(NAME, home)[0]
     (found,) = predict(NAME, [test_images], 0, home)
     assert found.accuracy == pytest.approx(record.test_accuracy)
     assert found.accuracy_sem == pytest.approx(record.test_accuracy_sem)
@@ -78,7 +78,7 @@ def test_the_table_shows_the_first_and_says_the_rest(home, test_images):
     assert len(prediction_table(found, "made").rows) == 20
     first, second = sentences(found)
     assert first.endswith("the first 20 of 359 images; --json prints all")
-    record = results.records(NAME, home)[0]
+    record = answers.records(NAME, home)[0]
     assert (
         f"accuracy {100 * record.test_accuracy:.2f} ± {100 * record.test_accuracy_sem:.2f} %"
         in (second)
@@ -128,6 +128,6 @@ def test_a_trial_without_weights_is_said_so(home, test_images):
 
 
 def test_it_does_not_wait_for_torch():
-    code = "import study.prediction, study.prediction_table, sys; print(*sys.modules)"
+    code = "import study.results.prediction, study.cli.prediction_table, sys; print(*sys.modules)"
     output = subprocess.check_output([sys.executable, "-c", code], text=True)
     assert "torch" not in output.split()

@@ -1,7 +1,7 @@
 import pytest
 
 from study.errors import SpecError
-from study.query import Bound, Order, Query, bounds_of, families_of
+from study.results.query import Bound, Order, Query, bounds_of, families_of
 
 
 @pytest.mark.parametrize(

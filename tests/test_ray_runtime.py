@@ -1,9 +1,9 @@
 import pytest
 import ray
 
+from study.cluster.ray_runtime import check_machine, on_cluster
 from study.errors import SpecError
-from study.ray_runtime import check_machine, on_cluster
-from study.spec import Resources
+from study.spec.study_spec import Resources
 
 
 def test_ray_that_runs_already_or_elsewhere_says_what_there_is(monkeypatch):

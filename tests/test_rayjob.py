@@ -21,11 +21,11 @@ from ray.autoscaler._private.kuberay.autoscaling_config import (
 )
 from typer.main import get_command
 
-from study.cli import app
-from study.cluster_room import Node
+from study.cli.main import app
+from study.cluster.capacity import Node
+from study.cluster.study_job import STUDY
 from study.home import Home
-from study.spec import StudySpec
-from study.study_job import STUDY
+from study.spec.study_spec import StudySpec
 
 ROOT = Path(__file__).parents[1]
 DEPLOY = ROOT / "deploy"
@@ -264,7 +264,7 @@ def test_as_many_trials_wait_as_all_workers_hold(tmp_path):
 def test_the_job_reads_the_spec_and_is_named_after_its_study(tmp_path):
     place, _ = spec_file()
     words = shlex.split(rayjob()["spec"]["entrypoint"])
-    assert words == ["exec", "python", "-m", "study.job", str(place)]
+    assert words == ["exec", "python", "-m", "study.cluster.job", str(place)]
     assert rayjob()["spec"]["metadata"] == {STUDY: spec(tmp_path).name}
 
 

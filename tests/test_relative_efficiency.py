@@ -4,8 +4,8 @@ import pytest
 from stored_study import record, trial
 
 from study.errors import BadInputError
-from study.relative_efficiency import efficiency_scores, parameters_to_reach
-from study.spec import StudySpec
+from study.results.efficiency import efficiency_scores, parameters_to_reach
+from study.spec.study_spec import StudySpec
 
 SPEC = StudySpec.from_dict({"name": "a", "dataset": "digits", "families": ["dann-r"]})
 

@@ -6,7 +6,7 @@ import pytest
 from stored_study import make_home, trial, write_study
 
 from study.errors import BadInputError, NotFoundError, StudyError
-from study.report import FIGURES, write_figure, write_report
+from study.report.report import FIGURES, write_figure, write_report
 
 SPEC = {
     "name": "made",

@@ -1,7 +1,7 @@
 from stored_study import record, trial
 
-from study.report_words import best_trial, smallest_within_error
-from study.spec import StudySpec
+from study.report.summary import best_trial, smallest_within_error
+from study.spec.study_spec import StudySpec
 
 SPEC = StudySpec.from_dict({"name": "made", "dataset": "digits", "families": ["dann-r"]})
 

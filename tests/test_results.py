@@ -7,17 +7,18 @@ import torch
 from mlflow import MlflowClient
 
 from models import Architecture, build, load_network, save_network
-from study import environment, results, study_folder
+from study import environment, study_folder
 from study.errors import BadInputError, NotFoundError, SpecError, TrackingError
-from study.export import export_model, load_model
 from study.home import Home
-from study.ledger import Ledger, stored_identity
-from study.outcome import Outcome
-from study.reader import check_free
-from study.spec import StudySpec
-from study.tracking import Tracker
-from study.training_settings import TrainingSettings
-from study.trial import TrialConfig
+from study.results import answers
+from study.results.export import export_model, load_model
+from study.results.reader import check_free
+from study.runner.trainable import TrialConfig
+from study.search.storage import Ledger, stored_identity
+from study.search.trial import Outcome
+from study.spec.study_spec import StudySpec
+from study.tracking.tracker import Tracker
+from study.training.settings import TrainingSettings
 from study.trial_files import EXAMPLE, NETWORK, trial_folder
 
 # Trial: accuracy, somata (and so parameters), state.
@@ -89,7 +90,7 @@ def home(tmp_path_factory):
 
 
 def test_every_trial_is_read_back_with_its_state(home):
-    found = results.records("made", home)
+    found = answers.records("made", home)
     assert [record.state for record in found] == [state for *_, state in TRIALS]
     first = found[0]
     assert first.architecture == asdict(config(0, 16).architecture)
@@ -100,11 +101,11 @@ def test_every_trial_is_read_back_with_its_state(home):
 
 
 def test_the_front_has_complete_trials_only_the_fewest_parameters_first(home):
-    frame = results.pareto_front("made", home)
+    frame = answers.pareto_front("made", home)
     assert frame["trial"].tolist() == [0, 1]
     assert frame["trainable_parameters"].tolist() == [1600, 6400]
     assert frame["somata"].tolist() == [16, 64]
-    assert len(results.trials("made", home)) == len(TRIALS)
+    assert len(answers.trials("made", home)) == len(TRIALS)
 
 
 @pytest.mark.parametrize(
@@ -120,7 +121,7 @@ def test_the_front_has_complete_trials_only_the_fewest_parameters_first(home):
 )
 def test_the_best_are_complete_pass_the_filters_and_come_best_first(filters, expected, home):
     assert [
-        record.trial for record in results.best_configs("made", home=home, **filters)
+        record.trial for record in answers.best_configs("made", home=home, **filters)
     ] == expected
 
 
@@ -134,21 +135,21 @@ def test_the_best_are_complete_pass_the_filters_and_come_best_first(filters, exp
 )
 def test_a_filter_that_cannot_be_meant_is_refused(filters, message, home):
     with pytest.raises(SpecError, match=message):
-        results.best_configs("made", home=home, **filters)
+        answers.best_configs("made", home=home, **filters)
 
 
 def test_a_table_without_rows_has_the_columns(home):
-    nothing = results.trials("made", home, max_parameters=1)
-    assert nothing.columns.tolist() == results.trials("made", home).columns.tolist()
+    nothing = answers.trials("made", home, max_parameters=1)
+    assert nothing.columns.tolist() == answers.trials("made", home).columns.tolist()
     assert nothing.empty
 
 
 def test_the_smallest_above_an_accuracy_and_the_knee_are_one_trial(home):
-    assert results.smallest("made", home=home, min_accuracy=0.82).trial == 1
-    assert results.smallest("made", home=home, min_accuracy=0.99) is None
-    assert results.knee("made", home).trial == 0
+    assert answers.smallest("made", home=home, min_accuracy=0.82).trial == 1
+    assert answers.smallest("made", home=home, min_accuracy=0.99) is None
+    assert answers.knee("made", home).trial == 0
     with pytest.raises(SpecError, match="so no other may be given, got macs"):
-        results.best_configs("made", smallest=True, order=["macs"], home=home)
+        answers.best_configs("made", smallest=True, order=["macs"], home=home)
 
 
 def test_a_stored_network_comes_back(home, tmp_path):
@@ -165,7 +166,7 @@ def test_a_stored_network_comes_back(home, tmp_path):
 
 def test_what_is_not_there_is_said_with_what_is(home):
     with pytest.raises(NotFoundError, match=r"no study 'mad' in .*; it has: made"):
-        results.records("mad", home)
+        answers.records("mad", home)
     with pytest.raises(NotFoundError, match="has trials 0 to 5, got trial 9"):
         load_model("made", 9, home)
     with pytest.raises(NotFoundError, match=r"weights of trial 2 .* not kept.* such as 0, 1"):
@@ -174,20 +175,20 @@ def test_what_is_not_there_is_said_with_what_is(home):
 
 def test_an_empty_home_stays_empty(tmp_path):
     nowhere = Home(folder=tmp_path, tracking_uri=f"sqlite:///{tmp_path}/mlflow.db")
-    assert results.list_studies(nowhere) == []
+    assert answers.list_studies(nowhere) == []
     with pytest.raises(NotFoundError, match="it has: none yet"):
-        results.status("made", nowhere)
+        answers.status("made", nowhere)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_status_and_list_say_how_studies_stand(home):
-    status = results.status("made", home)
+    status = answers.status("made", home)
     assert (status.trials, status.budget, status.front) == (5, 30, 2)
     assert status.run_status == "FINISHED"
     assert status.states["COMPLETE"] == 3
     assert status.best.trial == 1
     assert status.hypervolume > 0
-    assert results.list_studies(home) == [status]
+    assert answers.list_studies(home) == [status]
     assert json.loads(json.dumps(status.to_dict()))["best"]["trial"] == 1
 
 
@@ -225,14 +226,14 @@ def test_a_study_goes_on_in_the_runs_that_it_has(home):
     assert tracker.wait_until_ready() == {
         number: state for number, (*_, state) in enumerate(TRIALS)
     }
-    before = results.records("made", home)[5]
+    before = answers.records("made", home)[5]
     tracker.begin_trial(config(5, 8))
     for epoch in (1, 2):
         metrics = {"epochs": epoch, "val_accuracy": 0.7, "trainable_parameters": 800, "macs": 1}
         tracker.log_epoch(5, metrics | {"epoch/val_accuracy": 0.5}, "host:2")
     tracker.end_trial(5, Outcome(state="COMPLETE"), on_front=True)
     tracker.close("FINISHED", print)
-    after = results.records("made", home)
+    after = answers.records("made", home)
     assert len(after) == len(TRIALS)
     assert (after[5].run_id, after[5].state) == (before.run_id, "COMPLETE")
     client = MlflowClient(home.tracking_uri)
@@ -259,18 +260,18 @@ def test_an_experiment_that_is_no_study_is_neither_read_nor_written_into(home):
         with pytest.raises(BadInputError, match=rf"'{name}' .* must be a study of layout 2"):
             check_free(name, home, None)
     with pytest.raises(NotFoundError, match=r"no study 'theirs'.*it has: made, new"):
-        results.status("theirs", home)
+        answers.status("theirs", home)
     with pytest.raises(BadInputError, match=r"'earlier' .* must be of layout 2, got 1"):
-        results.status("earlier", home)
+        answers.status("earlier", home)
     with pytest.raises(NotFoundError, match="has only just been made"):
-        results.status("new", home)
+        answers.status("new", home)
     check_free("new", home, None)
-    assert [study.name for study in results.list_studies(home)] == ["made"]
+    assert [study.name for study in answers.list_studies(home)] == ["made"]
 
 
 def test_a_store_that_does_not_answer_is_said_so(tmp_path, monkeypatch):
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     nowhere = Home(folder=tmp_path, tracking_uri="http://127.0.0.1:9")
-    for ask in (results.list_studies, lambda home: results.records("made", home)):
+    for ask in (answers.list_studies, lambda home: answers.records("made", home)):
         with pytest.raises(TrackingError, match=r"http://127.0.0.1:9 must answer"):
             ask(nowhere)

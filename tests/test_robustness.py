@@ -2,9 +2,9 @@ import pytest
 import torch
 
 from models import Architecture, build
-from study.data import load_dataset
-from study.evaluation import evaluate
-from study.robustness import accuracy_under_noise, noisy
+from study.training.dataset import load_dataset
+from study.training.evaluation import evaluate
+from study.training.robustness import accuracy_under_noise, noisy
 
 
 def test_noise_is_fixed_scaled_and_clipped():

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from study.pareto import is_kept, keep_best, on_front
-from study.rung import Rung, rung_epochs
-from study.spec import StudySpec
+from study.search.pareto import is_kept, keep_best, on_front
+from study.search.rungs import Rung, rung_epochs
+from study.spec.study_spec import StudySpec
 
 OBJECTIVES = {"val_accuracy": "maximize", "trainable_parameters": "minimize"}
 points = st.lists(

@@ -3,7 +3,7 @@ from types import SimpleNamespace
 import pytest
 
 from study.errors import StudyError, TrackingError
-from study.runner import _recorded
+from study.runner.driver import _recorded
 
 
 class Unreachable:

@@ -1,7 +1,7 @@
 import json
 
-from study.runs_view import VIEW_TAG, runs_page, runs_view
-from study.spec import StudySpec
+from study.report.runs_view import VIEW_TAG, runs_page, runs_view
+from study.spec.study_spec import StudySpec
 
 METRICS = ("val_accuracy", "test_accuracy", "trainable_parameters", "macs", "epochs")
 

@@ -2,9 +2,9 @@ import io
 
 from rich.console import Console
 
-from study.progress import Progress
-from study.scoreboard import Scoreboard
-from study.spec import StudySpec
+from study.runner.progress import Progress
+from study.runner.scoreboard import Scoreboard
+from study.spec.study_spec import StudySpec
 
 
 def board(**changes):

@@ -1,6 +1,6 @@
 import pytest
 
-from study.sealed import seal, unseal
+from study.cluster.credentials import seal, unseal
 
 SETTINGS = {"MLFLOW_TRACKING_USERNAME": "ada", "MLFLOW_TRACKING_PASSWORD": "p: w%\n"}
 

@@ -7,12 +7,20 @@ import pytest
 from optuna.trial import TrialState
 
 from study.errors import BadInputError
-from study.ledger import Ledger, mend, metrics_of, point_of, rungs_of, state_of, stored_identity
-from study.optuna_view import SAMPLERS
-from study.sampling import Sampling
-from study.search import StudySearcher
-from study.space import known_metrics
-from study.spec import StudySpec
+from study.search.optuna_sampler import SAMPLERS
+from study.search.sampler import Sampling
+from study.search.searcher import StudySearcher
+from study.search.space import known_metrics
+from study.search.storage import (
+    Ledger,
+    mend,
+    metrics_of,
+    point_of,
+    rungs_of,
+    state_of,
+    stored_identity,
+)
+from study.spec.study_spec import StudySpec
 
 
 def spec(**changes):

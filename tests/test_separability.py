@@ -3,8 +3,8 @@ import pytest
 import torch
 
 from models import Architecture, build
-from study.data import Split
-from study.separability import (
+from study.training.dataset import Split
+from study.training.separability import (
     distances,
     embedding,
     neighbourhood_hit,

@@ -1,7 +1,7 @@
 from stored_study import record, trial
 
-from study.settings_figure import settings_figure, settings_panel
-from study.spec import StudySpec
+from study.report.parallel_coordinates import settings_figure, settings_panel
+from study.spec.study_spec import StudySpec
 
 SPEC = StudySpec.from_dict(
     {

@@ -2,8 +2,8 @@ import json
 
 from stored_study import record, trial
 
-from study.showcase import description
-from study.spec import StudySpec
+from study.report.mlflow_page import description
+from study.spec.study_spec import StudySpec
 
 SPEC = {"name": "made", "dataset": "digits", "families": ["dann-r", "vann"], "seed": 3}
 

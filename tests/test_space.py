@@ -3,8 +3,8 @@ import pytest
 
 from models import FAMILIES
 from study.errors import SpecError
-from study.space import check_space, suggest
-from study.spec import StudySpec
+from study.search.space import check_space, suggest
+from study.spec.study_spec import StudySpec
 
 
 def spec(**space):

@@ -2,9 +2,9 @@ import json
 
 import pytest
 
-from study.dimension import Choice, Range
 from study.errors import SpecError
-from study.spec import StudySpec
+from study.spec.dimensions import Choice, Range
+from study.spec.study_spec import StudySpec
 
 SHORT = {"name": "a", "dataset": "digits", "families": ["dann-r", "vann"]}
 

@@ -2,9 +2,9 @@ import json
 
 from made_evidence import SHORT
 
-from study import layout
-from study.spec import StudySpec
-from study.spec_tags import spec_of, spec_tags
+from study.spec.study_spec import StudySpec
+from study.tracking.spec_tags import spec_of, spec_tags
+from study.tracking.tags import SPEC_TAG
 
 CLAIM = {"kind": "accuracy", "family": "vann", "published": 0.89, "source": "x" * 400}
 
@@ -27,4 +27,4 @@ def test_tags_of_earlier_claims_that_are_left_do_not_count():
 def test_a_spec_that_was_stored_before_there_were_claims_is_read():
     table = spec_with(0).to_dict()
     del table["claims"]
-    assert spec_of({layout.SPEC_TAG: json.dumps(table)}) == spec_with(0)
+    assert spec_of({SPEC_TAG: json.dumps(table)}) == spec_with(0)

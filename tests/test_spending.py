@@ -1,7 +1,7 @@
 import pytest
 
-from study.spec import StudySpec
-from study.spending import Spending, trials_allowed
+from study.search.budget import Spending, trials_allowed
+from study.spec.study_spec import StudySpec
 
 
 def spec(sampler="random", **budget):

@@ -4,7 +4,7 @@ from contextlib import closing
 
 import pytest
 
-from study.spool import Position, Spool, read_position, unsent, waiting, write_position
+from study.tracking.spool import Position, Spool, read_position, unsent, waiting, write_position
 
 
 def append(folder, event):
@@ -49,7 +49,7 @@ def test_a_line_that_a_dead_driver_left_half_written_is_passed_over(cut, tmp_pat
 
 
 def test_long_spools_are_cut_into_segments_and_sent_ones_are_deleted(tmp_path, monkeypatch):
-    monkeypatch.setattr("study.spool._SEGMENT_BYTES", 50)
+    monkeypatch.setattr("study.tracking.spool._SEGMENT_BYTES", 50)
     spool = Spool(tmp_path)
     for number in range(20):
         spool.append(["event", number, "x" * 10])

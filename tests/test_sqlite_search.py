@@ -6,9 +6,10 @@ import answers_store
 import pytest
 from mlflow import MlflowClient
 
-from study import environment, mlflow_search, sqlite_search
-from study.query import MOST_ACCURATE, SMALLEST, Bound, Order, Query
-from study.stored_run import METRICS, TAGS
+from study import environment
+from study.results import mlflow_search, sqlite_search
+from study.results.query import MOST_ACCURATE, SMALLEST, Bound, Order, Query
+from study.results.stored_run import METRICS, TAGS
 
 TRIALS = 80
 COMPLETE = Query(states=("COMPLETE",))

@@ -1,8 +1,8 @@
 from stored_study import record, trial
 
-from study.curves import Curve
-from study.spec import StudySpec
-from study.stopping_figure import Cut, cuts, stopping_members, stopping_panel
+from study.report.early_stopping import Cut, cuts, stopping_members, stopping_panel
+from study.results.curves import Curve
+from study.spec.study_spec import StudySpec
 
 MADE = {"name": "made", "dataset": "digits", "families": ["dann-r"], "budget": {"epochs": 20}}
 SPEC = StudySpec.from_dict(MADE)

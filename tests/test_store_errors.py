@@ -6,9 +6,11 @@ import pytest
 from sqlalchemy import create_engine, text
 from written_study import make_home, write_study
 
-from study import environment, results, store_errors
+from study import environment
 from study.errors import BadInputError, TrackingError
 from study.home import Home
+from study.results import answers
+from study.tracking import store
 
 
 @pytest.fixture(autouse=True)
@@ -19,7 +21,7 @@ def prepared():
 def ask(folder, uri):
     start = time.monotonic()
     with pytest.raises((TrackingError, BadInputError)) as caught:
-        results.status("made", Home(folder=folder, tracking_uri=uri))
+        answers.status("made", Home(folder=folder, tracking_uri=uri))
     message = str(caught.value)
     assert "\n" not in message
     return caught.value, message, time.monotonic() - start
@@ -40,7 +42,7 @@ def test_a_server_that_is_not_there_is_named_with_the_time_that_was_tried(tmp_pa
 
 
 def test_a_server_that_stays_silent_is_given_up(tmp_path, monkeypatch):
-    monkeypatch.setattr(store_errors, "_PATIENCE_S", 0.5)
+    monkeypatch.setattr(store, "_PATIENCE_S", 0.5)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         uri = f"http://127.0.0.1:{silent.getsockname()[1]}"
         _, message, _ = ask(tmp_path, uri)

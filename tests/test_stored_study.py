@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from written_study import make_home, write_study, write_trial
 
-from study import closest, comparison, results
 from study.errors import StudyError
 from study.home import Home
-from study.reader import client
-from study.record import to_frame
+from study.results import answers, comparison, no_match
+from study.results.reader import client
+from study.results.record import to_frame
 
 TRIALS = [
     ("COMPLETE", 0.8, 0.01, 1000),
@@ -29,8 +29,8 @@ def home(tmp_path):
 
 def test_the_front_is_of_the_marked_trials_and_right_where_a_mark_is_late(home):
     write_study(home, "made", TRIALS)  # trial 2 is still marked, though others are better by now
-    assert [record.trial for record in results.front("made", home)] == [0, 1]
-    assert [record.on_front for record in results.best_configs("made", home=home)] == [
+    assert [record.trial for record in answers.front("made", home)] == [0, 1]
+    assert [record.on_front for record in answers.best_configs("made", home=home)] == [
         True,
         True,
         False,
@@ -46,13 +46,13 @@ def test_of_a_trial_with_two_runs_the_older_counts(home):
     store.delete_run(second.info.run_id)
     late = store.create_run(experiment, start_time=5000, tags=second.data.tags).info.run_id
     store.log_metric(late, "val_accuracy", 0.99)
-    assert [record.val_accuracy for record in results.records("made", home)] == [
+    assert [record.val_accuracy for record in answers.records("made", home)] == [
         0.8,
         0.9,
         0.7,
         None,
     ]
-    assert results.status("made", home).states == {"COMPLETE": 3, "RUNNING": 1}
+    assert answers.status("made", home).states == {"COMPLETE": 3, "RUNNING": 1}
 
 
 def test_diagnostics_are_read_with_a_trial_and_are_columns_of_its_table(home):
@@ -65,7 +65,7 @@ def test_diagnostics_are_read_with_a_trial_and_are_columns_of_its_table(home):
     values = {name: 2.5, f"{name}_sem": 0.25, f"test_{name}": 2.0, "lowest_loss_epoch": 3.0}
     for key, value in values.items():
         store.log_metric(run, key, value)
-    without, found = results.records("made", home)
+    without, found = answers.records("made", home)
     assert without.diagnostics == {}
     del values["lowest_loss_epoch"]  # the study does not ask for its group
     assert found.diagnostics == values
@@ -73,7 +73,7 @@ def test_diagnostics_are_read_with_a_trial_and_are_columns_of_its_table(home):
     frame = to_frame([without, found])
     assert math.isnan(frame[name][0])
     assert frame[f"test_{name}"][1] == 2.0
-    (first,) = results.records("made", home, order=[name], limit=1)
+    (first,) = answers.records("made", home, order=[name], limit=1)
     assert first.trial == 1
 
 
@@ -90,7 +90,7 @@ def test_a_damaged_run_is_named(tag, message, home):
     damaged = store.search_runs([experiment], f"tags.`{tag}` IS NOT NULL")[0].info.run_id
     store.set_tag(damaged, tag, "{")
     with pytest.raises(StudyError, match=f"{damaged} of study 'made' .*{message}") as caught:
-        results.records("made", home)
+        answers.records("made", home)
     assert caught.value.exit_status == 1
     assert "\n" not in str(caught.value)
 
@@ -98,7 +98,7 @@ def test_a_damaged_run_is_named(tag, message, home):
 def test_a_trial_that_breaks_a_constraint_is_passed_over_until_enough_are_found(home):
     trials = [("COMPLETE", 0.5 + 0.01 * number, 0.0, 1000 + number) for number in range(30)]
     write_study(home, "made", trials, constraints=["val_accuracy <= 0.6"])
-    found = results.best_configs("made", limit=3, home=home)
+    found = answers.best_configs("made", limit=3, home=home)
     assert [record.trial for record in found] == [10, 9, 8]
 
 
@@ -132,21 +132,21 @@ def test_every_question_is_answered_while_a_study_is_written_from_another_folder
     written.wait()
     sizes = []
     while writer.is_alive():
-        front = results.front("made", elsewhere)
+        front = answers.front("made", elsewhere)
         assert [one.trial for one in front] == sorted(one.trial for one in front)
         assert front[0].trial == 0
-        status = results.status("made", elsewhere)
-        found = results.trials("made", elsewhere)
+        status = answers.status("made", elsewhere)
+        found = answers.trials("made", elsewhere)
         assert len(found) >= sum(status.states.values()) >= len(front)
         sizes.append(len(found))
-        (best,) = results.best_configs("made", limit=1, home=elsewhere)
+        (best,) = answers.best_configs("made", limit=1, home=elsewhere)
         assert best.val_accuracy >= status.best.val_accuracy
-        assert results.knee("made", elsewhere).on_front
-        assert len(results.front("made", elsewhere, confident=True)) >= 1
+        assert answers.knee("made", elsewhere).on_front
+        assert len(answers.front("made", elsewhere, confident=True)) >= 1
         comparison.compare(["made", "other"], home=elsewhere)
-        closest.why_nothing("made", elsewhere, max_parameters=1)
-        assert [study.name for study in results.list_studies(elsewhere)] == ["made", "other"]
-        json.dumps([one.to_dict() for one in results.records("made", elsewhere)])
+        no_match.why_nothing("made", elsewhere, max_parameters=1)
+        assert [study.name for study in answers.list_studies(elsewhere)] == ["made", "other"]
+        json.dumps([one.to_dict() for one in answers.records("made", elsewhere)])
         asked.set()
     writer.join()
     assert failed == []
@@ -162,6 +162,6 @@ def test_a_trial_from_before_a_setting_was_known_has_its_default(home):
     for name in ("patience", "noise", "batch_order"):
         del config["training"][name]
     store.set_tag(run.info.run_id, "study.config", json.dumps(config))
-    new, old = results.records("made", home)[:2]
+    new, old = answers.records("made", home)[:2]
     assert (old.training["patience"], old.training["noise"]) == (0, 0.0)
     assert list(old.training.items()) == list(new.training.items())

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from study.errors import BadInputError, SpecError
-from study.spec import StudySpec
+from study.spec.study_spec import StudySpec
 from study.study_folder import check_continues, is_driven, only_driver, spec_file, store_spec
 
 TABLE = {"name": "a", "dataset": "digits", "families": ["vann"]}

@@ -1,6 +1,6 @@
 import pytest
 
-from study.study_job import StudyJob
+from study.cluster.study_job import StudyJob
 
 
 def job(status, exit_code=None, error=None):

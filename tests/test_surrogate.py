@@ -1,6 +1,6 @@
 import numpy as np
 
-from study.surrogate import Surrogate
+from study.search.surrogate import Surrogate
 
 
 def surface(rows):

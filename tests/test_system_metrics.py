@@ -4,8 +4,8 @@ import time
 import pytest
 from recorded_study import record_study
 
-from study.reader import client, read_study
-from study.system_metrics import system_metrics
+from study.results.reader import client, read_study
+from study.tracking.system_metrics import system_metrics
 
 
 @pytest.mark.parametrize("wanted", ["true", "false"])

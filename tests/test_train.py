@@ -2,10 +2,10 @@ import pytest
 import torch
 
 from models import Architecture, build
-from study.data import load_dataset
-from study.evaluation import Estimate, evaluate
-from study.train import NonFiniteLossError, Training, train
-from study.training_settings import TrainingSettings
+from study.training.dataset import load_dataset
+from study.training.evaluation import Estimate, evaluate
+from study.training.settings import TrainingSettings
+from study.training.train import NonFiniteLossError, Training, train
 
 
 @pytest.fixture(scope="module")

@@ -7,14 +7,14 @@ import pytest
 import torch
 
 from models import Architecture, load_network
-from study.checkpoint import Checkpoints
-from study.data import load_dataset
-from study.diagnostic_metrics import GROUPS, recorded_names
 from study.errors import StudyError
-from study.evaluation import evaluate
-from study.input_noise import noisy
-from study.training_settings import TrainingSettings
-from study.trial import StudyTrainable, TrialConfig
+from study.runner.trainable import StudyTrainable, TrialConfig
+from study.spec.metrics import GROUPS, recorded_names
+from study.training.checkpoint import Checkpoints
+from study.training.dataset import load_dataset
+from study.training.evaluation import evaluate
+from study.training.noise import noisy
+from study.training.settings import TrainingSettings
 from study.trial_files import DISTRIBUTIONS, EXAMPLE, NETWORK, trial_folder
 
 TRAINING = {"learning_rate": 0.01, "schedule": "one_cycle"}

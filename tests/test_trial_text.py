@@ -1,7 +1,7 @@
 from stored_study import record, trial
 
-from study.spec import StudySpec
-from study.trial_text import hover
+from study.report.trial_text import hover
+from study.spec.study_spec import StudySpec
 
 SPEC = StudySpec.from_dict({"name": "made", "dataset": "digits", "families": ["dann-r"]})
 

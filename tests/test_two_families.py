@@ -1,7 +1,7 @@
 import pytest
 from made_evidence import claim, judged, made_evidence, made_trial
 
-from study.verdicts import judge
+from paper.verdict import judge
 
 # The lower losses belong to networks that validation does not choose.
 DANN = made_trial(0, "dann-r", 1000, 0.90, 0.70)

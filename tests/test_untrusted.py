@@ -20,15 +20,16 @@ from recorded_study import NAME, record_study
 from torchvision.datasets import CIFAR10
 
 from models import load_network
-from study import export, layout, prediction
-from study.checkpoint import Checkpoints
-from study.data import load_dataset
-from study.dataset_spec import DatasetSpec
+from models.portable import DESCRIPTION, TENSORS, Portable
 from study.errors import DataError, StudyError
 from study.home import Home
-from study.portable_code import DESCRIPTION, TENSORS, Portable
-from study.report import write_report
-from study.results import list_studies
+from study.report.report import write_report
+from study.results import export, prediction
+from study.results.answers import list_studies
+from study.spec.sections import DatasetSpec
+from study.tracking.tags import CONFIG_TAG, LAYOUT, LAYOUT_TAG, NOTICE_TAG, REASON_TAG, ROLE_TAG
+from study.training.checkpoint import Checkpoints
+from study.training.dataset import load_dataset
 from study.trial_files import EXAMPLE
 
 ROOT = Path(__file__).parent.parent
@@ -301,15 +302,15 @@ EVIL = "</script><script>alert(1)</script><img src=x onerror=alert(2)>"
 def test_what_a_record_says_is_text_on_every_page(hostile):
     """Settings, notice and reason, as whoever can write the store may set them."""
     for number, run in enumerate(
-        hostile.store.search_runs([hostile.experiment], f"tags.`{layout.ROLE_TAG}` = 'trial'")
+        hostile.store.search_runs([hostile.experiment], f"tags.`{ROLE_TAG}` = 'trial'")
     ):
-        config = json.loads(run.data.tags[layout.CONFIG_TAG])
+        config = json.loads(run.data.tags[CONFIG_TAG])
         config["architecture"] |= {"receptive_field": f"{EVIL}{number}", EVIL: f"{number}{EVIL}"}
         config["training"] |= {"schedule": f"{EVIL}{number}", "batch_size": EVIL}
         tags = {
-            layout.CONFIG_TAG: json.dumps(config),
-            layout.NOTICE_TAG: EVIL,
-            layout.REASON_TAG: EVIL,
+            CONFIG_TAG: json.dumps(config),
+            NOTICE_TAG: EVIL,
+            REASON_TAG: EVIL,
         }
         for key, value in tags.items():
             hostile.store.set_tag(run.info.run_id, key, value)
@@ -321,6 +322,6 @@ def test_what_a_record_says_is_text_on_every_page(hostile):
 
 
 def test_an_experiment_that_no_study_can_be_called_is_not_listed(hostile):
-    tags = {layout.LAYOUT_TAG: layout.LAYOUT}
+    tags = {LAYOUT_TAG: LAYOUT}
     hostile.store.create_experiment("../../outside", tags=tags)
     assert [one.name for one in list_studies(hostile.home)] == [NAME]

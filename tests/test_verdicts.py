@@ -10,14 +10,15 @@ from stored_study import config_of, make_home, trial, write_study
 from typer.testing import CliRunner
 
 import study
-from study import layout, verdict_table
-from study.cli import app
+from paper import verdict_table
+from paper.claim_result import Finding
+from study.cli.main import app
 from study.errors import NotFoundError, SpecError
-from study.finding import Finding
-from study.reader import client
-from study.retrained_run import RETRAINING_TAG, ROLE, TRIAL_TAG
-from study.retraining import Retraining
-from study.spec import StudySpec
+from study.results.reader import client
+from study.results.retrained_run import RETRAINING_TAG, ROLE, TRIAL_TAG
+from study.runner.retraining import Retraining
+from study.spec.study_spec import StudySpec
+from study.tracking.tags import CONFIG_TAG, PARENT_TAG, ROLE_TAG
 
 SPEC = {
     "name": "made",
@@ -41,17 +42,17 @@ TRIALS = [
 
 
 def write_retraining(home, parent, number, replicates, accuracy, *, epochs=4, full=False):
-    """As `study.retrained_run` leaves it, without its network."""
+    """As `study.results.retrained_run` leaves it, without its network."""
     spec, store = StudySpec.from_dict(SPEC), client(home)
     experiment = store.get_run(parent).info.experiment_id
     wanted = Retraining(trial=number, replicates=replicates, epochs=epochs, full=full)
     config = config_of(number, TRIALS[number], spec) | {"seeds": wanted.seeds(spec)}
     tags = {
-        layout.PARENT_TAG: parent,
-        layout.ROLE_TAG: ROLE,
+        PARENT_TAG: parent,
+        ROLE_TAG: ROLE,
         TRIAL_TAG: str(number),
         RETRAINING_TAG: wanted.identity(),
-        layout.CONFIG_TAG: json.dumps(config),
+        CONFIG_TAG: json.dumps(config),
     }
     run = store.create_run(experiment, tags=tags).info.run_id
     metrics = {"trainable_parameters": 3200, "macs": 2880, "epochs": epochs, "seconds": 1.0}

@@ -3,7 +3,7 @@ import torch
 from architectures import architecture
 
 from models import build
-from study.weight_statistics import moments, weights_of
+from study.training.distributions import moments, weights_of
 
 
 def test_moments_are_of_each_replicate_and_leave_out_zeros():

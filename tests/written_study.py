@@ -6,12 +6,24 @@ from empty_store import put_empty_store
 from mlflow.entities import Metric, Param, RunTag
 
 from models import Architecture
-from study import environment, layout
+from study import environment
 from study.home import Home
-from study.reader import client
-from study.spec import StudySpec
-from study.train import TrainingSettings
-from study.trial import TrialConfig
+from study.results.reader import client
+from study.runner.trainable import TrialConfig
+from study.spec.study_spec import StudySpec
+from study.tracking.tags import (
+    CONFIG_TAG,
+    FRONT_TAG,
+    IDENTITY_TAG,
+    LAYOUT,
+    LAYOUT_TAG,
+    NUMBER_TAG,
+    ROLE_TAG,
+    RUN_STATUS,
+    SPEC_TAG,
+    STATE_TAG,
+)
+from study.training.train import TrainingSettings
 
 
 def make_home(folder):
@@ -25,9 +37,9 @@ def write_study(home, name, trials, **spec):
     """`trials` are (state, val_accuracy, sem, parameters), all of family dann-r but if a fifth says."""
     table = {"name": name, "dataset": "digits", "families": ["dann-r", "vann"]} | spec
     store = client(home)
-    experiment = store.create_experiment(name, tags={layout.LAYOUT_TAG: layout.LAYOUT})
-    tags = {layout.ROLE_TAG: "study", layout.IDENTITY_TAG: name}
-    tags[layout.SPEC_TAG] = json.dumps(StudySpec.from_dict(table).to_dict())
+    experiment = store.create_experiment(name, tags={LAYOUT_TAG: LAYOUT})
+    tags = {ROLE_TAG: "study", IDENTITY_TAG: name}
+    tags[SPEC_TAG] = json.dumps(StudySpec.from_dict(table).to_dict())
     store.create_run(experiment, run_name=name, tags=tags)
     for number, trial in enumerate(trials):
         write_trial(store, experiment, number, *trial)
@@ -45,11 +57,11 @@ def write_trial(
         seeds=(0, 1),
     )
     tags = {
-        layout.ROLE_TAG: "trial",
-        layout.NUMBER_TAG: str(number),
-        layout.CONFIG_TAG: json.dumps(config.to_dict()),
-        layout.STATE_TAG: "RUNNING",
-        layout.FRONT_TAG: "false",
+        ROLE_TAG: "trial",
+        NUMBER_TAG: str(number),
+        CONFIG_TAG: json.dumps(config.to_dict()),
+        STATE_TAG: "RUNNING",
+        FRONT_TAG: "false",
     }
     run_id = store.create_run(experiment, start_time=1000 + number, tags=tags).info.run_id
     metrics = {"trainable_parameters": parameters, "macs": parameters, "epochs": 2}
@@ -60,9 +72,9 @@ def write_trial(
         [Metric(key, value, 0, 2) for key, value in metrics.items()],
         [Param("family", family)],
         [
-            RunTag(layout.STATE_TAG, state),
-            RunTag(layout.FRONT_TAG, front if state == "COMPLETE" else "false"),
+            RunTag(STATE_TAG, state),
+            RunTag(FRONT_TAG, front if state == "COMPLETE" else "false"),
         ],
     )
-    store.set_terminated(run_id, status=layout.RUN_STATUS[state])
+    store.set_terminated(run_id, status=RUN_STATUS[state])
     return run_id

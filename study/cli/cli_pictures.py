@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from study import environment
-from study.command_line import HomeOption, NameArgument, TrackingOption, console, say
+from study.cli.options import HomeOption, NameArgument, TrackingOption, console, say
 from study.errors import BadInputError
 from study.home import Home
 
@@ -37,7 +37,7 @@ def report(
         raise BadInputError(
             f"a single figure needs a file that ends in .png (option --to), got {file}"
         )
-    from study.report import write_figure, write_report  # noqa: PLC0415  # plotly loads only when needed
+    from study.report.report import write_figure, write_report  # noqa: PLC0415  # plotly loads only when needed
 
     if file.suffix == ".png":
         write_figure(name, place, file, figure or "front")
@@ -60,6 +60,6 @@ def ui(
 ) -> None:
     """Serve the MLflow UI of all studies on this machine, until Ctrl-C."""
     environment.prepare()
-    from study.ui import serve  # noqa: PLC0415  # loads only when it is needed
+    from study.report.ui import serve  # noqa: PLC0415  # loads only when it is needed
 
     serve(Home.find(home, tracking_uri), port, lambda text: say(console(), text))

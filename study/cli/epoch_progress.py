@@ -6,7 +6,7 @@ from typing import Final, final
 from rich.console import Console
 from rich.status import Status
 
-from study.train import EpochMetrics
+from study.training.train import EpochMetrics
 
 _LINE_EVERY_S: Final = 2.0
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from study import environment
-from study.command_line import (
+from study.cli.options import (
     AddressOption,
     NameArgument,
     SetOption,
@@ -66,8 +66,8 @@ def submit(
     """Submit a study to a Ray cluster; again: goes on with it, or says how it stands."""
     wanted = read_spec(spec, trials, name, changes)
     environment.prepare()
-    from study.delivery import Delivery  # noqa: PLC0415  # Ray loads only when it is needed
-    from study.submission import submit as hand_over  # noqa: PLC0415  # likewise
+    from study.cluster.delivery import Delivery  # noqa: PLC0415  # Ray loads only when it is needed
+    from study.cluster.submission import submit as hand_over  # noqa: PLC0415  # likewise
 
     delivery = Delivery(
         home=home,
@@ -110,7 +110,7 @@ def show_jobs(address: str, *, as_json: bool) -> None:
     if as_json:
         print_json([job.to_dict() for job in found])
         return
-    from study import tables  # noqa: PLC0415  # loads only when it is needed
+    from study.cli import tables  # noqa: PLC0415  # loads only when it is needed
 
     console().print(tables.job_table(found) if found else "no jobs of studies yet")
 
@@ -123,7 +123,7 @@ def show_job(address: str, name: str, *, as_json: bool) -> None:
     if as_json:
         print_json(found.to_dict() | {"last": said})
         return
-    from study import tables  # noqa: PLC0415  # loads only when it is needed
+    from study.cli import tables  # noqa: PLC0415  # loads only when it is needed
 
     screen = console()
     screen.print(tables.job_table([found]))
@@ -132,6 +132,6 @@ def show_job(address: str, name: str, *, as_json: bool) -> None:
 
 def _jobs() -> Any:  # noqa: ANN401  # a module; it loads Ray, which takes a second
     environment.prepare()
-    from study import jobs  # noqa: PLC0415  # see above
+    from study.cluster import jobs  # noqa: PLC0415  # see above
 
     return jobs

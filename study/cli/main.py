@@ -13,16 +13,10 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from study import (
-    cli_answers,
-    cli_cluster,
-    cli_pictures,
-    cli_trials,
-    cli_verdict,
-    cli_winner,
-    environment,
-)
-from study.command_line import (
+from paper import verdict_command
+from study import environment
+from study.cli import cli_pictures, jobs, networks, studies
+from study.cli.options import (
     HomeOption,
     NameArgument,
     SetOption,
@@ -34,9 +28,10 @@ from study.command_line import (
     readers,
     say,
 )
+from study.cli.trials import app as trial_commands
 from study.errors import StudyError
 from study.home import Home, without_passwords
-from study.origin import COMMAND_VARIABLE
+from study.tracking.provenance import COMMAND_VARIABLE
 
 app = typer.Typer(
     help="Search dendritic and vanilla networks for accuracy and parameter efficiency.",
@@ -60,11 +55,11 @@ def run(
     """Run a study on this machine, or go on with it if it exists."""
     wanted = read_spec(spec, trials, name, changes)
     environment.prepare()
-    from study import runner  # noqa: PLC0415  # Ray and torch load only when they are needed
+    from study.runner import driver  # noqa: PLC0415  # Ray and torch load only when they are needed
 
     screen = console()
     place = Home.find(home, tracking_uri)
-    summary = runner.run(wanted, place, screen)
+    summary = driver.run(wanted, place, screen)
     minutes, seconds = divmod(round(summary.seconds), 60)
     if summary.front:
         results, tables = readers()
@@ -93,7 +88,7 @@ def sync_records(
 ) -> None:
     """Send the records of a study that wait on disk, since its tracking store was away."""
     environment.prepare()
-    from study.sync import sync  # noqa: PLC0415  # MLflow loads only when it is needed
+    from study.runner.sync import sync  # noqa: PLC0415  # MLflow loads only when it is needed
 
     place = Home.find(home, tracking_uri)
     screen = console()
@@ -101,8 +96,15 @@ def sync_records(
     say(screen, f"{sent} records were sent to {place.shown_uri}" if sent else "no records wait")
 
 
-for _commands in (cli_cluster, cli_answers, cli_trials, cli_verdict, cli_pictures, cli_winner):
-    app.add_typer(_commands.app)
+for _commands in (
+    jobs.app,
+    studies.app,
+    trial_commands,
+    verdict_command.app,
+    cli_pictures.app,
+    networks.app,
+):
+    app.add_typer(_commands)
 
 
 def _program() -> str:

@@ -6,8 +6,8 @@ from rich import box
 from rich.table import Table
 
 from models.architecture import Architecture
-from study.record import TrialRecord
-from study.retrained_run import Retrained
+from study.results.record import TrialRecord
+from study.results.retrained_run import Retrained
 
 _ROWS: Final = {
     "val_accuracy": ("val accuracy %", 100.0, 2),

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from study.command_line import (
+from study.cli.options import (
     HomeOption,
     JsonOption,
     NameArgument,
@@ -43,7 +43,7 @@ def export(
     if folder is not None and to is not None:
         raise BadInputError(f"the folder must be given once, got {folder} and --to {to}")
     readers()
-    from study.export import export_model  # noqa: PLC0415  # as above
+    from study.results.export import export_model  # noqa: PLC0415  # as above
 
     place = folder or to or Path(name if trial is None else f"{name}-{trial}")
     written = export_model(name, place, trial, Home.find(home, tracking_uri), retrained=retrained)
@@ -64,7 +64,8 @@ def predict(
 ) -> None:
     """Classify images with the trained network of a trial."""
     readers()
-    from study import prediction, prediction_table  # noqa: PLC0415  # as above
+    from study.cli import prediction_table  # noqa: PLC0415  # as above
+    from study.results import prediction  # noqa: PLC0415  # as above
 
     found = prediction.predict(
         name, files, trial, Home.find(home, tracking_uri), retrained=retrained
@@ -88,7 +89,7 @@ def promote(
 ) -> None:
     """Register the model of a trial in MLflow, under the study's name and an alias."""
     readers()
-    from study import promotion  # noqa: PLC0415  # as above
+    from study.results import promotion  # noqa: PLC0415  # as above
 
     say(console(), promotion.promote(name, trial, alias, Home.find(home, tracking_uri)))
 
@@ -111,8 +112,9 @@ def retrain(
 ) -> None:
     """Train a trial's configuration anew with other seeds, and record it with the study."""
     readers()
-    from study import confirmation, retraining_table  # noqa: PLC0415  # torch loads, too
-    from study.epoch_progress import EpochProgress  # noqa: PLC0415  # as above
+    from study.cli import network_tables  # noqa: PLC0415  # torch loads, too
+    from study.cli.epoch_progress import EpochProgress  # noqa: PLC0415  # as above
+    from study.runner import confirmation  # noqa: PLC0415  # torch loads, too
 
     place = Home.find(home, tracking_uri)
     # What is not the answer must not get between the JSON.
@@ -132,5 +134,5 @@ def retrain(
     if as_json:
         print_json(found.to_dict())
         return
-    screen.print(retraining_table.retraining_table(found, name))
-    say(screen, retraining_table.verdict(found))
+    screen.print(network_tables.retraining_table(found, name))
+    say(screen, network_tables.verdict(found))

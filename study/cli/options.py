@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 
 from study import environment
-from study.spec import StudySpec
+from study.spec.study_spec import StudySpec
 from study.study_name import checked_name
 
 HomeOption = Annotated[
@@ -58,9 +58,10 @@ def read_spec(
 def readers() -> tuple[Any, Any]:
     """The modules that read and show results; they load MLflow, which takes a second."""
     environment.prepare()
-    from study import results, tables  # noqa: PLC0415  # see above
+    from study.cli import tables  # noqa: PLC0415  # see above
+    from study.results import answers  # noqa: PLC0415  # see above
 
-    return results, tables
+    return answers, tables
 
 
 def print_json(value: object) -> None:

@@ -6,7 +6,7 @@ from typing import Final
 from rich import box
 from rich.table import Table
 
-from study.prediction import Prediction
+from study.results.prediction import Prediction
 
 _SHOWN: Final = 20
 """Of the images of a file; JSON has them all."""

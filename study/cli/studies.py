@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from study import cli_cluster
-from study.command_line import (
+from study.cli import jobs
+from study.cli.options import (
     ClusterOption,
     CsvOption,
     HomeOption,
@@ -34,7 +34,7 @@ def list_studies(
 ) -> None:
     """List all studies, or the jobs of a cluster."""
     if address is not None:
-        cli_cluster.show_jobs(address, as_json=as_json)
+        jobs.show_jobs(address, as_json=as_json)
         return
     results, tables = readers()
     found = results.list_studies(Home.find(home, tracking_uri))
@@ -54,7 +54,7 @@ def status(
 ) -> None:
     """Show how a study stands, or its job on a cluster."""
     if address is not None:
-        cli_cluster.show_job(address, name, as_json=as_json)
+        jobs.show_job(address, name, as_json=as_json)
         return
     results, tables = readers()
     found = results.status(name, Home.find(home, tracking_uri))
@@ -83,7 +83,7 @@ def compare(
 ) -> None:
     """Compare studies, and list the front of all together."""
     _, tables = readers()
-    from study.comparison import compare  # noqa: PLC0415  # pandas loads only when it is needed
+    from study.results.comparison import compare  # noqa: PLC0415  # pandas loads only when it is needed
 
     found = compare(names, min_accuracy=min_accuracy, home=Home.find(home, tracking_uri))
     if as_json:

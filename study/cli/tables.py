@@ -7,10 +7,10 @@ from rich import box
 from rich.table import Table
 
 from models.architecture import Architecture
-from study.comparison import ComparedStudy, Comparison
-from study.record import TrialRecord
-from study.results import StudyStatus
-from study.study_job import StudyJob
+from study.cluster.study_job import StudyJob
+from study.results.answers import StudyStatus
+from study.results.comparison import ComparedStudy, Comparison
+from study.results.record import TrialRecord
 
 _SAID: Final = ("FAIL", "PRUNED", "INFEASIBLE", "RUNNING", "INTERRUPTED")
 """States that are shown even where all trials have them."""

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from study.command_line import (
+from study.cli.options import (
     CsvOption,
     HomeOption,
     JsonOption,
@@ -170,7 +170,7 @@ def _print_records(
         print_json([record.to_dict() for record in found])
         return
     if as_csv:
-        from study.record import to_frame  # noqa: PLC0415  # pandas loads only when it is needed
+        from study.results.record import to_frame  # noqa: PLC0415  # pandas loads only when it is needed
 
         sys.stdout.write(to_frame(found).to_csv(index=False))
         return
@@ -197,6 +197,6 @@ def _print_records(
 
 def _say_why(name: str, place: Home, **asked: Any) -> None:  # noqa: ANN401  # as `why_nothing`
     """Says on stderr why the answer is empty, which is no error: what programs read stays clean."""
-    from study.closest import why_nothing  # noqa: PLC0415  # MLflow loads only when it is needed
+    from study.results.no_match import why_nothing  # noqa: PLC0415  # MLflow loads only when it is needed
 
     say(errors(), why_nothing(name, place, **asked))

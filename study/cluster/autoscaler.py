@@ -15,7 +15,7 @@ from ray._private.state import state
 from ray.exceptions import RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from study.cluster_room import Growth, Node
+from study.cluster.capacity import Growth, Node
 
 _ANSWER_WITHIN_S: Final = 30.0
 _MONITOR: Final = "monitor.py"  # of autoscaler/_private and of autoscaler/v2

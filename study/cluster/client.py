@@ -1,6 +1,6 @@
 """The jobs API of a Ray cluster, met with the errors that a user can do something about.
 
-A cluster with token authentication is met with Ray's own settings (`study.ray_token`).
+A cluster with token authentication is met with Ray's own settings (`study.cluster.ray_token`).
 """
 
 import http.client
@@ -18,8 +18,8 @@ import ray
 from ray.exceptions import AuthenticationError, RayError
 from ray.job_submission import JobSubmissionClient
 
+from study.cluster.ray_token import ray_token
 from study.errors import BadInputError, ClusterError
-from study.ray_token import ray_token
 
 _REACH_S: Final = 10.0
 _REQUEST_S: Final = 30.0

@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, final
 
+from study.cluster.credentials import seal
+from study.cluster.job_package import Orders, installed_version
+from study.cluster.ray_token import ray_token
 from study.errors import BadInputError, SpecError
 from study.home import without_passwords
-from study.job_package import Orders, installed_version
-from study.ray_token import ray_token
-from study.sealed import seal
-from study.spec import StudySpec
+from study.spec.study_spec import StudySpec
+from study.tracking.provenance import is_study
 
 _SQLITE: Final = "sqlite:///"
 _CREDENTIALS: Final = (
@@ -81,7 +82,7 @@ def orders_of(spec: StudySpec, delivery: Delivery) -> Orders:
 
 def _command(spec: StudySpec) -> str:
     """What was typed; from Python, what does the same."""
-    if Path(sys.argv[0]).stem in {"study", "cli"}:
+    if is_study(Path(sys.argv[0])):
         return without_passwords(f"study {shlex.join(sys.argv[1:])}")
     return f"study.submit: {spec.name}"
 

@@ -1,10 +1,10 @@
 """The job on the cluster's head: runs the study that its folder holds, and starts a killed driver again.
 
-With the file of a spec, `python -m study.job spec.toml`, it needs no folder: a RayJob of Kubernetes has
+With the file of a spec, `python -m study.cluster.job spec.toml`, it needs no folder: a RayJob of Kubernetes has
 its spec mounted (deploy/rayjob.yaml).
 
 The driver is a process of its own, so that one that runs out of memory, or is killed, does not take
-the job with it: what it stored is enough to go on (`study.runner`).
+the job with it: what it stored is enough to go on (`study.runner.driver`).
 """
 
 import ctypes
@@ -19,13 +19,14 @@ from pathlib import Path
 from types import FrameType
 from typing import Final, final
 
-from study import origin, study_folder
+from study import study_folder
+from study.cluster.credentials import unseal
+from study.cluster.job_package import SPEC, Orders
+from study.cluster.ray_token import ray_token
 from study.errors import BadInputError
 from study.home import Home
-from study.job_package import SPEC, Orders
-from study.ray_token import ray_token
-from study.sealed import unseal
-from study.spec import StudySpec
+from study.spec.study_spec import StudySpec
+from study.tracking import provenance
 
 _HOME: Final = "~/dendritic-study/runs"  # where the head has no $STUDY_HOME
 _PATIENCE_S: Final = 120.0  # a machine that vanished keeps its lock on NFS for 90 s by default
@@ -56,7 +57,7 @@ def main() -> None:
 
 def _own_orders(file: str) -> Orders:
     """Those of a job that nobody submitted with `study submit`: all is in the environment."""
-    typed = os.environ.get(origin.COMMAND_VARIABLE)
+    typed = os.environ.get(provenance.COMMAND_VARIABLE)
     return Orders(command=typed or f"study run {shlex.quote(file)}")
 
 
@@ -73,7 +74,7 @@ def driver_environment(orders: Orders) -> dict[str, str]:
     Raises BadInputError if the orders are sealed with another token than the cluster's.
     """
     environment = dict(os.environ) | orders.environment
-    environment |= {origin.COMMAND_VARIABLE: orders.command}
+    environment |= {provenance.COMMAND_VARIABLE: orders.command}
     if orders.sealed is not None:
         try:
             environment |= unseal(orders.sealed, ray_token() or "")

@@ -13,7 +13,7 @@ from typing import Final
 
 import models
 from study.errors import BadInputError
-from study.spec import StudySpec
+from study.spec.study_spec import StudySpec
 
 SPEC: Final = "spec.json"
 _ORDERS: Final = "job.json"
@@ -25,7 +25,7 @@ class Orders:
     """What a job is to do with the spec.
 
     `home` is as the head sees it, None for the head's own default. `environment` is set for the
-    study; `sealed` too, and it may hold passwords (`study.sealed`). `command` is what the study is
+    study; `sealed` too, and it may hold passwords (`study.cluster.credentials`). `command` is what the study is
     recorded to be run by. `retries` says how often a driver that was killed is started again.
     `version` is that of this package, None if its source goes along.
     """
@@ -81,4 +81,4 @@ def fingerprint(spec: StudySpec, *, source: bool) -> str:
 
 def _sources() -> list[Path]:
     """The folders of the packages, as they are imported here."""
-    return [Path(__file__).parent, Path(str(models.__file__)).parent]
+    return [Path(__file__).parents[1], Path(str(models.__file__)).parent]

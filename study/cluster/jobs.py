@@ -8,11 +8,11 @@ from typing import Final
 from ray.exceptions import RayError
 from ray.job_submission import JobDetails, JobSubmissionClient
 
-from study.cluster import UnansweredError, answered, connect
+from study.cluster.client import UnansweredError, answered, connect
+from study.cluster.job_log import last_said
+from study.cluster.study_job import FINGERPRINT, HOME, STUDY, StudyJob
 from study.errors import BadInputError, NotFoundError
-from study.job_log import last_said
-from study.spec_file import nearest
-from study.study_job import FINGERPRINT, HOME, STUDY, StudyJob
+from study.spec.spec_file import nearest
 
 _EVERY_S: Final = 1.0
 _LOG_SHARE: Final = 5.0  # a log is asked for again after so many times the time that took
@@ -68,7 +68,7 @@ def newest(client: JobSubmissionClient, name: str) -> StudyJob:
 
 
 def last_message(address: str, job: str) -> str:
-    """The last that the job said (`study.job_log`); nothing if its node is gone."""
+    """The last that the job said (`study.cluster.job_log`); nothing if its node is gone."""
     try:
         with answered(address):
             return last_said(connect(address).get_job_logs(job))

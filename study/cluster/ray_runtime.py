@@ -11,11 +11,11 @@ from typing import Final
 import ray
 import torch
 
-from study.autoscaler import growth, nodes
-from study.cluster_room import NO_GROWTH, Node, Room, share_of
+from study.cluster.autoscaler import growth, nodes
+from study.cluster.capacity import NO_GROWTH, Node, Room, share_of
+from study.cluster.local_ray import local_ray
 from study.errors import ClusterError
-from study.local_ray import local_ray
-from study.spec import Resources
+from study.spec.study_spec import Resources
 
 _REACH_S: Final = 10.0
 _WORKERS_S: Final = 60.0

@@ -10,7 +10,7 @@ HOME: Final = "home"
 """In a job's metadata: the home it was given; none if the head's own was meant."""
 
 FINGERPRINT: Final = "fingerprint"
-"""In a job's metadata: what it was to do (`study.job_package.fingerprint`)."""
+"""In a job's metadata: what it was to do (`study.cluster.job_package.fingerprint`)."""
 
 _OVER: Final = ("STOPPED", "SUCCEEDED", "FAILED")  # ray.job_submission.JobStatus
 

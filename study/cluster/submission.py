@@ -1,6 +1,6 @@
 """Submits a study to a Ray cluster as a job, follows it, and submits it again if it died.
 
-The job runs on the cluster's head (`study.job`), where this package must be installed, unless its
+The job runs on the cluster's head (`study.cluster.job`), where this package must be installed, unless its
 source goes along.
 """
 
@@ -14,19 +14,19 @@ from ray.exceptions import RayError
 from ray.job_submission import JobSubmissionClient
 
 from study import environment
-from study.cluster import UnansweredError, answered, connect
-from study.delivery import Delivery, job_id, orders_of
+from study.cluster.client import UnansweredError, answered, connect
+from study.cluster.delivery import Delivery, job_id, orders_of
+from study.cluster.job_package import Orders, fingerprint, write_package
+from study.cluster.jobs import LostJobError, current, jobs_of, output
+from study.cluster.study_job import FINGERPRINT, HOME, STUDY, StudyJob
 from study.errors import BadInputError, ClusterError
 from study.home import without_passwords
-from study.job_package import Orders, fingerprint, write_package
-from study.jobs import LostJobError, current, jobs_of, output
-from study.progress import BEGUN
-from study.spec import StudySpec
-from study.study_job import FINGERPRINT, HOME, STUDY, StudyJob
+from study.runner.progress import BEGUN
+from study.spec.study_spec import StudySpec
 
 # Without exec a shell stands between Ray and the job. A stop ends it first, and nobody in a container
 # then waits for the job, which Ray takes for one that still runs.
-_ENTRYPOINT: Final = "exec python -m study.job"
+_ENTRYPOINT: Final = "exec python -m study.cluster.job"
 _NOT_YET: Final = "No available agent"  # what a head says in its first seconds
 _PATIENCE_S: Final = 60.0
 _BEGIN_S: Final = 120.0

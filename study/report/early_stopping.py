@@ -6,8 +6,8 @@ from typing import Final, final
 
 import plotly.graph_objects as go
 
-from study.curves import Curve
-from study.figure_style import (
+from study.report.panel import Panel
+from study.report.style import (
     BLACK,
     BLUE,
     GREY,
@@ -18,11 +18,11 @@ from study.figure_style import (
     layout,
     see_through,
 )
-from study.panel import Panel
-from study.record import TrialRecord
-from study.rung import rung_epochs
-from study.spec import StudySpec
-from study.trial_text import hover
+from study.report.trial_text import hover
+from study.results.curves import Curve
+from study.results.record import TrialRecord
+from study.search.rungs import rung_epochs
+from study.spec.study_spec import StudySpec
 
 _MOST: Final = 200
 

@@ -7,12 +7,12 @@ from typing import Any, Final, final
 
 import plotly.graph_objects as go
 
-from study.figure_style import GREY, Shown, evenly, family_style, layout
-from study.panel import Panel
-from study.paper import ACCURACY, PARAMETERS, SAID, is_comparable, paper_point
-from study.record import TrialRecord
-from study.spec import StudySpec
-from study.trial_text import hover
+from paper.published import ACCURACY, PARAMETERS, SAID, is_comparable, paper_point
+from study.report.panel import Panel
+from study.report.style import GREY, Shown, evenly, family_style, layout
+from study.report.trial_text import hover
+from study.results.record import TrialRecord
+from study.spec.study_spec import StudySpec
 
 _MOST: Final = 1500  # points behind the front; more are too many for a telephone
 _MOST_BEHIND: Final = 1000  # complete ones, where there is no room for all

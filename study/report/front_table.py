@@ -4,8 +4,8 @@ from collections.abc import Callable, Sequence
 from html import escape
 from typing import Final
 
-from study.record import TrialRecord, to_frame
-from study.trial_text import count, label, percent
+from study.report.trial_text import count, label, percent
+from study.results.record import TrialRecord, to_frame
 
 _COLUMNS: Final[dict[str, Callable[[TrialRecord], str]]] = {
     "trial": lambda record: str(record.trial),

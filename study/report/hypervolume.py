@@ -4,9 +4,9 @@ from typing import Final
 
 import plotly.graph_objects as go
 
-from study.curves import Curve
-from study.figure_style import BLUE, evenly, layout
-from study.panel import Panel
+from study.report.panel import Panel
+from study.report.style import BLUE, evenly, layout
+from study.results.curves import Curve
 
 _MOST: Final = 1500
 _MS_A_MINUTE: Final = 60_000

@@ -14,13 +14,13 @@ import plotly.graph_objects as go
 from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
 from optuna.trial import TrialState, create_trial
 
-from study.answers import Answers
-from study.dimension import bounds
-from study.figure_style import BLUE, evenly, in_words, layout
-from study.panel import Panel
-from study.record import TrialRecord
-from study.space import suggest
-from study.spec import StudySpec
+from study.report.panel import Panel
+from study.report.style import BLUE, evenly, in_words, layout
+from study.results.record import TrialRecord
+from study.search.configuration import Answers
+from study.search.space import suggest
+from study.spec.dimensions import bounds
+from study.spec.study_spec import StudySpec
 
 _FEWEST_BEST: Final = 5  # Optuna's advice for a stable result
 _FEWEST: Final = 12

@@ -5,12 +5,12 @@ from typing import Final
 
 import plotly.graph_objects as go
 
-from study.curves import Curve
-from study.figure_style import Shown, evenly, family_style, layout, see_through, sequence_colour
-from study.panel import Panel
-from study.record import TrialRecord
-from study.spec import StudySpec
-from study.trial_text import count, label
+from study.report.panel import Panel
+from study.report.style import Shown, evenly, family_style, layout, see_through, sequence_colour
+from study.report.trial_text import count, label
+from study.results.curves import Curve
+from study.results.record import TrialRecord
+from study.spec.study_spec import StudySpec
 
 MOST_CURVES: Final = 12
 """More cannot be told apart."""

@@ -6,15 +6,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from study.front_table import table_csv
 from study.home import Home
-from study.provenance import Provenance
-from study.reader import client, read_study
-from study.record import TrialRecord
-from study.results import front
-from study.runs_view import VIEW_TAG, report_page, runs_page, runs_view
-from study.spec import StudySpec
-from study.trial_text import count, label, percent
+from study.report.front_table import table_csv
+from study.report.runs_view import VIEW_TAG, report_page, runs_page, runs_view
+from study.report.trial_text import count, label, percent
+from study.results.answers import front
+from study.results.reader import client, read_study
+from study.results.record import TrialRecord
+from study.spec.study_spec import StudySpec
+from study.tracking.stored_provenance import Provenance
 
 DESCRIPTION_TAG: Final = "mlflow.note.content"
 """MLflow's own tag, whose Markdown its UI shows."""
@@ -44,7 +44,7 @@ def show(name: str, home: Home, *, final: bool) -> None:
         for file, content in _files(spec, members).items():
             (Path(folder) / file).write_text(content, encoding="utf-8")
         if final:
-            from study.report import write_report  # noqa: PLC0415  # plotly and optuna take seconds
+            from study.report.report import write_report  # noqa: PLC0415  # plotly and optuna take seconds
 
             write_report(name, home, Path(folder) / "report.html")
         store.log_artifacts(run, folder)

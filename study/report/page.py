@@ -9,12 +9,12 @@ from typing import Final
 
 from plotly.offline import get_plotlyjs
 
-from study.front_table import by_size, table_csv, table_html
-from study.panel import Panel
-from study.provenance import Provenance
-from study.reader import StoredStudy
-from study.record import TrialRecord
-from study.report_words import summary
+from study.report.front_table import by_size, table_csv, table_html
+from study.report.panel import Panel
+from study.report.summary import summary
+from study.results.reader import StoredStudy
+from study.results.record import TrialRecord
+from study.tracking.stored_provenance import Provenance
 
 # The browser itself refuses whatever would be fetched: the page is whole, or says so.
 _POLICY: Final = (
@@ -45,7 +45,7 @@ def page(stored: StoredStudy, panels: Sequence[Panel]) -> str:
 <meta http-equiv="Content-Security-Policy" content="{_POLICY}">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{name}: report</title>
-<style>{_resource("report_page.css")}</style>
+<style>{_resource("page.css")}</style>
 </head>
 <body>
 <header>
@@ -63,7 +63,7 @@ def page(stored: StoredStudy, panels: Sequence[Panel]) -> str:
 <footer>{_origin(stored)}</footer>
 {figures}
 <script>{get_plotlyjs()}</script>
-<script>{_resource("report_page.js")}</script>
+<script>{_resource("page.js")}</script>
 </body>
 </html>
 """
@@ -147,4 +147,4 @@ def _origin(stored: StoredStudy) -> str:
 
 
 def _resource(name: str) -> str:
-    return resources.files("study").joinpath(name).read_text(encoding="utf-8")
+    return resources.files("study.report").joinpath(name).read_text(encoding="utf-8")

@@ -10,13 +10,13 @@ from typing import Any, Final, final
 
 import plotly.graph_objects as go
 
-from study.dimension import Range
-from study.figure_style import GREY, VERMILLION, Shown, compact, evenly, in_words, layout, log_ticks
-from study.metrics import metric_of
-from study.panel import Panel
-from study.record import TrialRecord
-from study.spec import StudySpec
-from study.trial_text import hover
+from study.report.panel import Panel
+from study.report.style import GREY, VERMILLION, Shown, compact, evenly, in_words, layout, log_ticks
+from study.report.trial_text import hover
+from study.results.record import TrialRecord
+from study.spec.dimensions import Range
+from study.spec.plain_metrics import metric_of
+from study.spec.study_spec import StudySpec
 
 _MOST: Final = 200
 _LEFT_OUT: Final = frozenset({"epochs", "keep"})  # the same for all trials

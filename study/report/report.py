@@ -11,19 +11,19 @@ from typing import Final
 import plotly.graph_objects as go
 
 from study import environment
-from study.curve_figure import curve_members, curve_metric, curve_panel
-from study.curves import Curve, read_curves
 from study.errors import BadInputError, StudyError
-from study.front_figure import front_panel
 from study.home import Home
-from study.hypervolume_figure import hypervolume_panel
-from study.importance import importance_panel
-from study.panel import Panel
-from study.reader import StoredStudy, read_study
-from study.report_page import page
-from study.settings_figure import settings_panel
-from study.spec_file import nearest
-from study.stopping_figure import stopping_members, stopping_panel
+from study.report.early_stopping import stopping_members, stopping_panel
+from study.report.front import front_panel
+from study.report.hypervolume import hypervolume_panel
+from study.report.importance import importance_panel
+from study.report.learning_curves import curve_members, curve_metric, curve_panel
+from study.report.page import page
+from study.report.panel import Panel
+from study.report.parallel_coordinates import settings_panel
+from study.results.curves import Curve, read_curves
+from study.results.reader import StoredStudy, read_study
+from study.spec.spec_file import nearest
 
 FIGURES: Final = ("front", "curves", "hypervolume", "settings", "importance", "stopping")
 """The figures of a report by name, in their order."""

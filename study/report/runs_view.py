@@ -10,8 +10,8 @@ import json
 from collections.abc import Mapping
 from typing import Final
 
-from study import layout
-from study.spec import StudySpec
+from study.spec.study_spec import StudySpec
+from study.tracking.tags import FRONT_TAG, ROLE_TAG, STATE_TAG
 
 _KEY: Final = "trials"
 
@@ -29,8 +29,8 @@ _WIDTHS: Final = {  # in pixels, of MLflow's columns
     "metrics.`trainable_parameters`": 145,
     "metrics.`macs`": 80,
     "metrics.`epochs`": 70,
-    f"tags.`{layout.FRONT_TAG}`": 75,
-    f"tags.`{layout.STATE_TAG}`": 95,
+    f"tags.`{FRONT_TAG}`": 75,
+    f"tags.`{STATE_TAG}`": 95,
     "params.`family`": 80,
 }
 
@@ -43,12 +43,12 @@ def runs_view(spec: StudySpec, created: int) -> str:
     first, way = next(iter(spec.objectives.items()))
     columns = [
         *(f"metrics.`{name}`" for name in dict.fromkeys((first, *_METRICS, *spec.objectives))),
-        f"tags.`{layout.FRONT_TAG}`",
-        f"tags.`{layout.STATE_TAG}`",
+        f"tags.`{FRONT_TAG}`",
+        f"tags.`{STATE_TAG}`",
         "params.`family`",
     ]
     state = {
-        "searchFilter": f"tags.`{layout.ROLE_TAG}` = 'trial'",
+        "searchFilter": f"tags.`{ROLE_TAG}` = 'trial'",
         "orderByKey": f"metrics.`{first}`",
         "orderByAsc": way == "minimize",
         "selectedColumns": columns,

@@ -4,11 +4,11 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Final
 
-from study.figure_style import in_words
-from study.reader import StoredStudy
-from study.record import TrialRecord
-from study.spec import StudySpec
-from study.trial_text import count, label, percent
+from study.report.style import in_words
+from study.report.trial_text import count, label, percent
+from study.results.reader import StoredStudy
+from study.results.record import TrialRecord
+from study.spec.study_spec import StudySpec
 
 _DATA: Final = {"fashion_mnist": "Fashion-MNIST", "npz": "arrays of its own"}
 _LOW: Final = {"trainable_parameters": "few", "macs": "few", "seconds": "short"}

@@ -4,8 +4,8 @@ from html import escape
 from typing import Final
 
 from models.architecture import FAMILIES, Architecture
-from study.record import TrialRecord
-from study.training_settings import DEFAULTS
+from study.results.record import TrialRecord
+from study.training.settings import DEFAULTS
 
 _SETTINGS: Final = ("learning_rate", "batch_size", "schedule")
 _SELDOM: Final = ("patience", "noise", "batch_order")  # said where they are not the default

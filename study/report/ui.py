@@ -13,8 +13,8 @@ from typing import Final
 
 from study.errors import BadInputError, StudyError
 from study.home import Home
-from study.reader import study_experiments
-from study.runs_view import runs_page
+from study.report.runs_view import runs_page
+from study.results.reader import study_experiments
 
 _HOST: Final = "127.0.0.1"
 _FIRST_PORT: Final = 5000

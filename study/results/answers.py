@@ -8,9 +8,7 @@ import pandas as pd
 
 from study.errors import NotFoundError, SpecError
 from study.home import Home
-from study.pareto import confident_front, hypervolume
-from study.pareto import knee as knee_of
-from study.query import (
+from study.results.query import (
     COMPLETE,
     MOST_ACCURATE,
     SMALLEST,
@@ -21,11 +19,13 @@ from study.query import (
     check_families,
     families_of,
 )
-from study.reader import read_study, study_experiments
-from study.record import TrialRecord, arranged, as_good_as_the_best, to_frame
-from study.spec import StudySpec
-from study.spending import trials_allowed
-from study.stored_study import StoredStudy
+from study.results.reader import read_study, study_experiments
+from study.results.record import TrialRecord, arranged, as_good_as_the_best, to_frame
+from study.results.stored_study import StoredStudy
+from study.search.budget import trials_allowed
+from study.search.pareto import confident_front, hypervolume
+from study.search.pareto import knee as knee_of
+from study.spec.study_spec import StudySpec
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,7 +113,7 @@ def records(
     """The trials of a study that pass, by number; every one where nothing else is said.
 
     `states` are those that pass; `order` has entries METRIC, METRIC:asc or METRIC:desc, the first
-    decides first, by one of `study.query.ORDERS`. Raises NotFoundError if there is no such
+    decides first, by one of `study.results.query.ORDERS`. Raises NotFoundError if there is no such
     study, SpecError for a state, a family, an order or a bound that cannot be meant.
     """
     query = Query(
@@ -143,7 +143,7 @@ def front(name: str, home: Home | None = None, *, confident: bool = False) -> li
     """The trials on the front, the fewest parameters first.
 
     `confident` counts a trial as dominated only where the difference exceeds the standard errors
-    (`study.pareto.confident_front`), so that all remain that may be on the front.
+    (`study.search.pareto.confident_front`), so that all remain that may be on the front.
     """
     stored = read_study(name, home or Home.find())
     if not confident:
@@ -161,7 +161,7 @@ def pareto_front(name: str, home: Home | None = None, *, confident: bool = False
 
 
 def knee(name: str, home: Home | None = None) -> TrialRecord | None:
-    """The trial at the knee of the front (`study.pareto.knee`); None if no trial is on it yet."""
+    """The trial at the knee of the front (`study.search.pareto.knee`); None if no trial is on it yet."""
     stored = read_study(name, home or Home.find())
     found = arranged(stored.front(), SMALLEST)
     if not found:

@@ -9,13 +9,13 @@ import pandas as pd
 
 from study.errors import BadInputError
 from study.home import Home
-from study.pareto import on_front
-from study.query import COMPLETE, SMALLEST, Bound, bounds_of
-from study.reader import read_study
-from study.record import TrialRecord, arranged, to_frame
-from study.results import StudyStatus, status_of
-from study.spec import StudySpec
-from study.stored_study import StoredStudy
+from study.results.answers import StudyStatus, status_of
+from study.results.query import COMPLETE, SMALLEST, Bound, bounds_of
+from study.results.reader import read_study
+from study.results.record import TrialRecord, arranged, to_frame
+from study.results.stored_study import StoredStudy
+from study.search.pareto import on_front
+from study.spec.study_spec import StudySpec
 
 
 @final

@@ -9,7 +9,7 @@ from typing import Final, final
 from mlflow.entities import Metric
 
 from study.home import Home
-from study.reader import client, translated
+from study.results.reader import client, translated
 
 _REQUESTS_AT_ONCE: Final = 8  # a server answers each in some milliseconds, most of it waiting
 

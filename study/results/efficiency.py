@@ -7,11 +7,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import final
 
-from study.efficiency import cost_factor
 from study.errors import BadInputError
-from study.metrics import Direction, is_metric, metric_names, metric_of
-from study.record import TrialRecord
-from study.spec_file import nearest
+from study.results.record import TrialRecord
+from study.spec.plain_metrics import Direction, is_metric, metric_names, metric_of
+from study.spec.spec_file import nearest
+from study.training.efficiency import cost_factor
 
 
 @final

@@ -6,20 +6,20 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from study import portable_code
+from models import portable
+from models.portable import DESCRIPTION, TENSORS
 from study.errors import BadInputError, StudyError
 from study.home import Home
-from study.model_card import model_card, training_history
-from study.portable_code import DESCRIPTION, TENSORS
-from study.reader import StoredStudy, read_study
-from study.record import TrialRecord
-from study.stored_network import fetch_network, undamaged
-from study.trial_choice import choose, choose_retrained
+from study.results.model_card import model_card, training_history
+from study.results.network import fetch_network, undamaged
+from study.results.reader import StoredStudy, read_study
+from study.results.record import TrialRecord
+from study.results.trial_choice import choose, choose_retrained
 
 if TYPE_CHECKING:
     from models.network import Network
 
-_CODE: Final = Path(portable_code.__file__)
+_CODE: Final = Path(portable.__file__)
 
 EXAMPLE: Final = '''\
 """Classifies images with the network beside this file; needs numpy and safetensors only."""
@@ -108,7 +108,7 @@ def _write_company(
     stored: StoredStudy, record: TrialRecord, network: "Network", folder: Path, *, retrained: bool
 ) -> None:
     """Writes all but the network itself."""
-    from study.exported_program import PROGRAM, export_program  # noqa: PLC0415  # as above
+    from models.program import PROGRAM, export_program  # noqa: PLC0415  # as above
 
     history = training_history(
         stored.spec, record, network.image_shape, network.seeds, retrained=retrained

@@ -9,9 +9,9 @@ from typing import Final
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
-from study import layout
-from study.query import STARTED, STATES, Bound, Order, Query
-from study.stored_run import StoredRun
+from study.results.query import STARTED, STATES, Bound, Order, Query
+from study.results.stored_run import StoredRun
+from study.tracking import tags
 
 PAGE: Final = 1000
 """Runs a request. MLflow makes a run in about a millisecond and sends all that it has, so larger pages
@@ -89,10 +89,10 @@ def filter_string(query: Query, searched: Sequence[str]) -> str:
 
     It has no `or` and no `in` for tags and parameters, so of several values the others are excluded.
     """
-    clauses = [f"tags.`{layout.ROLE_TAG}` = 'trial'"]
-    clauses += _one_of(f"tags.`{layout.STATE_TAG}`", query.states, STATES)
+    clauses = [f"tags.`{tags.ROLE_TAG}` = 'trial'"]
+    clauses += _one_of(f"tags.`{tags.STATE_TAG}`", query.states, STATES)
     clauses += _one_of("params.family", query.families, searched)
-    clauses += [f"tags.{layout.FRONT_TAG} = 'true'"] if query.on_front else []
+    clauses += [f"tags.{tags.FRONT_TAG} = 'true'"] if query.on_front else []
     clauses += [f"metrics.{bound.metric} {bound.sign} {bound.value!r}" for bound in query.bounds]
     return " and ".join(clauses)
 

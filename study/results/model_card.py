@@ -5,8 +5,8 @@ from importlib.metadata import version
 from typing import Any, Final
 
 from models.architecture import FAMILIES, Architecture
-from study.record import TrialRecord
-from study.spec import StudySpec
+from study.results.record import TrialRecord
+from study.spec.study_spec import StudySpec
 
 _METRICS: Final = ("val_accuracy", "val_loss", "test_accuracy", "test_loss")
 

@@ -7,13 +7,13 @@ from pathlib import Path
 from mlflow.artifacts import download_artifacts
 from safetensors import SafetensorError
 
-from study import layout
+from models.portable import DESCRIPTION, TENSORS
 from study.errors import NotFoundError, TrackingError
 from study.home import Home
-from study.portable_code import DESCRIPTION, TENSORS
-from study.portable_model import NETWORK_FOLDER
-from study.reader import client, translated
-from study.record import TrialRecord
+from study.results.reader import client, translated
+from study.results.record import TrialRecord
+from study.tracking import tags
+from study.tracking.pyfunc_model import NETWORK_FOLDER
 
 
 def fetch_network(
@@ -45,7 +45,7 @@ def download_network(run_id: str, home: Home, to: Path) -> Path | None:
     """
     store = client(home)
     with translated(home):
-        model_id = store.get_run(run_id).data.tags.get(layout.MODEL_TAG)
+        model_id = store.get_run(run_id).data.tags.get(tags.MODEL_TAG)
         if model_id is None:
             return None
         # Not as models:/..., which MLflow looks up in the store of its environment, whatever is given.

@@ -4,9 +4,18 @@ from dataclasses import replace
 from typing import Unpack
 
 from study.home import Home
-from study.query import COMPLETE, Bound, Filters, Order, Query, bounds_of, families_of, shown
-from study.reader import read_study
-from study.stored_study import StoredStudy
+from study.results.query import (
+    COMPLETE,
+    Bound,
+    Filters,
+    Order,
+    Query,
+    bounds_of,
+    families_of,
+    shown,
+)
+from study.results.reader import read_study
+from study.results.stored_study import StoredStudy
 
 
 def why_nothing(

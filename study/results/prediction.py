@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from models.portable import Portable, softmax
 from study.home import Home
-from study.image_file import Images, read_images
-from study.portable_code import Portable, softmax
-from study.reader import read_study
-from study.stored_network import fetch_network, undamaged
-from study.trial_choice import choose, choose_retrained
+from study.results.image_file import Images, read_images
+from study.results.network import fetch_network, undamaged
+from study.results.reader import read_study
+from study.results.trial_choice import choose, choose_retrained
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +76,7 @@ def predict(
     *,
     retrained: bool = False,
 ) -> list[Prediction]:
-    """Classifies the images of each file (`study.image_file`) with the network of a trial.
+    """Classifies the images of each file (`study.results.image_file`) with the network of a trial.
 
     By default that of the most accurate trial on the front; with `retrained`, as it was retrained last.
     The images are taken as they are, also of a trial with noise. Raises NotFoundError and TrackingError

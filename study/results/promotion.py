@@ -5,11 +5,11 @@ from typing import Final
 
 from mlflow.exceptions import MlflowException
 
-from study import layout
 from study.errors import BadInputError, NotFoundError
 from study.home import Home
-from study.reader import client, read_study, translated
-from study.trial_choice import choose
+from study.results.reader import client, read_study, translated
+from study.results.trial_choice import choose
+from study.tracking import tags
 
 _ALIAS: Final = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 _VERSION: Final = re.compile(r"v\d+", re.IGNORECASE)
@@ -31,7 +31,7 @@ def promote(name: str, trial: int, alias: str, home: Home | None = None) -> str:
     record = choose(read_study(name, home), trial)
     store = client(home)
     with translated(home):
-        model_id = store.get_run(record.run_id).data.tags.get(layout.MODEL_TAG)
+        model_id = store.get_run(record.run_id).data.tags.get(tags.MODEL_TAG)
         if model_id is None:
             raise NotFoundError(
                 f"the model of trial {trial} of study {name!r} was not kept: trials keep theirs that "
@@ -47,7 +47,7 @@ def promote(name: str, trial: int, alias: str, home: Home | None = None) -> str:
                 # Not as models:/..., which MLflow looks up in the store of its environment.
                 source=store.get_logged_model(model_id).artifact_location,
                 run_id=record.run_id,
-                tags={layout.NUMBER_TAG: str(trial)},
+                tags={tags.NUMBER_TAG: str(trial)},
                 model_id=model_id,
             )
         store.set_registered_model_alias(name, alias, version.version)

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from typing import Final, Literal, TypedDict, final
 
 from models.architecture import FAMILIES
-from study import layout
 from study.errors import SpecError
-from study.metrics import is_metric, metric_names, metric_of
-from study.spec_file import nearest
+from study.spec.plain_metrics import is_metric, metric_names, metric_of
+from study.spec.spec_file import nearest
+from study.tracking import tags
 
-STATES: Final = tuple(layout.RUN_STATUS)
+STATES: Final = tuple(tags.RUN_STATUS)
 """Every state that a trial can be in."""
 
 STARTED: Final = "trial"

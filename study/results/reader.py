@@ -6,14 +6,14 @@ from typing import Final
 from mlflow import MlflowClient
 from mlflow.entities import Experiment, Run
 
-from study import layout
 from study.errors import BadInputError, NotFoundError, StudyError
 from study.home import Home
-from study.spec_tags import spec_of
-from study.store_errors import check_reachable
-from study.store_errors import translated as translated  # noqa: PLC0414  # who asks the client needs it
-from study.stored_study import StoredStudy as StoredStudy  # noqa: PLC0414  # what `read_study` returns
+from study.results.stored_study import StoredStudy as StoredStudy  # noqa: PLC0414  # what `read_study` returns
 from study.study_name import checked_name, is_name
+from study.tracking import tags
+from study.tracking.spec_tags import spec_of
+from study.tracking.store import check_reachable
+from study.tracking.store import translated as translated  # noqa: PLC0414  # who asks the client needs it
 
 _NAMED: Final = 20  # studies in a message, of those that a store has
 
@@ -48,7 +48,7 @@ def study_experiments(home: Home) -> dict[str, Experiment]:
     with translated(home):
         while True:
             page = client(home).search_experiments(
-                filter_string=f"tags.`{layout.LAYOUT_TAG}` = '{layout.LAYOUT}'", page_token=token
+                filter_string=f"tags.`{tags.LAYOUT_TAG}` = '{tags.LAYOUT}'", page_token=token
             )
             found.extend(page)
             token = page.token
@@ -65,10 +65,10 @@ def read_study(name: str, home: Home) -> StoredStudy:
     be called so.
     """
     experiment = _experiment(checked_name(name), home)
-    stored = None if experiment is None else experiment.tags.get(layout.LAYOUT_TAG)
-    if stored not in (None, layout.LAYOUT):
+    stored = None if experiment is None else experiment.tags.get(tags.LAYOUT_TAG)
+    if stored not in (None, tags.LAYOUT):
         raise BadInputError(
-            f"the study {name!r} in {home.shown_uri} must be of layout {layout.LAYOUT}, got "
+            f"the study {name!r} in {home.shown_uri} must be of layout {tags.LAYOUT}, got "
             f"{stored}: it was written by another version, which can read it"
         )
     if experiment is None or stored is None or experiment.lifecycle_stage != "active":
@@ -81,7 +81,7 @@ def read_study(name: str, home: Home) -> StoredStudy:
         spec = spec_of(parent.data.tags)
     except (KeyError, ValueError, BadInputError) as error:
         raise StudyError(
-            f"the tag {layout.SPEC_TAG} of the MLflow run {parent.info.run_id} of study {name!r} in "
+            f"the tag {tags.SPEC_TAG} of the MLflow run {parent.info.run_id} of study {name!r} in "
             f"{home.shown_uri} must hold a spec, but cannot be read: {error}"
         ) from error
     return StoredStudy(home=home, parent=parent, spec=spec)
@@ -107,16 +107,16 @@ def check_free(name: str, home: Home, identity: str | None) -> None:
     experiment = _experiment(name, home)
     if experiment is None:
         return
-    stage, kind = experiment.lifecycle_stage, experiment.tags.get(layout.LAYOUT_TAG)
-    if kind != layout.LAYOUT or stage != "active":
+    stage, kind = experiment.lifecycle_stage, experiment.tags.get(tags.LAYOUT_TAG)
+    if kind != tags.LAYOUT or stage != "active":
         raise BadInputError(
             f"the MLflow experiment {name!r} at {home.shown_uri} must be a study of layout "
-            f"{layout.LAYOUT} and not deleted, got layout {kind or 'none'}, {stage}; "
+            f"{tags.LAYOUT} and not deleted, got layout {kind or 'none'}, {stage}; "
             f"give the study another name"
         )
     with translated(home):
         parent = _parent(client(home), experiment.experiment_id)
-    if parent is not None and parent.data.tags.get(layout.IDENTITY_TAG) != identity:
+    if parent is not None and parent.data.tags.get(tags.IDENTITY_TAG) != identity:
         raise BadInputError(
             f"the study {name!r} at {home.shown_uri} was run from another home than "
             f"{home.folder}, which does not have its search; go on from its own home "
@@ -136,7 +136,7 @@ def _parent(store: MlflowClient, experiment_id: str) -> Run | None:
     """The parent run; the older of two, should an answer of the server have been lost."""
     found = store.search_runs(
         [experiment_id],
-        filter_string=f"tags.`{layout.ROLE_TAG}` = 'study'",
+        filter_string=f"tags.`{tags.ROLE_TAG}` = 'study'",
         order_by=["attributes.start_time ASC"],
         max_results=1,
     )

@@ -8,10 +8,10 @@ from typing import Any, Final
 import pandas as pd
 
 from models.architecture import Architecture
-from study.metrics import Direction
-from study.pareto import Point
-from study.query import Order
-from study.training_settings import TrainingSettings
+from study.results.query import Order
+from study.search.pareto import Point
+from study.spec.plain_metrics import Direction
+from study.training.settings import TrainingSettings
 
 # Of a trial's training settings; its record says how many epochs it had itself.
 _TRAINING: Final = [field.name for field in fields(TrainingSettings) if field.name != "epochs"]

@@ -13,15 +13,15 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from models.architecture import Architecture
-from study import layout
-from study.logged_model import model_of, store_network, with_model
-from study.reader import all_runs
-from study.record import TrialRecord
-from study.retraining import ENDED_AT, Retraining
-from study.spec import StudySpec
-from study.training_settings import with_defaults
+from study.results.reader import all_runs
+from study.results.record import TrialRecord
+from study.runner.retraining import ENDED_AT, Retraining
+from study.spec.study_spec import StudySpec
+from study.tracking.logged_model import model_of, store_network, with_model
+from study.tracking.tags import CONFIG_TAG, MODEL_TAG, PARENT_TAG, ROLE_TAG
+from study.tracking.unsent import Unsent
+from study.training.settings import with_defaults
 from study.trial_files import HISTORY, NETWORK
-from study.unsent import Unsent
 
 ROLE: Final = "retrained"
 """The role of the run (`layout.ROLE_TAG`); whoever asks for trials does not meet it."""
@@ -78,7 +78,7 @@ def find_run(store: MlflowClient, experiment: str, wanted: Retraining) -> Run | 
 
 def latest(store: MlflowClient, experiment: str, record: TrialRecord) -> Retrained | None:
     """The retraining of a trial that was recorded last, if there is one."""
-    where = f"tags.`{layout.ROLE_TAG}` = '{ROLE}' and tags.`{TRIAL_TAG}` = '{record.trial}'"
+    where = f"tags.`{ROLE_TAG}` = '{ROLE}' and tags.`{TRIAL_TAG}` = '{record.trial}'"
     found = store.search_runs([experiment], where, order_by=["attributes.start_time DESC"])
     run = next(filter(_finished, found), None)
     if run is None:
@@ -97,9 +97,7 @@ def most_replicated(
     """
     searched = {record.trial: record for record in records}
     found: dict[int, TrialRecord] = {}
-    for run in filter(
-        _finished, all_runs(store, experiment, f"tags.`{layout.ROLE_TAG}` = '{ROLE}'")
-    ):
+    for run in filter(_finished, all_runs(store, experiment, f"tags.`{ROLE_TAG}` = '{ROLE}'")):
         wanted = Retraining(**json.loads(run.data.tags[RETRAINING_TAG]))
         record = searched.get(wanted.trial)
         if (
@@ -117,7 +115,7 @@ def most_replicated(
 
 def retrained(run: Run, wanted: Retraining, search: TrialRecord, *, new: bool) -> Retrained:
     """What a finished run holds."""
-    config, metrics = json.loads(run.data.tags[layout.CONFIG_TAG]), run.data.metrics
+    config, metrics = json.loads(run.data.tags[CONFIG_TAG]), run.data.metrics
     measured: dict[str, Any] = {name: metrics.get(name) for name in _METRICS}
     record = replace(
         search,
@@ -163,11 +161,11 @@ def write_run(  # noqa: PLR0913, PLR0917  # what was trained, of what, and where
         "seeds": seeds,
     }
     tags = {
-        layout.PARENT_TAG: parent.info.run_id,
-        layout.ROLE_TAG: ROLE,
+        PARENT_TAG: parent.info.run_id,
+        ROLE_TAG: ROLE,
         TRIAL_TAG: str(wanted.trial),
         RETRAINING_TAG: wanted.identity(),
-        layout.CONFIG_TAG: json.dumps(config),
+        CONFIG_TAG: json.dumps(config),
     }
     label = Architecture(**record.architecture).label()
     begun = history[0][ENDED_AT] - history[0]["seconds"]
@@ -181,7 +179,7 @@ def write_run(  # noqa: PLR0913, PLR0917  # what was trained, of what, and where
         copy = shutil.copytree(folder, Path(place) / "copy")
         store_network(store, model, copy / NETWORK, lambda: None)
     unsent = Unsent(params=_params(wanted, record, spec, asdict(settings)))
-    unsent.tags[layout.MODEL_TAG] = model.model_id
+    unsent.tags[MODEL_TAG] = model.model_id
     for epoch in history:
         metrics = {name: value for name, value in epoch.items() if name != ENDED_AT}
         unsent.add(int(epoch["epochs"]), round(1000 * epoch[ENDED_AT]), metrics)
@@ -194,7 +192,7 @@ def write_run(  # noqa: PLR0913, PLR0917  # what was trained, of what, and where
 
 
 def _runs(store: MlflowClient, experiment: str, wanted: Retraining) -> list[Run]:
-    where = f"tags.`{layout.ROLE_TAG}` = '{ROLE}' and tags.`{TRIAL_TAG}` = '{wanted.trial}'"
+    where = f"tags.`{ROLE_TAG}` = '{ROLE}' and tags.`{TRIAL_TAG}` = '{wanted.trial}'"
     found = store.search_runs([experiment], where)
     return [run for run in found if run.data.tags[RETRAINING_TAG] == wanted.identity()]
 

@@ -16,9 +16,9 @@ from mlflow.store.tracking.dbmodels.models import SqlLatestMetric, SqlParam, Sql
 from sqlalchemy import Engine, NullPool, Select, create_engine, exists, false, nulls_last, select
 from sqlalchemy.sql import ColumnElement
 
-from study import layout
-from study.query import STARTED, Bound, Order, Query
-from study.stored_run import METRICS, TAGS, StoredRun
+from study.results.query import STARTED, Bound, Order, Query
+from study.results.stored_run import METRICS, TAGS, StoredRun
+from study.tracking.tags import FRONT_TAG, ROLE_TAG, STATE_TAG
 
 _PATIENCE_S: Final = 20  # as MLflow's, while another process writes
 _CHUNK: Final = 1000  # runs read at once; SQLite takes at most 32,766 values a statement
@@ -61,12 +61,12 @@ def _find(engine: Engine, experiment_id: int, query: Query) -> list[Found]:
     conditions: list[ColumnElement[bool]] = [
         _RUNS.experiment_id == experiment_id,
         _RUNS.lifecycle_stage == "active",
-        _has(_TAGS, layout.ROLE_TAG, ["trial"]),
+        _has(_TAGS, ROLE_TAG, ["trial"]),
     ]
     if query.states:
-        conditions.append(_has(_TAGS, layout.STATE_TAG, query.states))
+        conditions.append(_has(_TAGS, STATE_TAG, query.states))
     if query.on_front:
-        conditions.append(_has(_TAGS, layout.FRONT_TAG, ["true"]))
+        conditions.append(_has(_TAGS, FRONT_TAG, ["true"]))
     if query.families:
         conditions.append(_has(_PARAMS, "family", query.families))
     conditions += [_keeps(bound) for bound in query.bounds]

@@ -4,15 +4,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, final
 
-from study import layout
+from study.tracking.tags import CONFIG_TAG, NOTICE_TAG, NUMBER_TAG, REASON_TAG, ROLE_TAG, STATE_TAG
 
 TAGS: Final = (
-    layout.ROLE_TAG,
-    layout.NUMBER_TAG,
-    layout.STATE_TAG,
-    layout.CONFIG_TAG,
-    layout.REASON_TAG,
-    layout.NOTICE_TAG,
+    ROLE_TAG,
+    NUMBER_TAG,
+    STATE_TAG,
+    CONFIG_TAG,
+    REASON_TAG,
+    NOTICE_TAG,
 )
 """The tags that a record is made of."""
 

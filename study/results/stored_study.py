@@ -11,19 +11,20 @@ from typing import final
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
-from study import layout, mlflow_search, sqlite_search
-from study.constraint import all_kept, violations
-from study.diagnostic_metrics import recorded_names
-from study.dimension import bounds
 from study.errors import StudyError
 from study.home import Home
-from study.pareto import on_front
-from study.query import Query
-from study.record import TrialRecord
-from study.spec import StudySpec
-from study.store_errors import translated
-from study.stored_run import METRICS, TAGS, StoredRun
-from study.training_settings import with_defaults
+from study.results import mlflow_search, sqlite_search
+from study.results.query import Query
+from study.results.record import TrialRecord
+from study.results.stored_run import METRICS, TAGS, StoredRun
+from study.search.pareto import on_front
+from study.spec.constraint import all_kept, violations
+from study.spec.dimensions import bounds
+from study.spec.metrics import recorded_names
+from study.spec.study_spec import StudySpec
+from study.tracking.store import translated
+from study.tracking.tags import CONFIG_TAG, NOTICE_TAG, NUMBER_TAG, REASON_TAG, STATE_TAG
+from study.training.settings import with_defaults
 
 
 @final
@@ -72,13 +73,13 @@ class StoredStudy:
 
     def tally(self) -> Tally:
         """Counts all trials; reads no more of each than that takes."""
-        tags = (layout.NUMBER_TAG, layout.STATE_TAG)
+        tags = (NUMBER_TAG, STATE_TAG)
         counted: dict[str, tuple[str, int]] = {}
         with translated(self.home):
             for run in self._search(Query(), tags, ("epochs",)):
                 with self._readable(run):
-                    spent = run.tags[layout.STATE_TAG], int(run.metrics.get("epochs", 0))
-                    counted.setdefault(run.tags[layout.NUMBER_TAG], spent)
+                    spent = run.tags[STATE_TAG], int(run.metrics.get("epochs", 0))
+                    counted.setdefault(run.tags[NUMBER_TAG], spent)
         states = Counter(state for state, _ in counted.values())
         return Tally(states=states, epochs=sum(epochs for _, epochs in counted.values()))
 
@@ -137,18 +138,18 @@ def _front_of(found: list[TrialRecord], spec: StudySpec) -> set[str]:
 def _record(run: StoredRun, spec: StudySpec) -> TrialRecord:
     tags: Mapping[str, str] = run.tags
     metrics: Mapping[str, float] = run.metrics
-    config = json.loads(tags[layout.CONFIG_TAG])
+    config = json.loads(tags[CONFIG_TAG])
 
     def count(name: str) -> int | None:
         return int(metrics[name]) if name in metrics else None
 
     return TrialRecord(
-        trial=int(tags[layout.NUMBER_TAG]),
+        trial=int(tags[NUMBER_TAG]),
         run_id=run.run_id,
-        state=tags[layout.STATE_TAG],
-        reason=tags.get(layout.REASON_TAG),
-        notice=tags.get(layout.NOTICE_TAG),
-        feasible=_feasible(tags[layout.STATE_TAG], metrics, spec),
+        state=tags[STATE_TAG],
+        reason=tags.get(REASON_TAG),
+        notice=tags.get(NOTICE_TAG),
+        feasible=_feasible(tags[STATE_TAG], metrics, spec),
         family=config["architecture"]["family"],
         architecture=config["architecture"],
         training=with_defaults(config["training"]),

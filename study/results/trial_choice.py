@@ -2,9 +2,9 @@
 
 from study.errors import NotFoundError
 from study.home import Home
-from study.reader import StoredStudy, client, translated
-from study.record import TrialRecord
-from study.results import best_first
+from study.results.answers import best_first
+from study.results.reader import StoredStudy, client, translated
+from study.results.record import TrialRecord
 
 
 def choose(stored: StoredStudy, number: int | None) -> TrialRecord:
@@ -30,7 +30,7 @@ def choose_retrained(stored: StoredStudy, number: int | None, home: Home) -> Tri
 
     Raises NotFoundError like `choose`, or if it was not retrained.
     """
-    from study.retrained_run import latest  # noqa: PLC0415  # torch loads only when it is needed
+    from study.results.retrained_run import latest  # noqa: PLC0415  # torch loads only when it is needed
 
     searched = choose(stored, number)
     with translated(home):

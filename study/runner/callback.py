@@ -10,12 +10,12 @@ from ray import tune
 from ray.exceptions import RayActorError
 from ray.tune.experiment import Trial
 
-from study.outcome import WORKER_DIED, Outcome, judge, last_metrics
-from study.progress import Progress
-from study.scoreboard import Scoreboard
-from study.stop import Stop
-from study.tracking import Tracker
-from study.trial import TrialConfig
+from study.runner.progress import Progress
+from study.runner.scoreboard import Scoreboard
+from study.runner.stopper import Stop
+from study.runner.trainable import TrialConfig
+from study.search.trial import WORKER_DIED, Outcome, judge, last_metrics
+from study.tracking.tracker import Tracker
 from study.trial_files import NOT_SHARED
 
 

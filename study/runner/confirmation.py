@@ -11,17 +11,17 @@ from requests.exceptions import RequestException
 from sqlalchemy.exc import SQLAlchemyError
 
 from models.architecture import Architecture
-from study.data import Dataset, load_dataset
 from study.errors import BadInputError, StudyError, TrackingError
 from study.home import Home
-from study.reader import client, read_study, translated
-from study.record import TrialRecord
-from study.retrained_run import Retrained, find_run, retrained, write_run
-from study.retraining import Retraining, retrain_into
-from study.spec import StudySpec
+from study.results.reader import client, read_study, translated
+from study.results.record import TrialRecord
+from study.results.retrained_run import Retrained, find_run, retrained, write_run
+from study.results.trial_choice import choose
+from study.runner.retraining import Retraining, retrain_into
+from study.spec.study_spec import StudySpec
 from study.study_folder import only_driver
-from study.train import EpochMetrics
-from study.trial_choice import choose
+from study.training.dataset import Dataset, load_dataset
+from study.training.train import EpochMetrics
 
 _FAILURES: Final = (MlflowException, RequestException, SQLAlchemyError, OSError)
 

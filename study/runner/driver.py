@@ -8,28 +8,29 @@ from dataclasses import dataclass
 
 from rich.console import Console
 
-from study import environment, layout, origin, study_folder
-from study.batch_order import check_batch_order
-from study.data import Dataset, load_dataset
+from study import environment, study_folder
+from study.cluster.ray_runtime import check_machine, find_room, on_cluster, ray_runtime
+from study.cluster.shared_storage import check_shared
 from study.errors import UNWRITABLE, StudyError, TrackingError
-from study.grid import grid
 from study.home import Home
-from study.ledger import METRICS, Ledger, mend, state_of, stored_identity
-from study.progress import BEGUN, Progress
-from study.ray_runtime import check_machine, find_room, on_cluster, ray_runtime
-from study.reader import check_free
-from study.reconcile import record_again, sweep
-from study.scoreboard import Scoreboard
-from study.search import StudySearcher, config_of
-from study.session import Session
-from study.shared_storage import check_shared
-from study.space import check_space, known_metrics
-from study.spec import StudySpec
-from study.spending import trials_allowed
-from study.stop import Stop
-from study.study_clock import StudyClock
-from study.tracking import Tracker
-from study.tuning import fit
+from study.results.reader import check_free
+from study.runner.progress import BEGUN, Progress
+from study.runner.resume import record_again, sweep
+from study.runner.scoreboard import Scoreboard
+from study.runner.session import fit
+from study.runner.session_parts import Session
+from study.runner.stopper import Stop
+from study.runner.study_clock import StudyClock
+from study.search.budget import trials_allowed
+from study.search.grid import grid
+from study.search.searcher import StudySearcher, config_of
+from study.search.space import check_space, known_metrics
+from study.search.storage import METRICS, Ledger, mend, state_of, stored_identity
+from study.spec.study_spec import StudySpec
+from study.tracking import provenance, tags
+from study.tracking.tracker import Tracker
+from study.training.batch_order import check_batch_order
+from study.training.dataset import Dataset, load_dataset
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,7 +145,7 @@ def _go_on(session: Session) -> None:
 @contextmanager
 def _recorded(session: Session, tracker: Tracker) -> Iterator[None]:
     """Opens the tracker, and closes it with the status that the study really has."""
-    tracker.start(origin.as_tags() | {layout.IDENTITY_TAG: session.ledger.identity})
+    tracker.start(provenance.as_tags() | {tags.IDENTITY_TAG: session.ledger.identity})
     status, ended = "FAILED", False
     try:
         yield

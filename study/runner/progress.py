@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from study.scoreboard import Scoreboard
+from study.runner.scoreboard import Scoreboard
 
 BEGUN: Final = "the trials begin"
 """Said when all checks are done and Ray is there: from here on a study works."""

@@ -6,11 +6,11 @@ from pathlib import Path
 
 from optuna.trial import FrozenTrial
 
-from study.ledger import REASON, Ledger, metrics_of, state_of
-from study.outcome import Outcome
-from study.scoreboard import Scoreboard
-from study.search import config_of
-from study.tracking import Tracker
+from study.runner.scoreboard import Scoreboard
+from study.search.searcher import config_of
+from study.search.storage import REASON, Ledger, metrics_of, state_of
+from study.search.trial import Outcome
+from study.tracking.tracker import Tracker
 from study.trial_files import HISTORY, trial_folder
 
 

@@ -16,15 +16,15 @@ from models.building import build
 from models.counting import count_macs, count_parameters
 from models.network import Network
 from models.storage import save_network
-from study.allocator import keep_freed_memory
-from study.data import Dataset, Split
 from study.errors import BadInputError, StudyError
-from study.evaluation import Estimate, evaluate
-from study.input_noise import noisy
-from study.record import TrialRecord
-from study.spec import StudySpec
-from study.train import EpochMetrics, NonFiniteLossError, train
-from study.training_settings import TrainingSettings
+from study.results.record import TrialRecord
+from study.spec.study_spec import StudySpec
+from study.training.allocator import keep_freed_memory
+from study.training.dataset import Dataset, Split
+from study.training.evaluation import Estimate, evaluate
+from study.training.noise import noisy
+from study.training.settings import TrainingSettings
+from study.training.train import EpochMetrics, NonFiniteLossError, train
 from study.trial_files import EXAMPLE, HISTORY, NETWORK
 
 ENDED_AT: Final = "ended_at"

@@ -5,9 +5,9 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import final
 
-from study.constraint import all_kept, violations
-from study.pareto import Point, hypervolume, on_front
-from study.spec import StudySpec
+from study.search.pareto import Point, hypervolume, on_front
+from study.spec.constraint import all_kept, violations
+from study.spec.study_spec import StudySpec
 
 
 @final

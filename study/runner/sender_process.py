@@ -15,7 +15,7 @@ from typing import Any
 
 from study import environment
 from study.home import Home
-from study.sender import Sender
+from study.tracking.sender import Sender
 
 
 def main() -> None:

@@ -6,14 +6,14 @@ from optuna.trial import TrialState
 from ray import tune
 from ray.exceptions import OutOfMemoryError
 
-from study.cluster_room import Room, Share
-from study.halving import Halving
-from study.ledger import METRICS, rungs_of
-from study.observer import Observer
-from study.rung import rung_epochs
-from study.session import Session
-from study.tracking import Tracker
-from study.trial import StudyTrainable
+from study.cluster.capacity import Room, Share
+from study.runner.callback import Observer
+from study.runner.session_parts import Session
+from study.runner.trainable import StudyTrainable
+from study.search.rungs import rung_epochs
+from study.search.scheduler import Halving
+from study.search.storage import METRICS, rungs_of
+from study.tracking.tracker import Tracker
 
 _LOST_WORKERS: Final = 3  # how often a trial may lose its worker before it fails
 # More than any cluster has room for: the searcher follows the room as it changes, and Tune, whose

@@ -4,15 +4,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from study import study_folder
-from study.data import Dataset
 from study.home import Home
-from study.ledger import Ledger
-from study.progress import Progress
-from study.scoreboard import Scoreboard
-from study.search import StudySearcher
-from study.spec import StudySpec
-from study.stop import Stop
-from study.study_clock import StudyClock
+from study.runner.progress import Progress
+from study.runner.scoreboard import Scoreboard
+from study.runner.stopper import Stop
+from study.runner.study_clock import StudyClock
+from study.search.searcher import StudySearcher
+from study.search.storage import Ledger
+from study.spec.study_spec import StudySpec
+from study.training.dataset import Dataset
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from typing import Any, Final, final
 
 from ray import tune
 
-from study.study_clock import StudyClock
+from study.runner.study_clock import StudyClock
 
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 

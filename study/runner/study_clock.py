@@ -3,7 +3,7 @@
 import time
 from typing import Final, final
 
-from study.ledger import Ledger
+from study.search.storage import Ledger
 
 _NOTE_EVERY_S: Final = 5.0
 

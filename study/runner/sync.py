@@ -6,11 +6,11 @@ from typing import Any
 from study import study_folder
 from study.errors import NotFoundError, TrackingError
 from study.home import Home
-from study.ledger import Ledger
-from study.sender import PATIENCE_S, Sender
-from study.spec import StudySpec
-from study.spec_file import nearest, read_toml
-from study.spool import waiting
+from study.search.storage import Ledger
+from study.spec.spec_file import nearest, read_toml
+from study.spec.study_spec import StudySpec
+from study.tracking.sender import PATIENCE_S, Sender
+from study.tracking.spool import waiting
 
 
 def sync(name: str, home: Home, say: Callable[[str], None]) -> int:

@@ -24,16 +24,16 @@ from models.building import build
 from models.counting import count_macs, count_parameters
 from models.network import Network
 from models.storage import save_network
-from study.allocator import keep_freed_memory
-from study.checkpoint import Checkpoints
-from study.data import Dataset
-from study.diagnostics import diagnose
 from study.errors import StudyError
-from study.evaluation import Estimate, evaluate
-from study.generalisation import LossCurves
-from study.input_noise import noisy
-from study.train import EpochMetrics, Training
-from study.training_settings import TrainingSettings
+from study.training.allocator import keep_freed_memory
+from study.training.checkpoint import Checkpoints
+from study.training.dataset import Dataset
+from study.training.diagnostics import diagnose
+from study.training.evaluation import Estimate, evaluate
+from study.training.generalisation import LossCurves
+from study.training.noise import noisy
+from study.training.settings import TrainingSettings
+from study.training.train import EpochMetrics, Training
 from study.trial_files import DISTRIBUTIONS, EXAMPLE, HISTORY, NETWORK, NOT_SHARED, trial_folder
 
 _STEP_S: Final = 0.1  # a report costs Ray and the driver some milliseconds

@@ -2,8 +2,8 @@
 
 from typing import Final, final
 
-from study.pareto import Point, hypervolume, on_front
-from study.spec import StudySpec
+from study.search.pareto import Point, hypervolume, on_front
+from study.spec.study_spec import StudySpec
 
 DEFAULT_TRIALS: Final = 30
 _GROWTH: Final = 1e-3  # of the hypervolume, relative; less is stagnation

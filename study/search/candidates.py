@@ -13,9 +13,9 @@ from optuna.distributions import (
     IntDistribution,
 )
 
-from study.answers import Answers
-from study.space import suggest
-from study.spec import StudySpec
+from study.search.configuration import Answers
+from study.search.space import suggest
+from study.spec.study_spec import StudySpec
 
 _CHANGED: Final = 1 / 3  # how many of a configuration's settings differ in one near it, in the mean
 _STEP: Final = 0.15  # by which share of its range a number differs, one standard deviation

@@ -11,12 +11,12 @@ import moocore
 import numpy as np
 from numpy.typing import NDArray
 
-from study.constraint import KNOWN_BEFORE_TRAINING, Constraint
-from study.encoding import Encoding
-from study.improvement import Improvement, normals
-from study.metrics import METRICS, metric_of
-from study.spec import StudySpec
-from study.surrogate import Surrogate
+from study.search.acquisition import Improvement, normals
+from study.search.encoding import Encoding
+from study.search.surrogate import Surrogate
+from study.spec.constraint import KNOWN_BEFORE_TRAINING, Constraint
+from study.spec.plain_metrics import METRICS, metric_of
+from study.spec.study_spec import StudySpec
 
 Array = NDArray[np.float64]
 Params = Mapping[str, Any]

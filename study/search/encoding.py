@@ -7,8 +7,8 @@ from typing import Any, Final, final
 import numpy as np
 from numpy.typing import NDArray
 
-from study.dimension import Choice, Range
-from study.spec import StudySpec
+from study.spec.dimensions import Choice, Range
+from study.spec.study_spec import StudySpec
 
 _COUNTS: Final = ("trainable_parameters", "macs")
 _WIDE: Final = 3  # ranges wider than so many times their start are logarithmic

@@ -6,8 +6,8 @@ from typing import Any, Final, final
 import numpy as np
 
 from study.errors import SpecError
-from study.space import Asked, suggest
-from study.spec import StudySpec
+from study.search.space import Asked, suggest
+from study.spec.study_spec import StudySpec
 
 _MOST: Final = 100_000  # more are no grid that anyone waits for, and would fill the memory
 

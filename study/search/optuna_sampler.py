@@ -18,9 +18,9 @@ from optuna.distributions import (
 from optuna.exceptions import ExperimentalWarning
 from optuna.trial import TrialState, create_trial
 
-from study.answers import Answers, Key
-from study.space import suggest
-from study.spec import StudySpec
+from study.search.configuration import Answers, Key
+from study.search.space import suggest
+from study.spec.study_spec import StudySpec
 
 _TRIES: Final = 10  # how often a sampler may repeat itself before it is given up
 

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, final
 
-from study.metrics import Direction
-from study.pareto import Point, is_kept, keep_best
-from study.spec import StudySpec
+from study.search.pareto import Point, is_kept, keep_best
+from study.spec.plain_metrics import Direction
+from study.spec.study_spec import StudySpec
 
 _GRACE: Final = 5  # one part in so many of a trial's epochs is the grace
 

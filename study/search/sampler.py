@@ -10,14 +10,14 @@ import numpy as np
 from optuna.distributions import BaseDistribution
 from optuna.trial import TrialState
 
-from study.answers import Answers, Key, key_of
-from study.candidates import Candidates
-from study.constraint import all_kept
-from study.ehvi import Counted, ExpectedImprovement
-from study.grid import grid
-from study.optuna_view import SAMPLERS, OptunaView
-from study.space import suggest
-from study.spec import StudySpec
+from study.search.candidates import Candidates
+from study.search.configuration import Answers, Key, key_of
+from study.search.ehvi import Counted, ExpectedImprovement
+from study.search.grid import grid
+from study.search.optuna_sampler import SAMPLERS, OptunaView
+from study.search.space import suggest
+from study.spec.constraint import all_kept
+from study.spec.study_spec import StudySpec
 
 _DRAWS: Final = 300
 _RANDOM_FIRST: Final = 10  # trials that are drawn evenly before the improvement is expected of any

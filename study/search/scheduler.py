@@ -12,9 +12,9 @@ from ray.tune.execution.tune_controller import TuneController
 from ray.tune.experiment import Trial
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 
-from study.outcome import last_metrics
-from study.rung import Rung, rung_epochs
-from study.spec import StudySpec
+from study.search.rungs import Rung, rung_epochs
+from study.search.trial import last_metrics
+from study.spec.study_spec import StudySpec
 
 
 @final

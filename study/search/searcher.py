@@ -19,8 +19,12 @@ from optuna.trial import TrialState
 from ray.tune.search import Searcher
 
 from models.architecture import Architecture
-from study.constraint import all_kept, violations
-from study.ledger import (
+from study.runner.trainable import TrialConfig
+from study.search.budget import Spending
+from study.search.rungs import rung_epochs
+from study.search.sampler import Sampling
+from study.search.space import suggest
+from study.search.storage import (
     METRICS,
     REASON,
     RUN_ID,
@@ -33,14 +37,10 @@ from study.ledger import (
     rungs_of,
     state_of,
 )
-from study.metrics import METRICS as METRIC_NAMES
-from study.outcome import Outcome, judge, last_metrics
-from study.rung import rung_epochs
-from study.sampling import Sampling
-from study.space import suggest
-from study.spec import StudySpec
-from study.spending import Spending
-from study.trial import TrialConfig
+from study.search.trial import Outcome, judge, last_metrics
+from study.spec.constraint import all_kept, violations
+from study.spec.plain_metrics import METRICS as METRIC_NAMES
+from study.spec.study_spec import StudySpec
 
 _ASK_FOR_S: Final = 0.2  # at a time, for a trial that keeps the constraints; Ray's loop waits
 _MOST_INFEASIBLE: Final = 1000  # one after another

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from typing import Any, Protocol
 
 from models.architecture import FAMILIES, Architecture, ImageShape, check_fits
-from study.dimension import Choice, Dimension, bounds
 from study.errors import SpecError
-from study.spec import StudySpec
-from study.training_settings import TrainingSettings
+from study.spec.dimensions import Choice, Dimension, bounds
+from study.spec.study_spec import StudySpec
+from study.training.settings import TrainingSettings
 
 
 class Asked(Protocol):

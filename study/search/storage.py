@@ -17,12 +17,12 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from study.constraint import all_kept
-from study.diagnostic_metrics import is_diagnostic
 from study.errors import BadInputError
-from study.layout import LAYOUT
-from study.sampling import Proposal
-from study.spec import StudySpec
+from study.search.sampler import Proposal
+from study.spec.constraint import all_kept
+from study.spec.metrics import is_diagnostic
+from study.spec.study_spec import StudySpec
+from study.tracking.tags import LAYOUT
 
 _IDENTITY: Final = "identity"
 _LAYOUT: Final = "layout"
@@ -85,7 +85,7 @@ class Ledger:
             storage=self._storage,
             study_name=spec.name,
             directions=list(spec.objectives.values()),
-            sampler=optuna.samplers.RandomSampler(),  # never asked: study.sampling proposes
+            sampler=optuna.samplers.RandomSampler(),  # never asked: study.search.sampler proposes
             load_if_exists=True,
         )
         if _IDENTITY not in self.study.user_attrs:

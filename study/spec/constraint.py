@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
-from study.metrics import is_metric, metric_names
-from study.spec_file import nearest
+from study.spec.plain_metrics import is_metric, metric_names
+from study.spec.spec_file import nearest
 
 KNOWN_BEFORE_TRAINING: Final = frozenset({"trainable_parameters", "macs"})
 

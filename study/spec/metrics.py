@@ -1,4 +1,4 @@
-"""The names of the diagnostics (`study.diagnostics`), and the boxes of those that may steer a study.
+"""The names of the diagnostics (`study.training.diagnostics`), and the boxes of those that may steer a study.
 
 A diagnostic is measured once, on the kept weights of a trial that was trained to its end. Those of
 validation images, of the weights and of the training itself may be objectives and be constrained;
@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final, final
 
-from study.metric import Metric
+from study.spec.metric import Metric
 
 SIGMAS: Final = (0.25, 0.5, 0.75, 1.0)
 """Standard deviations of the noise that test-time images get, of pixels in 0..1 (Fig. 7b)."""

@@ -6,8 +6,8 @@ are not here: they are reported, and never steer.
 
 from typing import Final
 
-from study.diagnostic_metrics import diagnostic, names_of
-from study.metric import Direction, Metric
+from study.spec.metric import Direction, Metric
+from study.spec.metrics import diagnostic, names_of
 
 __all__ = ["METRICS", "Direction", "Metric", "is_metric", "metric_names", "metric_of"]
 

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from study.section import Section
+from study.spec.section import Section
 
 DatasetName = Literal[
     "digits", "mnist", "fashion_mnist", "kmnist", "emnist_balanced", "cifar10", "cifar100", "npz"

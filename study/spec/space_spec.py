@@ -1,6 +1,6 @@
 """What a study searches, as its spec says."""
 
-from study.dimension import (
+from study.spec.dimensions import (
     BatchOrders,
     Choice,
     Counts,
@@ -16,13 +16,13 @@ from study.dimension import (
     Slopes,
     SynapseUnits,
 )
-from study.section import Section
+from study.spec.section import Section
 
 
 class Space(Section):
     """What is searched: a plain value is fixed, a list a choice, a table with low and high a range.
 
-    The names are those of `models.Architecture` and `study.train.TrainingSettings`. What a family
+    The names are those of `models.Architecture` and `study.training.train.TrainingSettings`. What a family
     does not have is not asked for it. A `cnn` takes the largest square kernel that `synapses` allow.
     The defaults are those that did best on Fashion-MNIST (docs/networks.md).
     """

@@ -14,15 +14,15 @@ from pydantic import (
 )
 
 from models.architecture import FAMILIES
-from study.claims import Claim
-from study.constraint import Constraint
-from study.dataset_spec import DatasetSpec, dataset_table
-from study.diagnostic_metrics import GROUPS, diagnostic
-from study.dimension import Range, bounds
-from study.metrics import Direction, is_metric, metric_names
-from study.section import Section
-from study.space_spec import Space
-from study.spec_file import nearest, parse, read_toml
+from paper.claims import Claim
+from study.spec.constraint import Constraint
+from study.spec.dimensions import Range, bounds
+from study.spec.metrics import GROUPS, diagnostic
+from study.spec.plain_metrics import Direction, is_metric, metric_names
+from study.spec.section import Section
+from study.spec.sections import DatasetSpec, dataset_table
+from study.spec.space_spec import Space
+from study.spec.spec_file import nearest, parse, read_toml
 from study.study_name import LONGEST_NAME, NAME_PATTERN
 
 
@@ -44,7 +44,7 @@ class Budget(Section):
 
 
 class Stopping(Section):
-    """When a trial is stopped early, by asynchronous successive halving (`study.halving`).
+    """When a trial is stopped early, by asynchronous successive halving (`study.search.scheduler`).
 
     `scheduler`: `pareto` ranks by all objectives, `asha` by the first alone, `none` stops nothing.
     Trials are compared after `grace_epochs`, by default a fifth of their epochs, and after each
@@ -115,7 +115,7 @@ class StudySpec(Section):
     validation epoch, or those of the `last` (as the paper does). `diagnostics` are the groups of what
     is measured of each trial at its end (docs/diagnostics.md); those that objectives and constraints
     name must be among them. `claims` are judged when the study is asked for a verdict
-    (`study.verdicts`), and change nothing of it.
+    (`paper.verdict`), and change nothing of it.
     """
 
     name: Annotated[str, Field(max_length=LONGEST_NAME, pattern=NAME_PATTERN)]

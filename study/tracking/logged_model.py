@@ -45,7 +45,7 @@ def store_network(
         example = np.load(network.parent / EXAMPLE, allow_pickle=False)
         new = folder.with_name(f"{_PORTABLE}.new")
         shutil.rmtree(new, ignore_errors=True)
-        from study.portable_model import write_portable  # noqa: PLC0415  # its imports take a second
+        from study.tracking.pyfunc_model import write_portable  # noqa: PLC0415  # its imports take a second
 
         write_portable(network, example, new, model.model_id)
         if (network.parent / DISTRIBUTIONS).exists():

@@ -12,8 +12,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Final
 
-from study import layout
 from study.home import without_passwords
+from study.tracking import tags
 
 _PACKAGES: Final = (
     "dendritic-study",
@@ -46,8 +46,13 @@ def command_of_run() -> str:
     if submitted:
         return without_passwords(submitted)
     program = Path(sys.argv[0])
-    name = "study" if program.stem in {"study", "cli"} else f"python {shlex.quote(str(program))}"
+    name = "study" if is_study(program) else f"python {shlex.quote(str(program))}"
     return without_passwords(f"{name} {shlex.join(sys.argv[1:])}".strip())
+
+
+def is_study(program: Path) -> bool:
+    """Whether a process of this first argument runs the command `study`, by whatever name."""
+    return program.stem == "study" or program.parts[-2:] == ("cli", "__main__.py")
 
 
 def _versions() -> dict[str, str]:
@@ -62,7 +67,7 @@ def _versions() -> dict[str, str]:
 
 def _commit() -> str | None:
     """The commit of the source, with a plus sign if files were changed since."""
-    source = Path(__file__).parent.parent
+    source = Path(__file__).parents[2]
     if not (source / ".git").exists():
         return None
     commit = _said("git", "-C", str(source), "rev-parse", "HEAD")
@@ -104,6 +109,6 @@ def _said(*command: str) -> str | None:
 def as_tags() -> dict[str, str]:
     """Both as tags of a study's parent run."""
     return {
-        layout.ENVIRONMENT_TAG: json.dumps(environment_of_run()),
-        layout.COMMAND_TAG: command_of_run(),
+        tags.ENVIRONMENT_TAG: json.dumps(environment_of_run()),
+        tags.COMMAND_TAG: command_of_run(),
     }

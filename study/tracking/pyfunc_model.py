@@ -10,10 +10,10 @@ from mlflow.models import Model, ModelSignature
 from mlflow.types import ParamSchema, ParamSpec, Schema, TensorSpec
 from numpy.typing import NDArray
 
-from study import portable_code
-from study.portable_code import Portable
+from models import portable
+from models.portable import Portable
 
-CODE: Final = Path(portable_code.__file__)
+CODE: Final = Path(portable.__file__)
 """The code of every model: what MLflow runs."""
 
 NETWORK_FOLDER: Final = "artifacts/network"

@@ -9,10 +9,10 @@ from typing import Final, final
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
-from study import layout
-from study.logged_model import model_of, store_network, with_model
+from study.tracking.logged_model import model_of, store_network, with_model
+from study.tracking.tags import MODEL_TAG, NUMBER_TAG, PARENT_TAG, ROLE_TAG
+from study.tracking.unsent import Unsent
 from study.trial_files import EXAMPLE
-from study.unsent import Unsent
 
 PARENT: Final = -1
 """Stands for the parent run where trials stand with their numbers."""
@@ -63,7 +63,7 @@ class StoredRuns:
         if unsent.network is not None and unsent.network.with_name(EXAMPLE).exists():
             model = model_of(self._client, self._experiment, run_id, model_name)
             store_network(self._client, model, unsent.network, self._count)
-            unsent.tags[layout.MODEL_TAG] = model.model_id
+            unsent.tags[MODEL_TAG] = model.model_id
             if not unsent.steps and unsent.newest is not None:
                 # They were sent, but not as the model's; MLflow keeps each once.
                 unsent.add(*unsent.newest)
@@ -95,7 +95,7 @@ class StoredRuns:
                 self.run_ids[number] = run_id
         if number not in self.run_ids:
             if number != PARENT:
-                tags = tags | {layout.PARENT_TAG: self.run_ids[PARENT]}
+                tags = tags | {PARENT_TAG: self.run_ids[PARENT]}
             self._doubtful.add(number)
             run = self._client.create_run(
                 self._experiment, start_time=timestamp, run_name=name, tags=tags
@@ -106,9 +106,9 @@ class StoredRuns:
     def _find(self, number: int) -> list[str]:
         """The runs that the store has of a trial, or as the parent."""
         where = (
-            f"tags.`{layout.ROLE_TAG}` = 'study'"
+            f"tags.`{ROLE_TAG}` = 'study'"
             if number == PARENT
-            else f"tags.`{layout.ROLE_TAG}` = 'trial' and tags.`{layout.NUMBER_TAG}` = '{number}'"
+            else f"tags.`{ROLE_TAG}` = 'trial' and tags.`{NUMBER_TAG}` = '{number}'"
         )
         found = self._client.search_runs([self._experiment], where, order_by=["attributes.run_id"])
         return [str(run.info.run_id) for run in found]
@@ -116,7 +116,7 @@ class StoredRuns:
 
 def number_of(run: Run) -> int | None:
     """The number of the trial that a run is of, `PARENT` for the parent, None of any other run."""
-    role = run.data.tags.get(layout.ROLE_TAG)
+    role = run.data.tags.get(ROLE_TAG)
     if role == "study":
         return PARENT
-    return int(run.data.tags[layout.NUMBER_TAG]) if role == "trial" else None
+    return int(run.data.tags[NUMBER_TAG]) if role == "trial" else None

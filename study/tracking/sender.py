@@ -1,6 +1,6 @@
 """Brings a study's spool to the tracking store, whatever that does.
 
-Used by the process that a driver starts (`study.sender_process`), and by `study.sync`.
+Used by the process that a driver starts (`study.runner.sender_process`), and by `study.runner.sync`.
 """
 
 import fcntl
@@ -10,13 +10,14 @@ from collections.abc import Callable
 from itertools import islice
 from typing import Any, Final, final
 
-from study import showcase, study_folder
+from study import study_folder
 from study.home import Home
-from study.mlflow_writer import MlflowWriter
-from study.refusal import hopeless, in_a_line, unwritable
-from study.spec import StudySpec
-from study.spool import Event, unsent, waiting, write_position
-from study.system_metrics import system_metrics
+from study.report import mlflow_page
+from study.spec.study_spec import StudySpec
+from study.tracking.refusal import hopeless, in_a_line, unwritable
+from study.tracking.spool import Event, unsent, waiting, write_position
+from study.tracking.system_metrics import system_metrics
+from study.tracking.writer import MlflowWriter
 
 PATIENCE_S: Final = 20.0
 """How long a store that takes nothing is tried when there is nothing else left to do."""
@@ -160,7 +161,7 @@ class Sender:
                 fcntl.flock(lock, fcntl.LOCK_EX | (0 if final else fcntl.LOCK_NB))
             except BlockingIOError:
                 return False
-            showcase.show(self._spec.name, self._home, final=final)
+            mlflow_page.show(self._spec.name, self._home, final=final)
         return True
 
     def _attempt(self, act: Callable[[], None]) -> bool:

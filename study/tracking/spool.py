@@ -1,7 +1,7 @@
 """What is to be recorded, on disk in its order until the tracking store has it.
 
 One file a segment, one JSON line an event `[method, *arguments]`. The driver appends, the sender
-(`study.sender`) reads; a line is whole or, where a driver was cut off, the last of its segment.
+(`study.tracking.sender`) reads; a line is whole or, where a driver was cut off, the last of its segment.
 """
 
 import errno
@@ -18,7 +18,7 @@ _SEGMENT_BYTES: Final = 4_000_000  # sent segments are deleted, so that long stu
 _POSITION: Final = "position.json"
 
 Event = list[Any]
-"""`[method, *arguments]`, of `study.mlflow_writer.MlflowWriter`, as JSON types."""
+"""`[method, *arguments]`, of `study.tracking.writer.MlflowWriter`, as JSON types."""
 
 
 @final

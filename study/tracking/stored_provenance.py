@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, final
 
-from study import layout
+from study.tracking.tags import COMMAND_TAG, ENVIRONMENT_TAG
 
 
 @final
@@ -21,10 +21,10 @@ class Provenance:
     def of(cls, tags: Mapping[str, str]) -> "Provenance":
         """What the tags of a parent run say. What cannot be read counts as not recorded."""
         try:
-            stored = json.loads(tags.get(layout.ENVIRONMENT_TAG, "{}"))
+            stored = json.loads(tags.get(ENVIRONMENT_TAG, "{}"))
         except json.JSONDecodeError:
             stored = {}
-        return cls(_command(tags.get(layout.COMMAND_TAG)), _facts(stored))
+        return cls(_command(tags.get(COMMAND_TAG)), _facts(stored))
 
 
 def _command(stored: str | None) -> str | None:

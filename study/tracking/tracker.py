@@ -18,9 +18,9 @@ from typing import Any, Final, final
 from study import study_folder
 from study.errors import TrackingError
 from study.home import Home
-from study.outcome import Outcome
-from study.spool import Spool, waiting
-from study.trial import TrialConfig
+from study.runner.trainable import TrialConfig
+from study.search.trial import Outcome
+from study.tracking.spool import Spool, waiting
 
 _READY_WITHIN_S: Final = 60.0
 _QUIET_FOR_S: Final = 3.0
@@ -188,7 +188,13 @@ class Tracker:
 
     def _serve(self) -> None:
         """One sender, from its start to its end."""
-        command = [sys.executable, "-m", "study.sender_process", self._name, str(self._home.folder)]
+        command = [
+            sys.executable,
+            "-m",
+            "study.runner.sender_process",
+            self._name,
+            str(self._home.folder),
+        ]
         settings = os.environ | {
             # The sender tries again by itself.
             "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",

@@ -1,4 +1,4 @@
-"""The requests that put a study into MLflow, as few as can be. Used by `study.sender` alone.
+"""The requests that put a study into MLflow, as few as can be. Used by `study.tracking.sender` alone.
 
 Each event of a study is a method; what it says waits until `flush`, which sends what each run has: one
 request that makes it, one with all parameters, metrics and tags, one that ends it. Whatever was sent
@@ -11,15 +11,28 @@ from typing import Any, Final, final
 
 from mlflow.entities import Run
 
-from study import layout, study_folder
-from study.embedded_store import make_store
+from study import study_folder
 from study.home import Home
-from study.reader import all_runs, client
-from study.spec import StudySpec
-from study.spec_tags import spec_tags
-from study.stored_runs import PARENT, StoredRuns, number_of
+from study.results.reader import all_runs, client
+from study.spec.study_spec import StudySpec
+from study.tracking.embedded_store import make_store
+from study.tracking.runs import PARENT, StoredRuns, number_of
+from study.tracking.spec_tags import spec_tags
+from study.tracking.tags import (
+    CONFIG_TAG,
+    FRONT_TAG,
+    LAYOUT,
+    LAYOUT_TAG,
+    NOTICE_TAG,
+    NUMBER_TAG,
+    REASON_TAG,
+    ROLE_TAG,
+    RUN_STATUS,
+    STATE_TAG,
+    WORKER_TAG,
+)
+from study.tracking.unsent import Unsent
 from study.trial_files import NETWORK, trial_folder
-from study.unsent import Unsent
 
 _CONSTANT: Final = frozenset({"trainable_parameters", "macs", "threads"})
 
@@ -55,7 +68,7 @@ class MlflowWriter:
         return self._client.create_experiment(
             self._spec.name,
             artifact_location=home.artifact_location,
-            tags={layout.LAYOUT_TAG: layout.LAYOUT},
+            tags={LAYOUT_TAG: LAYOUT},
         )
 
     def _know(self, run: Run) -> None:
@@ -68,13 +81,13 @@ class MlflowWriter:
         if number == PARENT:
             self.running = run.info.status == "RUNNING"
         else:
-            self.states[number] = run.data.tags[layout.STATE_TAG]
-            self._fronts[number] = run.data.tags.get(layout.FRONT_TAG) == "true"
+            self.states[number] = run.data.tags[STATE_TAG]
+            self._fronts[number] = run.data.tags.get(FRONT_TAG) == "true"
 
     def begin_study(self, timestamp: int, about: Mapping[str, str]) -> None:
         """Makes the parent run, or reopens it; `about` are further tags of it."""
         tags = {
-            layout.ROLE_TAG: "study",
+            ROLE_TAG: "study",
             **spec_tags(self._spec),
             **about,
         }
@@ -94,18 +107,18 @@ class MlflowWriter:
         unsent = self._waiting(number)
         if number in self.run_ids:
             unsent.status = ("RUNNING", None)
-            unsent.tags[layout.STATE_TAG] = "RUNNING"
+            unsent.tags[STATE_TAG] = "RUNNING"
         else:
             tags = {
-                layout.ROLE_TAG: "trial",
-                layout.NUMBER_TAG: str(number),
-                layout.CONFIG_TAG: json.dumps(config),
-                layout.STATE_TAG: "RUNNING",
-                layout.FRONT_TAG: "false",
+                ROLE_TAG: "trial",
+                NUMBER_TAG: str(number),
+                CONFIG_TAG: json.dumps(config),
+                STATE_TAG: "RUNNING",
+                FRONT_TAG: "false",
             }
             unsent.create = (timestamp, f"{number} {label}", tags)
             unsent.status = None
-            unsent.tags.pop(layout.STATE_TAG, None)
+            unsent.tags.pop(STATE_TAG, None)
         self.states[number] = "RUNNING"
         settings = config["architecture"] | config["training"]
         settings |= {"dataset": self._spec.dataset.name, "replicates": len(config["seeds"])}
@@ -137,12 +150,12 @@ class MlflowWriter:
     ) -> None:
         """Closes the run with its state; stores the network of a trial on the front, if it has one."""
         unsent = self._waiting(number)
-        unsent.tags[layout.STATE_TAG] = state
+        unsent.tags[STATE_TAG] = state
         if reason is not None:
-            unsent.tags[layout.REASON_TAG] = reason[:4000]
+            unsent.tags[REASON_TAG] = reason[:4000]
         unsent.network = trial_folder(self._store, number) / NETWORK if on_front else None
         unsent.newest = self._newest.pop(number, None)
-        unsent.status = (layout.RUN_STATUS[state], timestamp)
+        unsent.status = (RUN_STATUS[state], timestamp)
         self.states[number] = state
 
     def discard(self, number: int) -> None:
@@ -154,17 +167,17 @@ class MlflowWriter:
         for number, is_on_front in changes:
             if number in self.states and self._fronts.get(number, False) != is_on_front:
                 self._fronts[number] = is_on_front
-                self._waiting(number).tags[layout.FRONT_TAG] = "true" if is_on_front else "false"
+                self._waiting(number).tags[FRONT_TAG] = "true" if is_on_front else "false"
 
     def mark_worker(self, number: int, worker: str) -> None:
         """Sets the tag of the worker that trains a trial, if it changed."""
         if self._workers.get(number) != worker:
             self._workers[number] = worker
-            self._waiting(number).tags[layout.WORKER_TAG] = worker
+            self._waiting(number).tags[WORKER_TAG] = worker
 
     def mark_notice(self, number: int, notice: str) -> None:
         """Sets the tag of what happened to a trial on the way."""
-        self._waiting(number).tags[layout.NOTICE_TAG] = notice[:4000]
+        self._waiting(number).tags[NOTICE_TAG] = notice[:4000]
 
     def study_metrics(self, step: int, timestamp: int, metrics: Mapping[str, float]) -> None:
         """Adds metrics of the whole study; the step is the number of trials that ended."""

@@ -7,9 +7,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from study.dimension import bounds
 from study.errors import SpecError
-from study.spec import StudySpec
+from study.spec.dimensions import bounds
+from study.spec.study_spec import StudySpec
 
 _BATCH_ORDER: Final = 1  # a stream of its own beside those of models.building
 

@@ -7,9 +7,9 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from study.dataset_spec import DatasetSpec
 from study.errors import DataError
-from study.image_arrays import images_of, labels_of, read_arrays
+from study.spec.sections import DatasetSpec
+from study.training.image_arrays import images_of, labels_of, read_arrays
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from models.architecture import ImageShape
-from study.data_sources import Pool, read_pools
-from study.dataset_spec import DatasetSpec
 from study.errors import DataError
+from study.spec.sections import DatasetSpec
+from study.training.data_sources import Pool, read_pools
 
 _PARTS: Final = ("train", "validation", "test")
 

@@ -13,16 +13,16 @@ from torch import Tensor
 
 from models.counting import count_parameters
 from models.network import Network
-from study.activity import activity_of
-from study.data import Dataset, Split
-from study.diagnostic_metrics import SIGMAS, noise_name, on_test
-from study.efficiency import cost_factor
-from study.evaluation import Estimate, evaluate
-from study.generalisation import LossCurves
-from study.histogram import Histogram
-from study.robustness import accuracy_under_noise
-from study.separability import separability_of
-from study.weight_statistics import moments, weights_of
+from study.spec.metrics import SIGMAS, noise_name, on_test
+from study.training.activity import activity_of
+from study.training.dataset import Dataset, Split
+from study.training.distributions import moments, weights_of
+from study.training.efficiency import cost_factor
+from study.training.evaluation import Estimate, evaluate
+from study.training.generalisation import LossCurves
+from study.training.histogram import Histogram
+from study.training.robustness import accuracy_under_noise
+from study.training.separability import separability_of
 
 
 @final
@@ -71,7 +71,7 @@ def diagnose(
     *,
     clean: Dataset | None = None,
 ) -> Diagnosis:
-    """The diagnostics of these groups (`study.diagnostic_metrics.GROUPS`), of the weights as they are.
+    """The diagnostics of these groups (`study.spec.metrics.GROUPS`), of the weights as they are.
 
     `curves` are the losses of the training, which generalisation and efficiency are about; `clean` is
     the data set without the noise that the network was trained with, to which the group noise adds its

@@ -3,7 +3,7 @@
 Source: Chavlis & Poirazi, Nat Commun 2025;16:943, "Methods" (efficiency scores). A network of P
 trainable parameters whose validation loss is lowest after E epochs costs k = P x E, and its cost
 factor is f = log10(k) / log10(k_ref). The paper takes the least k of the networks that it compares as
-k_ref (`study.relative_efficiency`), so that its scores change with what is compared; those of a
+k_ref (`study.results.efficiency`), so that its scores change with what is compared; those of a
 single trial have a fixed one.
 """
 

@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from models.network import Network
-from study.data import Split
+from study.training.dataset import Split
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from typing import final
 import torch
 from torch import Tensor
 
-from study.training_settings import TrainingSettings
+from study.training.settings import TrainingSettings
 
 
 @dataclass(slots=True)

@@ -7,9 +7,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from study.data import Dataset, Split
+from study.training.dataset import Dataset, Split
 
-_INPUT_NOISE: Final = 2  # a stream of its own beside those of models.building and study.batch_order
+_INPUT_NOISE: Final = (
+    2  # a stream of its own beside those of models.building and study.training.batch_order
+)
 _SCALE: Final = 255  # an image's largest value, 1 in the scale of the noise
 _AT_ONCE: Final = 1000  # images, so that no second data set of floats lies in memory
 

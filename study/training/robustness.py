@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from models.network import Network
-from study.data import Split
-from study.evaluation import evaluate
+from study.training.dataset import Split
+from study.training.evaluation import evaluate
 
 _SEED: Final = 7_402  # of the noise alone: the same for every network that is measured
 

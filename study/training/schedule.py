@@ -3,7 +3,7 @@
 import torch
 from torch.optim import lr_scheduler
 
-from study.training_settings import TrainingSettings
+from study.training.settings import TrainingSettings
 
 
 def learning_rate_schedule(

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from models.network import Network
-from study.activity import images_at_once
-from study.data import Split
+from study.training.activity import images_at_once
+from study.training.dataset import Split
 
 Array = NDArray[np.float64]
 

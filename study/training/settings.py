@@ -13,8 +13,8 @@ class TrainingSettings:
     weights to evaluate and store, for each replicate of its `best` validation epoch or the `last`.
     A replicate whose validation loss was not below its lowest for `patience` epochs stops, and the
     weights of its lowest are kept; 0: none stops. `noise`: the standard deviation of the noise on all
-    images (`study.input_noise`). `batch_order`: `shuffled` anew each epoch, or `by_class`
-    (`study.batch_order`).
+    images (`study.training.noise`). `batch_order`: `shuffled` anew each epoch, or `by_class`
+    (`study.training.batch_order`).
     """
 
     epochs: int

@@ -10,13 +10,13 @@ import torch
 from torch import Tensor, nn
 
 from models.network import Network
-from study.batch_order import by_class, shuffled
-from study.data import Dataset
-from study.evaluation import Estimate, evaluate, losses_of
-from study.generalisation import EpochLosses
-from study.kept_weights import KeptWeights
-from study.schedule import learning_rate_schedule
-from study.training_settings import TrainingSettings
+from study.training.batch_order import by_class, shuffled
+from study.training.dataset import Dataset
+from study.training.evaluation import Estimate, evaluate, losses_of
+from study.training.generalisation import EpochLosses
+from study.training.kept_weights import KeptWeights
+from study.training.schedule import learning_rate_schedule
+from study.training.settings import TrainingSettings
 
 _FLAT_UP_TO: Final = 2**18  # parameters; for more, a step of Adam each costs less than to copy them
 

@@ -7,7 +7,7 @@ from servers import tracking_server
 from typer.testing import CliRunner
 from written_study import make_home, write_study
 
-from study.cli import app
+from study.cli.main import app
 
 pytestmark = pytest.mark.slow
 

@@ -9,7 +9,8 @@ from cloud import Cloud
 from cluster import Cluster, machines
 from processes import trial_runs
 
-from study import Home, results
+from study import Home
+from study.results import answers
 
 pytestmark = [pytest.mark.slow, pytest.mark.cluster]
 
@@ -40,7 +41,7 @@ def test_workers_come_for_trials_that_wait_and_go_when_they_are_idle(growing):
     )
     assert done.returncode == 0, done.stdout + done.stderr
     home = Home.find(cluster.home)
-    assert [record.state for record in results.records("growing", home)] == ["COMPLETE"] * 6
+    assert [record.state for record in answers.records("growing", home)] == ["COMPLETE"] * 6
     workers = {
         run.data.tags["study.worker"].partition(":")[0] for run in trial_runs(home, "growing")
     }

@@ -9,8 +9,9 @@ from browser import PATIENCE_MS, chromium, keep_picture, rows, visit
 from playwright.sync_api import expect
 from processes import BIN, clean_environment, free_port
 
-from study import Home, results
-from study.trial_text import label
+from study import Home
+from study.report.trial_text import label
+from study.results import answers
 
 pytestmark = pytest.mark.slow
 expect.set_options(timeout=PATIENCE_MS)
@@ -26,7 +27,7 @@ def ui(small_study):
         command, stdout=subprocess.PIPE, text=True, env=clean_environment()
     ) as server:
         line = next(line for line in server.stdout if line.startswith("  small: "))
-        records = results.records("small", Home.find(small_study.home))
+        records = answers.records("small", Home.find(small_study.home))
         yield SimpleNamespace(link=line.removeprefix("  small: ").strip(), records=records)
         server.send_signal(signal.SIGINT)
 
@@ -149,7 +150,7 @@ def test_the_networks_of_the_front_are_models(ui, page):
 
 
 def test_optuna_dashboard_draws_the_front(dashboard, small_study, page):
-    records = results.records("small", Home.find(small_study.home))
+    records = answers.records("small", Home.find(small_study.home))
     page.goto(dashboard)
     page.get_by_role("heading", name="0. small").click()
     front = page.locator("#graph-pareto-front")

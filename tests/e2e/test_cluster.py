@@ -11,7 +11,8 @@ from cluster import cluster_with_records
 from mlflow import MlflowClient
 from processes import trial_runs, wait_until
 
-from study import Home, results
+from study import Home
+from study.results import answers
 from study.study_folder import trials
 
 pytestmark = [pytest.mark.slow, pytest.mark.cluster]
@@ -64,7 +65,7 @@ class Submitted:
 
     def assert_whole(self, count):
         """Every trial is complete, and every epoch of each is recorded once. Returns the records."""
-        found = results.records(self.name, self.home)
+        found = answers.records(self.name, self.home)
         assert [record.trial for record in found] == list(range(count))
         assert [record.state for record in found] == ["COMPLETE"] * count
         assert len(trial_runs(self.home, self.name)) == count
@@ -95,7 +96,7 @@ def test_trials_use_all_machines_and_the_front_is_read_with_the_tracking_uri_alo
     assert "6/6 trials | 0 running" in done.stdout
     assert set(made.workers().values()) == {"worker1", "worker2"}
 
-    front = [record for record in results.best_configs("shared", home=made.home) if record.on_front]
+    front = [record for record in answers.best_configs("shared", home=made.home) if record.on_front]
     best = site.study("best", "shared", "--json", "--tracking-uri", site.records, **site.user)
     assert best.returncode == 0, best.stderr
     answer = [trial for trial in json.loads(best.stdout) if trial["on_front"]]
@@ -141,7 +142,7 @@ def test_a_machine_that_joins_a_running_study_is_used_and_the_study_is_stopped_f
         assert stopped.returncode == 0, stopped.stdout + stopped.stderr
         process.communicate(timeout=600)
         assert process.returncode == 1
-    states = {record.state for record in results.records("joined", made.home)}
+    states = {record.state for record in answers.records("joined", made.home)}
     assert states == {"INTERRUPTED"}
     said = site.study("status", "joined", "--json", "--address", site.address)
     assert json.loads(said.stdout)["status"] == "STOPPED"
@@ -175,7 +176,7 @@ def test_a_study_whose_head_is_killed_goes_on_with_the_next_head(site):
     """The one that waits for the study submits it again, and again with the command changes nothing."""
     with submitted(site, "headless", "--trials", 3, "--retries", 1, *LONG) as (made, process):
         made.wait_until_under_way(2, process)
-        earlier = results.records("headless", made.home)
+        earlier = answers.records("headless", made.home)
         site.machine("head").kill()
         done = {record.trial: record for record in earlier if record.state == "COMPLETE"}
         assert done

@@ -10,7 +10,8 @@ from processes import trial_runs
 
 import study
 from models import load_network
-from study import Home, results
+from study import Home
+from study.results import answers
 
 pytestmark = pytest.mark.slow
 
@@ -185,7 +186,7 @@ def test_constraints_stopping_and_a_budget_of_epochs_in_one_study(study_command,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     home = Home.find(tmp_path)
-    found = results.records("bound", home)
+    found = answers.records("bound", home)
     states = {record.state for record in found}
     assert (
         {"COMPLETE", "PRUNED", "INFEASIBLE"}

@@ -21,8 +21,9 @@ from safetensors import safe_open
 from servers import tracking_server
 
 import study
-from study import Home, results
-from study.ledger import Ledger
+from study import Home
+from study.results import answers
+from study.search.storage import Ledger
 
 pytestmark = pytest.mark.slow
 
@@ -61,7 +62,7 @@ def test_a_trial_whose_worker_is_killed_goes_on_from_its_last_checkpoint(damage,
         os.kill(pid, signal.SIGKILL)
         output, status = driver.end()
         assert status == 0, output
-    first, second = results.records("lost", home)
+    first, second = answers.records("lost", home)
     assert (first.state, second.state) == ("COMPLETE", "COMPLETE")
     assert first.epochs == 300
     assert curve(home, first.run_id) == list(range(1, 301))
@@ -119,12 +120,12 @@ def test_a_study_whose_driver_is_killed_again_and_again_is_as_if_it_had_not_been
     home = Home.find(tmp_path / "broken")
     arguments = ("--name", "whole", "--home", home.folder, *limits)
     run_and_kill(arguments, start_s, training_s / 6)  # two at a time
-    expected = results.records("whole", unbroken)
-    found = results.records("whole", home)
+    expected = answers.records("whole", unbroken)
+    found = answers.records("whole", home)
     assert [record.trial for record in found] == list(range(12))
     assert len(trial_runs(home, "whole")) == 12
     journal = home.study_folder("whole") / "search.journal"
-    stored = Ledger(results.study_spec("whole", home), journal).trials()
+    stored = Ledger(answers.study_spec("whole", home), journal).trials()
     assert [trial.state for trial in stored] == [TrialState.COMPLETE] * 12
     for record, known, trial in zip(found, expected, stored, strict=True):
         assert record.state == known.state == "COMPLETE"
@@ -221,11 +222,11 @@ def test_a_full_disk_is_said_and_what_is_stored_is_intact(study_command, tmp_pat
     keep.rename(home)
     before = {
         record.trial: record.val_accuracy
-        for record in results.best_configs("full", home=Home.find(home))
+        for record in answers.best_configs("full", home=Home.find(home))
     }
     again = study_command("run", "--home", home, *arguments)
     assert again.returncode == 0, again.stdout + again.stderr
-    found = results.records("full", Home.find(home))
+    found = answers.records("full", Home.find(home))
     assert [record.state for record in found] == ["COMPLETE"] * 12
     assert before.items() <= {record.trial: record.val_accuracy for record in found}.items()
 
@@ -258,7 +259,7 @@ def test_a_trial_that_eats_the_memory_fails_and_the_others_do_not(study_command,
         RAY_memory_monitor_refresh_ms="100",
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    found = results.records("eater", Home.find(tmp_path))
+    found = answers.records("eater", Home.find(tmp_path))
     assert len(found) == 4
     for record in found:
         eats = record.architecture["somata"] == 6_000_000

@@ -59,4 +59,4 @@ def test_the_job_of_a_new_cluster_goes_on_with_the_study(tmp_path):
     client = MlflowClient(home.tracking_uri)
     experiment = client.get_experiment_by_name(table["name"]).experiment_id
     (study,) = client.search_runs([experiment], filter_string="tags.`study.role` = 'study'")
-    assert "kubectl apply" in json.dumps(study.data.tags)
+    assert "kubectl apply" in json.dumps(study.training.dataset.tags)

@@ -15,9 +15,9 @@ from processes import PATIENCE_S, ROOT, clean_environment
 from search_summary import interval, needed_epochs
 
 import study
-from study.rung import rung_epochs
-from study.spec_file import read_toml
-from study.spending import DEFAULT_TRIALS
+from study.search.budget import DEFAULT_TRIALS
+from study.search.rungs import rung_epochs
+from study.spec.spec_file import read_toml
 
 pytestmark = pytest.mark.slow
 

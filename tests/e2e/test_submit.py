@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from study import Home, results
+from study import Home
+from study.results import answers
 
 pytestmark = [pytest.mark.slow, pytest.mark.cluster]
 
@@ -56,9 +57,9 @@ def test_a_submitted_study_is_followed_and_submitting_it_again_is_the_same_job(o
     assert ray_head.token not in said
     job = said.splitlines()[-1].removeprefix("job ")
     assert job.startswith("study-submitted-")
-    front = results.pareto_front("submitted", Home.find(home))
+    front = answers.pareto_front("submitted", Home.find(home))
     assert front["on_front"].all()
-    assert results.status("submitted", Home.find(home)).to_dict()["run_status"] == "FINISHED"
+    assert answers.status("submitted", Home.find(home)).to_dict()["run_status"] == "FINISHED"
 
     again = good(on_head("submit", *SPEC, "--home", home)).splitlines()
     assert again[0].startswith(f"the job {job} did this already; more budget")
@@ -86,7 +87,7 @@ def test_a_running_study_is_found_stopped_cleanly_and_gone_on_with(on_head, ray_
     assert "the trials begin" in said
     process = driver_of(home / "studies/long")
     # What went along is what runs.
-    assert Path(f"/proc/{process}/cwd/study/runner.py").exists()
+    assert Path(f"/proc/{process}/cwd/study/runner/driver.py").exists()
 
     found = json.loads(good(on_head("status", "long", "--json")))
     assert (found["job"], found["status"]) == (job, "RUNNING")
@@ -100,9 +101,9 @@ def test_a_running_study_is_found_stopped_cleanly_and_gone_on_with(on_head, ray_
 
     assert f"job {job} is STOPPED" in good(on_head("stop", "long"))
     assert not Path(f"/proc/{process}").exists()
-    (first,) = results.records("long", Home.find(home))
+    (first,) = answers.records("long", Home.find(home))
     assert (first.state, first.trial) == ("INTERRUPTED", 0)
-    assert results.status("long", Home.find(home)).to_dict()["run_status"] == "KILLED"
+    assert answers.status("long", Home.find(home)).to_dict()["run_status"] == "KILLED"
     assert f"job {job} is STOPPED already" in good(on_head("stop", "long"))
 
     said = good(on_head("submit", *arguments, "--source"))
@@ -126,7 +127,7 @@ def test_a_driver_that_is_killed_is_started_again(on_head, ray_head):
     assert "the driver was ended by SIGKILL; it is started again, 1 times at most" in log
     assert "1/1 trials | 0 running" in log
     assert said.splitlines()[-4].removeprefix("job ") in good(on_head("list"))
-    (record,) = results.records("killed", Home.find(home))
+    (record,) = answers.records("killed", Home.find(home))
     assert (record.state, record.epochs) == ("COMPLETE", 400)
 
 

@@ -20,10 +20,11 @@ from processes import clean_environment, stop
 from servers import postgres, tracking_server
 from told_study import EPOCHS, STATES, TRIALS, begin, end, metrics_of, opened, push
 
-from study import Home, environment, results, study_folder
+from study import Home, environment, study_folder
 from study.errors import TrackingError
-from study.spool import waiting
-from study.sync import sync
+from study.results import answers
+from study.runner.sync import sync
+from study.tracking.spool import waiting
 
 pytestmark = pytest.mark.slow
 
@@ -43,7 +44,8 @@ def sender_pid():
     (pid,) = (
         child.pid
         for child in psutil.Process().children()
-        if child.status() != psutil.STATUS_ZOMBIE and "study.sender_process" in child.cmdline()
+        if child.status() != psutil.STATUS_ZOMBIE
+        and "study.runner.sender_process" in child.cmdline()
     )
     return pid
 
@@ -163,7 +165,7 @@ def test_what_a_store_that_is_away_did_not_take_is_sent_by_sync(
         push(tracker, home, range(4, TRIALS))
         with pytest.raises(TrackingError, match=r"\d+ wait: .*`study sync made"):
             tracker.close("FINISHED", print)
-        monkeypatch.setattr("study.sender.PATIENCE_S", 1.0)
+        monkeypatch.setattr("study.tracking.sender.PATIENCE_S", 1.0)
         with pytest.raises(TrackingError, match=f"{server.uri} must take every record"):
             sync("made", home, print)
         assert waiting(study_folder.spool(home.study_folder("made"))) > 0
@@ -193,7 +195,7 @@ def test_what_the_store_will_never_take_is_put_aside_and_said(tmp_path):
     assert refused["run"] == tracker.run_ids[1]
     assert {metric["key"] for metric in refused["content"]["step"]} > {"not a name: §"}
     # Everything else is there.
-    found = results.records("made", home)
+    found = answers.records("made", home)
     assert {record.trial: record.state for record in found} == {
         0: "RUNNING",
         1: "PRUNED",
@@ -211,12 +213,12 @@ def test_a_sender_outlives_its_driver_and_says_that_it_is_gone(tmp_path):
     )
     assert done.returncode == -signal.SIGKILL
     sync("made", home, print)  # waits for the sender
-    found = results.records("made", home)
+    found = answers.records("made", home)
     assert [(record.trial, record.state) for record in found] == [
         (0, "COMPLETE"),
         (1, "INTERRUPTED"),
     ]
-    assert results.status("made", home).run_status == "KILLED"
+    assert answers.status("made", home).run_status == "KILLED"
 
 
 def test_two_senders_show_a_study_one_after_the_other(tmp_path):

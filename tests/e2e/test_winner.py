@@ -13,8 +13,9 @@ from mlflow import MlflowClient
 from PIL import Image
 
 import study
-from study import Home, results
-from study.portable_model import NETWORK_FOLDER
+from study import Home
+from study.results import answers
+from study.tracking.pyfunc_model import NETWORK_FOLDER
 
 pytestmark = pytest.mark.slow
 
@@ -37,7 +38,7 @@ def home(small_study):
 
 @pytest.fixture(scope="module")
 def winner(home):
-    return results.best_configs("small", home=home)[0]
+    return answers.best_configs("small", home=home)[0]
 
 
 def test_it_is_exported_into_a_folder_given_either_way(ask, winner, tmp_path):
@@ -69,7 +70,7 @@ def test_it_is_asked_with_pictures_and_arrays(ask, winner, tmp_path):
 
 
 def test_it_is_confirmed_once(ask, winner, home):
-    before = results.records("small", home)
+    before = answers.records("small", home)
     arguments = ("retrain", "small", winner.trial, "--replicates", 2, "--epochs", 2)
     first = ask(*arguments)
     assert f"training trial {winner.trial}, " in first
@@ -78,13 +79,13 @@ def test_it_is_confirmed_once(ask, winner, home):
     found = json.loads(ask(*arguments, "--json"))
     assert (found["record"]["replicates"], found["new"]) == (2, False)
     assert f"{100 * found['record']['test_accuracy']:.2f} ± " in first
-    assert results.records("small", home) == before  # it is no trial of the search
+    assert answers.records("small", home) == before  # it is no trial of the search
 
 
 def test_mlflow_loads_every_front_member(home):
     store = MlflowClient(home.tracking_uri)
     images = study.load_dataset("digits").test.images.numpy()
-    for record in results.front("small", home):
+    for record in answers.front("small", home):
         model_id = store.get_run(record.run_id).data.tags["study.model"]
         location = store.get_logged_model(model_id).artifact_location
         shares = mlflow.pyfunc.load_model(location).predict(images)

@@ -6,12 +6,12 @@ import numpy as np
 
 from models import Architecture, build, save_network
 from study import study_folder
-from study.ledger import Ledger
-from study.outcome import Outcome
-from study.spec import StudySpec
-from study.tracking import Tracker
-from study.training_settings import TrainingSettings
-from study.trial import TrialConfig
+from study.runner.trainable import TrialConfig
+from study.search.storage import Ledger
+from study.search.trial import Outcome
+from study.spec.study_spec import StudySpec
+from study.tracking.tracker import Tracker
+from study.training.settings import TrainingSettings
 from study.trial_files import EXAMPLE, NETWORK, trial_folder
 
 TRIALS, EPOCHS = 12, 30

@@ -1,0 +1,1 @@
+"""The command `study`: its commands, and their tables for a terminal."""

@@ -1,0 +1,1 @@
+"""Ray clusters: their capacity, the jobs on them, submission and credentials."""

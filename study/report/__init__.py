@@ -1,0 +1,1 @@
+"""Shows a study: figures, the HTML report, the description in MLflow."""

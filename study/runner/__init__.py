@@ -1,0 +1,1 @@
+"""Runs a study: the driver, the worker that trains trials, resuming, retraining."""

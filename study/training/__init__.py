@@ -1,0 +1,1 @@
+"""Trains and measures networks: data sets, the training loop, evaluation, diagnostics."""
