@@ -14,9 +14,8 @@ from study.cli.options import (
     readers,
     say,
 )
-from study.home import Home
+from study.home import Home, checked_names
 from study.spec.study_spec import StudySpec
-from study.study_name import checked_names
 
 app = typer.Typer()
 

@@ -1,4 +1,8 @@
-"""Where studies are kept: a folder of this machine, and the MLflow store that holds the records."""
+"""Where studies are kept, and what one may be called.
+
+A home is a folder of this machine and the MLflow store that holds the records. The name of a study
+becomes a folder and an MLflow experiment.
+"""
 
 import os
 import re
@@ -7,13 +11,40 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from study.study_name import checked_name
+from study.errors import BadInputError
 
+NAME_PATTERN: Final = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
+"""Of a name: it is one step of a path, and never one that leads upwards."""
+
+LONGEST_NAME: Final = 100
+_PATTERN: Final = re.compile(NAME_PATTERN.removesuffix("$"))
 _SQLITE: Final = "sqlite:///"
+
 # In an address, what stands before the last @ of its host; and in its query.
 _PASSWORD: Final = re.compile(r"(://[^/:@\s]*:)[^/\s]+@")
 _TOKEN: Final = re.compile(r"(://)[^/:@\s]+@")
 _KEY: Final = re.compile(r"(password=)[^&\s]+", re.IGNORECASE)
+
+
+def is_name(text: str) -> bool:
+    """Whether a study may be called so."""
+    return len(text) <= LONGEST_NAME and _PATTERN.fullmatch(text) is not None
+
+
+def checked_name(text: str) -> str:
+    """The text, if a study may be called so; raises BadInputError otherwise."""
+    if is_name(text):
+        return text
+    shown = text if len(text) <= LONGEST_NAME else f"{text[:LONGEST_NAME]}..."
+    raise BadInputError(
+        "the name of a study has letters, digits, '.', '_', '-' only, starts with a letter or digit, "
+        f"and `length <= {LONGEST_NAME}` must hold, got {shown!r} of length {len(text)}"
+    )
+
+
+def checked_names(texts: list[str]) -> list[str]:
+    """The texts, if studies may be called so; raises BadInputError otherwise."""
+    return [checked_name(text) for text in texts]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,6 @@
-"""What a study keeps in its home beside the records: its spec, its search's journal, its driver."""
+"""What a study keeps in its home beside the records: the spec, the search's journal, the driver's lock, and
+a folder for each trial until all of it is recorded.
+"""
 
 import fcntl
 import json
@@ -23,6 +25,24 @@ _MAY_CHANGE: Final = (
     "dataset.download",
     "diagnostics",
 )
+
+NETWORK: Final = "network"
+"""The folder of the stored network."""
+
+EXAMPLE: Final = "example.npy"
+"""Two images that the network can be tried on, uint8, (2, channels, height, width).
+
+Written after the network: where this is, the network is whole.
+"""
+
+HISTORY: Final = "history.json"
+"""The metrics of every epoch."""
+
+DISTRIBUTIONS: Final = "diagnostics.json"
+"""Histograms of the network's units and weights (`study.training.diagnostics`), by name."""
+
+NOT_SHARED: Final = "the home must be on storage that every node of the cluster shares"
+"""The rule that a node breaks which does not see where trials are kept."""
 
 
 def journal(folder: Path) -> Path:
@@ -134,3 +154,8 @@ def _flat(table: dict[str, Any], prefix: str = "") -> dict[str, Any]:
         else:
             flat[prefix + key] = value
     return flat
+
+
+def trial_folder(store: Path, number: int) -> Path:
+    """The folder of a trial."""
+    return store / f"trial-{number}"

@@ -14,6 +14,7 @@ from models import Architecture, build, count_macs, save_network
 from study import environment
 from study.home import Home
 from study.spec.study_spec import StudySpec
+from study.study_folder import DISTRIBUTIONS, EXAMPLE, NETWORK
 from study.tracking.logged_model import model_of, store_network
 from study.tracking.tags import (
     CONFIG_TAG,
@@ -30,7 +31,6 @@ from study.tracking.tags import (
 from study.training.dataset import load_dataset
 from study.training.evaluation import Estimate, evaluate
 from study.training.settings import TrainingSettings
-from study.trial_files import DISTRIBUTIONS, EXAMPLE, NETWORK
 
 NAME = "made"
 SPEC = {

@@ -15,11 +15,11 @@ from study.errors import BadInputError, NotFoundError, StudyError, TrackingError
 from study.home import Home
 from study.results import answers
 from study.results.export import FILES, export_model, load_model
+from study.study_folder import DISTRIBUTIONS
 from study.tracking import tags
 from study.tracking.pyfunc_model import NETWORK_FOLDER
 from study.training.dataset import load_dataset
 from study.training.evaluation import evaluate
-from study.trial_files import DISTRIBUTIONS
 
 
 @pytest.fixture(scope="module")

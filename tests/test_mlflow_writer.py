@@ -10,10 +10,10 @@ from study.home import Home
 from study.results.reader import all_runs, client, read_study
 from study.runner.trainable import TrialConfig
 from study.spec.study_spec import StudySpec
+from study.study_folder import EXAMPLE, NETWORK, trial_folder
 from study.tracking.tags import NUMBER_TAG, ROLE_TAG
 from study.tracking.writer import MlflowWriter
 from study.training.settings import TrainingSettings
-from study.trial_files import EXAMPLE, NETWORK, trial_folder
 
 NAME = "v1.2"  # MLflow takes no dot in the name of a model
 SPEC = StudySpec.from_dict({"name": NAME, "dataset": "digits", "families": ["dann-r"]})

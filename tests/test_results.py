@@ -17,9 +17,9 @@ from study.runner.trainable import TrialConfig
 from study.search.storage import Ledger, stored_identity
 from study.search.trial import Outcome
 from study.spec.study_spec import StudySpec
+from study.study_folder import EXAMPLE, NETWORK, trial_folder
 from study.tracking.tracker import Tracker
 from study.training.settings import TrainingSettings
-from study.trial_files import EXAMPLE, NETWORK, trial_folder
 
 # Trial: accuracy, somata (and so parameters), state.
 TRIALS = [

@@ -7,9 +7,9 @@ from typer.testing import CliRunner
 from study import Home
 from study.cli.main import app
 from study.errors import BadInputError, SpecError
+from study.home import LONGEST_NAME, checked_name, is_name
 from study.results import answers
 from study.spec.study_spec import StudySpec
-from study.study_name import LONGEST_NAME, checked_name, is_name
 
 LEADING_OUT = [
     "..",

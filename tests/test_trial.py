@@ -10,12 +10,12 @@ from models import Architecture, load_network
 from study.errors import StudyError
 from study.runner.trainable import StudyTrainable, TrialConfig
 from study.spec.metrics import GROUPS, recorded_names
+from study.study_folder import DISTRIBUTIONS, EXAMPLE, NETWORK, trial_folder
 from study.training.checkpoint import Checkpoints
 from study.training.dataset import load_dataset
 from study.training.evaluation import evaluate
 from study.training.noise import noisy
 from study.training.settings import TrainingSettings
-from study.trial_files import DISTRIBUTIONS, EXAMPLE, NETWORK, trial_folder
 
 TRAINING = {"learning_rate": 0.01, "schedule": "one_cycle"}
 

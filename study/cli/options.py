@@ -10,8 +10,8 @@ import typer
 from rich.console import Console
 
 from study import environment
+from study.home import checked_name
 from study.spec.study_spec import StudySpec
-from study.study_name import checked_name
 
 HomeOption = Annotated[
     Path | None,

@@ -19,8 +19,7 @@ from study.cli.options import (
     readers,
     say,
 )
-from study.home import Home
-from study.study_name import checked_names
+from study.home import Home, checked_names
 
 app = typer.Typer()
 

@@ -13,7 +13,7 @@ from ray.exceptions import RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from study.errors import BadInputError
-from study.trial_files import NOT_SHARED
+from study.study_folder import NOT_SHARED
 
 _ANSWER_S: Final = 60.0
 _LATE_S: Final = 5.0  # a network file system may show a new file late

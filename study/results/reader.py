@@ -7,9 +7,8 @@ from mlflow import MlflowClient
 from mlflow.entities import Experiment, Run
 
 from study.errors import BadInputError, NotFoundError, StudyError
-from study.home import Home
+from study.home import Home, checked_name, is_name
 from study.results.stored_study import StoredStudy as StoredStudy  # noqa: PLC0414  # what `read_study` returns
-from study.study_name import checked_name, is_name
 from study.tracking import tags
 from study.tracking.spec_tags import spec_of
 from study.tracking.store import check_reachable

@@ -17,11 +17,11 @@ from study.results.reader import all_runs
 from study.results.record import TrialRecord
 from study.runner.retraining import ENDED_AT, Retraining
 from study.spec.study_spec import StudySpec
+from study.study_folder import HISTORY, NETWORK
 from study.tracking.logged_model import model_of, store_network, with_model
 from study.tracking.tags import CONFIG_TAG, MODEL_TAG, PARENT_TAG, ROLE_TAG
 from study.tracking.unsent import Unsent
 from study.training.settings import with_defaults
-from study.trial_files import HISTORY, NETWORK
 
 ROLE: Final = "retrained"
 """The role of the run (`layout.ROLE_TAG`); whoever asks for trials does not meet it."""

@@ -15,8 +15,8 @@ from study.runner.scoreboard import Scoreboard
 from study.runner.stopper import Stop
 from study.runner.trainable import TrialConfig
 from study.search.trial import WORKER_DIED, Outcome, judge, last_metrics
+from study.study_folder import NOT_SHARED
 from study.tracking.tracker import Tracker
-from study.trial_files import NOT_SHARED
 
 
 @final

@@ -10,8 +10,8 @@ from study.runner.scoreboard import Scoreboard
 from study.search.searcher import config_of
 from study.search.storage import REASON, Ledger, metrics_of, state_of
 from study.search.trial import Outcome
+from study.study_folder import HISTORY, trial_folder
 from study.tracking.tracker import Tracker
-from study.trial_files import HISTORY, trial_folder
 
 
 def record_again(ledger: Ledger, board: Scoreboard, tracker: Tracker, store: Path) -> None:

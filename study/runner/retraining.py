@@ -19,13 +19,13 @@ from models.storage import save_network
 from study.errors import BadInputError, StudyError
 from study.results.record import TrialRecord
 from study.spec.study_spec import StudySpec
+from study.study_folder import EXAMPLE, HISTORY, NETWORK
 from study.training.allocator import keep_freed_memory
 from study.training.dataset import Dataset, Split
 from study.training.evaluation import Estimate, evaluate
 from study.training.noise import noisy
 from study.training.settings import TrainingSettings
 from study.training.train import EpochMetrics, NonFiniteLossError, train
-from study.trial_files import EXAMPLE, HISTORY, NETWORK
 
 ENDED_AT: Final = "ended_at"
 """In the history of an epoch: when it ended, in seconds since 1970."""

@@ -25,6 +25,7 @@ from models.counting import count_macs, count_parameters
 from models.network import Network
 from models.storage import save_network
 from study.errors import StudyError
+from study.study_folder import DISTRIBUTIONS, EXAMPLE, HISTORY, NETWORK, NOT_SHARED, trial_folder
 from study.training.allocator import keep_freed_memory
 from study.training.checkpoint import Checkpoints
 from study.training.dataset import Dataset
@@ -34,7 +35,6 @@ from study.training.generalisation import LossCurves
 from study.training.noise import noisy
 from study.training.settings import TrainingSettings
 from study.training.train import EpochMetrics, Training
-from study.trial_files import DISTRIBUTIONS, EXAMPLE, HISTORY, NETWORK, NOT_SHARED, trial_folder
 
 _STEP_S: Final = 0.1  # a report costs Ray and the driver some milliseconds
 _OF_MEMORY: Final = 0.9  # of a trial's part of a GPU; the rest is what CUDA itself takes a process

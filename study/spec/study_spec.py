@@ -15,6 +15,7 @@ from pydantic import (
 
 from models.architecture import FAMILIES
 from paper.claims import Claim
+from study.home import LONGEST_NAME, NAME_PATTERN
 from study.spec.constraint import Constraint
 from study.spec.dimensions import Range, bounds
 from study.spec.metrics import GROUPS, diagnostic
@@ -23,7 +24,6 @@ from study.spec.section import Section
 from study.spec.sections import DatasetSpec, dataset_table
 from study.spec.space_spec import Space
 from study.spec.spec_file import nearest, parse, read_toml
-from study.study_name import LONGEST_NAME, NAME_PATTERN
 
 
 class Budget(Section):

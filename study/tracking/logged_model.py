@@ -10,7 +10,7 @@ import numpy as np
 from mlflow import MlflowClient
 from mlflow.entities import LoggedModel, LoggedModelOutput, LoggedModelStatus, Metric
 
-from study.trial_files import DISTRIBUTIONS, EXAMPLE
+from study.study_folder import DISTRIBUTIONS, EXAMPLE
 
 _FORBIDDEN: Final = re.compile(r"""[/:.%"']""")  # in the name of a LoggedModel
 _PORTABLE: Final = "portable"  # in a trial's folder: what is not stored yet of its model

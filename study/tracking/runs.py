@@ -9,10 +9,10 @@ from typing import Final, final
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
+from study.study_folder import EXAMPLE
 from study.tracking.logged_model import model_of, store_network, with_model
 from study.tracking.tags import MODEL_TAG, NUMBER_TAG, PARENT_TAG, ROLE_TAG
 from study.tracking.unsent import Unsent
-from study.trial_files import EXAMPLE
 
 PARENT: Final = -1
 """Stands for the parent run where trials stand with their numbers."""

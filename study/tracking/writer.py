@@ -15,6 +15,7 @@ from study import study_folder
 from study.home import Home
 from study.results.reader import all_runs, client
 from study.spec.study_spec import StudySpec
+from study.study_folder import NETWORK, trial_folder
 from study.tracking.embedded_store import make_store
 from study.tracking.runs import PARENT, StoredRuns, number_of
 from study.tracking.spec_tags import spec_tags
@@ -32,7 +33,6 @@ from study.tracking.tags import (
     WORKER_TAG,
 )
 from study.tracking.unsent import Unsent
-from study.trial_files import NETWORK, trial_folder
 
 _CONSTANT: Final = frozenset({"trainable_parameters", "macs", "threads"})
 

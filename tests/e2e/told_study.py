@@ -10,9 +10,9 @@ from study.runner.trainable import TrialConfig
 from study.search.storage import Ledger
 from study.search.trial import Outcome
 from study.spec.study_spec import StudySpec
+from study.study_folder import EXAMPLE, NETWORK, trial_folder
 from study.tracking.tracker import Tracker
 from study.training.settings import TrainingSettings
-from study.trial_files import EXAMPLE, NETWORK, trial_folder
 
 TRIALS, EPOCHS = 12, 30
 STATES = ("COMPLETE", "PRUNED", "FAIL")
