@@ -8,9 +8,9 @@ from typing import Annotated, Literal, TypeAlias
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
 
 from models.architecture import FAMILIES
-from study.spec.plain_metrics import is_metric, metric_names
-from study.spec.section import Section
-from study.spec.space_spec import Space
+from study.spec.dimensions import Space
+from study.spec.metrics import is_metric, metric_names
+from study.spec.sections import Section
 from study.spec.spec_file import nearest
 
 Setting: TypeAlias = bool | int | float | str

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from study.errors import BadInputError, SpecError
-from study.spec.space_spec import Space
+from study.spec.dimensions import Space
 from study.spec.study_spec import StudySpec
 
 # What may differ when a study is continued: how much is spent, and where; not what is searched.

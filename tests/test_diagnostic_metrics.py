@@ -1,7 +1,14 @@
 import pytest
 
-from study.spec.metrics import GROUPS, diagnostic, is_diagnostic, names_of, recorded_names
-from study.spec.plain_metrics import is_metric, metric_of
+from study.spec.metrics import (
+    GROUPS,
+    diagnostic,
+    is_diagnostic,
+    is_metric,
+    metric_of,
+    names_of,
+    recorded_names,
+)
 
 
 def test_every_name_leads_back_to_its_group():

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from study.search.pareto import confident_front, hypervolume, knee, on_front
-from study.spec.plain_metrics import METRICS
+from study.spec.metrics import METRICS
 
 OBJECTIVES = {"val_accuracy": "maximize", "trainable_parameters": "minimize"}
 points = st.lists(

@@ -15,7 +15,7 @@ from study.report.style import GREY, VERMILLION, Shown, compact, evenly, in_word
 from study.report.trial_text import hover
 from study.results.record import TrialRecord
 from study.spec.dimensions import Range
-from study.spec.plain_metrics import metric_of
+from study.spec.metrics import metric_of
 from study.spec.study_spec import StudySpec
 
 _MOST: Final = 200

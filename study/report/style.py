@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeVar, final
 
 from models.architecture import FAMILIES
-from study.spec.plain_metrics import is_metric, metric_of
+from study.spec.metrics import is_metric, metric_of
 
 Item = TypeVar("Item")
 

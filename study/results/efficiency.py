@@ -9,7 +9,7 @@ from typing import final
 
 from study.errors import BadInputError
 from study.results.record import TrialRecord
-from study.spec.plain_metrics import Direction, is_metric, metric_names, metric_of
+from study.spec.metrics import Direction, is_metric, metric_names, metric_of
 from study.spec.spec_file import nearest
 from study.training.efficiency import cost_factor
 

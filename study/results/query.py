@@ -7,7 +7,7 @@ from typing import Final, Literal, TypedDict, final
 
 from models.architecture import FAMILIES
 from study.errors import SpecError
-from study.spec.plain_metrics import is_metric, metric_names, metric_of
+from study.spec.metrics import is_metric, metric_names, metric_of
 from study.spec.spec_file import nearest
 from study.tracking import tags
 

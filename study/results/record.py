@@ -10,7 +10,7 @@ import pandas as pd
 from models.architecture import Architecture
 from study.results.query import Order
 from study.search.pareto import Point
-from study.spec.plain_metrics import Direction
+from study.spec.metrics import Direction
 from study.training.settings import TrainingSettings
 
 # Of a trial's training settings; its record says how many epochs it had itself.

@@ -15,7 +15,7 @@ from study.search.acquisition import Improvement, normals
 from study.search.encoding import Encoding
 from study.search.surrogate import Surrogate
 from study.spec.constraint import KNOWN_BEFORE_TRAINING, Constraint
-from study.spec.plain_metrics import METRICS, metric_of
+from study.spec.metrics import METRICS, metric_of
 from study.spec.study_spec import StudySpec
 
 Array = NDArray[np.float64]

@@ -10,7 +10,7 @@ import moocore
 import numpy as np
 from numpy.typing import NDArray
 
-from study.spec.plain_metrics import Direction, metric_of
+from study.spec.metrics import Direction, metric_of
 
 Point = Sequence[float]
 
@@ -60,7 +60,7 @@ def knee(points: Sequence[Point], objectives: Mapping[str, Direction]) -> int:
 
     It is the point farthest, on the good side, from the plane through the ends of the front; of two
     objectives, from the straight line between its ends (I. Das, Structural Optimization 18, 107-115,
-    1999). Each objective is on the scale of its box (`study.spec.plain_metrics`: counts logarithmic) and then
+    1999). Each objective is on the scale of its box (`study.spec.metrics`: counts logarithmic) and then
     stretched to the front's own range. Of equally far points the first; where the front bulges the
     other way, one of its ends. There must be a point.
     """
@@ -147,7 +147,7 @@ def _distances(ones: NDArray[np.float64], others: NDArray[np.float64]) -> NDArra
 def hypervolume(points: Sequence[Point], objectives: Mapping[str, Direction]) -> float:
     """The share of the objectives' box that the points dominate, in 0..1; more is better.
 
-    The box of each metric is fixed (`study.spec.plain_metrics`), counts are on a logarithmic scale, and values
+    The box of each metric is fixed (`study.spec.metrics`), counts are on a logarithmic scale, and values
     beyond the box are clipped to it, so hypervolumes of studies with the same objectives compare.
     """
     if not points:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Final, final
 
 from study.search.pareto import Point, is_kept, keep_best
-from study.spec.plain_metrics import Direction
+from study.spec.metrics import Direction
 from study.spec.study_spec import StudySpec
 
 _GRACE: Final = 5  # one part in so many of a trial's epochs is the grace

@@ -39,7 +39,7 @@ from study.search.storage import (
 )
 from study.search.trial import Outcome, judge, last_metrics
 from study.spec.constraint import all_kept, violations
-from study.spec.plain_metrics import METRICS as METRIC_NAMES
+from study.spec.metrics import METRICS as METRIC_NAMES
 from study.spec.study_spec import StudySpec
 
 _ASK_FOR_S: Final = 0.2  # at a time, for a trial that keeps the constraints; Ray's loop waits

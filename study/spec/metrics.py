@@ -1,20 +1,84 @@
-"""The names of the diagnostics (`study.training.diagnostics`), and the boxes of those that may steer a study.
+"""The metrics that can steer a study, each with the scale on which its values are compared.
 
-A diagnostic is measured once, on the kept weights of a trial that was trained to its end. Those of
-validation images, of the weights and of the training itself may be objectives and be constrained;
-their counterparts on test images have the prefix `test_` and are reported only. docs/diagnostics.md
-defines each.
+A metric has one name in specs, in MLflow, in records and in tables. Test metrics are reported and
+never steer. Every trial has those of `METRICS` after each epoch; a diagnostic is measured once, on the
+kept weights of a trial that was trained to its end (`study.training.diagnostics`). Diagnostics of
+validation images, of the weights and of the training may be objectives and be constrained; their
+counterparts on test images have the prefix `test_`. docs/diagnostics.md defines each.
 """
 
+import math
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Final, final
+from typing import Final, Literal, TypeAlias, final
 
-from study.spec.metric import Metric
+Direction: TypeAlias = Literal["maximize", "minimize"]
+_LEAST_ERROR: Final = 1e-3
 
 SIGMAS: Final = (0.25, 0.5, 0.75, 1.0)
 """Standard deviations of the noise that test-time images get, of pixels in 0..1 (Fig. 7b)."""
+
+__all__ = ["METRICS", "Direction", "Metric", "is_metric", "metric_names", "metric_of"]
+
+METRICS: Final[dict[str, Metric]] = {
+    # The share of validation images classified right, and their mean cross-entropy in nats.
+    "val_accuracy": Metric(best=1.0, worst=0.0, log=False),
+    "val_loss": Metric(best=1e-3, worst=10.0, log=True),
+    # Of one replicate: trainable parameters, and multiply-accumulates for one image.
+    "trainable_parameters": Metric(best=100, worst=1e8, log=True),
+    "macs": Metric(best=100, worst=1e8, log=True),
+    # The training time of the trial, all replicates.
+    "seconds": Metric(best=0.1, worst=1e6, log=True),
+}
+"""What every trial has, after each of its epochs."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metric:
+    """A metric and the fixed box that hypervolumes are measured in.
+
+    `best` and `worst` bound the box, so that hypervolumes of different studies compare;
+    `log` says that its scale is logarithmic.
+    """
+
+    best: float
+    worst: float
+    log: bool
+
+    @property
+    def direction(self) -> Direction:
+        """The direction in which the metric gets better."""
+        return "maximize" if self.best > self.worst else "minimize"
+
+    def cost(self, value: float) -> float:
+        """The value on the box's scale: 0 at its best end, 1 at its worst, clipped to both."""
+        position = (self._scale(value) - self._scale(self.best)) / (
+            self._scale(self.worst) - self._scale(self.best)
+        )
+        return min(1.0, max(0.0, position))
+
+    def to_error(self, value: float) -> float:
+        """The value as a surrogate learns it: a power of ten, less is better.
+
+        Of a share such as an accuracy that of what is missing, so that from 98 to 99 % is as far as
+        from 80 to 90 %.
+        """
+        if self.log:
+            return math.log10(max(value, 1e-12))
+        return math.log10(max(self._sign * (self.best - value), 0.0) + _LEAST_ERROR)
+
+    def from_error(self, error: float) -> float:
+        """The value of `to_error`."""
+        power = math.pow(10.0, error)
+        return power if self.log else self.best - self._sign * (power - _LEAST_ERROR)
+
+    @property
+    def _sign(self) -> int:
+        return 1 if self.best > self.worst else -1
+
+    def _scale(self, value: float) -> float:
+        return math.log10(max(value, 1e-12)) if self.log else value
 
 
 def noise_name(sigma: float) -> str:
@@ -24,7 +88,6 @@ def noise_name(sigma: float) -> str:
 
 _SHARE: Final = Metric(best=1.0, worst=0.0, log=False)
 _LITTLE: Final = Metric(best=0.0, worst=1.0, log=False)
-
 _PLAIN: Final[dict[str, dict[str, Metric]]] = {
     "generalisation": {
         "generalisation_gap": Metric(best=-10.0, worst=10.0, log=False),
@@ -37,7 +100,6 @@ _PLAIN: Final[dict[str, dict[str, Metric]]] = {
     },
     "noise": {noise_name(sigma): _SHARE for sigma in SIGMAS},
 }
-
 _ACTIVITY: Final[dict[str, Metric]] = {
     "entropy": Metric(best=0.0, worst=7.0, log=False),  # bits; of 100 classes at most 6.7
     "selectivity": Metric(best=1.0, worst=100.0, log=True),  # classes
@@ -54,6 +116,7 @@ _SEPARABILITY: Final[dict[str, Metric]] = {
     "neighbourhood_hit": _SHARE,
     "trustworthiness": _SHARE,
 }
+
 # Of each layer: its parts, and what is measured of each.
 _LAYERED: Final[dict[str, tuple[tuple[str, ...], dict[str, Metric]]]] = {
     "activity": (("dendrites", "somata"), _ACTIVITY),
@@ -139,3 +202,19 @@ def recorded_names(groups: Iterable[str], *, layers: int) -> Iterator[str]:
         for one in (name, *([] if tested is None else [tested])):
             yield one
             yield f"{one}_sem"
+
+
+def is_metric(name: str) -> bool:
+    """Whether there is a metric of this name that may steer: one of every trial, or a diagnostic."""
+    return name in METRICS or diagnostic(name) is not None
+
+
+def metric_of(name: str) -> Metric:
+    """The metric of a name. Raises KeyError if none of this name may steer."""
+    found = diagnostic(name)
+    return METRICS[name] if found is None else found.metric
+
+
+def metric_names() -> tuple[str, ...]:
+    """The names to choose from, of the diagnostics by layer those of the first layer."""
+    return (*METRICS, *names_of(layers=1))

@@ -1,15 +1,19 @@
-"""Which images a study trains on, as its spec says."""
+"""The tables of a spec, and the rules that all of them keep: no unknown keys, no infinite numbers."""
 
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
-
-from study.spec.section import Section
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 DatasetName = Literal[
     "digits", "mnist", "fashion_mnist", "kmnist", "emnist_balanced", "cifar10", "cifar100", "npz"
 ]
+
+
+class Section(BaseModel):
+    """A table of a spec."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class DatasetSpec(Section):

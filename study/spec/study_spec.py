@@ -17,12 +17,9 @@ from models.architecture import FAMILIES
 from paper.claims import Claim
 from study.home import LONGEST_NAME, NAME_PATTERN
 from study.spec.constraint import Constraint
-from study.spec.dimensions import Range, bounds
-from study.spec.metrics import GROUPS, diagnostic
-from study.spec.plain_metrics import Direction, is_metric, metric_names
-from study.spec.section import Section
-from study.spec.sections import DatasetSpec, dataset_table
-from study.spec.space_spec import Space
+from study.spec.dimensions import Range, Space, bounds
+from study.spec.metrics import GROUPS, Direction, diagnostic, is_metric, metric_names
+from study.spec.sections import DatasetSpec, Section, dataset_table
 from study.spec.spec_file import nearest, parse, read_toml
 
 

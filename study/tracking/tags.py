@@ -1,7 +1,7 @@
 """How a study lies in MLflow: what `tracking` writes and `results` reads.
 
 One experiment a study, with the study's name; in it one parent run with the spec, and a child run a
-trial. Metrics have the names of `study.spec.plain_metrics`; `epoch/...` holds the curves.
+trial. Metrics have the names of `study.spec.metrics`; `epoch/...` holds the curves.
 """
 
 from typing import Final
