@@ -19,10 +19,9 @@ from machine import describe
 from models import FAMILIES, Architecture, build
 from study import load_dataset
 from study.spec.sections import DatasetSpec
-from study.training.allocator import keep_freed_memory
 from study.training.evaluation import Estimate
 from study.training.settings import TrainingSettings
-from study.training.train import train
+from study.training.train import keep_freed_memory, train
 
 RESULT = Path(__file__).parent / "results" / "defaults.json"
 SIZES = {"dendrites": 8, "somata": 128, "synapses": 16}

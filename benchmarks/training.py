@@ -21,10 +21,9 @@ from torch.nn import functional
 
 from models import FAMILIES, Architecture, Network, build, count_macs
 from models.layers import GroupedLayer, SparseLayer
-from study.training.allocator import keep_freed_memory
 from study.training.dataset import Dataset, Split
 from study.training.settings import TrainingSettings
-from study.training.train import Training
+from study.training.train import Training, keep_freed_memory
 
 RESULT = Path(__file__).parent / "results" / "training.json"
 SIZES = ((1, 32), (4, 128), (16, 256), (64, 512))

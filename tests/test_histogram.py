@@ -2,7 +2,7 @@ import math
 
 import torch
 
-from study.training.histogram import BINS, Histogram
+from study.training.distributions import BINS, Histogram
 
 
 def test_values_fall_into_equal_bins_and_the_last_has_its_end():

@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from study.training.dataset import Dataset, Split
-from study.training.noise import noisy
+from study.training.noise import with_training_noise
 
 
 def split(count, value):
@@ -22,12 +22,12 @@ def dataset(value=128):
 
 def test_without_noise_the_images_are_the_same_objects():
     clean = dataset()
-    assert noisy(clean, 0.0) is clean
+    assert with_training_noise(clean, 0.0) is clean
 
 
 @pytest.mark.parametrize("part", ["train", "validation", "test"])
 def test_every_split_has_noise_of_that_deviation_and_its_own(part):
-    clean, found = dataset(), noisy(dataset(), 0.1)
+    clean, found = dataset(), with_training_noise(dataset(), 0.1)
     images = getattr(found, part).images
     assert images.dtype == torch.uint8
     assert images.shape == getattr(clean, part).images.shape
@@ -43,13 +43,15 @@ def test_every_split_has_noise_of_that_deviation_and_its_own(part):
 
 def test_what_leaves_the_range_is_clipped():
     for value in (0, 255):
-        pixels = noisy(dataset(value), 1.0).train.images
+        pixels = with_training_noise(dataset(value), 1.0).train.images
         assert (pixels == value).double().mean().item() == pytest.approx(0.5, abs=0.01)
         assert {0, 255} <= set(np.unique(pixels.numpy()))
 
 
 def test_the_noise_is_the_same_each_time_and_scaled_for_another_sigma():
-    first, again, twice = (noisy(dataset(), sigma).train.images for sigma in (0.1, 0.1, 0.2))
+    first, again, twice = (
+        with_training_noise(dataset(), sigma).train.images for sigma in (0.1, 0.1, 0.2)
+    )
     assert torch.equal(first, again)
     inside = (twice > 0) & (twice < 255)
     off = 2 * (first.double() - 128) - (twice.double() - 128)
@@ -58,5 +60,5 @@ def test_the_noise_is_the_same_each_time_and_scaled_for_another_sigma():
 
 def test_no_image_is_changed_in_place():
     clean = dataset()
-    noisy(clean, 1.0)
+    with_training_noise(clean, 1.0)
     assert (clean.train.images == 128).all()

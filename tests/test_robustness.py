@@ -4,17 +4,17 @@ import torch
 from models import Architecture, build
 from study.training.dataset import load_dataset
 from study.training.evaluation import evaluate
-from study.training.robustness import accuracy_under_noise, noisy
+from study.training.noise import accuracy_under_noise, with_test_noise
 
 
 def test_noise_is_fixed_scaled_and_clipped():
     images = torch.full((50, 1, 8, 8), 128, dtype=torch.uint8)
-    little, much = noisy(images, 0.01), noisy(images, 0.02)
+    little, much = with_test_noise(images, 0.01), with_test_noise(images, 0.02)
     centre = 128 / 255
-    assert torch.equal(noisy(images, 0.01), little)
+    assert torch.equal(with_test_noise(images, 0.01), little)
     assert torch.allclose(much - centre, 2 * (little - centre), atol=1e-6)
     assert (little - centre).std().item() == pytest.approx(0.01, rel=0.05)
-    wild = noisy(images, 10.0)
+    wild = with_test_noise(images, 10.0)
     assert (wild.min().item(), wild.max().item()) == (0.0, 1.0)
 
 

@@ -14,7 +14,7 @@ from study.study_folder import DISTRIBUTIONS, EXAMPLE, NETWORK, trial_folder
 from study.training.checkpoint import Checkpoints
 from study.training.dataset import load_dataset
 from study.training.evaluation import evaluate
-from study.training.noise import noisy
+from study.training.noise import with_training_noise
 from study.training.settings import TrainingSettings
 
 TRAINING = {"learning_rate": 0.01, "schedule": "one_cycle"}
@@ -172,7 +172,7 @@ def test_a_trial_whose_replicates_have_stopped_is_finished_with_the_epochs_it_tr
     # Tested with the kept weights, on images with the noise that it was trained with.
     network = load_network(trial_folder(tmp_path, 0) / NETWORK)
     for kind, part in (("test", "test"), ("val", "validation")):
-        accuracy, _ = evaluate(network, getattr(noisy(digits, 0.3), part))
+        accuracy, _ = evaluate(network, getattr(with_training_noise(digits, 0.3), part))
         assert metrics[f"{kind}_accuracy"] == accuracy.mean().item()
     example = np.load(trial_folder(tmp_path, 0) / EXAMPLE)
     assert np.array_equal(example, digits.validation.images[:2].numpy())

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from study.errors import DataError
-from study.training.image_arrays import images_of, labels_of, read_arrays
+from study.training.data_sources import images_of, labels_of, read_arrays
 
 
 @dataclass(frozen=True, slots=True)

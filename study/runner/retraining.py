@@ -20,12 +20,11 @@ from study.errors import BadInputError, StudyError
 from study.results.record import TrialRecord
 from study.spec.study_spec import StudySpec
 from study.study_folder import EXAMPLE, HISTORY, NETWORK
-from study.training.allocator import keep_freed_memory
 from study.training.dataset import Dataset, Split
 from study.training.evaluation import Estimate, evaluate
-from study.training.noise import noisy
+from study.training.noise import with_training_noise
 from study.training.settings import TrainingSettings
-from study.training.train import EpochMetrics, NonFiniteLossError, train
+from study.training.train import EpochMetrics, NonFiniteLossError, keep_freed_memory, train
 
 ENDED_AT: Final = "ended_at"
 """In the history of an epoch: when it ended, in seconds since 1970."""
@@ -93,7 +92,7 @@ def retrain_into(  # noqa: PLR0913, PLR0917  # what, from what, on what, where, 
     except ValueError as error:
         raise BadInputError(f"{error} (trial {record.trial} on {dataset.name})") from error
     settings = wanted.settings(record)
-    network, on_device = network.to(device), noisy(dataset, settings.noise).to(device)
+    network, on_device = network.to(device), with_training_noise(dataset, settings.noise).to(device)
     if wanted.full:
         on_device = replace(on_device, train=_joined(on_device.train, on_device.validation))
     history: list[dict[str, float]] = []

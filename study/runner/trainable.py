@@ -26,15 +26,14 @@ from models.network import Network
 from models.storage import save_network
 from study.errors import StudyError
 from study.study_folder import DISTRIBUTIONS, EXAMPLE, HISTORY, NETWORK, NOT_SHARED, trial_folder
-from study.training.allocator import keep_freed_memory
 from study.training.checkpoint import Checkpoints
 from study.training.dataset import Dataset
 from study.training.diagnostics import diagnose
 from study.training.evaluation import Estimate, evaluate
 from study.training.generalisation import LossCurves
-from study.training.noise import noisy
+from study.training.noise import with_training_noise
 from study.training.settings import TrainingSettings
-from study.training.train import EpochMetrics, Training
+from study.training.train import EpochMetrics, Training, keep_freed_memory
 
 _STEP_S: Final = 0.1  # a report costs Ray and the driver some milliseconds
 _OF_MEMORY: Final = 0.9  # of a trial's part of a GPU; the rest is what CUDA itself takes a process
@@ -184,7 +183,7 @@ class StudyTrainable(tune.Trainable):
         """Sees to the noise on the images; that of one sigma serves trial after trial."""
         if sigma != self._noise:
             self._dataset, self._noise = self._clean, 0.0  # never three data sets in memory
-            self._dataset, self._noise = noisy(self._clean, sigma), sigma
+            self._dataset, self._noise = with_training_noise(self._clean, sigma), sigma
 
     def _save(self, training: Training) -> None:
         tensors, numbers = training.state()

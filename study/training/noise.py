@@ -1,4 +1,7 @@
-"""Images with noise: what a network is worth where pixels cannot be trusted (paper, Fig. 7b)."""
+"""Images with noise: to train on, and to test a network that was trained without (paper, Fig. 7b).
+
+The paper adds noise of the same standard deviations to its training images as well.
+"""
 
 from dataclasses import replace
 from typing import Final
@@ -7,16 +10,19 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from models.network import Network
 from study.training.dataset import Dataset, Split
+from study.training.evaluation import evaluate
 
 _INPUT_NOISE: Final = (
     2  # a stream of its own beside those of models.building and study.training.batch_order
 )
 _SCALE: Final = 255  # an image's largest value, 1 in the scale of the noise
 _AT_ONCE: Final = 1000  # images, so that no second data set of floats lies in memory
+_TEST_SEED: Final = 7_402  # of the noise alone: the same for every network that is measured
 
 
-def noisy(dataset: Dataset, sigma: float) -> Dataset:
+def with_training_noise(dataset: Dataset, sigma: float) -> Dataset:
     """The data set with Gaussian noise on the images of all three splits; itself where sigma is 0.
 
     `sigma` is the standard deviation where pixels are 0 to 1; what leaves that range is clipped. The
@@ -27,13 +33,13 @@ def noisy(dataset: Dataset, sigma: float) -> Dataset:
         return dataset
     return replace(
         dataset,
-        train=_noisy(dataset.train, sigma, 0),
-        validation=_noisy(dataset.validation, sigma, 1),
-        test=_noisy(dataset.test, sigma, 2),
+        train=_with_noise(dataset.train, sigma, 0),
+        validation=_with_noise(dataset.validation, sigma, 1),
+        test=_with_noise(dataset.test, sigma, 2),
     )
 
 
-def _noisy(split: Split, sigma: float, part: int) -> Split:
+def _with_noise(split: Split, sigma: float, part: int) -> Split:
     generator = np.random.default_rng([_INPUT_NOISE, part])
     parts = [_blurred(images, sigma, generator) for images in torch.split(split.images, _AT_ONCE)]
     return Split(torch.cat(parts), split.labels)
@@ -44,3 +50,20 @@ def _blurred(images: Tensor, sigma: float, generator: np.random.Generator) -> Te
     values = images.cpu().numpy() + (_SCALE * sigma) * noise
     rounded = np.rint(np.clip(values, 0, _SCALE)).astype(np.uint8)
     return torch.from_numpy(rounded).to(images.device)
+
+
+def with_test_noise(images: Tensor, sigma: float) -> Tensor:
+    """The images with Gaussian noise, clipped to 0..1, as float32 of the same shape.
+
+    `images`: uint8 in 0..255. `sigma`: the standard deviation, of pixels in 0..1. The noise is the
+    same in every call, and of each sigma the same, but for its size.
+    """
+    generator = torch.Generator().manual_seed(_TEST_SEED)
+    noise = torch.randn(images.shape, generator=generator).to(images.device)
+    return noise.mul_(sigma).add_(images / 255).clamp_(0.0, 1.0)
+
+
+def accuracy_under_noise(network: Network, split: Split, sigma: float) -> Tensor:
+    """The accuracy (share in 0..1) on noisy images, the same for all replicates; shape (R,)."""
+    accuracy, _ = evaluate(network, Split(with_test_noise(split.images, sigma), split.labels))
+    return accuracy

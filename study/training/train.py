@@ -1,6 +1,8 @@
-"""Trains the replicates of one network together, one epoch at a time; knows no Ray, no MLflow."""
+"""Trains the replicates of one network together, one epoch at a time."""
 
+import ctypes
 import math
+import sys
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -8,6 +10,7 @@ from typing import Any, Final, final
 
 import torch
 from torch import Tensor, nn
+from torch.optim import lr_scheduler
 
 from models.network import Network
 from study.training.batch_order import by_class, shuffled
@@ -15,10 +18,42 @@ from study.training.dataset import Dataset
 from study.training.evaluation import Estimate, evaluate, losses_of
 from study.training.generalisation import EpochLosses
 from study.training.kept_weights import KeptWeights
-from study.training.schedule import learning_rate_schedule
 from study.training.settings import TrainingSettings
 
+# From glibc's malloc.h.
+_M_TRIM_THRESHOLD: Final = -1
+_M_MMAP_THRESHOLD: Final = -3
+_THRESHOLD: Final = 2**30
 _FLAT_UP_TO: Final = 2**18  # parameters; for more, a step of Adam each costs less than to copy them
+
+
+def keep_freed_memory() -> None:
+    """On Linux with glibc: activations of some megabytes come from the heap, and go back to it.
+
+    Otherwise each is mapped and unmapped in every step, and its pages are made anew: up to half of
+    the time of a step (benchmarks/training.py). Elsewhere this does nothing.
+    """
+    if sys.platform != "linux":
+        return
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        mallopt(_M_MMAP_THRESHOLD, _THRESHOLD)
+        mallopt(_M_TRIM_THRESHOLD, _THRESHOLD)
+
+
+def learning_rate_schedule(
+    optimizer: torch.optim.Optimizer, settings: TrainingSettings, steps: int
+) -> lr_scheduler.LRScheduler:
+    """The schedule of the settings, made for so many steps: those of all epochs of a full training."""
+    match settings.schedule:
+        case "constant":
+            return lr_scheduler.ConstantLR(optimizer, factor=1.0)
+        case "cosine":
+            return lr_scheduler.CosineAnnealingLR(optimizer, T_max=steps)
+        case "one_cycle":
+            return lr_scheduler.OneCycleLR(
+                optimizer, max_lr=settings.learning_rate, total_steps=steps, cycle_momentum=False
+            )
 
 
 class NonFiniteLossError(ArithmeticError):
