@@ -2,8 +2,8 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from study.search.candidates import Candidates
-from study.search.encoding import Encoding
+from study.search.sampler import Candidates
+from study.search.surrogate import Encoding
 from study.spec.study_spec import StudySpec
 
 SPACE = {

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from study.search.grid import grid
+from study.search.space import grid
 from study.spec.dimensions import Choice
 from study.spec.study_spec import StudySpec
 

@@ -22,9 +22,8 @@ from study.runner.session_parts import Session
 from study.runner.stopper import Stop
 from study.runner.study_clock import StudyClock
 from study.search.budget import trials_allowed
-from study.search.grid import grid
 from study.search.searcher import StudySearcher, config_of
-from study.search.space import check_space, known_metrics
+from study.search.space import check_space, grid, known_metrics
 from study.search.storage import METRICS, Ledger, mend, state_of, stored_identity
 from study.spec.study_spec import StudySpec
 from study.tracking import provenance, tags

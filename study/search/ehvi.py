@@ -12,8 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from study.search.acquisition import Improvement, normals
-from study.search.encoding import Encoding
-from study.search.surrogate import Surrogate
+from study.search.surrogate import Encoding, Surrogate
 from study.spec.constraint import KNOWN_BEFORE_TRAINING, Constraint
 from study.spec.metrics import METRICS, metric_of
 from study.spec.study_spec import StudySpec

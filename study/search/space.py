@@ -1,14 +1,21 @@
-"""The only statement of the search space: what a trial may be, asked from Optuna define-by-run."""
+"""The search space: what a trial may be, asked define-by-run, and every configuration of a finite one.
+
+This is its only statement.
+"""
 
 import math
-from collections.abc import Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Final, Protocol, final
+
+import numpy as np
 
 from models.architecture import FAMILIES, Architecture, ImageShape, check_fits
 from study.errors import SpecError
 from study.spec.dimensions import Choice, Dimension, bounds
 from study.spec.study_spec import StudySpec
 from study.training.settings import TrainingSettings
+
+_MOST: Final = 100_000  # more are no grid that anyone waits for, and would fill the memory
 
 
 class Asked(Protocol):
@@ -110,3 +117,62 @@ def check_space(spec: StudySpec, image_shape: ImageShape) -> None:
             if "in layer 1 " not in str(error):
                 keys = "(keys space.synapses and space.somata: a later layer reads the somata)"
             raise SpecError(f"{error} {keys}") from error
+
+
+def grid(spec: StudySpec) -> list[dict[str, Any]]:
+    """The answers that lead to each configuration, by name, in an order drawn by the spec's seed.
+
+    Shuffled, so that the first part of a grid is a fair sample of it. Raises SpecError if it is too
+    large to be walked.
+    """
+    found = []
+    for answers in _walk(lambda asked: suggest(asked, spec)):
+        found.append(answers)
+        if len(found) > _MOST:
+            raise SpecError(
+                f"`configurations of the grid <= {_MOST}` must hold, got more (key space)"
+            )
+    order = np.random.default_rng(spec.seed).permutation(len(found))
+    return [found[index] for index in order]
+
+
+def _walk(ask_all: Callable[[Asked], object]) -> Iterator[dict[str, Any]]:
+    """Walks the tree of answers depth first, taking the next choice wherever one is left."""
+    path: list[int] = []
+    while True:
+        walker = _Walker(path)
+        ask_all(walker)
+        yield walker.answers
+        path = walker.path
+        while path and path[-1] + 1 == walker.widths[len(path) - 1]:
+            path.pop()
+        if not path:
+            return
+        path[-1] += 1
+
+
+@final
+class _Walker:
+    """Answers along a path of choices, and with the first choice beyond its end."""
+
+    def __init__(self, path: Sequence[int]) -> None:
+        self.path = list(path)
+        self.widths: list[int] = []
+        self.answers: dict[str, Any] = {}
+
+    def suggest_categorical(self, name: str, choices: Sequence[Any]) -> Any:  # noqa: ANN401  # the choices' own type
+        if name in self.answers:
+            return self.answers[name]
+        depth = len(self.widths)
+        if depth == len(self.path):
+            self.path.append(0)
+        self.widths.append(len(choices))
+        self.answers[name] = choices[self.path[depth]]
+        return self.answers[name]
+
+    def suggest_int(self, name: str, low: int, high: int, *, log: bool = False) -> int:
+        del log
+        return int(self.suggest_categorical(name, range(low, high + 1)))
+
+    def suggest_float(self, name: str, low: float, high: float, *, log: bool = False) -> float:
+        raise AssertionError((name, low, high, log))  # refused by the spec
