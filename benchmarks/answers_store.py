@@ -22,7 +22,7 @@ from study.results.reader import client
 from study.runner.trainable import TrialConfig
 from study.search.pareto import on_front
 from study.spec.study_spec import StudySpec
-from study.tracking.embedded_store import make_store
+from study.tracking.store import make_store
 from study.tracking.tags import (
     CONFIG_TAG,
     FRONT_TAG,

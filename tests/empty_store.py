@@ -5,7 +5,7 @@ import tempfile
 from pathlib import Path
 
 from study.home import Home
-from study.tracking.embedded_store import make_store
+from study.tracking.store import make_store
 
 
 def put_empty_store(home):

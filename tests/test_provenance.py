@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from study.tracking.stored_provenance import Provenance
+from study.tracking.provenance import Provenance
 
 
 def test_the_command_and_the_facts_of_the_run_are_told():

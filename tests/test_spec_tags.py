@@ -3,8 +3,7 @@ import json
 from made_evidence import SHORT
 
 from study.spec.study_spec import StudySpec
-from study.tracking.spec_tags import spec_of, spec_tags
-from study.tracking.tags import SPEC_TAG
+from study.tracking.tags import SPEC_TAG, spec_of, spec_tags
 
 CLAIM = {"kind": "accuracy", "family": "vann", "published": 0.89, "source": "x" * 400}
 

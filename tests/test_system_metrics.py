@@ -5,7 +5,7 @@ import pytest
 from recorded_study import record_study
 
 from study.results.reader import client, read_study
-from study.tracking.system_metrics import system_metrics
+from study.tracking.sender import system_metrics
 
 
 @pytest.mark.parametrize("wanted", ["true", "false"])

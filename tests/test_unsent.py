@@ -3,7 +3,7 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from study.tracking.unsent import Unsent
+from study.tracking.runs import Unsent
 
 
 @given(sizes=st.lists(st.integers(0, 1500), max_size=12), tags=st.integers(0, 3))

@@ -14,7 +14,7 @@ from study.results.answers import front
 from study.results.reader import client, read_study
 from study.results.record import TrialRecord
 from study.spec.study_spec import StudySpec
-from study.tracking.stored_provenance import Provenance
+from study.tracking.provenance import Provenance
 
 DESCRIPTION_TAG: Final = "mlflow.note.content"
 """MLflow's own tag, whose Markdown its UI shows."""

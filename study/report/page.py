@@ -14,7 +14,7 @@ from study.report.panel import Panel
 from study.report.summary import summary
 from study.results.reader import StoredStudy
 from study.results.record import TrialRecord
-from study.tracking.stored_provenance import Provenance
+from study.tracking.provenance import Provenance
 
 # The browser itself refuses whatever would be fetched: the page is whole, or says so.
 _POLICY: Final = (

@@ -1,4 +1,4 @@
-"""Brings a study's spool to the tracking store, whatever that does.
+"""Sends the spool of a study to the tracking store, whatever state that is in.
 
 Used by the process that a driver starts (`study.runner.sender_process`), and by `study.runner.sync`.
 """
@@ -6,17 +6,20 @@ Used by the process that a driver starts (`study.runner.sender_process`), and by
 import fcntl
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from itertools import islice
 from typing import Any, Final, final
+
+from mlflow.environment_variables import MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING
+from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
 
 from study import study_folder
 from study.home import Home
 from study.report import mlflow_page
 from study.spec.study_spec import StudySpec
-from study.tracking.refusal import hopeless, in_a_line, unwritable
 from study.tracking.spool import Event, unsent, waiting, write_position
-from study.tracking.system_metrics import system_metrics
+from study.tracking.store import hopeless, in_a_line, unwritable
 from study.tracking.writer import MlflowWriter
 
 PATIENCE_S: Final = 20.0
@@ -26,8 +29,22 @@ _PAUSE_S: Final = 0.3  # between two looks into the spool: what came meanwhile i
 _LONGEST_PAUSE_S: Final = 5.0
 _AT_ONCE: Final = 500  # events
 _SHOW_EVERY_S: Final = 10.0
-
 Say = Callable[[dict[str, Any]], None]
+
+
+@contextmanager
+def system_metrics(run_id: str | None, home: Home) -> Iterator[None]:
+    """Records processor, memory, disk, network and GPUs every ten seconds, if that was asked for."""
+    wanted = MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING.get()  # type: ignore[no-untyped-call]  # MLflow's
+    if run_id is None or not wanted:
+        yield
+        return
+    monitor = SystemMetricsMonitor(run_id, resume_logging=True, tracking_uri=home.tracking_uri)  # type: ignore[no-untyped-call]  # MLflow's
+    monitor.start()  # type: ignore[no-untyped-call]  # as above
+    try:
+        yield
+    finally:
+        monitor.finish()  # type: ignore[no-untyped-call]  # as above
 
 
 @final

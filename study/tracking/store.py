@@ -1,23 +1,36 @@
-"""Turns what goes wrong between us and an MLflow store into one line that says which store, and why."""
+"""The MLflow store of a home: the SQLite file where there is no server, and what its errors mean.
 
+An error becomes one line that names the store and the reason; it is permanent or passes.
+"""
+
+import fcntl
 import re
 import socket
+import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from pathlib import Path
 from typing import Final
 
 import requests
+from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from mlflow.tracking.registry import UnsupportedModelRegistryStoreURIException
+from requests.exceptions import HTTPError, RequestException
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from study.errors import BadInputError, TrackingError
+from study.errors import UNWRITABLE, BadInputError, TrackingError
 from study.home import Home, without_passwords
 
 _PATIENCE_S: Final = 10.0
+
 # As MLflow says that a server with passwords refused a request (mlflow/utils/rest_utils.py).
 _REFUSAL: Final = re.compile(r"\berror code 40[13]\b|^PERMISSION_DENIED\b")
+_PASSING: Final = (401, 403, 408, 429)  # HTTP: credentials can be put right, and a server gets free
+_REFUSALS: Final = ("INVALID_PARAMETER_VALUE", "RESOURCE_ALREADY_EXISTS", "INVALID_STATE")
+_DOUBTFUL_TRIES: Final = 20  # a minute and a half
+_SQLITE_FULL: Final = ("database or disk is full", "attempt to write a readonly database")
 
 
 @contextmanager
@@ -92,3 +105,66 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
     while link is not None:
         yield link
         link = link.__cause__ or link.__context__
+
+
+def make_store(home: Home) -> None:
+    """Makes the store if the home keeps its records itself and has none yet.
+
+    MLflow makes its tables when a file is first opened, over a second or two, and fails if two do so
+    at once. So they are made under another name, by one process, and then put in place.
+    Its journal is a write-ahead log (https://sqlite.org/wal.html), which the file remembers: readers
+    and the writer do not wait for each other.
+    """
+    database = home.database
+    if database is None:
+        return
+    if database.exists():
+        _write_ahead(database)
+        return
+    database.parent.mkdir(parents=True, exist_ok=True)
+    with _neighbour(database, ".lock").open("w", encoding="utf-8") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if database.exists():
+            return
+        new = _neighbour(database, ".new")
+        new.unlink(missing_ok=True)
+        MlflowClient(tracking_uri=f"sqlite:///{new}").search_experiments()
+        _write_ahead(new)
+        new.replace(database)
+
+
+def _write_ahead(database: Path) -> None:
+    with closing(sqlite3.connect(database)) as connection:
+        connection.execute("PRAGMA journal_mode=WAL")
+
+
+def _neighbour(database: Path, ending: str) -> Path:
+    return database.with_name(database.name + ending)
+
+
+def hopeless(error: Exception, tries: int) -> bool:
+    """Whether no more tries will help."""
+    if isinstance(error, MlflowException):
+        if error.error_code in _REFUSALS:
+            return True
+        status = error.get_http_status_code()  # type: ignore[no-untyped-call]  # MLflow's
+    elif isinstance(error, HTTPError) and error.response is not None:
+        status = error.response.status_code
+    else:
+        return not isinstance(error, TrackingError | RequestException | SQLAlchemyError | OSError)
+    # A proxy whose server restarts, and a database that is not quite there, say things like that too.
+    doubtful = 400 <= status < 500 and status not in _PASSING  # noqa: PLR2004  # HTTP's
+    return doubtful and tries >= _DOUBTFUL_TRIES
+
+
+def in_a_line(error: Exception) -> str:
+    """An error as it is said: its kind and first line, without passwords."""
+    return without_passwords(f"{type(error).__name__}: {error}".partition("\n")[0])
+
+
+def unwritable(error: Exception, home: Home) -> bool:
+    """Whether this machine cannot write: no room, or no right to."""
+    refused = isinstance(error, OSError) and error.errno in UNWRITABLE
+    # SQLite's own words, which come through SQLAlchemy and MLflow.
+    embedded = home.database is not None
+    return refused or (embedded and any(text in str(error) for text in _SQLITE_FULL))

@@ -1,10 +1,14 @@
-"""How a study lies in MLflow: what `tracking` writes and `results` reads.
+"""How a study is laid out in MLflow: the tags that `tracking` writes and `results` reads.
 
-One experiment a study, with the study's name; in it one parent run with the spec, and a child run a
+A study is one experiment of its name, with one parent run that holds the spec and a child run for each
 trial. Metrics have the names of `study.spec.metrics`; `epoch/...` holds the curves.
 """
 
+import json
+from collections.abc import Mapping
 from typing import Final
+
+from study.spec.study_spec import StudySpec
 
 LAYOUT: Final = "2"
 
@@ -66,3 +70,28 @@ RUN_STATUS: Final = {
     "FAIL": "FAILED",
 }
 """MLflow's status of a child for each state."""
+
+
+def spec_tags(spec: StudySpec) -> dict[str, str]:
+    """The tags that hold a spec."""
+    table = spec.to_dict()
+    claims = table.pop("claims")
+    tags = {SPEC_TAG: json.dumps(table), CLAIMS_TAG: str(len(claims))}
+    return tags | {_tag(place): json.dumps(claim) for place, claim in enumerate(claims)}
+
+
+def spec_of(tags: Mapping[str, str]) -> StudySpec:
+    """The spec that tags hold.
+
+    Raises KeyError or ValueError for tags that were not written so, SpecError for those of no spec.
+    """
+    table = json.loads(tags[SPEC_TAG])
+    if CLAIMS_TAG in tags:
+        # Of more claims before some tags may be left.
+        count = int(tags[CLAIMS_TAG])
+        table["claims"] = [json.loads(tags[_tag(place)]) for place in range(count)]
+    return StudySpec.from_dict(table)
+
+
+def _tag(place: int) -> str:
+    return f"{CLAIMS_TAG}.{place}"

@@ -16,9 +16,8 @@ from study.home import Home
 from study.results.reader import all_runs, client
 from study.spec.study_spec import StudySpec
 from study.study_folder import NETWORK, trial_folder
-from study.tracking.embedded_store import make_store
-from study.tracking.runs import PARENT, StoredRuns, number_of
-from study.tracking.spec_tags import spec_tags
+from study.tracking.runs import PARENT, StoredRuns, Unsent, number_of
+from study.tracking.store import make_store
 from study.tracking.tags import (
     CONFIG_TAG,
     FRONT_TAG,
@@ -31,8 +30,8 @@ from study.tracking.tags import (
     RUN_STATUS,
     STATE_TAG,
     WORKER_TAG,
+    spec_tags,
 )
-from study.tracking.unsent import Unsent
 
 _CONSTANT: Final = frozenset({"trainable_parameters", "macs", "threads"})
 
