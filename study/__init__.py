@@ -33,9 +33,9 @@ if TYPE_CHECKING:
     from study.results.efficiency import parameters_to_reach as parameters_to_reach
     from study.results.export import export_model as export_model
     from study.results.export import load_model as load_model
+    from study.results.network import promote as promote
     from study.results.prediction import Prediction as Prediction
     from study.results.prediction import predict as predict
-    from study.results.promotion import promote as promote
     from study.results.record import TrialRecord as TrialRecord
     from study.results.retrained_run import Retrained as Retrained
     from study.runner.confirmation import retrain as retrain
@@ -72,7 +72,7 @@ _SOURCES: Final = {
     "parameters_to_reach": "study.results.efficiency",
     "pareto_front": "study.results.answers",
     "predict": "study.results.prediction",
-    "promote": "study.results.promotion",
+    "promote": "study.results.network",
     "retrain": "study.runner.confirmation",
     "run": "study.runner.driver",
     "smallest": "study.results.answers",

@@ -1,7 +1,7 @@
 from stored_study import record, trial
 
 from study.report.learning_curves import MOST_CURVES, curve_members, curve_metric, curve_panel
-from study.results.curves import Curve
+from study.results.reader import Curve
 from study.spec.study_spec import StudySpec
 
 MADE = {"name": "made", "dataset": "digits", "families": ["dann-r"], "budget": {"epochs": 2}}

@@ -6,7 +6,7 @@ from stored_study import make_home
 
 from study.errors import TrackingError
 from study.home import Home
-from study.results.curves import read_curves
+from study.results.reader import read_curves
 
 
 def test_curves_are_read_by_step_finite_and_the_later_of_two(tmp_path):

@@ -1,5 +1,5 @@
 from study.report.hypervolume import hypervolume_panel
-from study.results.curves import Curve
+from study.results.reader import Curve
 
 
 def test_it_is_a_step_line_over_trials_and_over_minutes():

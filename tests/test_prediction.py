@@ -14,8 +14,7 @@ from study.cli.prediction_table import prediction_table, sentences
 from study.errors import DataError, NotFoundError
 from study.results import answers
 from study.results.export import load_model
-from study.results.image_file import read_images
-from study.results.prediction import predict
+from study.results.prediction import predict, read_images
 from study.training.dataset import load_dataset
 
 GREY = (1, 8, 8)

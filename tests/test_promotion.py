@@ -5,7 +5,7 @@ from mlflow import MlflowClient
 from recorded_study import NAME, record_study
 
 from study.errors import BadInputError, NotFoundError
-from study.results.promotion import promote
+from study.results.network import promote
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ from mlflow import MlflowClient
 from study import environment
 from study.results import mlflow_search, sqlite_search
 from study.results.query import MOST_ACCURATE, SMALLEST, Bound, Order, Query
-from study.results.stored_run import METRICS, TAGS
+from study.results.record import METRICS, TAGS
 
 TRIALS = 80
 COMPLETE = Query(states=("COMPLETE",))

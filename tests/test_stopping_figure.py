@@ -1,7 +1,7 @@
 from stored_study import record, trial
 
 from study.report.early_stopping import Cut, cuts, stopping_members, stopping_panel
-from study.results.curves import Curve
+from study.results.reader import Curve
 from study.spec.study_spec import StudySpec
 
 MADE = {"name": "made", "dataset": "digits", "families": ["dann-r"], "budget": {"epochs": 20}}

@@ -89,9 +89,9 @@ def promote(
 ) -> None:
     """Register the model of a trial in MLflow, under the study's name and an alias."""
     readers()
-    from study.results import promotion  # noqa: PLC0415  # as above
+    from study.results import network  # noqa: PLC0415  # as above
 
-    say(console(), promotion.promote(name, trial, alias, Home.find(home, tracking_uri)))
+    say(console(), network.promote(name, trial, alias, Home.find(home, tracking_uri)))
 
 
 @app.command()

@@ -6,7 +6,7 @@ import plotly.graph_objects as go
 
 from study.report.panel import Panel
 from study.report.style import BLUE, evenly, layout
-from study.results.curves import Curve
+from study.results.reader import Curve
 
 _MOST: Final = 1500
 _MS_A_MINUTE: Final = 60_000

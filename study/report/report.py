@@ -21,8 +21,7 @@ from study.report.learning_curves import curve_members, curve_metric, curve_pane
 from study.report.page import page
 from study.report.panel import Panel
 from study.report.parallel_coordinates import settings_panel
-from study.results.curves import Curve, read_curves
-from study.results.reader import StoredStudy, read_study
+from study.results.reader import Curve, StoredStudy, read_curves, read_study
 from study.spec.spec_file import nearest
 
 FIGURES: Final = ("front", "curves", "hypervolume", "settings", "importance", "stopping")

@@ -10,7 +10,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from study.results.query import STARTED, STATES, Bound, Order, Query
-from study.results.stored_run import StoredRun
+from study.results.record import StoredRun
 from study.tracking import tags
 
 PAGE: Final = 1000

@@ -17,7 +17,7 @@ from sqlalchemy import Engine, NullPool, Select, create_engine, exists, false, n
 from sqlalchemy.sql import ColumnElement
 
 from study.results.query import STARTED, Bound, Order, Query
-from study.results.stored_run import METRICS, TAGS, StoredRun
+from study.results.record import METRICS, TAGS, StoredRun
 from study.tracking.tags import FRONT_TAG, ROLE_TAG, STATE_TAG
 
 _PATIENCE_S: Final = 20  # as MLflow's, while another process writes

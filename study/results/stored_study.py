@@ -15,8 +15,7 @@ from study.errors import StudyError
 from study.home import Home
 from study.results import mlflow_search, sqlite_search
 from study.results.query import Query
-from study.results.record import TrialRecord
-from study.results.stored_run import METRICS, TAGS, StoredRun
+from study.results.record import METRICS, TAGS, StoredRun, TrialRecord
 from study.search.pareto import on_front
 from study.spec.constraint import all_kept, violations
 from study.spec.dimensions import bounds

@@ -13,10 +13,10 @@ from sqlalchemy.exc import SQLAlchemyError
 from models.architecture import Architecture
 from study.errors import BadInputError, StudyError, TrackingError
 from study.home import Home
+from study.results.answers import choose
 from study.results.reader import client, read_study, translated
 from study.results.record import TrialRecord
 from study.results.retrained_run import Retrained, find_run, retrained, write_run
-from study.results.trial_choice import choose
 from study.runner.retraining import Retraining, retrain_into
 from study.spec.study_spec import StudySpec
 from study.study_folder import only_driver
