@@ -3,7 +3,7 @@ import io
 
 from stored_study import record, trial
 
-from study.report.front_table import by_size, table_csv, table_html
+from study.report.trial_text import by_size, table_csv, table_html
 from study.spec.study_spec import StudySpec
 
 SPEC = StudySpec.from_dict({"name": "made", "dataset": "digits", "families": ["dann-r"]})

@@ -1,6 +1,6 @@
 import json
 
-from study.report.runs_view import VIEW_TAG, runs_page, runs_view
+from study.report.mlflow_page import VIEW_TAG, runs_page, runs_view
 from study.spec.study_spec import StudySpec
 
 METRICS = ("val_accuracy", "test_accuracy", "trainable_parameters", "macs", "epochs")

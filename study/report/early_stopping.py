@@ -6,12 +6,12 @@ from typing import Final, final
 
 import plotly.graph_objects as go
 
-from study.report.panel import Panel
 from study.report.style import (
     BLACK,
     BLUE,
     GREY,
     VERMILLION,
+    Panel,
     Shown,
     evenly,
     in_words,

@@ -8,8 +8,7 @@ from typing import Any, Final, final
 import plotly.graph_objects as go
 
 from paper.published import ACCURACY, PARAMETERS, SAID, is_comparable, paper_point
-from study.report.panel import Panel
-from study.report.style import GREY, Shown, evenly, family_style, layout
+from study.report.style import GREY, Panel, Shown, evenly, family_style, layout
 from study.report.trial_text import hover
 from study.results.record import TrialRecord
 from study.spec.study_spec import StudySpec

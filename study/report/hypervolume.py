@@ -4,8 +4,7 @@ from typing import Final
 
 import plotly.graph_objects as go
 
-from study.report.panel import Panel
-from study.report.style import BLUE, evenly, layout
+from study.report.style import BLUE, Panel, evenly, layout
 from study.results.reader import Curve
 
 _MOST: Final = 1500

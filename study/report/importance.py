@@ -14,8 +14,7 @@ import plotly.graph_objects as go
 from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
 from optuna.trial import TrialState, create_trial
 
-from study.report.panel import Panel
-from study.report.style import BLUE, evenly, in_words, layout
+from study.report.style import BLUE, Panel, evenly, in_words, layout
 from study.results.record import TrialRecord
 from study.search.configuration import Answers
 from study.search.space import suggest

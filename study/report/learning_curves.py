@@ -5,8 +5,15 @@ from typing import Final
 
 import plotly.graph_objects as go
 
-from study.report.panel import Panel
-from study.report.style import Shown, evenly, family_style, layout, see_through, sequence_colour
+from study.report.style import (
+    Panel,
+    Shown,
+    evenly,
+    family_style,
+    layout,
+    see_through,
+    sequence_colour,
+)
 from study.report.trial_text import count, label
 from study.results.reader import Curve
 from study.results.record import TrialRecord

@@ -9,9 +9,9 @@ from typing import Final
 
 from plotly.offline import get_plotlyjs
 
-from study.report.front_table import by_size, table_csv, table_html
-from study.report.panel import Panel
+from study.report.style import Panel
 from study.report.summary import summary
+from study.report.trial_text import by_size, table_csv, table_html
 from study.results.reader import StoredStudy
 from study.results.record import TrialRecord
 from study.tracking.provenance import Provenance

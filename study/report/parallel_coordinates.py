@@ -10,8 +10,17 @@ from typing import Any, Final, final
 
 import plotly.graph_objects as go
 
-from study.report.panel import Panel
-from study.report.style import GREY, VERMILLION, Shown, compact, evenly, in_words, layout, log_ticks
+from study.report.style import (
+    GREY,
+    VERMILLION,
+    Panel,
+    Shown,
+    compact,
+    evenly,
+    in_words,
+    layout,
+    log_ticks,
+)
 from study.report.trial_text import hover
 from study.results.record import TrialRecord
 from study.spec.dimensions import Range

@@ -19,8 +19,8 @@ from study.report.hypervolume import hypervolume_panel
 from study.report.importance import importance_panel
 from study.report.learning_curves import curve_members, curve_metric, curve_panel
 from study.report.page import page
-from study.report.panel import Panel
 from study.report.parallel_coordinates import settings_panel
+from study.report.style import Panel
 from study.results.reader import Curve, StoredStudy, read_curves, read_study
 from study.spec.spec_file import nearest
 

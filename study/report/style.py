@@ -1,9 +1,11 @@
-"""What all figures of a report share: colours, symbols, axes, and how many trials they draw."""
+"""What the figures of a report share: sections, colours, symbols, axes, and how many trials they draw."""
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar, final
+
+import plotly.graph_objects as go
 
 from models.architecture import FAMILIES
 from study.spec.metrics import is_metric, metric_of
@@ -22,7 +24,6 @@ _SYMBOLS: Final = ("circle", "square", "diamond", "cross", "triangle-up", "x", "
 
 # From small to large: light to dark, so that it also reads in grey, as viridis without its yellow.
 _SEQUENCE: Final = ("#74b83e", "#1f9e89", "#31688e", "#443983", "#2a0a3d")
-
 _TITLES: Final = {
     "val_accuracy": "validation accuracy (%)",
     "val_loss": "validation loss (nats)",
@@ -38,6 +39,7 @@ _WORDS: Final = {
 }
 _FEW_DECADES: Final = 1.6
 _SOME_DECADES: Final = 3.2
+
 # Errors (percent) that stand on the axis of a share, the first before the others.
 _ERRORS: Final = (
     *(90, 50, 20, 10, 5, 2, 1, 0.5, 0.2, 0.1),
@@ -47,6 +49,23 @@ _ERRORS: Final = (
 )
 _APART: Final = 0.09  # of the axis' length
 _LEAST_ERROR: Final = 0.05  # percent; a curve that misses nothing must end somewhere
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Panel:
+    """A figure of a report.
+
+    `text` says in plain words what is seen, or, where `figure` is None, why there is none. `alt` is
+    for those who do not see the figure. `height` is in pixels; None leaves it to the window.
+    """
+
+    key: str
+    title: str
+    text: str
+    alt: str = ""
+    figure: go.Figure | None = None
+    height: int | None = None
 
 
 def in_words(metric: str) -> str:

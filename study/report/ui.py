@@ -13,7 +13,7 @@ from typing import Final
 
 from study.errors import BadInputError, StudyError
 from study.home import Home
-from study.report.runs_view import runs_page
+from study.report.mlflow_page import runs_page
 from study.results.reader import study_experiments
 
 _HOST: Final = "127.0.0.1"
