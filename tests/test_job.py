@@ -8,7 +8,7 @@ import pytest
 
 from study.cluster import job
 from study.cluster.credentials import seal
-from study.cluster.job_package import Orders
+from study.cluster.delivery import Orders
 from study.errors import BadInputError
 
 

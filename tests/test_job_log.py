@@ -1,6 +1,6 @@
 import pytest
 
-from study.cluster.job_log import last_said
+from study.cluster.study_job import last_said
 
 LOG = """2026-01-01 10:00:00,000\tINFO job_manager.py:581 -- Runtime env is setting up.
 study digits: 4 trials

@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from study.cluster.job_package import SPEC, Orders, fingerprint, write_package
+from study.cluster.delivery import SPEC, Orders, fingerprint, write_package
 from study.errors import BadInputError
 from study.spec.study_spec import StudySpec
 
@@ -36,7 +36,7 @@ import importlib.metadata as metadata
 def version(name): raise metadata.PackageNotFoundError(name)
 metadata.version = version
 from pathlib import Path
-from study.cluster.job_package import Orders
+from study.cluster.delivery import Orders
 print(Orders.read(Path()).command)
 """
     said = subprocess.check_output([sys.executable, "-c", code], cwd=tmp_path, env={}, text=True)

@@ -1,6 +1,6 @@
 import pytest
 
-from study.cluster.ray_token import ray_token
+from study.cluster.credentials import ray_token
 
 
 @pytest.fixture(autouse=True)

@@ -1,6 +1,6 @@
 """The jobs API of a Ray cluster, met with the errors that a user can do something about.
 
-A cluster with token authentication is met with Ray's own settings (`study.cluster.ray_token`).
+A cluster with token authentication is met with Ray's own settings (`study.cluster.credentials`).
 """
 
 import http.client
@@ -18,7 +18,7 @@ import ray
 from ray.exceptions import AuthenticationError, RayError
 from ray.job_submission import JobSubmissionClient
 
-from study.cluster.ray_token import ray_token
+from study.cluster.credentials import ray_token
 from study.errors import BadInputError, ClusterError
 
 _REACH_S: Final = 10.0

@@ -1,13 +1,14 @@
-"""Settings with passwords, sealed so that they can travel where others may read.
+"""The token of a Ray cluster, and settings that are encrypted with it.
 
-What a job brings along is kept by Ray, shown by its API and unpacked on every node. Sealed settings are
-opened only by who has the cluster's token, and who has it may run anything there anyway.
+What a job brings along is kept by Ray, shown by its API and unpacked on every node. Encrypted settings
+can be decrypted only with the cluster's token, whose holder can run anything there anyway.
 """
 
 import base64
 import json
 import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Final
 
 from cryptography.fernet import Fernet, InvalidToken
@@ -16,6 +17,22 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 _SALT_BYTES: Final = 16
 _PURPOSE: Final = b"dendritic-study: settings of a job"
+
+
+def ray_token() -> str | None:
+    """The token, None where $RAY_AUTH_MODE does not ask for one, or there is none.
+
+    In Ray's order: $RAY_AUTH_TOKEN, the file at $RAY_AUTH_TOKEN_PATH, ~/.ray/auth_token
+    (docs.ray.io, "Ray token authentication").
+    """
+    if os.environ.get("RAY_AUTH_MODE", "").lower() != "token":
+        return None
+    token = os.environ.get("RAY_AUTH_TOKEN", "")
+    if not token:
+        place = os.environ.get("RAY_AUTH_TOKEN_PATH")
+        file = Path(place) if place else Path.home() / ".ray" / "auth_token"
+        token = file.read_text(encoding="utf-8") if file.is_file() else ""
+    return token.strip() or None
 
 
 def seal(settings: Mapping[str, str], token: str) -> str:

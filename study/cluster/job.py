@@ -20,9 +20,8 @@ from types import FrameType
 from typing import Final, final
 
 from study import study_folder
-from study.cluster.credentials import unseal
-from study.cluster.job_package import SPEC, Orders
-from study.cluster.ray_token import ray_token
+from study.cluster.credentials import ray_token, unseal
+from study.cluster.delivery import SPEC, Orders
 from study.errors import BadInputError
 from study.home import Home
 from study.spec.study_spec import StudySpec

@@ -9,8 +9,7 @@ from ray.exceptions import RayError
 from ray.job_submission import JobDetails, JobSubmissionClient
 
 from study.cluster.client import UnansweredError, answered, connect
-from study.cluster.job_log import last_said
-from study.cluster.study_job import FINGERPRINT, HOME, STUDY, StudyJob
+from study.cluster.study_job import FINGERPRINT, HOME, STUDY, StudyJob, last_said
 from study.errors import BadInputError, NotFoundError
 from study.spec.spec_file import nearest
 
@@ -68,7 +67,7 @@ def newest(client: JobSubmissionClient, name: str) -> StudyJob:
 
 
 def last_message(address: str, job: str) -> str:
-    """The last that the job said (`study.cluster.job_log`); nothing if its node is gone."""
+    """The last that the job said (`study.cluster.study_job`); nothing if its node is gone."""
     try:
         with answered(address):
             return last_said(connect(address).get_job_logs(job))

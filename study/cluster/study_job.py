@@ -1,5 +1,6 @@
-"""One job of a study on a Ray cluster, as its jobs API tells of it."""
+"""One job of a study on a Ray cluster, as Ray's jobs API reports it, and the last line that it printed."""
 
+import re
 from dataclasses import asdict, dataclass
 from typing import Any, Final, final
 
@@ -10,12 +11,14 @@ HOME: Final = "home"
 """In a job's metadata: the home it was given; none if the head's own was meant."""
 
 FINGERPRINT: Final = "fingerprint"
-"""In a job's metadata: what it was to do (`study.cluster.job_package.fingerprint`)."""
+"""In a job's metadata: what it was to do (`study.cluster.delivery.fingerprint`)."""
 
 _OVER: Final = ("STOPPED", "SUCCEEDED", "FAILED")  # ray.job_submission.JobStatus
-
 _DIED: Final = ("JOB_SUPERVISOR_ACTOR_DIED", "JOB_SUPERVISOR_ACTOR_UNKNOWN_FAILURE")
 _SHELL_SIGNAL: Final = 128  # a shell adds the number of the signal
+_COLOUR: Final = re.compile(r"\x1b\[[0-9;]*m")
+_LONGEST_LINE: Final = 200
+_MOST_LINES: Final = 5
 
 
 @final
@@ -54,3 +57,22 @@ class StudyJob:
         else:
             killed = self.exit_code < 0 or self.exit_code > _SHELL_SIGNAL
         return self.status == "FAILED" and killed
+
+
+def last_said(log: str) -> str:
+    """The last that the study said, with the commands below it, cut to what a table can show.
+
+    Ray's own lines begin with the name of a process in brackets; they, and what is indented below
+    them, are left out.
+    """
+    said: list[str] = []
+    is_rays = False
+    for line in _COLOUR.sub("", log).splitlines():
+        shown = line.rstrip()[:_LONGEST_LINE]
+        if not line.startswith((" ", "\t")):
+            is_rays = line.startswith("(")
+            if shown and not is_rays:
+                said = [shown]
+        elif shown and not is_rays:
+            said.append(shown)
+    return "\n".join(said[:_MOST_LINES])

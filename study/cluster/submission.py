@@ -15,8 +15,7 @@ from ray.job_submission import JobSubmissionClient
 
 from study import environment
 from study.cluster.client import UnansweredError, answered, connect
-from study.cluster.delivery import Delivery, job_id, orders_of
-from study.cluster.job_package import Orders, fingerprint, write_package
+from study.cluster.delivery import Delivery, Orders, fingerprint, job_id, orders_of, write_package
 from study.cluster.jobs import LostJobError, current, jobs_of, output
 from study.cluster.study_job import FINGERPRINT, HOME, STUDY, StudyJob
 from study.errors import BadInputError, ClusterError
