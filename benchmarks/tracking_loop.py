@@ -24,8 +24,7 @@ from study.results.reader import client
 from study.runner.callback import Observer
 from study.runner.progress import Progress
 from study.runner.scoreboard import Scoreboard
-from study.runner.stopper import Stop
-from study.runner.study_clock import StudyClock
+from study.runner.stopper import Stop, StudyClock
 from study.runner.trainable import TrialConfig
 from study.search.storage import Ledger
 from study.tracking.spool import waiting

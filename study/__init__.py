@@ -38,9 +38,9 @@ if TYPE_CHECKING:
     from study.results.prediction import predict as predict
     from study.results.record import TrialRecord as TrialRecord
     from study.results.retrained_run import Retrained as Retrained
-    from study.runner.confirmation import retrain as retrain
     from study.runner.driver import RunSummary as RunSummary
     from study.runner.driver import run as run
+    from study.runner.retraining import retrain as retrain
     from study.spec.study_spec import StudySpec as StudySpec
     from study.training.dataset import Dataset as Dataset
     from study.training.dataset import load_dataset as load_dataset
@@ -73,7 +73,7 @@ _SOURCES: Final = {
     "pareto_front": "study.results.answers",
     "predict": "study.results.prediction",
     "promote": "study.results.network",
-    "retrain": "study.runner.confirmation",
+    "retrain": "study.runner.retraining",
     "run": "study.runner.driver",
     "smallest": "study.results.answers",
     "status": "study.results.answers",

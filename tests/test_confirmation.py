@@ -12,8 +12,8 @@ from study.results import answers
 from study.results.export import export_model, load_model
 from study.results.prediction import predict
 from study.results.reader import read_study
-from study.runner import confirmation
-from study.runner.confirmation import retrain
+from study.runner import retraining
+from study.runner.retraining import retrain
 from study.training.dataset import load_dataset
 from study.training.evaluation import evaluate
 
@@ -66,7 +66,7 @@ def test_it_lies_under_the_study_with_curves_and_its_model(confirmed, home):
 
 
 def test_the_same_again_is_read_not_trained(confirmed, home, monkeypatch):
-    monkeypatch.setattr(confirmation, "load_dataset", None)  # nothing can be trained
+    monkeypatch.setattr(retraining, "load_dataset", None)  # nothing can be trained
     again = retrain(NAME, 1, 3, 4, home=home)
     assert not again.new
     assert again.record == confirmed.record
@@ -133,7 +133,7 @@ def test_a_store_that_fails_in_the_end_leaves_the_result_for_another_time(home, 
         retrain(NAME, 0, 1, 1, home=home)
     models.unlink()
     aside.rename(models)
-    monkeypatch.setattr(confirmation, "load_dataset", None)  # it must not train again
+    monkeypatch.setattr(retraining, "load_dataset", None)  # it must not train again
     said = []
     found = retrain(NAME, 0, 1, 1, home=home, say=said.append)
     assert "was trained before, and is recorded now" in said[0]
@@ -173,7 +173,7 @@ def test_what_cannot_be_trained_is_refused_before_anything_is_written(
 def with_training(home, monkeypatch, trial, **settings):
     stored = read_study(NAME, home)
     stored.records[trial].training.update(settings)
-    monkeypatch.setattr(confirmation, "read_study", lambda *_: stored)
+    monkeypatch.setattr(retraining, "read_study", lambda *_: stored)
 
 
 def test_in_full_nothing_can_stop_it_so_epochs_must_be_given(home, monkeypatch):
@@ -197,7 +197,7 @@ def test_data_that_is_not_here_is_said_so(home, monkeypatch):
     def absent(*_):
         raise DataError("the data set is not here")
 
-    monkeypatch.setattr(confirmation, "load_dataset", absent)
+    monkeypatch.setattr(retraining, "load_dataset", absent)
     with pytest.raises(DataError):
         retrain(NAME, 2, 2, home=home)
     assert not (home.study_folder(NAME)).exists()
@@ -206,7 +206,7 @@ def test_data_that_is_not_here_is_said_so(home, monkeypatch):
 def test_a_replicate_that_diverges_is_said_so_and_leaves_nothing(home, monkeypatch):
     stored = read_study(NAME, home)
     stored.records[2].training["learning_rate"] = 1e38
-    monkeypatch.setattr(confirmation, "read_study", lambda *_: stored)
+    monkeypatch.setattr(retraining, "read_study", lambda *_: stored)
     with pytest.raises(StudyError, match=r"trial 2 cannot be retrained: the .* must stay finite"):
         retrain(NAME, 2, 2, home=home)
     assert not (home.study_folder(NAME) / "retrained").exists()

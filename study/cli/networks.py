@@ -114,13 +114,13 @@ def retrain(
     readers()
     from study.cli import network_tables  # noqa: PLC0415  # torch loads, too
     from study.cli.epoch_progress import EpochProgress  # noqa: PLC0415  # as above
-    from study.runner import confirmation  # noqa: PLC0415  # torch loads, too
+    from study.runner import retraining  # noqa: PLC0415  # torch loads, too
 
     place = Home.find(home, tracking_uri)
     # What is not the answer must not get between the JSON.
     screen = Console(stderr=True) if as_json else console()
     with EpochProgress(screen, validates=not full) as progress:
-        found = confirmation.retrain(
+        found = retraining.retrain(
             name,
             trial,
             replicates,

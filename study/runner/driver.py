@@ -17,10 +17,8 @@ from study.results.reader import check_free
 from study.runner.progress import BEGUN, Progress
 from study.runner.resume import record_again, sweep
 from study.runner.scoreboard import Scoreboard
-from study.runner.session import fit
-from study.runner.session_parts import Session
-from study.runner.stopper import Stop
-from study.runner.study_clock import StudyClock
+from study.runner.session import Session, fit
+from study.runner.stopper import Stop, StudyClock
 from study.search.budget import trials_allowed
 from study.search.searcher import StudySearcher, config_of
 from study.search.space import check_space, grid, known_metrics

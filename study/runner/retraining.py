@@ -1,26 +1,34 @@
-"""Trains a configuration that a study found anew, with other seeds, to confirm what it is worth."""
+"""Retrains a configuration with other seeds, to confirm what the search measured, and records it once."""
 
 import json
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 import torch
+from mlflow.exceptions import MlflowException
+from requests.exceptions import RequestException
+from sqlalchemy.exc import SQLAlchemyError
 
 from models.architecture import Architecture
 from models.building import build
 from models.counting import count_macs, count_parameters
 from models.network import Network
 from models.storage import save_network
-from study.errors import BadInputError, StudyError
+from study.errors import BadInputError, StudyError, TrackingError
+from study.home import Home
+from study.results.answers import choose
+from study.results.reader import client, read_study, translated
 from study.results.record import TrialRecord
+from study.results.retrained_run import Retrained, find_run, retrained, write_run
 from study.spec.study_spec import StudySpec
-from study.study_folder import EXAMPLE, HISTORY, NETWORK
-from study.training.dataset import Dataset, Split
+from study.study_folder import EXAMPLE, HISTORY, NETWORK, only_driver
+from study.training.dataset import Dataset, Split, load_dataset
 from study.training.evaluation import Estimate, evaluate
 from study.training.noise import with_training_noise
 from study.training.settings import TrainingSettings
@@ -28,6 +36,8 @@ from study.training.train import EpochMetrics, NonFiniteLossError, keep_freed_me
 
 ENDED_AT: Final = "ended_at"
 """In the history of an epoch: when it ended, in seconds since 1970."""
+
+_FAILURES: Final = (MlflowException, RequestException, SQLAlchemyError, OSError)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,3 +146,114 @@ def _metrics(
         metrics |= epoch.val_accuracy.named("epoch/val_accuracy")
         metrics |= epoch.val_loss.named("epoch/val_loss")
     return metrics
+
+
+def retrain(  # noqa: PLR0913  # each setting has a name of its own
+    name: str,
+    trial: int,
+    replicates: int,
+    epochs: int | None = None,
+    *,
+    full: bool = False,
+    data: Path | None = None,
+    home: Home | None = None,
+    say: Callable[[str], None] = lambda _: None,
+    on_epoch: Callable[[EpochMetrics, int], None] = lambda *_: None,
+) -> Retrained:
+    """Trains a trial's configuration with so many seeds that the search did not use, on this machine.
+
+    `epochs` are by default the study's. With `full` it trains on the validation images too and keeps
+    the last weights. `data` says where the data set is now: dataset.root, or the npz file. What was
+    trained before is not trained again, but read. `say` hears what is done, `on_epoch` each epoch, and
+    of how many it is.
+
+    Raises NotFoundError if there is no such trial, BadInputError if a trial with patience is to be
+    trained with `full` and `epochs` are not given, DataError if its data set is not here, StudyError
+    if a replicate diverges, and TrackingError if the result cannot be recorded; it is kept then, and
+    the same call records it.
+    """
+    home = home or Home.find()
+    stored = read_study(name, home)
+    record = choose(stored, trial)
+    patience = record.training["patience"]
+    if full and epochs is None and patience:
+        raise BadInputError(
+            "`epochs` (--epochs) must be given where a trial with patience is trained in full, for no "
+            f"validation images are left to stop it by, got none and patience={patience} (key "
+            f"space.patience); trial {trial} trained {record.epochs}"
+        )
+    wanted = Retraining(
+        trial=trial,
+        replicates=replicates,
+        epochs=stored.spec.budget.epochs if epochs is None else epochs,
+        full=full,
+    )
+    store = client(home)
+    with translated(home):
+        run = find_run(store, stored.parent.info.experiment_id, wanted)
+    if run is not None:
+        return retrained(run, wanted, record, new=False)
+    place = home.study_folder(name) / "retrained" / wanted.label()
+    result = place / "result"
+    dataset = None if result.exists() else _dataset(stored.spec, data)
+    with _held(place):
+        if dataset is None:
+            say(f"it was trained before, and is recorded now, from {result}")
+        else:
+            say(_announcement(wanted, record, stored.spec, dataset))
+            retrain_into(wanted, record, stored.spec, dataset, result, on_epoch)
+        try:
+            run = write_run(store, stored.parent, wanted, record, stored.spec, result)
+        except _FAILURES as error:
+            raise TrackingError(
+                f"the tracking store {home.shown_uri} must take what was trained: {error}; the "
+                f"result is kept in {result}, and the same command records it without training again"
+            ) from error
+        shutil.rmtree(result)
+    return retrained(run, wanted, record, new=True)
+
+
+@contextmanager
+def _held(place: Path) -> Iterator[None]:
+    """Holds the folder for this process; what is empty in the end goes."""
+    try:
+        with only_driver(place):
+            try:
+                yield
+            finally:
+                # Only whoever holds it takes it away.
+                if not (place / "result").exists():
+                    shutil.rmtree(place, ignore_errors=True)
+                    with suppress(OSError):
+                        for folder in list(place.parents)[:3]:
+                            folder.rmdir()
+    except OSError as error:
+        raise StudyError(f"the folder {place} cannot be written: {error}") from error
+
+
+def _dataset(spec: StudySpec, data: Path | None) -> Dataset:
+    """The data set of the search, with its split."""
+    found = spec.dataset
+    if data is not None:
+        found = found.model_copy(update={"path" if found.name == "npz" else "root": data})
+    return load_dataset(found, spec.seed)
+
+
+def _announcement(
+    wanted: Retraining, record: TrialRecord, spec: StudySpec, dataset: Dataset
+) -> str:
+    seeds = wanted.seeds(spec)
+    label = Architecture(**record.architecture).label()
+    most = "at most " if wanted.settings(record).patience else ""
+    images, rest = len(dataset.train.labels), ""
+    if wanted.full:
+        images += len(dataset.validation.labels)
+        rest = (
+            ", those of validation included; nothing is left to choose an epoch by, so the last "
+            "weights are kept"
+        )
+    return (
+        f"training trial {wanted.trial}, {label}: {most}{wanted.epochs} epochs, "
+        f"{wanted.replicates} replicates with the seeds {seeds[0]} to {seeds[-1]}, on {images:,} "
+        f"images{rest}"
+    )

@@ -1,24 +1,67 @@
-"""Has Ray Tune run what the searcher asks for, also when a trial eats the memory of its machine."""
+"""The parts of one run of a study, and how Ray Tune works on them."""
 
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from optuna.trial import TrialState
 from ray import tune
 from ray.exceptions import OutOfMemoryError
 
+from study import study_folder
 from study.cluster.capacity import Room, Share
+from study.home import Home
 from study.runner.callback import Observer
-from study.runner.session_parts import Session
+from study.runner.progress import Progress
+from study.runner.scoreboard import Scoreboard
+from study.runner.stopper import Stop, StudyClock
 from study.runner.trainable import StudyTrainable
 from study.search.rungs import rung_epochs
 from study.search.scheduler import Halving
-from study.search.storage import METRICS, rungs_of
+from study.search.searcher import StudySearcher
+from study.search.storage import METRICS, Ledger, rungs_of
+from study.spec.study_spec import StudySpec
 from study.tracking.tracker import Tracker
+from study.training.dataset import Dataset
 
 _LOST_WORKERS: Final = 3  # how often a trial may lose its worker before it fails
+
 # More than any cluster has room for: the searcher follows the room as it changes, and Tune, whose
 # limits are fixed at the start, has as many trials wait for a worker.
 _NO_LIMIT: Final = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """The parts of one run of a study."""
+
+    spec: StudySpec
+    home: Home
+    dataset: Dataset
+    scoreboard: Scoreboard
+    progress: Progress
+    ledger: Ledger
+    searcher: StudySearcher
+    clock: StudyClock
+    stop: Stop
+
+    @property
+    def folder(self) -> Path:
+        return self.home.study_folder(self.spec.name)
+
+    @property
+    def store(self) -> Path:
+        """Where trials keep their checkpoints."""
+        return study_folder.trials(self.folder)
+
+    @property
+    def tune_folder(self) -> Path:
+        """Ray's own files while the study runs."""
+        return self.folder / "tune"
+
+    def over(self) -> str | None:
+        """Why the study is over for good, None if it can go on."""
+        return self.searcher.met() or self.clock.used_up()
 
 
 def fit(session: Session, tracker: Tracker, room: Room) -> None:
