@@ -10,7 +10,7 @@ from PIL import Image
 from recorded_study import NAME, record_study
 from rich.console import Console
 
-from study.cli.prediction_table import prediction_table, sentences
+from study.cli.network_tables import prediction_table, sentences
 from study.errors import DataError, NotFoundError
 from study.results import answers
 from study.results.export import load_model
@@ -127,6 +127,6 @@ def test_a_trial_without_weights_is_said_so(home, test_images):
 
 
 def test_it_does_not_wait_for_torch():
-    code = "import study.results.prediction, study.cli.prediction_table, sys; print(*sys.modules)"
+    code = "import study.results.prediction, study.cli.network_tables, sys; print(*sys.modules)"
     output = subprocess.check_output([sys.executable, "-c", code], text=True)
     assert "torch" not in output.split()

@@ -15,7 +15,7 @@ from rich.console import Console
 
 from paper import verdict_command
 from study import environment
-from study.cli import cli_pictures, jobs, networks, studies
+from study.cli import jobs, networks, studies
 from study.cli.options import (
     HomeOption,
     NameArgument,
@@ -101,7 +101,7 @@ for _commands in (
     studies.app,
     trial_commands,
     verdict_command.app,
-    cli_pictures.app,
+    studies.app,
     networks.app,
 ):
     app.add_typer(_commands)

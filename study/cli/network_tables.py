@@ -1,13 +1,18 @@
-"""What the search saw beside what came out with other seeds, as a table for a terminal."""
+"""Tables for a terminal: predictions, and what retraining measured beside the search."""
 
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from rich import box
 from rich.table import Table
 
 from models.architecture import Architecture
+from study.results.prediction import Prediction
 from study.results.record import TrialRecord
 from study.results.retrained_run import Retrained
+
+_SHOWN: Final = 20
+"""Of the images of a file; JSON has them all."""
 
 _ROWS: Final = {
     "val_accuracy": ("val accuracy %", 100.0, 2),
@@ -15,6 +20,41 @@ _ROWS: Final = {
     "test_accuracy": ("test accuracy %", 100.0, 2),
     "test_loss": ("test loss", 1.0, 4),
 }
+
+
+def prediction_table(predictions: Sequence[Prediction], title: str) -> Table:
+    """One row an image, the first of each file: its class, the class's probability, and its label."""
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("file", overflow="fold")
+    labelled = any(prediction.labels is not None for prediction in predictions)
+    for heading in ("image", "class", "probability", *(("label",) if labelled else ())):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for prediction in predictions:
+        for image, shares in enumerate(prediction.probabilities[:_SHOWN]):
+            cells = [str(image), str(shares.argmax()), f"{shares.max():.4f}"]
+            if prediction.labels is not None:
+                cells.append(str(prediction.labels[image]))
+            table.add_row(str(prediction.file), *cells)
+    return table
+
+
+def sentences(predictions: Sequence[Prediction]) -> Iterator[str]:
+    """What else there is to say of each file."""
+    for prediction in predictions:
+        count = len(prediction.probabilities)
+        if prediction.notice is not None:
+            yield prediction.notice
+        if count > _SHOWN:
+            yield f"{prediction.file}: the first {_SHOWN} of {count:,} images; --json prints all"
+        if prediction.accuracies is not None:
+            error = (
+                "" if prediction.accuracy_sem is None else f" ± {100 * prediction.accuracy_sem:.2f}"
+            )
+            yield (
+                f"{prediction.file}: accuracy {100 * (prediction.accuracy or 0):.2f}{error} % of "
+                f"{count:,} images, mean over {len(prediction.accuracies)} replicates; of their mean "
+                f"probabilities {100 * (prediction.classes == prediction.labels).mean():.2f} %"
+            )
 
 
 def retraining_table(found: Retrained, name: str) -> Table:

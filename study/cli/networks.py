@@ -64,7 +64,7 @@ def predict(
 ) -> None:
     """Classify images with the trained network of a trial."""
     readers()
-    from study.cli import prediction_table  # noqa: PLC0415  # as above
+    from study.cli import network_tables  # noqa: PLC0415  # as above
     from study.results import prediction  # noqa: PLC0415  # as above
 
     found = prediction.predict(
@@ -74,8 +74,8 @@ def predict(
         print_json([one.to_dict() for one in found])
         return
     screen = console()
-    screen.print(prediction_table.prediction_table(found, f"{name}: trial {found[0].trial}"))
-    for text in prediction_table.sentences(found):
+    screen.print(network_tables.prediction_table(found, f"{name}: trial {found[0].trial}"))
+    for text in network_tables.sentences(found):
         say(screen, text)
 
 
