@@ -1,9 +1,12 @@
-"""What came out of one claim."""
+"""The result of a claim: from an interval and a bound to a verdict, with its reason."""
 
 from dataclasses import asdict, dataclass
-from typing import Any, Literal, TypeAlias, final
+from typing import Any, Final, Literal, TypeAlias, final
+
+from paper.intervals import Interval
 
 Verdict: TypeAlias = Literal["holds", "does not", "undecided"]
+ONE_SEED: Final = "a single seed has no interval"
 
 
 @final
@@ -54,3 +57,56 @@ def shown(value: float, unit: str) -> str:
     if unit == "ratio":
         return f"{value:.3f}"
     return f"{value:.4f}" if unit == "loss" else f"{value:+.4f}"
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """A verdict and why."""
+
+    verdict: Verdict
+    reason: str
+
+
+def at_least(interval: Interval, bound: float, unit: str) -> Judgement:
+    """Holds if no value of the interval is below the bound, does not if all are."""
+    if interval.low is None or interval.high is None:
+        return Judgement("undecided", ONE_SEED)
+    limit = shown(bound, unit)
+    if interval.low >= bound:
+        return Judgement("holds", f"{_said(interval, unit)} is nowhere below {limit}")
+    if interval.high < bound:
+        return Judgement("does not", f"{_said(interval, unit)} is wholly below {limit}")
+    return Judgement("undecided", f"{_said(interval, unit)} has {limit} within")
+
+
+def at_most(interval: Interval, bound: float, unit: str) -> Judgement:
+    """Holds if no value of the interval is above the bound, does not if all are."""
+    if interval.low is None or interval.high is None:
+        return Judgement("undecided", ONE_SEED)
+    limit = shown(bound, unit)
+    if interval.high <= bound:
+        return Judgement("holds", f"{_said(interval, unit)} is nowhere above {limit}")
+    if interval.low > bound:
+        return Judgement("does not", f"{_said(interval, unit)} is wholly above {limit}")
+    return Judgement("undecided", f"{_said(interval, unit)} has {limit} within")
+
+
+def within(interval: Interval, low: float, high: float, unit: str) -> Judgement:
+    """Holds if the interval lies between the bounds, does not if no value of it does."""
+    if interval.low is None or interval.high is None:
+        return Judgement("undecided", ONE_SEED)
+    agreed = f"{shown(low, unit)} to {shown(high, unit)}"
+    if low <= interval.low and interval.high <= high:
+        return Judgement("holds", f"{_said(interval, unit)} lies within {agreed}")
+    if interval.low > high:
+        return Judgement("does not", f"{_said(interval, unit)} lies above {agreed}")
+    if interval.high < low:
+        return Judgement("does not", f"{_said(interval, unit)} lies below {agreed}")
+    return Judgement("undecided", f"{_said(interval, unit)} overlaps {agreed}, and is not within")
+
+
+def _said(interval: Interval, unit: str) -> str:
+    if interval.low is None or interval.high is None:
+        return shown(interval.value, unit)
+    return f"[{shown(interval.low, unit)}, {shown(interval.high, unit)}]"

@@ -1,4 +1,4 @@
-"""What a study measured, as claims are judged by: chosen on validation, then looked up on test."""
+"""The measurements that claims are judged by: chosen on validation, then looked up on test."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -141,3 +141,11 @@ class Evidence:
 
 def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and math.isfinite(value)
+
+
+def seeds_of(record: TrialRecord, sample: Sample, evidence: Evidence) -> str:
+    """A trial, its network, and how many seeds speak for it."""
+    label = Architecture(**record.architecture).label()
+    seeds = "1 seed" if sample.seeds == 1 else f"{sample.seeds} seeds"
+    whose = "of its retraining" if sample.retrained else "of the search"
+    return f"{evidence.named(record)} ({label}), {seeds} {whose}"

@@ -1,15 +1,23 @@
-"""Judges claims about the best configuration of a family, or of several."""
+"""Judges claims about one family, or the best of several: accuracy, size, and the trend with size."""
 
 import math
+import statistics
+from collections.abc import Sequence
 from dataclasses import replace
+from typing import Final
 
-from paper import judgement
+from scipy.stats import linregress
+
+from paper import claim_result
 from paper.claim_result import Finding, shown
-from paper.claims import Accuracy, AccuracyUnder, Parameters
-from paper.intervals import half_width, of_mean
-from paper.measurements import Evidence, Wanted
-from paper.sample_words import seeds_of
+from paper.claims import Accuracy, AccuracyUnder, Parameters, SizeTrend
+from paper.intervals import Interval, half_width, of_mean
+from paper.measurements import Evidence, UndecidableError, Wanted, seeds_of
+from study.results.query import SMALLEST
 from study.results.record import TrialRecord
+
+_SIZES: Final = ("dendrites", "somata", "synapses")
+_FEWEST: Final = 4  # configurations of a trend: a line through three has one degree of freedom
 
 
 def judge_accuracy(claim: Accuracy, evidence: Evidence, finding: Finding) -> Finding:
@@ -23,7 +31,7 @@ def judge_accuracy(claim: Accuracy, evidence: Evidence, finding: Finding) -> Fin
     margin = claim.tolerance + _published_half_width(claim)
     ours = of_mean(evidence.sample(record, "test_accuracy"))
     low, high = claim.published - margin, claim.published + margin
-    judged = judgement.within(ours, low, high, found.unit)
+    judged = claim_result.within(ours, low, high, found.unit)
     side = shown(ours.value - claim.published, "accuracy difference")
     return _judged(found, judged, f"{side} from the published")
 
@@ -52,7 +60,7 @@ def _judge_under(wanted: Wanted, least: float, evidence: Evidence, finding: Find
     record = evidence.best(wanted)
     found = _with_accuracy(finding, record, evidence)
     ours = of_mean(evidence.sample(record, "test_accuracy"))
-    return _judged(found, judgement.at_least(ours, least, found.unit))
+    return _judged(found, claim_result.at_least(ours, least, found.unit))
 
 
 def _with_accuracy(finding: Finding, record: TrialRecord, evidence: Evidence) -> Finding:
@@ -72,7 +80,7 @@ def _with_accuracy(finding: Finding, record: TrialRecord, evidence: Evidence) ->
     )
 
 
-def _judged(found: Finding, judged: judgement.Judgement, more: str | None = None) -> Finding:
+def _judged(found: Finding, judged: claim_result.Judgement, more: str | None = None) -> Finding:
     reasons = [judged.reason, *([] if more is None else [more]), found.reason]
     return replace(found, verdict=judged.verdict, reason="; ".join(reasons))
 
@@ -83,3 +91,54 @@ def _published_half_width(claim: Accuracy) -> float:
     # Of a standard deviation that divides by n the mean's error divides by the root of n - 1.
     error = claim.published_sd / math.sqrt(claim.published_seeds - 1)
     return half_width(error, claim.published_seeds - 1)
+
+
+def judge_size_trend(claim: SizeTrend, evidence: Evidence, blank: Finding) -> Finding:
+    """By the slope over the decimal logarithm of the parameters, least squares, with Student's interval.
+
+    Of the larger half of the configurations, from the median size on: which those are is known before
+    any loss is seen, as the place of the lowest loss is not. Each counts with its mean over the search's
+    own replicates.
+    """
+    found = evidence.trials(Wanted(families=(claim.family,), where=claim.where), by=SMALLEST)
+    if others := _varied(found):
+        raise UndecidableError(
+            f"the trials of {claim.family} differ in {', '.join(others)}, of which `where` must name one"
+        )
+    sizes = [record.trainable_parameters or 0 for record in found]
+    middle = statistics.median(sizes)
+    larger = [one for one, size in zip(found, sizes, strict=True) if size >= middle]
+    places = [math.log10(one.trainable_parameters or 1) for one in larger]
+    if len(larger) < _FEWEST or len(set(places)) < 2:  # noqa: PLR2004  # a line needs two places
+        raise UndecidableError(
+            f"a trend needs {_FEWEST} configurations of different sizes or more, got {len(larger)} of "
+            f"{claim.family} from the median size on"
+        )
+    samples = [evidence.searched(one, claim.metric) for one in larger]
+    line = linregress(places, [sample.mean for sample in samples])
+    half = half_width(float(line.stderr), len(larger) - 2)
+    slope = Interval(float(line.slope), float(line.slope) - half, float(line.slope) + half)
+    judge = claim_result.at_least if claim.direction == "rises" else claim_result.at_most
+    judged = judge(slope, claim.tolerance, blank.unit)
+    return replace(
+        blank,
+        ours=slope.value,
+        low=slope.low,
+        high=slope.high,
+        seeds=min(sample.seeds for sample in samples),
+        verdict=judged.verdict,
+        reason=(
+            f"{judged.reason}, per tenfold size; {len(larger)} configurations of "
+            f"{sizes[-len(larger)]:,} to {sizes[-1]:,} parameters"
+        ),
+    )
+
+
+def _varied(found: Sequence[TrialRecord]) -> list[str]:
+    """The settings other than sizes that are not the same in all trials."""
+    settings = [record.architecture | record.training for record in found]
+    return [
+        name
+        for name in settings[0]
+        if name not in _SIZES and any(one.get(name) != settings[0][name] for one in settings)
+    ]

@@ -20,12 +20,20 @@ from paper.claims import (
     Parameters,
     SizeTrend,
 )
-from paper.fewer_parameters import judge_fewer_parameters
 from paper.measurements import Evidence, UndecidableError
-from paper.one_family import judge_accuracy, judge_accuracy_under, judge_parameters
-from paper.size_trend import judge_size_trend
+from paper.one_family import (
+    judge_accuracy,
+    judge_accuracy_under,
+    judge_parameters,
+    judge_size_trend,
+)
 from paper.statement import statement, unit_of
-from paper.two_families import judge_control, judge_difference, judge_loss_ratio
+from paper.two_families import (
+    judge_control,
+    judge_difference,
+    judge_fewer_parameters,
+    judge_loss_ratio,
+)
 from study.errors import SpecError
 from study.home import Home
 from study.results.query import COMPLETE

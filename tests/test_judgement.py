@@ -2,8 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from paper.claim_result import at_least, at_most, within
 from paper.intervals import Interval
-from paper.judgement import at_least, at_most, within
 
 
 @pytest.mark.parametrize(
