@@ -11,18 +11,6 @@ from study.training.settings import DEFAULTS
 _SETTINGS: Final = ("learning_rate", "batch_size", "schedule")
 _SELDOM: Final = ("patience", "noise", "batch_order")  # said where they are not the default
 _OPTIONS: Final = ("layers", "leaky_slope", "dropout", "initialization")
-_COLUMNS: Final[dict[str, Callable[[TrialRecord], str]]] = {
-    "trial": lambda record: str(record.trial),
-    "network": label,
-    "parameters": lambda record: count(record.trainable_parameters),
-    "MACs": lambda record: count(record.macs),
-    "validation %": lambda record: percent(record.val_accuracy, record.val_accuracy_sem),
-    "test %": lambda record: percent(record.test_accuracy, record.test_accuracy_sem),
-    "learning rate": lambda record: _rate(record.training.get("learning_rate")),
-    "batch": lambda record: str(record.training.get("batch_size", "")),
-    "seconds": lambda record: "" if record.seconds is None else f"{record.seconds:,.1f}",
-}
-_LEFT: Final = ("network",)
 
 
 def label(record: TrialRecord) -> str:
@@ -83,6 +71,20 @@ def _state(record: TrialRecord) -> str:
 
 def _plain(value: object) -> str:
     return f"{value:.3g}" if isinstance(value, float) else str(value)
+
+
+_COLUMNS: Final[dict[str, Callable[[TrialRecord], str]]] = {
+    "trial": lambda record: str(record.trial),
+    "network": label,
+    "parameters": lambda record: count(record.trainable_parameters),
+    "MACs": lambda record: count(record.macs),
+    "validation %": lambda record: percent(record.val_accuracy, record.val_accuracy_sem),
+    "test %": lambda record: percent(record.test_accuracy, record.test_accuracy_sem),
+    "learning rate": lambda record: _rate(record.training.get("learning_rate")),
+    "batch": lambda record: str(record.training.get("batch_size", "")),
+    "seconds": lambda record: "" if record.seconds is None else f"{record.seconds:,.1f}",
+}
+_LEFT: Final = ("network",)
 
 
 def by_size(records: Sequence[TrialRecord]) -> list[TrialRecord]:

@@ -19,7 +19,7 @@ from study.results.query import (
     check_families,
     families_of,
 )
-from study.results.reader import StoredStudy, client, read_study, study_experiments, translated
+from study.results.reader import client, read_study, study_experiments, translated
 from study.results.record import TrialRecord, arranged, as_good_as_the_best, to_frame
 from study.results.stored_study import StoredStudy
 from study.search.budget import trials_allowed

@@ -19,20 +19,6 @@ _LEAST_ERROR: Final = 1e-3
 SIGMAS: Final = (0.25, 0.5, 0.75, 1.0)
 """Standard deviations of the noise that test-time images get, of pixels in 0..1 (Fig. 7b)."""
 
-__all__ = ["METRICS", "Direction", "Metric", "is_metric", "metric_names", "metric_of"]
-
-METRICS: Final[dict[str, Metric]] = {
-    # The share of validation images classified right, and their mean cross-entropy in nats.
-    "val_accuracy": Metric(best=1.0, worst=0.0, log=False),
-    "val_loss": Metric(best=1e-3, worst=10.0, log=True),
-    # Of one replicate: trainable parameters, and multiply-accumulates for one image.
-    "trainable_parameters": Metric(best=100, worst=1e8, log=True),
-    "macs": Metric(best=100, worst=1e8, log=True),
-    # The training time of the trial, all replicates.
-    "seconds": Metric(best=0.1, worst=1e6, log=True),
-}
-"""What every trial has, after each of its epochs."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Metric:
@@ -79,6 +65,19 @@ class Metric:
 
     def _scale(self, value: float) -> float:
         return math.log10(max(value, 1e-12)) if self.log else value
+
+
+METRICS: Final[dict[str, Metric]] = {
+    # The share of validation images classified right, and their mean cross-entropy in nats.
+    "val_accuracy": Metric(best=1.0, worst=0.0, log=False),
+    "val_loss": Metric(best=1e-3, worst=10.0, log=True),
+    # Of one replicate: trainable parameters, and multiply-accumulates for one image.
+    "trainable_parameters": Metric(best=100, worst=1e8, log=True),
+    "macs": Metric(best=100, worst=1e8, log=True),
+    # The training time of the trial, all replicates.
+    "seconds": Metric(best=0.1, worst=1e6, log=True),
+}
+"""What every trial has, after each of its epochs."""
 
 
 def noise_name(sigma: float) -> str:

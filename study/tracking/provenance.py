@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any, Final, final
 
 from study.home import without_passwords
-from study.tracking import tags
 from study.tracking.tags import COMMAND_TAG, ENVIRONMENT_TAG
 
 _PACKAGES: Final = (
@@ -111,8 +110,8 @@ def _said(*command: str) -> str | None:
 def as_tags() -> dict[str, str]:
     """Both as tags of a study's parent run."""
     return {
-        tags.ENVIRONMENT_TAG: json.dumps(environment_of_run()),
-        tags.COMMAND_TAG: command_of_run(),
+        ENVIRONMENT_TAG: json.dumps(environment_of_run()),
+        COMMAND_TAG: command_of_run(),
     }
 
 
