@@ -22,12 +22,12 @@ from study.results.reader import client
 from study.runner.trainable import TrialConfig
 from study.search.pareto import on_front
 from study.spec.study_spec import StudySpec
+from study.study_folder import LAYOUT
 from study.tracking.store import make_store
 from study.tracking.tags import (
     CONFIG_TAG,
     FRONT_TAG,
     IDENTITY_TAG,
-    LAYOUT,
     LAYOUT_TAG,
     NUMBER_TAG,
     PARENT_TAG,

@@ -44,6 +44,8 @@ DISTRIBUTIONS: Final = "diagnostics.json"
 NOT_SHARED: Final = "the home must be on storage that every node of the cluster shares"
 """The rule that a node breaks which does not see where trials are kept."""
 
+LAYOUT: Final = "2"
+
 
 def journal(folder: Path) -> Path:
     """The file of Optuna's journal."""

@@ -14,12 +14,11 @@ from models import Architecture, build, count_macs, save_network
 from study import environment
 from study.home import Home
 from study.spec.study_spec import StudySpec
-from study.study_folder import DISTRIBUTIONS, EXAMPLE, NETWORK
+from study.study_folder import DISTRIBUTIONS, EXAMPLE, LAYOUT, NETWORK
 from study.tracking.logged_model import model_of, store_network
 from study.tracking.tags import (
     CONFIG_TAG,
     IDENTITY_TAG,
-    LAYOUT,
     LAYOUT_TAG,
     MODEL_TAG,
     NUMBER_TAG,

@@ -13,9 +13,9 @@ from study import environment
 from study.home import Home
 from study.results.record import TrialRecord
 from study.spec.study_spec import StudySpec
+from study.study_folder import LAYOUT
 from study.tracking.tags import (
     CONFIG_TAG,
-    LAYOUT,
     LAYOUT_TAG,
     NUMBER_TAG,
     PARENT_TAG,

@@ -27,8 +27,8 @@ from study.report.report import write_report
 from study.results import export, prediction
 from study.results.answers import list_studies
 from study.spec.sections import DatasetSpec
-from study.study_folder import EXAMPLE
-from study.tracking.tags import CONFIG_TAG, LAYOUT, LAYOUT_TAG, NOTICE_TAG, REASON_TAG, ROLE_TAG
+from study.study_folder import EXAMPLE, LAYOUT
+from study.tracking.tags import CONFIG_TAG, LAYOUT_TAG, NOTICE_TAG, REASON_TAG, ROLE_TAG
 from study.training.checkpoint import Checkpoints
 from study.training.dataset import load_dataset
 

@@ -11,11 +11,11 @@ from study.home import Home
 from study.results.reader import client
 from study.runner.trainable import TrialConfig
 from study.spec.study_spec import StudySpec
+from study.study_folder import LAYOUT
 from study.tracking.tags import (
     CONFIG_TAG,
     FRONT_TAG,
     IDENTITY_TAG,
-    LAYOUT,
     LAYOUT_TAG,
     NUMBER_TAG,
     ROLE_TAG,

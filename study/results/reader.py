@@ -10,6 +10,7 @@ from typing import Final, final
 from mlflow import MlflowClient
 from mlflow.entities import Experiment, Metric, Run
 
+from study import study_folder
 from study.errors import BadInputError, NotFoundError, StudyError
 from study.home import Home, checked_name, is_name
 from study.results.stored_study import StoredStudy as StoredStudy  # noqa: PLC0414  # what `read_study` returns
@@ -52,7 +53,8 @@ def study_experiments(home: Home) -> dict[str, Experiment]:
     with translated(home):
         while True:
             page = client(home).search_experiments(
-                filter_string=f"tags.`{tags.LAYOUT_TAG}` = '{tags.LAYOUT}'", page_token=token
+                filter_string=f"tags.`{tags.LAYOUT_TAG}` = '{study_folder.LAYOUT}'",
+                page_token=token,
             )
             found.extend(page)
             token = page.token
@@ -70,9 +72,9 @@ def read_study(name: str, home: Home) -> StoredStudy:
     """
     experiment = _experiment(checked_name(name), home)
     stored = None if experiment is None else experiment.tags.get(tags.LAYOUT_TAG)
-    if stored not in (None, tags.LAYOUT):
+    if stored not in (None, study_folder.LAYOUT):
         raise BadInputError(
-            f"the study {name!r} in {home.shown_uri} must be of layout {tags.LAYOUT}, got "
+            f"the study {name!r} in {home.shown_uri} must be of layout {study_folder.LAYOUT}, got "
             f"{stored}: it was written by another version, which can read it"
         )
     if experiment is None or stored is None or experiment.lifecycle_stage != "active":
@@ -112,10 +114,10 @@ def check_free(name: str, home: Home, identity: str | None) -> None:
     if experiment is None:
         return
     stage, kind = experiment.lifecycle_stage, experiment.tags.get(tags.LAYOUT_TAG)
-    if kind != tags.LAYOUT or stage != "active":
+    if kind != study_folder.LAYOUT or stage != "active":
         raise BadInputError(
             f"the MLflow experiment {name!r} at {home.shown_uri} must be a study of layout "
-            f"{tags.LAYOUT} and not deleted, got layout {kind or 'none'}, {stage}; "
+            f"{study_folder.LAYOUT} and not deleted, got layout {kind or 'none'}, {stage}; "
             f"give the study another name"
         )
     with translated(home):

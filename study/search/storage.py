@@ -22,7 +22,7 @@ from study.search.sampler import Proposal
 from study.spec.constraint import all_kept
 from study.spec.metrics import is_diagnostic
 from study.spec.study_spec import StudySpec
-from study.tracking.tags import LAYOUT
+from study.study_folder import LAYOUT
 
 _IDENTITY: Final = "identity"
 _LAYOUT: Final = "layout"

@@ -10,8 +10,6 @@ from typing import Final
 
 from study.spec.study_spec import StudySpec
 
-LAYOUT: Final = "2"
-
 LAYOUT_TAG: Final = "study.layout"
 """On the experiment: marks it as a study, and says by which version of this page."""
 
