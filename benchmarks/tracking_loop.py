@@ -21,6 +21,7 @@ from models import Architecture
 from study import StudySpec, environment, study_folder
 from study.home import Home
 from study.results.reader import client
+from study.runner import resume
 from study.runner.callback import Observer
 from study.runner.progress import Progress
 from study.runner.scoreboard import Scoreboard
@@ -75,7 +76,7 @@ def reports(callback: Callback, trials: int, epochs: int, kind: str) -> Iterator
 def ours(home: Home, trials: int, epochs: int) -> dict[str, Any]:
     spec = StudySpec.from_dict({"name": "ours", "dataset": "digits", "families": ["dann-lrf"]})
     folder = home.study_folder("ours")
-    study_folder.store_spec(folder, spec)
+    resume.store_spec(folder, spec)
     ledger = Ledger(spec, study_folder.journal(folder))
     tracker = Tracker("ours", home)
     tracker.start({})

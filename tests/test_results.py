@@ -13,6 +13,7 @@ from study.home import Home
 from study.results import answers
 from study.results.export import export_model, load_model
 from study.results.reader import check_free
+from study.runner import resume
 from study.runner.trainable import TrialConfig
 from study.search.storage import Ledger, stored_identity
 from study.search.trial import Outcome
@@ -78,7 +79,7 @@ def home(tmp_path_factory):
     spec = StudySpec.from_dict({"name": "made", "dataset": "digits", "families": ["dann-r"]})
     spec = spec.model_copy(update={"budget": spec.budget.model_copy(update={"epochs": 2})})
     folder = home.study_folder("made")
-    study_folder.store_spec(folder, spec)
+    resume.store_spec(folder, spec)
     ledger = Ledger(spec, study_folder.journal(folder))
     tracker = Tracker("made", home)
     tracker.start({"study.identity": ledger.identity})

@@ -7,8 +7,9 @@ import sys
 import pytest
 
 from study.errors import BadInputError, SpecError
+from study.runner.resume import check_continues, store_spec
 from study.spec.study_spec import StudySpec
-from study.study_folder import check_continues, is_driven, only_driver, spec_file, store_spec
+from study.study_folder import is_driven, only_driver, spec_file
 
 TABLE = {"name": "a", "dataset": "digits", "families": ["vann"]}
 

@@ -14,6 +14,7 @@ from study.cluster.shared_storage import check_shared
 from study.errors import UNWRITABLE, StudyError, TrackingError
 from study.home import Home
 from study.results.reader import check_free
+from study.runner import resume
 from study.runner.progress import BEGUN, Progress
 from study.runner.resume import record_again, sweep
 from study.runner.scoreboard import Scoreboard
@@ -65,7 +66,7 @@ def run(spec: StudySpec, home: Home | None = None, console: Console | None = Non
         check_machine(spec.resources)
     grid_size = len(grid(spec)) if spec.sampler == "grid" else None
     folder = home.study_folder(spec.name)
-    study_folder.check_continues(folder, spec)
+    resume.check_continues(folder, spec)
     journal = study_folder.journal(folder)
     with ExitStack() as connection, _written(home):
         check_free(spec.name, home, stored_identity(journal))
@@ -101,7 +102,7 @@ def _open(
 ) -> Session:
     """Stores the spec, and opens what the study has stored before."""
     folder = home.study_folder(spec.name)
-    study_folder.store_spec(folder, spec)
+    resume.store_spec(folder, spec)
     journal = study_folder.journal(folder)
     mend(journal)
     ledger = Ledger(spec, journal)

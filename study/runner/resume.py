@@ -3,15 +3,29 @@
 import json
 import shutil
 from pathlib import Path
+from typing import Any, Final
 
 from optuna.trial import FrozenTrial
 
+from study.errors import SpecError
 from study.runner.scoreboard import Scoreboard
 from study.search.searcher import config_of
 from study.search.storage import REASON, Ledger, metrics_of, state_of
 from study.search.trial import Outcome
+from study.spec.dimensions import Space
+from study.spec.study_spec import StudySpec
 from study.study_folder import HISTORY, trial_folder
 from study.tracking.tracker import Tracker
+
+# What may differ when a study is continued: how much is spent, and where; not what is searched.
+_MAY_GROW: Final = ("budget.trials", "budget.total_epochs", "budget.minutes", "budget.stagnation")
+_MAY_CHANGE: Final = (
+    "claims",
+    "resources",
+    "dataset.root",
+    "dataset.download",
+    "diagnostics",
+)
 
 
 def record_again(ledger: Ledger, board: Scoreboard, tracker: Tracker, store: Path) -> None:
@@ -59,3 +73,56 @@ def sweep(ledger: Ledger, store: Path) -> None:
     for folder in store.glob("trial-*"):
         if folder not in kept:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def check_continues(folder: Path, spec: StudySpec) -> None:
+    """Raises SpecError, with the difference, if the folder holds a study with another spec."""
+    file = spec_file(folder)
+    if not file.exists():
+        return
+    table = json.loads(file.read_text(encoding="utf-8"))
+    # What the version that stored it did not know yet has its default.
+    table["space"] = Space().model_dump(mode="json") | table["space"]
+    stored = _flat(table)
+    wanted = _flat(spec.to_dict())
+    differences = [
+        f"  {key}: was {stored.get(key)!r}, is {wanted.get(key)!r}"
+        for key in sorted(stored.keys() | wanted.keys())
+        if stored.get(key) != wanted.get(key)
+        and not key.startswith(_MAY_CHANGE)
+        and not (key in _MAY_GROW and _grew(stored.get(key), wanted.get(key)))
+    ]
+    if differences:
+        raise SpecError(
+            f"a study {spec.name!r} exists with another spec; only its claims, its diagnostics, its "
+            "resources and the place of its data may change, and its budget (trials, total_epochs, "
+            "minutes, stagnation) may grow:\n"
+            + "\n".join(differences)
+            + "\ngive this one another name (--name NAME), or undo the change"
+        )
+
+
+def _grew(before: float | None, after: float | None) -> bool:
+    """Whether a limit of the budget became no smaller; none is the largest."""
+    return after is None or (before is not None and after >= before)
+
+
+def store_spec(folder: Path, spec: StudySpec) -> None:
+    """Writes the spec into the folder, which is made if needed."""
+    folder.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(spec.to_dict(), indent=2) + "\n"
+    (folder / "spec.json.new").write_text(text, encoding="utf-8")
+    (folder / "spec.json.new").replace(spec_file(folder))
+
+
+def _flat(table: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in table.items():
+        if key == "objectives":
+            # Their order is the order of the values in the search.
+            flat[key] = list(value.items())
+        elif isinstance(value, dict):
+            flat |= _flat(value, f"{prefix}{key}.")
+        else:
+            flat[prefix + key] = value
+    return flat

@@ -6,6 +6,7 @@ import numpy as np
 
 from models import Architecture, build, save_network
 from study import study_folder
+from study.runner import resume
 from study.runner.trainable import TrialConfig
 from study.search.storage import Ledger
 from study.search.trial import Outcome
@@ -23,7 +24,7 @@ def opened(home, name="made"):
     table = {"name": name, "dataset": "digits", "families": ["dann-r"]}
     spec = StudySpec.from_dict(table)
     folder = home.study_folder(name)
-    study_folder.store_spec(folder, spec)
+    resume.store_spec(folder, spec)
     Ledger(spec, study_folder.journal(folder))
     tracker = Tracker(name, home)
     tracker.start({})
