@@ -19,8 +19,8 @@ from sqlalchemy import create_engine, insert
 from models.architecture import Architecture
 from study.home import Home
 from study.results.reader import client
-from study.runner.trainable import TrialConfig
 from study.search.pareto import on_front
+from study.search.trial import TrialConfig
 from study.spec.study_spec import StudySpec
 from study.study_folder import LAYOUT
 from study.tracking.store import make_store

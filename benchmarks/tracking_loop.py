@@ -26,8 +26,8 @@ from study.runner.callback import Observer
 from study.runner.progress import Progress
 from study.runner.scoreboard import Scoreboard
 from study.runner.stopper import Stop, StudyClock
-from study.runner.trainable import TrialConfig
 from study.search.storage import Ledger
+from study.search.trial import TrialConfig
 from study.tracking.spool import waiting
 from study.tracking.tracker import Tracker
 from study.training.settings import TrainingSettings

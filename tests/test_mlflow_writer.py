@@ -8,7 +8,7 @@ from models import Architecture, build, save_network
 from study import environment, study_folder
 from study.home import Home
 from study.results.reader import all_runs, client, read_study
-from study.runner.trainable import TrialConfig
+from study.search.trial import TrialConfig
 from study.spec.study_spec import StudySpec
 from study.study_folder import EXAMPLE, NETWORK, trial_folder
 from study.tracking.tags import NUMBER_TAG, ROLE_TAG

@@ -14,9 +14,8 @@ from study.results import answers
 from study.results.export import export_model, load_model
 from study.results.reader import check_free
 from study.runner import resume
-from study.runner.trainable import TrialConfig
 from study.search.storage import Ledger, stored_identity
-from study.search.trial import Outcome
+from study.search.trial import Outcome, TrialConfig
 from study.spec.study_spec import StudySpec
 from study.study_folder import EXAMPLE, NETWORK, trial_folder
 from study.tracking.tracker import Tracker

@@ -8,7 +8,8 @@ import torch
 
 from models import Architecture, load_network
 from study.errors import StudyError
-from study.runner.trainable import StudyTrainable, TrialConfig
+from study.runner.trainable import StudyTrainable
+from study.search.trial import TrialConfig
 from study.spec.metrics import GROUPS, recorded_names
 from study.study_folder import DISTRIBUTIONS, EXAMPLE, NETWORK, trial_folder
 from study.training.checkpoint import Checkpoints

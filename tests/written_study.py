@@ -9,7 +9,7 @@ from models import Architecture
 from study import environment
 from study.home import Home
 from study.results.reader import client
-from study.runner.trainable import TrialConfig
+from study.search.trial import TrialConfig
 from study.spec.study_spec import StudySpec
 from study.study_folder import LAYOUT
 from study.tracking.tags import (

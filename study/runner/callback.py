@@ -13,8 +13,7 @@ from ray.tune.experiment import Trial
 from study.runner.progress import Progress
 from study.runner.scoreboard import Scoreboard
 from study.runner.stopper import Stop
-from study.runner.trainable import TrialConfig
-from study.search.trial import WORKER_DIED, Outcome, judge, last_metrics
+from study.search.trial import WORKER_DIED, Outcome, TrialConfig, judge, last_metrics
 from study.study_folder import NOT_SHARED
 from study.tracking.tracker import Tracker
 

@@ -9,7 +9,6 @@ import json
 import socket
 import time
 from contextlib import suppress
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final, final
 
@@ -19,12 +18,12 @@ from numpy.typing import NDArray
 from ray import tune
 from safetensors import SafetensorError
 
-from models.architecture import Architecture
 from models.building import build
 from models.counting import count_macs, count_parameters
 from models.network import Network
 from models.storage import save_network
 from study.errors import StudyError
+from study.search.trial import TrialConfig
 from study.study_folder import DISTRIBUTIONS, EXAMPLE, HISTORY, NETWORK, NOT_SHARED, trial_folder
 from study.training.checkpoint import Checkpoints
 from study.training.dataset import Dataset
@@ -32,42 +31,10 @@ from study.training.diagnostics import diagnose
 from study.training.evaluation import Estimate, evaluate
 from study.training.generalisation import LossCurves
 from study.training.noise import with_training_noise
-from study.training.settings import TrainingSettings
 from study.training.train import EpochMetrics, Training, keep_freed_memory
 
 _STEP_S: Final = 0.1  # a report costs Ray and the driver some milliseconds
 _OF_MEMORY: Final = 0.9  # of a trial's part of a GPU; the rest is what CUDA itself takes a process
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TrialConfig:
-    """Everything that a worker needs to know of a trial; `number` is Optuna's."""
-
-    number: int
-    architecture: Architecture
-    training: TrainingSettings
-    seeds: tuple[int, ...]
-
-    def to_dict(self) -> dict[str, Any]:
-        """The configuration as JSON types."""
-        return asdict(self) | {"seeds": list(self.seeds)}
-
-    @classmethod
-    def from_dict(cls, table: dict[str, Any]) -> "TrialConfig":
-        """The configuration of `to_dict`."""
-        return cls(
-            number=table["number"],
-            architecture=Architecture(**table["architecture"]),
-            training=TrainingSettings(**table["training"]),
-            seeds=tuple(table["seeds"]),
-        )
-
-    def is_stored_as(self, table: dict[str, Any]) -> bool:
-        """Whether a table of `to_dict`, of this version or one before, is that of this trial."""
-        try:
-            return TrialConfig.from_dict(table) == self
-        except (KeyError, TypeError, ValueError):
-            return False
 
 
 @final

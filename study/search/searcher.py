@@ -19,7 +19,6 @@ from optuna.trial import TrialState
 from ray.tune.search import Searcher
 
 from models.architecture import Architecture
-from study.runner.trainable import TrialConfig
 from study.search.budget import Spending
 from study.search.rungs import rung_epochs
 from study.search.sampler import Sampling
@@ -37,7 +36,7 @@ from study.search.storage import (
     rungs_of,
     state_of,
 )
-from study.search.trial import Outcome, judge, last_metrics
+from study.search.trial import Outcome, TrialConfig, judge, last_metrics
 from study.spec.constraint import all_kept, violations
 from study.spec.metrics import METRICS as METRIC_NAMES
 from study.spec.study_spec import StudySpec

@@ -2,11 +2,13 @@
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Literal, TypeAlias
 
-State: TypeAlias = Literal["COMPLETE", "PRUNED", "FAIL", "INFEASIBLE"]
+from models.architecture import Architecture
+from study.training.settings import TrainingSettings
 
+State: TypeAlias = Literal["COMPLETE", "PRUNED", "FAIL", "INFEASIBLE"]
 WORKER_DIED = "the worker process died: it was killed, or its machine ran out of memory"
 
 
@@ -46,3 +48,34 @@ def last_metrics(report: Mapping[str, Any]) -> dict[str, float]:
     """The metrics of the last epoch in a worker's report; empty if it has none."""
     epochs: list[dict[str, float]] = report.get("epochs") or [{}]
     return epochs[-1]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrialConfig:
+    """Everything that a worker needs to know of a trial; `number` is Optuna's."""
+
+    number: int
+    architecture: Architecture
+    training: TrainingSettings
+    seeds: tuple[int, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The configuration as JSON types."""
+        return asdict(self) | {"seeds": list(self.seeds)}
+
+    @classmethod
+    def from_dict(cls, table: dict[str, Any]) -> "TrialConfig":
+        """The configuration of `to_dict`."""
+        return cls(
+            number=table["number"],
+            architecture=Architecture(**table["architecture"]),
+            training=TrainingSettings(**table["training"]),
+            seeds=tuple(table["seeds"]),
+        )
+
+    def is_stored_as(self, table: dict[str, Any]) -> bool:
+        """Whether a table of `to_dict`, of this version or one before, is that of this trial."""
+        try:
+            return TrialConfig.from_dict(table) == self
+        except (KeyError, TypeError, ValueError):
+            return False

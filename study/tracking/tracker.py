@@ -18,8 +18,7 @@ from typing import Any, Final, final
 from study import study_folder
 from study.errors import TrackingError
 from study.home import Home
-from study.runner.trainable import TrialConfig
-from study.search.trial import Outcome
+from study.search.trial import Outcome, TrialConfig
 from study.tracking.spool import Spool, waiting
 
 _READY_WITHIN_S: Final = 60.0

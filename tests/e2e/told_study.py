@@ -7,9 +7,8 @@ import numpy as np
 from models import Architecture, build, save_network
 from study import study_folder
 from study.runner import resume
-from study.runner.trainable import TrialConfig
 from study.search.storage import Ledger
-from study.search.trial import Outcome
+from study.search.trial import Outcome, TrialConfig
 from study.spec.study_spec import StudySpec
 from study.study_folder import EXAMPLE, NETWORK, trial_folder
 from study.tracking.tracker import Tracker
