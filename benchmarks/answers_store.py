@@ -18,12 +18,11 @@ from sqlalchemy import create_engine, insert
 
 from models.architecture import Architecture
 from study.home import Home
-from study.results.reader import client
 from study.search.pareto import on_front
 from study.search.trial import TrialConfig
 from study.spec.study_spec import StudySpec
 from study.study_folder import LAYOUT
-from study.tracking.store import make_store
+from study.tracking.store import client, make_store
 from study.tracking.tags import (
     CONFIG_TAG,
     FRONT_TAG,

@@ -20,7 +20,6 @@ from rich.console import Console
 from models import Architecture
 from study import StudySpec, environment, study_folder
 from study.home import Home
-from study.results.reader import client
 from study.runner import resume
 from study.runner.callback import Observer
 from study.runner.progress import Progress
@@ -29,6 +28,7 @@ from study.runner.stopper import Stop, StudyClock
 from study.search.storage import Ledger
 from study.search.trial import TrialConfig
 from study.tracking.spool import waiting
+from study.tracking.store import client
 from study.tracking.tracker import Tracker
 from study.training.settings import TrainingSettings
 

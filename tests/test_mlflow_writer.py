@@ -7,10 +7,11 @@ from empty_store import put_empty_store
 from models import Architecture, build, save_network
 from study import environment, study_folder
 from study.home import Home
-from study.results.reader import all_runs, client, read_study
+from study.results.reader import read_study
 from study.search.trial import TrialConfig
 from study.spec.study_spec import StudySpec
 from study.study_folder import EXAMPLE, NETWORK, trial_folder
+from study.tracking.store import all_runs, client
 from study.tracking.tags import NUMBER_TAG, ROLE_TAG
 from study.tracking.writer import MlflowWriter
 from study.training.settings import TrainingSettings

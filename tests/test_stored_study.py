@@ -11,8 +11,8 @@ from written_study import make_home, write_study, write_trial
 from study.errors import StudyError
 from study.home import Home
 from study.results import answers, comparison, no_match
-from study.results.reader import client
 from study.results.record import to_frame
+from study.tracking.store import client
 
 TRIALS = [
     ("COMPLETE", 0.8, 0.01, 1000),

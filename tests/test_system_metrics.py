@@ -4,8 +4,9 @@ import time
 import pytest
 from recorded_study import record_study
 
-from study.results.reader import client, read_study
+from study.results.reader import read_study
 from study.tracking.sender import system_metrics
+from study.tracking.store import client
 
 
 @pytest.mark.parametrize("wanted", ["true", "false"])

@@ -8,10 +8,10 @@ from mlflow.entities import Metric, Param, RunTag
 from models import Architecture
 from study import environment
 from study.home import Home
-from study.results.reader import client
 from study.search.trial import TrialConfig
 from study.spec.study_spec import StudySpec
 from study.study_folder import LAYOUT
+from study.tracking.store import client
 from study.tracking.tags import (
     CONFIG_TAG,
     FRONT_TAG,

@@ -14,10 +14,11 @@ from typing import Final
 from study.home import Home
 from study.report.trial_text import count, label, percent, table_csv
 from study.results.answers import front
-from study.results.reader import client, read_study
+from study.results.reader import read_study
 from study.results.record import TrialRecord
 from study.spec.study_spec import StudySpec
 from study.tracking.provenance import Provenance
+from study.tracking.store import client
 from study.tracking.tags import FRONT_TAG, ROLE_TAG, STATE_TAG
 
 DESCRIPTION_TAG: Final = "mlflow.note.content"

@@ -19,13 +19,14 @@ from study.results.query import (
     check_families,
     families_of,
 )
-from study.results.reader import client, read_study, study_experiments, translated
+from study.results.reader import read_study, study_experiments, translated
 from study.results.record import TrialRecord, arranged, as_good_as_the_best, to_frame
 from study.results.stored_study import StoredStudy
 from study.search.budget import trials_allowed
 from study.search.pareto import confident_front, hypervolume
 from study.search.pareto import knee as knee_of
 from study.spec.study_spec import StudySpec
+from study.tracking.store import client
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,10 +14,11 @@ from models.portable import DESCRIPTION, TENSORS
 from study.errors import BadInputError, NotFoundError, TrackingError
 from study.home import Home
 from study.results.answers import choose
-from study.results.reader import client, read_study, translated
+from study.results.reader import read_study, translated
 from study.results.record import TrialRecord
 from study.tracking import tags
 from study.tracking.pyfunc_model import NETWORK_FOLDER
+from study.tracking.store import client
 
 _ALIAS: Final = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 _VERSION: Final = re.compile(r"v\d+", re.IGNORECASE)

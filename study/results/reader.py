@@ -15,29 +15,12 @@ from study.errors import BadInputError, NotFoundError, StudyError
 from study.home import Home, checked_name, is_name
 from study.results.stored_study import StoredStudy as StoredStudy  # noqa: PLC0414  # what `read_study` returns
 from study.tracking import tags
-from study.tracking.store import check_reachable
+from study.tracking.store import check_reachable, client
 from study.tracking.store import translated as translated  # noqa: PLC0414  # who asks the client needs it
 from study.tracking.tags import spec_of
 
 _NAMED: Final = 20  # studies in a message, of those that a store has
 _REQUESTS_AT_ONCE: Final = 8  # a server answers each in some milliseconds, most of it waiting
-
-
-def client(home: Home) -> MlflowClient:
-    """The store of a home."""
-    return MlflowClient(tracking_uri=home.tracking_uri)
-
-
-def all_runs(store: MlflowClient, experiment_id: str, where: str = "") -> list[Run]:
-    """Every run of an experiment that MLflow's filter lets pass, page by page."""
-    runs: list[Run] = []
-    token = None
-    while True:
-        page = store.search_runs([experiment_id], where, page_token=token)
-        runs.extend(page)
-        token = page.token
-        if not token:
-            return runs
 
 
 def study_experiments(home: Home) -> dict[str, Experiment]:

@@ -13,13 +13,13 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from models.architecture import Architecture
-from study.results.reader import all_runs
 from study.results.record import TrialRecord
 from study.runner.retraining import ENDED_AT, Retraining
 from study.spec.study_spec import StudySpec
 from study.study_folder import HISTORY, NETWORK
 from study.tracking.logged_model import model_of, store_network, with_model
 from study.tracking.runs import Unsent
+from study.tracking.store import all_runs
 from study.tracking.tags import CONFIG_TAG, MODEL_TAG, PARENT_TAG, ROLE_TAG
 from study.training.settings import with_defaults
 

@@ -23,11 +23,12 @@ from models.storage import save_network
 from study.errors import BadInputError, StudyError, TrackingError
 from study.home import Home
 from study.results.answers import choose
-from study.results.reader import client, read_study, translated
+from study.results.reader import read_study, translated
 from study.results.record import TrialRecord
 from study.results.retrained_run import Retrained, find_run, retrained, write_run
 from study.spec.study_spec import StudySpec
 from study.study_folder import EXAMPLE, HISTORY, NETWORK, only_driver
+from study.tracking.store import client
 from study.training.dataset import Dataset, Split, load_dataset
 from study.training.evaluation import Estimate, evaluate
 from study.training.noise import with_training_noise

@@ -15,6 +15,7 @@ from typing import Final
 
 import requests
 from mlflow import MlflowClient
+from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 from mlflow.tracking.registry import UnsupportedModelRegistryStoreURIException
 from requests.exceptions import HTTPError, RequestException
@@ -22,6 +23,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from study.errors import UNWRITABLE, BadInputError, TrackingError
 from study.home import Home, without_passwords
+from study.results.stored_study import StoredStudy as StoredStudy  # noqa: PLC0414  # what `read_study` returns
 
 _PATIENCE_S: Final = 10.0
 
@@ -168,3 +170,20 @@ def unwritable(error: Exception, home: Home) -> bool:
     # SQLite's own words, which come through SQLAlchemy and MLflow.
     embedded = home.database is not None
     return refused or (embedded and any(text in str(error) for text in _SQLITE_FULL))
+
+
+def client(home: Home) -> MlflowClient:
+    """The store of a home."""
+    return MlflowClient(tracking_uri=home.tracking_uri)
+
+
+def all_runs(store: MlflowClient, experiment_id: str, where: str = "") -> list[Run]:
+    """Every run of an experiment that MLflow's filter lets pass, page by page."""
+    runs: list[Run] = []
+    token = None
+    while True:
+        page = store.search_runs([experiment_id], where, page_token=token)
+        runs.extend(page)
+        token = page.token
+        if not token:
+            return runs

@@ -13,11 +13,10 @@ from mlflow.entities import Run
 
 from study import study_folder
 from study.home import Home
-from study.results.reader import all_runs, client
 from study.spec.study_spec import StudySpec
 from study.study_folder import LAYOUT, NETWORK, trial_folder
 from study.tracking.runs import PARENT, StoredRuns, Unsent, number_of
-from study.tracking.store import make_store
+from study.tracking.store import all_runs, client, make_store
 from study.tracking.tags import (
     CONFIG_TAG,
     FRONT_TAG,
