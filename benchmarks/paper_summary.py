@@ -19,9 +19,15 @@ from study.home import Home
 from study.results.answers import records as records_of
 from study.results.reader import read_study, translated
 from study.results.record import TrialRecord
-from study.results.retrained_run import RETRAINING_TAG, ROLE, TRIAL_TAG, Retrained, retrained
+from study.results.retrained_run import (
+    RETRAINING_TAG,
+    ROLE,
+    TRIAL_TAG,
+    Retrained,
+    Retraining,
+    retrained,
+)
 from study.results.stored_study import StoredStudy
-from study.runner.retraining import Retraining
 from study.tracking.store import all_runs, client
 from study.tracking.tags import ENVIRONMENT_TAG, ROLE_TAG
 

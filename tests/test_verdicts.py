@@ -14,8 +14,7 @@ from paper import verdict_table
 from paper.claim_result import Finding
 from study.cli.main import app
 from study.errors import NotFoundError, SpecError
-from study.results.retrained_run import RETRAINING_TAG, ROLE, TRIAL_TAG
-from study.runner.retraining import Retraining
+from study.results.retrained_run import RETRAINING_TAG, ROLE, TRIAL_TAG, Retraining
 from study.spec.study_spec import StudySpec
 from study.tracking.store import client
 from study.tracking.tags import CONFIG_TAG, PARENT_TAG, ROLE_TAG

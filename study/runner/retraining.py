@@ -5,7 +5,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -25,61 +25,23 @@ from study.home import Home
 from study.results.answers import choose
 from study.results.reader import read_study, translated
 from study.results.record import TrialRecord
-from study.results.retrained_run import Retrained, find_run, retrained, write_run
+from study.results.retrained_run import (
+    ENDED_AT,
+    Retrained,
+    Retraining,
+    find_run,
+    retrained,
+    write_run,
+)
 from study.spec.study_spec import StudySpec
 from study.study_folder import EXAMPLE, HISTORY, NETWORK, only_driver
 from study.tracking.store import client
 from study.training.dataset import Dataset, Split, load_dataset
 from study.training.evaluation import Estimate, evaluate
 from study.training.noise import with_training_noise
-from study.training.settings import TrainingSettings
 from study.training.train import EpochMetrics, NonFiniteLossError, keep_freed_memory, train
 
-ENDED_AT: Final = "ended_at"
-"""In the history of an epoch: when it ended, in seconds since 1970."""
-
 _FAILURES: Final = (MlflowException, RequestException, SQLAlchemyError, OSError)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Retraining:
-    """What is to be trained: the same again is the same training, which is done once.
-
-    `full`: on the training and the validation images; there is no best epoch then, and the last
-    weights are kept.
-    """
-
-    trial: int
-    replicates: int
-    epochs: int
-    full: bool
-
-    def __post_init__(self) -> None:
-        if not 1 <= self.replicates <= 100:  # noqa: PLR2004  # as in a spec
-            raise BadInputError(
-                f"`1 <= replicates <= 100` must hold, got replicates={self.replicates}"
-            )
-        if self.epochs < 1:
-            raise BadInputError(f"`epochs >= 1` must hold, got epochs={self.epochs}")
-
-    def identity(self) -> str:
-        """What tells it from others, as JSON."""
-        return json.dumps(asdict(self), sort_keys=True)
-
-    def label(self) -> str:
-        """A name for its folder, such as `trial-5-replicates-10-epochs-50-full`."""
-        full = "-full" if self.full else ""
-        return f"trial-{self.trial}-replicates-{self.replicates}-epochs-{self.epochs}{full}"
-
-    def seeds(self, spec: StudySpec) -> list[int]:
-        """One a replicate; none of them is of the search."""
-        first = spec.seed + spec.replicates
-        return list(range(first, first + self.replicates))
-
-    def settings(self, record: TrialRecord) -> TrainingSettings:
-        """Those of the trial, for as many epochs; in full, without validation, none stops before."""
-        found = replace(TrainingSettings(**record.training), epochs=self.epochs)
-        return replace(found, keep="last", patience=0) if self.full else found
 
 
 def retrain_into(  # noqa: PLR0913, PLR0917  # what, from what, on what, where, and who looks on
