@@ -20,6 +20,9 @@ _COLOUR: Final = re.compile(r"\x1b\[[0-9;]*m")
 _LONGEST_LINE: Final = 200
 _MOST_LINES: Final = 5
 
+BEGUN: Final = "the trials begin"
+"""Said when all checks are done and Ray is there: from here on a study works."""
+
 
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)

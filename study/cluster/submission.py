@@ -17,10 +17,9 @@ from study import environment
 from study.cluster.client import UnansweredError, answered, connect
 from study.cluster.delivery import Delivery, Orders, fingerprint, job_id, orders_of, write_package
 from study.cluster.jobs import LostJobError, current, jobs_of, output
-from study.cluster.study_job import FINGERPRINT, HOME, STUDY, StudyJob
+from study.cluster.study_job import BEGUN, FINGERPRINT, HOME, STUDY, StudyJob
 from study.errors import BadInputError, ClusterError
 from study.home import without_passwords
-from study.runner.progress import BEGUN
 from study.spec.study_spec import StudySpec
 
 # Without exec a shell stands between Ray and the job. A stop ends it first, and nobody in a container

@@ -11,11 +11,12 @@ from rich.console import Console
 from study import environment, study_folder
 from study.cluster.ray_runtime import check_machine, find_room, on_cluster, ray_runtime
 from study.cluster.shared_storage import check_shared
+from study.cluster.study_job import BEGUN
 from study.errors import UNWRITABLE, StudyError, TrackingError
 from study.home import Home
 from study.results.reader import check_free
 from study.runner import resume
-from study.runner.progress import BEGUN, Progress
+from study.runner.progress import Progress
 from study.runner.resume import record_again, sweep
 from study.runner.scoreboard import Scoreboard
 from study.runner.session import Session, fit

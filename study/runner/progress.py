@@ -9,9 +9,6 @@ from rich.table import Table
 
 from study.runner.scoreboard import Scoreboard
 
-BEGUN: Final = "the trials begin"
-"""Said when all checks are done and Ray is there: from here on a study works."""
-
 _LINE_EVERY_S: Final = 1.0
 _QUIET_FOR_S: Final = 30.0
 
