@@ -17,7 +17,7 @@ from study.results import answers
 from study.results.export import FILES, export_model, load_model
 from study.study_folder import DISTRIBUTIONS
 from study.tracking import tags
-from study.tracking.pyfunc_model import NETWORK_FOLDER
+from study.tracking.tags import NETWORK_FOLDER
 from study.training.dataset import load_dataset
 from study.training.evaluation import evaluate
 

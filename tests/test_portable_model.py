@@ -10,7 +10,8 @@ from architectures import architecture
 
 from models import build, load_network, save_network
 from study import environment
-from study.tracking.pyfunc_model import NETWORK_FOLDER, write_portable
+from study.tracking.pyfunc_model import write_portable
+from study.tracking.tags import NETWORK_FOLDER
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (3, 2, 5, 5), dtype=np.uint8)
 

@@ -17,8 +17,8 @@ from study.results.answers import choose
 from study.results.reader import read_study, translated
 from study.results.record import TrialRecord
 from study.tracking import tags
-from study.tracking.pyfunc_model import NETWORK_FOLDER
 from study.tracking.store import client
+from study.tracking.tags import NETWORK_FOLDER
 
 _ALIAS: Final = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 _VERSION: Final = re.compile(r"v\d+", re.IGNORECASE)

@@ -12,12 +12,10 @@ from numpy.typing import NDArray
 
 from models import portable
 from models.portable import Portable
+from study.tracking.tags import NETWORK_FOLDER
 
 CODE: Final = Path(portable.__file__)
 """The code of every model: what MLflow runs."""
-
-NETWORK_FOLDER: Final = "artifacts/network"
-"""Within a model's folder: the stored network, as `models.load_network` reads it."""
 
 _REQUIREMENTS: Final = ("mlflow", "numpy", "safetensors")
 

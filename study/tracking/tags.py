@@ -69,6 +69,9 @@ RUN_STATUS: Final = {
 }
 """MLflow's status of a child for each state."""
 
+NETWORK_FOLDER: Final = "artifacts/network"
+"""Within a model's folder: the stored network, as `models.load_network` reads it."""
+
 
 def spec_tags(spec: StudySpec) -> dict[str, str]:
     """The tags that hold a spec."""

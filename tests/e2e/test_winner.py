@@ -15,7 +15,7 @@ from PIL import Image
 import study
 from study import Home
 from study.results import answers
-from study.tracking.pyfunc_model import NETWORK_FOLDER
+from study.tracking.tags import NETWORK_FOLDER
 
 pytestmark = pytest.mark.slow
 
