@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from study.results.efficiency import efficiency_scores as efficiency_scores
     from study.results.efficiency import parameters_to_reach as parameters_to_reach
     from study.results.export import export_model as export_model
-    from study.results.export import load_model as load_model
+    from study.results.network import load_model as load_model
     from study.results.network import promote as promote
     from study.results.prediction import Prediction as Prediction
     from study.results.prediction import predict as predict

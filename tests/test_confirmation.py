@@ -9,7 +9,8 @@ from recorded_study import NAME, record_study
 from study.cli.network_tables import retraining_table, verdict
 from study.errors import BadInputError, DataError, NotFoundError, StudyError, TrackingError
 from study.results import answers
-from study.results.export import export_model, load_model
+from study.results.export import export_model
+from study.results.network import load_model
 from study.results.prediction import predict
 from study.results.reader import read_study
 from study.runner import retraining

@@ -14,7 +14,8 @@ from models import build, load_network
 from study.errors import BadInputError, NotFoundError, StudyError, TrackingError
 from study.home import Home
 from study.results import answers
-from study.results.export import FILES, export_model, load_model
+from study.results.export import FILES, export_model
+from study.results.network import load_model
 from study.study_folder import DISTRIBUTIONS
 from study.tracking import tags
 from study.tracking.tags import NETWORK_FOLDER

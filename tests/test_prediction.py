@@ -13,7 +13,7 @@ from rich.console import Console
 from study.cli.network_tables import prediction_table, sentences
 from study.errors import DataError, NotFoundError
 from study.results import answers
-from study.results.export import load_model
+from study.results.network import load_model
 from study.results.prediction import predict, read_images
 from study.training.dataset import load_dataset
 

@@ -11,7 +11,8 @@ from study import environment, study_folder
 from study.errors import BadInputError, NotFoundError, SpecError, TrackingError
 from study.home import Home
 from study.results import answers
-from study.results.export import export_model, load_model
+from study.results.export import export_model
+from study.results.network import load_model
 from study.results.reader import check_free
 from study.runner import resume
 from study.search.storage import Ledger, stored_identity

@@ -24,7 +24,7 @@ from models.portable import DESCRIPTION, TENSORS, Portable
 from study.errors import DataError, StudyError
 from study.home import Home
 from study.report.report import write_report
-from study.results import export, prediction
+from study.results import export, network, prediction
 from study.results.answers import list_studies
 from study.spec.sections import DatasetSpec
 from study.study_folder import EXAMPLE, LAYOUT
@@ -240,7 +240,7 @@ def test_a_model_is_never_run_by_taking_it_home(hostile, tmp_path):
             spoiled += 1
     assert spoiled
     to = export.export_model(NAME, tmp_path / "best", home=hostile.home)
-    assert export.load_model(NAME, home=hostile.home).classes == 10
+    assert network.load_model(NAME, home=hostile.home).classes == 10
     np.savez(tmp_path / "images.npz", x=np.zeros((1, 8, 8), np.uint8))
     prediction.predict(NAME, [tmp_path / "images.npz"], home=hostile.home)
     assert not went_off.exists()

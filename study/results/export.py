@@ -12,12 +12,13 @@ from study.errors import BadInputError, StudyError
 from study.home import Home
 from study.results.answers import choose, choose_retrained
 from study.results.model_card import model_card, training_history
-from study.results.network import fetch_network, undamaged
+from study.results.network import _load, fetch_network
 from study.results.reader import StoredStudy, read_study
 from study.results.record import TrialRecord
 
 if TYPE_CHECKING:
     from models.network import Network
+
 
 _CODE: Final = Path(portable.__file__)
 
@@ -45,23 +46,6 @@ FILES: Final = {
     "README.md": "this card",
 }
 """The files of an exported network, and what each is for."""
-
-
-def load_model(
-    name: str, trial: int | None = None, home: Home | None = None, *, retrained: bool = False
-) -> "Network":
-    """The trained network of a trial, on the CPU, in evaluation mode; all replicates are in it.
-
-    By default that of the most accurate trial on the front; with `retrained`, as `study.retrain` left
-    it last. Raises NotFoundError if there is no such
-    trial, or if its weights were not kept: only trials that are on the front when they end keep them.
-    Raises TrackingError if the store lost or damaged them.
-    """
-    home = home or Home.find()
-    stored = read_study(name, home)
-    record = choose_retrained(stored, trial, home) if retrained else choose(stored, trial)
-    with tempfile.TemporaryDirectory() as folder:
-        return _load(name, record, fetch_network(name, record, stored.records, home, Path(folder)))
 
 
 def export_model(
@@ -95,13 +79,6 @@ def export_model(
         _write_company(stored, record, network, complete, retrained=retrained)
         _put_in_place(complete, to)
     return to
-
-
-def _load(name: str, record: TrialRecord, folder: Path) -> "Network":
-    from models.storage import load_network  # noqa: PLC0415  # torch loads only when it is needed
-
-    with undamaged(name, record, folder):
-        return load_network(folder)
 
 
 def _write_company(

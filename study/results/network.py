@@ -1,6 +1,7 @@
 """The stored network of a trial: fetched from MLflow, and registered there under a name."""
 
 import re
+import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,7 +14,7 @@ from safetensors import SafetensorError
 from models.portable import DESCRIPTION, TENSORS
 from study.errors import BadInputError, NotFoundError, TrackingError
 from study.home import Home
-from study.results.answers import choose
+from study.results.answers import choose, choose_retrained
 from study.results.reader import read_study, translated
 from study.results.record import TrialRecord
 from study.tracking import tags
@@ -137,3 +138,27 @@ def _register(name: str, home: Home) -> None:
     except MlflowException as error:
         if error.error_code != "RESOURCE_ALREADY_EXISTS":
             raise
+
+
+def load_model(
+    name: str, trial: int | None = None, home: Home | None = None, *, retrained: bool = False
+) -> "Network":
+    """The trained network of a trial, on the CPU, in evaluation mode; all replicates are in it.
+
+    By default that of the most accurate trial on the front; with `retrained`, as `study.retrain` left
+    it last. Raises NotFoundError if there is no such
+    trial, or if its weights were not kept: only trials that are on the front when they end keep them.
+    Raises TrackingError if the store lost or damaged them.
+    """
+    home = home or Home.find()
+    stored = read_study(name, home)
+    record = choose_retrained(stored, trial, home) if retrained else choose(stored, trial)
+    with tempfile.TemporaryDirectory() as folder:
+        return _load(name, record, fetch_network(name, record, stored.records, home, Path(folder)))
+
+
+def _load(name: str, record: TrialRecord, folder: Path) -> "Network":
+    from models.storage import load_network  # noqa: PLC0415  # torch loads only when it is needed
+
+    with undamaged(name, record, folder):
+        return load_network(folder)
