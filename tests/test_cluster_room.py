@@ -2,7 +2,7 @@ import pytest
 
 from study.cluster.capacity import NO_GROWTH, Growth, Node, Room, Share, most_trials, share_of
 from study.errors import SpecError
-from study.spec.study_spec import Resources
+from study.spec.sections import Resources
 
 NOTHING = Node(0, 0)
 SMALL, GPU = Node(4, 0), Node(4, 1)

@@ -3,7 +3,7 @@ import ray
 
 from study.cluster.ray_runtime import check_machine, on_cluster
 from study.errors import SpecError
-from study.spec.study_spec import Resources
+from study.spec.sections import Resources
 
 
 def test_ray_that_runs_already_or_elsewhere_says_what_there_is(monkeypatch):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final, final
 
 from study.errors import SpecError
-from study.spec.study_spec import Resources
+from study.spec.sections import Resources
 
 _LOOK_EVERY_S: Final = 3.0
 _SHARE_OF_TIME: Final = 200  # a look takes at most one part in so many

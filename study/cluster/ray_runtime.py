@@ -22,7 +22,7 @@ from ray._raylet import AuthenticationTokenLoader, Config  # type: ignore[attr-d
 from study.cluster.autoscaler import growth, nodes
 from study.cluster.capacity import NO_GROWTH, Node, Room, share_of
 from study.errors import ClusterError
-from study.spec.study_spec import Resources
+from study.spec.sections import Resources
 
 _REACH_S: Final = 10.0
 _WORKERS_S: Final = 60.0

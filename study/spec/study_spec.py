@@ -9,7 +9,6 @@ from pydantic import (
     AfterValidator,
     BeforeValidator,
     Field,
-    field_validator,
     model_validator,
 )
 
@@ -19,57 +18,8 @@ from study.home import LONGEST_NAME, NAME_PATTERN
 from study.spec.constraint import Constraint
 from study.spec.dimensions import Range, Space, bounds
 from study.spec.metrics import GROUPS, Direction, diagnostic, is_metric, metric_names
-from study.spec.sections import DatasetSpec, Section, dataset_table
+from study.spec.sections import Budget, DatasetSpec, Resources, Section, Stopping, dataset_table
 from study.spec.spec_file import nearest, parse, read_toml
-
-
-class Budget(Section):
-    """How much to spend; a study ends when the first of its limits is met.
-
-    `epochs` is the full length of one trial. The limits of the whole study are `trials` that end
-    (those that break a constraint before training are not counted), `total_epochs` trained (never
-    exceeded), `minutes` of running, and `stagnation`: so many trials that end one after another
-    while the hypervolume grows by less than a thousandth. Without any of them there are 30 trials, or,
-    of a grid, as many as it has.
-    """
-
-    trials: Annotated[int, Field(ge=1)] | None = None
-    epochs: Annotated[int, Field(ge=1)] = 15
-    total_epochs: Annotated[int, Field(ge=1)] | None = None
-    minutes: Annotated[float, Field(gt=0)] | None = None
-    stagnation: Annotated[int, Field(ge=1)] | None = None
-
-
-class Stopping(Section):
-    """When a trial is stopped early, by asynchronous successive halving (`study.search.scheduler`).
-
-    `scheduler`: `pareto` ranks by all objectives, `asha` by the first alone, `none` stops nothing.
-    Trials are compared after `grace_epochs`, by default a fifth of their epochs, and after each
-    `reduction_factor` times as many; about one in `reduction_factor` goes on. The defaults are those
-    that found the front of the digits with the fewest epochs (docs/search.md).
-    """
-
-    scheduler: Literal["pareto", "asha", "none"] = "pareto"
-    grace_epochs: Annotated[int, Field(ge=1)] | None = None
-    reduction_factor: Annotated[float, Field(gt=1, le=100)] = 2.0
-
-
-class Resources(Section):
-    """What one trial gets: CPUs and GPUs, as fractions if below one, and how many trials at once.
-
-    `concurrent_trials` is by default as many as the machine or cluster has room for.
-    """
-
-    cpus: Annotated[float, Field(gt=0)] = 1.0
-    gpus: Annotated[float, Field(ge=0)] = 0.0
-    concurrent_trials: Annotated[int, Field(ge=1)] | None = None
-
-    @field_validator("cpus", "gpus")
-    @classmethod
-    def _whole_above_one(cls, value: float) -> float:
-        if value > 1 and value != int(value):
-            raise ValueError(f"a share above one must be a whole number, got {value}")
-        return value
 
 
 def _known_families(families: Sequence[str]) -> Sequence[str]:
