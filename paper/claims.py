@@ -8,10 +8,10 @@ from typing import Annotated, Literal, TypeAlias
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
 
 from models.architecture import FAMILIES
+from study.errors import nearest
 from study.spec.dimensions import Space
 from study.spec.metrics import is_metric, metric_names
 from study.spec.sections import Section
-from study.spec.spec_file import nearest
 
 Setting: TypeAlias = bool | int | float | str
 

@@ -9,7 +9,9 @@ StudyError              exit 1, the study failed
         NotFoundError   no such study or trial, or its weights were not kept
 """
 
+import difflib
 import errno
+from collections.abc import Iterable
 from typing import ClassVar, Final
 
 UNWRITABLE: Final = (
@@ -53,3 +55,11 @@ class DataError(BadInputError):
 
 class NotFoundError(BadInputError):
     """There is no such study or trial, or what is asked of it was not kept."""
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """A hint: the known name nearest to the given one if any is near, and all of them."""
+    names = list(known)
+    close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    hint = f"did you mean {close[0]!r}? " if close else ""
+    return f"{hint}known: {', '.join(names)}"

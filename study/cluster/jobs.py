@@ -10,8 +10,7 @@ from ray.job_submission import JobDetails, JobSubmissionClient
 
 from study.cluster.client import UnansweredError, answered, connect
 from study.cluster.study_job import FINGERPRINT, HOME, STUDY, StudyJob, last_said
-from study.errors import BadInputError, NotFoundError
-from study.spec.spec_file import nearest
+from study.errors import BadInputError, NotFoundError, nearest
 
 _EVERY_S: Final = 1.0
 _LOG_SHARE: Final = 5.0  # a log is asked for again after so many times the time that took

@@ -11,7 +11,7 @@ from typing import Final
 import plotly.graph_objects as go
 
 from study import environment
-from study.errors import BadInputError, StudyError
+from study.errors import BadInputError, StudyError, nearest
 from study.home import Home
 from study.report.early_stopping import stopping_members, stopping_panel
 from study.report.front import front_panel
@@ -22,7 +22,6 @@ from study.report.page import page
 from study.report.parallel_coordinates import settings_panel
 from study.report.style import Panel
 from study.results.reader import Curve, StoredStudy, read_curves, read_study
-from study.spec.spec_file import nearest
 
 FIGURES: Final = ("front", "curves", "hypervolume", "settings", "importance", "stopping")
 """The figures of a report by name, in their order."""

@@ -7,10 +7,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import final
 
-from study.errors import BadInputError
+from study.errors import BadInputError, nearest
 from study.results.record import TrialRecord
 from study.spec.metrics import Direction, is_metric, metric_names, metric_of
-from study.spec.spec_file import nearest
 from study.training.efficiency import cost_factor
 
 

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from typing import Final, Literal, TypedDict, final
 
 from models.architecture import FAMILIES
-from study.errors import SpecError
+from study.errors import SpecError, nearest
 from study.spec.metrics import is_metric, metric_names, metric_of
-from study.spec.spec_file import nearest
 from study.tracking import tags
 
 STATES: Final = tuple(tags.RUN_STATUS)

@@ -4,10 +4,10 @@ from collections.abc import Callable
 from typing import Any
 
 from study import study_folder
-from study.errors import NotFoundError, TrackingError
+from study.errors import NotFoundError, TrackingError, nearest
 from study.home import Home
 from study.search.storage import Ledger
-from study.spec.spec_file import nearest, read_toml
+from study.spec.spec_file import read_toml
 from study.spec.study_spec import StudySpec
 from study.tracking.sender import PATIENCE_S, Sender
 from study.tracking.spool import waiting

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
+from study.errors import nearest
 from study.spec.metrics import is_metric, metric_names
-from study.spec.spec_file import nearest
 
 KNOWN_BEFORE_TRAINING: Final = frozenset({"trainable_parameters", "macs"})
 

@@ -1,6 +1,5 @@
 """From the text of a spec to checked values, with errors that name key, rule and value."""
 
-import difflib
 import json
 import re
 import tomllib
@@ -11,17 +10,9 @@ from typing import Any, TypeVar, get_args
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from study.errors import SpecError
+from study.errors import SpecError, nearest
 
 Model = TypeVar("Model", bound=BaseModel)
-
-
-def nearest(name: str, known: Iterable[str]) -> str:
-    """A hint: the known name nearest to the given one if any is near, and all of them."""
-    names = list(known)
-    close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
-    hint = f"did you mean {close[0]!r}? " if close else ""
-    return f"{hint}known: {', '.join(names)}"
 
 
 def read_toml(path: Path, changes: Sequence[str]) -> dict[str, Any]:

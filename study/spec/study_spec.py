@@ -14,12 +14,13 @@ from pydantic import (
 
 from models.architecture import FAMILIES
 from paper.claims import Claim
+from study.errors import nearest
 from study.home import LONGEST_NAME, NAME_PATTERN
 from study.spec.constraint import Constraint
 from study.spec.dimensions import Range, Space, bounds
 from study.spec.metrics import GROUPS, Direction, diagnostic, is_metric, metric_names
 from study.spec.sections import Budget, DatasetSpec, Resources, Section, Stopping, dataset_table
-from study.spec.spec_file import nearest, parse, read_toml
+from study.spec.spec_file import parse, read_toml
 
 
 def _known_families(families: Sequence[str]) -> Sequence[str]:
