@@ -19,14 +19,13 @@ from study.results.query import (
     check_families,
     families_of,
 )
-from study.results.reader import read_study, study_experiments, translated
+from study.results.reader import read_study, study_experiments
 from study.results.record import TrialRecord, arranged, as_good_as_the_best, to_frame
 from study.results.stored_study import StoredStudy
 from study.search.budget import trials_allowed
 from study.search.pareto import confident_front, hypervolume
 from study.search.pareto import knee as knee_of
 from study.spec.study_spec import StudySpec
-from study.tracking.store import client
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -244,21 +243,3 @@ def choose(stored: StoredStudy, number: int | None) -> TrialRecord:
         have = f"trials 0 to {found[-1].trial}" if found else "no trials"
         raise NotFoundError(f"study {name!r} has {have}, got trial {number}")
     return chosen
-
-
-def choose_retrained(stored: StoredStudy, number: int | None, home: Home) -> TrialRecord:
-    """The same trial as it was retrained last: with that run, its metrics and its replicates.
-
-    Raises NotFoundError like `choose`, or if it was not retrained.
-    """
-    from study.results.retrained_run import latest  # noqa: PLC0415  # torch loads only when it is needed
-
-    searched = choose(stored, number)
-    with translated(home):
-        found = latest(client(home), stored.parent.info.experiment_id, searched)
-    if found is None:
-        raise NotFoundError(
-            f"trial {searched.trial} of study {stored.spec.name!r} was not retrained; "
-            f"study retrain {stored.spec.name} {searched.trial} --replicates N does it"
-        )
-    return found.record

@@ -10,11 +10,12 @@ from models import portable
 from models.portable import DESCRIPTION, TENSORS
 from study.errors import BadInputError, StudyError
 from study.home import Home
-from study.results.answers import choose, choose_retrained
+from study.results.answers import choose
 from study.results.model_card import model_card, training_history
 from study.results.network import _load, fetch_network
 from study.results.reader import StoredStudy, read_study
 from study.results.record import TrialRecord
+from study.results.retrained_run import choose_retrained
 
 if TYPE_CHECKING:
     from models.network import Network

@@ -14,9 +14,10 @@ from safetensors import SafetensorError
 from models.portable import DESCRIPTION, TENSORS
 from study.errors import BadInputError, NotFoundError, TrackingError
 from study.home import Home
-from study.results.answers import choose, choose_retrained
+from study.results.answers import choose
 from study.results.reader import read_study, translated
 from study.results.record import TrialRecord
+from study.results.retrained_run import choose_retrained
 from study.tracking import tags
 from study.tracking.store import client
 from study.tracking.tags import NETWORK_FOLDER

@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 from models.portable import Portable, softmax
 from study.errors import DataError
 from study.home import Home
-from study.results.answers import choose, choose_retrained
+from study.results.answers import choose
 from study.results.network import fetch_network, undamaged
 from study.results.reader import read_study
+from study.results.retrained_run import choose_retrained
 from study.training.data_sources import images_of, labels_of, read_arrays
 
 

@@ -13,13 +13,16 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from models.architecture import Architecture
-from study.errors import BadInputError
+from study.errors import BadInputError, NotFoundError
+from study.home import Home
+from study.results.reader import translated
 from study.results.record import TrialRecord
+from study.results.stored_study import StoredStudy
 from study.spec.study_spec import StudySpec
 from study.study_folder import HISTORY, NETWORK
 from study.tracking.logged_model import model_of, store_network, with_model
 from study.tracking.runs import Unsent
-from study.tracking.store import all_runs
+from study.tracking.store import all_runs, client
 from study.tracking.tags import CONFIG_TAG, MODEL_TAG, PARENT_TAG, ROLE_TAG
 from study.training.settings import TrainingSettings, with_defaults
 
@@ -251,3 +254,21 @@ class Retraining:
         """Those of the trial, for as many epochs; in full, without validation, none stops before."""
         found = replace(TrainingSettings(**record.training), epochs=self.epochs)
         return replace(found, keep="last", patience=0) if self.full else found
+
+
+def choose_retrained(stored: StoredStudy, number: int | None, home: Home) -> TrialRecord:
+    """The same trial as it was retrained last: with that run, its metrics and its replicates.
+
+    Raises NotFoundError like `choose`, or if it was not retrained.
+    """
+    pass
+
+    searched = choose(stored, number)
+    with translated(home):
+        found = latest(client(home), stored.parent.info.experiment_id, searched)
+    if found is None:
+        raise NotFoundError(
+            f"trial {searched.trial} of study {stored.spec.name!r} was not retrained; "
+            f"study retrain {stored.spec.name} {searched.trial} --replicates N does it"
+        )
+    return found.record
