@@ -17,7 +17,7 @@ from paper_files import SPECS, Summary
 import study
 from study.home import Home
 from study.results.answers import records as records_of
-from study.results.reader import read_study, translated
+from study.results.reader import read_study
 from study.results.record import TrialRecord
 from study.results.retrained_run import (
     RETRAINING_TAG,
@@ -28,7 +28,7 @@ from study.results.retrained_run import (
     retrained,
 )
 from study.results.stored_study import StoredStudy
-from study.tracking.store import all_runs, client
+from study.tracking.store import all_runs, client, translated
 from study.tracking.tags import ENVIRONMENT_TAG, ROLE_TAG
 
 _SIZES: Final = ("dendrites", "somata", "synapses")

@@ -37,11 +37,11 @@ from paper.two_families import (
 from study.errors import SpecError
 from study.home import Home
 from study.results.query import COMPLETE
-from study.results.reader import read_study, translated
+from study.results.reader import read_study
 from study.results.retrained_run import most_replicated
 from study.results.stored_study import StoredStudy
 from study.spec.study_spec import StudySpec
-from study.tracking.store import client
+from study.tracking.store import client, translated
 
 
 def verdict(

@@ -80,7 +80,7 @@ def test_another_layout_is_refused(tmp_path):
 
 
 def test_it_needs_numpy_and_safetensors_only(tmp_path):
-    code = "import sys; sys.path.insert(0, sys.argv[1]); import portable_code; print(*sys.modules)"
+    code = "import sys; sys.path.insert(0, sys.argv[1]); import portable; print(*sys.modules)"
     shutil.copy(portable_module.__file__, tmp_path)
     command = [sys.executable, "-I", "-c", code, tmp_path]
     output = subprocess.check_output(command, text=True, cwd=tmp_path)

@@ -235,7 +235,7 @@ def test_a_model_is_never_run_by_taking_it_home(hostile, tmp_path):
     )
     spoiled = 0
     for file in place.rglob("*"):
-        if file.name in {"portable_code.py", "MLmodel", EXAMPLE}:
+        if file.name in {"portable.py", "MLmodel", EXAMPLE}:
             file.write_text(f"import os\nos.mkdir({str(went_off)!r})\n")
             spoiled += 1
     assert spoiled
@@ -244,7 +244,7 @@ def test_a_model_is_never_run_by_taking_it_home(hostile, tmp_path):
     np.savez(tmp_path / "images.npz", x=np.zeros((1, 8, 8), np.uint8))
     prediction.predict(NAME, [tmp_path / "images.npz"], home=hostile.home)
     assert not went_off.exists()
-    assert "went off" not in (to / "portable_code.py").read_text()
+    assert "went off" not in (to / "portable.py").read_text()
 
 
 class _Liar(BaseHTTPRequestHandler):

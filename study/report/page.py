@@ -12,8 +12,8 @@ from plotly.offline import get_plotlyjs
 from study.report.style import Panel
 from study.report.summary import summary
 from study.report.trial_text import by_size, table_csv, table_html
-from study.results.reader import StoredStudy
 from study.results.record import TrialRecord
+from study.results.stored_study import StoredStudy
 from study.tracking.provenance import Provenance
 
 # The browser itself refuses whatever would be fetched: the page is whole, or says so.

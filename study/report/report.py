@@ -21,7 +21,8 @@ from study.report.learning_curves import curve_members, curve_metric, curve_pane
 from study.report.page import page
 from study.report.parallel_coordinates import settings_panel
 from study.report.style import Panel
-from study.results.reader import Curve, StoredStudy, read_curves, read_study
+from study.results.reader import Curve, read_curves, read_study
+from study.results.stored_study import StoredStudy
 
 FIGURES: Final = ("front", "curves", "hypervolume", "settings", "importance", "stopping")
 """The figures of a report by name, in their order."""

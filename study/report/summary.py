@@ -6,8 +6,8 @@ from typing import Final
 
 from study.report.style import in_words
 from study.report.trial_text import count, label, percent
-from study.results.reader import StoredStudy
 from study.results.record import TrialRecord
+from study.results.stored_study import StoredStudy
 from study.spec.study_spec import StudySpec
 
 _DATA: Final = {"fashion_mnist": "Fashion-MNIST", "npz": "arrays of its own"}

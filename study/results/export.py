@@ -12,10 +12,11 @@ from study.errors import BadInputError, StudyError
 from study.home import Home
 from study.results.answers import choose
 from study.results.model_card import model_card, training_history
-from study.results.network import _load, fetch_network
-from study.results.reader import StoredStudy, read_study
+from study.results.network import fetch_network, load_fetched
+from study.results.reader import read_study
 from study.results.record import TrialRecord
 from study.results.retrained_run import choose_retrained
+from study.results.stored_study import StoredStudy
 
 if TYPE_CHECKING:
     from models.network import Network
@@ -28,7 +29,7 @@ EXAMPLE: Final = '''\
 import sys
 from pathlib import Path
 import numpy as np
-from portable_code import Portable
+from portable import Portable
 network = Portable(Path(__file__).parent)
 blank = np.zeros((1, *network.image_shape), dtype=np.uint8)
 images = np.load(sys.argv[1]) if len(sys.argv) > 1 else blank  # uint8, (images, *image_shape)
@@ -71,7 +72,7 @@ def export_model(
         raise BadInputError(f"the folder to write must not exist yet, got {to}")
     with tempfile.TemporaryDirectory() as folder:
         fetched = fetch_network(name, record, stored.records, home, Path(folder) / "fetched")
-        network = _load(name, record, fetched)
+        network = load_fetched(name, record, fetched)
         complete = Path(folder) / "complete"
         complete.mkdir()
         for file in (TENSORS, DESCRIPTION):

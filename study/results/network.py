@@ -5,7 +5,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from mlflow.artifacts import download_artifacts
 from mlflow.exceptions import MlflowException
@@ -15,12 +15,15 @@ from models.portable import DESCRIPTION, TENSORS
 from study.errors import BadInputError, NotFoundError, TrackingError
 from study.home import Home
 from study.results.answers import choose
-from study.results.reader import read_study, translated
+from study.results.reader import read_study
 from study.results.record import TrialRecord
 from study.results.retrained_run import choose_retrained
 from study.tracking import tags
-from study.tracking.store import client
+from study.tracking.store import client, translated
 from study.tracking.tags import NETWORK_FOLDER
+
+if TYPE_CHECKING:
+    from models.network import Network
 
 _ALIAS: Final = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 _VERSION: Final = re.compile(r"v\d+", re.IGNORECASE)
@@ -155,10 +158,11 @@ def load_model(
     stored = read_study(name, home)
     record = choose_retrained(stored, trial, home) if retrained else choose(stored, trial)
     with tempfile.TemporaryDirectory() as folder:
-        return _load(name, record, fetch_network(name, record, stored.records, home, Path(folder)))
+        fetched = fetch_network(name, record, stored.records, home, Path(folder))
+        return load_fetched(name, record, fetched)
 
 
-def _load(name: str, record: TrialRecord, folder: Path) -> "Network":
+def load_fetched(name: str, record: TrialRecord, folder: Path) -> "Network":
     from models.storage import load_network  # noqa: PLC0415  # torch loads only when it is needed
 
     with undamaged(name, record, folder):

@@ -13,10 +13,9 @@ from mlflow.entities import Experiment, Metric, Run
 from study import study_folder
 from study.errors import BadInputError, NotFoundError, StudyError
 from study.home import Home, checked_name, is_name
-from study.results.stored_study import StoredStudy as StoredStudy  # noqa: PLC0414  # what `read_study` returns
+from study.results.stored_study import StoredStudy
 from study.tracking import tags
-from study.tracking.store import check_reachable, client
-from study.tracking.store import translated as translated  # noqa: PLC0414  # who asks the client needs it
+from study.tracking.store import check_reachable, client, translated
 from study.tracking.tags import spec_of
 
 _NAMED: Final = 20  # studies in a message, of those that a store has

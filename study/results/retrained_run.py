@@ -15,19 +15,19 @@ from mlflow.entities import Run
 from models.architecture import Architecture
 from study.errors import BadInputError, NotFoundError
 from study.home import Home
-from study.results.reader import translated
+from study.results.answers import choose
 from study.results.record import TrialRecord
 from study.results.stored_study import StoredStudy
 from study.spec.study_spec import StudySpec
 from study.study_folder import HISTORY, NETWORK
 from study.tracking.logged_model import model_of, store_network, with_model
 from study.tracking.runs import Unsent
-from study.tracking.store import all_runs, client
+from study.tracking.store import all_runs, client, translated
 from study.tracking.tags import CONFIG_TAG, MODEL_TAG, PARENT_TAG, ROLE_TAG
 from study.training.settings import TrainingSettings, with_defaults
 
 ROLE: Final = "retrained"
-"""The role of the run (`layout.ROLE_TAG`); whoever asks for trials does not meet it."""
+"""The role of the run (`tags.ROLE_TAG`); whoever asks for trials does not meet it."""
 
 TRIAL_TAG: Final = "study.retrains"
 """On the run: the number of the trial whose configuration it has."""
@@ -44,6 +44,47 @@ _METRICS: Final = tuple(
 
 ENDED_AT: Final = "ended_at"
 """In the history of an epoch: when it ended, in seconds since 1970."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retraining:
+    """What is to be trained: the same again is the same training, which is done once.
+
+    `full`: on the training and the validation images; there is no best epoch then, and the last
+    weights are kept.
+    """
+
+    trial: int
+    replicates: int
+    epochs: int
+    full: bool
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.replicates <= 100:  # noqa: PLR2004  # as in a spec
+            raise BadInputError(
+                f"`1 <= replicates <= 100` must hold, got replicates={self.replicates}"
+            )
+        if self.epochs < 1:
+            raise BadInputError(f"`epochs >= 1` must hold, got epochs={self.epochs}")
+
+    def identity(self) -> str:
+        """What tells it from others, as JSON."""
+        return json.dumps(asdict(self), sort_keys=True)
+
+    def label(self) -> str:
+        """A name for its folder, such as `trial-5-replicates-10-epochs-50-full`."""
+        full = "-full" if self.full else ""
+        return f"trial-{self.trial}-replicates-{self.replicates}-epochs-{self.epochs}{full}"
+
+    def seeds(self, spec: StudySpec) -> list[int]:
+        """One a replicate; none of them is of the search."""
+        first = spec.seed + spec.replicates
+        return list(range(first, first + self.replicates))
+
+    def settings(self, record: TrialRecord) -> TrainingSettings:
+        """Those of the trial, for as many epochs; in full, without validation, none stops before."""
+        found = replace(TrainingSettings(**record.training), epochs=self.epochs)
+        return replace(found, keep="last", patience=0) if self.full else found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -215,54 +256,11 @@ def _params(
     return {name: str(value) for name, value in params.items() if value is not None}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Retraining:
-    """What is to be trained: the same again is the same training, which is done once.
-
-    `full`: on the training and the validation images; there is no best epoch then, and the last
-    weights are kept.
-    """
-
-    trial: int
-    replicates: int
-    epochs: int
-    full: bool
-
-    def __post_init__(self) -> None:
-        if not 1 <= self.replicates <= 100:  # noqa: PLR2004  # as in a spec
-            raise BadInputError(
-                f"`1 <= replicates <= 100` must hold, got replicates={self.replicates}"
-            )
-        if self.epochs < 1:
-            raise BadInputError(f"`epochs >= 1` must hold, got epochs={self.epochs}")
-
-    def identity(self) -> str:
-        """What tells it from others, as JSON."""
-        return json.dumps(asdict(self), sort_keys=True)
-
-    def label(self) -> str:
-        """A name for its folder, such as `trial-5-replicates-10-epochs-50-full`."""
-        full = "-full" if self.full else ""
-        return f"trial-{self.trial}-replicates-{self.replicates}-epochs-{self.epochs}{full}"
-
-    def seeds(self, spec: StudySpec) -> list[int]:
-        """One a replicate; none of them is of the search."""
-        first = spec.seed + spec.replicates
-        return list(range(first, first + self.replicates))
-
-    def settings(self, record: TrialRecord) -> TrainingSettings:
-        """Those of the trial, for as many epochs; in full, without validation, none stops before."""
-        found = replace(TrainingSettings(**record.training), epochs=self.epochs)
-        return replace(found, keep="last", patience=0) if self.full else found
-
-
 def choose_retrained(stored: StoredStudy, number: int | None, home: Home) -> TrialRecord:
     """The same trial as it was retrained last: with that run, its metrics and its replicates.
 
     Raises NotFoundError like `choose`, or if it was not retrained.
     """
-    pass
-
     searched = choose(stored, number)
     with translated(home):
         found = latest(client(home), stored.parent.info.experiment_id, searched)

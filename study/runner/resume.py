@@ -14,7 +14,7 @@ from study.search.storage import REASON, Ledger, metrics_of, state_of
 from study.search.trial import Outcome
 from study.spec.dimensions import Space
 from study.spec.study_spec import StudySpec
-from study.study_folder import HISTORY, trial_folder
+from study.study_folder import HISTORY, spec_file, trial_folder
 from study.tracking.tracker import Tracker
 
 # What may differ when a study is continued: how much is spent, and where; not what is searched.

@@ -23,7 +23,7 @@ from models.storage import save_network
 from study.errors import BadInputError, StudyError, TrackingError
 from study.home import Home
 from study.results.answers import choose
-from study.results.reader import read_study, translated
+from study.results.reader import read_study
 from study.results.record import TrialRecord
 from study.results.retrained_run import (
     ENDED_AT,
@@ -35,7 +35,7 @@ from study.results.retrained_run import (
 )
 from study.spec.study_spec import StudySpec
 from study.study_folder import EXAMPLE, HISTORY, NETWORK, only_driver
-from study.tracking.store import client
+from study.tracking.store import client, translated
 from study.training.dataset import Dataset, Split, load_dataset
 from study.training.evaluation import Estimate, evaluate
 from study.training.noise import with_training_noise
