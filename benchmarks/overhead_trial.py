@@ -42,7 +42,7 @@ def _parameters(network: dict[str, Any]) -> int:
 
 
 class NullTrainable(tune.Trainable):
-    """Steps as `study.runner.trainable.StudyTrainable` does with short epochs: up to the next rung at once."""
+    """Steps as `StudyTrainable` does with short epochs: up to the next rung at once."""
 
     every_epoch = False
 

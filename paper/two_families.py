@@ -1,8 +1,9 @@
 """Judges claims that compare families, each at its most accurate on validation.
 
-On fewer parameters the paper walks configurations in the order of its grid, chooses on test, and where
-none reaches the reference shows the family's best as if it did (Fig. 3). Here configurations are sorted by
-parameters, validation chooses, test judges, and a family that does not reach the reference is said not to.
+On fewer parameters the paper walks configurations in the order of its grid, chooses on test, and
+where none reaches the reference shows the family's best as if it did (Fig. 3). Here configurations are
+sorted by parameters, validation chooses, test judges, and a family that does not reach the reference
+is reported as such.
 """
 
 import math

@@ -1,4 +1,4 @@
-"""How a study is delivered to a cluster: checked here, before anything is sent, and packed into a folder.
+"""How a study is delivered to a cluster: checked before anything is sent, and packed into a folder.
 
 The folder holds the spec, the settings of the job and, where wanted, the source of this package. Ray
 unpacks it on every node; the job starts in it.
@@ -38,8 +38,8 @@ class Orders:
     """What a job is to do with the spec.
 
     `home` is as the head sees it, None for the head's own default. `environment` is set for the
-    study; `sealed` too, and it may hold passwords (`study.cluster.credentials`). `command` is what the study is
-    recorded to be run by. `retries` says how often a driver that was killed is started again.
+    study; `sealed` too, and it may hold passwords (`study.cluster.credentials`). `command` is
+    recorded as what runs the study. `retries` says how often a driver that was killed is started again.
     `version` is that of this package, None if its source goes along.
     """
 

@@ -1,7 +1,7 @@
 """The job on the cluster's head: runs the study that its folder holds, and starts a killed driver again.
 
-With the file of a spec, `python -m study.cluster.job spec.toml`, it needs no folder: a RayJob of Kubernetes has
-its spec mounted (deploy/rayjob.yaml).
+With the file of a spec, `python -m study.cluster.job spec.toml`, it needs no folder: a RayJob of
+Kubernetes has its spec mounted (deploy/rayjob.yaml).
 
 The driver is a process of its own, so that one that runs out of memory, or is killed, does not take
 the job with it: what it stored is enough to go on (`study.runner.driver`).

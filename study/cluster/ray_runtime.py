@@ -1,8 +1,8 @@
 """Ray on this machine, or on the cluster that $RAY_ADDRESS names, and the capacity that it has.
 
-On this machine Ray would listen on every interface, and keep one token for all clusters of a user in a file
-that everybody may read. Here nothing listens beyond 127.0.0.1; the token is drawn for this cluster, is in
-the environment of its processes while it lasts, and is written nowhere.
+On this machine Ray would listen on every interface, and keep one token for all clusters of a user in a
+file that everybody may read. Here nothing listens beyond 127.0.0.1; the token is drawn for this cluster,
+is in the environment of its processes while it lasts, and is written nowhere.
 """
 
 import logging

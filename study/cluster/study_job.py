@@ -1,4 +1,4 @@
-"""One job of a study on a Ray cluster, as Ray's jobs API reports it, and the last line that it printed."""
+"""One job of a study on a Ray cluster, as Ray's jobs API reports it, and its last message."""
 
 import re
 from dataclasses import asdict, dataclass

@@ -1,7 +1,7 @@
 """Submits a study to a Ray cluster as a job, follows it, and submits it again if it died.
 
-The job runs on the cluster's head (`study.cluster.job`), where this package must be installed, unless its
-source goes along.
+The job runs on the cluster's head (`study.cluster.job`), where this package must be installed, unless
+its source goes along.
 """
 
 import tempfile

@@ -1,8 +1,8 @@
 """What people see of a study in MLflow: the description, the front, the report, the table of runs.
 
 MLflow keeps a view of the runs table as a tag of the experiment, as "Save view" on that page writes it
-(seen in MLflow 3.17): the filter, the order and the columns as JSON, within JSON that has the name. A link
-names the tag's key; a UI that does not know the tag shows its own table.
+(seen in MLflow 3.17): the filter, the order and the columns as JSON, within JSON that has the name. A
+link names the tag's key; a UI that does not know the tag shows its own table.
 """
 
 import json
@@ -47,7 +47,7 @@ _WIDTHS: Final = {  # in pixels, of MLflow's columns
 }
 
 
-def show(name: str, home: Home, *, final: bool) -> None:
+def publish(name: str, home: Home, *, final: bool) -> None:
     """Brings them up to date; the report only in the `final` state, since it takes seconds.
 
     Everything is read from the tracking store, so any process can do it.

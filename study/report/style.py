@@ -1,4 +1,4 @@
-"""What the figures of a report share: sections, colours, symbols, axes, and how many trials they draw."""
+"""What the figures of a report share: colours, symbols, axes, sections, the number of trials drawn."""
 
 import math
 from collections.abc import Sequence

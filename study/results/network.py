@@ -163,6 +163,7 @@ def load_model(
 
 
 def load_fetched(name: str, record: TrialRecord, folder: Path) -> "Network":
+    """The network in a folder; raises TrackingError if its files are damaged."""
     from models.storage import load_network  # noqa: PLC0415  # torch loads only when it is needed
 
     with undamaged(name, record, folder):

@@ -15,6 +15,7 @@ from typing import Any
 
 from study import environment
 from study.home import Home
+from study.report.mlflow_page import publish
 from study.tracking.sender import Sender
 
 
@@ -42,7 +43,7 @@ def main() -> None:
         """Nothing is ever written to standard input, so that it is readable says that it ended."""
         return bool(select.select([sys.stdin], [], [], seconds)[0])
 
-    say({"left": Sender(name, home, say, ending).run()})
+    say({"left": Sender(name, home, say, ending, publish).run()})
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ from typing import Any
 from study import study_folder
 from study.errors import NotFoundError, TrackingError, nearest
 from study.home import Home
+from study.report.mlflow_page import publish
 from study.search.storage import Ledger
 from study.spec.spec_file import read_toml
 from study.spec.study_spec import StudySpec
@@ -42,7 +43,7 @@ def sync(name: str, home: Home, say: Callable[[str], None]) -> int:
                 say(f"trying again for {PATIENCE_S:g} s: {text}")
 
         # Also where nothing waits: an earlier sender may be at it, or have died before its end.
-        left = Sender(name, home, hear, lambda _: True).run()
+        left = Sender(name, home, hear, lambda _: True, publish).run()
         spec = StudySpec.from_dict(read_toml(file, []))
         Ledger(spec, study_folder.journal(folder)).note_run_ids(run_ids)
     if left:

@@ -9,14 +9,13 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import islice
-from typing import Any, Final, final
+from typing import Any, Final, Protocol, final
 
 from mlflow.environment_variables import MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING
 from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
 
 from study import study_folder
 from study.home import Home
-from study.report import mlflow_page
 from study.spec.study_spec import StudySpec
 from study.tracking.spool import Event, unsent, waiting, write_position
 from study.tracking.store import hopeless, in_a_line, unwritable
@@ -32,9 +31,19 @@ _SHOW_EVERY_S: Final = 10.0
 Say = Callable[[dict[str, Any]], None]
 
 
+class Publish(Protocol):
+    """Updates what people see of a study in MLflow; the report only in the `final` state."""
+
+    def __call__(self, name: str, home: Home, *, final: bool) -> None: ...
+
+
 @contextmanager
 def system_metrics(run_id: str | None, home: Home) -> Iterator[None]:
-    """Records processor, memory, disk, network and GPUs every ten seconds, if that was asked for."""
+    """Records the load of this machine on the parent run, every ten seconds, if MLflow is told to.
+
+    That is by `MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING=true`
+    (https://mlflow.org/docs/latest/ml/tracking/system-metrics).
+    """
     wanted = MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING.get()  # type: ignore[no-untyped-call]  # MLflow's
     if run_id is None or not wanted:
         yield
@@ -55,16 +64,24 @@ class Sender:
     there is to say: `{"runs": {...}}` of trials by number, `{"states": {...}}` once all of earlier runs
     is sent, `{"sent": n}` events, `{"trouble": text}` that may pass and None when it has,
     `{"unwritable": text}` of a disk that takes nothing, `{"refused": text}` of what the store will never
-    take, and `{"unshown": text}` of the report.
+    take, and `{"unshown": text}` of the report. `publish` updates what people see in MLflow.
     """
 
-    def __init__(self, name: str, home: Home, say: Say, ending: Callable[[float], bool]) -> None:
+    def __init__(
+        self,
+        name: str,
+        home: Home,
+        say: Say,
+        ending: Callable[[float], bool],
+        publish: Publish,
+    ) -> None:
         folder = home.study_folder(name)
         self._spec = StudySpec.from_dict(json.loads(study_folder.spec_file(folder).read_text()))
         self._spool = study_folder.spool(folder)
         self._home = home
         self._say = say
         self._ending = ending
+        self._publish = publish
         self._writer: MlflowWriter | None = None
         self._told: dict[int, str] = {}
         self._moved: bool = False
@@ -178,7 +195,7 @@ class Sender:
                 fcntl.flock(lock, fcntl.LOCK_EX | (0 if final else fcntl.LOCK_NB))
             except BlockingIOError:
                 return False
-            mlflow_page.show(self._spec.name, self._home, final=final)
+            self._publish(self._spec.name, self._home, final=final)
         return True
 
     def _attempt(self, act: Callable[[], None]) -> bool:

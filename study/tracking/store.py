@@ -23,7 +23,6 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from study.errors import UNWRITABLE, BadInputError, TrackingError
 from study.home import Home, without_passwords
-from study.results.stored_study import StoredStudy as StoredStudy  # noqa: PLC0414  # what `read_study` returns
 
 _PATIENCE_S: Final = 10.0
 
