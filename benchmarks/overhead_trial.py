@@ -16,7 +16,7 @@ _INPUTS, _CLASSES = 64, 10
 
 
 def metrics(config: dict[str, Any], epoch: int) -> dict[str, float]:
-    """What `study.trial` reports of an epoch, with every standard error."""
+    """What `study.runner.trainable` reports of an epoch, with every standard error."""
     network, training = config["architecture"], config["training"]
     chance = random.Random(config["number"] * 101 + epoch)  # noqa: S311  # no secrets
     parameters = _parameters(network)

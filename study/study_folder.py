@@ -1,5 +1,6 @@
-"""What a study keeps in its home beside the records: the spec, the search's journal, the driver's lock, and
-a folder for each trial until all of it is recorded.
+"""What a study keeps in its home beside the records.
+
+The spec, the search's journal, the driver's lock, and a folder for each trial until all of it is recorded.
 """
 
 import fcntl

@@ -1,4 +1,4 @@
-"""Retrains a configuration with other seeds, to confirm what the search measured, and records it once."""
+"""Retrains a configuration with other seeds, to confirm what the search measured; records it once."""
 
 import json
 import shutil

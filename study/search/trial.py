@@ -1,4 +1,4 @@
-"""How a trial ended, in Optuna's words, judged from the last thing that its worker reported."""
+"""One trial: its configuration, and its state in Optuna's words, judged from its last report."""
 
 import math
 from collections.abc import Iterable, Mapping
@@ -24,7 +24,7 @@ class Outcome:
 
 
 def judge(report: Mapping[str, Any] | None, objectives: Iterable[str]) -> Outcome:
-    """The outcome after the last report of a worker (`study.trial`), or after none.
+    """The outcome after the last report of a worker (`study.runner.trainable`), or after none.
 
     COMPLETE needs the whole budget and a finite value for every objective; a trial that was stopped
     before is PRUNED, whatever its values are.

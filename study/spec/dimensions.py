@@ -138,8 +138,8 @@ SynapseUnits = Annotated[Dimension, BeforeValidator(_Names(CHOICES["synapses_per
 class Space(Section):
     """What is searched: a plain value is fixed, a list a choice, a table with low and high a range.
 
-    The names are those of `models.Architecture` and `study.training.train.TrainingSettings`. What a family
-    does not have is not asked for it. A `cnn` takes the largest square kernel that `synapses` allow.
+    The names are those of `models.Architecture` and `study.training.settings.TrainingSettings`. What a
+    family does not have is not asked for it. A `cnn` takes the largest square kernel that `synapses` allow.
     The defaults are those that did best on Fashion-MNIST (docs/networks.md).
     """
 
