@@ -3,17 +3,16 @@
     python benchmarks/paper.py [NAME ...] [--home DIR] [--note TEXT]
     python benchmarks/paper.py NAME --parts STUDY ... [--home DIR] [--note TEXT]
 
-Writes benchmarks/results/paper/NAME.json; without names for every study of the home that has a spec in
-studies/paper. With parts for one that was run as several studies. Then
+Writes paper/results/NAME.json; without names for every study of the home that has a spec in
+paper/specs. With parts for one that was run as several studies. Then
 `python benchmarks/paper_page.py` makes the page.
 """
 
 import argparse
 
-from paper_files import RESULTS, SPECS
-from paper_summary import summary, to_text
-
 import study
+from paper.files import RESULTS, SPECS
+from paper.summary import summary, to_text
 
 
 def main() -> None:

@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from paper_best import (
+from models.architecture import FAMILIES
+from paper.choose import (
     PUBLISHED_BEST,
     Trial,
     families,
@@ -11,9 +12,7 @@ from paper_best import (
     smallest_confirmed,
     smallest_reaching,
 )
-from paper_configurations import label, only_smaller, points, sign, under
-
-from models.architecture import FAMILIES
+from paper.tables import label, only_smaller, points, sign, under
 from study.report.trial_text import count, percent
 
 

@@ -4,11 +4,11 @@ import math
 from typing import Final
 
 import plotly.graph_objects as go
-from paper_best import best_of_each
-from paper_files import Summary
-from paper_findings import published
 from plotly.subplots import make_subplots
 
+from paper.choose import best_of_each
+from paper.claim_tables import published
+from paper.files import Summary
 from study.report.style import Shown, family_style, layout
 
 _PARTS: Final = {"layer1_dendrites": "dendrites", "layer1_somata": "somata"}

@@ -7,9 +7,8 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
-from paper_files import Summary
-
 from models.architecture import FAMILIES
+from paper.files import Summary
 from paper.intervals import Interval, Sample, of_difference
 from paper.published import ACCURACY
 

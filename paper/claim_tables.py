@@ -4,10 +4,9 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any, Final
 
-from paper_files import Summary
-from paper_table import table
-
 from paper.claim_result import shown
+from paper.files import Summary
+from paper.markdown_table import table
 
 VERDICTS: Final = ("holds", "does not", "undecided")
 

@@ -5,11 +5,11 @@ from itertools import product
 from typing import Any, Final, TypeAlias
 
 import plotly.graph_objects as go
-from paper_bars import in_order, units
-from paper_best import Trial, best_of_each, complete, families, rising
-from paper_files import Summary
-from paper_findings import published
 
+from paper.bars import in_order, units
+from paper.choose import Trial, best_of_each, complete, families, rising
+from paper.claim_tables import published
+from paper.files import Summary
 from study.report.style import Shown, family_style, layout, see_through
 
 SIGMAS: Final = (0.25, 0.5, 0.75, 1.0)

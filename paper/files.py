@@ -6,12 +6,12 @@ from typing import Any, Final, TypeAlias
 
 _ROOT: Final = Path(__file__).parents[1]
 
-SPECS: Final = _ROOT / "studies" / "paper"
-RESULTS: Final = _ROOT / "benchmarks" / "results" / "paper"
+SPECS: Final = _ROOT / "paper" / "specs"
+RESULTS: Final = _ROOT / "paper" / "results"
 DOCS: Final = _ROOT / "docs"
 
 Summary: TypeAlias = dict[str, Any]
-"""What `paper_summary.summary` keeps of a study."""
+"""What `paper.summary.summary` keeps of a study."""
 
 
 def read(folder: Path = RESULTS) -> list[Summary]:

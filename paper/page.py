@@ -3,21 +3,13 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
-from paper_answer import equal_size, smallest
-from paper_best import (
-    Trial,
-    complete,
-    usual,
-)
-from paper_configurations import (
-    best_table,
-    control_table,
-    under_table,
-)
-from paper_figures import figures_of
-from paper_files import Summary
-from paper_findings import explained, finding_table, measured, tally, tally_table
-from paper_table import table
+from paper.answer import equal_size, smallest
+from paper.choose import Trial, complete, usual
+from paper.claim_tables import explained, finding_table, measured, tally, tally_table
+from paper.figures import figures_of
+from paper.files import Summary
+from paper.markdown_table import table
+from paper.tables import best_table, control_table, under_table
 
 TITLES: Final = {
     "table1": "Accuracy, loss and parameters",
@@ -40,8 +32,8 @@ _HEAD: Final = """\
 
 Chavlis & Poirazi (Nat Commun 2025;16:943) claim that networks with dendrites are as accurate as vanilla
 ones with far fewer parameters, overfit less, and stand noise and classes in order better. The studies
-in [studies/paper](../studies/paper) train the networks of each claim, and what comes out judges it.
-`python benchmarks/paper.py` keeps summaries of the stored studies in benchmarks/results/paper, and
+in [paper/specs](../paper/specs) train the networks of each claim, and what comes out judges it.
+`python benchmarks/paper.py` keeps summaries of the stored studies in paper/results, and
 `python benchmarks/paper_page.py` makes this page of them.
 """
 
@@ -182,5 +174,5 @@ def _hours(hours: float | None) -> str:
 def _not_run(names: Sequence[str]) -> list[str]:
     if not names:
         return []
-    lines = [f"- {_title(name)}: [{name}.toml](../studies/paper/{name}.toml)" for name in names]
+    lines = [f"- {_title(name)}: [{name}.toml](../paper/specs/{name}.toml)" for name in names]
     return ["## Not run yet", "", *lines]

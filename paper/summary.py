@@ -1,4 +1,4 @@
-"""What benchmarks/results/paper keeps of a stored study, in a file small enough to commit.
+"""What paper/results keeps of a stored study, in a file small enough to commit.
 
 All numbers of docs/results.md are from these files, so the page can be made anew without the store.
 """
@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from machine import describe
-from paper_files import SPECS, Summary
 
 import study
+from paper.files import SPECS, Summary
 from study.home import Home
 from study.results.answers import records as records_of
 from study.results.reader import read_study
@@ -110,7 +110,7 @@ def command(spec: study.StudySpec, name: str) -> str:
         if value is not None and value != given.get(key)
     ]
     renamed = [] if spec.name == name else [f"--name {spec.name}"]
-    return " ".join([f"study run studies/paper/{file.name}", *renamed, *changes])
+    return " ".join([f"study run paper/specs/{file.name}", *renamed, *changes])
 
 
 def _told(spec: study.StudySpec) -> dict[str, Any]:

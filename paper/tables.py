@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Final
 
-from paper_best import (
+from paper.choose import (
     BOUNDS,
     Trial,
     best,
@@ -13,11 +13,10 @@ from paper_best import (
     is_dendritic,
     retrained,
 )
-from paper_files import Summary
-from paper_findings import published
-from paper_table import table
-
+from paper.claim_tables import published
+from paper.files import Summary
 from paper.intervals import Interval
+from paper.markdown_table import table
 from study.report.trial_text import count, percent
 
 _TEN: Final = 10

@@ -1,4 +1,4 @@
-"""Makes docs/results.md and its figures of benchmarks/results/paper, without any store.
+"""Makes docs/results.md and its figures of paper/results, without any store.
 
     python benchmarks/paper_page.py [--text]
 
@@ -7,10 +7,9 @@ With --text the figures stay as they are, for which kaleido and a Chrome or Chro
 
 import argparse
 
-from paper_figures import figures_of
-from paper_files import DOCS, SPECS, Summary, read
-from paper_text import page
-
+from paper.figures import figures_of
+from paper.files import DOCS, SPECS, Summary, read
+from paper.page import page
 from study.report.report import write_picture
 
 
@@ -28,7 +27,7 @@ def main() -> None:
 
 
 def text(summaries: list[Summary]) -> str:
-    """The page; every spec of the folder studies/paper counts as a study that could have been run."""
+    """The page; every spec of the folder paper/specs counts as a study that could have been run."""
     return page(summaries, [file.stem for file in SPECS.glob("*.toml")])
 
 

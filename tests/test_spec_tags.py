@@ -1,6 +1,6 @@
 import json
 
-from made_evidence import SHORT
+from made_measurements import SHORT
 
 from study.spec.study_spec import StudySpec
 from study.tracking.tags import SPEC_TAG, spec_of, spec_tags

@@ -1,4 +1,4 @@
-"""Summaries as `paper_summary` writes them, with the numbers that a test needs."""
+"""Summaries as `paper.summary` writes them, with the numbers that a test needs."""
 
 from models.architecture import Architecture
 from paper.claim_result import Finding
@@ -54,7 +54,7 @@ def summary(name, trials, *, findings=(), varied=(), **changes):
     return {
         "name": name,
         "note": "",
-        "commands": [f"study run studies/paper/{name}.toml"],
+        "commands": [f"study run paper/specs/{name}.toml"],
         "machine": {"processor": "a processor", "cores": 2, "gpus": []},
         "versions": {"torch": "2.14.1", "ray": "2.60.0"},
         "spec": StudySpec.from_dict(table | {"budget": {"epochs": 25}}).to_dict() | GRID,

@@ -1,7 +1,7 @@
 import json
 
 import pytest
-from made_evidence import SHORT, claim, refusal
+from made_measurements import SHORT, claim, refusal
 
 from study.spec.study_spec import StudySpec
 

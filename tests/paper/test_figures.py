@@ -1,7 +1,8 @@
 import pytest
 from made_summary import finding, summary, trial
-from paper_bars import in_order, units
-from paper_figures import FIGURES, front, loss, noise
+
+from paper.bars import in_order, units
+from paper.figures import FIGURES, front, loss, noise
 
 TABLE = [
     trial(0, "dann-r", 1000, 0.80),

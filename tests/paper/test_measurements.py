@@ -1,7 +1,7 @@
 from dataclasses import replace
 
 import pytest
-from made_evidence import made_evidence, made_trial
+from made_measurements import made_evidence, made_trial
 
 from paper.measurements import UndecidableError, Wanted
 

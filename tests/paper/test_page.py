@@ -2,9 +2,10 @@
 
 import pytest
 from made_summary import finding, summary, trial
-from paper_figures import figures_of
-from paper_files import DOCS, RESULTS, SPECS, read
-from paper_page import text
+
+from paper.figures import figures_of
+from paper.files import DOCS, RESULTS, SPECS, read
+from paper.write_page import text
 
 
 def test_the_page_is_what_the_committed_summaries_say():
@@ -41,7 +42,7 @@ def test_without_studies_it_says_that_none_was_run():
     page = text([])
     assert "No study has been run yet" in page
     for file in SPECS.glob("*.toml"):
-        assert f"(../studies/paper/{file.name})" in page
+        assert f"(../paper/specs/{file.name})" in page
 
 
 def test_a_study_without_a_complete_trial_has_neither_figures_nor_a_best_network():

@@ -1,5 +1,5 @@
 import pytest
-from made_evidence import judged, made_trial
+from made_measurements import judged, made_trial
 from scipy import stats
 
 CLAIM = {"kind": "size_trend", "family": "vann", "direction": "rises"}

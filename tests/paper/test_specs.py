@@ -9,7 +9,7 @@ from study.search.space import grid
 from study.spec.dimensions import Choice
 from study.spec.study_spec import StudySpec
 
-FOLDER = Path(__file__).parents[1] / "studies" / "paper"
+FOLDER = Path(__file__).parents[2] / "paper" / "specs"
 TRIALS = {
     "table1": 175,
     "table2": 12,
@@ -83,7 +83,7 @@ def test_the_small_run_that_its_head_gives_is_of_the_same_study_and_smaller(name
     text = path.read_text("utf-8")
     small = " ".join(line[2:] for line in text.splitlines() if line.startswith("# "))
     words = shlex.split(small.partition("On a laptop:")[2])
-    assert words[:3] == ["study", "run", f"studies/paper/{name}.toml"]
+    assert words[:3] == ["study", "run", f"paper/specs/{name}.toml"]
     spec = StudySpec.from_toml(path, [word for word in words[3:] if word != "--set"])
     trials = min(len(grid(spec)), spec.budget.trials or TRIALS[name])
     assert trials * spec.replicates < TRIALS[name] * 5

@@ -1,5 +1,5 @@
 import pytest
-from made_evidence import claim
+from made_measurements import claim
 
 from paper.statement import statement
 

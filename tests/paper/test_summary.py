@@ -4,10 +4,10 @@ import shlex
 import pytest
 import recorded_study
 import stored_study
-from paper_files import SPECS
-from paper_summary import command, rounded, summary, to_text
 
 import study
+from paper.files import SPECS
+from paper.summary import command, rounded, summary, to_text
 from study.spec.study_spec import StudySpec
 from study.tracking import tags
 
@@ -119,7 +119,7 @@ def test_the_command_is_the_spec_file_and_all_that_was_changed():
     changes = ["replicates=2", "space.dendrites=[1, 2]", 'constraints=["macs <= 1e6"]']
     spec = StudySpec.from_toml(SPECS / "table1.toml", [*changes, "dataset.root=/a/place"])
     words = shlex.split(command(spec, "table1"))
-    assert words[:3] == ["study", "run", "studies/paper/table1.toml"]
+    assert words[:3] == ["study", "run", "paper/specs/table1.toml"]
     again = StudySpec.from_toml(SPECS / "table1.toml", words[4::2])
     assert sorted(word.partition("=")[0] for word in words[4::2]) == [
         "constraints",
@@ -139,7 +139,7 @@ def test_the_command_leaves_out_an_objective_that_was_not_wanted():
 
 def test_a_part_of_a_study_has_a_name_of_its_own():
     spec = StudySpec.from_toml(SPECS / "table1.toml", ["name=table1-small", "replicates=2"])
-    said = "study run studies/paper/table1.toml --name table1-small --set replicates=2"
+    said = "study run paper/specs/table1.toml --name table1-small --set replicates=2"
     assert command(spec, "table1") == said
 
 

@@ -1,5 +1,5 @@
 import pytest
-from made_evidence import claim, judged, made_evidence, made_trial
+from made_measurements import claim, judged, made_evidence, made_trial
 
 from paper.verdict import judge
 
