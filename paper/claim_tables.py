@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from paper.claim_result import shown
 from paper.files import Summary
-from paper.markdown_table import table
+from paper.tables import table
 
 VERDICTS: Final = ("holds", "does not", "undecided")
 

@@ -1,5 +1,6 @@
-"""The text of docs/results.md, from the summaries alone."""
+"""Writes docs/results.md and its figures from the summaries in paper/results, without any store."""
 
+import argparse
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -7,9 +8,9 @@ from paper.answer import equal_size, smallest
 from paper.choose import Trial, complete, usual
 from paper.claim_tables import explained, finding_table, measured, tally, tally_table
 from paper.figures import figures_of
-from paper.files import Summary
-from paper.markdown_table import table
-from paper.tables import best_table, control_table, under_table
+from paper.files import DOCS, SPECS, Summary, read
+from paper.tables import best_table, control_table, table, under_table
+from study.report.report import write_picture
 
 TITLES: Final = {
     "table1": "Accuracy, loss and parameters",
@@ -176,3 +177,25 @@ def _not_run(names: Sequence[str]) -> list[str]:
         return []
     lines = [f"- {_title(name)}: [{name}.toml](../paper/specs/{name}.toml)" for name in names]
     return ["## Not run yet", "", *lines]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--text", action="store_true", help="make the text alone, not the figures")
+    arguments = parser.parse_args()
+    summaries = read()
+    (DOCS / "results.md").write_text(text(summaries), encoding="utf-8")
+    if arguments.text:
+        return
+    for summary in summaries:
+        for file, title, draw in figures_of(summary):
+            write_picture(draw(summary), title, DOCS / f"{file}.png", 560)
+
+
+def text(summaries: list[Summary]) -> str:
+    """The page; every spec of the folder paper/specs counts as a study that could have been run."""
+    return page(summaries, [file.stem for file in SPECS.glob("*.toml")])
+
+
+if __name__ == "__main__":
+    main()

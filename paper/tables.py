@@ -1,4 +1,4 @@
-"""The best configurations of the summaries in tables: of each family, and under so many parameters."""
+"""Tables in Markdown, aligned in the source too: the best configurations, by family and by size."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -16,10 +16,28 @@ from paper.choose import (
 from paper.claim_tables import published
 from paper.files import Summary
 from paper.intervals import Interval
-from paper.markdown_table import table
 from study.report.trial_text import count, percent
 
 _TEN: Final = 10
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> list[str]:
+    """The lines of a table; the first `left` columns are text, the others numbers to the right."""
+    escaped = [[cell.replace("|", "\\|") for cell in row] for row in [header, *rows]]
+    widths = [max(3, *map(len, column)) for column in zip(*escaped, strict=True)]
+
+    def line(cells: Sequence[str]) -> str:
+        padded = [
+            cell.ljust(width) if place < left else cell.rjust(width)
+            for place, (cell, width) in enumerate(zip(cells, widths, strict=True))
+        ]
+        return f"| {' | '.join(padded)} |"
+
+    rule = [
+        "-" * width if place < left else f"{'-' * (width - 1)}:"
+        for place, width in enumerate(widths)
+    ]
+    return [line(escaped[0]), line(rule), *map(line, escaped[1:])]
 
 
 def best_table(summary: Summary) -> list[str]:

@@ -1,8 +1,7 @@
 import pytest
 from made_summary import finding, summary, trial
 
-from paper.bars import in_order, units
-from paper.figures import FIGURES, front, loss, noise
+from paper.figures import FIGURES, front, in_order, loss, noise, units
 
 TABLE = [
     trial(0, "dann-r", 1000, 0.80),

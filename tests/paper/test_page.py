@@ -5,7 +5,7 @@ from made_summary import finding, summary, trial
 
 from paper.figures import figures_of
 from paper.files import DOCS, RESULTS, SPECS, read
-from paper.write_page import text
+from paper.page import text
 
 
 def test_the_page_is_what_the_committed_summaries_say():
