@@ -17,11 +17,11 @@ from mlflow.store.tracking.dbmodels.models import SqlLatestMetric, SqlParam, Sql
 from sqlalchemy import create_engine, insert
 
 from models.architecture import Architecture
+from study import study_folder
 from study.home import Home
 from study.search.pareto import on_front
 from study.search.trial import TrialConfig
 from study.spec.study_spec import StudySpec
-from study.study_folder import LAYOUT
 from study.tracking.store import client, make_store
 from study.tracking.tags import (
     CONFIG_TAG,
@@ -65,7 +65,7 @@ def add(home: Home, name: str, trials: int, seed: int = 0) -> None:
     """Adds a study of so many trials to the SQLite store of a home."""
     spec = StudySpec.from_dict({"name": name, "dataset": "digits", "families": list(FAMILIES)})
     store = client(home)
-    experiment = store.create_experiment(name, tags={LAYOUT_TAG: LAYOUT})
+    experiment = store.create_experiment(name, tags={LAYOUT_TAG: study_folder.LAYOUT})
     parent = _parent(store, experiment, spec)
     draw = np.random.default_rng(seed)
     states = draw.choice(list(STATES), trials, p=list(STATES.values()))

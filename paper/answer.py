@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from models.architecture import FAMILIES
+from models import FAMILIES
 from paper.choose import (
     PUBLISHED_BEST,
     Trial,
@@ -12,8 +12,7 @@ from paper.choose import (
     smallest_confirmed,
     smallest_reaching,
 )
-from paper.tables import label, only_smaller, points, sign, under
-from study.report.trial_text import count, percent
+from paper.tables import count, label, only_smaller, percent, points, sign, under
 
 
 def equal_size(trials: Sequence[Trial]) -> list[str]:

@@ -13,15 +13,6 @@ VERDICTS: Final = ("holds", "does not", "undecided")
 Finding = dict[str, Any]
 
 
-def published(summary: Summary, kind: str) -> dict[str, Finding]:
-    """The findings of a kind that have a published value, by family."""
-    return {
-        one["family"]: one
-        for one in summary["findings"]
-        if one["kind"] == kind and one["published"] is not None
-    }
-
-
 def tally(findings: Sequence[Finding]) -> str:
     """How many hold, do not, and are undecided, in words; and how many were not measured."""
     counts = Counter(one["verdict"] for one in findings)

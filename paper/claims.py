@@ -1,19 +1,34 @@
-"""Claims that a study's spec holds against what it measures: the tables `[[claims]]`, by `kind`.
+"""Claims of a paper, held against what studies measure: the tables `[[claims]]`, by `kind`.
 
 What a claim says is data; `paper.verdict` judges it. Accuracies are shares in 0..1, losses nats.
 """
 
-from typing import Annotated, Literal, TypeAlias
+import difflib
+from collections.abc import Iterable
+from typing import Annotated, Final, Literal, TypeAlias
 
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
 
-from models.architecture import FAMILIES
-from study.errors import nearest
-from study.spec.dimensions import Space
-from study.spec.metrics import is_metric, metric_names
-from study.spec.sections import Section
+from models import FAMILIES
+from study import Space, is_metric, metric_names
 
 Setting: TypeAlias = bool | int | float | str
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """A hint: the known name nearest to the given one, if any is near, and all of them."""
+    names = list(known)
+    close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    hint = f"did you mean {close[0]!r}? " if close else ""
+    return f"{hint}known: {', '.join(names)}"
 
 
 def _known_settings(where: dict[str, Setting]) -> dict[str, Setting]:
@@ -55,8 +70,10 @@ Count: TypeAlias = Annotated[int, Field(ge=1)]
 MetricName: TypeAlias = Annotated[str, AfterValidator(_known_metric)]
 
 
-class _Claim(Section):
+class _Claim(BaseModel):
     """What every claim may say: where it was published, and settings that a trial must have."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     source: Annotated[str, Field(max_length=500)] | None = None
     where: Where = Field(default={})
@@ -200,3 +217,15 @@ Claim: TypeAlias = Annotated[
     | Controls,
     Field(discriminator="kind"),
 ]
+
+KINDS: Final[dict[str, type[BaseModel]]] = {
+    "accuracy": Accuracy,
+    "loss_ratio": LossRatio,
+    "difference": Difference,
+    "fewer_parameters": FewerParameters,
+    "size_trend": SizeTrend,
+    "parameters": Parameters,
+    "accuracy_under": AccuracyUnder,
+    "controls": Controls,
+}
+"""The class of each kind of claim."""

@@ -8,10 +8,9 @@ from typing import Any, Final, TypeAlias
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from paper.choose import Trial, best_of_each, complete, families, rising
-from paper.claim_tables import published
+from paper.choose import Trial, best_of_each, complete, families, published, rising
 from paper.files import Summary
-from study.report.style import Shown, family_style, layout, see_through
+from study import MetricFormat, family_style, figure_layout
 
 SIGMAS: Final = (0.25, 0.5, 0.75, 1.0)
 """The noise that diagnostics put on clean test images (`study.training.diagnostics`)."""
@@ -25,7 +24,7 @@ def front(summary: Summary) -> go.Figure:
     Dashed: the accuracies of the paper's table, each in the colour of its family. Networks of linear
     dendrites have open symbols.
     """
-    figure = go.Figure(layout=layout())
+    figure = go.Figure(layout=figure_layout())
     trials = complete(summary)
     for family, linear in product(families(trials), (False, True)):
         mine = [
@@ -41,7 +40,7 @@ def front(summary: Summary) -> go.Figure:
         name = f"{family}, linear" if linear else family
         rest = _trace(mine, "trainable_parameters", "test_accuracy") | {
             "mode": "markers",
-            "marker": {"color": see_through(colour, 0.3), "symbol": symbol, "size": 6},
+            "marker": {"color": _faint(colour), "symbol": symbol, "size": 6},
         }
         rest.pop("error_y")
         figure.add_scatter(**rest, name=f"{name}, all", showlegend=False)
@@ -71,7 +70,7 @@ def front(summary: Summary) -> go.Figure:
 
 def loss(summary: Summary) -> go.Figure:
     """Test loss against parameters, all trials; a line joins the networks of most somata."""
-    figure = go.Figure(layout=layout())
+    figure = go.Figure(layout=figure_layout())
     trials = complete(summary)
     most = max(one["somata"] for one in trials)
     for family in families(trials):
@@ -105,7 +104,7 @@ def noise(summary: Summary) -> go.Figure:
 
     Solid: trained anew at each sigma. Dotted: the network trained on clean images.
     """
-    figure = go.Figure(layout=layout())
+    figure = go.Figure(layout=figure_layout())
     trials = complete(summary)
     clean = [one for one in trials if one.get("noise", 0.0) == 0]
     for chosen in best_of_each({**summary, "trials": clean, "varied": []}):
@@ -143,36 +142,10 @@ def noise(summary: Summary) -> go.Figure:
 
 _SIZE: Final = ("family", "dendrites", "somata")
 
-Drawn: TypeAlias = tuple[str, str, Callable[[Summary], go.Figure]]
-"""A figure of the page: its file, its title, and how it is drawn."""
-
-FIGURES: Final[dict[str, tuple[Drawn, ...]]] = {
-    "table1": (
-        ("results_front", "Test accuracy against trainable parameters", front),
-        ("results_loss", "Test loss against trainable parameters", loss),
-    ),
-    "table2": (("results_in_order", "Classes one after the other", in_order),),
-    "noise": (
-        (
-            "results_noise",
-            "Test accuracy under noise (solid: trained on it, dotted: on clean images)",
-            noise,
-        ),
-    ),
-    "representation": (("results_units", "What units respond to", units),),
-    "beyond": (("results_beyond", "Test accuracy against trainable parameters", front),),
-}
-"""The figures of each study by its name."""
-
-
-def figures_of(summary: Summary) -> tuple[Drawn, ...]:
-    """The figures of a study; none as long as it has no complete trial."""
-    return FIGURES.get(summary["name"], ()) if complete(summary) else ()
-
 
 def _trace(trials: Sequence[Trial], x: str, y: str) -> dict[str, Any]:
     """x, y and the errors of y, as they are drawn."""
-    across, up = Shown(x), Shown(y)
+    across, up = MetricFormat(x), MetricFormat(y)
     errors = [up.value(one.get(f"{y}_sem")) or 0.0 for one in trials]
     return {
         "x": [across.value(one.get(x, 0.0)) for one in trials],
@@ -182,7 +155,7 @@ def _trace(trials: Sequence[Trial], x: str, y: str) -> dict[str, Any]:
 
 
 def _sizes(figure: go.Figure, trials: Sequence[Trial]) -> None:
-    axis = Shown("trainable_parameters")
+    axis = MetricFormat("trainable_parameters")
     figure.update_xaxes(axis.axis([one["trainable_parameters"] for one in trials]))
 
 
@@ -226,7 +199,7 @@ def in_order(summary: Summary) -> go.Figure:
     chosen = best_of_each({**summary, "varied": []})
     names = [one["family"] for one in chosen]
     for column, (metric, title) in enumerate(measures.items(), start=1):
-        shown = Shown(metric)
+        shown = MetricFormat(metric)
         figure.add_bar(
             x=names,
             y=[shown.value(one[metric]) for one in chosen],
@@ -256,7 +229,40 @@ def in_order(summary: Summary) -> go.Figure:
 
 def _style(figure: go.Figure) -> None:
     """The layout of every figure, for each of several axes."""
-    shared = layout()
+    shared = figure_layout()
     figure.update_xaxes(shared.pop("xaxis"))
     figure.update_yaxes(shared.pop("yaxis"))
     figure.update_layout(shared)
+
+
+def _faint(colour: str) -> str:
+    """A colour such as #0072B2 that lets what lies behind shine through."""
+    red, green, blue = (int(colour[place : place + 2], 16) for place in (1, 3, 5))
+    return f"rgba({red},{green},{blue},0.3)"
+
+
+Drawn: TypeAlias = tuple[str, str, Callable[[Summary], go.Figure]]
+"""A figure of the page: its file, its title, and how it is drawn."""
+
+FIGURES: Final[dict[str, tuple[Drawn, ...]]] = {
+    "table1": (
+        ("results_front", "Test accuracy against trainable parameters", front),
+        ("results_loss", "Test loss against trainable parameters", loss),
+    ),
+    "table2": (("results_in_order", "Classes one after the other", in_order),),
+    "noise": (
+        (
+            "results_noise",
+            "Test accuracy under noise (solid: trained on it, dotted: on clean images)",
+            noise,
+        ),
+    ),
+    "representation": (("results_units", "What units respond to", units),),
+    "beyond": (("results_beyond", "Test accuracy against trainable parameters", front),),
+}
+"""The figures of each study by its name."""
+
+
+def figures_of(summary: Summary) -> tuple[Drawn, ...]:
+    """The figures of a study; none as long as it has no complete trial."""
+    return FIGURES.get(summary["name"], ()) if complete(summary) else ()

@@ -1,23 +1,20 @@
 """The measurements that claims are judged by: chosen on validation, then looked up on test."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import MISSING, dataclass, fields
-from typing import Any, Final, final
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, TypeAlias, final
 
-from models.architecture import Architecture
+from models import Architecture
 from paper.intervals import Sample
-from study.results.query import MOST_ACCURATE, Order
-from study.results.record import TrialRecord, arranged
-from study.training.settings import TrainingSettings
+from study import TrialRecord
 
-_DEFAULTS: Final[dict[str, Any]] = {
-    field.name: field.default
-    for settings in (Architecture, TrainingSettings)
-    for field in fields(settings)
-    if field.default is not MISSING
-}
-"""What a trial had that was recorded before there was the setting."""
+Order: TypeAlias = tuple[tuple[str, int], ...]
+"""Metrics by which trials are ordered, the first decides first; 1 where less is better, else -1."""
+
+MOST_ACCURATE: Final[Order] = (("val_accuracy", -1), ("trainable_parameters", 1))
+LOWEST_LOSS: Final[Order] = (("val_loss", 1), ("trainable_parameters", 1))
+SMALLEST: Final[Order] = (("trainable_parameters", 1), ("val_accuracy", -1))
 
 
 class UndecidableError(Exception):
@@ -35,7 +32,7 @@ class Wanted:
 
     def passes(self, record: TrialRecord) -> bool:
         """Whether a trial is one of them."""
-        settings = _DEFAULTS | record.architecture | record.training
+        settings = record.architecture | record.training
         size = record.trainable_parameters
         return (
             (not self.families or record.family in self.families)
@@ -66,12 +63,11 @@ class Evidence:
     """The complete trials that keep the constraints, and what retraining says of them.
 
     By the id of a trial's run `retrained` has the retraining to believe, and `studies` the study that it
-    is of; `metrics_of` gives all metrics of a run, for those that a record does not hold.
+    is of.
     """
 
     records: Sequence[TrialRecord]
     retrained: Mapping[str, TrialRecord]
-    metrics_of: Callable[[str], Mapping[str, float]]
     studies: Mapping[str, str]
 
     @classmethod
@@ -80,7 +76,6 @@ class Evidence:
         return cls(
             records=[record for part in parts for record in part.records],
             retrained={run: record for part in parts for run, record in part.retrained.items()},
-            metrics_of=parts[0].metrics_of,
             studies={run: name for part in parts for run, name in part.studies.items()},
         )
 
@@ -93,16 +88,14 @@ class Evidence:
         several = len(set(self.studies.values())) > 1
         return f"trial {record.trial}" + (f" of {self.study_of(record)}" if several else "")
 
-    def trials(self, wanted: Wanted, *, by: Sequence[Order] = MOST_ACCURATE) -> list[TrialRecord]:
+    def trials(self, wanted: Wanted, *, by: Order = MOST_ACCURATE) -> list[TrialRecord]:
         """The trials that are wanted and have the value of the order, the best of validation first.
 
         Raises UndecidableError if there is none.
         """
-        metric = by[0].metric
+        metric = by[0][0]
         found = [
-            record
-            for record in self.records
-            if wanted.passes(record) and _is_number(getattr(record, metric))
+            record for record in self.records if wanted.passes(record) and _has(record, metric)
         ]
         if not found:
             raise UndecidableError(f"no trial of {wanted}")
@@ -131,16 +124,26 @@ class Evidence:
 
     def _measured(self, record: TrialRecord, metric: str) -> tuple[float, float | None] | None:
         """The mean and its standard error."""
-        if hasattr(record, metric):
-            mean, sem = getattr(record, metric), getattr(record, f"{metric}_sem", None)
-        else:
-            metrics = self.metrics_of(record.run_id)
-            mean, sem = metrics.get(metric), metrics.get(f"{metric}_sem")
-        return (mean, sem) if _is_number(mean) else None
+        mean, sem = record.value(metric), record.value(f"{metric}_sem")
+        return None if mean is None or not math.isfinite(mean) else (mean, sem)
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and math.isfinite(value)
+def _has(record: TrialRecord, metric: str) -> bool:
+    value = record.value(metric)
+    return value is not None and math.isfinite(value)
+
+
+def arranged(records: Iterable[TrialRecord], order: Order) -> list[TrialRecord]:
+    """The records in an order; those without a value come last, of equal ones the lower number first."""
+
+    def key(record: TrialRecord) -> list[float]:
+        values = [(record.value(metric), sign) for metric, sign in order]
+        return [
+            *(math.inf if value is None else sign * value for value, sign in values),
+            record.trial,
+        ]
+
+    return sorted(records, key=key)
 
 
 def seeds_of(record: TrialRecord, sample: Sample, evidence: Evidence) -> str:

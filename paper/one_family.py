@@ -12,9 +12,8 @@ from paper import claim_result
 from paper.claim_result import Finding, shown
 from paper.claims import Accuracy, AccuracyUnder, Parameters, SizeTrend
 from paper.intervals import Interval, half_width, of_mean
-from paper.measurements import Evidence, UndecidableError, Wanted, seeds_of
-from study.results.query import SMALLEST
-from study.results.record import TrialRecord
+from paper.measurements import SMALLEST, Evidence, UndecidableError, Wanted, seeds_of
+from study import TrialRecord
 
 _SIZES: Final = ("dendrites", "somata", "synapses")
 _FEWEST: Final = 4  # configurations of a trend: a line through three has one degree of freedom

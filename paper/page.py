@@ -1,6 +1,5 @@
 """Writes docs/results.md and its figures from the summaries in paper/results, without any store."""
 
-import argparse
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -8,9 +7,9 @@ from paper.answer import equal_size, smallest
 from paper.choose import Trial, complete, usual
 from paper.claim_tables import explained, finding_table, measured, tally, tally_table
 from paper.figures import figures_of
-from paper.files import DOCS, SPECS, Summary, read
+from paper.files import DOCS, Summary, read, spec_files
 from paper.tables import best_table, control_table, table, under_table
-from study.report.report import write_picture
+from study import write_picture
 
 TITLES: Final = {
     "table1": "Accuracy, loss and parameters",
@@ -34,8 +33,8 @@ _HEAD: Final = """\
 Chavlis & Poirazi (Nat Commun 2025;16:943) claim that networks with dendrites are as accurate as vanilla
 ones with far fewer parameters, overfit less, and stand noise and classes in order better. The studies
 in [paper/specs](../paper/specs) train the networks of each claim, and what comes out judges it.
-`python benchmarks/paper.py` keeps summaries of the stored studies in paper/results, and
-`python benchmarks/paper_page.py` makes this page of them.
+`python -m paper summary` keeps summaries of the stored studies in paper/results, and
+`python -m paper page` makes this page of them.
 """
 
 _RULES: Final = """\
@@ -44,6 +43,22 @@ chose on test images). Ours are means ± standard errors over seeds, with interv
 Welch); the paper's are means ± standard deviations of five seeds. D is the dendrites of a soma, S the
 somata. Every dendrite has 16 synapses, as the paper's text says; its code draws 16 on average.
 """
+
+
+def write_page(*, figures: bool = True) -> None:
+    """Writes the page, and its figures, for which kaleido and a Chrome or Chromium must be there."""
+    summaries = read()
+    (DOCS / "results.md").write_text(text(summaries), encoding="utf-8")
+    if not figures:
+        return
+    for summary in summaries:
+        for file, title, draw in figures_of(summary):
+            write_picture(draw(summary), title, DOCS / f"{file}.png", 560)
+
+
+def text(summaries: Sequence[Summary]) -> str:
+    """The page; every spec of the folder paper/specs counts as a study that could have been run."""
+    return page(summaries, [file.stem for file in spec_files()])
 
 
 def page(summaries: Sequence[Summary], specs: Sequence[str]) -> str:
@@ -177,25 +192,3 @@ def _not_run(names: Sequence[str]) -> list[str]:
         return []
     lines = [f"- {_title(name)}: [{name}.toml](../paper/specs/{name}.toml)" for name in names]
     return ["## Not run yet", "", *lines]
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--text", action="store_true", help="make the text alone, not the figures")
-    arguments = parser.parse_args()
-    summaries = read()
-    (DOCS / "results.md").write_text(text(summaries), encoding="utf-8")
-    if arguments.text:
-        return
-    for summary in summaries:
-        for file, title, draw in figures_of(summary):
-            write_picture(draw(summary), title, DOCS / f"{file}.png", 560)
-
-
-def text(summaries: list[Summary]) -> str:
-    """The page; every spec of the folder paper/specs counts as a study that could have been run."""
-    return page(summaries, [file.stem for file in SPECS.glob("*.toml")])
-
-
-if __name__ == "__main__":
-    main()

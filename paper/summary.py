@@ -8,28 +8,16 @@ import math
 import shlex
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, final
 
-from machine import describe
+from mlflow import MlflowClient
+from mlflow.entities import Run
 
 import study
-from paper.files import SPECS, Summary
-from study.home import Home
-from study.results.answers import records as records_of
-from study.results.reader import read_study
-from study.results.record import TrialRecord
-from study.results.retrained_run import (
-    RETRAINING_TAG,
-    ROLE,
-    TRIAL_TAG,
-    Retrained,
-    Retraining,
-    retrained,
-)
-from study.results.stored_study import StoredStudy
-from study.tracking.store import all_runs, client, translated
-from study.tracking.tags import ENVIRONMENT_TAG, ROLE_TAG
+from paper.files import SPECS, Summary, claims_file
+from paper.verdict import verdict
 
 _SIZES: Final = ("dendrites", "somata", "synapses")
 _METRICS: Final = tuple(
@@ -40,46 +28,67 @@ _METRICS: Final = tuple(
 )
 
 
-def summary(name: str, home: Home, note: str = "", parts: Sequence[str] = ()) -> Summary:
+@final
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """A stored study, or one of several that a study was run as."""
+
+    name: str
+    spec: study.StudySpec
+    status: study.StudyStatus
+    run: Run
+    trials: list[study.TrialRecord]
+
+    @classmethod
+    def read(cls, name: str, home: study.Home) -> "_Part":
+        status = study.status(name, home)
+        return cls(
+            name=name,
+            spec=study.study_spec(name, home),
+            status=status,
+            run=MlflowClient(home.tracking_uri).get_run(status.parent_run_id),
+            trials=study.records(name, home),
+        )
+
+
+def summary(name: str, home: study.Home, note: str = "", parts: Sequence[str] = ()) -> Summary:
     """A stored study as JSON types: how it was run, on what, its trials, and what of its claims holds.
 
     `parts` are the studies that it was run as, if it was run as several, each with a part of its space;
     their trials name the study that they are of. Nothing in it is a path, or names the machine. Raises
-    NotFoundError if there is no such study.
+    BadInputError if there is no such study.
     """
-    studies = {part: read_study(part, home) for part in parts or [name]}
-    found = {part: records_of(part, home) for part in studies}
-    everything = [one for records in found.values() for one in records]
+    studies = [_Part.read(part, home) for part in parts or [name]]
+    everything = [one for part in studies for one in part.trials]
     varied = varied_settings(everything)
     fixed = {key: value for one in everything[:1] for key, value in _settings(one).items()}
-    first = next(iter(studies.values()))
-    wanted = [_portable(stored.spec) for stored in studies.values()]
+    wanted = [_portable(part.spec) for part in studies]
     families = dict.fromkeys(family for one in wanted for family in one["families"])
     states = Counter[str]()
-    for stored in studies.values():
-        states.update(stored.tally().states)
+    for part in studies:
+        states.update(part.status.states)
     content = {
         "name": name,
         "note": note,
-        "commands": [command(stored.spec, name) for stored in studies.values()],
-        **_environment(first),
+        "commands": [command(part.spec, name) for part in studies],
+        **_environment(studies[0].run),
         "spec": wanted[0] | {"name": name, "families": list(families)},
         "epochs": sorted({one["budget"]["epochs"] for one in wanted}),
         "replicates": sorted({one["replicates"] for one in wanted}),
         "states": dict(states),
-        "hours": _hours([(stored, found[part]) for part, stored in studies.items()]),
+        "hours": _hours(studies),
         "settings": {key: value for key, value in fixed.items() if key not in varied},
         "varied": varied,
         "trials": [],
         "retrained": [],
-        "findings": _findings(name, list(studies.values())),
+        "findings": _findings(name, studies, home),
     }
-    for part, stored in studies.items():
-        whose = {"study": part} if parts else {}
-        content["trials"] += [whose | _row(one, varied) for one in found[part]]
+    for part in studies:
+        whose = {"study": part.name} if parts else {}
+        content["trials"] += [whose | _row(one, varied) for one in part.trials]
         content["retrained"] += [
             whose | {"full": one.wanted.full, **_row(one.record, varied)}
-            for one in _retrained(stored, found[part])
+            for one in study.retrainings(part.name, home)
         ]
     return content
 
@@ -126,7 +135,7 @@ def _toml(value: Any) -> str:  # noqa: ANN401  # any JSON type
     return json.dumps(value)
 
 
-def varied_settings(found: Iterable[TrialRecord]) -> list[str]:
+def varied_settings(found: Iterable[study.TrialRecord]) -> list[str]:
     """The options and training settings that are not the same in all trials that have them."""
     values: dict[str, set[Any]] = {}
     for one in found:
@@ -147,7 +156,7 @@ def rounded(value: Any, digits: int = 5) -> Any:  # noqa: ANN401  # any JSON typ
     return value
 
 
-def _row(record: TrialRecord, varied: Sequence[str]) -> dict[str, Any]:
+def _row(record: study.TrialRecord, varied: Sequence[str]) -> dict[str, Any]:
     """What is there of a trial; what it does not have is left out."""
     settings = _settings(record)
     row: dict[str, Any] = {
@@ -173,29 +182,26 @@ def _short(name: str, value: float | None) -> float | None:
     return found
 
 
-def _settings(record: TrialRecord) -> dict[str, Any]:
+def _settings(record: study.TrialRecord) -> dict[str, Any]:
     """All of an architecture but its family and sizes, and how it was trained."""
     known = {"family", *_SIZES}
     options = {key: value for key, value in record.architecture.items() if key not in known}
     return options | record.training
 
 
-def _environment(stored: StoredStudy) -> dict[str, Any]:
-    """The versions and the machine of the run, of this one where the study does not say."""
-    try:
-        found = json.loads(stored.parent.data.tags[ENVIRONMENT_TAG])
-        machine = {key: found["machine"][key] for key in ("processor", "cores", "gpus")}
-        return {"machine": machine, "versions": found["versions"]}
-    except (KeyError, json.JSONDecodeError):
-        here = describe()
-        machine = {key: here[key] for key in ("processor", "cores")} | {"gpus": []}
-        return {"machine": machine, "versions": {"python": here["python"]} | here["versions"]}
+def _environment(run: Run) -> dict[str, Any]:
+    """The versions and the machine that a study was run with."""
+    found = json.loads(run.data.tags.get("study.environment", "{}"))
+    machine = found.get("machine", {})
+    return {
+        "machine": {key: machine.get(key) for key in ("processor", "cores", "gpus")},
+        "versions": found.get("versions", {}),
+    }
 
 
 def _portable(spec: study.StudySpec) -> dict[str, Any]:
-    """The spec without where the data lies; its claims are told by the findings."""
+    """The spec without where the data lies."""
     table = spec.to_dict()
-    table.pop("claims", None)
     table["dataset"]["root"] = "data"
     path = table["dataset"]["path"]
     table["dataset"]["path"] = path and Path(path).name
@@ -210,39 +216,21 @@ def _flat(table: Mapping[str, Any], before: str = "") -> dict[str, Any]:
     return found
 
 
-def _hours(
-    studies: Sequence[tuple[StoredStudy, Sequence[TrialRecord]]],
-) -> dict[str, float | None]:
+def _hours(studies: Sequence[_Part]) -> dict[str, float | None]:
     """Of training, over all trials; and from start to end of each study, None while one runs."""
     wall: float | None = 0.0
-    for stored, _ in studies:
-        info = stored.parent.info
+    for part in studies:
+        info = part.run.info
         ended = info.end_time is not None and wall is not None
         wall = wall + (info.end_time - info.start_time) / 3.6e6 if ended else None
-    training = sum(one.seconds or 0.0 for _, found in studies for one in found) / 3600
+    training = sum(one.seconds or 0.0 for part in studies for one in part.trials) / 3600
     return {"training": rounded(training, 3), "wall": rounded(wall, 3)}
 
 
-def _findings(name: str, studies: Sequence[StoredStudy]) -> list[dict[str, Any]]:
-    """What came out of the claims of the spec file, or of the stored spec where there is no file."""
-    file = SPECS / f"{name}.toml"
-    first, *_ = studies
-    spec = study.StudySpec.from_toml(file) if file.exists() else first.spec
-    if not spec.claims:
+def _findings(name: str, studies: Sequence[_Part], home: study.Home) -> list[dict[str, Any]]:
+    """What came out of the claims beside the spec file of a study; none if there are no such claims."""
+    spec = SPECS / f"{name}.toml"
+    if not claims_file(spec).exists():
         return []
-    names = [stored.spec.name for stored in studies]
-    found = study.verdict(*names, spec=spec, home=first.home)
+    found = verdict(*(part.name for part in studies), spec=spec, home=home)
     return [rounded(one.to_dict()) for one in found]
-
-
-def _retrained(stored: StoredStudy, found: Sequence[TrialRecord]) -> list[Retrained]:
-    trials = {one.trial: one for one in found}
-    with translated(stored.home):
-        runs = all_runs(client(stored.home), stored.parent.info.experiment_id)
-    confirmed = []
-    for run in runs:
-        tags = run.data.tags
-        if tags.get(ROLE_TAG) == ROLE and str(run.info.status) == "FINISHED":
-            wanted = Retraining(**json.loads(tags[RETRAINING_TAG]))
-            confirmed.append(retrained(run, wanted, trials[int(tags[TRIAL_TAG])], new=False))
-    return sorted(confirmed, key=lambda one: one.wanted.trial)

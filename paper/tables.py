@@ -11,12 +11,11 @@ from paper.choose import (
     difference,
     families,
     is_dendritic,
+    published,
     retrained,
 )
-from paper.claim_tables import published
 from paper.files import Summary
 from paper.intervals import Interval
-from study.report.trial_text import count, percent
 
 _TEN: Final = 10
 
@@ -40,6 +39,16 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -
     return [line(escaped[0]), line(rule), *map(line, escaped[1:])]
 
 
+def count(number: float) -> str:
+    """A whole number with separators."""
+    return f"{number:,.0f}"
+
+
+def percent(share: float, error: float | None = None) -> str:
+    """A share in percent, with its error if there is one."""
+    return f"{100 * share:.2f}" + ("" if error is None else f" ± {100 * error:.2f}")
+
+
 def best_table(summary: Summary) -> list[str]:
     """The table of `best_of_each`, with what the study varies beyond sizes, and retrainings if any."""
     varied = summary["varied"]
@@ -49,7 +58,6 @@ def best_table(summary: Summary) -> list[str]:
     rows = []
     for one in best_of_each(summary):
         known = given.get(one["family"])
-        sd = known and known["published_sd"]
         again = anew.get((one.get("study"), one["trial"]))
         rows.append(
             [
@@ -62,7 +70,11 @@ def best_table(summary: Summary) -> list[str]:
                 loss(one),
                 str(one["replicates"]),
                 *(_again(again) if anew else []),
-                *([percent(known["published"], sd) if known else ""] if given else []),
+                *(
+                    [percent(known["published"], known["published_sd"]) if known else ""]
+                    if given
+                    else []
+                ),
             ]
         )
     header += ["anew: test %", "anew: loss", "anew: seeds"] if anew else []

@@ -15,15 +15,20 @@ from paper import claim_result
 from paper.claim_result import Finding, Verdict
 from paper.claims import Controls, Difference, FewerParameters, LossRatio
 from paper.intervals import Interval, Sample, of_difference, of_ratio
-from paper.measurements import Evidence, UndecidableError, Wanted, seeds_of
-from paper.statement import unit_of
-from study.results.query import MOST_ACCURATE, SMALLEST, Order
-from study.results.record import TrialRecord, arranged
-
-_LOWEST_LOSS: Final = (
-    Order("val_loss", descending=False),
-    Order("trainable_parameters", descending=False),
+from paper.measurements import (
+    LOWEST_LOSS,
+    MOST_ACCURATE,
+    SMALLEST,
+    Evidence,
+    Order,
+    UndecidableError,
+    Wanted,
+    arranged,
+    seeds_of,
 )
+from paper.statement import unit_of
+from study import TrialRecord
+
 _FEWER: Final = math.nextafter(1, 2)  # as many are not fewer
 
 
@@ -132,18 +137,18 @@ class _Quality:
 
     metric: str
     unit: str
-    order: tuple[Order, ...]
+    order: Order
     sign: int
 
     def reaches(self, record: TrialRecord, reference: TrialRecord) -> bool:
         """Whether a trial is as good as the reference on validation."""
-        value, best = (getattr(one, self.order[0].metric) for one in (record, reference))
+        value, best = (getattr(one, self.order[0][0]) for one in (record, reference))
         return bool(self.sign * (value - best) >= 0)
 
 
 _QUALITIES: Final = {
     "accuracy": _Quality("test_accuracy", "accuracy difference", MOST_ACCURATE, 1),
-    "loss": _Quality("test_loss", "loss difference", _LOWEST_LOSS, -1),
+    "loss": _Quality("test_loss", "loss difference", LOWEST_LOSS, -1),
 }
 
 

@@ -1,10 +1,10 @@
-"""Tests the claims of a study's spec against what it measured, more strictly than they were published.
+"""Tests claims against what studies measured, more strictly than they were published.
 
 Configurations are chosen on validation, never on test; every value has an interval; and where nothing
 can be said that is said. docs/verdict.md says how.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from paper.claims import (
     Parameters,
     SizeTrend,
 )
+from paper.files import SPECS, claims_file, read_claims
 from paper.measurements import Evidence, UndecidableError
 from paper.one_family import (
     judge_accuracy,
@@ -34,30 +35,40 @@ from paper.two_families import (
     judge_fewer_parameters,
     judge_loss_ratio,
 )
-from study.errors import SpecError
-from study.home import Home
-from study.results.query import COMPLETE
-from study.results.reader import read_study
-from study.results.retrained_run import most_replicated
-from study.results.stored_study import StoredStudy
-from study.spec.study_spec import StudySpec
-from study.tracking.store import client, translated
+from study import BadInputError, Home, StudySpec, best_configs, retrainings, study_spec
 
 
-def verdict(
-    *names: str, spec: StudySpec | Path | str | None = None, home: Home | None = None
-) -> list[Finding]:
-    """What studies say to each claim of the first one's spec, or to those of another spec or spec file.
+def verdict(*names: str, spec: Path | str | None = None, home: Home | None = None) -> list[Finding]:
+    """What studies say to each claim beside a spec file, by default that of the first study's name.
 
     The trials of several studies are judged as if they were of one. A claim about several controls has
-    a finding for each. Nothing is stored. Raises NotFoundError if there is no such study, SpecError if
-    there are no claims, or if not all of it is about the same data.
+    a finding for each. Nothing is stored. Raises BadInputError if there is no such study, if there are
+    no claims, or if not all of it is about the same data.
     """
-    given = StudySpec.from_toml(spec) if isinstance(spec, Path | str) else spec
     home = home or Home.find()
-    stored = [read_study(name, home) for name in dict.fromkeys(names)]
-    claims = _claims([study.spec for study in stored], given)
-    evidence = Evidence.pooled([_evidence(study) for study in stored])
+    names = tuple(dict.fromkeys(names))
+    own, *others = [study_spec(name, home) for name in names]
+    file = SPECS / f"{own.name}.toml" if spec is None else Path(spec)
+    if spec is None and not file.exists():
+        raise BadInputError(
+            f"there is no spec of the paper for the study {own.name!r}; --spec FILE names the one "
+            "whose claims are to be judged"
+        )
+    for other in others:
+        _same_data(own, other, ("name", "path", "train_size", "validation_size"))
+    _same_data(own, StudySpec.from_toml(file), ("name", "path"))
+    claims = read_claims(file)
+    if not claims:
+        raise BadInputError(
+            f"there must be at least one claim to judge, but {claims_file(file)} has none "
+            "(tables [[claims]])"
+        )
+    return judge_all(claims, names, home)
+
+
+def judge_all(claims: Sequence[Claim], names: Sequence[str], home: Home) -> list[Finding]:
+    """What studies of a home say to claims."""
+    evidence = Evidence.pooled([_evidence(name, home) for name in names])
     return [finding for claim in claims for finding in judge(claim, evidence)]
 
 
@@ -127,45 +138,30 @@ def _unit(claim: Claim) -> str:
             return "accuracy difference"
 
 
-def _claims(studies: Sequence[StudySpec], given: StudySpec | None) -> Sequence[Claim]:
-    own, *others = studies
-    for other in others:
-        _same_data(own, other, ("name", "path", "train_size", "validation_size"))
-    if given is not None:
-        _same_data(own, given, ("name", "path"))
-    claims = own.claims if given is None else given.claims
-    if not claims:
-        whose = f"the study {own.name!r}" if given is None else "the given spec"
-        raise SpecError(
-            f"there must be at least one claim to judge, but {whose} has none (tables [[claims]]; "
-            "--spec FILE takes those of another spec)"
-        )
-    return claims
-
-
 def _same_data(own: StudySpec, other: StudySpec, keys: Sequence[str]) -> None:
     for key in keys:
         mine, theirs = getattr(own.dataset, key), getattr(other.dataset, key)
         if mine != theirs:
-            raise SpecError(
+            raise BadInputError(
                 f"claims must be about the data of the study {own.name!r}, {key} {mine}, "
                 f"got {other.name!r} with {theirs} (key dataset.{key})"
             )
 
 
-def _evidence(stored: StoredStudy) -> Evidence:
-    """What the store has of a study."""
-    store, found = client(stored.home), stored.select(COMPLETE)
+def _evidence(name: str, home: Home) -> Evidence:
+    """What the store has of a study.
 
-    def metrics_of(run_id: str) -> Mapping[str, float]:
-        with translated(stored.home):
-            return dict(store.get_run(run_id).data.metrics)
-
-    with translated(stored.home):
-        retrained = most_replicated(store, stored.parent.info.experiment_id, found)
-    return Evidence(
-        records=found,
-        retrained={one.run_id: retrained[one.trial] for one in found if one.trial in retrained},
-        metrics_of=metrics_of,
-        studies={one.run_id: stored.spec.name for one in found},
-    )
+    A retraining is believed that tells as much as the trial itself: on the same images, for as many
+    epochs, and with more than one seed. Of several the one with the most counts.
+    """
+    found = best_configs(name, home=home)
+    run_ids = {record.trial: record.run_id for record in found}
+    again = {
+        run_ids[one.wanted.trial]: one.record
+        for one in retrainings(name, home)
+        if one.wanted.trial in run_ids
+        and not one.wanted.full
+        and one.wanted.epochs == one.search.training["epochs"]
+        and one.wanted.replicates > 1
+    }
+    return Evidence(records=found, retrained=again, studies=dict.fromkeys(run_ids.values(), name))

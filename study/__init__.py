@@ -10,19 +10,22 @@ from typing import TYPE_CHECKING, Final
 from study import environment
 
 if TYPE_CHECKING:
-    from paper.claim_result import Finding as Finding
-    from paper.verdict import verdict as verdict
     from study.cluster.delivery import Delivery as Delivery
     from study.cluster.submission import submit as submit
     from study.errors import BadInputError as BadInputError
     from study.errors import StudyError as StudyError
     from study.home import Home as Home
+    from study.report.report import write_picture as write_picture
     from study.report.report import write_report as write_report
+    from study.report.style import MetricFormat as MetricFormat
+    from study.report.style import family_style as family_style
+    from study.report.style import figure_layout as figure_layout
     from study.results.answers import StudyStatus as StudyStatus
     from study.results.answers import best_configs as best_configs
     from study.results.answers import knee as knee
     from study.results.answers import list_studies as list_studies
     from study.results.answers import pareto_front as pareto_front
+    from study.results.answers import records as records
     from study.results.answers import smallest as smallest
     from study.results.answers import status as status
     from study.results.answers import study_spec as study_spec
@@ -38,9 +41,13 @@ if TYPE_CHECKING:
     from study.results.prediction import predict as predict
     from study.results.record import TrialRecord as TrialRecord
     from study.results.retrained_run import Retrained as Retrained
+    from study.results.retrained_run import retrainings as retrainings
     from study.runner.driver import RunSummary as RunSummary
     from study.runner.driver import run as run
     from study.runner.retraining import retrain as retrain
+    from study.spec.dimensions import Space as Space
+    from study.spec.metrics import is_metric as is_metric
+    from study.spec.metrics import metric_names as metric_names
     from study.spec.study_spec import StudySpec as StudySpec
     from study.training.dataset import Dataset as Dataset
     from study.training.dataset import load_dataset as load_dataset
@@ -51,11 +58,12 @@ _SOURCES: Final = {
     "Comparison": "study.results.comparison",
     "Dataset": "study.training.dataset",
     "Delivery": "study.cluster.delivery",
-    "Finding": "paper.claim_result",
     "Home": "study.home",
+    "MetricFormat": "study.report.style",
     "Prediction": "study.results.prediction",
     "Retrained": "study.results.retrained_run",
     "RunSummary": "study.runner.driver",
+    "Space": "study.spec.dimensions",
     "StudyError": "study.errors",
     "StudySpec": "study.spec.study_spec",
     "StudyStatus": "study.results.answers",
@@ -65,22 +73,28 @@ _SOURCES: Final = {
     "efficiency_scores": "study.results.efficiency",
     "evaluate": "study.training.evaluation",
     "export_model": "study.results.export",
+    "family_style": "study.report.style",
+    "figure_layout": "study.report.style",
+    "is_metric": "study.spec.metrics",
     "knee": "study.results.answers",
     "list_studies": "study.results.answers",
     "load_dataset": "study.training.dataset",
-    "load_model": "study.results.export",
+    "load_model": "study.results.network",
+    "metric_names": "study.spec.metrics",
     "parameters_to_reach": "study.results.efficiency",
     "pareto_front": "study.results.answers",
     "predict": "study.results.prediction",
     "promote": "study.results.network",
+    "records": "study.results.answers",
     "retrain": "study.runner.retraining",
+    "retrainings": "study.results.retrained_run",
     "run": "study.runner.driver",
     "smallest": "study.results.answers",
     "status": "study.results.answers",
     "study_spec": "study.results.answers",
     "submit": "study.cluster.submission",
     "trials": "study.results.answers",
-    "verdict": "paper.verdict",
+    "write_picture": "study.report.report",
     "write_report": "study.report.report",
 }
 

@@ -1,6 +1,7 @@
 """What a study keeps in its home beside the records.
 
-The spec, the search's journal, the driver's lock, and a folder for each trial until all of it is recorded.
+That is the spec, the journal of the search, the lock of the driver, and a folder for each trial until
+all of it is recorded.
 """
 
 import fcntl

@@ -11,10 +11,10 @@ from empty_store import put_empty_store
 from mlflow import MlflowClient
 
 from models import Architecture, build, count_macs, save_network
-from study import environment
+from study import environment, study_folder
 from study.home import Home
 from study.spec.study_spec import StudySpec
-from study.study_folder import DISTRIBUTIONS, EXAMPLE, LAYOUT, NETWORK
+from study.study_folder import DISTRIBUTIONS, EXAMPLE, NETWORK
 from study.tracking.logged_model import model_of, store_network
 from study.tracking.tags import (
     CONFIG_TAG,
@@ -56,7 +56,9 @@ def record_study(folder):
     home = Home(folder=folder / "home", tracking_uri=f"sqlite:///{folder}/home/mlflow.db")
     put_empty_store(home)
     store = MlflowClient(home.tracking_uri)
-    experiment = store.create_experiment(NAME, home.artifact_location, tags={LAYOUT_TAG: LAYOUT})
+    experiment = store.create_experiment(
+        NAME, home.artifact_location, tags={LAYOUT_TAG: study_folder.LAYOUT}
+    )
     spec = StudySpec.from_dict(SPEC)
     tags = {ROLE_TAG: "study", SPEC_TAG: json.dumps(spec.to_dict())}
     parent = store.create_run(experiment, tags=tags | {IDENTITY_TAG: "mine"}).info.run_id

@@ -1,4 +1,4 @@
-"""Writes studies into a real MLflow store as `study.layout` says, for the tests that read them."""
+"""Writes studies into a real MLflow store as `study.tracking.tags` says, for tests."""
 
 import json
 import math
@@ -9,11 +9,10 @@ from mlflow import MlflowClient
 from mlflow.entities import Metric
 
 from models import Architecture
-from study import environment
+from study import environment, study_folder
 from study.home import Home
 from study.results.record import TrialRecord
 from study.spec.study_spec import StudySpec
-from study.study_folder import LAYOUT
 from study.tracking.tags import (
     CONFIG_TAG,
     LAYOUT_TAG,
@@ -58,7 +57,7 @@ def write_study(home, spec, trials, *, status="FINISHED", tags=None, hypervolume
     experiment = client.create_experiment(
         spec.name,
         artifact_location=(home.database.parent / "artifacts").as_uri(),
-        tags={LAYOUT_TAG: LAYOUT},
+        tags={LAYOUT_TAG: study_folder.LAYOUT},
     )
     parent = client.create_run(
         experiment,

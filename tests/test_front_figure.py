@@ -55,21 +55,6 @@ def test_parameters_lie_on_a_logarithmic_axis_with_round_numbers():
     assert figure.layout.yaxis.title.text == "validation accuracy (%)"
 
 
-def test_the_papers_network_is_a_reference_for_its_own_data_alone():
-    fashion = StudySpec.from_dict(MADE | {"dataset": "fashion_mnist"})
-    star = traces(front_figure(fashion, RECORDS))["paper's vANN (test accuracy)"]
-    assert (list(star.x), list(star.y)) == ([2_661_898], [89.29])
-    assert "TEST accuracy" in star.hovertext[0]
-    assert "paper" in front_panel(fashion, RECORDS).text
-    losses = {
-        "dataset": "fashion_mnist",
-        "objectives": {"val_loss": "minimize", "macs": "minimize"},
-    }
-    for other in (SPEC, StudySpec.from_dict(MADE | losses)):
-        assert not any("paper" in name for name in traces(front_figure(other, RECORDS)))
-        assert "paper" not in front_panel(other, RECORDS).text
-
-
 @pytest.mark.parametrize(
     ("objectives", "axes"),
     [

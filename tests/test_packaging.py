@@ -10,7 +10,7 @@ ROOT = Path(__file__).parent.parent
 
 
 def test_importing_the_packages_does_not_wait_for_the_heavy_libraries():
-    code = "import study, models, study.spec, study.cli, sys; print(*sys.modules)"
+    code = "import study, models, study.spec.study_spec, study.cli.main, sys; print(*sys.modules)"
     output = subprocess.check_output([sys.executable, "-c", code], text=True)
     assert not {"ray", "mlflow", "optuna", "torch", "pandas", "plotly"} & set(output.split())
 
@@ -35,5 +35,7 @@ def test_no_other_distribution_owns_the_packages():
 def test_no_file_is_named_like_a_library_or_a_bag():
     dependencies = {"mlflow", "optuna", "ray", "torch", "pandas", "plotly", "rich", "typer"}
     forbidden = set(sys.stdlib_module_names) | dependencies | {"utils", "helpers", "common", "misc"}
-    stems = {file.stem for package in ("study", "models") for file in (ROOT / package).glob("*.py")}
-    assert stems & forbidden <= {"__init__"}
+    stems = {
+        file.stem for package in ("study", "models") for file in (ROOT / package).rglob("*.py")
+    }
+    assert stems & forbidden <= {"__init__", "__main__"}

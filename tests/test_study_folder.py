@@ -9,7 +9,7 @@ import pytest
 from study.errors import BadInputError, SpecError
 from study.runner.resume import check_continues, store_spec
 from study.spec.study_spec import StudySpec
-from study.study_folder import is_driven, only_driver, spec_file
+from study.study_folder import is_driven, only_driver
 
 TABLE = {"name": "a", "dataset": "digits", "families": ["vann"]}
 
@@ -57,23 +57,13 @@ def test_a_study_from_before_a_setting_was_known_is_continued_with_its_default(t
         {"budget": {"trials": 9}},
         {"resources": {"cpus": 2, "concurrent_trials": 1}},
         {"dataset": {"name": "digits", "root": "/elsewhere", "download": True}},
-        {"claims": [{"kind": "accuracy", "family": "vann", "published": 0.9}]},
         {"diagnostics": ["activity", "weights"]},
     ],
 )
-def test_more_budget_another_machine_or_other_claims_continue_it(change, tmp_path):
+def test_more_budget_another_machine_or_other_diagnostics_continue_it(change, tmp_path):
     limits = {"budget": {"trials": 9, "minutes": 5, "total_epochs": 300}}
     store_spec(tmp_path, StudySpec.from_dict(TABLE | limits))
     check_continues(tmp_path, StudySpec.from_dict(TABLE | limits | change))
-
-
-def test_a_study_from_before_there_were_claims_goes_on(tmp_path):
-    store_spec(tmp_path, StudySpec.from_dict(TABLE))
-    file = spec_file(tmp_path)
-    stored = json.loads(file.read_text())
-    del stored["claims"]
-    file.write_text(json.dumps(stored))
-    check_continues(tmp_path, StudySpec.from_dict(TABLE))
 
 
 def test_another_spec_is_refused_with_the_difference(tmp_path):

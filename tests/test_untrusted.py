@@ -21,13 +21,14 @@ from torchvision.datasets import CIFAR10
 
 from models import load_network
 from models.portable import DESCRIPTION, TENSORS, Portable
+from study import study_folder
 from study.errors import DataError, StudyError
 from study.home import Home
 from study.report.report import write_report
 from study.results import export, network, prediction
 from study.results.answers import list_studies
 from study.spec.sections import DatasetSpec
-from study.study_folder import EXAMPLE, LAYOUT
+from study.study_folder import EXAMPLE
 from study.tracking.tags import CONFIG_TAG, LAYOUT_TAG, NOTICE_TAG, REASON_TAG, ROLE_TAG
 from study.training.checkpoint import Checkpoints
 from study.training.dataset import load_dataset
@@ -322,6 +323,6 @@ def test_what_a_record_says_is_text_on_every_page(hostile):
 
 
 def test_an_experiment_that_no_study_can_be_called_is_not_listed(hostile):
-    tags = {LAYOUT_TAG: LAYOUT}
+    tags = {LAYOUT_TAG: study_folder.LAYOUT}
     hostile.store.create_experiment("../../outside", tags=tags)
     assert [one.name for one in list_studies(hostile.home)] == [NAME]

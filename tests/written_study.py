@@ -6,11 +6,10 @@ from empty_store import put_empty_store
 from mlflow.entities import Metric, Param, RunTag
 
 from models import Architecture
-from study import environment
+from study import environment, study_folder
 from study.home import Home
 from study.search.trial import TrialConfig
 from study.spec.study_spec import StudySpec
-from study.study_folder import LAYOUT
 from study.tracking.store import client
 from study.tracking.tags import (
     CONFIG_TAG,
@@ -37,7 +36,7 @@ def write_study(home, name, trials, **spec):
     """`trials` are (state, val_accuracy, sem, parameters), all of family dann-r but if a fifth says."""
     table = {"name": name, "dataset": "digits", "families": ["dann-r", "vann"]} | spec
     store = client(home)
-    experiment = store.create_experiment(name, tags={LAYOUT_TAG: LAYOUT})
+    experiment = store.create_experiment(name, tags={LAYOUT_TAG: study_folder.LAYOUT})
     tags = {ROLE_TAG: "study", IDENTITY_TAG: name}
     tags[SPEC_TAG] = json.dumps(StudySpec.from_dict(table).to_dict())
     store.create_run(experiment, run_name=name, tags=tags)

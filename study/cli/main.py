@@ -13,7 +13,6 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from paper import verdict_command
 from study import environment
 from study.cli import jobs, networks, studies
 from study.cli.options import (
@@ -100,7 +99,6 @@ for _commands in (
     jobs.app,
     studies.app,
     trial_commands,
-    verdict_command.app,
     studies.app,
     networks.app,
 ):

@@ -11,11 +11,11 @@ from study.report.style import (
     BLUE,
     GREY,
     VERMILLION,
+    MetricFormat,
     Panel,
-    Shown,
     evenly,
+    figure_layout,
     in_words,
-    layout,
     see_through,
 )
 from study.report.trial_text import hover
@@ -69,8 +69,8 @@ def stopping_figure(
     spec: StudySpec, records: Sequence[TrialRecord], metric: str, curves: Mapping[str, Curve]
 ) -> go.Figure:
     """The curves of trials in the colour of their state, a mark where each ended, and the rungs."""
-    shown = Shown(metric)
-    figure = go.Figure(layout=layout())
+    shown = MetricFormat(metric)
+    figure = go.Figure(layout=figure_layout())
     for state, (name, colour, symbol) in _STYLES.items():
         members = [
             record
@@ -145,7 +145,7 @@ def stopping_panel(
         text += f" Drawn are {_MOST} of {trained:,} trials; the counts are of all."
     if spec.stopping.scheduler == "pareto" and len(spec.objectives) > 1:
         text += " A small network goes on with a lower accuracy than a large one."
-    alt = f"{Shown(metric).title} by epoch of all trials, marked by how they ended: {rungs}."
+    alt = f"{MetricFormat(metric).title} by epoch of all trials, marked by how they ended: {rungs}."
     figure = stopping_figure(spec, records, metric, curves)
     return Panel(key=key, title=title, text=text, alt=alt, figure=figure)
 

@@ -7,8 +7,7 @@ from typing import Any, Final, final
 
 import plotly.graph_objects as go
 
-from paper.published import ACCURACY, PARAMETERS, SAID, is_comparable, paper_point
-from study.report.style import GREY, Panel, Shown, evenly, family_style, layout
+from study.report.style import GREY, MetricFormat, Panel, evenly, family_style, figure_layout
 from study.report.trial_text import hover
 from study.results.record import TrialRecord
 from study.spec.study_spec import StudySpec
@@ -22,8 +21,8 @@ _MOST_BEHIND: Final = 1000  # complete ones, where there is no room for all
 class _Axes:
     """Which objective is drawn on which axis."""
 
-    x: Shown
-    y: Shown
+    x: MetricFormat
+    y: MetricFormat
 
     @classmethod
     def of(cls, spec: StudySpec) -> "_Axes":
@@ -32,9 +31,9 @@ class _Axes:
         if not others:
             others = ["val_accuracy" if first == "trainable_parameters" else "trainable_parameters"]
         second = others[0]
-        if Shown(first).log and not Shown(second).log:
+        if MetricFormat(first).log and not MetricFormat(second).log:
             first, second = second, first
-        return cls(Shown(second), Shown(first))
+        return cls(MetricFormat(second), MetricFormat(first))
 
     def point(self, record: TrialRecord) -> tuple[float, float] | None:
         x = self.x.value(record.value(self.x.metric))
@@ -49,7 +48,7 @@ def front_figure(spec: StudySpec, records: Sequence[TrialRecord]) -> go.Figure:
     constraint. Every trial on the front is drawn, and at most 1,500 others.
     """
     axes = _Axes.of(spec)
-    figure = go.Figure(layout=layout())
+    figure = go.Figure(layout=figure_layout())
     seen = [record for record in records if axes.point(record) is not None]
     front = [record for record in seen if record.on_front]
     behind = [record for record in seen if record.state == "COMPLETE" and not record.on_front]
@@ -65,8 +64,6 @@ def front_figure(spec: StudySpec, records: Sequence[TrialRecord]) -> go.Figure:
     complete = front + [record for record in behind if record.feasible is not False]
     for family in sorted({record.family for record in complete}):
         _add_family(figure, axes, [record for record in complete if record.family == family])
-    if is_comparable(spec, axes.x.metric, axes.y.metric):
-        figure.add_scatter(**paper_point())
     drawn = [axes.point(record) or (0.0, 0.0) for record in [*front, *behind, *stopped]]
     _set_axes(figure, axes, spec, drawn, [axes.point(record) or (0.0, 0.0) for record in complete])
     return figure
@@ -92,9 +89,6 @@ def front_panel(spec: StudySpec, records: Sequence[TrialRecord]) -> Panel:
         text += " Dots are trials that were stopped early, with the value that they had by then."
     if drawn < len(complete) + len(stopped):
         text += f" Drawn are {drawn:,} of {len(complete) + len(stopped):,} trials, the whole front."
-    axes = _Axes.of(spec)
-    if is_comparable(spec, axes.x.metric, axes.y.metric):
-        text += f" {SAID}"
     text += " Double-click shows all points, also those far below."
     alt = (
         f"Scatter plot of {len(complete)} complete trials of {spec.name}, {len(front)} of them on "
@@ -193,19 +187,16 @@ def _set_axes(
     drawn: Sequence[tuple[float, float]],
     complete: Sequence[tuple[float, float]],
 ) -> None:
-    points = list(drawn)
-    if is_comparable(spec, axes.x.metric, axes.y.metric):
-        points.append((PARAMETERS, ACCURACY))
-    if not points:
+    if not drawn:
         return
-    figure.update_xaxes(axes.x.axis([x for x, _ in points]))
-    figure.update_yaxes(axes.y.axis([y for _, y in points]))
-    heights = sorted(y for _, y in complete or points)
+    figure.update_xaxes(axes.x.axis([x for x, _ in drawn]))
+    figure.update_yaxes(axes.y.axis([y for _, y in drawn]))
+    heights = sorted(y for _, y in complete or drawn)
     if not axes.y.log and spec.objectives.get(axes.y.metric) == "maximize":
         # A few networks that learned nothing must not press all others together.
         low = heights[math.floor(0.1 * (len(heights) - 1))]
         ends = [end for trace in figure.data for end in _ends(trace)]
-        low, high = min([low, *ends]), max([*ends, *(y for _, y in points)])
+        low, high = min([low, *ends]), max([*ends, *(y for _, y in drawn)])
         margin = 0.06 * (high - low) or 1.0
         figure.update_yaxes(range=[low - margin, high + margin])
 

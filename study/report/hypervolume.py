@@ -4,7 +4,7 @@ from typing import Final
 
 import plotly.graph_objects as go
 
-from study.report.style import BLUE, Panel, evenly, layout
+from study.report.style import BLUE, Panel, evenly, figure_layout
 from study.results.reader import Curve
 
 _MOST: Final = 1500
@@ -16,7 +16,7 @@ def hypervolume_figure(curve: Curve) -> go.Figure:
     places = evenly(_changes(curve.values), _MOST)
     minutes = [(curve.times[place] - curve.times[0]) / _MS_A_MINUTE for place in places]
     steps = [curve.steps[place] for place in places]
-    figure = go.Figure(layout=layout())
+    figure = go.Figure(layout=figure_layout())
     figure.add_scatter(
         x=steps,
         y=[curve.values[place] for place in places],

@@ -14,7 +14,7 @@ import plotly.graph_objects as go
 from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
 from optuna.trial import TrialState, create_trial
 
-from study.report.style import BLUE, Panel, evenly, in_words, layout
+from study.report.style import BLUE, Panel, evenly, figure_layout, in_words
 from study.results.record import TrialRecord
 from study.search.configuration import Answers
 from study.search.space import suggest
@@ -57,7 +57,7 @@ def importance_figure(shares: Mapping[str, float]) -> go.Figure:
     """A bar a setting, the most important on top."""
     names = list(shares)[::-1]
     percents = [100 * shares[name] for name in names]
-    figure = go.Figure(layout=layout())
+    figure = go.Figure(layout=figure_layout())
     figure.add_bar(
         x=percents,
         y=[in_words(name) for name in names],

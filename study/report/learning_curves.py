@@ -6,11 +6,11 @@ from typing import Final
 import plotly.graph_objects as go
 
 from study.report.style import (
+    MetricFormat,
     Panel,
-    Shown,
     evenly,
     family_style,
-    layout,
+    figure_layout,
     see_through,
     sequence_colour,
 )
@@ -48,8 +48,8 @@ def curve_figure(
 
     `curves` and `errors` are by run. The mark at the end has the symbol of the family.
     """
-    shown = Shown(metric)
-    figure = go.Figure(layout=layout())
+    shown = MetricFormat(metric)
+    figure = go.Figure(layout=figure_layout())
     drawn = [record for record in members if record.run_id in curves]
     for place, record in enumerate(drawn):
         curve = curves[record.run_id]
@@ -111,12 +111,14 @@ def curve_panel(
         text += " The axis is stretched towards 100 %."
     if len(members) < on_front:
         text += f" Drawn are {len(members)} of {on_front}, evenly by size."
-    alt = f"{Shown(curve_metric(spec)).title} by epoch of {len(members)} trials on the front."
+    alt = (
+        f"{MetricFormat(curve_metric(spec)).title} by epoch of {len(members)} trials on the front."
+    )
     figure = curve_figure(curve_metric(spec), members, curves, errors)
     return Panel(key=key, title=title, text=text, alt=alt, figure=figure)
 
 
-def _band(curve: Curve, error: Curve | None, shown: Shown) -> list[float | None] | None:
+def _band(curve: Curve, error: Curve | None, shown: MetricFormat) -> list[float | None] | None:
     if error is None:
         return None
     sems = [error.at(step) or 0.0 for step in curve.steps]
@@ -126,7 +128,7 @@ def _band(curve: Curve, error: Curve | None, shown: Shown) -> list[float | None]
     return [shown.curve_value(value) for value in [*high, *reversed(low)]]
 
 
-def _said(curve: Curve, error: Curve | None, shown: Shown) -> list[str]:
+def _said(curve: Curve, error: Curve | None, shown: MetricFormat) -> list[str]:
     """Each value with its error, as it is read in a hover label."""
     found = []
     for step, value in zip(curve.steps, curve.values, strict=True):

@@ -13,12 +13,12 @@ import plotly.graph_objects as go
 from study.report.style import (
     GREY,
     VERMILLION,
+    MetricFormat,
     Panel,
-    Shown,
     compact,
     evenly,
+    figure_layout,
     in_words,
-    layout,
     log_ticks,
 )
 from study.report.trial_text import hover
@@ -61,7 +61,7 @@ def settings_figure(spec: StudySpec, records: Sequence[TrialRecord]) -> go.Figur
     """
     members = _members(spec, records)
     axes = _axes(spec, members)
-    figure = go.Figure(layout=layout())
+    figure = go.Figure(layout=figure_layout())
     for row, axis in enumerate(axes):
         _draw_axis(figure, -row, axis)
     for name, group, colour, width, opacity in _groups(spec, members):
@@ -177,7 +177,7 @@ def _setting_axis(spec: StudySpec, name: str, values: set[Any]) -> _Axis:
 
 
 def _objective_axis(name: str, members: Sequence[TrialRecord]) -> _Axis:
-    shown = Shown(name)
+    shown = MetricFormat(name)
     log = metric_of(name).log
     values = [value for record in members if (value := shown.value(record.value(name)))]
     low, high = (min(values), max(values)) if values else (0.1, 1.0)

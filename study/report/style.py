@@ -82,7 +82,7 @@ def family_style(family: str) -> tuple[str, str]:
 
 @final
 @dataclass(frozen=True, slots=True)
-class Shown:
+class MetricFormat:
     """How a metric is shown: shares in percent, counts on a logarithmic scale."""
 
     metric: str
@@ -210,7 +210,7 @@ def evenly(items: Sequence[Item], count: int) -> list[Item]:
     return [items[round(place * last / (count - 1))] for place in range(count)]
 
 
-def layout() -> dict[str, Any]:
+def figure_layout() -> dict[str, Any]:
     """The layout of every figure; the page adapts font and margins to the window."""
     axis = {"automargin": True, "zeroline": False, "gridcolor": "#e4e4e4", "linecolor": "#8a8a8a"}
     return {

@@ -4,7 +4,7 @@ import json
 import math
 import shutil
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final
@@ -16,6 +16,7 @@ from models.architecture import Architecture
 from study.errors import BadInputError, NotFoundError
 from study.home import Home
 from study.results.answers import choose
+from study.results.reader import read_study
 from study.results.record import TrialRecord
 from study.results.stored_study import StoredStudy
 from study.spec.study_spec import StudySpec
@@ -134,32 +135,6 @@ def latest(store: MlflowClient, experiment: str, record: TrialRecord) -> Retrain
     return retrained(run, wanted, record, new=False)
 
 
-def most_replicated(
-    store: MlflowClient, experiment: str, records: Iterable[TrialRecord]
-) -> dict[int, TrialRecord]:
-    """By trial the retraining with the most seeds, of those that tell as much as the trial itself.
-
-    That is on the same images, for as many epochs, and with more than one seed. Trials without such a
-    retraining are left out.
-    """
-    searched = {record.trial: record for record in records}
-    found: dict[int, TrialRecord] = {}
-    for run in filter(_finished, all_runs(store, experiment, f"tags.`{ROLE_TAG}` = '{ROLE}'")):
-        wanted = Retraining(**json.loads(run.data.tags[RETRAINING_TAG]))
-        record = searched.get(wanted.trial)
-        if (
-            record is None
-            or wanted.full
-            or wanted.epochs != record.training["epochs"]
-            or wanted.replicates < 2  # noqa: PLR2004  # one has no standard error
-        ):
-            continue
-        known = found.get(wanted.trial)
-        if known is None or known.replicates < wanted.replicates:
-            found[wanted.trial] = retrained(run, wanted, record, new=False).record
-    return found
-
-
 def retrained(run: Run, wanted: Retraining, search: TrialRecord, *, new: bool) -> Retrained:
     """What a finished run holds."""
     config, metrics = json.loads(run.data.tags[CONFIG_TAG]), run.data.metrics
@@ -270,3 +245,23 @@ def choose_retrained(stored: StoredStudy, number: int | None, home: Home) -> Tri
             f"study retrain {stored.spec.name} {searched.trial} --replicates N does it"
         )
     return found.record
+
+
+def retrainings(name: str, home: Home | None = None) -> list[Retrained]:
+    """Every finished retraining of a study: by trial, the fewest replicates first.
+
+    Raises NotFoundError if there is no such study.
+    """
+    stored = read_study(name, home or Home.find())
+    with translated(stored.home):
+        runs = all_runs(
+            client(stored.home), stored.parent.info.experiment_id, f"tags.`{ROLE_TAG}` = '{ROLE}'"
+        )
+    wanted = [(run, Retraining(**json.loads(run.data.tags[RETRAINING_TAG]))) for run in runs]
+    searched = {record.trial: record for record in stored.records} if wanted else {}
+    found = [
+        retrained(run, one, searched[one.trial], new=False)
+        for run, one in wanted
+        if _finished(run) and one.trial in searched
+    ]
+    return sorted(found, key=lambda one: (one.wanted.trial, one.wanted.replicates))

@@ -20,7 +20,6 @@ from study.tracking.tracker import Tracker
 # What may differ when a study is continued: how much is spent, and where; not what is searched.
 _MAY_GROW: Final = ("budget.trials", "budget.total_epochs", "budget.minutes", "budget.stagnation")
 _MAY_CHANGE: Final = (
-    "claims",
     "resources",
     "dataset.root",
     "dataset.download",
@@ -94,7 +93,7 @@ def check_continues(folder: Path, spec: StudySpec) -> None:
     ]
     if differences:
         raise SpecError(
-            f"a study {spec.name!r} exists with another spec; only its claims, its diagnostics, its "
+            f"a study {spec.name!r} exists with another spec; only its diagnostics, its "
             "resources and the place of its data may change, and its budget (trials, total_epochs, "
             "minutes, stagnation) may grow:\n"
             + "\n".join(differences)

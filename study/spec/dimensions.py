@@ -138,9 +138,9 @@ SynapseUnits = Annotated[Dimension, BeforeValidator(_Names(CHOICES["synapses_per
 class Space(Section):
     """What is searched: a plain value is fixed, a list a choice, a table with low and high a range.
 
-    The names are those of `models.Architecture` and `study.training.settings.TrainingSettings`. What a
-    family does not have is not asked for it. A `cnn` takes the largest square kernel that `synapses` allow.
-    The defaults are those that did best on Fashion-MNIST (docs/networks.md).
+    The names are those of `models.Architecture` and `study.training.settings.TrainingSettings`. A
+    family is not asked for what it does not have. A `cnn` takes the largest square kernel that
+    `synapses` allow. The defaults are those that did best on Fashion-MNIST (docs/networks.md).
     """
 
     somata: Counts = Choice((32, 64, 128, 256))

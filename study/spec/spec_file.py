@@ -68,12 +68,6 @@ def _message(model: type[BaseModel], detail: ErrorDetails) -> str:
     key, got, kind = ".".join(location), detail["input"], detail["type"]
     if kind == "extra_forbidden":
         text = f"unknown key {key!r}; {nearest(location[-1], known)}"
-    elif kind == "union_tag_invalid":
-        kinds = re.findall(r"'([^']*)'", detail["ctx"]["expected_tags"])
-        tag = detail["ctx"]["tag"]
-        text = f"unknown kind {tag!r}; {nearest(tag, kinds)} (key {key}.kind)"
-    elif kind == "union_tag_not_found":
-        text = f"the key '{key}.kind' must be given"
     elif kind == "missing":
         text = f"the key {key!r} must be given"
     elif kind == "string_pattern_mismatch":
@@ -111,29 +105,12 @@ _BOUNDS = {
 
 
 def _place(model: type[BaseModel], location: list[str]) -> tuple[list[str], Iterable[str]]:
-    """The key that pydantic's location stands for, and the keys of the section that it is in.
-
-    Of a table with a kind the location names the kind, too.
-    """
-    key: list[str] = []
-    sections: list[type[BaseModel]] = [model]
+    """The key that pydantic's location stands for, and the keys of the section that it is in."""
+    section = model
     for step in location:
-        of_kind = [one for one in sections if step in _kinds(one)]
-        if len(sections) > 1 and of_kind:
-            sections = of_kind
-            continue
-        key.append(step)
-        if step in sections[0].model_fields:
-            inner = list(_sections(sections[0].model_fields[step].annotation))
-            sections = inner or sections
-    return key, sections[0].model_fields
-
-
-def _kinds(section: type[BaseModel]) -> tuple[Any, ...]:
-    """The kinds of table that a section is for."""
-    return (
-        get_args(section.model_fields["kind"].annotation) if "kind" in section.model_fields else ()
-    )
+        if step in section.model_fields:
+            section = next(_sections(section.model_fields[step].annotation), section)
+    return location, section.model_fields
 
 
 def _sections(annotation: Any) -> Iterator[type[BaseModel]]:  # noqa: ANN401  # a type, as written

@@ -13,7 +13,6 @@ from pydantic import (
 )
 
 from models.architecture import FAMILIES
-from paper.claims import Claim
 from study.errors import nearest
 from study.home import LONGEST_NAME, NAME_PATTERN
 from study.spec.constraint import Constraint
@@ -62,8 +61,7 @@ class StudySpec(Section):
     `keep` says which weights of a replicate are evaluated and stored: those of its `best`
     validation epoch, or those of the `last` (as the paper does). `diagnostics` are the groups of what
     is measured of each trial at its end (docs/diagnostics.md); those that objectives and constraints
-    name must be among them. `claims` are judged when the study is asked for a verdict
-    (`paper.verdict`), and change nothing of it.
+    name must be among them.
     """
 
     name: Annotated[str, Field(max_length=LONGEST_NAME, pattern=NAME_PATTERN)]
@@ -85,7 +83,6 @@ class StudySpec(Section):
     budget: Budget = Budget()
     stopping: Stopping = Stopping()
     resources: Resources = Resources()
-    claims: tuple[Claim, ...] = ()
 
     @model_validator(mode="after")
     def _grid_is_finite(self) -> "StudySpec":

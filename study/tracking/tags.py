@@ -20,10 +20,7 @@ IDENTITY_TAG: Final = "study.identity"
 """On the parent: the search that the runs belong to, as its journal knows it."""
 
 SPEC_TAG: Final = "study.spec"
-"""On the parent: the whole spec as JSON, but for its claims."""
-
-CLAIMS_TAG: Final = "study.claims"
-"""On the parent: how many claims the spec has; each is JSON under this name, a dot and its place."""
+"""On the parent: the whole spec as JSON."""
 
 NUMBER_TAG: Final = "study.trial"
 """On a child: Optuna's number of the trial."""
@@ -75,10 +72,7 @@ NETWORK_FOLDER: Final = "artifacts/network"
 
 def spec_tags(spec: StudySpec) -> dict[str, str]:
     """The tags that hold a spec."""
-    table = spec.to_dict()
-    claims = table.pop("claims")
-    tags = {SPEC_TAG: json.dumps(table), CLAIMS_TAG: str(len(claims))}
-    return tags | {_tag(place): json.dumps(claim) for place, claim in enumerate(claims)}
+    return {SPEC_TAG: json.dumps(spec.to_dict())}
 
 
 def spec_of(tags: Mapping[str, str]) -> StudySpec:
@@ -86,13 +80,4 @@ def spec_of(tags: Mapping[str, str]) -> StudySpec:
 
     Raises KeyError or ValueError for tags that were not written so, SpecError for those of no spec.
     """
-    table = json.loads(tags[SPEC_TAG])
-    if CLAIMS_TAG in tags:
-        # Of more claims before some tags may be left.
-        count = int(tags[CLAIMS_TAG])
-        table["claims"] = [json.loads(tags[_tag(place)]) for place in range(count)]
-    return StudySpec.from_dict(table)
-
-
-def _tag(place: int) -> str:
-    return f"{CLAIMS_TAG}.{place}"
+    return StudySpec.from_dict(json.loads(tags[SPEC_TAG]))

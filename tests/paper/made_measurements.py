@@ -3,14 +3,11 @@
 from dataclasses import asdict
 
 from models import Architecture
+from paper.files import claims_of
 from paper.measurements import Evidence
 from paper.verdict import judge
-from study.errors import SpecError
-from study.results.record import TrialRecord
-from study.spec.study_spec import StudySpec
+from study import BadInputError, TrialRecord
 from study.training.settings import TrainingSettings
-
-SHORT = {"name": "a", "dataset": "digits", "families": ["dann-r", "vann"]}
 
 
 def made_trial(number, family, parameters, val_accuracy, test_accuracy, **changes):
@@ -39,21 +36,21 @@ def made_trial(number, family, parameters, val_accuracy, test_accuracy, **change
         "test_loss_sem": 0.001,
         "epochs": 2,
         "on_front": False,
+        "diagnostics": {},
     }
     return TrialRecord(**values | changes)
 
 
-def made_evidence(*trials, retrained=(), metrics=None):
+def made_evidence(*trials, retrained=()):
     return Evidence(
         records=trials,
         retrained={record.run_id: record for record in retrained},
-        metrics_of=lambda run_id: (metrics or {}).get(run_id, {}),
         studies=dict.fromkeys([record.run_id for record in trials], "a"),
     )
 
 
 def claim(**table):
-    (found,) = StudySpec.from_dict(SHORT | {"claims": [table]}).claims
+    (found,) = claims_of([table])
     return found
 
 
@@ -67,6 +64,6 @@ def refusal(**table):
     """Why a claim is refused."""
     try:
         claim(**table)
-    except SpecError as error:
+    except BadInputError as error:
         return str(error)
     return None

@@ -1,9 +1,8 @@
-import json
-
 import pytest
-from made_measurements import SHORT, claim, refusal
+from made_measurements import claim, refusal
 
-from study.spec.study_spec import StudySpec
+from paper.files import claims_file, claims_of, read_claims
+from study import BadInputError
 
 ACCURACY = {"kind": "accuracy", "family": "vann", "published": 0.89}
 RATIO = {"kind": "loss_ratio", "family": "dann-r", "reference": "vann", "at_most": 0.8}
@@ -65,13 +64,42 @@ def test_the_reference_has_the_same_settings_unless_it_is_said_to_have_others():
     assert claim(**RATIO, where={"layers": 2}, reference_where={}).where_reference == {}
 
 
-def test_claims_survive_json_and_toml(tmp_path):
-    table = [RATIO | {"where": {"learning_rate": 0.001, "schedule": "constant"}}, ACCURACY]
-    spec = StudySpec.from_dict(SHORT | {"claims": table})
-    assert StudySpec.from_dict(json.loads(json.dumps(spec.to_dict()))) == spec
-    file = tmp_path / "spec.toml"
-    file.write_text(spec.to_toml())
-    assert StudySpec.from_toml(file) == spec
+def test_claims_stand_in_a_file_beside_the_spec(tmp_path):
+    spec = tmp_path / "mine.toml"
+    assert read_claims(spec) == ()
+    claims_file(spec).write_text(
+        """
+        [[claims]]
+        kind = "loss_ratio"
+        family = "dann-r"
+        reference = "vann"
+        at_most = 0.8
+        where = { learning_rate = 0.001, schedule = "constant" }
+
+        [[claims]]
+        kind = "accuracy"
+        family = "vann"
+        published = 0.89
+        """
+    )
+    where = {"learning_rate": 0.001, "schedule": "constant"}
+    assert read_claims(spec) == claims_of([RATIO | {"where": where}, ACCURACY])
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[[claims]", "mine.claims.toml is not TOML"),
+        ('name = "mine"', "has tables [[claims]] alone, got name"),
+        ('[[claims]]\nkind = "accuracy"', "the key 'claims.0.family' must be given"),
+    ],
+)
+def test_a_mistake_in_the_file_is_said(tmp_path, text, said):
+    spec = tmp_path / "mine.toml"
+    claims_file(spec).write_text(text)
+    with pytest.raises(BadInputError) as caught:
+        read_claims(spec)
+    assert said in str(caught.value)
 
 
 def test_one_family_may_be_written_without_a_list():

@@ -40,13 +40,6 @@ def test_a_trial_without_a_number_is_never_chosen():
     assert made_evidence(nan, none, SMALL).best(Wanted(where={})).trial == 0
 
 
-def test_a_trial_from_before_there_was_a_setting_had_its_default():
-    training = dict(SMALL.training)
-    del training["schedule"]
-    old = made_trial(0, "dann-r", 1000, 0.8, 0.8, training=training)
-    assert made_evidence(old).best(Wanted(where={"schedule": "constant"})).trial == 0
-
-
 def test_a_retraining_is_believed_rather_than_the_search():
     again = made_trial(1, "dann-r", 9000, 0.85, 0.84, replicates=10, test_accuracy_sem=0.002)
     evidence = made_evidence(SMALL, LARGE, retrained=[again])
@@ -63,9 +56,10 @@ def test_a_retraining_that_lacks_a_metric_leaves_the_search_to_say():
     assert (found.mean, found.seeds) == (0.90, 5)
 
 
-def test_a_metric_that_no_record_has_is_that_of_the_run():
-    evidence = made_evidence(SMALL, metrics={"run0": {"silhouette": 0.3, "silhouette_sem": 0.1}})
-    found = evidence.sample(SMALL, "silhouette")
+def test_a_diagnostic_is_a_metric_with_its_standard_error():
+    measured = replace(SMALL, diagnostics={"silhouette": 0.3, "silhouette_sem": 0.1})
+    evidence = made_evidence(measured)
+    found = evidence.sample(measured, "silhouette")
     assert (found.mean, found.sem) == (0.3, 0.1)
     with pytest.raises(UndecidableError, match=r"trial 0 \(dann-r\) has no kurtosis"):
-        evidence.sample(SMALL, "kurtosis")
+        evidence.sample(measured, "kurtosis")

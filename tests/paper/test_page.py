@@ -4,7 +4,7 @@ import pytest
 from made_summary import finding, summary, trial
 
 from paper.figures import figures_of
-from paper.files import DOCS, RESULTS, SPECS, read
+from paper.files import DOCS, RESULTS, read, spec_files
 from paper.page import text
 
 
@@ -41,7 +41,7 @@ def test_committed_summaries_are_small():
 def test_without_studies_it_says_that_none_was_run():
     page = text([])
     assert "No study has been run yet" in page
-    for file in SPECS.glob("*.toml"):
+    for file in spec_files():
         assert f"(../paper/specs/{file.name})" in page
 
 

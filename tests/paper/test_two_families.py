@@ -40,12 +40,13 @@ def test_a_difference_of_accuracies(bound, verdict):
     assert (found.verdict, found.unit) == (verdict, "accuracy difference")
 
 
-def test_a_difference_may_be_of_what_only_the_runs_hold_and_of_one_family():
-    deep = made_trial(4, "dann-r", 1500, 0.85, 0.7, settings={"layers": 2})
-    metrics = {
-        "run0": {"layer1_somata_silhouette": 0.2, "layer1_somata_silhouette_sem": 0.001},
-        "run4": {"layer1_somata_silhouette": 0.3, "layer1_somata_silhouette_sem": 0.001},
-    }
+def test_a_difference_may_be_of_a_diagnostic_and_of_one_family():
+    def measured(value):
+        name = "layer1_somata_silhouette"
+        return {"diagnostics": {name: value, f"{name}_sem": 0.001}}
+
+    flat = made_trial(0, "dann-r", 1000, 0.8, 0.7, **measured(0.2))
+    deep = made_trial(4, "dann-r", 1500, 0.85, 0.7, settings={"layers": 2}, **measured(0.3))
     table = {
         "kind": "difference",
         "metric": "layer1_somata_silhouette",
@@ -55,7 +56,7 @@ def test_a_difference_may_be_of_what_only_the_runs_hold_and_of_one_family():
         "reference_where": {"layers": 1},
         "at_least": 0,
     }
-    found = judged(table, DANN, deep, metrics=metrics)
+    found = judged(table, flat, deep)
     assert (found.trial, found.reference_trial, found.verdict) == (4, 0, "holds")
     assert found.unit == "layer1_somata_silhouette difference"
     assert found.statement == (

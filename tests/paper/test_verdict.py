@@ -7,15 +7,15 @@ from dataclasses import fields, replace
 import pytest
 from rich.console import Console
 from stored_study import config_of, make_home, trial, write_study
-from typer.testing import CliRunner
 
-import study
 from paper import verdict_table
+from paper.__main__ import main
 from paper.claim_result import Finding
-from study.cli.main import app
-from study.errors import NotFoundError, SpecError
+from paper.files import claims_file
+from paper.verdict import verdict
+from study import BadInputError, StudySpec, study_spec
+from study.errors import NotFoundError
 from study.results.retrained_run import RETRAINING_TAG, ROLE, TRIAL_TAG, Retraining
-from study.spec.study_spec import StudySpec
 from study.tracking.store import client
 from study.tracking.tags import CONFIG_TAG, PARENT_TAG, ROLE_TAG
 
@@ -26,11 +26,20 @@ SPEC = {
     "replicates": 2,
     "budget": {"epochs": 4},
     "constraints": ["trainable_parameters <= 5000"],
-    "claims": [
-        {"kind": "accuracy", "family": "dann-r", "published": 0.85, "source": "Table 1"},
-        {"kind": "loss_ratio", "family": "dann-r", "reference": "vann", "at_most": 0.8},
-    ],
 }
+CLAIMS = """
+[[claims]]
+kind = "accuracy"
+family = "dann-r"
+published = 0.85
+source = "Table 1"
+
+[[claims]]
+kind = "loss_ratio"
+family = "dann-r"
+reference = "vann"
+at_most = 0.8
+"""
 TRIALS = [
     trial(0.80, 16),
     trial(0.90, 32),
@@ -74,84 +83,107 @@ def home(tmp_path_factory):
     store, run = write_retraining(home, parent, 1, 40, 0.5)
     store.update_run(run, status="RUNNING")
     write_retraining(home, parent, 4, 1, 0.5)
-    write_study(home, SPEC | {"name": "silent", "claims": []}, TRIALS[:1])
     return home
 
 
-def test_the_claims_of_a_study_are_judged_by_its_trials_and_their_retraining(home):
-    accuracy, ratio = study.verdict("made", home=home)
+def write_spec(folder, text=CLAIMS, **changes):
+    """A spec with these claims beside it."""
+    file = folder / "mine.toml"
+    file.write_text(StudySpec.from_dict(SPEC | changes).to_toml())
+    claims_file(file).write_text(text)
+    return file
+
+
+@pytest.fixture
+def spec(tmp_path):
+    return write_spec(tmp_path)
+
+
+def test_the_claims_of_a_study_are_judged_by_its_trials_and_their_retraining(home, spec):
+    accuracy, ratio = verdict("made", spec=spec, home=home)
     assert (accuracy.trial, accuracy.ours, accuracy.seeds) == (1, 0.85, 10)
     assert (accuracy.verdict, accuracy.source) == ("holds", "Table 1")
     assert accuracy.trainable_parameters == 3200
     assert (ratio.verdict, ratio.reason) == ("undecided", "trial 1 (dann-r) has no test_loss")
 
 
-def test_the_claims_of_another_spec_leave_the_study_as_it_is(home, tmp_path):
-    table = SPEC["claims"][0] | {"published": 0.95}
-    file = tmp_path / "other.toml"
-    file.write_text(StudySpec.from_dict(SPEC | {"claims": [table]}).to_toml())
-    (found,) = study.verdict("made", spec=file, home=home)
+def test_by_default_the_claims_are_those_beside_the_spec_of_the_studys_name(
+    home, spec, monkeypatch
+):
+    monkeypatch.setattr("paper.verdict.SPECS", spec.parent)
+    with pytest.raises(BadInputError, match=r"no spec of the paper for the study 'made'; --spec"):
+        verdict("made", home=home)
+    for file in (spec, claims_file(spec)):
+        file.rename(file.with_name(file.name.replace("mine", "made")))
+    assert [one.verdict for one in verdict("made", home=home)] == ["holds", "undecided"]
+
+
+def test_other_claims_leave_the_study_as_it_is(home, tmp_path):
+    before = study_spec("made", home)
+    (found, _) = verdict("made", spec=write_spec(tmp_path, CLAIMS.replace("85", "95")), home=home)
     assert (found.verdict, found.published) == ("does not", 0.95)
-    assert len(study.study_spec("made", home).claims) == 2
+    assert study_spec("made", home) == before
 
 
-def test_a_verdict_needs_a_study_claims_and_their_data(home):
+def test_a_verdict_needs_a_study_claims_and_their_data(home, spec, tmp_path):
     with pytest.raises(NotFoundError, match="no study 'nobody'"):
-        study.verdict("nobody", home=home)
-    with pytest.raises(SpecError, match=r"at least one claim to judge, but the study 'silent'"):
-        study.verdict("silent", home=home)
-    other = StudySpec.from_dict(SPEC | {"dataset": "mnist"})
-    with pytest.raises(SpecError, match=r"of the study 'made', name digits, got 'made' with mnist"):
-        study.verdict("made", spec=other, home=home)
+        verdict("nobody", spec=spec, home=home)
+    with pytest.raises(BadInputError, match=r"of the study 'made', name digits, got 'made' with"):
+        verdict("made", spec=write_spec(tmp_path, dataset="mnist"), home=home)
+    with pytest.raises(BadInputError, match=r"at least one claim to judge, but .*mine.claims.toml"):
+        verdict("made", spec=write_spec(tmp_path, ""), home=home)
 
 
-def test_trials_of_several_studies_are_judged_together(home):
-    apart = SPEC | {"name": "apart", "claims": []}
+def test_trials_of_several_studies_are_judged_together(home, spec, tmp_path):
+    apart = SPEC | {"name": "apart"}
     write_study(home, apart, [trial(0.93, 40, family="vann", synapses=None)])
-    accuracy, ratio = study.verdict("made", "apart", home=home)
+    accuracy, ratio = verdict("made", "apart", spec=spec, home=home)
     assert (accuracy.study, accuracy.trial) == ("made", 1)
     assert ratio.reason == "trial 1 of made (dann-r) has no test_loss"
-    table = {"kind": "difference", "family": "dann-r", "reference": "vann", "at_least": 0}
-    (found,) = study.verdict(
-        "made", "apart", spec=StudySpec.from_dict(SPEC | {"claims": [table]}), home=home
-    )
+    table = """
+    [[claims]]
+    kind = "difference"
+    family = "dann-r"
+    reference = "vann"
+    at_least = 0
+    """
+    (found,) = verdict("made", "apart", spec=write_spec(tmp_path, table), home=home)
     assert (found.study, found.trial) == ("made", 1)
     assert (found.reference_study, found.reference_trial) == ("apart", 0)
     assert "against trial 0 of apart (vann" in found.reason
 
 
-def test_studies_that_validate_on_other_images_are_not_pooled(home):
+def test_studies_that_validate_on_other_images_are_not_pooled(home, spec):
     other = SPEC | {"name": "shorter", "dataset": {"name": "digits", "validation_size": 100}}
     write_study(home, other, TRIALS[:1])
-    with pytest.raises(SpecError, match=r"got 'shorter' with 100 \(key dataset.validation_size\)"):
-        study.verdict("made", "shorter", home=home)
+    said = r"got 'shorter' with 100 \(key dataset.validation_size\)"
+    with pytest.raises(BadInputError, match=said):
+        verdict("made", "shorter", spec=spec, home=home)
 
 
 def ask(home, *arguments):
     place = ["--home", str(home.folder), "--tracking-uri", home.tracking_uri]
-    return CliRunner().invoke(app, ["verdict", *arguments, *place])
+    return main(["verdict", *map(str, arguments), *place])
 
 
-def test_the_command_prints_json_with_every_field(home):
-    done = ask(home, "made", "--json")
-    assert done.exit_code == 0
-    found = json.loads(done.stdout)
+def test_the_command_prints_json_with_every_field(home, spec, capsys):
+    assert ask(home, "made", "--spec", spec, "--json") == 0
+    found = json.loads(capsys.readouterr().out)
     assert [one["verdict"] for one in found] == ["holds", "undecided"]
     assert set(found[0]) == {field.name for field in fields(Finding)}
 
 
-def test_the_command_prints_a_table_and_why(home):
-    done = ask(home, "made")
-    assert done.exit_code == 0
+def test_the_command_prints_a_table_and_why(home, spec, capsys):
+    assert ask(home, "made", "--spec", spec) == 0
+    printed = capsys.readouterr().out
     for text in ("(Table 1)", "85.00 %", "[84.98, 85.02]", "3,200", "holds", "undecided"):
-        assert text in done.stdout
-    assert "2. undecided: trial 1 (dann-r) has no test_loss\n" in done.stdout
+        assert text in printed
+    assert "2. undecided: trial 1 (dann-r) has no test_loss\n" in printed
 
 
-def test_bad_input_ends_with_a_message(home, tmp_path):
-    done = ask(home, "made", "--spec", str(tmp_path / "absent.toml"))
-    assert isinstance(done.exception, SpecError)
-    assert done.exception.exit_status == 2
+def test_bad_input_ends_with_a_message(home, tmp_path, capsys):
+    assert ask(home, "made", "--spec", tmp_path / "absent.toml") == 2
+    assert "error: cannot read the spec" in capsys.readouterr().err
 
 
 FINDING = Finding(
