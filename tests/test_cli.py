@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from study.cli import main
+from study.cli.main import main
 
 GOOD = 'name = "a"\ndataset = "digits"\nfamilies = ["dann-r"]\n'
 

@@ -58,7 +58,7 @@ def test_a_spec_file_that_is_refused_ends_the_job_with_one_line(tmp_path):
 
 RUNS = """
 import os, sys
-from study import job
+from study.cluster import job
 command = [sys.executable, "-c", os.environ["CODE"]]
 sys.exit(job.Driver(command, dict(os.environ)).run(int(sys.argv[1])))
 """
@@ -118,7 +118,7 @@ def test_what_a_driver_leaves_behind_is_waited_for(tmp_path):
 
 WAITS = """
 import os, sys
-from study import job
+from study.cluster import job
 code = "import signal, time; print('ready', flush=True); time.sleep(600)"
 sys.exit(job.Driver([sys.executable, "-c", code], dict(os.environ)).run(3))
 """

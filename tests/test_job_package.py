@@ -45,7 +45,7 @@ print(Orders.read(Path()).command)
 
 def test_the_source_that_goes_along_is_the_one_that_runs(tmp_path):
     write_package(tmp_path, SPEC_OF_THREE, Orders(command=""), source=True)
-    code = "import study.spec, models; print(study.spec.study_spec.__file__, models.__file__)"
+    code = "import study.spec.study_spec, models; print(study.spec.study_spec.__file__, models.__file__)"
     said = subprocess.check_output(
         [sys.executable, "-c", code], cwd=tmp_path, env={"PYTHONPATH": str(tmp_path)}, text=True
     )
@@ -53,7 +53,9 @@ def test_the_source_that_goes_along_is_the_one_that_runs(tmp_path):
         f"{tmp_path}/study/spec/study_spec.py",
         f"{tmp_path}/models/__init__.py",
     ]
-    assert not list(tmp_path.rglob("*.pyc")) or (tmp_path / "study" / "report_page.css").exists()
+    assert (
+        not list(tmp_path.rglob("*.pyc")) or (tmp_path / "study" / "report" / "page.css").exists()
+    )
 
 
 def test_what_a_job_would_do_otherwise_has_another_fingerprint():

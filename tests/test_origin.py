@@ -16,9 +16,9 @@ def test_versions_source_and_machine_are_known():
 
 
 def test_changed_sources_are_marked_and_a_released_package_has_no_commit(tmp_path, monkeypatch):
-    package = tmp_path / "study"
-    package.mkdir()
-    monkeypatch.setattr(provenance, "__file__", str(package / "origin.py"))
+    package = tmp_path / "study" / "tracking"
+    package.mkdir(parents=True)
+    monkeypatch.setattr(provenance, "__file__", str(package / "provenance.py"))
     assert provenance.environment_of_run()["commit"] is None
     git = shutil.which("git")
     for arguments in (
@@ -28,7 +28,7 @@ def test_changed_sources_are_marked_and_a_released_package_has_no_commit(tmp_pat
         provenance.subprocess.run([git, "-C", tmp_path, *arguments], check=True)
     commit = provenance.environment_of_run()["commit"]
     assert len(commit) == 40
-    (package / "origin.py").write_text("changed")
+    (package / "provenance.py").write_text("changed")
     provenance.subprocess.run([git, "-C", tmp_path, "add", "."], check=True)
     assert provenance.environment_of_run()["commit"] == commit + "+"
 
@@ -36,6 +36,8 @@ def test_changed_sources_are_marked_and_a_released_package_has_no_commit(tmp_pat
 def test_the_command_is_as_one_types_it(monkeypatch):
     monkeypatch.setattr(sys, "argv", ["/some/bin/study", "run", "a b.toml", "--trials", "4"])
     assert provenance.command_of_run() == "study run 'a b.toml' --trials 4"
+    monkeypatch.setattr(sys, "argv", ["/some/study/cli/__main__.py", "list"])
+    assert provenance.command_of_run() == "study list"
     monkeypatch.setattr(sys, "argv", ["search.py"])
     assert provenance.command_of_run() == "python search.py"
     assert "study.command" in provenance.as_tags()
