@@ -19,12 +19,12 @@ from rich.console import Console
 from study import StudySpec
 from study.home import Home
 from study.runner import driver, session
-from study.runner.callback import Observer
+from study.runner.callback import StudyCallback
 from study.runner.progress import Progress
 from study.runner.scoreboard import Scoreboard
 from study.search.scheduler import Halving
 from study.search.searcher import StudySearcher
-from study.search.storage import Ledger
+from study.search.storage import SearchStorage
 from study.tracking.spool import waiting
 from study.tracking.tracker import Tracker
 
@@ -69,19 +69,19 @@ class Times:
         phases.time(StudySearcher, "suggest", phase="ask")
         phases.time(StudySearcher, "on_trial_result", "on_trial_complete", phase="tell")
         phases.time(Halving, "on_trial_result", phase="halving")
-        phases.time(Ledger, "ask", "tell", "note_rung", "trials", phase="storage")
+        phases.time(SearchStorage, "ask", "tell", "note_rung", "trials", phase="storage")
         names = ("begin_trial", "log_epoch", "end_trial", "mark_front", "log_study")
         phases.time(Tracker, *names, phase="tracking")
         phases.time(Scoreboard, "begin", "end", "best", phase="scoreboard")
         phases.time(Progress, "update", phase="progress")
         hooks = ("on_trial_start", "on_trial_result", "on_step_end")
-        phases.time(Observer, *hooks, "on_trial_complete", phase="observer")
+        phases.time(StudyCallback, *hooks, "on_trial_complete", phase="observer")
         self._note_ends()
 
     def _note_ends(self) -> None:
-        complete, close = Observer.on_trial_complete, Tracker.close
+        complete, close = StudyCallback.on_trial_complete, Tracker.close
 
-        def on_trial_complete(observer: Observer, trial: Any, **named: object) -> None:  # noqa: ANN401
+        def on_trial_complete(observer: StudyCallback, trial: Any, **named: object) -> None:  # noqa: ANN401
             complete(observer, trial, **named)
             self.ends.append(time.perf_counter())
             self._wall.append(dict(self.phases.wall))
@@ -97,7 +97,7 @@ class Times:
             self.sender = used.user + used.system
             close(tracker, *arguments)
 
-        Observer.on_trial_complete = on_trial_complete  # type: ignore[method-assign]
+        StudyCallback.on_trial_complete = on_trial_complete  # type: ignore[method-assign]
         Tracker.close = until_sent  # type: ignore[method-assign]
 
     def between(self, first: int, last: int) -> dict[str, Any]:

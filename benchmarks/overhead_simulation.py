@@ -25,7 +25,7 @@ from study import StudySpec, environment
 from study.search.scheduler import Halving
 from study.search.searcher import StudySearcher
 from study.search.space import known_metrics
-from study.search.storage import Ledger
+from study.search.storage import SearchStorage
 
 _TRIAL_S: Final = 60.0  # the mean of a trial that is not stopped
 _MARKS: Final = (1000, 5000, 10_000)  # ended trials
@@ -128,7 +128,7 @@ class Simulation:
         self._trial_s, self._event_s = trial_s, event_s
         self._clock = clock or Clock()
         self._searcher = StudySearcher(
-            spec, Ledger(spec, folder / "search.journal"), _known, self._clock
+            spec, SearchStorage(spec, folder / "search.journal"), _known, self._clock
         )
         self._halving = Halving(spec)
         self._idle, self._stopped = workers, 0

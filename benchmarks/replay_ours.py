@@ -9,7 +9,7 @@ from replay_table import Configuration, Metrics, Space
 from study import StudySpec, environment
 from study.search.scheduler import Halving
 from study.search.searcher import StudySearcher
-from study.search.storage import Ledger
+from study.search.storage import SearchStorage
 
 KEYS = ("somata", "dendrites", "learning_rate")
 
@@ -33,7 +33,7 @@ class Ours:
             | spec
         )
         self._folder = tempfile.TemporaryDirectory()
-        ledger = Ledger(wanted, Path(self._folder.name) / "search.journal")
+        ledger = SearchStorage(wanted, Path(self._folder.name) / "search.journal")
         sizes = {
             tuple(one[name] for name in ("family", *KEYS[:2])): size
             for one, size in zip(space.configurations, space.sizes, strict=True)

@@ -26,7 +26,7 @@ from rich.console import Console
 from study import StudySpec, environment
 from study.home import Home
 from study.runner import driver
-from study.runner.callback import Observer
+from study.runner.callback import StudyCallback
 
 WORKERS: Final = 8
 _SIDE, _CHANNELS, _CLASSES = 64, 3, 4
@@ -44,13 +44,13 @@ class Watch:
         self.held: dict[str, float] = {}
         self._reported: set[int] = set()
         self._over = threading.Event()
-        heard = Observer.on_trial_result
+        heard = StudyCallback.on_trial_result
 
-        def on_trial_result(observer: Observer, trial: Any, result: Any, **named: object) -> None:  # noqa: ANN401
-            heard(observer, trial, result, **named)
+        def on_trial_result(own: StudyCallback, trial: Any, result: Any, **named: object) -> None:  # noqa: ANN401
+            heard(own, trial, result, **named)
             self._reported.add(trial.config["number"])
 
-        Observer.on_trial_result = on_trial_result  # type: ignore[method-assign]
+        StudyCallback.on_trial_result = on_trial_result  # type: ignore[method-assign]
 
     @contextmanager
     def looking(self) -> Iterator[None]:

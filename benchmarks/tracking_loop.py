@@ -21,11 +21,11 @@ from models import Architecture
 from study import StudySpec, environment, study_folder
 from study.home import Home
 from study.runner import resume
-from study.runner.callback import Observer
+from study.runner.callback import StudyCallback
 from study.runner.progress import Progress
 from study.runner.scoreboard import Scoreboard
-from study.runner.stopper import Stop, StudyClock
-from study.search.storage import Ledger
+from study.runner.stopper import StudyClock, StudyStopper
+from study.search.storage import SearchStorage
 from study.search.trial import TrialConfig
 from study.tracking.spool import waiting
 from study.tracking.store import client
@@ -77,13 +77,13 @@ def ours(home: Home, trials: int, epochs: int) -> dict[str, Any]:
     spec = StudySpec.from_dict({"name": "ours", "dataset": "digits", "families": ["dann-lrf"]})
     folder = home.study_folder("ours")
     resume.store_spec(folder, spec)
-    ledger = Ledger(spec, study_folder.journal(folder))
+    ledger = SearchStorage(spec, study_folder.journal(folder))
     tracker = Tracker("ours", home)
     tracker.start({})
     tracker.wait_until_ready()
     board = Scoreboard(spec, trials)
     progress = Progress(board, Console(quiet=True))
-    observer = Observer(tracker, board, progress, Stop(StudyClock(ledger, None)))
+    observer = StudyCallback(tracker, board, progress, StudyStopper(StudyClock(ledger, None)))
     start = time.perf_counter()
     taken = list(reports(observer, trials, epochs, "ours"))
     while waiting(study_folder.spool(folder)):

@@ -11,7 +11,7 @@ ONE_SEED: Final = "a single seed has no interval"
 
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
+class ClaimResult:
     """A claim and what a study says to it; what there is none of is None.
 
     `ours` is what was measured, in `unit`, and `low` and `high` bound its 95 % interval; `published` is

@@ -23,7 +23,7 @@ class UndecidableError(Exception):
 
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
+class TrialFilter:
     """Which trials: of one of the families, none meaning any, with these settings, not too large."""
 
     families: tuple[str, ...] = ()
@@ -59,7 +59,7 @@ def where_words(where: Mapping[str, Any]) -> str:
 
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Evidence:
+class Measurements:
     """The complete trials that keep the constraints, and what retraining says of them.
 
     By the id of a trial's run `retrained` has the retraining to believe, and `studies` the study that it
@@ -71,8 +71,8 @@ class Evidence:
     studies: Mapping[str, str]
 
     @classmethod
-    def pooled(cls, parts: Sequence["Evidence"]) -> "Evidence":
-        """The evidence of several studies of one store."""
+    def pooled(cls, parts: Sequence["Measurements"]) -> "Measurements":
+        """The measurements of several studies of one store."""
         return cls(
             records=[record for part in parts for record in part.records],
             retrained={run: record for part in parts for run, record in part.retrained.items()},
@@ -88,7 +88,7 @@ class Evidence:
         several = len(set(self.studies.values())) > 1
         return f"trial {record.trial}" + (f" of {self.study_of(record)}" if several else "")
 
-    def trials(self, wanted: Wanted, *, by: Order = MOST_ACCURATE) -> list[TrialRecord]:
+    def trials(self, wanted: TrialFilter, *, by: Order = MOST_ACCURATE) -> list[TrialRecord]:
         """The trials that are wanted and have the value of the order, the best of validation first.
 
         Raises UndecidableError if there is none.
@@ -101,7 +101,7 @@ class Evidence:
             raise UndecidableError(f"no trial of {wanted}")
         return arranged(found, by)
 
-    def best(self, wanted: Wanted) -> TrialRecord:
+    def best(self, wanted: TrialFilter) -> TrialRecord:
         """The trial of the best mean validation accuracy; of equal ones the smallest."""
         return self.trials(wanted)[0]
 
@@ -146,9 +146,9 @@ def arranged(records: Iterable[TrialRecord], order: Order) -> list[TrialRecord]:
     return sorted(records, key=key)
 
 
-def seeds_of(record: TrialRecord, sample: Sample, evidence: Evidence) -> str:
+def seeds_of(record: TrialRecord, sample: Sample, measurements: Measurements) -> str:
     """A trial, its network, and how many seeds speak for it."""
     label = Architecture(**record.architecture).label()
     seeds = "1 seed" if sample.seeds == 1 else f"{sample.seeds} seeds"
     whose = "of its retraining" if sample.retrained else "of the search"
-    return f"{evidence.named(record)} ({label}), {seeds} {whose}"
+    return f"{measurements.named(record)} ({label}), {seeds} {whose}"

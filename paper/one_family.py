@@ -9,61 +9,73 @@ from typing import Final
 from scipy.stats import linregress
 
 from paper import claim_result
-from paper.claim_result import Finding, shown
+from paper.claim_result import ClaimResult, shown
 from paper.claims import Accuracy, AccuracyUnder, Parameters, SizeTrend
 from paper.intervals import Interval, half_width, of_mean
-from paper.measurements import SMALLEST, Evidence, UndecidableError, Wanted, seeds_of
+from paper.measurements import SMALLEST, Measurements, TrialFilter, UndecidableError, seeds_of
 from study import TrialRecord
 
 _SIZES: Final = ("dendrites", "somata", "synapses")
 _FEWEST: Final = 4  # configurations of a trend: a line through three has one degree of freedom
 
 
-def judge_accuracy(claim: Accuracy, evidence: Evidence, finding: Finding) -> Finding:
+def judge_accuracy(
+    claim: Accuracy, measurements: Measurements, finding: ClaimResult
+) -> ClaimResult:
     """Whether the test accuracy agrees with the published one, both ways.
 
     It does where its interval lies within the tolerance, widened by the published value's own interval
     if its standard deviation is known.
     """
-    record = evidence.best(Wanted(families=(claim.family,), where=claim.where))
-    found = _with_accuracy(finding, record, evidence)
+    record = measurements.best(TrialFilter(families=(claim.family,), where=claim.where))
+    found = _with_accuracy(finding, record, measurements)
     margin = claim.tolerance + _published_half_width(claim)
-    ours = of_mean(evidence.sample(record, "test_accuracy"))
+    ours = of_mean(measurements.sample(record, "test_accuracy"))
     low, high = claim.published - margin, claim.published + margin
     judged = claim_result.within(ours, low, high, found.unit)
     side = shown(ours.value - claim.published, "accuracy difference")
     return _judged(found, judged, f"{side} from the published")
 
 
-def judge_parameters(claim: Parameters, evidence: Evidence, finding: Finding) -> Finding:
+def judge_parameters(
+    claim: Parameters, measurements: Measurements, finding: ClaimResult
+) -> ClaimResult:
     """Whether the most accurate of the configurations that are small enough reaches the accuracy."""
     return _judge_under(
-        Wanted(families=claim.families, where=claim.where, max_parameters=claim.at_most),
+        TrialFilter(families=claim.families, where=claim.where, max_parameters=claim.at_most),
         claim.target_accuracy,
-        evidence,
+        measurements,
         finding,
     )
 
 
-def judge_accuracy_under(claim: AccuracyUnder, evidence: Evidence, finding: Finding) -> Finding:
+def judge_accuracy_under(
+    claim: AccuracyUnder, measurements: Measurements, finding: ClaimResult
+) -> ClaimResult:
     """As `judge_parameters`, asked the other way round."""
     return _judge_under(
-        Wanted(families=claim.families, where=claim.where, max_parameters=claim.max_parameters),
+        TrialFilter(
+            families=claim.families, where=claim.where, max_parameters=claim.max_parameters
+        ),
         claim.at_least,
-        evidence,
+        measurements,
         finding,
     )
 
 
-def _judge_under(wanted: Wanted, least: float, evidence: Evidence, finding: Finding) -> Finding:
-    record = evidence.best(wanted)
-    found = _with_accuracy(finding, record, evidence)
-    ours = of_mean(evidence.sample(record, "test_accuracy"))
+def _judge_under(
+    wanted: TrialFilter, least: float, measurements: Measurements, finding: ClaimResult
+) -> ClaimResult:
+    record = measurements.best(wanted)
+    found = _with_accuracy(finding, record, measurements)
+    ours = of_mean(measurements.sample(record, "test_accuracy"))
     return _judged(found, claim_result.at_least(ours, least, found.unit))
 
 
-def _with_accuracy(finding: Finding, record: TrialRecord, evidence: Evidence) -> Finding:
-    sample = evidence.sample(record, "test_accuracy")
+def _with_accuracy(
+    finding: ClaimResult, record: TrialRecord, measurements: Measurements
+) -> ClaimResult:
+    sample = measurements.sample(record, "test_accuracy")
     ours = of_mean(sample)
     return replace(
         finding,
@@ -72,14 +84,16 @@ def _with_accuracy(finding: Finding, record: TrialRecord, evidence: Evidence) ->
         low=ours.low,
         high=ours.high,
         seeds=sample.seeds,
-        study=evidence.study_of(record),
+        study=measurements.study_of(record),
         trial=record.trial,
         trainable_parameters=record.trainable_parameters,
-        reason=f"best of validation: {seeds_of(record, sample, evidence)}",
+        reason=f"best of validation: {seeds_of(record, sample, measurements)}",
     )
 
 
-def _judged(found: Finding, judged: claim_result.Judgement, more: str | None = None) -> Finding:
+def _judged(
+    found: ClaimResult, judged: claim_result.Judgement, more: str | None = None
+) -> ClaimResult:
     reasons = [judged.reason, *([] if more is None else [more]), found.reason]
     return replace(found, verdict=judged.verdict, reason="; ".join(reasons))
 
@@ -92,14 +106,18 @@ def _published_half_width(claim: Accuracy) -> float:
     return half_width(error, claim.published_seeds - 1)
 
 
-def judge_size_trend(claim: SizeTrend, evidence: Evidence, blank: Finding) -> Finding:
+def judge_size_trend(
+    claim: SizeTrend, measurements: Measurements, blank: ClaimResult
+) -> ClaimResult:
     """By the slope over the decimal logarithm of the parameters, least squares, with Student's interval.
 
     Of the larger half of the configurations, from the median size on: which those are is known before
     any loss is seen, as the place of the lowest loss is not. Each counts with its mean over the search's
     own replicates.
     """
-    found = evidence.trials(Wanted(families=(claim.family,), where=claim.where), by=SMALLEST)
+    found = measurements.trials(
+        TrialFilter(families=(claim.family,), where=claim.where), by=SMALLEST
+    )
     if others := _varied(found):
         raise UndecidableError(
             f"the trials of {claim.family} differ in {', '.join(others)}, of which `where` must name one"
@@ -113,7 +131,7 @@ def judge_size_trend(claim: SizeTrend, evidence: Evidence, blank: Finding) -> Fi
             f"a trend needs {_FEWEST} configurations of different sizes or more, got {len(larger)} of "
             f"{claim.family} from the median size on"
         )
-    samples = [evidence.searched(one, claim.metric) for one in larger]
+    samples = [measurements.searched(one, claim.metric) for one in larger]
     line = linregress(places, [sample.mean for sample in samples])
     half = half_width(float(line.stderr), len(larger) - 2)
     slope = Interval(float(line.slope), float(line.slope) - half, float(line.slope) + half)

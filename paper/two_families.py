@@ -12,17 +12,17 @@ from dataclasses import dataclass, replace
 from typing import Final, final
 
 from paper import claim_result
-from paper.claim_result import Finding, Verdict
+from paper.claim_result import ClaimResult, Verdict
 from paper.claims import Controls, Difference, FewerParameters, LossRatio
 from paper.intervals import Interval, Sample, of_difference, of_ratio
 from paper.measurements import (
     LOWEST_LOSS,
     MOST_ACCURATE,
     SMALLEST,
-    Evidence,
+    Measurements,
     Order,
+    TrialFilter,
     UndecidableError,
-    Wanted,
     arranged,
     seeds_of,
 )
@@ -41,29 +41,29 @@ class Pair:
     sample: Sample
     reference: TrialRecord
     reference_sample: Sample
-    evidence: Evidence
+    measurements: Measurements
 
     @classmethod
     def of(
-        cls, records: tuple[TrialRecord, TrialRecord], metric: str, evidence: Evidence
+        cls, records: tuple[TrialRecord, TrialRecord], metric: str, measurements: Measurements
     ) -> "Pair":
         """Both trials with a metric. Raises UndecidableError if one has it not."""
         record, reference = records
         return cls(
             record=record,
-            sample=evidence.sample(record, metric),
+            sample=measurements.sample(record, metric),
             reference=reference,
-            reference_sample=evidence.sample(reference, metric),
-            evidence=evidence,
+            reference_sample=measurements.sample(reference, metric),
+            measurements=measurements,
         )
 
     def finding(
-        self, blank: Finding, interval: Interval, judged: claim_result.Judgement
-    ) -> Finding:
+        self, blank: ClaimResult, interval: Interval, judged: claim_result.Judgement
+    ) -> ClaimResult:
         """What was found of both."""
         who = (
-            f"{seeds_of(self.record, self.sample, self.evidence)}, against "
-            f"{seeds_of(self.reference, self.reference_sample, self.evidence)}"
+            f"{seeds_of(self.record, self.sample, self.measurements)}, against "
+            f"{seeds_of(self.reference, self.reference_sample, self.measurements)}"
         )
         return replace(
             blank,
@@ -73,9 +73,9 @@ class Pair:
             low=interval.low,
             high=interval.high,
             seeds=self.sample.seeds,
-            study=self.evidence.study_of(self.record),
+            study=self.measurements.study_of(self.record),
             trial=self.record.trial,
-            reference_study=self.evidence.study_of(self.reference),
+            reference_study=self.measurements.study_of(self.reference),
             reference_trial=self.reference.trial,
             trainable_parameters=self.record.trainable_parameters,
             reference_parameters=self.reference.trainable_parameters,
@@ -84,9 +84,11 @@ class Pair:
         )
 
 
-def judge_loss_ratio(claim: LossRatio, evidence: Evidence, blank: Finding) -> Finding:
+def judge_loss_ratio(
+    claim: LossRatio, measurements: Measurements, blank: ClaimResult
+) -> ClaimResult:
     """Whether the ratio of the mean test losses is at most so large."""
-    pair = Pair.of(_most_accurate(claim, evidence), "test_loss", evidence)
+    pair = Pair.of(_most_accurate(claim, measurements), "test_loss", measurements)
     try:
         interval = of_ratio(pair.sample, pair.reference_sample)
     except ValueError as error:
@@ -94,9 +96,11 @@ def judge_loss_ratio(claim: LossRatio, evidence: Evidence, blank: Finding) -> Fi
     return pair.finding(blank, interval, claim_result.at_most(interval, claim.at_most, blank.unit))
 
 
-def judge_difference(claim: Difference, evidence: Evidence, blank: Finding) -> Finding:
+def judge_difference(
+    claim: Difference, measurements: Measurements, blank: ClaimResult
+) -> ClaimResult:
     """Whether the difference of the means has its bound."""
-    pair = Pair.of(_most_accurate(claim, evidence), claim.metric, evidence)
+    pair = Pair.of(_most_accurate(claim, measurements), claim.metric, measurements)
     interval = of_difference(pair.sample, pair.reference_sample)
     unit = unit_of(claim.metric)
     if claim.at_least is not None:
@@ -106,15 +110,19 @@ def judge_difference(claim: Difference, evidence: Evidence, blank: Finding) -> F
     return pair.finding(blank, interval, judged)
 
 
-def judge_control(claim: Controls, control: str, evidence: Evidence, blank: Finding) -> Finding:
+def judge_control(
+    claim: Controls, control: str, measurements: Measurements, blank: ClaimResult
+) -> ClaimResult:
     """Whether the families are more accurate than a control that has no more parameters."""
-    ours = Wanted(families=claim.families, where=claim.where, max_parameters=claim.max_parameters)
-    record = evidence.best(ours)
-    size = claim.max_parameters or record.trainable_parameters
-    reference = evidence.best(
-        Wanted(families=(control,), where=claim.where_reference, max_parameters=size)
+    ours = TrialFilter(
+        families=claim.families, where=claim.where, max_parameters=claim.max_parameters
     )
-    pair = Pair.of((record, reference), "test_accuracy", evidence)
+    record = measurements.best(ours)
+    size = claim.max_parameters or record.trainable_parameters
+    reference = measurements.best(
+        TrialFilter(families=(control,), where=claim.where_reference, max_parameters=size)
+    )
+    pair = Pair.of((record, reference), "test_accuracy", measurements)
     interval = of_difference(pair.sample, pair.reference_sample)
     return pair.finding(
         blank, interval, claim_result.at_least(interval, claim.at_least, blank.unit)
@@ -122,11 +130,11 @@ def judge_control(claim: Controls, control: str, evidence: Evidence, blank: Find
 
 
 def _most_accurate(
-    claim: LossRatio | Difference, evidence: Evidence
+    claim: LossRatio | Difference, measurements: Measurements
 ) -> tuple[TrialRecord, TrialRecord]:
     return (
-        evidence.best(Wanted(families=(claim.family,), where=claim.where)),
-        evidence.best(Wanted(families=(claim.reference,), where=claim.where_reference)),
+        measurements.best(TrialFilter(families=(claim.family,), where=claim.where)),
+        measurements.best(TrialFilter(families=(claim.reference,), where=claim.where_reference)),
     )
 
 
@@ -152,28 +160,32 @@ _QUALITIES: Final = {
 }
 
 
-def judge_fewer_parameters(claim: FewerParameters, evidence: Evidence, blank: Finding) -> Finding:
+def judge_fewer_parameters(
+    claim: FewerParameters, measurements: Measurements, blank: ClaimResult
+) -> ClaimResult:
     """Holds if the smallest configuration that is small enough and as good on validation is so on test.
 
     The reference is its best configuration on validation. If no configuration that is small enough
     reaches it, the best of them decides: the claim does not hold where that one is surely worse on test.
     """
     quality = _QUALITIES[claim.metric]
-    wanted = Wanted(families=(claim.reference,), where=claim.where_reference)
-    reference = evidence.trials(wanted, by=quality.order)[0]
+    wanted = TrialFilter(families=(claim.reference,), where=claim.where_reference)
+    reference = measurements.trials(wanted, by=quality.order)[0]
     blank = replace(
         blank,
-        reference_study=evidence.study_of(reference),
+        reference_study=measurements.study_of(reference),
         reference_trial=reference.trial,
         reference_parameters=reference.trainable_parameters,
     )
-    ours = evidence.trials(Wanted(families=(claim.family,), where=claim.where), by=quality.order)
+    ours = measurements.trials(
+        TrialFilter(families=(claim.family,), where=claim.where), by=quality.order
+    )
     small = [one for one in ours if _times(reference, one) >= max(claim.at_least, _FEWER)]
     reaching = arranged([one for one in small if quality.reaches(one, reference)], SMALLEST)
     if not small:
         return replace(blank, reason=f"no trial of {claim.family} is small enough")
     record = reaching[0] if reaching else small[0]
-    pair = Pair.of((record, reference), quality.metric, evidence)
+    pair = Pair.of((record, reference), quality.metric, measurements)
     interval = of_difference(pair.sample, pair.reference_sample)
     if quality.sign > 0:
         judged = claim_result.at_least(interval, 0.0 - claim.tolerance, quality.unit)
@@ -181,7 +193,7 @@ def judge_fewer_parameters(claim: FewerParameters, evidence: Evidence, blank: Fi
         judged = claim_result.at_most(interval, claim.tolerance, quality.unit)
     if not reaching:
         judged = _not_reached(
-            judged, claim, [one for one in ours if quality.reaches(one, reference)], evidence
+            judged, claim, [one for one in ours if quality.reaches(one, reference)], measurements
         )
     size = f"{_times(reference, record):.2f} times fewer parameters"
     judged = claim_result.Judgement(judged.verdict, f"{size}; {judged.reason}")
@@ -198,7 +210,7 @@ def _not_reached(
     judged: claim_result.Judgement,
     claim: FewerParameters,
     larger: Sequence[TrialRecord],
-    evidence: Evidence,
+    measurements: Measurements,
 ) -> claim_result.Judgement:
     """What is said where no configuration that is small enough is as good on validation."""
     goal = f"reaches the best validation {claim.metric} of {claim.reference}"
@@ -206,7 +218,7 @@ def _not_reached(
         smallest = arranged(larger, SMALLEST)[0]
         said = (
             f"no configuration of {claim.family} that is small enough {goal}; the smallest that does "
-            f"is {evidence.named(smallest)} with {smallest.trainable_parameters:,} parameters"
+            f"is {measurements.named(smallest)} with {smallest.trainable_parameters:,} parameters"
         )
     else:
         said = f"no configuration of {claim.family} {goal}"

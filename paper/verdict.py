@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from paper.claim_result import Finding
+from paper.claim_result import ClaimResult
 from paper.claims import (
     Accuracy,
     AccuracyUnder,
@@ -21,7 +21,7 @@ from paper.claims import (
     SizeTrend,
 )
 from paper.files import SPECS, claims_file, read_claims
-from paper.measurements import Evidence, UndecidableError
+from paper.measurements import Measurements, UndecidableError
 from paper.one_family import (
     judge_accuracy,
     judge_accuracy_under,
@@ -38,7 +38,9 @@ from paper.two_families import (
 from study import BadInputError, Home, StudySpec, best_configs, retrainings, study_spec
 
 
-def verdict(*names: str, spec: Path | str | None = None, home: Home | None = None) -> list[Finding]:
+def verdict(
+    *names: str, spec: Path | str | None = None, home: Home | None = None
+) -> list[ClaimResult]:
     """What studies say to each claim beside a spec file, by default that of the first study's name.
 
     The trials of several studies are judged as if they were of one. A claim about several controls has
@@ -66,51 +68,51 @@ def verdict(*names: str, spec: Path | str | None = None, home: Home | None = Non
     return judge_all(claims, names, home)
 
 
-def judge_all(claims: Sequence[Claim], names: Sequence[str], home: Home) -> list[Finding]:
+def judge_all(claims: Sequence[Claim], names: Sequence[str], home: Home) -> list[ClaimResult]:
     """What studies of a home say to claims."""
-    evidence = Evidence.pooled([_evidence(name, home) for name in names])
-    return [finding for claim in claims for finding in judge(claim, evidence)]
+    measurements = Measurements.pooled([_measurements(name, home) for name in names])
+    return [finding for claim in claims for finding in judge(claim, measurements)]
 
 
-def judge(claim: Claim, evidence: Evidence) -> list[Finding]:
+def judge(claim: Claim, measurements: Measurements) -> list[ClaimResult]:
     """The findings of one claim."""
     if isinstance(claim, Controls):
-        return [_judge(claim, evidence, control) for control in claim.controls]
-    return [_judge(claim, evidence)]
+        return [_judge(claim, measurements, control) for control in claim.controls]
+    return [_judge(claim, measurements)]
 
 
-def _judge(claim: Claim, evidence: Evidence, control: str | None = None) -> Finding:
+def _judge(claim: Claim, measurements: Measurements, control: str | None = None) -> ClaimResult:
     blank = _blank(claim, control)
     try:
         match claim:
             case Accuracy():
-                found = judge_accuracy(claim, evidence, blank)
+                found = judge_accuracy(claim, measurements, blank)
             case LossRatio():
-                found = judge_loss_ratio(claim, evidence, blank)
+                found = judge_loss_ratio(claim, measurements, blank)
             case Difference():
-                found = judge_difference(claim, evidence, blank)
+                found = judge_difference(claim, measurements, blank)
             case FewerParameters():
-                found = judge_fewer_parameters(claim, evidence, blank)
+                found = judge_fewer_parameters(claim, measurements, blank)
             case SizeTrend():
-                found = judge_size_trend(claim, evidence, blank)
+                found = judge_size_trend(claim, measurements, blank)
             case Parameters():
-                found = judge_parameters(claim, evidence, blank)
+                found = judge_parameters(claim, measurements, blank)
             case AccuracyUnder():
-                found = judge_accuracy_under(claim, evidence, blank)
+                found = judge_accuracy_under(claim, measurements, blank)
             case Controls():
-                found = judge_control(claim, control or claim.controls[0], evidence, blank)
+                found = judge_control(claim, control or claim.controls[0], measurements, blank)
     except UndecidableError as error:
         return replace(blank, reason=str(error))
     return found
 
 
-def _blank(claim: Claim, control: str | None) -> Finding:
+def _blank(claim: Claim, control: str | None) -> ClaimResult:
     """The finding of a claim of which nothing is known."""
     families = getattr(claim, "families", None)
     family = " or ".join(families) if families else getattr(claim, "family", None)
     # Of fewer parameters a ratio was published, which is no difference of values.
     published = None if isinstance(claim, FewerParameters) else claim.published
-    return Finding(
+    return ClaimResult(
         statement=statement(claim, control),
         source=claim.source,
         kind=claim.kind,
@@ -148,7 +150,7 @@ def _same_data(own: StudySpec, other: StudySpec, keys: Sequence[str]) -> None:
             )
 
 
-def _evidence(name: str, home: Home) -> Evidence:
+def _measurements(name: str, home: Home) -> Measurements:
     """What the store has of a study.
 
     A retraining is believed that tells as much as the trial itself: on the same images, for as many
@@ -164,4 +166,6 @@ def _evidence(name: str, home: Home) -> Evidence:
         and one.wanted.epochs == one.search.training["epochs"]
         and one.wanted.replicates > 1
     }
-    return Evidence(records=found, retrained=again, studies=dict.fromkeys(run_ids.values(), name))
+    return Measurements(
+        records=found, retrained=again, studies=dict.fromkeys(run_ids.values(), name)
+    )

@@ -6,13 +6,13 @@ from typing import Final
 from rich import box
 from rich.table import Table
 
-from paper.claim_result import Finding, shown
+from paper.claim_result import ClaimResult, shown
 
 NARROWEST: Final = 80
 """Columns of a terminal that the table needs."""
 
 
-def verdict_table(findings: Sequence[Finding], title: str) -> Table:
+def verdict_table(findings: Sequence[ClaimResult], title: str) -> Table:
     """One row a finding, numbered as `reasons` are. Fits 80 columns, in as many lines as it takes."""
     table = Table(
         title=title,
@@ -41,13 +41,13 @@ def verdict_table(findings: Sequence[Finding], title: str) -> Table:
     return table
 
 
-def reasons(findings: Sequence[Finding]) -> Iterator[str]:
+def reasons(findings: Sequence[ClaimResult]) -> Iterator[str]:
     """The reason of each finding, a sentence each."""
     for number, finding in enumerate(findings, start=1):
         yield f"{number}. {finding.verdict}: {finding.reason}"
 
 
-def paragraphs(findings: Sequence[Finding]) -> Iterator[str]:
+def paragraphs(findings: Sequence[ClaimResult]) -> Iterator[str]:
     """All of each finding, for terminals that are too narrow for the table."""
     for number, finding in enumerate(findings, start=1):
         lines = {
@@ -62,11 +62,11 @@ def paragraphs(findings: Sequence[Finding]) -> Iterator[str]:
         yield "\n".join([f"{number}. {_claim(finding)}", *said])
 
 
-def _claim(finding: Finding) -> str:
+def _claim(finding: ClaimResult) -> str:
     return finding.statement + ("" if finding.source is None else f" ({finding.source})")
 
 
-def _published(finding: Finding, between: str) -> str:
+def _published(finding: ClaimResult, between: str) -> str:
     if finding.published is None:
         return ""
     text = shown(finding.published, finding.unit)
@@ -75,7 +75,7 @@ def _published(finding: Finding, between: str) -> str:
     return f"{text}{between}± {_bare(finding.published_sd, finding.unit)}"
 
 
-def _ours(finding: Finding, between: str) -> str:
+def _ours(finding: ClaimResult, between: str) -> str:
     if finding.ours is None:
         return ""
     text = shown(finding.ours, finding.unit)
@@ -91,7 +91,7 @@ def _bare(value: float, unit: str) -> str:
     return shown(value, unit).removesuffix(" %").removesuffix(" points")
 
 
-def _parameters(finding: Finding, between: str) -> str:
+def _parameters(finding: ClaimResult, between: str) -> str:
     own, reference = finding.trainable_parameters, finding.reference_parameters
     text = "" if own is None else f"{own:,}"
     return text if reference is None else f"{text}{between}({reference:,})".strip()

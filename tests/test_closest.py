@@ -1,7 +1,7 @@
 import pytest
 from written_study import make_home, write_study
 
-from study.results.no_match import why_nothing
+from study.results.no_match import explain_no_match
 
 TRIALS = [
     ("COMPLETE", 0.8, 0.01, 1000),
@@ -74,4 +74,4 @@ def home(tmp_path_factory):
     ],
 )
 def test_an_empty_answer_says_what_comes_closest(name, asked, answer, home):
-    assert why_nothing(name, home, **asked) == answer
+    assert explain_no_match(name, home, **asked) == answer

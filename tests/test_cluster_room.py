@@ -1,12 +1,20 @@
 import pytest
 
-from study.cluster.capacity import NO_GROWTH, Growth, Node, Room, Share, most_trials, share_of
+from study.cluster.capacity import (
+    NO_AUTOSCALER,
+    AutoscalerLimits,
+    Capacity,
+    Node,
+    TrialResources,
+    most_trials,
+    resources_of_trial,
+)
 from study.errors import SpecError
 from study.spec.sections import Resources
 
 NOTHING = Node(0, 0)
 SMALL, GPU = Node(4, 0), Node(4, 1)
-GPUS_COME = Growth(((GPU, 6), (Node(4, 2), 2), (NOTHING, 0)), 7)
+GPUS_COME = AutoscalerLimits(((GPU, 6), (Node(4, 2), 2), (NOTHING, 0)), 7)
 
 
 @pytest.mark.parametrize(
@@ -32,25 +40,25 @@ def test_a_node_holds_as_many_trials_as_all_its_resources_allow(node, cpus, gpus
 
 def test_a_trial_gets_what_it_wants_where_it_fits_now_or_later():
     wanted = Resources(cpus=2, gpus=0.5)
-    assert share_of(wanted, [NOTHING, GPU], NO_GROWTH) == Share(2, 0.5)
-    assert share_of(wanted, [NOTHING], GPUS_COME) == Share(2, 0.5)
-    assert share_of(Resources(gpus=2), [SMALL], GPUS_COME) == Share(1, 2)
+    assert resources_of_trial(wanted, [NOTHING, GPU], NO_AUTOSCALER) == TrialResources(2, 0.5)
+    assert resources_of_trial(wanted, [NOTHING], GPUS_COME) == TrialResources(2, 0.5)
+    assert resources_of_trial(Resources(gpus=2), [SMALL], GPUS_COME) == TrialResources(1, 2)
 
 
 @pytest.mark.parametrize(
     ("nodes", "growth", "alone", "place"),
     [
-        ([SMALL], NO_GROWTH, True, "machine"),
-        ([SMALL, NOTHING], NO_GROWTH, False, "cluster"),
-        ([NOTHING], Growth(((SMALL, 3),), 3), False, "cluster"),
-        ([SMALL], Growth(((GPU, 0),), 3), False, "cluster"),
-        ([SMALL], Growth(((GPU, 3),), 0), False, "cluster"),
+        ([SMALL], NO_AUTOSCALER, True, "machine"),
+        ([SMALL, NOTHING], NO_AUTOSCALER, False, "cluster"),
+        ([NOTHING], AutoscalerLimits(((SMALL, 3),), 3), False, "cluster"),
+        ([SMALL], AutoscalerLimits(((GPU, 0),), 3), False, "cluster"),
+        ([SMALL], AutoscalerLimits(((GPU, 3),), 0), False, "cluster"),
     ],
 )
 def test_where_no_gpu_is_and_none_can_come_trials_run_on_cpus_with_a_notice(
     nodes, growth, alone, place
 ):
-    share = share_of(Resources(gpus=0.125), nodes, growth, alone=alone)
+    share = resources_of_trial(Resources(gpus=0.125), nodes, growth, alone=alone)
     assert (share.cpus, share.gpus) == (1, 0)
     assert share.notice == (
         f"resources.gpus=0.125, but this {place} has no GPU and can get none: trials run on CPUs"
@@ -58,10 +66,10 @@ def test_where_no_gpu_is_and_none_can_come_trials_run_on_cpus_with_a_notice(
 
 
 def test_where_nobody_knows_what_may_come_trials_wait():
-    share = share_of(Resources(gpus=1), [NOTHING], None)
+    share = resources_of_trial(Resources(gpus=1), [NOTHING], None)
     assert share.gpus == 1
     assert "no node of this cluster has a GPU now" in share.notice
-    large = share_of(Resources(cpus=99), [SMALL], None)
+    large = resources_of_trial(Resources(cpus=99), [SMALL], None)
     assert (large.cpus, large.gpus) == (99, 0)
     assert "no node of this cluster can hold such a trial now" in large.notice
 
@@ -72,7 +80,7 @@ def test_where_nobody_knows_what_may_come_trials_wait():
         (
             {"gpus": 2},
             [GPU, GPU],
-            NO_GROWTH,
+            NO_AUTOSCALER,
             False,
             (
                 "`resources.gpus <= gpus of a node` must hold, got resources.gpus=2, "
@@ -92,7 +100,7 @@ def test_where_nobody_knows_what_may_come_trials_wait():
         (
             {"cpus": 8, "gpus": 0.5},
             [SMALL],
-            NO_GROWTH,
+            NO_AUTOSCALER,
             True,
             (
                 "`resources.cpus <= cpus of this machine` must hold, got resources.cpus=8, it has 4 "
@@ -102,7 +110,7 @@ def test_where_nobody_knows_what_may_come_trials_wait():
         (
             {"cpus": 0.5},
             [NOTHING],
-            NO_GROWTH,
+            NO_AUTOSCALER,
             False,
             (
                 "`resources.cpus <= cpus of a node` must hold, got resources.cpus=0.5, "
@@ -112,7 +120,7 @@ def test_where_nobody_knows_what_may_come_trials_wait():
         (
             {"cpus": 8, "gpus": 1},
             [GPU, Node(16, 0), GPU],
-            NO_GROWTH,
+            NO_AUTOSCALER,
             False,
             (
                 "a trial must fit on one node, got resources.cpus=8 and resources.gpus=1, "
@@ -124,21 +132,21 @@ def test_where_nobody_knows_what_may_come_trials_wait():
 )
 def test_what_no_node_can_ever_hold_is_refused(wanted, nodes, growth, alone, message):
     with pytest.raises(SpecError) as error:
-        share_of(Resources(**wanted), nodes, growth, alone=alone)
+        resources_of_trial(Resources(**wanted), nodes, growth, alone=alone)
     assert str(error.value) == message
 
 
-ONE, EIGHTH = Share(1, 1), Share(0.5, 0.125)
-MANY = Growth(((GPU, 1000),), 1000)
+ONE, EIGHTH = TrialResources(1, 1), TrialResources(0.5, 0.125)
+MANY = AutoscalerLimits(((GPU, 1000),), 1000)
 
 
 @pytest.mark.parametrize(
     ("share", "nodes", "growth", "asked", "trials"),
     [
-        (ONE, [GPU] * 3, NO_GROWTH, None, 3),
-        (ONE, [GPU] * 3, NO_GROWTH, 2, 2),
-        (ONE, [GPU] * 3, NO_GROWTH, 9, 3),
-        (EIGHTH, [GPU, GPU], NO_GROWTH, None, 16),
+        (ONE, [GPU] * 3, NO_AUTOSCALER, None, 3),
+        (ONE, [GPU] * 3, NO_AUTOSCALER, 2, 2),
+        (ONE, [GPU] * 3, NO_AUTOSCALER, 9, 3),
+        (EIGHTH, [GPU, GPU], NO_AUTOSCALER, None, 16),
         (ONE, [NOTHING], GPUS_COME, None, 9),  # two nodes of two, then five of one
         (ONE, [NOTHING, *[GPU] * 12], GPUS_COME, None, 12),
         (ONE, [NOTHING], MANY, None, 32),
@@ -148,7 +156,7 @@ MANY = Growth(((GPU, 1000),), 1000)
         (ONE, [GPU] * 3, None, None, 4),
         (ONE, [GPU] * 3, None, 20, 20),
         (ONE, [GPU] * 3, None, 500, 32),
-        (ONE, [], NO_GROWTH, None, 1),  # all nodes left
+        (ONE, [], NO_AUTOSCALER, None, 1),  # all nodes left
     ],
 )
 def test_as_many_trials_run_or_wait_as_there_is_room_for_and_may_come(
@@ -165,7 +173,7 @@ def test_the_room_follows_the_nodes_but_looks_rarely():
         now[0] += 0.1 if len(nodes) > 1 else 0.0
         return nodes
 
-    room = Room(ONE, look, clock=lambda: now[0])
+    room = Capacity(ONE, look, clock=lambda: now[0])
     assert [room(), room()] == [1, 1]
     nodes.append(GPU)
     now[0] = 2.9

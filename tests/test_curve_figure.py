@@ -1,6 +1,6 @@
 from stored_study import record, trial
 
-from study.report.learning_curves import MOST_CURVES, curve_members, curve_metric, curve_panel
+from study.report.learning_curves import MOST_CURVES, curve_members, curve_metric, curve_section
 from study.results.reader import Curve
 from study.spec.study_spec import StudySpec
 
@@ -19,7 +19,7 @@ def curves(records, values):
 def test_each_trial_on_the_front_has_its_curve_with_a_band_of_one_error():
     records = members(2)
     accuracies, errors = curves(records, [0.8, 0.98]), curves(records, [0.1, 0.005])
-    figure = curve_panel(SPEC, records, accuracies, errors).figure
+    figure = curve_section(SPEC, records, accuracies, errors).figure
     band, line, *_ = figure.data
     # The axis has what is missing to 100 %, and reads as what is reached.
     assert [round(value, 6) for value in line.y] == [20, 2]
@@ -34,7 +34,7 @@ def test_each_trial_on_the_front_has_its_curve_with_a_band_of_one_error():
 
 def test_a_single_replicate_has_no_band():
     records = members(1)
-    figure = curve_panel(SPEC, records, curves(records, [0.8, 1.0]), {}).figure
+    figure = curve_section(SPEC, records, curves(records, [0.8, 1.0]), {}).figure
     assert len(figure.data) == 1
     assert list(figure.data[0].customdata) == ["80", "100"]
 
@@ -44,7 +44,7 @@ def test_of_a_large_front_some_are_drawn_evenly_by_size():
     chosen = curve_members(records)
     assert len(chosen) == MOST_CURVES
     assert (chosen[0].trial, chosen[-1].trial) == (0, 29)
-    panel = curve_panel(SPEC, records, curves(records, [0.5, 0.6]), {})
+    panel = curve_section(SPEC, records, curves(records, [0.5, 0.6]), {})
     assert "Drawn are 12 of 30, evenly by size." in panel.text
 
 

@@ -1,7 +1,7 @@
 import pytest
 from stored_study import record, trial
 
-from study.report.front import front_figure, front_panel
+from study.report.front import front_figure, front_section
 from study.spec.study_spec import StudySpec
 
 MADE = {
@@ -84,14 +84,14 @@ def test_networks_that_learned_nothing_do_not_press_the_others_together():
     low, high = front_figure(SPEC, [*learned, failed]).layout.yaxis.range
     assert low > 85
     assert high < 95
-    assert "far below" in front_panel(SPEC, learned).text
+    assert "far below" in front_section(SPEC, learned).text
 
 
 def test_of_very_many_trials_the_whole_front_is_drawn_and_the_page_says_so():
     many = [record(n, trial(0.5, 10 + n), SPEC, on_front=n % 500 == 0) for n in range(4000)]
     drawn = sum(len(trace.x) for trace in front_figure(SPEC, many).data if trace.mode == "markers")
     assert drawn == 1508
-    assert "Drawn are 1,508 of 4,000 trials, the whole front." in front_panel(SPEC, many).text
+    assert "Drawn are 1,508 of 4,000 trials, the whole front." in front_section(SPEC, many).text
     stopped = [record(n, trial(0.4, state="PRUNED", epochs=1), SPEC) for n in range(4000, 8000)]
     figure = front_figure(SPEC, [*many, *stopped])
     assert [len(trace.x) for trace in figure.data if trace.name == "stopped early"] == [500]

@@ -1,10 +1,10 @@
-from study.report.hypervolume import hypervolume_panel
+from study.report.hypervolume import hypervolume_section
 from study.results.reader import Curve
 
 
 def test_it_is_a_step_line_over_trials_and_over_minutes():
     curve = Curve([1, 2, 3, 4, 5], [0.1, 0.1, 0.1, 0.4, 0.4], [0, 60_000, 90_000, 120_000, 180_000])
-    panel = hypervolume_panel(curve)
+    panel = hypervolume_section(curve)
     (line,) = panel.figure.data
     assert line.line.shape == "hv"
     # Only changes and the ends are drawn.
@@ -18,13 +18,13 @@ def test_it_is_a_step_line_over_trials_and_over_minutes():
 def test_a_long_study_is_thinned_out():
     count = 10_000
     curve = Curve(list(range(count)), [n / count for n in range(count)], list(range(count)))
-    (line,) = hypervolume_panel(curve).figure.data
+    (line,) = hypervolume_section(curve).figure.data
     assert len(line.x) == 1500
     assert line.x[-1] == count - 1
 
 
 def test_without_a_complete_trial_there_is_none():
     for curve in (None, Curve([1, 2], [0.0, 0.0], [0, 0])):
-        panel = hypervolume_panel(curve)
+        panel = hypervolume_section(curve)
         assert panel.figure is None
         assert "No trial is complete yet" in panel.text

@@ -4,7 +4,7 @@ import pytest
 from stored_study import record, trial
 
 from models import FAMILIES
-from study.report.importance import importance_panel, importances
+from study.report.importance import importance_section, importances
 from study.spec.study_spec import StudySpec
 
 MADE = {
@@ -46,7 +46,7 @@ def test_what_decides_is_found_and_the_shares_add_up():
     assert set(shares) == {"family", "somata", "dendrites", "synapses", "learning_rate"}
     assert sum(shares.values()) == pytest.approx(1)
     assert list(shares.values()) == sorted(shares.values(), reverse=True)
-    panel = importance_panel(SPEC, records(90))
+    panel = importance_section(SPEC, records(90))
     assert "best 9 trials" in panel.text
     assert list(panel.figure.data[0].y)[-1] == "learning rate"
 
@@ -54,14 +54,14 @@ def test_what_decides_is_found_and_the_shares_add_up():
 def test_one_objective_and_few_trials_will_do_with_a_caution():
     spec = StudySpec.from_dict(MADE | {"objectives": {"val_accuracy": "maximize"}})
     assert next(iter(importances(spec, records(15, spec)))) == "learning_rate"
-    text = importance_panel(spec, records(15, spec)).text
+    text = importance_section(spec, records(15, spec)).text
     assert "best 5 trials" in text
     assert "no more than a hint" in text
 
 
 def test_only_complete_trials_of_the_space_count():
     assert importances(SPEC, records(11)) == {}
-    assert importance_panel(SPEC, records(11)).figure is None
+    assert importance_section(SPEC, records(11)).figure is None
     other = {"space": MADE["space"] | {"somata": [64, 128]}}
     assert importances(StudySpec.from_dict(MADE | other), records(90)) == {}
     stopped = [type(one)(**(one.to_dict() | {"state": "PRUNED"})) for one in records(90)]

@@ -7,8 +7,8 @@ import time
 import pytest
 
 from study.cluster import job
-from study.cluster.credentials import seal
-from study.cluster.delivery import Orders
+from study.cluster.credentials import encrypt
+from study.cluster.delivery import JobConfig
 from study.errors import BadInputError
 
 
@@ -20,8 +20,8 @@ def token(monkeypatch):
 
 
 def test_sealed_settings_are_opened_with_the_clusters_token(token):
-    sealed = seal({"MLFLOW_TRACKING_USERNAME": "ada"}, token)
-    orders = Orders(command="typed", sealed=sealed, environment={"MLFLOW_TRACKING_URI": "x"})
+    sealed = encrypt({"MLFLOW_TRACKING_USERNAME": "ada"}, token)
+    orders = JobConfig(command="typed", sealed=sealed, environment={"MLFLOW_TRACKING_URI": "x"})
     found = job.driver_environment(orders)
     assert found["MLFLOW_TRACKING_USERNAME"] == "ada"
     assert found["MLFLOW_TRACKING_URI"] == "x"
@@ -29,14 +29,14 @@ def test_sealed_settings_are_opened_with_the_clusters_token(token):
 
 
 def test_settings_sealed_with_another_token_are_refused_and_not_shown(token):
-    orders = Orders(command="", sealed=seal({"NAME": "secret"}, token + "?"))
+    orders = JobConfig(command="", sealed=encrypt({"NAME": "secret"}, token + "?"))
     with pytest.raises(BadInputError, match="must have the token that the job was submitted with"):
         job.driver_environment(orders)
 
 
 def test_without_orders_all_is_in_the_environment(monkeypatch):
     monkeypatch.setenv("STUDY_COMMAND", "kubectl apply -f job.yaml")
-    assert job._own_orders("a spec.toml") == Orders(command="kubectl apply -f job.yaml")  # noqa: SLF001  # see below
+    assert job._own_orders("a spec.toml") == JobConfig(command="kubectl apply -f job.yaml")  # noqa: SLF001  # see below
     monkeypatch.delenv("STUDY_COMMAND")
     assert job._own_orders("a spec.toml").command == "study run 'a spec.toml'"  # noqa: SLF001  # no other way in but a run
 

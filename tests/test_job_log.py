@@ -1,6 +1,6 @@
 import pytest
 
-from study.cluster.study_job import last_said
+from study.cluster.study_job import last_line
 
 LOG = """2026-01-01 10:00:00,000\tINFO job_manager.py:581 -- Runtime env is setting up.
 study digits: 4 trials
@@ -28,4 +28,4 @@ RAY = """\x1b[33m(raylet)\x1b[0m The node with node id: 5 has been marked dead
     ],
 )
 def test_the_last_that_the_study_said_is_found(log, expected):
-    assert last_said(log) == expected
+    assert last_line(log) == expected

@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from study.cluster.delivery import SPEC, Orders, fingerprint, write_package
+from study.cluster.delivery import SPEC, JobConfig, fingerprint, write_package
 from study.errors import BadInputError
 from study.spec.study_spec import StudySpec
 
@@ -13,38 +13,38 @@ SPEC_OF_THREE = StudySpec.from_dict(THREE)
 
 
 def test_spec_and_orders_are_read_back(tmp_path):
-    orders = Orders(command="study submit mine.toml", home="/mnt/study", sealed="x", retries=2)
+    orders = JobConfig(command="study submit mine.toml", home="/mnt/study", sealed="x", retries=2)
     write_package(tmp_path, SPEC_OF_THREE, orders, source=False)
-    assert Orders.read(tmp_path) == orders
+    assert JobConfig.read(tmp_path) == orders
     assert StudySpec.from_toml(tmp_path / SPEC) == SPEC_OF_THREE
     assert {file.name for file in tmp_path.iterdir()} == {"spec.json", "job.json"}
 
 
 def test_orders_of_another_version_are_refused_with_both(tmp_path):
-    orders = Orders(command="", version="99.0")
+    orders = JobConfig(command="", version="99.0")
     write_package(tmp_path, SPEC_OF_THREE, orders, source=False)
     table = json.loads((tmp_path / "job.json").read_text()) | {"new": "in that version"}
     (tmp_path / "job.json").write_text(json.dumps(table))
     with pytest.raises(BadInputError, match=r"got 99\.0 here, [\d.]+ on the cluster"):
-        Orders.read(tmp_path)
+        JobConfig.read(tmp_path)
 
 
 def test_source_that_goes_along_needs_nothing_installed(tmp_path):
-    write_package(tmp_path, SPEC_OF_THREE, Orders(command="typed"), source=True)
+    write_package(tmp_path, SPEC_OF_THREE, JobConfig(command="typed"), source=True)
     code = """
 import importlib.metadata as metadata
 def version(name): raise metadata.PackageNotFoundError(name)
 metadata.version = version
 from pathlib import Path
-from study.cluster.delivery import Orders
-print(Orders.read(Path()).command)
+from study.cluster.delivery import JobConfig
+print(JobConfig.read(Path()).command)
 """
     said = subprocess.check_output([sys.executable, "-c", code], cwd=tmp_path, env={}, text=True)
     assert said == "typed\n"
 
 
 def test_the_source_that_goes_along_is_the_one_that_runs(tmp_path):
-    write_package(tmp_path, SPEC_OF_THREE, Orders(command=""), source=True)
+    write_package(tmp_path, SPEC_OF_THREE, JobConfig(command=""), source=True)
     code = "import study.spec.study_spec, models; print(study.spec.study_spec.__file__, models.__file__)"
     said = subprocess.check_output(
         [sys.executable, "-c", code], cwd=tmp_path, env={"PYTHONPATH": str(tmp_path)}, text=True

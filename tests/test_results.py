@@ -15,7 +15,7 @@ from study.results.export import export_model
 from study.results.network import load_model
 from study.results.reader import check_free
 from study.runner import resume
-from study.search.storage import Ledger, stored_identity
+from study.search.storage import SearchStorage, stored_identity
 from study.search.trial import Outcome, TrialConfig
 from study.spec.study_spec import StudySpec
 from study.study_folder import EXAMPLE, NETWORK, trial_folder
@@ -80,7 +80,7 @@ def home(tmp_path_factory):
     spec = spec.model_copy(update={"budget": spec.budget.model_copy(update={"epochs": 2})})
     folder = home.study_folder("made")
     resume.store_spec(folder, spec)
-    ledger = Ledger(spec, study_folder.journal(folder))
+    ledger = SearchStorage(spec, study_folder.journal(folder))
     tracker = Tracker("made", home)
     tracker.start({"study.identity": ledger.identity})
     tracker.wait_until_ready()

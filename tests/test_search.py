@@ -8,14 +8,14 @@ from optuna.trial import TrialState
 
 from study.errors import BadInputError
 from study.search.optuna_sampler import SAMPLERS
-from study.search.sampler import Sampling
+from study.search.sampler import Sampler
 from study.search.searcher import StudySearcher
 from study.search.space import known_metrics
 from study.search.storage import (
-    Ledger,
-    mend,
+    SearchStorage,
     metrics_of,
     point_of,
+    repair_journal,
     rungs_of,
     state_of,
     stored_identity,
@@ -29,7 +29,7 @@ def spec(**changes):
 
 
 def searcher(wanted, folder):
-    ledger = Ledger(wanted, folder / "journal")
+    ledger = SearchStorage(wanted, folder / "journal")
     # Trials that take long: each is worth a ranking of its own.
     clock = itertools.count(0, 1000).__next__
     return StudySearcher(
@@ -38,7 +38,7 @@ def searcher(wanted, folder):
 
 
 def trials(wanted, folder):
-    return Ledger(wanted, folder / "journal").trials()
+    return SearchStorage(wanted, folder / "journal").trials()
 
 
 def ask(search, key):
@@ -144,7 +144,7 @@ def test_an_mlflow_run_that_was_made_late_is_kept_with_the_study(tmp_path):
         search.suggest(number)
     for number in ("0", "1"):
         search.on_trial_complete(number, report())
-    ledger = Ledger(wanted, tmp_path / "journal")
+    ledger = SearchStorage(wanted, tmp_path / "journal")
     for known in ({}, {0: "run-0", 1: "run-1", 2: "run-2"}, {}):
         ledger.note_run_ids(known)
     # Trial 1 has it itself, trial 2 still runs.
@@ -219,7 +219,7 @@ def test_a_constraint_on_what_is_learned_reaches_sampler_and_front(tmp_path):
     assert (state_of(below), point_of(below)) == ("COMPLETE", None)
     assert below.constraints["val_accuracy >= 0.8"] > 0
     assert point_of(above) == [0.9, 700]
-    assert Ledger(wanted, tmp_path / "journal").study.best_trials == [above]
+    assert SearchStorage(wanted, tmp_path / "journal").study.best_trials == [above]
 
 
 @pytest.mark.parametrize("sampler", ["ehvi", "tpe", "nsga2", "random"])
@@ -251,8 +251,8 @@ def test_an_interrupted_trial_is_asked_again_under_its_number_with_its_settings(
 
 def test_a_trial_broken_off_before_it_was_counted_is_not_trained(tmp_path):
     wanted = spec(constraints=["trainable_parameters <= 10"])
-    Ledger(wanted, tmp_path / "journal").ask(
-        Sampling(wanted, 0, lambda _: {}).propose(0)  # and killed here
+    SearchStorage(wanted, tmp_path / "journal").ask(
+        Sampler(wanted, 0, lambda _: {}).propose(0)  # and killed here
     )
     assert searcher(wanted, tmp_path).suggest("0") is None
     assert {state_of(trial) for trial in trials(wanted, tmp_path)} == {"INFEASIBLE"}
@@ -298,7 +298,7 @@ def test_the_same_seed_gives_the_same_search(tmp_path):
 
 def test_directions_and_names_are_the_specs(tmp_path):
     wanted = spec(objectives={"val_loss": "minimize", "val_accuracy": "maximize"})
-    study = Ledger(wanted, tmp_path / "journal").study
+    study = SearchStorage(wanted, tmp_path / "journal").study
     expected = [optuna.study.StudyDirection.MINIMIZE, optuna.study.StudyDirection.MAXIMIZE]
     assert study.directions == expected
     assert study.metric_names == ["val_loss", "val_accuracy"]
@@ -317,7 +317,7 @@ def test_a_journal_whose_last_line_was_cut_loses_that_line_alone(tmp_path):
     journal = tmp_path / "journal"
     with journal.open("ab") as file:
         file.write(b'{"op_code":4,"worker_id":"x","stu')
-    mend(journal)
+    repair_journal(journal)
     again = searcher(wanted, tmp_path)
     assert again.suggest("1")["number"] == 1
     assert trials(wanted, tmp_path)[:1] == before
@@ -327,7 +327,7 @@ def test_asking_a_journal_for_its_identity_leaves_it_as_it_is(tmp_path):
     journal = tmp_path / "journal"
     assert stored_identity(journal) is None
     assert not journal.exists()
-    identity = Ledger(spec(), journal).identity
+    identity = SearchStorage(spec(), journal).identity
     before = journal.read_bytes()
     assert stored_identity(journal) == identity
     assert journal.read_bytes() == before
@@ -335,14 +335,14 @@ def test_asking_a_journal_for_its_identity_leaves_it_as_it_is(tmp_path):
 
 def test_a_journal_of_another_layout_is_refused_and_left_as_it_is(tmp_path):
     wanted = spec()
-    Ledger(wanted, tmp_path / "journal")
+    SearchStorage(wanted, tmp_path / "journal")
     journal = tmp_path / "journal"
     older = "\n".join(line for line in journal.read_text().splitlines() if '"layout"' not in line)
     newer = journal.read_text().replace('"layout":"2"', '"layout":"3"')
     for text, layout in ((older + "\n", "1"), (newer, "3")):
         journal.write_text(text)
         with pytest.raises(BadInputError, match=f"must be of layout 2, got layout {layout}"):
-            Ledger(wanted, journal)
+            SearchStorage(wanted, journal)
         with pytest.raises(BadInputError, match=f"must be of layout 2, got layout {layout}"):
             stored_identity(journal)
         assert journal.read_text() == text

@@ -1,6 +1,6 @@
 from stored_study import record, trial
 
-from study.report.parallel_coordinates import settings_figure, settings_panel
+from study.report.parallel_coordinates import settings_figure, settings_section
 from study.spec.study_spec import StudySpec
 
 SPEC = StudySpec.from_dict(
@@ -63,8 +63,8 @@ def test_settings_of_training_are_axes_like_the_others():
 
 def test_of_many_trials_some_are_drawn_and_the_page_says_so():
     many = [record(n, trial(0.8, 8 * (1 + n % 2)), SPEC, on_front=n == 5) for n in range(1000)]
-    assert "Drawn are 200 of 1,000 trials, the front first." in settings_panel(SPEC, many).text
-    assert settings_panel(SPEC, many[:1]).figure is None
+    assert "Drawn are 200 of 1,000 trials, the front first." in settings_section(SPEC, many).text
+    assert settings_section(SPEC, many[:1]).figure is None
 
 
 def test_trials_that_are_all_alike_have_axes_too():

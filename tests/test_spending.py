@@ -1,6 +1,6 @@
 import pytest
 
-from study.search.budget import Spending, trials_allowed
+from study.search.budget import BudgetSpent, trials_allowed
 from study.spec.study_spec import StudySpec
 
 
@@ -33,7 +33,7 @@ def test_of_a_grid_of_unknown_size_no_default_is_told():
 
 
 def test_running_trials_count_against_the_budget_of_trials():
-    spent = Spending(spec(trials=2))
+    spent = BudgetSpent(spec(trials=2))
     spent.begin(0)
     assert spent.allows_another()
     spent.begin(1)
@@ -45,7 +45,7 @@ def test_running_trials_count_against_the_budget_of_trials():
 
 
 def test_the_budget_of_epochs_is_never_exceeded():
-    spent = Spending(spec(epochs=10, total_epochs=35))
+    spent = BudgetSpent(spec(epochs=10, total_epochs=35))
     for number in range(3):
         assert spent.allows_another()
         spent.begin(number)
@@ -61,7 +61,7 @@ def test_the_budget_of_epochs_is_never_exceeded():
 
 
 def test_the_epochs_of_a_trial_that_failed_are_spent():
-    spent = Spending(spec(epochs=10, total_epochs=20))
+    spent = BudgetSpent(spec(epochs=10, total_epochs=20))
     spent.begin(0)
     spent.report(0, 7)
     spent.end(0, 0, None)
@@ -72,7 +72,7 @@ def test_the_epochs_of_a_trial_that_failed_are_spent():
 
 
 def test_a_hypervolume_that_does_not_grow_ends_the_study():
-    spent = Spending(spec(stagnation=3))
+    spent = BudgetSpent(spec(stagnation=3))
     for number, accuracy in enumerate((0.5, 0.6, 0.59, 0.60001)):
         spent.begin(number)
         spent.end(number, 15, [accuracy, 1000])

@@ -1,6 +1,6 @@
 from stored_study import record, trial
 
-from study.report.early_stopping import Cut, cuts, stopping_members, stopping_panel
+from study.report.early_stopping import Cut, cuts, stopping_members, stopping_section
 from study.results.reader import Curve
 from study.spec.study_spec import StudySpec
 
@@ -26,7 +26,7 @@ def test_at_each_rung_it_is_counted_who_came_and_who_was_stopped():
 
 
 def test_the_rungs_and_the_end_of_each_trial_are_marked():
-    panel = stopping_panel(SPEC, RECORDS, "val_accuracy", CURVES)
+    panel = stopping_section(SPEC, RECORDS, "val_accuracy", CURVES)
     assert "1 of 5 after epoch 4, 1 of 3 after epoch 8, 0 of 1 after epoch 16" in panel.text
     figure = panel.figure
     assert [shape.x0 for shape in figure.layout.shapes] == [4, 8, 16]
@@ -45,13 +45,13 @@ def test_of_many_trials_some_are_drawn_the_front_among_them():
     chosen = stopping_members(many)
     assert len(chosen) == 200
     assert 777 in {one.trial for one in chosen}
-    text = stopping_panel(SPEC, many, "val_accuracy", {"run777": CURVES["run0"]}).text
+    text = stopping_section(SPEC, many, "val_accuracy", {"run777": CURVES["run0"]}).text
     assert "Drawn are 200 of 1,000 trials" in text
 
 
 def test_a_scheduler_of_one_objective_is_said_so():
     asha = StudySpec.from_dict(MADE | {"stopping": {"scheduler": "asha"}})
-    text = stopping_panel(asha, RECORDS, "val_accuracy", CURVES).text
+    text = stopping_section(asha, RECORDS, "val_accuracy", CURVES).text
     assert "compared by their validation accuracy, and" in text
     nothing = StudySpec.from_dict(MADE | {"stopping": {"scheduler": "none"}})
-    assert stopping_panel(nothing, RECORDS, "val_accuracy", CURVES).figure is None
+    assert stopping_section(nothing, RECORDS, "val_accuracy", CURVES).figure is None

@@ -144,7 +144,7 @@ def test_every_question_is_answered_while_a_study_is_written_from_another_folder
         assert answers.knee("made", elsewhere).on_front
         assert len(answers.front("made", elsewhere, confident=True)) >= 1
         comparison.compare(["made", "other"], home=elsewhere)
-        no_match.why_nothing("made", elsewhere, max_parameters=1)
+        no_match.explain_no_match("made", elsewhere, max_parameters=1)
         assert [study.name for study in answers.list_studies(elsewhere)] == ["made", "other"]
         json.dumps([one.to_dict() for one in answers.records("made", elsewhere)])
         asked.set()

@@ -3,12 +3,12 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from study.tracking.runs import Unsent
+from study.tracking.runs import PendingBatch
 
 
 @given(sizes=st.lists(st.integers(0, 1500), max_size=12), tags=st.integers(0, 3))
 def test_steps_are_sent_whole_in_their_order_and_within_the_limit(sizes, tags):
-    unsent = Unsent(tags={str(number): "x" for number in range(tags)})
+    unsent = PendingBatch(tags={str(number): "x" for number in range(tags)})
     for step, size in enumerate(sizes):
         unsent.add(step, 7, {f"m{number}": number for number in range(size)})
     batches = []
@@ -27,7 +27,7 @@ def test_steps_are_sent_whole_in_their_order_and_within_the_limit(sizes, tags):
 
 
 def test_what_a_failed_request_was_for_still_waits():
-    unsent = Unsent(params={"somata": "8"}, network=Path("network"))
+    unsent = PendingBatch(params={"somata": "8"}, network=Path("network"))
     unsent.add(1, 7, {"loss": 0.5})
     next(unsent.batches())  # never sent
     assert len(list(zip(range(1), unsent.batches(), strict=False))) == 1

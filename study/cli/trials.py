@@ -195,8 +195,8 @@ def _print_records(
         say(screen, f"{len(infeasible)} trials were not trained: {reasons}")
 
 
-def _say_why(name: str, place: Home, **asked: Any) -> None:  # noqa: ANN401  # as `why_nothing`
+def _say_why(name: str, place: Home, **asked: Any) -> None:  # noqa: ANN401  # as `explain_no_match`
     """Says on stderr why the answer is empty, which is no error: what programs read stays clean."""
-    from study.results.no_match import why_nothing  # noqa: PLC0415  # MLflow loads only when it is needed
+    from study.results.no_match import explain_no_match  # noqa: PLC0415  # MLflow loads only when it is needed
 
-    say(errors(), why_nothing(name, place, **asked))
+    say(errors(), explain_no_match(name, place, **asked))

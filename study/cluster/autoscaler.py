@@ -15,7 +15,7 @@ from ray._private.state import state
 from ray.exceptions import RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from study.cluster.capacity import Growth, Node
+from study.cluster.capacity import AutoscalerLimits, Node
 
 _ANSWER_WITHIN_S: Final = 30.0
 _MONITOR: Final = "monitor.py"  # of autoscaler/_private and of autoscaler/v2
@@ -24,7 +24,7 @@ _OPTION: Final = "--autoscaling-config="
 _UNLIMITED: Final = 10**6
 
 
-def growth() -> Growth | None:
+def autoscaler_limits() -> AutoscalerLimits | None:
     """What the autoscaler of the cluster that this process is connected to may bring.
 
     None if nobody knows: it runs outside the head, as that of KubeRay does, or it finds out the
@@ -34,7 +34,7 @@ def growth() -> Growth | None:
     return _growth_of(_config_of_head()) if reported is None else reported
 
 
-def _reported() -> Growth | None:
+def _reported() -> AutoscalerLimits | None:
     """What the autoscaler has told the cluster; Ray's own two do not, others do."""
     config = state.get_cluster_config()
     if config is None or not config.node_group_configs:
@@ -43,7 +43,7 @@ def _reported() -> Growth | None:
         (_node(group.resources), _UNLIMITED if group.max_count < 0 else int(group.max_count))
         for group in config.node_group_configs
     )
-    return Growth(kinds, sum(count for _, count in kinds))
+    return AutoscalerLimits(kinds, sum(count for _, count in kinds))
 
 
 def _config_of_head() -> Mapping[str, Any] | None:
@@ -99,7 +99,7 @@ def read_config(address: str) -> dict[str, Any] | None:
     return None
 
 
-def _growth_of(config: Mapping[str, Any] | None) -> Growth | None:
+def _growth_of(config: Mapping[str, Any] | None) -> AutoscalerLimits | None:
     """What a file of Ray's cluster launcher allows, by its own rules for what is left out."""
     if config is None:
         return None
@@ -113,7 +113,7 @@ def _growth_of(config: Mapping[str, Any] | None) -> Growth | None:
         if count and not resources:
             return None
         kinds.append((_node(resources), count))
-    return Growth(tuple(kinds), most)
+    return AutoscalerLimits(tuple(kinds), most)
 
 
 def _node(resources: Mapping[str, float]) -> Node:

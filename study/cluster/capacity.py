@@ -36,7 +36,7 @@ class Node:
 
 
 @dataclass(frozen=True, slots=True)
-class Growth:
+class AutoscalerLimits:
     """What an autoscaler may bring: of each kind of node up to so many, and `most` of all together."""
 
     kinds: tuple[tuple[Node, int], ...] = ()
@@ -47,11 +47,11 @@ class Growth:
         return [node for node, count in self.kinds if min(count, self.most)]
 
 
-NO_GROWTH: Final = Growth()
+NO_AUTOSCALER: Final = AutoscalerLimits()
 
 
 @dataclass(frozen=True, slots=True)
-class Share:
+class TrialResources:
     """What each trial gets. `notice` says why that is not what the spec asks for, if so."""
 
     cpus: float
@@ -59,9 +59,13 @@ class Share:
     notice: str | None = None
 
 
-def share_of(
-    wanted: Resources, nodes: Iterable[Node], growth: Growth | None, *, alone: bool = False
-) -> Share:
+def resources_of_trial(
+    wanted: Resources,
+    nodes: Iterable[Node],
+    growth: AutoscalerLimits | None,
+    *,
+    alone: bool = False,
+) -> TrialResources:
     """What a trial gets of these nodes and those that may come; `growth` None: nobody knows which.
 
     Without a GPU, now and ever, it runs on CPUs, with a notice. Raises SpecError if no node can ever
@@ -89,7 +93,7 @@ def share_of(
             f"resources.cpus={wanted.cpus:g} and resources.gpus={gpus:g}, but no node of this cluster "
             "can hold such a trial now, and whether one can come is not known: trials wait for it"
         )
-    return Share(wanted.cpus, gpus, notice)
+    return TrialResources(wanted.cpus, gpus, notice)
 
 
 def _too_large(cpus: float, gpus: float, nodes: Sequence[Node], *, alone: bool) -> str:
@@ -109,7 +113,7 @@ def _too_large(cpus: float, gpus: float, nodes: Sequence[Node], *, alone: bool) 
 
 
 def most_trials(
-    share: Share, nodes: Iterable[Node], growth: Growth | None, asked: int | None
+    share: TrialResources, nodes: Iterable[Node], growth: AutoscalerLimits | None, asked: int | None
 ) -> int:
     """How many trials may run or wait: what these nodes hold, and some that make more nodes come.
 
@@ -125,7 +129,7 @@ def most_trials(
     return max(1, room if asked is None else min(room, asked))
 
 
-def _brought(share: Share, growth: Growth) -> int:
+def _brought(share: TrialResources, growth: AutoscalerLimits) -> int:
     """How many trials fit on the nodes of an autoscaler at its limits, those that hold most first."""
     kinds = [(node.holds(share.cpus, share.gpus), count) for node, count in growth.kinds]
     left, found = growth.most, 0
@@ -136,7 +140,7 @@ def _brought(share: Share, growth: Growth) -> int:
 
 
 @final
-class Room:
+class Capacity:
     """How many trials may run or wait, looked up anew every few seconds: nodes come and go.
 
     `look` gives the nodes that are there; it is called from Tune's loop and takes its time, for a
@@ -145,9 +149,9 @@ class Room:
 
     def __init__(
         self,
-        share: Share,
+        share: TrialResources,
         look: Callable[[], Sequence[Node]],
-        growth: Growth | None = NO_GROWTH,
+        growth: AutoscalerLimits | None = NO_AUTOSCALER,
         asked: int | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -160,7 +164,7 @@ class Room:
         self._most = 1
 
     @property
-    def share(self) -> Share:
+    def share(self) -> TrialResources:
         """What each trial gets."""
         return self._share
 

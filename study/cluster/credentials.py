@@ -35,14 +35,14 @@ def ray_token() -> str | None:
     return token.strip() or None
 
 
-def seal(settings: Mapping[str, str], token: str) -> str:
+def encrypt(settings: Mapping[str, str], token: str) -> str:
     """The settings as a text that tells nothing without the token."""
     salt = os.urandom(_SALT_BYTES)
     box = Fernet(_key(token, salt)).encrypt(json.dumps(dict(settings)).encode())
     return f"{salt.hex()}:{box.decode()}"
 
 
-def unseal(text: str, token: str) -> dict[str, str]:
+def decrypt(text: str, token: str) -> dict[str, str]:
     """The settings of a sealed text; raises ValueError if it was not sealed with this token."""
     salt, _, box = text.partition(":")
     try:

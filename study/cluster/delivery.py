@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Final, final
 
 import models
-from study.cluster.credentials import ray_token, seal
+from study.cluster.credentials import encrypt, ray_token
 from study.errors import BadInputError, SpecError
 from study.home import without_passwords
 from study.spec.study_spec import StudySpec
@@ -34,7 +34,7 @@ _CREDENTIALS: Final = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Orders:
+class JobConfig:
     """What a job is to do with the spec.
 
     `home` is as the head sees it, None for the head's own default. `environment` is set for the
@@ -51,7 +51,7 @@ class Orders:
     version: str | None = None
 
     @classmethod
-    def read(cls, folder: Path) -> "Orders":
+    def read(cls, folder: Path) -> "JobConfig":
         """The orders in an unpacked folder; BadInputError if they are another version's."""
         table = json.loads((folder / _ORDERS).read_text(encoding="utf-8"))
         here, there = table.get("version"), installed_version()
@@ -72,7 +72,7 @@ def installed_version() -> str:
         return "none"
 
 
-def write_package(folder: Path, spec: StudySpec, orders: Orders, *, source: bool) -> None:
+def write_package(folder: Path, spec: StudySpec, orders: JobConfig, *, source: bool) -> None:
     """Fills an empty folder."""
     (folder / SPEC).write_text(json.dumps(spec.to_dict(), indent=2), encoding="utf-8")
     (folder / _ORDERS).write_text(json.dumps(asdict(orders), indent=2), encoding="utf-8")
@@ -118,7 +118,7 @@ class Delivery:
     driver_memory: float = 0.0
 
 
-def orders_of(spec: StudySpec, delivery: Delivery) -> Orders:
+def job_config_of(spec: StudySpec, delivery: Delivery) -> JobConfig:
     """What the job is told.
 
     Raises SpecError if the data's place is relative, BadInputError if the home's is, if a driver on any
@@ -141,8 +141,8 @@ def orders_of(spec: StudySpec, delivery: Delivery) -> Orders:
                 f"{', '.join(secret)} and no token; set RAY_AUTH_MODE=token, or have the settings "
                 "in the environment of the cluster's head and leave --tracking-uri out"
             )
-        sealed = seal(secret, token)
-    return Orders(
+        sealed = encrypt(secret, token)
+    return JobConfig(
         command=_command(spec),
         home=delivery.home,
         environment=plain,

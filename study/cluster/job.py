@@ -20,8 +20,8 @@ from types import FrameType
 from typing import Final, final
 
 from study import study_folder
-from study.cluster.credentials import ray_token, unseal
-from study.cluster.delivery import SPEC, Orders
+from study.cluster.credentials import decrypt, ray_token
+from study.cluster.delivery import SPEC, JobConfig
 from study.errors import BadInputError
 from study.home import Home
 from study.spec.study_spec import StudySpec
@@ -42,7 +42,7 @@ def main() -> None:
     given = sys.argv[1] if len(sys.argv) > 1 else None
     file = given or SPEC
     try:
-        orders = Orders.read(Path()) if given is None else _own_orders(given)
+        orders = JobConfig.read(Path()) if given is None else _own_orders(given)
         environment = driver_environment(orders)
         name = StudySpec.from_toml(file).name
     except BadInputError as error:
@@ -54,10 +54,10 @@ def main() -> None:
     sys.exit(Driver(command, environment).run(orders.retries))
 
 
-def _own_orders(file: str) -> Orders:
+def _own_orders(file: str) -> JobConfig:
     """Those of a job that nobody submitted with `study submit`: all is in the environment."""
     typed = os.environ.get(provenance.COMMAND_VARIABLE)
-    return Orders(command=typed or f"study run {shlex.quote(file)}")
+    return JobConfig(command=typed or f"study run {shlex.quote(file)}")
 
 
 def _await_end(home: Home, name: str) -> None:
@@ -67,7 +67,7 @@ def _await_end(home: Home, name: str) -> None:
         time.sleep(0.2)
 
 
-def driver_environment(orders: Orders) -> dict[str, str]:
+def driver_environment(orders: JobConfig) -> dict[str, str]:
     """The environment of the study's process.
 
     Raises BadInputError if the orders are sealed with another token than the cluster's.
@@ -76,7 +76,7 @@ def driver_environment(orders: Orders) -> dict[str, str]:
     environment |= {provenance.COMMAND_VARIABLE: orders.command}
     if orders.sealed is not None:
         try:
-            environment |= unseal(orders.sealed, ray_token() or "")
+            environment |= decrypt(orders.sealed, ray_token() or "")
         except ValueError as error:
             raise BadInputError(
                 "the cluster's head must have the token that the job was submitted with, to open the "

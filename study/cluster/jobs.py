@@ -9,7 +9,7 @@ from ray.exceptions import RayError
 from ray.job_submission import JobDetails, JobSubmissionClient
 
 from study.cluster.client import UnansweredError, answered, connect
-from study.cluster.study_job import FINGERPRINT, HOME, STUDY, StudyJob, last_said
+from study.cluster.study_job import FINGERPRINT, HOME, STUDY, StudyJob, last_line
 from study.errors import BadInputError, NotFoundError, nearest
 
 _EVERY_S: Final = 1.0
@@ -69,7 +69,7 @@ def last_message(address: str, job: str) -> str:
     """The last that the job said (`study.cluster.study_job`); nothing if its node is gone."""
     try:
         with answered(address):
-            return last_said(connect(address).get_job_logs(job))
+            return last_line(connect(address).get_job_logs(job))
     except UnansweredError:
         return ""
 

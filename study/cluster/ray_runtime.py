@@ -19,8 +19,8 @@ import torch
 from ray._private import ray_constants
 from ray._raylet import AuthenticationTokenLoader, Config  # type: ignore[attr-defined]  # compiled, no types
 
-from study.cluster.autoscaler import growth, nodes
-from study.cluster.capacity import NO_GROWTH, Node, Room, share_of
+from study.cluster.autoscaler import autoscaler_limits, nodes
+from study.cluster.capacity import NO_AUTOSCALER, Capacity, Node, resources_of_trial
 from study.errors import ClusterError
 from study.spec.sections import Resources
 
@@ -39,7 +39,7 @@ def on_cluster() -> bool:
 
 def check_machine(resources: Resources) -> None:
     """Raises SpecError if a trial wants more than this machine has: it would wait for ever."""
-    share_of(resources, [Node(_cpus(), _gpus())], NO_GROWTH, alone=True)
+    resources_of_trial(resources, [Node(_cpus(), _gpus())], NO_AUTOSCALER, alone=True)
 
 
 @contextmanager
@@ -68,20 +68,20 @@ def ray_runtime() -> Iterator[bool]:
             yield True
 
 
-def find_room(resources: Resources, *, alone: bool) -> Room:
+def find_capacity(resources: Resources, *, alone: bool) -> Capacity:
     """The room that Ray, which runs, has for trials of this size; `alone` as `ray_runtime` gives it.
 
     A cluster that has only a head without CPUs, and no autoscaler, is given a minute for its workers:
     so one looks that has just started. Raises SpecError if no node, now or later, can hold a trial.
     """
-    may_come = NO_GROWTH if alone else growth()
+    may_come = NO_AUTOSCALER if alone else autoscaler_limits()
     until = time.monotonic() + _WORKERS_S
-    while may_come == NO_GROWTH and not any(node.cpus for node in nodes()):
+    while may_come == NO_AUTOSCALER and not any(node.cpus for node in nodes()):
         if alone or time.monotonic() > until:
             break
         time.sleep(_LOOK_EVERY_S)
-    share = share_of(resources, nodes(), may_come, alone=alone)
-    return Room(share, nodes, may_come, resources.concurrent_trials)
+    share = resources_of_trial(resources, nodes(), may_come, alone=alone)
+    return Capacity(share, nodes, may_come, resources.concurrent_trials)
 
 
 def _cpus() -> int:

@@ -62,7 +62,7 @@ class StudyJob:
         return self.status == "FAILED" and killed
 
 
-def last_said(log: str) -> str:
+def last_line(log: str) -> str:
     """The last that the study said, with the commands below it, cut to what a table can show.
 
     Ray's own lines begin with the name of a process in brackets; they, and what is indented below

@@ -15,7 +15,14 @@ from ray.job_submission import JobSubmissionClient
 
 from study import environment
 from study.cluster.client import UnansweredError, answered, connect
-from study.cluster.delivery import Delivery, Orders, fingerprint, job_id, orders_of, write_package
+from study.cluster.delivery import (
+    Delivery,
+    JobConfig,
+    fingerprint,
+    job_config_of,
+    job_id,
+    write_package,
+)
 from study.cluster.jobs import LostJobError, current, jobs_of, output
 from study.cluster.study_job import BEGUN, FINGERPRINT, HOME, STUDY, StudyJob
 from study.errors import BadInputError, ClusterError
@@ -56,7 +63,7 @@ def submit(
     """
     delivery = delivery or Delivery()
     say = say or _print
-    orders = orders_of(spec, delivery)
+    orders = job_config_of(spec, delivery)
     environment.prepare()
     left = delivery.retries if wait else 0
     job: str | None = None
@@ -79,7 +86,9 @@ def submit(
         _wait_for(address)
 
 
-def _deliver(spec: StudySpec, address: str, delivery: Delivery, orders: Orders) -> tuple[str, bool]:
+def _deliver(
+    spec: StudySpec, address: str, delivery: Delivery, orders: JobConfig
+) -> tuple[str, bool]:
     """Submits a job, unless there is one that does or did the same; its id, and whether that is done."""
     client = connect(address)
     work = fingerprint(spec, source=delivery.source)

@@ -12,7 +12,7 @@ from study.report.style import (
     GREY,
     VERMILLION,
     MetricFormat,
-    Panel,
+    Section,
     evenly,
     figure_layout,
     in_words,
@@ -120,9 +120,9 @@ def stopping_figure(
     return figure
 
 
-def stopping_panel(
+def stopping_section(
     spec: StudySpec, records: Sequence[TrialRecord], metric: str, curves: Mapping[str, Curve]
-) -> Panel:
+) -> Section:
     """Where early stopping cut, with its words."""
     key, title = "stopping", "Where early stopping cut"
     if not rung_epochs(spec):
@@ -130,9 +130,9 @@ def stopping_panel(
             f"Nothing was stopped early: the spec's scheduler is {spec.stopping.scheduler!r}, and "
             f"each trial has at most {spec.budget.epochs} epochs."
         )
-        return Panel(key=key, title=title, text=text)
+        return Section(key=key, title=title, text=text)
     if not any(record.run_id in curves for record in records):
-        return Panel(key=key, title=title, text="No trial has reported an epoch yet.")
+        return Section(key=key, title=title, text="No trial has reported an epoch yet.")
     rungs = ", ".join(
         f"{cut.stopped:,} of {cut.came:,} after epoch {cut.epoch}" for cut in cuts(spec, records)
     )
@@ -147,7 +147,7 @@ def stopping_panel(
         text += " A small network goes on with a lower accuracy than a large one."
     alt = f"{MetricFormat(metric).title} by epoch of all trials, marked by how they ended: {rungs}."
     figure = stopping_figure(spec, records, metric, curves)
-    return Panel(key=key, title=title, text=text, alt=alt, figure=figure)
+    return Section(key=key, title=title, text=text, alt=alt, figure=figure)
 
 
 def _ranks(spec: StudySpec) -> str:

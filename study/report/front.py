@@ -7,7 +7,7 @@ from typing import Any, Final, final
 
 import plotly.graph_objects as go
 
-from study.report.style import GREY, MetricFormat, Panel, evenly, family_style, figure_layout
+from study.report.style import GREY, MetricFormat, Section, evenly, family_style, figure_layout
 from study.report.trial_text import hover
 from study.results.record import TrialRecord
 from study.spec.study_spec import StudySpec
@@ -69,13 +69,13 @@ def front_figure(spec: StudySpec, records: Sequence[TrialRecord]) -> go.Figure:
     return figure
 
 
-def front_panel(spec: StudySpec, records: Sequence[TrialRecord]) -> Panel:
+def front_section(spec: StudySpec, records: Sequence[TrialRecord]) -> Section:
     """The front with its words."""
     key, title = "front", "The front"
     complete = [record for record in records if record.state == "COMPLETE"]
     if not complete:
         text = "No trial is complete yet, so there is no front to show."
-        return Panel(key=key, title=title, text=text)
+        return Section(key=key, title=title, text=text)
     front = [record for record in records if record.on_front]
     stopped = [record for record in records if record.state == "PRUNED"]
     kept = _drawn([record for record in complete if not record.on_front], stopped)
@@ -95,7 +95,7 @@ def front_panel(spec: StudySpec, records: Sequence[TrialRecord]) -> Panel:
         f"the Pareto front. The table below lists those."
     )
     figure = front_figure(spec, records)
-    return Panel(key=key, title=title, text=text, alt=alt, figure=figure)
+    return Section(key=key, title=title, text=text, alt=alt, figure=figure)
 
 
 def _drawn(

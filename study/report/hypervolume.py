@@ -4,7 +4,7 @@ from typing import Final
 
 import plotly.graph_objects as go
 
-from study.report.style import BLUE, Panel, evenly, figure_layout
+from study.report.style import BLUE, Section, evenly, figure_layout
 from study.results.reader import Curve
 
 _MOST: Final = 1500
@@ -59,12 +59,12 @@ def hypervolume_figure(curve: Curve) -> go.Figure:
     return figure
 
 
-def hypervolume_panel(curve: Curve | None) -> Panel:
+def hypervolume_section(curve: Curve | None) -> Section:
     """The hypervolume with its words; `curve` is that of the parent run, None if it has none."""
     key, title = "hypervolume", "Hypervolume over time"
     if curve is None or not any(curve.values):
         text = "No trial is complete yet, so the front has no hypervolume."
-        return Panel(key=key, title=title, text=text)
+        return Section(key=key, title=title, text=text)
     text = (
         "The share of the objectives' box that the front dominates, after each trial that ended. "
         "The box is fixed, with counts on a logarithmic scale, so hypervolumes of studies with the "
@@ -79,7 +79,7 @@ def hypervolume_panel(curve: Curve | None) -> Panel:
     text += f" After {reached:,} of {last:,} trials it had 99 % of what it has now."
     alt = f"Step line: the hypervolume rises to {final_value:.4f} after {last:,} trials."
     figure = hypervolume_figure(curve)
-    return Panel(key=key, title=title, text=text, alt=alt, figure=figure)
+    return Section(key=key, title=title, text=text, alt=alt, figure=figure)
 
 
 def _changes(values: list[float]) -> list[int]:

@@ -14,9 +14,9 @@ import plotly.graph_objects as go
 from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
 from optuna.trial import TrialState, create_trial
 
-from study.report.style import BLUE, Panel, evenly, figure_layout, in_words
+from study.report.style import BLUE, Section, evenly, figure_layout, in_words
 from study.results.record import TrialRecord
-from study.search.configuration import Answers
+from study.search.configuration import Configuration
 from study.search.space import suggest
 from study.spec.dimensions import bounds
 from study.spec.study_spec import StudySpec
@@ -74,7 +74,7 @@ def importance_figure(shares: Mapping[str, float]) -> go.Figure:
     return figure
 
 
-def importance_panel(spec: StudySpec, records: Sequence[TrialRecord]) -> Panel:
+def importance_section(spec: StudySpec, records: Sequence[TrialRecord]) -> Section:
     """The importances with what they mean."""
     key, title = "importance", "Which settings matter"
     count = sum(record.point(spec.objectives) is not None for record in records)
@@ -84,7 +84,7 @@ def importance_panel(spec: StudySpec, records: Sequence[TrialRecord]) -> Panel:
             f"This needs {_FEWEST} complete trials of the spec's space, in which some setting has "
             f"several values; there are {count} complete trials."
         )
-        return Panel(key=key, title=title, text=text)
+        return Section(key=key, title=title, text=text)
     best = best_count(min(count, _MOST))
     text = (
         f"By PED-ANOVA: how much the values of a setting among the best {best} trials (by Pareto rank) "
@@ -100,7 +100,7 @@ def importance_panel(spec: StudySpec, records: Sequence[TrialRecord]) -> Panel:
     alt = f"Bars: {in_words(first)} matters most, with {100 * shares[first]:.0f} %."
     height = 120 + 44 * len(shares)
     figure = importance_figure(shares)
-    return Panel(key=key, title=title, text=text, alt=alt, figure=figure, height=height)
+    return Section(key=key, title=title, text=text, alt=alt, figure=figure, height=height)
 
 
 def _trial(record: TrialRecord, spec: StudySpec) -> optuna.trial.FrozenTrial | None:
@@ -108,7 +108,7 @@ def _trial(record: TrialRecord, spec: StudySpec) -> optuna.trial.FrozenTrial | N
     point = record.point(spec.objectives)
     if point is None:
         return None
-    answers = Answers(given=_given(record, spec))
+    answers = Configuration(given=_given(record, spec))
     try:
         suggest(answers, spec)
         return create_trial(

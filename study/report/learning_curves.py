@@ -7,7 +7,7 @@ import plotly.graph_objects as go
 
 from study.report.style import (
     MetricFormat,
-    Panel,
+    Section,
     evenly,
     family_style,
     figure_layout,
@@ -89,18 +89,18 @@ def curve_figure(
     return figure
 
 
-def curve_panel(
+def curve_section(
     spec: StudySpec,
     records: Sequence[TrialRecord],
     curves: Mapping[str, Curve],
     errors: Mapping[str, Curve],
-) -> Panel:
+) -> Section:
     """The learning curves with their words."""
     key, title = "curves", "Learning curves of the front"
     members = [record for record in curve_members(records) if record.run_id in curves]
     if not members:
         text = "No trial on the front has a learning curve yet."
-        return Panel(key=key, title=title, text=text)
+        return Section(key=key, title=title, text=text)
     on_front = sum(record.on_front for record in records)
     text = (
         "Each line is a network on the front, from light (the fewest parameters) to dark; the legend "
@@ -115,7 +115,7 @@ def curve_panel(
         f"{MetricFormat(curve_metric(spec)).title} by epoch of {len(members)} trials on the front."
     )
     figure = curve_figure(curve_metric(spec), members, curves, errors)
-    return Panel(key=key, title=title, text=text, alt=alt, figure=figure)
+    return Section(key=key, title=title, text=text, alt=alt, figure=figure)
 
 
 def _band(curve: Curve, error: Curve | None, shown: MetricFormat) -> list[float | None] | None:

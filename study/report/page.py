@@ -9,7 +9,7 @@ from typing import Final
 
 from plotly.offline import get_plotlyjs
 
-from study.report.style import Panel
+from study.report.style import Section
 from study.report.summary import summary
 from study.report.trial_text import by_size, table_csv, table_html
 from study.results.record import TrialRecord
@@ -23,7 +23,7 @@ _POLICY: Final = (
 _FAILED: Final = "failed"
 
 
-def page(stored: StoredStudy, panels: Sequence[Panel]) -> str:
+def page(stored: StoredStudy, panels: Sequence[Section]) -> str:
     """The page; all of its text from the store is escaped."""
     name = escape(stored.spec.name)
     front = by_size(stored.records)
@@ -69,7 +69,7 @@ def page(stored: StoredStudy, panels: Sequence[Panel]) -> str:
 """
 
 
-def _section(panel: Panel) -> str:
+def _section(panel: Section) -> str:
     drawn = ""
     if panel.figure is not None:
         height = "" if panel.height is None else f' style="height: {panel.height}px"'
@@ -84,7 +84,7 @@ def _section(panel: Panel) -> str:
     )
 
 
-def _data(panel: Panel) -> str:
+def _data(panel: Section) -> str:
     if panel.figure is None:
         return ""
     # Within a script only its end matters, and `<` is written so that it cannot be one.

@@ -14,7 +14,7 @@ from study.report.style import (
     GREY,
     VERMILLION,
     MetricFormat,
-    Panel,
+    Section,
     compact,
     evenly,
     figure_layout,
@@ -91,13 +91,13 @@ def settings_figure(spec: StudySpec, records: Sequence[TrialRecord]) -> go.Figur
     return figure
 
 
-def settings_panel(spec: StudySpec, records: Sequence[TrialRecord]) -> Panel:
+def settings_section(spec: StudySpec, records: Sequence[TrialRecord]) -> Section:
     """The parallel coordinates with their words."""
     key, title = "settings", "All settings at once"
     complete = [record for record in records if record.point(spec.objectives) is not None]
     if len(complete) < 2:  # noqa: PLR2004  # a line alone compares with nothing
         text = f"This needs two complete trials; there are {len(complete)}."
-        return Panel(key=key, title=title, text=text)
+        return Section(key=key, title=title, text=text)
     first = in_words(next(iter(spec.objectives)))
     text = (
         f"Parallel coordinates: a line is a complete trial, an axis a setting or an objective. Thick "
@@ -111,7 +111,9 @@ def settings_panel(spec: StudySpec, records: Sequence[TrialRecord]) -> Panel:
     rows = len(_axes(spec, members))
     alt = f"Parallel coordinates of {len(members)} complete trials over {rows} axes."
     figure = settings_figure(spec, records)
-    return Panel(key=key, title=title, text=text, alt=alt, figure=figure, height=110 + _ROW * rows)
+    return Section(
+        key=key, title=title, text=text, alt=alt, figure=figure, height=110 + _ROW * rows
+    )
 
 
 def _members(spec: StudySpec, records: Sequence[TrialRecord]) -> list[TrialRecord]:

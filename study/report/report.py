@@ -13,14 +13,14 @@ import plotly.graph_objects as go
 from study import environment
 from study.errors import BadInputError, StudyError, nearest
 from study.home import Home
-from study.report.early_stopping import stopping_members, stopping_panel
-from study.report.front import front_panel
-from study.report.hypervolume import hypervolume_panel
-from study.report.importance import importance_panel
-from study.report.learning_curves import curve_members, curve_metric, curve_panel
+from study.report.early_stopping import stopping_members, stopping_section
+from study.report.front import front_section
+from study.report.hypervolume import hypervolume_section
+from study.report.importance import importance_section
+from study.report.learning_curves import curve_members, curve_metric, curve_section
 from study.report.page import page
-from study.report.parallel_coordinates import settings_panel
-from study.report.style import Panel
+from study.report.parallel_coordinates import settings_section
+from study.report.style import Section
 from study.results.reader import Curve, read_curves, read_study
 from study.results.stored_study import StoredStudy
 
@@ -84,7 +84,7 @@ def write_picture(figure: go.Figure, title: str, file: Path, height: int | None 
         ) from error
 
 
-def _panels(stored: StoredStudy, home: Home) -> list[Panel]:
+def _panels(stored: StoredStudy, home: Home) -> list[Section]:
     spec, records = stored.spec, stored.records
     metric = curve_metric(spec)
     members = curve_members(records)
@@ -92,12 +92,12 @@ def _panels(stored: StoredStudy, home: Home) -> list[Panel]:
     curves = read_curves(home, drawn, f"epoch/{metric}")
     errors = read_curves(home, [record.run_id for record in members], f"epoch/{metric}_sem")
     return [
-        front_panel(spec, records),
-        curve_panel(spec, records, curves, errors),
-        hypervolume_panel(_hypervolume(stored, home)),
-        settings_panel(spec, records),
-        importance_panel(spec, records),
-        stopping_panel(spec, records, metric, curves),
+        front_section(spec, records),
+        curve_section(spec, records, curves, errors),
+        hypervolume_section(_hypervolume(stored, home)),
+        settings_section(spec, records),
+        importance_section(spec, records),
+        stopping_section(spec, records, metric, curves),
     ]
 
 

@@ -53,7 +53,7 @@ _LEAST_ERROR: Final = 0.05  # percent; a curve that misses nothing must end some
 
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Panel:
+class Section:
     """A figure of a report.
 
     `text` says in plain words what is seen, or, where `figure` is None, why there is none. `alt` is

@@ -18,7 +18,7 @@ from study.results.reader import read_study
 from study.results.stored_study import StoredStudy
 
 
-def why_nothing(
+def explain_no_match(
     name: str,
     home: Home | None = None,
     *,

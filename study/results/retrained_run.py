@@ -22,7 +22,7 @@ from study.results.stored_study import StoredStudy
 from study.spec.study_spec import StudySpec
 from study.study_folder import HISTORY, NETWORK
 from study.tracking.logged_model import model_of, store_network, with_model
-from study.tracking.runs import Unsent
+from study.tracking.runs import PendingBatch
 from study.tracking.store import all_runs, client, translated
 from study.tracking.tags import CONFIG_TAG, MODEL_TAG, PARENT_TAG, ROLE_TAG
 from study.training.settings import TrainingSettings, with_defaults
@@ -200,7 +200,7 @@ def write_run(  # noqa: PLR0913, PLR0917  # what was trained, of what, and where
         # What is stored is taken away, and a run that is cut off is made anew from the whole.
         copy = shutil.copytree(folder, Path(place) / "copy")
         store_network(store, model, copy / NETWORK, lambda: None)
-    unsent = Unsent(params=_params(wanted, record, spec, asdict(settings)))
+    unsent = PendingBatch(params=_params(wanted, record, spec, asdict(settings)))
     unsent.tags[MODEL_TAG] = model.model_id
     for epoch in history:
         metrics = {name: value for name, value in epoch.items() if name != ENDED_AT}

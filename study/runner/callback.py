@@ -12,14 +12,14 @@ from ray.tune.experiment import Trial
 
 from study.runner.progress import Progress
 from study.runner.scoreboard import Scoreboard
-from study.runner.stopper import Stop
+from study.runner.stopper import StudyStopper
 from study.search.trial import WORKER_DIED, Outcome, TrialConfig, judge, last_metrics
 from study.study_folder import NOT_SHARED
 from study.tracking.tracker import Tracker
 
 
 @final
-class Observer(tune.Callback):
+class StudyCallback(tune.Callback):
     """Never blocks: all that takes time happens in the process that sends records."""
 
     def __init__(
@@ -27,7 +27,7 @@ class Observer(tune.Callback):
         tracker: Tracker,
         scoreboard: Scoreboard,
         progress: Progress,
-        stop: Stop,
+        stop: StudyStopper,
     ) -> None:
         self._stop = stop
         self._tracker = tracker

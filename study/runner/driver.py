@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from rich.console import Console
 
 from study import environment, study_folder
-from study.cluster.ray_runtime import check_machine, find_room, on_cluster, ray_runtime
+from study.cluster.ray_runtime import check_machine, find_capacity, on_cluster, ray_runtime
 from study.cluster.shared_storage import check_shared
 from study.cluster.study_job import BEGUN
 from study.errors import UNWRITABLE, StudyError, TrackingError
@@ -17,14 +17,14 @@ from study.home import Home
 from study.results.reader import check_free
 from study.runner import resume
 from study.runner.progress import Progress
-from study.runner.resume import record_again, sweep
+from study.runner.resume import clean_up, record_again
 from study.runner.scoreboard import Scoreboard
 from study.runner.session import Session, fit
-from study.runner.stopper import Stop, StudyClock
+from study.runner.stopper import StudyClock, StudyStopper
 from study.search.budget import trials_allowed
 from study.search.searcher import StudySearcher, config_of
 from study.search.space import check_space, grid, known_metrics
-from study.search.storage import METRICS, Ledger, mend, state_of, stored_identity
+from study.search.storage import METRICS, SearchStorage, repair_journal, state_of, stored_identity
 from study.spec.study_spec import StudySpec
 from study.tracking import provenance, tags
 from study.tracking.tracker import Tracker
@@ -74,7 +74,7 @@ def run(spec: StudySpec, home: Home | None = None, console: Console | None = Non
         if on_cluster() and not journal.exists():
             # What a new study writes must not stay behind if the cluster cannot run it.
             alone = connection.enter_context(ray_runtime())
-            find_room(spec.resources, alone=alone)
+            find_capacity(spec.resources, alone=alone)
             check_shared(home.folder)
         scoreboard = Scoreboard(spec, trials_allowed(spec, grid_size))
         progress = Progress(scoreboard, console or Console())
@@ -105,8 +105,8 @@ def _open(
     folder = home.study_folder(spec.name)
     resume.store_spec(folder, spec)
     journal = study_folder.journal(folder)
-    mend(journal)
-    ledger = Ledger(spec, journal)
+    repair_journal(journal)
+    ledger = SearchStorage(spec, journal)
     for trial in ledger.trials():
         if trial.state.is_finished():
             config = config_of(spec, trial.params, trial.number)
@@ -116,7 +116,9 @@ def _open(
     shape, classes = dataset.image_shape, dataset.classes
     searcher = StudySearcher(spec, ledger, lambda network: known_metrics(network, shape, classes))
     clock = StudyClock(ledger, spec.budget.minutes)
-    return Session(spec, home, dataset, scoreboard, progress, ledger, searcher, clock, Stop(clock))
+    return Session(
+        spec, home, dataset, scoreboard, progress, ledger, searcher, clock, StudyStopper(clock)
+    )
 
 
 def _go_on(session: Session) -> None:
@@ -133,7 +135,7 @@ def _go_on(session: Session) -> None:
         session.progress.say("starting Ray, which takes some seconds")
         with ray_runtime() as alone:
             install()
-            room = find_room(session.spec.resources, alone=alone)
+            room = find_capacity(session.spec.resources, alone=alone)
             check_shared(session.home.folder)
             record_again(ledger, board, tracker, session.store)
             if session.stop.reason is None:
@@ -168,7 +170,7 @@ def _recorded(session: Session, tracker: Tracker) -> Iterator[None]:
         finally:
             session.ledger.note_run_ids(tracker.run_ids)
             if tracker.all_sent:
-                sweep(session.ledger, session.store)
+                clean_up(session.ledger, session.store)
             shutil.rmtree(session.tune_folder, ignore_errors=True)
 
 

@@ -10,7 +10,7 @@ from optuna.trial import FrozenTrial
 from study.errors import SpecError
 from study.runner.scoreboard import Scoreboard
 from study.search.searcher import config_of
-from study.search.storage import REASON, Ledger, metrics_of, state_of
+from study.search.storage import REASON, SearchStorage, metrics_of, state_of
 from study.search.trial import Outcome
 from study.spec.dimensions import Space
 from study.spec.study_spec import StudySpec
@@ -27,7 +27,7 @@ _MAY_CHANGE: Final = (
 )
 
 
-def record_again(ledger: Ledger, board: Scoreboard, tracker: Tracker, store: Path) -> None:
+def record_again(ledger: SearchStorage, board: Scoreboard, tracker: Tracker, store: Path) -> None:
     """Records the trials that the ledger knows to have ended and the record does not.
 
     Their driver died, or the record was away, between the two. Waits until the record is open.
@@ -65,7 +65,7 @@ def _history(folder: Path) -> list[dict[str, float]]:
     return found
 
 
-def sweep(ledger: Ledger, store: Path) -> None:
+def clean_up(ledger: SearchStorage, store: Path) -> None:
     """Deletes the folders of trials that have ended and are recorded, or were never asked for."""
     running = {trial.number for trial in ledger.trials() if not trial.state.is_finished()}
     kept = {trial_folder(store, number) for number in running}

@@ -9,17 +9,17 @@ from ray import tune
 from ray.exceptions import OutOfMemoryError
 
 from study import study_folder
-from study.cluster.capacity import Room, Share
+from study.cluster.capacity import Capacity, TrialResources
 from study.home import Home
-from study.runner.callback import Observer
+from study.runner.callback import StudyCallback
 from study.runner.progress import Progress
 from study.runner.scoreboard import Scoreboard
-from study.runner.stopper import Stop, StudyClock
+from study.runner.stopper import StudyClock, StudyStopper
 from study.runner.trainable import StudyTrainable
 from study.search.rungs import rung_epochs
 from study.search.scheduler import Halving
 from study.search.searcher import StudySearcher
-from study.search.storage import METRICS, Ledger, rungs_of
+from study.search.storage import METRICS, SearchStorage, rungs_of
 from study.spec.study_spec import StudySpec
 from study.tracking.tracker import Tracker
 from study.training.dataset import Dataset
@@ -40,10 +40,10 @@ class Session:
     dataset: Dataset
     scoreboard: Scoreboard
     progress: Progress
-    ledger: Ledger
+    ledger: SearchStorage
     searcher: StudySearcher
     clock: StudyClock
-    stop: Stop
+    stop: StudyStopper
 
     @property
     def folder(self) -> Path:
@@ -64,13 +64,13 @@ class Session:
         return self.searcher.met() or self.clock.used_up()
 
 
-def fit(session: Session, tracker: Tracker, room: Room) -> None:
+def fit(session: Session, tracker: Tracker, room: Capacity) -> None:
     """Runs trials until the budget is met or the study is stopped, as many at once as there is room.
 
     Where memory runs out, Ray ends a worker, and Tune with it. If one trial ran, it has failed; of
     several it is not said which was the one, so they go on one by one, and then the others.
     """
-    observer = Observer(tracker, session.scoreboard, session.progress, session.stop)
+    observer = StudyCallback(tracker, session.scoreboard, session.progress, session.stop)
     session.searcher.heard = observer.on_infeasible
     session.searcher.room = room
     if room.share.notice is not None:
@@ -98,7 +98,7 @@ def fit(session: Session, tracker: Tracker, room: Room) -> None:
     session.clock.note(at_once=True)
 
 
-def _after_lost_memory(session: Session, observer: Observer, reason: str) -> None:
+def _after_lost_memory(session: Session, observer: StudyCallback, reason: str) -> None:
     lost = session.searcher.break_off()
     trials = ", ".join(map(str, lost))
     session.progress.say(f"memory ran out while these trials ran: {trials}: {reason}")
@@ -109,7 +109,9 @@ def _after_lost_memory(session: Session, observer: Observer, reason: str) -> Non
         session.searcher.one_by_one = True
 
 
-def _tuner(session: Session, halving: Halving, observer: Observer, share: Share) -> tune.Tuner:
+def _tuner(
+    session: Session, halving: Halving, observer: StudyCallback, share: TrialResources
+) -> tune.Tuner:
     spec, dataset = session.spec, session.dataset
     trainable = tune.with_parameters(
         StudyTrainable,

@@ -13,7 +13,7 @@ from typing import Any, Final, final
 
 from ray import tune
 
-from study.search.storage import Ledger
+from study.search.storage import SearchStorage
 
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 _NOTE_EVERY_S: Final = 5.0
@@ -23,7 +23,7 @@ _NOTE_EVERY_S: Final = 5.0
 class StudyClock:
     """Runs from `start` on, so that what it takes to start Ray is not counted."""
 
-    def __init__(self, ledger: Ledger, minutes: float | None) -> None:
+    def __init__(self, ledger: SearchStorage, minutes: float | None) -> None:
         self._ledger = ledger
         self._minutes = minutes
         self._before = ledger.seconds
@@ -55,7 +55,7 @@ class StudyClock:
 
 
 @final
-class Stop(tune.Stopper):
+class StudyStopper(tune.Stopper):
     """Stops a study when it is told to, when its minutes are used up, or on a signal.
 
     `reason` says why, `signal_number` which signal it was, if one.

@@ -7,7 +7,7 @@ from study import study_folder
 from study.errors import NotFoundError, TrackingError, nearest
 from study.home import Home
 from study.report.mlflow_page import publish
-from study.search.storage import Ledger
+from study.search.storage import SearchStorage
 from study.spec.spec_file import read_toml
 from study.spec.study_spec import StudySpec
 from study.tracking.sender import PATIENCE_S, Sender
@@ -45,7 +45,7 @@ def sync(name: str, home: Home, say: Callable[[str], None]) -> int:
         # Also where nothing waits: an earlier sender may be at it, or have died before its end.
         left = Sender(name, home, hear, lambda _: True, publish).run()
         spec = StudySpec.from_dict(read_toml(file, []))
-        Ledger(spec, study_folder.journal(folder)).note_run_ids(run_ids)
+        SearchStorage(spec, study_folder.journal(folder)).note_run_ids(run_ids)
     if left:
         reason = troubles[-1] if troubles else "it does not answer"
         raise TrackingError(

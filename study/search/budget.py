@@ -10,7 +10,7 @@ _GROWTH: Final = 1e-3  # of the hypervolume, relative; less is stagnation
 
 
 @final
-class Spending:
+class BudgetSpent:
     """Counts trials, epochs and the hypervolume's standstill, those of earlier runs included.
 
     `grid_size` is the number of configurations of a grid, None for other samplers.

@@ -20,7 +20,7 @@ def key_of(params: Mapping[str, Any]) -> Key:
 
 
 @final
-class Answers:
+class Configuration:
     """Answers what a space asks, from a source or as given.
 
     `params` and `distributions` are the stored form. In the `view` that samplers see, numbers of a

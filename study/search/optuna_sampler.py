@@ -18,7 +18,7 @@ from optuna.distributions import (
 from optuna.exceptions import ExperimentalWarning
 from optuna.trial import TrialState, create_trial
 
-from study.search.configuration import Answers, Key
+from study.search.configuration import Configuration, Key
 from study.search.space import suggest
 from study.spec.study_spec import StudySpec
 
@@ -34,7 +34,7 @@ SAMPLERS: Final[dict[str, Callable[[int], optuna.samplers.BaseSampler]]] = {
 
 
 @final
-class OptunaView:
+class OptunaSampler:
     """One of Optuna's samplers at work, and the trials that it knows of."""
 
     def __init__(self, spec: StudySpec, seed: int) -> None:
@@ -48,7 +48,7 @@ class OptunaView:
         )
         self._in_view: dict[int, int] = {}  # the number there by the number in the study
 
-    def begin(self, number: int, answers: Answers, system_attrs: Mapping[str, Any]) -> None:
+    def begin(self, number: int, answers: Configuration, system_attrs: Mapping[str, Any]) -> None:
         """A trial that the sampler did not propose; it runs until `end` is called."""
         self._study.add_trial(
             create_trial(
@@ -60,14 +60,16 @@ class OptunaView:
         )
         self._in_view[number] = len(self._study.get_trials(deepcopy=False)) - 1
 
-    def ask(self, number: int, known: Container[Key]) -> tuple[Answers, dict[str, Any]] | None:
+    def ask(
+        self, number: int, known: Container[Key]
+    ) -> tuple[Configuration, dict[str, Any]] | None:
         """What the sampler proposes for a trial, with what it must find again when it is rebuilt.
 
         None if it proposes what is known again and again.
         """
         for _ in range(_TRIES):
             trial = self._study.ask()
-            answers = Answers(partial(_suggest, trial))
+            answers = Configuration(partial(_suggest, trial))
             suggest(answers, self._spec)
             if answers.key not in known:
                 self._in_view[number] = trial.number

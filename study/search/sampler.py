@@ -17,9 +17,9 @@ from optuna.distributions import (
 )
 from optuna.trial import TrialState
 
-from study.search.configuration import Answers, Key, key_of
+from study.search.configuration import Configuration, Key, key_of
 from study.search.ehvi import Counted, ExpectedImprovement
-from study.search.optuna_sampler import SAMPLERS, OptunaView
+from study.search.optuna_sampler import SAMPLERS, OptunaSampler
 from study.search.space import grid, suggest
 from study.spec.constraint import all_kept
 from study.spec.study_spec import StudySpec
@@ -41,16 +41,16 @@ class Candidates:
         self._spec = spec
         self._generator = generator
 
-    def drawn(self) -> Answers:
+    def drawn(self) -> Configuration:
         """Every value of a setting is as likely as every other; of a logarithmic one its logarithm."""
-        return self._asked(Answers(self._draw))
+        return self._asked(Configuration(self._draw))
 
-    def near(self, params: Mapping[str, Any]) -> Answers:
+    def near(self, params: Mapping[str, Any]) -> Configuration:
         """A configuration that differs from one in some settings, in numbers by a small step."""
-        known = self._asked(Answers(given=params)).view_params
-        return self._asked(Answers(partial(self._vary, known)))
+        known = self._asked(Configuration(given=params)).view_params
+        return self._asked(Configuration(partial(self._vary, known)))
 
-    def _asked(self, answers: Answers) -> Answers:
+    def _asked(self, answers: Configuration) -> Configuration:
         suggest(answers, self._spec)
         return answers
 
@@ -109,7 +109,7 @@ class Proposal:
 
 
 @final
-class Sampling:
+class Sampler:
     """The sampler of a spec at work.
 
     `asked` is how many trials the study has: a sampler that is made anew does not draw what its
@@ -130,7 +130,7 @@ class Sampling:
         (seed,) = np.random.SeedSequence([spec.seed, asked]).generate_state(1)
         self._generator = np.random.default_rng(seed)
         self._candidates = Candidates(spec, self._generator)
-        self._view = OptunaView(spec, int(seed)) if spec.sampler in SAMPLERS else None
+        self._view = OptunaSampler(spec, int(seed)) if spec.sampler in SAMPLERS else None
         self._proposed: set[Key] = set()
         self._improvement = ExpectedImprovement(spec, counted) if spec.sampler == "ehvi" else None
         self._clock = clock
@@ -148,7 +148,7 @@ class Sampling:
         self, number: int, params: Mapping[str, Any], system_attrs: Mapping[str, Any]
     ) -> None:
         """A stored trial that this sampling did not propose; it runs until `end` is called."""
-        answers = Answers(given=params)
+        answers = Configuration(given=params)
         suggest(answers, self._spec)
         self._begin(number, answers, system_attrs)
 
@@ -162,7 +162,7 @@ class Sampling:
             given = self._given(number)
             if given is None:
                 return None
-            answers, system_attrs = Answers(given=given), {}
+            answers, system_attrs = Configuration(given=given), {}
             suggest(answers, self._spec)
             self._begin(number, answers, system_attrs)
         return Proposal(
@@ -189,7 +189,7 @@ class Sampling:
             complete = state == TrialState.COMPLETE
             self._improvement.end(number, complete=complete, feasible=feasible)
 
-    def _begin(self, number: int, answers: Answers, system_attrs: Mapping[str, Any]) -> None:
+    def _begin(self, number: int, answers: Configuration, system_attrs: Mapping[str, Any]) -> None:
         self._proposed.add(answers.key)
         if self._view is not None:
             self._view.begin(number, answers, system_attrs)
@@ -230,7 +230,7 @@ class Sampling:
         # In a union the keys of the first come first, in their order.
         return list((drawn | near).values()), len(drawn)
 
-    def _unproposed(self, found: Iterable[Answers]) -> dict[Key, Mapping[str, Any]]:
+    def _unproposed(self, found: Iterable[Configuration]) -> dict[Key, Mapping[str, Any]]:
         return {one.key: one.params for one in found if one.key not in self._proposed}
 
     def _next_of_grid(self) -> Mapping[str, Any] | None:

@@ -19,16 +19,16 @@ from optuna.trial import TrialState
 from ray.tune.search import Searcher
 
 from models.architecture import Architecture
-from study.search.budget import Spending
+from study.search.budget import BudgetSpent
 from study.search.rungs import rung_epochs
-from study.search.sampler import Sampling
+from study.search.sampler import Sampler
 from study.search.space import suggest
 from study.search.storage import (
     METRICS,
     REASON,
     RUN_ID,
     Ending,
-    Ledger,
+    SearchStorage,
     epochs_of,
     kept_of,
     metrics_of,
@@ -72,7 +72,7 @@ class StudySearcher(Searcher):
     def __init__(
         self,
         spec: StudySpec,
-        ledger: Ledger,
+        ledger: SearchStorage,
         count: Count,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -86,8 +86,8 @@ class StudySearcher(Searcher):
         self._count = cache(count)
         self._ledger = ledger
         trials = ledger.trials()
-        self._sampling = Sampling(spec, len(trials), self._counted, clock)
-        self._spending = Spending(spec, self._sampling.grid_size)
+        self._sampling = Sampler(spec, len(trials), self._counted, clock)
+        self._spending = BudgetSpent(spec, self._sampling.grid_size)
         self._interrupted: deque[int] = deque()
         for trial in trials:
             self._sampling.begin(trial.number, trial.params, trial.system_attrs)

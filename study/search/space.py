@@ -18,7 +18,7 @@ from study.training.settings import TrainingSettings
 _MOST: Final = 100_000  # more are no grid that anyone waits for, and would fill the memory
 
 
-class Asked(Protocol):
+class TrialLike(Protocol):
     """What answers with a value for a name: a trial of Optuna, or anything with these methods."""
 
     def suggest_categorical(self, name: str, choices: Sequence[Any]) -> Any:  # noqa: ANN401  # the choices' own type
@@ -31,7 +31,7 @@ class Asked(Protocol):
         """A number, bounds included."""
 
 
-def suggest(trial: Asked, spec: StudySpec) -> tuple[Architecture, TrainingSettings]:
+def suggest(trial: TrialLike, spec: StudySpec) -> tuple[Architecture, TrainingSettings]:
     """Asks the trial for an architecture and for how to train it.
 
     A setting with one value is not asked for, and neither is one that the family does not have.
@@ -78,7 +78,7 @@ def known_metrics(
     return {"trainable_parameters": count_parameters(network), "macs": count_macs(network)}
 
 
-def _ask(trial: Asked, name: str, dimension: Dimension) -> Any:  # noqa: ANN401  # the dimension's own type
+def _ask(trial: TrialLike, name: str, dimension: Dimension) -> Any:  # noqa: ANN401  # the dimension's own type
     if isinstance(dimension, Choice):
         if len(dimension.values) == 1:
             return dimension.values[0]
@@ -136,7 +136,7 @@ def grid(spec: StudySpec) -> list[dict[str, Any]]:
     return [found[index] for index in order]
 
 
-def _walk(ask_all: Callable[[Asked], object]) -> Iterator[dict[str, Any]]:
+def _walk(ask_all: Callable[[TrialLike], object]) -> Iterator[dict[str, Any]]:
     """Walks the tree of answers depth first, taking the next choice wherever one is left."""
     path: list[int] = []
     while True:

@@ -72,7 +72,7 @@ class _WholeLines(JournalFileBackend):
 
 
 @final
-class Ledger:
+class SearchStorage:
     """The stored search of a spec, new or as it was left.
 
     Raises BadInputError, and writes nothing, if another version made it.
@@ -173,7 +173,7 @@ class Ledger:
 def stored_identity(journal: Path) -> str | None:
     """The identity of the search in a journal, None if there is none yet.
 
-    Writes nothing: another driver may have the journal. Raises BadInputError like `Ledger`.
+    Writes nothing: another driver may have the journal. Raises BadInputError like `SearchStorage`.
     """
     if not journal.exists():
         return None
@@ -235,7 +235,7 @@ def _check_layout(storage: JournalStorage, journal: Path) -> None:
             )
 
 
-def mend(journal: Path) -> None:
+def repair_journal(journal: Path) -> None:
     """Cuts a last line off that was not written to its end, as a full disk or a power cut leaves it.
 
     For the study's only driver: the last line may be another one's that is being written.

@@ -26,7 +26,7 @@ PARENT: Final = -1
 
 @final
 @dataclass(slots=True)
-class Unsent:
+class PendingBatch:
     """What waits for one run. Timestamps are milliseconds since 1970.
 
     `create` is the start, the name and the tags of a run to be made; `steps` the metrics of one step
@@ -131,7 +131,7 @@ class StoredRuns:
                     self._client.delete_run(run_id)
             self._repeated.discard(number)
 
-    def send(self, number: int, unsent: Unsent, model_name: str) -> None:
+    def send(self, number: int, unsent: PendingBatch, model_name: str) -> None:
         """Sends what waits for a run; if that fails, what is left waits on."""
         if unsent.create is not None:
             self._create(number, *unsent.create)

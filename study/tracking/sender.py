@@ -18,7 +18,7 @@ from study import study_folder
 from study.home import Home
 from study.spec.study_spec import StudySpec
 from study.tracking.spool import Event, unsent, waiting, write_position
-from study.tracking.store import hopeless, in_a_line, unwritable
+from study.tracking.store import in_a_line, is_permanent, unwritable
 from study.tracking.writer import MlflowWriter
 
 PATIENCE_S: Final = 20.0
@@ -207,7 +207,7 @@ class Sender:
             except Exception as error:  # noqa: BLE001  # nothing may keep the rest from being sent
                 gets_on = self._gets_on()
                 tries = 1 if gets_on else tries + 1
-                if hopeless(error, tries):
+                if is_permanent(error, tries):
                     if not self._refuse(error, act):
                         return False
                     tries = 0

@@ -143,7 +143,7 @@ def _neighbour(database: Path, ending: str) -> Path:
     return database.with_name(database.name + ending)
 
 
-def hopeless(error: Exception, tries: int) -> bool:
+def is_permanent(error: Exception, tries: int) -> bool:
     """Whether no more tries will help."""
     if isinstance(error, MlflowException):
         if error.error_code in _REFUSALS:

@@ -15,7 +15,7 @@ from study import study_folder
 from study.home import Home
 from study.spec.study_spec import StudySpec
 from study.study_folder import LAYOUT, NETWORK, trial_folder
-from study.tracking.runs import PARENT, StoredRuns, Unsent, number_of
+from study.tracking.runs import PARENT, PendingBatch, StoredRuns, number_of
 from study.tracking.store import all_runs, client, make_store
 from study.tracking.tags import (
     CONFIG_TAG,
@@ -54,7 +54,7 @@ class MlflowWriter:
         self._workers: dict[int, str] = {}
         self._fronts: dict[int, bool] = {}
         self._newest: dict[int, tuple[int, int, dict[str, float]]] = {}
-        self._unsent: dict[int, Unsent] = {}
+        self._unsent: dict[int, PendingBatch] = {}
         for run in all_runs(self._client, self._experiment):
             self._know(run)
 
@@ -241,5 +241,5 @@ class MlflowWriter:
         """Deletes runs that were made twice."""
         self._runs.tidy()
 
-    def _waiting(self, number: int) -> Unsent:
-        return self._unsent.setdefault(number, Unsent())
+    def _waiting(self, number: int) -> PendingBatch:
+        return self._unsent.setdefault(number, PendingBatch())

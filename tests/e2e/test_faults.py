@@ -23,7 +23,7 @@ from servers import tracking_server
 import study
 from study import Home
 from study.results import answers
-from study.search.storage import Ledger
+from study.search.storage import SearchStorage
 
 pytestmark = pytest.mark.slow
 
@@ -125,7 +125,7 @@ def test_a_study_whose_driver_is_killed_again_and_again_is_as_if_it_had_not_been
     assert [record.trial for record in found] == list(range(12))
     assert len(trial_runs(home, "whole")) == 12
     journal = home.study_folder("whole") / "search.journal"
-    stored = Ledger(answers.study_spec("whole", home), journal).trials()
+    stored = SearchStorage(answers.study_spec("whole", home), journal).trials()
     assert [trial.state for trial in stored] == [TrialState.COMPLETE] * 12
     for record, known, trial in zip(found, expected, stored, strict=True):
         assert record.state == known.state == "COMPLETE"

@@ -7,7 +7,7 @@ import numpy as np
 from models import Architecture, build, save_network
 from study import study_folder
 from study.runner import resume
-from study.search.storage import Ledger
+from study.search.storage import SearchStorage
 from study.search.trial import Outcome, TrialConfig
 from study.spec.study_spec import StudySpec
 from study.study_folder import EXAMPLE, NETWORK, trial_folder
@@ -24,7 +24,7 @@ def opened(home, name="made"):
     spec = StudySpec.from_dict(table)
     folder = home.study_folder(name)
     resume.store_spec(folder, spec)
-    Ledger(spec, study_folder.journal(folder))
+    SearchStorage(spec, study_folder.journal(folder))
     tracker = Tracker(name, home)
     tracker.start({})
     return tracker

@@ -1,10 +1,10 @@
-"""Evidence made by hand: trials with the numbers that a claim is judged by, without a store."""
+"""Measurements made by hand: trials with the numbers that a claim is judged by, without a store."""
 
 from dataclasses import asdict
 
 from models import Architecture
 from paper.files import claims_of
-from paper.measurements import Evidence
+from paper.measurements import Measurements
 from paper.verdict import judge
 from study import BadInputError, TrialRecord
 from study.training.settings import TrainingSettings
@@ -41,8 +41,8 @@ def made_trial(number, family, parameters, val_accuracy, test_accuracy, **change
     return TrialRecord(**values | changes)
 
 
-def made_evidence(*trials, retrained=()):
-    return Evidence(
+def made_measurements_of(*trials, retrained=()):
+    return Measurements(
         records=trials,
         retrained={record.run_id: record for record in retrained},
         studies=dict.fromkeys([record.run_id for record in trials], "a"),
@@ -54,9 +54,9 @@ def claim(**table):
     return found
 
 
-def judged(table, *trials, **evidence):
+def judged(table, *trials, **measurements):
     """The one finding of a claim."""
-    (found,) = judge(claim(**table), made_evidence(*trials, **evidence))
+    (found,) = judge(claim(**table), made_measurements_of(*trials, **measurements))
     return found
 
 

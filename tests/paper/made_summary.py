@@ -1,7 +1,7 @@
 """Summaries as `paper.summary` writes them, with the numbers that a test needs."""
 
 from models.architecture import Architecture
-from paper.claim_result import Finding
+from paper.claim_result import ClaimResult
 from study.spec.study_spec import StudySpec
 
 GRID = {"sampler": "grid"}
@@ -43,7 +43,7 @@ def finding(verdict, **changes):
         "verdict": verdict,
         "reason": "the interval says so",
     }
-    return Finding(**(values | changes)).to_dict()
+    return ClaimResult(**(values | changes)).to_dict()
 
 
 def summary(name, trials, *, findings=(), varied=(), **changes):

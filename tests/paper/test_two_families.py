@@ -1,5 +1,5 @@
 import pytest
-from made_measurements import claim, judged, made_evidence, made_trial
+from made_measurements import claim, judged, made_measurements_of, made_trial
 
 from paper.verdict import judge
 
@@ -82,21 +82,21 @@ def test_controls_are_as_small_as_the_best_or_as_is_said():
         made_trial(4, "sann", 900, 0.89, 0.70),
     ]
     table = {"kind": "controls", "families": ["dann-r"], "controls": ["mlp", "sann", "cnn"]}
-    mlp, sann, cnn = judge(claim(**table), made_evidence(*trials))
+    mlp, sann, cnn = judge(claim(**table), made_measurements_of(*trials))
     assert (mlp.reference, mlp.reference_trial, mlp.verdict) == ("mlp", 2, "holds")
     assert (sann.reference_trial, sann.verdict) == (4, "undecided")
     assert (cnn.reference, cnn.verdict) == ("cnn", "undecided")
     assert cnn.reason == "no trial of cnn with at most 1,000 parameters"
     (found,) = judge(
-        claim(**table | {"controls": ["mlp"]}, where={"synapses": 4}), made_evidence(*trials)
+        claim(**table | {"controls": ["mlp"]}, where={"synapses": 4}), made_measurements_of(*trials)
     )
     assert found.reason == "no trial of mlp with at most 1,000 parameters where synapses = 4"
     (found,) = judge(
         claim(**table | {"controls": ["mlp"]}, where={"synapses": 4}, reference_where={}),
-        made_evidence(*trials),
+        made_measurements_of(*trials),
     )
     assert found.reference_trial == 2
-    found, *_ = judge(claim(**table, max_parameters=2000), made_evidence(*trials))
+    found, *_ = judge(claim(**table, max_parameters=2000), made_measurements_of(*trials))
     assert (found.reference_trial, found.verdict) == (3, "does not")
     assert found.statement == (
         "The best dann-r is more accurate than the best mlp with at most 2,000 parameters"

@@ -10,7 +10,7 @@ from stored_study import config_of, make_home, trial, write_study
 
 from paper import verdict_table
 from paper.__main__ import main
-from paper.claim_result import Finding
+from paper.claim_result import ClaimResult
 from paper.files import claims_file
 from paper.verdict import verdict
 from study import BadInputError, StudySpec, study_spec
@@ -170,7 +170,7 @@ def test_the_command_prints_json_with_every_field(home, spec, capsys):
     assert ask(home, "made", "--spec", spec, "--json") == 0
     found = json.loads(capsys.readouterr().out)
     assert [one["verdict"] for one in found] == ["holds", "undecided"]
-    assert set(found[0]) == {field.name for field in fields(Finding)}
+    assert set(found[0]) == {field.name for field in fields(ClaimResult)}
 
 
 def test_the_command_prints_a_table_and_why(home, spec, capsys):
@@ -186,7 +186,7 @@ def test_bad_input_ends_with_a_message(home, tmp_path, capsys):
     assert "error: cannot read the spec" in capsys.readouterr().err
 
 
-FINDING = Finding(
+FINDING = ClaimResult(
     statement="The test loss of the best dann-lrf is at most 0.8 times that of the best vann",
     source="Table 1",
     kind="loss_ratio",
