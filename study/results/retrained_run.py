@@ -166,7 +166,7 @@ def write_run(  # noqa: PLR0913, PLR0917  # what was trained, of what, and where
     spec: StudySpec,
     folder: Path,
 ) -> Run:
-    """Records what `study.retraining` left in the folder; a run that was cut off is made anew."""
+    """Records what `study.runner.retraining` left in the folder; a run that was cut off is made anew."""
     experiment = parent.info.experiment_id
     for broken in _runs(store, experiment, wanted):
         if _finished(broken):

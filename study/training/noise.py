@@ -14,9 +14,8 @@ from models.network import Network
 from study.training.dataset import Dataset, Split
 from study.training.evaluation import evaluate
 
-_INPUT_NOISE: Final = (
-    2  # a stream of its own beside those of models.building and study.training.batch_order
-)
+# A stream of its own beside those of models.building and study.training.batch_order.
+_INPUT_NOISE: Final = 2
 _SCALE: Final = 255  # an image's largest value, 1 in the scale of the noise
 _AT_ONCE: Final = 1000  # images, so that no second data set of floats lies in memory
 _TEST_SEED: Final = 7_402  # of the noise alone: the same for every network that is measured
