@@ -4,10 +4,10 @@
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
-# A file of tests is run as a whole, for its tests share servers and studies; the long ones come first.
-AT_ONCE := -n 2 --dist loadfile --no-loadscope-reorder
+# A file of tests is run as a whole, for its tests share servers and studies.
+AT_ONCE := -n 3 --dist loadfile --no-loadscope-reorder
 
-.PHONY: study test quick format
+.PHONY: study test quick durations format
 
 study: $(INSTALLED)
 	$(BIN)/study run studies/digits.toml
@@ -17,13 +17,17 @@ test: $(INSTALLED)
 	$(BIN)/ruff check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest $(AT_ONCE)
+	$(BIN)/pytest $(AT_ONCE) --cov
 
 # The checks of everyday work: without the whole paths.
 quick: $(INSTALLED)
 	$(BIN)/ruff check
 	$(BIN)/mypy
 	$(BIN)/pytest $(AT_ONCE) -m "not slow"
+
+# Stores how long each file takes, which is the order in which the others run.
+durations: $(INSTALLED)
+	$(BIN)/pytest $(AT_ONCE) --store-durations
 
 format: $(INSTALLED)
 	$(BIN)/ruff format

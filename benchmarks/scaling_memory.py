@@ -1,9 +1,9 @@
-"""How much memory eight trials that share a GPU hold of their data set, for benchmarks/scaling.py.
+"""How much memory trials that share a GPU hold of their data set, for benchmarks/scaling.py.
 
-A study of eight trials at once, each with an eighth of a GPU (Ray counts it, none is needed), on a data
-set of a few megabytes and on a large one, stopped when every trial has reported an epoch. What the large
-one takes more, of all workers together, is what they hold of it; Linux says how much a process holds
-alone, and counts a shared page in parts (PSS).
+A study of trials that all run at once, each with its part of a GPU (Ray counts it, none is needed), on
+a data set of a few megabytes and on a large one, stopped when every trial has reported an epoch. What
+the large one takes more, of all workers together, is what they hold of it; Linux says how much a process
+holds alone, and counts a shared page in parts (PSS).
 """
 
 import io
@@ -40,7 +40,8 @@ MB: Final = 1e6
 class Watch:
     """Looks at the workers once every trial has reported an epoch, and then stops the study."""
 
-    def __init__(self) -> None:
+    def __init__(self, workers: int) -> None:
+        self._workers = workers
         self.held: dict[str, float] = {}
         self._reported: set[int] = set()
         self._over = threading.Event()
@@ -64,7 +65,7 @@ class Watch:
 
     def _look(self) -> None:
         while not self._over.wait(_EVERY_S):
-            if len(self._reported) < WORKERS:
+            if len(self._reported) < self._workers:
                 continue
             held = [_held(process.pid) for process in _workers()]
             names = ("pss_mb", "private_mb", "rss_mb")
@@ -99,7 +100,7 @@ def _held(pid: int) -> dict[str, float]:
     return {"pss_mb": sizes["Pss"] / MB, "private_mb": private / MB, "rss_mb": sizes["Rss"] / MB}
 
 
-def study_of(images: int, folder: Path) -> dict[str, float]:
+def study_of(images: int, folder: Path, workers: int) -> dict[str, float]:
     """What the workers of a study of so many training images held, each in a trial of its own."""
     generator = np.random.default_rng(0)
     shape = (images + _FEW, _SIDE, _SIDE, _CHANNELS)
@@ -120,27 +121,27 @@ def study_of(images: int, folder: Path) -> dict[str, float]:
             "sampler": "random",
             "space": {"somata": 2, "dendrites": 1, "batch_size": 64},
             "stopping": {"scheduler": "none"},
-            "budget": {"trials": WORKERS, "epochs": 1000},
-            "resources": {"cpus": 1, "gpus": 1 / WORKERS},
+            "budget": {"trials": workers, "epochs": 1000},
+            "resources": {"cpus": 1, "gpus": 1 / workers},
         }
     )
-    watch = Watch()
+    watch = Watch(workers)
     home = Home(folder=folder, tracking_uri=f"sqlite:///{folder}/mlflow.db")
     with watch.looking():
         driver.run(spec, home, Console(file=io.StringIO()))
     return watch.held
 
 
-def measure(megabytes: float) -> dict[str, Any]:
-    """Runs both studies on a machine that Ray takes for one with eight CPUs and a GPU."""
+def measure(megabytes: float, workers: int = WORKERS) -> dict[str, Any]:
+    """Runs both studies on a machine that Ray takes for one with a CPU a worker and one GPU."""
     environment.prepare()
-    ray.init("local", num_cpus=WORKERS, num_gpus=1, include_dashboard=False, log_to_driver=False)
-    found: dict[str, Any] = {"workers": WORKERS}
+    ray.init("local", num_cpus=workers, num_gpus=1, include_dashboard=False, log_to_driver=False)
+    found: dict[str, Any] = {"workers": workers}
     large = int(megabytes * MB / _IMAGE_BYTES)
     try:
         for name, images in {"small": _FEW, "large": large}.items():
             with tempfile.TemporaryDirectory() as folder:
-                found[name] = study_of(images, Path(folder))
+                found[name] = study_of(images, Path(folder), workers)
     finally:
         ray.shutdown()
     more = (large - _FEW) * _IMAGE_BYTES / MB
@@ -152,4 +153,4 @@ def measure(megabytes: float) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    print(json.dumps(measure(float(sys.argv[1]))))
+    print(json.dumps(measure(float(sys.argv[1]), *map(int, sys.argv[2:]))))

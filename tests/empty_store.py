@@ -14,6 +14,18 @@ def put_empty_store(home):
     home.database.write_bytes(_made())
 
 
+def put_empty_database(uri):
+    """The same at an address of MLflow's, `sqlite:///FILE`."""
+    put_empty_store(Home(folder=Path(), tracking_uri=uri))
+
+
+def new_home(folder):
+    """A home whose store is there, and empty."""
+    home = Home.find(folder)
+    put_empty_store(home)
+    return home
+
+
 @functools.cache
 def _made():
     with tempfile.TemporaryDirectory() as folder:

@@ -1,30 +1,9 @@
 """The command up to its exit status: bad input is 2, one message, and nothing written."""
 
-import os
-import sys
-
 import pytest
-
-from study.cli.main import main
+from command import study_command
 
 GOOD = 'name = "a"\ndataset = "digits"\nfamilies = ["dann-r"]\n'
-
-
-@pytest.fixture
-def run(monkeypatch, capsys, tmp_path):
-    """Runs the command in a folder of a new user; gives its status, its output and its errors."""
-    monkeypatch.chdir(tmp_path)
-    for name in os.environ:
-        if name.startswith(("RAY_", "STUDY_")) or name == "MLFLOW_TRACKING_URI":
-            monkeypatch.delenv(name)
-
-    def command(*arguments):
-        monkeypatch.setattr(sys, "argv", ["study", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        return ended.value.code, *capsys.readouterr()
-
-    return command
 
 
 @pytest.mark.parametrize(
@@ -39,12 +18,12 @@ def run(monkeypatch, capsys, tmp_path):
         (GOOD.replace('"a"', '"../a"'), "error: a name has letters, digits"),
     ],
 )
-def test_a_bad_spec_ends_before_anything_is_written(text, message, run, tmp_path):
+def test_a_bad_spec_ends_before_anything_is_written(text, message, tmp_path):
     spec = tmp_path / "bad.toml"
     spec.write_text(text)
-    status, output, errors = run("run", spec)
-    assert (status, output) == (2, "")
-    assert message in errors
+    done = study_command("run", spec, cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert message in done.stderr
     assert [file.name for file in tmp_path.iterdir()] == ["bad.toml"]
 
 
@@ -66,8 +45,8 @@ def test_a_bad_spec_ends_before_anything_is_written(text, message, run, tmp_path
         ("predict", "small"),
     ],
 )
-def test_asking_for_what_is_not_there_is_bad_input(arguments, run, tmp_path):
-    status, _, errors = run(*arguments)
-    assert status == 2
-    assert errors
+def test_asking_for_what_is_not_there_is_bad_input(arguments, tmp_path):
+    done = study_command(*arguments, cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr
     assert list(tmp_path.iterdir()) == []

@@ -2,9 +2,10 @@ import os
 import signal
 import subprocess
 import sys
-import time
 
+import psutil
 import pytest
+from processes import PATIENCE_S, wait_until
 
 from study.cluster import job
 from study.cluster.credentials import encrypt
@@ -144,7 +145,7 @@ def test_a_job_that_is_stopped_starts_nothing_again(waiting_job):
     process, child = waiting_job
     process.terminate()
     os.kill(child, signal.SIGTERM)  # as Ray does: to every process of the job
-    assert process.wait(30) == 128 + signal.SIGTERM
+    assert process.wait(PATIENCE_S) == 128 + signal.SIGTERM
     assert process.stdout.read() == ""
 
 
@@ -152,10 +153,4 @@ def test_the_driver_of_a_job_that_is_killed_stops(waiting_job):
     process, child = waiting_job
     process.kill()
     process.wait()
-    for _ in range(300):
-        try:
-            os.kill(child, 0)
-        except ProcessLookupError:
-            return
-        time.sleep(0.1)
-    pytest.fail("the driver goes on without its job")
+    wait_until(lambda: not psutil.pid_exists(child), "the end of the driver without its job")

@@ -4,6 +4,7 @@ from dataclasses import asdict
 import numpy as np
 import pytest
 import torch
+from empty_store import put_empty_store
 from mlflow import MlflowClient
 
 from models import Architecture, build, load_network, save_network
@@ -76,6 +77,7 @@ def home(tmp_path_factory):
     environment.prepare()
     folder = tmp_path_factory.mktemp("home")
     home = Home(folder=folder, tracking_uri=f"sqlite:///{folder}/mlflow.db")
+    put_empty_store(home)
     spec = StudySpec.from_dict({"name": "made", "dataset": "digits", "families": ["dann-r"]})
     spec = spec.model_copy(update={"budget": spec.budget.model_copy(update={"epochs": 2})})
     folder = home.study_folder("made")

@@ -1,7 +1,7 @@
 import threading
-import time
 
 import pytest
+from processes import wait_until
 from recorded_study import record_study
 
 from study.results.reader import read_study
@@ -24,6 +24,6 @@ def test_the_machine_is_watched_where_that_is_asked_for(wanted, tmp_path, monkey
     with system_metrics(parent, home):
         watching = set(threading.enumerate()) - before
         assert bool(watching) == (wanted == "true")
-        while watching and not recorded():
-            time.sleep(0.1)
+        if watching:
+            wait_until(recorded, "the use of the processor")
     assert recorded() == (wanted == "true")

@@ -280,7 +280,7 @@ def test_an_artifact_cannot_be_written_beside_its_folder(name, hostile, tmp_path
     monkeypatch.setattr("tempfile.tempdir", str(temporary))
     server = ThreadingHTTPServer(("127.0.0.1", 0), _Liar)
     server.name = name
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     try:
         port = server.server_address[1]
         hostile.change(

@@ -3,10 +3,9 @@
 import json
 import os
 import threading
-import time
 
 from cloud_provider import HEAD
-from processes import ROOT
+from processes import ROOT, wait_until
 
 
 class Cloud:
@@ -72,10 +71,7 @@ class Cloud:
 
     def wait_until_off(self):
         """Waits until no machine is on; Ray believes one gone somewhat before it is switched off."""
-        until = time.monotonic() + 600
-        while self.on:
-            assert time.monotonic() < until, f"no machine must be on, got {self.on}"
-            time.sleep(0.5)
+        wait_until(lambda: not self.on, "the end of all machines", every_s=0.5)
 
     def end(self):
         self._over.set()

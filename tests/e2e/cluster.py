@@ -11,12 +11,11 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import time
 from contextlib import contextmanager
 from pathlib import Path
 
 from hosts import switch
-from processes import BIN, clean_environment
+from processes import BIN, clean_environment, wait_until
 from servers import mlflow_server, postgres
 
 # The head believes a worker dead after some 6 s of silence, and a worker a head after 10.
@@ -125,10 +124,7 @@ class Cluster:
     def wait_for_nodes(self, *names):
         """Waits until these and no others are the machines that the head believes alive."""
         wanted = sorted(self.machine(name).address for name in names)
-        until = time.monotonic() + 600
-        while (found := self.nodes()) != wanted:
-            assert time.monotonic() < until, f"the nodes must be {wanted}, got {found}"
-            time.sleep(1)
+        wait_until(lambda: self.nodes() == wanted, f"the nodes {names}", every_s=0.5)
 
 
 @contextmanager

@@ -1,39 +1,98 @@
 """A study that runs in a process of its own, while a test listens to it and does things to it."""
 
 import math
+import multiprocessing
+import os
 import re
-import subprocess
+import sys
+import tempfile
 import threading
 import time
 from contextlib import contextmanager
+from pathlib import Path
+from unittest.mock import patch
 
+import pytest
+from command import read_token_again
 from processes import BIN, PATIENCE_S, ROOT, clean_environment, wait_until
 
+from study.cli.main import main
+
 _PROGRESS = re.compile(r"(\d+)/\d+ trials \| \d+ running \| ")
+_FORKS = multiprocessing.get_context("forkserver")
+"""Its processes come from one that has loaded the libraries, and nothing else, so they start at once."""
+_FORKS.set_forkserver_preload(
+    ["driven_study", "study.runner.driver", "study.results.answers", "study.cli.tables"]
+)
+
+
+def _study(arguments, environment, output):
+    """What the process does: the command, as if the system had started it."""
+    os.environ.clear()
+    os.environ.update(environment)
+    os.chdir(ROOT)
+    written = os.open(output, os.O_WRONLY)
+    os.dup2(written, 1)
+    os.dup2(written, 2)
+    sys.argv = [str(BIN / "study"), *arguments]
+    read_token_again()
+    main()
+
+
+class Process:
+    """The process, as `subprocess` would show it."""
+
+    def __init__(self, arguments, environment, output):
+        self.args = ["study", *arguments]
+        self._process = _FORKS.Process(target=_study, args=(arguments, environment, str(output)))
+        with patch.dict(os.environ, clean_environment(), clear=True):  # of the one that forks, too
+            self._process.start()
+        self.pid = self._process.pid
+
+    def poll(self):
+        return self._process.exitcode
+
+    @property
+    def returncode(self):
+        return self._process.exitcode
+
+    def send_signal(self, number):
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def kill(self):
+        self._process.kill()
+
+    def wait(self, timeout=PATIENCE_S):
+        self._process.join(timeout)
+        assert self.poll() is not None, f"waited {timeout} s for the end of {self.args}"
+        return self.returncode
 
 
 class Driver:
     """What the process has said by now is in `lines`."""
 
-    def __init__(self, process):
+    def __init__(self, process, output):
         self.process = process
         self.lines = []
+        self._output = output
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
     def _read(self):
-        for line in self.process.stdout:
-            self.lines.append(line)
+        with self._output.open() as lines:
+            for line in lines:
+                self.lines.append(line)
 
     def says(self, text):
         """Waits until it has said it."""
-        wait_until(lambda: text in "".join(self._said()), self.process, every_s=0.02)
+        self._wait_until(lambda: text in "".join(self._said()), f"{text!r}")
 
     def has_ended(self, trials, within_s=math.inf):
         """Waits until so many trials have ended and others run, or the seconds have passed."""
         over = time.monotonic() + within_s
-        wait_until(
-            lambda: self.ended >= trials or time.monotonic() > over, self.process, every_s=0.02
+        self._wait_until(
+            lambda: self.ended >= trials or time.monotonic() > over, f"the end of {trials} trials"
         )
 
     @property
@@ -44,8 +103,14 @@ class Driver:
 
     def end(self):
         """Waits for its end; gives all that it said and its exit status."""
-        status = self.process.wait(timeout=PATIENCE_S)
+        status = self.process.wait()
         return "".join(self._said()), status
+
+    def _wait_until(self, condition, what):
+        try:
+            wait_until(condition, what, self.process, every_s=0.02)
+        except AssertionError as error:
+            pytest.fail(f"{error}; it said:\n{''.join(self._said())}")
 
     def _said(self):
         if self.process.poll() is not None:
@@ -54,17 +119,15 @@ class Driver:
 
 
 @contextmanager
-def running(*arguments):
-    """A study with these arguments; what is left of it is killed in the end."""
-    with subprocess.Popen(
-        [BIN / "study", "run", *map(str, arguments)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        cwd=ROOT,
-        env=clean_environment(),
-    ) as process:
+def running(*arguments, **environment):
+    """`study run` with these arguments and settings; what is left of it is killed in the end."""
+    with tempfile.TemporaryDirectory() as folder:
+        output = Path(folder) / "output"
+        os.mkfifo(output)
+        process = Process(["run", *map(str, arguments)], clean_environment(**environment), output)
+        driver = Driver(process, output)
         try:
-            yield Driver(process)
+            yield driver
         finally:
             process.kill()
+            process.wait()

@@ -80,7 +80,7 @@ class FaultyProxy(ThreadingHTTPServer):
         self._deck = []
         self._lock = threading.Lock()
         self.address = f"http://127.0.0.1:{self.server_port}"
-        self._thread = threading.Thread(target=self.serve_forever, daemon=True)
+        self._thread = threading.Thread(target=self.serve_forever, args=(0.01,), daemon=True)
 
     def draw(self):
         """The next fault: as cards are drawn, so that each comes, however few requests there are."""

@@ -11,7 +11,7 @@ import sys
 from contextlib import contextmanager, suppress
 
 import psutil
-from processes import ROOT, clean_environment
+from processes import PATIENCE_S, ROOT, clean_environment
 from servers import missing
 
 NETWORK = "10.77.0"
@@ -28,7 +28,7 @@ headers = {"Authorization": f"Bearer {token}"} if token else {}
 until = time.monotonic() + seconds
 while True:
     try:
-        urllib.request.urlopen(urllib.request.Request(address, headers=headers), timeout=2)
+        urllib.request.urlopen(urllib.request.Request(address, headers=headers), timeout=10)
         break
     except OSError as error:
         if time.monotonic() > until:
@@ -66,14 +66,14 @@ class Machine:
         """The command line that does on this machine what the arguments say."""
         return [*self._entry, "env", f"--chdir={cwd}", *map(str, arguments)]
 
-    def run(self, *arguments, cwd=ROOT, check=True, timeout=300, **environment):
+    def run(self, *arguments, cwd=ROOT, check=True, **environment):
         """Runs a command on this machine to its end."""
         return subprocess.run(
             self.command(*arguments, cwd=cwd),
             capture_output=True,
             text=True,
             env=clean_environment(**environment),
-            timeout=timeout,
+            timeout=PATIENCE_S,
             check=check,
         )
 
@@ -90,9 +90,9 @@ class Machine:
             )
         self._started.append(process)
 
-    def wait_for(self, address, token="", seconds=60):
+    def wait_for(self, address, token=""):
         """Waits until an address answers this machine."""
-        done = self.run(sys.executable, "-c", _ANSWERS, address, token, seconds, check=False)
+        done = self.run(sys.executable, "-c", _ANSWERS, address, token, PATIENCE_S, check=False)
         assert done.returncode == 0, done.stderr
 
     def cut_off(self):

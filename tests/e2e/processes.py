@@ -16,6 +16,12 @@ BIN = Path(sys.executable).parent
 PATIENCE_S = 900
 """How long anything may take before it counts as hanging. No test takes a machine's pace for granted."""
 
+SMALL = (
+    *("--set", "families=['dann-r']", "--set", "space.somata=[8,16]"),
+    *("--set", "space.dendrites=[1,2]", "--set", "space.synapses=[4,8]"),
+)
+"""Changes to the digits' spec after which an epoch takes some hundredths of a second."""
+
 # Outside of what systems give to connections by themselves (32768 and above on Linux), so that none
 # takes a server's port before it starts, or while it is away; and of Ray's workers (10002 to 19999).
 _PORTS = range(20_000, 32_768)
@@ -43,15 +49,18 @@ def free_port():
             return port
 
 
-def wait_until(condition, process, every_s=0.1):
-    """What `condition` gives, once it is true; the process must live until then."""
+def wait_until(condition, what, process=None, every_s=0.1):
+    """The value of `condition` once it is true; `what` describes it for the message of a failure.
+
+    A process that is given must live until then.
+    """
     deadline = time.monotonic() + PATIENCE_S
     while True:
-        lives = process.poll() is None
-        if found := condition():
-            return found
-        assert lives, f"{process.args} ended with {process.returncode}"
-        assert time.monotonic() < deadline, f"nothing came of {process.args}"
+        lives = process is None or process.poll() is None
+        if value := condition():
+            return value
+        assert lives, f"waited for {what}, but {process.args} ended with {process.returncode}"
+        assert time.monotonic() < deadline, f"waited {PATIENCE_S} s for {what}"
         time.sleep(every_s)
 
 
@@ -70,3 +79,9 @@ def trial_runs(home, name):
     client = MlflowClient(home.tracking_uri)
     experiment = client.get_experiment_by_name(name).experiment_id
     return client.search_runs([experiment], filter_string="tags.`study.role` = 'trial'")
+
+
+def curve(home, run_id, metric="epoch/val_accuracy"):
+    """The epochs of a run's curve, in order."""
+    points = MlflowClient(home.tracking_uri).get_metric_history(run_id, metric)
+    return sorted(point.step for point in points)

@@ -24,7 +24,7 @@ def wait_until_it_answers(address, process, log, **headers):
         return False
 
     try:
-        wait_until(answers, process)
+        wait_until(answers, f"an answer of {address}", process)
     except AssertionError as error:
         pytest.fail(f"{error}: {log.read_text()[-2000:]}")
 

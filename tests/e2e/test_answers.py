@@ -1,13 +1,11 @@
-"""The commands that ask, as processes: from another folder with only a tracking URI, and of a server."""
+"""The commands that ask, of a server: from another folder with only a tracking URI."""
 
 import json
 
 import pytest
+from command import study_command
 from servers import tracking_server
-from typer.testing import CliRunner
 from written_study import make_home, write_study
-
-from study.cli.main import app
 
 pytestmark = pytest.mark.slow
 
@@ -50,13 +48,13 @@ def test_a_server_answers_as_its_file_does(home, server):
     for question in QUESTIONS:
         answers = []
         for uri in (home.tracking_uri, server):
-            done = CliRunner().invoke(app, [*question, "--json", "--tracking-uri", uri])
-            assert done.exit_code == 0, done.output
+            done = study_command(*question, "--json", "--tracking-uri", uri)
+            assert done.returncode == 0, done.stderr
             answers.append((json.loads(done.stdout.replace(uri, "")), done.stderr))
         assert answers[0] == answers[1], question
 
 
-def test_a_tracking_uri_is_all_that_another_machine_needs(server, study_command, tmp_path):
+def test_a_tracking_uri_is_all_that_another_machine_needs(server, tmp_path):
     done = study_command("best", "made", "--json", "--limit", "1", MLFLOW_TRACKING_URI=server)
     assert json.loads(done.stdout)[0]["trial"] == 1
     done = study_command("best", "mad", "--tracking-uri", server, cwd=tmp_path)
@@ -68,7 +66,7 @@ def test_a_tracking_uri_is_all_that_another_machine_needs(server, study_command,
 
 
 @pytest.mark.parametrize("question", [("list",), ("compare", "made", "other")])
-def test_a_server_that_is_not_there_is_one_line(question, study_command, tmp_path):
+def test_a_server_that_is_not_there_is_one_line(question, tmp_path):
     uri = "http://127.0.0.1:9"
     tries = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"}
     done = study_command(*question, "--tracking-uri", uri, cwd=tmp_path, **tries)

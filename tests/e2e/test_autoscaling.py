@@ -7,7 +7,7 @@ folder, where one that comes removes the running job's files.
 import pytest
 from cloud import Cloud
 from cluster import Cluster, machines
-from processes import trial_runs
+from processes import SMALL, trial_runs
 
 from study import Home
 from study.results import answers
@@ -31,17 +31,29 @@ def growing():
             cloud.end()
 
 
-def test_workers_come_for_trials_that_wait_and_go_when_they_are_idle(growing):
-    cluster, cloud = growing
-    assert cloud.made == []
-    done = cluster.study(
-        *("submit", "studies/digits.toml", "--name", "growing", "--trials", 6, "--wait"),
+def submit(cluster, name, *arguments):
+    return cluster.study(
+        *("submit", "studies/digits.toml", "--name", name, "--wait", *SMALL, *arguments),
         *("--set", "stopping.scheduler=none", "--set", "budget.epochs=120"),
         *("--address", cluster.address, "--home", cluster.home),
     )
+
+
+def test_workers_come_for_trials_that_wait_and_go_when_they_are_idle(growing):
+    cluster, cloud = growing
+    large = submit(cluster, "large", "--set", "resources.cpus=2")
+    assert large.returncode == 2
+    assert (
+        "`resources.cpus <= cpus of a node` must hold, got resources.cpus=2, the largest node has 1 "
+        "(key resources.cpus)"
+    ) in large.stdout
+    assert not cluster.home.exists()
+    assert cloud.made == []
+
+    done = submit(cluster, "growing", "--trials", 4)
     assert done.returncode == 0, done.stdout + done.stderr
     home = Home.find(cluster.home)
-    assert [record.state for record in answers.records("growing", home)] == ["COMPLETE"] * 6
+    assert [record.state for record in answers.records("growing", home)] == ["COMPLETE"] * 4
     workers = {
         run.data.tags["study.worker"].partition(":")[0] for run in trial_runs(home, "growing")
     }

@@ -1,13 +1,8 @@
 """What people see of a finished study: MLflow's pages and optuna-dashboard's in a real browser."""
 
-import signal
-import subprocess
-from types import SimpleNamespace
-
 import pytest
 from browser import PATIENCE_MS, chromium, keep_picture, rows, visit
 from playwright.sync_api import expect
-from processes import BIN, clean_environment, free_port
 
 from study import Home
 from study.report.trial_text import label
@@ -20,16 +15,8 @@ ACCURACY = "metrics.`val_accuracy`"
 
 
 @pytest.fixture(scope="module")
-def ui(small_study):
-    """The link to the small study that `study ui` prints, and the study's trials."""
-    command = [BIN / "study", "ui", "--home", small_study.home, "--port", str(free_port())]
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, text=True, env=clean_environment()
-    ) as server:
-        line = next(line for line in server.stdout if line.startswith("  small: "))
-        records = answers.records("small", Home.find(small_study.home))
-        yield SimpleNamespace(link=line.removeprefix("  small: ").strip(), records=records)
-        server.send_signal(signal.SIGINT)
+def records(small_study):
+    return answers.records("small", Home.find(small_study.home))
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +46,7 @@ def accuracies(page):
     return [float(row[ACCURACY]) for row in rows(page)]
 
 
-def test_the_printed_link_lists_every_trial_with_its_metrics(ui, page):
+def test_the_printed_link_lists_every_trial_with_its_metrics(ui, records, page):
     page.goto(ui.link)
     expect(page.locator(".ag-row")).not_to_have_count(0)
     expected = {
@@ -72,7 +59,7 @@ def test_the_printed_link_lists_every_trial_with_its_metrics(ui, page):
             str(record.on_front).lower(),
             record.state,
         )
-        for record in ui.records
+        for record in records
     }
     metrics = ["val_accuracy", "test_accuracy", "trainable_parameters", "macs", "epochs"]
 
@@ -90,10 +77,10 @@ def test_the_printed_link_lists_every_trial_with_its_metrics(ui, page):
     keep_picture(page, "mlflow_runs")
 
 
-def test_a_click_on_a_column_sorts_by_it(ui, page):
+def test_a_click_on_a_column_sorts_by_it(ui, records, page):
     page.goto(ui.link)
     expect(page.locator(".ag-row")).not_to_have_count(0)
-    ascending = sorted(record.val_accuracy for record in ui.records)
+    ascending = sorted(record.val_accuracy for record in records)
     wait_for(page, lambda: accuracies(page), ascending[::-1])
     page.get_by_test_id("sort-header-val_accuracy").click()
     wait_for(page, lambda: accuracies(page), ascending)
@@ -101,19 +88,19 @@ def test_a_click_on_a_column_sorts_by_it(ui, page):
     wait_for(page, lambda: accuracies(page), ascending[::-1])
 
 
-def test_the_description_shows_the_front(ui, page):
+def test_the_description_shows_the_front(ui, records, page):
     page.goto(ui.link)
     expect(page.locator(".ag-row")).not_to_have_count(0)
     page.locator("[data-component-id='mlflow.experiment.metadata_editor.expand_button']").click()
     table = page.locator("table", has_text="validation accuracy %")
-    front = [record for record in ui.records if record.on_front]
+    front = [record for record in records if record.on_front]
     expect(table.locator("tbody tr")).to_have_count(len(front))
     for record in front:
         expect(table.get_by_role("row", name=f"{record.trial} {label(record)}")).to_be_visible()
     keep_picture(page, "mlflow_description")
 
 
-def test_the_report_is_drawn_on_the_page_of_its_artifact(ui, page):
+def test_the_report_is_drawn_on_the_page_of_its_artifact(ui, records, page):
     # Listened to from the start, since the page opens in a tab of its own.
     requests, errors, messages = [], [], []
     page.context.on("request", lambda one: requests.append(one))  # noqa: PLW0108  # takes no builtin
@@ -127,7 +114,7 @@ def test_the_report_is_drawn_on_the_page_of_its_artifact(ui, page):
     expect(inside.get_by_role("heading", level=1)).to_have_text("small")
     expect(inside.locator("#front .plot svg.main-svg").first).to_be_visible()
     expect(inside.locator(".plot:not(:has(svg.main-svg))")).to_have_count(0)
-    front = [record for record in ui.records if record.on_front]
+    front = [record for record in records if record.on_front]
     expect(inside.locator("#table tbody tr")).to_have_count(len(front))
     # The page itself is a blob; it asks for nothing, so its policy has nothing to refuse.
     asked = [request.url for request in requests if request.frame.parent_frame is not None]
@@ -138,10 +125,10 @@ def test_the_report_is_drawn_on_the_page_of_its_artifact(ui, page):
     keep_picture(tab, "mlflow_report")
 
 
-def test_the_networks_of_the_front_are_models(ui, page):
+def test_the_networks_of_the_front_are_models(ui, records, page):
     page.goto(ui.link)
     page.get_by_role("link", name="Models", exact=True).click()
-    front = [record for record in ui.records if record.on_front]
+    front = [record for record in records if record.on_front]
     for record in front:
         expect(page.get_by_text(f"small-{record.trial}", exact=True)).to_be_visible()
     page.get_by_text(f"small-{front[0].trial}", exact=True).click()
@@ -149,8 +136,7 @@ def test_the_networks_of_the_front_are_models(ui, page):
     keep_picture(page, "mlflow_model")
 
 
-def test_optuna_dashboard_draws_the_front(dashboard, small_study, page):
-    records = answers.records("small", Home.find(small_study.home))
+def test_optuna_dashboard_draws_the_front(dashboard, records, page):
     page.goto(dashboard)
     page.get_by_role("heading", name="0. small").click()
     front = page.locator("#graph-pareto-front")

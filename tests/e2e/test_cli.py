@@ -1,6 +1,7 @@
-"""The command as a process: bad input ends with status 2, one message, and nothing written."""
+"""Errors of the command that need a process, a cluster or a store: one message, nothing written."""
 
 import pytest
+from command import study_command
 from mlflow import MlflowClient
 
 pytestmark = pytest.mark.slow
@@ -8,22 +9,22 @@ pytestmark = pytest.mark.slow
 GOOD = 'name = "a"\ndataset = "digits"\nfamilies = ["dann-r"]\n'
 
 
-def test_bad_input_ends_before_anything_is_written(study_command, tmp_path):
+def test_bad_input_ends_before_anything_is_written(study_process, tmp_path):
     spec = tmp_path / "bad.toml"
     spec.write_text(GOOD + "[space]\nsynapses = 900\n")
-    done = study_command("run", spec, cwd=tmp_path)
+    done = study_process("run", spec, cwd=tmp_path)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("error: ")
     assert "got synapses=900, inputs=64 (key space.synapses)" in done.stderr
     assert [file.name for file in tmp_path.iterdir()] == ["bad.toml"]
 
 
-def test_no_studies_are_no_error(study_command, tmp_path):
+def test_no_studies_are_no_error(tmp_path):
     done = study_command("list", cwd=tmp_path)
     assert (done.returncode, done.stdout) == (0, "no studies yet\n")
 
 
-def test_a_cluster_that_does_not_answer_is_said_so(study_command, tmp_path):
+def test_a_cluster_that_does_not_answer_is_said_so(tmp_path):
     spec = tmp_path / "good.toml"
     spec.write_text(GOOD)
     done = study_command("submit", spec, "--address", "http://127.0.0.1:9")
@@ -32,7 +33,7 @@ def test_a_cluster_that_does_not_answer_is_said_so(study_command, tmp_path):
     assert "Traceback" not in done.stderr
 
 
-def test_a_cluster_to_run_on_that_does_not_answer_is_said_so(study_command, tmp_path):
+def test_a_cluster_to_run_on_that_does_not_answer_is_said_so(tmp_path):
     spec = tmp_path / "good.toml"
     spec.write_text(GOOD)
     done = study_command("run", spec, cwd=tmp_path, RAY_ADDRESS="127.0.0.1:9")
@@ -41,7 +42,7 @@ def test_a_cluster_to_run_on_that_does_not_answer_is_said_so(study_command, tmp_
     assert list(tmp_path.iterdir()) == [spec]
 
 
-def test_data_of_this_machine_is_not_submitted(study_command, tmp_path):
+def test_data_of_this_machine_is_not_submitted(tmp_path):
     spec = tmp_path / "good.toml"
     spec.write_text(GOOD.replace("digits", "mnist"))
     done = study_command("submit", spec, "--address", "http://127.0.0.1:9")
@@ -49,7 +50,7 @@ def test_data_of_this_machine_is_not_submitted(study_command, tmp_path):
     assert "`dataset.root` must be an absolute path of the cluster's machines" in done.stderr
 
 
-def test_an_experiment_of_somebody_elses_is_left_alone(study_command, tmp_path):
+def test_an_experiment_of_somebody_elses_is_left_alone(tmp_path):
     spec = tmp_path / "good.toml"
     spec.write_text(GOOD)
     uri = f"sqlite:///{tmp_path}/theirs.db"

@@ -1,12 +1,15 @@
 """A real study: two Ray workers, Optuna's journal, SQLite MLflow, the command line and Python."""
 
 import json
+import shlex
 import signal
-from types import SimpleNamespace
 
 import pytest
+import torch
+from command import study_command
 from driven_study import running
-from processes import trial_runs
+from empty_store import new_home
+from processes import SMALL, trial_runs
 
 import study
 from models import load_network
@@ -16,18 +19,7 @@ from study.results import answers
 pytestmark = pytest.mark.slow
 
 
-@pytest.fixture(scope="module")
-def wide_study(study_command, tmp_path_factory):
-    """A study whose trials take both processors, and how to go on with it."""
-    home = tmp_path_factory.mktemp("wide")
-    arguments = ("run", "--name", "wide", "--home", home)
-    arguments += ("--set", "budget.epochs=1", "--set", "resources.cpus=2")
-    done = study_command(*arguments, "--trials", 1)
-    assert done.returncode == 0, done.stderr
-    return SimpleNamespace(home=home, arguments=arguments)
-
-
-def answer(study_command, small_study, *arguments):
+def answer(small_study, *arguments):
     done = study_command(*arguments, "--home", small_study.home)
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -42,8 +34,8 @@ def test_a_study_runs_to_its_budget_and_says_how_to_go_on(small_study):
     assert [command.split()[1] for command in commands] == ["ui", "best", "export"]
 
 
-def test_every_command_answers_in_tables_and_in_json(study_command, small_study):
-    trials = json.loads(answer(study_command, small_study, "trials", "small", "--json"))
+def test_every_command_answers_in_tables_and_in_json(small_study):
+    trials = json.loads(answer(small_study, "trials", "small", "--json"))
     assert [trial["trial"] for trial in trials] == list(range(8))
     assert {trial["state"] for trial in trials} == {"COMPLETE"}
     assert all(trial["epochs"] == 4 and trial["replicates"] == 3 for trial in trials)
@@ -53,29 +45,27 @@ def test_every_command_answers_in_tables_and_in_json(study_command, small_study)
         0 < trial["val_accuracy"] <= 1 and trial["val_accuracy_sem"] >= 0 for trial in trials
     )
 
-    front = json.loads(answer(study_command, small_study, "pareto", "small", "--json"))
+    front = json.loads(answer(small_study, "pareto", "small", "--json"))
     assert [trial["trial"] for trial in front] == [
         trial["trial"]
         for trial in sorted(trials, key=lambda trial: trial["trainable_parameters"])
         if trial["on_front"]
     ]
     bound = front[0]["trainable_parameters"]
-    best = json.loads(
-        answer(study_command, small_study, "best", "small", "--max-parameters", bound, "--json")
-    )
+    best = json.loads(answer(small_study, "best", "small", "--max-parameters", bound, "--json"))
     assert all(trial["trainable_parameters"] <= bound for trial in best)
     assert front[0]["trial"] in {trial["trial"] for trial in best}
 
-    status = json.loads(answer(study_command, small_study, "status", "small", "--json"))
+    status = json.loads(answer(small_study, "status", "small", "--json"))
     assert (status["trials"], status["budget"], status["front"]) == (8, 8, len(front))
-    (listed,) = json.loads(answer(study_command, small_study, "list", "--json"))
+    (listed,) = json.loads(answer(small_study, "list", "--json"))
     assert listed == status
 
-    assert "small" in answer(study_command, small_study, "list")
-    assert "8 of 8 (8 COMPLETE)" in answer(study_command, small_study, "status", "small")
-    shown = answer(study_command, small_study, "trials", "small")
+    assert "small" in answer(small_study, "list")
+    assert "8 of 8 (8 COMPLETE)" in answer(small_study, "status", "small")
+    shown = answer(small_study, "trials", "small")
     assert all(f"{100 * trial['val_accuracy']:.2f} ± " in shown for trial in trials)
-    table = answer(study_command, small_study, "pareto", "small", "--csv").splitlines()
+    table = answer(small_study, "pareto", "small", "--csv").splitlines()
     assert len(table) == len(front) + 1
     assert table[0].startswith("trial,run_id,state")
 
@@ -89,84 +79,96 @@ def test_a_loaded_network_reproduces_its_stored_test_accuracy_exactly(small_stud
         assert accuracy.mean().item() == trial.test_accuracy
 
 
-def test_a_network_can_be_taken_home(study_command, small_study, tmp_path):
+def test_a_network_can_be_taken_home(small_study, tmp_path):
     folder = tmp_path / "best"
-    assert answer(study_command, small_study, "export", "small", "--to", folder).strip() == str(
-        folder
-    )
+    assert answer(small_study, "export", "small", "--to", folder).strip() == str(folder)
     best = study.best_configs("small", limit=1, home=Home.find(small_study.home))[0]
     assert load_network(folder).architecture.family == best.family
 
 
-def test_workers_are_warm_and_use_the_cpus_they_were_given(small_study, wide_study):
+def test_workers_are_warm(small_study):
     trained = trial_runs(Home.find(small_study.home), "small")
     assert len({run.data.tags["study.worker"] for run in trained}) == 2
     assert {run.data.metrics["threads"] for run in trained} == {1}
-    trained = trial_runs(Home.find(wide_study.home), "wide")
-    assert {run.data.metrics["threads"] for run in trained} == {2}
 
 
-def test_a_study_that_is_done_has_nothing_to_do_and_more_budget_goes_on(study_command, wide_study):
-    done = study_command(*wide_study.arguments, "--trials", 2)
-    assert done.returncode == 0, done.stderr
-    status = json.loads(answer(study_command, wide_study, "status", "wide", "--json"))
-    assert status["states"] == {"COMPLETE": 2}
-    again = study_command(*wide_study.arguments, "--trials", 2)
+def test_more_budget_goes_on_and_a_study_that_is_done_has_nothing_to_do(on_ray, tmp_path):
+    """Its trials take two CPUs, and use them."""
+    home = new_home(tmp_path)
+    arguments = ("run", "--name", "wide", "--home", tmp_path, *SMALL, "--set", "budget.epochs=1")
+    arguments += ("--set", "resources.cpus=2", "--set", "resources.concurrent_trials=1")
+    for trials in (1, 2):
+        done = study_command(*arguments, "--trials", trials, **on_ray)
+        assert done.returncode == 0, done.stderr
+        assert f"{trials}/{trials} trials | 0 running" in done.stdout
+        assert study.status("wide", home).states == {"COMPLETE": trials}
+    again = study_command(*arguments, "--trials", 2, **on_ray)
     assert again.returncode == 0, again.stderr
     assert "all 2 trials are done; more budget, such as --trials N, goes on" in again.stdout
     assert "wide: Pareto front" in again.stdout
+    trained = trial_runs(home, "wide")
+    assert {run.data.metrics["threads"] for run in trained} == {2}
 
 
-def test_a_study_ends_when_its_minutes_are_used_up(study_command, tmp_path):
-    arguments = ("run", "--name", "short", "--trials", 3, "--home", tmp_path)
-    arguments += ("--set", "budget.epochs=5000", "--set", "stopping.scheduler=none")
-    minutes, states = 0.4, {}
+def test_a_study_ends_when_its_minutes_are_used_up(on_ray, tmp_path):
+    home = new_home(tmp_path)
+    arguments = ("run", "--name", "short", "--trials", 3, "--home", tmp_path, *SMALL)
+    arguments += ("--set", "budget.epochs=100000", "--set", "stopping.scheduler=none")
+    arguments += ("--set", "resources.concurrent_trials=1")
+    minutes, states = 0.15, {}
     while not states:  # on a slow machine all of them may pass before a worker is there
         limit = ("--set", f"budget.minutes={minutes}")
-        done = study_command(*arguments, *limit)
+        done = study_command(*arguments, *limit, **on_ray)
         assert done.returncode == 0, done.stderr
-        states = study.status("short", Home.find(tmp_path)).states
+        states = study.status("short", home).states
         minutes *= 2
     assert set(states) == {"INTERRUPTED"}
-    again = study_command(*arguments, *limit)
+    again = study_command(*arguments, *limit, **on_ray)
     assert again.returncode == 0, again.stderr
     assert f"the study's {minutes / 2:g} minutes are used up; more budget" in again.stdout
-    assert study.status("short", Home.find(tmp_path)).states == states
+    assert study.status("short", home).states == states
 
 
-def test_ctrl_c_keeps_what_is_finished_and_the_study_goes_on(study_command, tmp_path):
+def test_ctrl_c_keeps_what_is_finished_and_the_study_goes_on(tmp_path):
+    home = new_home(tmp_path)
     arguments = ["studies/digits.toml", "--name", "broken", "--home", str(tmp_path)]
-    arguments += ["--set", "budget.epochs=60", "--trials", "5"]
+    arguments += [*SMALL, "--set", "budget.epochs=60", "--trials", "4"]
     arguments += ["--set", "stopping.scheduler=none"]
+    arguments += [] if torch.cuda.is_available() else ["--set", "resources.gpus=0.125"]
     with running(*arguments) as driver:
         driver.has_ended(1)
         driver.process.send_signal(signal.SIGINT)
         output, status = driver.end()
     assert status == 130, output
+    if not torch.cuda.is_available():
+        said = (
+            "resources.gpus=0.125, but this machine has no GPU and can get none: trials run on CPUs"
+        )
+        assert output.splitlines().count(said) == 1
     assert "stopped: SIGINT was received; go on with:" in output
-    home = Home.find(tmp_path)
     before = study.status("broken", home).states
     assert before["COMPLETE"] >= 1
     assert before.get("INTERRUPTED", 0) >= 1
     interrupted = {record.trial: record for record in study.best_configs("broken", home=home)}
     line = output.split("go on with:\n  ")[1].splitlines()[0]
-    resumed = study_command(*line.split()[1:])
+    resumed = study_command(*shlex.split(line)[1:])
     assert resumed.returncode == 0, resumed.stderr
     after = study.trials("broken", home)
-    assert after["state"].tolist() == ["COMPLETE"] * 5
+    assert after["state"].tolist() == ["COMPLETE"] * 4
     for number, record in interrupted.items():
         assert after.loc[number, "run_id"] == record.run_id
         assert after.loc[number, "val_accuracy"] == record.val_accuracy
 
 
-def test_a_study_in_which_every_trial_fails_says_why(study_command, tmp_path):
+def test_a_study_in_which_every_trial_fails_says_why(on_ray, tmp_path):
+    home = new_home(tmp_path)
     done = study_command(
-        *("run", "--name", "bad", "--trials", 2, "--home", tmp_path),
-        *("--set", "space.learning_rate=1e30"),
+        *("run", "--name", "bad", "--trials", 2, "--home", tmp_path, *SMALL),
+        *("--set", "space.learning_rate=1e30", "--set", "resources.concurrent_trials=1"),
+        **on_ray,
     )
     assert done.returncode == 1
     assert "error: all 2 trials failed; the last one: " in done.stderr
-    home = Home.find(tmp_path)
     reasons = study.trials("bad", home)["reason"].tolist()
     assert all("NonFiniteLossError: the training loss must stay finite" in text for text in reasons)
     assert study.status("bad", home).states == {"FAIL": 2}
@@ -175,17 +177,19 @@ def test_a_study_in_which_every_trial_fails_says_why(study_command, tmp_path):
     assert "trial 1 failed: NonFiniteLossError" in said
 
 
-def test_constraints_stopping_and_a_budget_of_epochs_in_one_study(study_command, tmp_path):
+def test_constraints_stopping_and_a_budget_of_epochs_in_one_study(on_ray, tmp_path):
     """Trials that cost nothing, trials that end early (half of them learn nothing), and a front."""
+    home = new_home(tmp_path)
     done = study_command(
         *("run", "--name", "bound", "--home", tmp_path, "--set", "budget.total_epochs=150"),
         *("--set", 'constraints=["trainable_parameters <= 3000", "val_accuracy >= 0.5"]'),
         *("--set", "budget.epochs=10", "--trials", 900, "--set", "sampler='random'"),
         *("--set", "space.learning_rate=[0.01, 0.02, 1e-6, 2e-6]"),
         *("--set", "space.somata=[32, 512]", "--set", "space.dendrites=[1, 2]"),
+        *("--set", "resources.concurrent_trials=1"),
+        **on_ray,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    home = Home.find(tmp_path)
     found = answers.records("bound", home)
     states = {record.state for record in found}
     assert (

@@ -13,7 +13,9 @@ from types import SimpleNamespace
 import psutil
 import pytest
 import requests
-from processes import BIN, ROOT, clean_environment, free_port
+from command import study_command
+from processes import BIN, PATIENCE_S, ROOT, SMALL, clean_environment, free_port
+from servers import wait_until_it_answers
 
 pytestmark = pytest.mark.slow
 
@@ -43,18 +45,13 @@ def server(tmp_path_factory):
     process.stdin.close()
     uri = f"http://127.0.0.1:{port}"
     try:
-        for _ in range(600):
-            assert process.poll() is None, (folder / "log").read_text()[-2000:]
-            with suppress(requests.ConnectionError):
-                if requests.get(f"{uri}/health", timeout=2).ok:
-                    break
-            time.sleep(0.2)
+        wait_until_it_answers(f"{uri}/health", process, folder / "log")
         for name, password in (("ann", ANN), ("bob", BOB)):
             made = requests.post(
                 f"{uri}{API}/users/create",
                 json={"username": name, "password": password},
                 auth=("admin", ADMIN),
-                timeout=30,
+                timeout=PATIENCE_S,
             )
             assert made.ok, made.text
         yield SimpleNamespace(uri=uri, port=port, folder=folder)
@@ -69,8 +66,9 @@ def recorded(server, tmp_path_factory):
     """A study of ann's that was run with her password in the address, and what it showed and left."""
     home = tmp_path_factory.mktemp("home")
     uri = server.uri.replace("//", f"//ann:{ANN}@")
-    command = [BIN / "study", "run", "studies/digits.toml", "--name", "private", "--trials", "4"]
+    command = [BIN / "study", "run", "studies/digits.toml", "--name", "private", "--trials", "3"]
     command += ["--home", home, "--set", "budget.epochs=3", "--set", "stopping.scheduler=none"]
+    command += ["--set", "resources.concurrent_trials=1", *SMALL]
     arguments = []
     with subprocess.Popen(
         command,
@@ -103,7 +101,7 @@ def ask(server, user, path="/experiments/get-by-name", **headers):
         params={"experiment_name": "private"},
         auth=user,
         headers=headers,
-        timeout=30,
+        timeout=PATIENCE_S,
     )
 
 
@@ -126,7 +124,7 @@ def test_only_whoever_made_a_study_and_the_admin_read_it(server):
         f"{server.uri}{API}/runs/search",
         json={"experiment_ids": [experiment]},
         auth=("bob", BOB),
-        timeout=30,
+        timeout=PATIENCE_S,
     )
     assert found.status_code == 403 or found.json().get("runs", []) == []
     for route in (
@@ -134,21 +132,24 @@ def test_only_whoever_made_a_study_and_the_admin_read_it(server):
         "/ajax-api/2.0/mlflow-artifacts/artifacts",
     ):
         refused = requests.get(
-            f"{server.uri}{route}", params={"path": experiment}, auth=("bob", BOB), timeout=30
+            f"{server.uri}{route}",
+            params={"path": experiment},
+            auth=("bob", BOB),
+            timeout=PATIENCE_S,
         )
         assert refused.status_code == 403, (route, refused.text)
     anyone = requests.post(
-        f"{server.uri}/ajax-api/3.0/jobs/", json={}, auth=("ann", ANN), timeout=30
+        f"{server.uri}/ajax-api/3.0/jobs/", json={}, auth=("ann", ANN), timeout=PATIENCE_S
     )
     assert not anyone.ok
 
 
-def test_the_records_of_a_server_are_read_with_the_password_alone(server, recorded, study_command):
+def test_the_records_of_a_server_are_read_with_the_password_alone(server, recorded):
     asked = ("best", "private", "--json", "--home", recorded.home)
     settings = {"MLFLOW_TRACKING_URI": server.uri, "MLFLOW_TRACKING_USERNAME": "ann"}
     done = study_command(*asked, MLFLOW_TRACKING_PASSWORD=ANN, **settings)
     assert done.returncode == 0, done.stderr
-    assert len(json.loads(done.stdout)) == 4
+    assert len(json.loads(done.stdout)) == 3
     wrong = study_command(*asked, MLFLOW_TRACKING_PASSWORD=WRONG, **settings)
     assert wrong.returncode == 1
     assert wrong.stdout == ""

@@ -13,7 +13,6 @@ import stat
 import subprocess
 import sys
 import sysconfig
-import time
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import SimpleNamespace
@@ -22,7 +21,7 @@ import psutil
 import pytest
 import requests
 import yaml
-from processes import BIN, ROOT, clean_environment, free_port
+from processes import BIN, PATIENCE_S, ROOT, clean_environment, free_port, wait_until
 from servers import missing
 
 pytestmark = [pytest.mark.slow, pytest.mark.cluster]
@@ -118,7 +117,7 @@ class Node:
                 env=self._environment,
                 cwd=self.home,
                 start_new_session=True,
-                timeout=200,
+                timeout=PATIENCE_S,
                 check=False,
             )
         assert done.returncode == 0, log.read_text(encoding="utf-8")[-5000:]
@@ -216,7 +215,7 @@ def test_what_is_replaced_is_in_the_file():
 
 
 def test_the_dashboard_answers_only_with_the_token(cluster):
-    assert requests.get(f"{cluster.dashboard}/api/version", timeout=60).status_code == 401
+    assert requests.get(f"{cluster.dashboard}/api/version", timeout=PATIENCE_S).status_code == 401
     assert _ray(cluster, "/api/version", token=secrets.token_hex(32)).status_code == 403
     assert _ray(cluster, "/api/version").ok
 
@@ -229,12 +228,12 @@ def test_mlflow_answers_only_with_the_password_and_by_its_own_name(cluster):
 
 
 def test_a_worker_joins_and_only_it_has_room_for_trials(cluster):
-    for _ in range(60):
+    def alive():
         answer = _ray(cluster, "/api/v0/nodes").json()
-        nodes = [node for node in answer["data"]["result"]["result"] if node["state"] == "ALIVE"]
-        if len(nodes) == 2:
-            break
-        time.sleep(1)
+        return [node for node in answer["data"]["result"]["result"] if node["state"] == "ALIVE"]
+
+    wait_until(lambda: len(alive()) == 2, "two nodes", every_s=0.5)
+    nodes = alive()
     cpus = {node["is_head_node"]: node["resources_total"].get("CPU", 0) for node in nodes}
     assert cpus[True] == 0
     assert cpus[False] > 0
@@ -252,16 +251,19 @@ def test_a_job_has_this_package_and_the_credentials(cluster):
         )
     )
     entrypoint = f'python -c "{job}"'
-    for _ in range(60):
+
+    def submitted():
+        """The job's id; a head that has only just started has no agent for jobs yet."""
         answer = _ray(cluster, "/api/jobs/", entrypoint=entrypoint)
-        if answer.ok:  # a head that has only just started has no agent for jobs yet
-            break
-        time.sleep(1)
-    for _ in range(60):
-        status = _ray(cluster, f"/api/jobs/{answer.json()['submission_id']}").json()
-        if status["status"] in {"SUCCEEDED", "FAILED"}:
-            break
-        time.sleep(1)
+        return answer.ok and answer.json()["submission_id"]
+
+    job = wait_until(submitted, "that the job is taken", every_s=0.5)
+
+    def ended():
+        status = _ray(cluster, f"/api/jobs/{job}").json()
+        return status["status"] in {"SUCCEEDED", "FAILED"} and status
+
+    status = wait_until(ended, "the end of the job", every_s=0.5)
     assert status["status"] == "SUCCEEDED", status["message"]
     assert "kept" in _experiments(cluster)
 
@@ -330,7 +332,7 @@ def _ray(cluster, path, token=None, **job):
     headers = {"Authorization": f"Bearer {cluster.token if token is None else token}"}
     call = requests.post if job else requests.get
     kwargs = {"json": job} if job else {}
-    return call(cluster.dashboard + path, headers=headers, timeout=60, **kwargs)
+    return call(cluster.dashboard + path, headers=headers, timeout=PATIENCE_S, **kwargs)
 
 
 def _mlflow(cluster, password=..., host=None):
@@ -339,7 +341,7 @@ def _mlflow(cluster, password=..., host=None):
         f"{cluster.mlflow}/search?max_results=100",
         auth=None if password is None else ("study", password),
         headers={"Host": host} if host else {},
-        timeout=60,
+        timeout=PATIENCE_S,
     )
 
 

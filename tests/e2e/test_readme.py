@@ -2,15 +2,21 @@
 
 import json
 import math
+import os
 import re
+import shlex
 import shutil
 import signal
 import subprocess
-import sys
+import warnings
+from contextlib import chdir
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 import pytest
+from command import study_command
+from empty_store import new_home
 from processes import PATIENCE_S, ROOT, clean_environment
 from search_summary import interval, needed_epochs
 
@@ -34,34 +40,40 @@ def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("reader")
     shutil.copytree(ROOT / "studies", folder / "studies")
     (folder / "mine.toml").write_text(snippets("toml")[0])
+    new_home(folder / "runs")
     return folder
 
 
 def shell(text, folder, **environment):
-    done = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", text],  # noqa: S607  # the reader's own shell
-        capture_output=True,
-        text=True,
-        cwd=folder,
-        env=clean_environment(**environment),
-        timeout=PATIENCE_S,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+    """Runs lines that set variables, and commands of `study`; returns their output."""
+    subprocess.run(["bash", "-n"], input=text, text=True, check=True)  # noqa: S607  # the reader's own shell
+    output = ""
+    for line in text.splitlines():
+        match shlex.split(line, comments=True):
+            case []:
+                pass
+            case ["export", setting]:
+                name, _, value = setting.partition("=")
+                environment[name] = value
+            case ["study", *arguments]:
+                done = study_command(*arguments, cwd=folder, **environment)
+                assert done.returncode == 0, done.stdout + done.stderr
+                output += done.stdout
+            case words:
+                pytest.fail(f"this test cannot run {words}")
+    return output
 
 
-def test_every_snippet_runs(folder, ray_head):
+# What a snippet opens is closed when its process ends.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_every_snippet_runs(folder, ray_head, on_ray):
     commands = [block for block in snippets("sh") if not block.startswith("make ")]
     run, submit, look, ask = commands
-    assert "mine: Pareto front" in shell(run, folder)
+    assert "mine: Pareto front" in shell(run, folder, **on_ray)
 
     assert "http://head:8265" in submit
-    shell(
-        submit.replace("http://head:8265", ray_head.address),
-        folder,
-        RAY_AUTH_TOKEN=ray_head.token,
-    )
+    submit = submit.replace("http://head:8265", ray_head.address)
+    shell(submit, folder, RAY_AUTH_TOKEN=ray_head.token)
 
     lines = look.splitlines()
     assert lines[-1].startswith("study ui")
@@ -74,16 +86,13 @@ def test_every_snippet_runs(folder, ray_head):
 
     pages = [README, *((ROOT / f"docs/{page}.md").read_text() for page in ("networks", "records"))]
     for block in [block for page in pages for block in snippets("python", page)]:
-        done = subprocess.run(
-            [sys.executable, "-c", block],
-            capture_output=True,
-            text=True,
-            cwd=folder,
-            env=clean_environment(),
-            timeout=PATIENCE_S,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr
+        with (
+            chdir(folder),
+            patch.dict(os.environ, clean_environment(), clear=True),
+            warnings.catch_warnings(),
+        ):
+            warnings.resetwarnings()
+            exec(compile(block, "snippet", "exec"), {"__name__": "__main__"})  # noqa: S102  # our own
 
 
 def _serves(folder):

@@ -5,7 +5,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,7 +12,8 @@ from types import SimpleNamespace
 import psutil
 import pytest
 import requests
-from processes import BIN, ROOT, clean_environment, free_port
+from empty_store import new_home
+from processes import BIN, PATIENCE_S, ROOT, SMALL, clean_environment, wait_until
 
 from study import Home
 
@@ -31,24 +31,23 @@ API = "/api/2.0/mlflow"
 @pytest.fixture(scope="module")
 def running(tmp_path_factory):
     """The processes of a study while it trains, and the address of its Ray."""
-    home = tmp_path_factory.mktemp("running")
+    home = new_home(tmp_path_factory.mktemp("running")).folder
     user = tmp_path_factory.mktemp("user")
     command = [BIN / "study", "run", "studies/digits.toml", "--name", "long", "--home", home]
     command += ["--trials", "500", "--set", "budget.epochs=500"]
+    command += ["--set", "resources.concurrent_trials=1", *SMALL]
     environment = clean_environment(HOME=str(user))
     with (
         (home / "log").open("w") as log,
         subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log) as process,
     ):
         try:
-            for _ in range(600):
-                assert process.poll() is None, (home / "log").read_text()
-                workers = [one for one in _tree(process.pid) if "StudyTrainable" in _command(one)]
-                if workers and list(home.rglob("checkpoint.safetensors")):
-                    break
-                time.sleep(0.2)
-            else:
-                pytest.fail("no trial trains within two minutes")
+            wait_until(lambda: list(home.rglob("checkpoint.safetensors")), "a checkpoint", process)
+            wait_until(
+                lambda: any("StudyTrainable" in _command(one) for one in _tree(process.pid)),
+                "a worker",
+                process,
+            )
             tree = _tree(process.pid)
             server = next(one for one in tree if one.name() == "gcs_server")
             port = next(one.laddr.port for one in server.net_connections() if not one.raddr)
@@ -61,7 +60,7 @@ def running(tmp_path_factory):
             )
         finally:
             process.send_signal(signal.SIGINT)
-            process.wait(timeout=120)
+            process.wait(PATIENCE_S)
 
 
 def _tree(pid):
@@ -111,7 +110,7 @@ def test_only_the_token_of_the_study_opens_its_ray(given, running, tmp_path):
         env=clean_environment(**settings),
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=PATIENCE_S,
         check=False,
     )
     if given == "its own":
@@ -153,33 +152,14 @@ def test_the_token_is_in_no_file_and_in_no_arguments(running):
 
 
 @pytest.fixture(scope="module")
-def ui(small_study):
-    """The UI of the small study, started by somebody whose settings would open MLflow to all."""
-    port = free_port()
-    open_to_all = {
-        "MLFLOW_SERVER_DISABLE_SECURITY_MIDDLEWARE": "true",
-        "MLFLOW_SERVER_CORS_ALLOWED_ORIGINS": "*",
-        "MLFLOW_SERVER_ALLOWED_HOSTS": "*",
-        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "true",
-    }
-    with subprocess.Popen(
-        [BIN / "study", "ui", "--home", small_study.home, "--port", str(port)],
-        stdout=subprocess.PIPE,
-        text=True,
-        env=clean_environment(**open_to_all),
-    ) as server:
-        address = f"http://127.0.0.1:{port}"
-        assert server.stdout.readline().startswith(f"MLflow UI: {address} ")
-        experiment = requests.get(
-            f"{address}{API}/experiments/get-by-name",
-            params={"experiment_name": "small"},
-            timeout=30,
-        ).json()["experiment"]
-        yield SimpleNamespace(
-            address=address, port=port, pid=server.pid, experiment=experiment, home=small_study.home
-        )
-        server.send_signal(signal.SIGINT)
-        server.wait(timeout=60)
+def experiment(ui):
+    """The id of the small study's experiment."""
+    found = requests.get(
+        f"{ui.address}{API}/experiments/get-by-name",
+        params={"experiment_name": "small"},
+        timeout=PATIENCE_S,
+    )
+    return found.json()["experiment"]["experiment_id"]
 
 
 def test_the_ui_listens_on_this_machine_alone(ui):
@@ -203,14 +183,14 @@ def test_the_ui_listens_on_this_machine_alone(ui):
 def test_the_ui_answers_to_its_own_name_alone(host, status, ui):
     for path in ("/", f"{API}/experiments/get-by-name?experiment_name=small", "/version2"):
         answer = requests.get(
-            f"{ui.address}{path}", headers={"Host": host.format(port=ui.port)}, timeout=30
+            f"{ui.address}{path}", headers={"Host": host.format(port=ui.port)}, timeout=PATIENCE_S
         )
         assert answer.status_code in ({status} if status == 403 else {200, 404}), path
 
 
-def test_a_foreign_page_changes_nothing(ui):
+def test_a_foreign_page_changes_nothing(ui, experiment):
     tag = {
-        "experiment_id": ui.experiment["experiment_id"],
+        "experiment_id": experiment,
         "key": "foreign",
         "value": "was here",
     }
@@ -221,14 +201,14 @@ def test_a_foreign_page_changes_nothing(ui):
                     f"{ui.address}{prefix}/2.0/mlflow/experiments/set-experiment-tag",
                     data=json.dumps(tag),
                     headers={"Origin": origin, "Content-Type": kind},
-                    timeout=30,
+                    timeout=PATIENCE_S,
                 )
                 assert answer.status_code == 403, (origin, prefix, kind, answer.text)
                 assert "Access-Control-Allow-Origin" not in answer.headers
     found = requests.get(
         f"{ui.address}{API}/experiments/get",
-        params={"experiment_id": ui.experiment["experiment_id"]},
-        timeout=30,
+        params={"experiment_id": experiment},
+        timeout=PATIENCE_S,
     )
     assert "foreign" not in found.text
     assert found.headers["X-Frame-Options"] == "SAMEORIGIN"
@@ -236,7 +216,7 @@ def test_a_foreign_page_changes_nothing(ui):
 
 def test_the_ui_runs_no_jobs_and_confines_the_assistant(ui):
     job = {"job_name": "x", "params": {}}
-    answer = requests.post(f"{ui.address}/ajax-api/3.0/jobs/", json=job, timeout=60)
+    answer = requests.post(f"{ui.address}/ajax-api/3.0/jobs/", json=job, timeout=PATIENCE_S)
     assert not answer.ok, answer.text
     servers = [one for one in _tree(ui.pid) if "mlflow" in _command(one)]
     assert servers
@@ -263,13 +243,13 @@ STEPS = (
 
 
 @pytest.mark.parametrize("steps", STEPS)
-def test_the_ui_gives_no_file_that_is_no_artifact(steps, ui):
-    home = Home.find(ui.home)
+def test_the_ui_gives_no_file_that_is_no_artifact(steps, ui, experiment, small_study):
+    home = Home.find(small_study.home)
     assert home.database.exists()
     runs = requests.post(
         f"{ui.address}{API}/runs/search",
-        json={"experiment_ids": [ui.experiment["experiment_id"]]},
-        timeout=30,
+        json={"experiment_ids": [experiment]},
+        timeout=PATIENCE_S,
     ).json()["runs"]
     run = runs[0]["info"]["run_id"]
     paths = [
@@ -294,7 +274,7 @@ def test_the_ui_gives_no_file_that_is_no_artifact(steps, ui):
 
 def _get_as_it_is(port, path):
     """What is answered to a path that no client tidies up before."""
-    with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
+    with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_S) as connection:
         request = f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\r\n"
         connection.sendall(request.encode())
         parts = []

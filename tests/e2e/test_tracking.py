@@ -9,14 +9,16 @@ import subprocess
 import sys
 import threading
 from collections import Counter
-from contextlib import closing
+from contextlib import closing, nullcontext
 from pathlib import Path
 
 import psutil
 import pytest
+from command import study_command
+from empty_store import new_home, put_empty_database
 from faulty_proxy import FAULTS, FaultyProxy
 from mlflow import MlflowClient
-from processes import clean_environment, stop
+from processes import PATIENCE_S, clean_environment, stop
 from servers import postgres, tracking_server
 from told_study import EPOCHS, STATES, TRIALS, begin, end, metrics_of, opened, push
 
@@ -86,19 +88,14 @@ def store_of(kind, folder):
     """A store of a kind, as MLflow's server takes it."""
     if kind == "postgres":
         return postgres()
-    return closing(_Sqlite(f"sqlite:///{folder}/server.db"))
+    return nullcontext(sqlite_in(folder))
 
 
-class _Sqlite(str):
-    """Its URI; nothing is to be closed."""
-
-    __slots__ = ()
-
-    def __enter__(self):
-        return self
-
-    def close(self):
-        pass
+def sqlite_in(folder):
+    """An empty SQLite store."""
+    store = f"sqlite:///{folder}/server.db"
+    put_empty_database(store)
+    return store
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgres"])
@@ -128,7 +125,7 @@ def test_every_point_is_recorded_once_whatever_the_server_does(kind, tmp_path):
 def test_a_short_trial_takes_three_requests(tmp_path):
     """One makes its run, one has all that is known of it, one ends it."""
     with (
-        tracking_server(tmp_path, f"sqlite:///{tmp_path}/server.db") as server,
+        tracking_server(tmp_path, sqlite_in(tmp_path)) as server,
         FaultyProxy(server.port, slow_s=0, weights={"none": 1}) as proxy,
     ):
         home = Home(folder=tmp_path / "home", tracking_uri=proxy.address)
@@ -152,11 +149,9 @@ def test_a_short_trial_takes_three_requests(tmp_path):
         assert 20 <= sent["runs/update"] <= 20 + 3
 
 
-def test_what_a_store_that_is_away_did_not_take_is_sent_by_sync(
-    study_command, tmp_path, monkeypatch
-):
+def test_what_a_store_that_is_away_did_not_take_is_sent_by_sync(tmp_path, monkeypatch):
     monkeypatch.setenv("STUDY_HOME", str(tmp_path / "home"))
-    with tracking_server(tmp_path, f"sqlite:///{tmp_path}/server.db") as server:
+    with tracking_server(tmp_path, sqlite_in(tmp_path)) as server:
         home = Home(folder=tmp_path / "home", tracking_uri=server.uri)
         tracker = opened(home)
         tracker.wait_until_ready()
@@ -179,7 +174,7 @@ def test_what_a_store_that_is_away_did_not_take_is_sent_by_sync(
 
 
 def test_what_the_store_will_never_take_is_put_aside_and_said(tmp_path):
-    home = Home.find(tmp_path / "home")
+    home = new_home(tmp_path / "home")
     tracker = opened(home)
     tracker.wait_until_ready()
     begin(tracker, 0)
@@ -206,7 +201,7 @@ def test_what_the_store_will_never_take_is_put_aside_and_said(tmp_path):
 
 
 def test_a_sender_outlives_its_driver_and_says_that_it_is_gone(tmp_path):
-    home = Home.find(tmp_path / "home")
+    home = new_home(tmp_path / "home")
     driver = Path(__file__).with_name("killed_driver.py")
     done = subprocess.run(
         [sys.executable, driver, home.folder], env=clean_environment(), check=False
@@ -222,7 +217,7 @@ def test_a_sender_outlives_its_driver_and_says_that_it_is_gone(tmp_path):
 
 
 def test_two_senders_show_a_study_one_after_the_other(tmp_path):
-    home = Home.find(tmp_path / "home")
+    home = new_home(tmp_path / "home")
     tracker = opened(home)
     push(tracker, home, [0, 1])
     tracker.close("FINISHED", print)
@@ -232,14 +227,14 @@ def test_two_senders_show_a_study_one_after_the_other(tmp_path):
         fcntl.flock(lock, fcntl.LOCK_EX)
         other = threading.Thread(target=sync, args=("made", home, print))
         other.start()
-        other.join(timeout=5)
+        other.join(timeout=2)
         assert other.is_alive()
-    other.join(timeout=60)
+    other.join(PATIENCE_S)
     assert not other.is_alive()
 
 
 def test_readers_never_wait_for_the_writer_of_the_embedded_store(tmp_path):
-    home = Home.find(tmp_path / "home")
+    home = new_home(tmp_path / "home")
     tracker = opened(home)
     tracker.wait_until_ready()
     read, errors, over = [], [], threading.Event()

@@ -1,27 +1,25 @@
-"""The winner of a real study: taken home, asked and confirmed from the command line."""
+"""The winner of a real study, taken home and asked from the command line."""
 
 import json
-import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import mlflow.pyfunc
 import numpy as np
 import pytest
+from command import study_command
 from mlflow import MlflowClient
 from PIL import Image
 
 import study
 from study import Home
 from study.results import answers
-from study.tracking.tags import NETWORK_FOLDER
 
 pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def ask(study_command, small_study):
+def ask(small_study):
     def run(*arguments, status=0):
         done = study_command(*arguments, "--home", small_study.home)
         assert done.returncode == status, done.stdout + done.stderr
@@ -69,19 +67,6 @@ def test_it_is_asked_with_pictures_and_arrays(ask, winner, tmp_path):
     assert "none.png" in ask("predict", "small", tmp_path / "none.png", status=2)
 
 
-def test_it_is_confirmed_once(ask, winner, home):
-    before = answers.records("small", home)
-    arguments = ("retrain", "small", winner.trial, "--replicates", 2, "--epochs", 2)
-    first = ask(*arguments)
-    assert f"training trial {winner.trial}, " in first
-    assert "epoch 2/2 | " in first
-    assert "trained now" in first
-    found = json.loads(ask(*arguments, "--json"))
-    assert (found["record"]["replicates"], found["new"]) == (2, False)
-    assert f"{100 * found['record']['test_accuracy']:.2f} ± " in first
-    assert answers.records("small", home) == before  # it is no trial of the search
-
-
 def test_mlflow_loads_every_front_member(home):
     store = MlflowClient(home.tracking_uri)
     images = study.load_dataset("digits").test.images.numpy()
@@ -93,26 +78,3 @@ def test_mlflow_loads_every_front_member(home):
         assert (
             shares.argmax(axis=1) == study.load_dataset("digits").test.labels.numpy()
         ).mean() > (record.test_accuracy - 0.02)
-
-
-def test_damage_ends_in_a_line_and_status_1(ask, winner, home, tmp_path):
-    store = MlflowClient(home.tracking_uri)
-    model_id = store.get_run(winner.run_id).data.tags["study.model"]
-    location = store.get_logged_model(model_id).artifact_location
-    stored = Path(location.removeprefix("file://")) / NETWORK_FOLDER
-    aside = shutil.copytree(stored, tmp_path / "aside")
-    np.savez(tmp_path / "one.npz", x=np.zeros((1, 8, 8), np.uint8))
-    file = stored / "network.safetensors"
-    file.write_bytes(file.read_bytes()[:100])
-    try:
-        for command in (
-            ("export", "small", winner.trial, tmp_path / "out"),
-            ("predict", "small", tmp_path / "one.npz", "--trial", winner.trial),
-        ):
-            message = ask(*command, status=1)
-            assert message.startswith("error: the stored network of trial ")
-            assert message.count("\n") == 1
-    finally:
-        shutil.rmtree(stored, ignore_errors=True)
-        shutil.copytree(aside, stored)
-    assert not (tmp_path / "out").exists()

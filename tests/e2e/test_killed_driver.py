@@ -1,0 +1,91 @@
+"""A study's driver is killed, again and again."""
+
+import json
+import random
+import time
+
+import pytest
+from command import study_command
+from driven_study import running
+from empty_store import new_home
+from optuna.trial import TrialState
+from processes import SMALL, curve, trial_runs
+
+from study.results import answers
+from study.search.storage import SearchStorage
+
+pytestmark = pytest.mark.slow
+
+KILLS = 10
+
+
+def run_and_kill(arguments, on_ray, start_s, trial_s):
+    """Runs a study of twelve trials to its end, killing its driver again and again.
+
+    Every other time while it starts, with a Ray of its own; the others on a Ray that stays, when more
+    and more trials have ended, and somewhere within the next. In an unbroken run these take the seconds
+    given; should it get on faster than that, it is killed when it starts to train, or when another trial
+    has ended.
+    """
+    moments = random.Random(0)  # noqa: S311  # of a test
+    for kill in range(KILLS):
+        starting = kill % 2 == 1
+        with running(*arguments, **({} if starting else on_ray)) as driver:
+            if starting:
+                driver.has_ended(0, moments.uniform(0, start_s))
+            else:
+                ended = 6 * kill // (KILLS - 1)
+                driver.has_ended(ended)
+                driver.has_ended(ended + 1, moments.uniform(0, trial_s))
+            assert driver.process.poll() is None, driver.lines
+            driver.process.kill()
+    with running(*arguments, **on_ray) as driver:
+        output, status = driver.end()
+        assert status == 0, output
+
+
+def test_a_study_whose_driver_is_killed_again_and_again_is_as_if_it_had_not_been(on_ray, tmp_path):
+    """Ten SIGKILLs at moments drawn over the study's whole life, against an unbroken run."""
+    limits = (
+        *SMALL,
+        "--set",
+        "space.somata=[8,16,32]",
+        "--set",
+        "budget.epochs=100",
+        "--set",
+        "stopping.scheduler=none",
+    )
+    limits += ("--set", "sampler='grid'", "--set", "space.learning_rate=0.01")
+    limits += ("--set", "space.dendrites=[1,2]", "--set", "space.batch_size=64", "--trials", 12)
+    limits += ("--set", "resources.concurrent_trials=1")
+    unbroken = new_home(tmp_path / "unbroken")
+    moments = [time.monotonic()]
+    with running("--name", "whole", "--home", unbroken.folder, *limits, **on_ray) as driver:
+        for trials in (0, 12):
+            driver.has_ended(trials)
+            moments.append(time.monotonic())
+        output, status = driver.end()
+        assert status == 0, output
+    start_s, training_s = moments[1] - moments[0], moments[2] - moments[1]
+
+    home = new_home(tmp_path / "broken")
+    arguments = ("--name", "whole", "--home", home.folder, *limits)
+    run_and_kill(arguments, on_ray, start_s, training_s / 12)
+    expected = answers.records("whole", unbroken)
+    found = answers.records("whole", home)
+    assert [record.trial for record in found] == list(range(12))
+    assert len(trial_runs(home, "whole")) == 12
+    journal = home.study_folder("whole") / "search.journal"
+    stored = SearchStorage(answers.study_spec("whole", home), journal).trials()
+    assert [trial.state for trial in stored] == [TrialState.COMPLETE] * 12
+    for record, known, trial in zip(found, expected, stored, strict=True):
+        assert record.state == known.state == "COMPLETE"
+        assert record.architecture == known.architecture
+        assert record.run_id == trial.user_attrs.get("mlflow_run_id", record.run_id)
+        # Bit by bit the same, wherever it was broken off.
+        assert record.val_accuracy == known.val_accuracy == trial.values[0]
+        assert record.test_loss == known.test_loss
+        assert curve(home, record.run_id) == list(range(1, 101))
+    assert not list((home.study_folder("whole") / "trials").iterdir())
+    listed = json.loads(study_command("trials", "whole", "--json", "--home", home.folder).stdout)
+    assert [trial["state"] for trial in listed] == ["COMPLETE"] * 12

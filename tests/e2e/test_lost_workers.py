@@ -1,0 +1,99 @@
+"""A trial's worker dies: it is killed, or eats the memory of its machine."""
+
+import json
+import os
+import signal
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+import pytest
+from command import study_command
+from driven_study import running
+from empty_store import new_home
+from processes import SMALL, curve, stop, wait_until
+from safetensors import safe_open
+
+from study.results import answers
+
+pytestmark = pytest.mark.slow
+
+EPOCHS = 150
+
+
+def worker_of(driver):
+    """The process that trains the one trial that runs, None where there is none yet."""
+    for process in psutil.Process(driver.process.pid).children(recursive=True):
+        with suppress(psutil.NoSuchProcess):  # Ray's processes come and go
+            if process.name().startswith("ray::StudyTrain"):
+                return process.pid
+    return None
+
+
+def stopped_worker(driver, checkpoint):
+    """The process of the trial that runs, stopped once there is a checkpoint: it writes no more."""
+    wait_until(checkpoint.exists, f"{checkpoint}", driver.process, every_s=0.02)
+    pid = wait_until(lambda: worker_of(driver), "a worker", driver.process, every_s=0.02)
+    stop(pid)
+    return pid
+
+
+def test_a_trial_whose_worker_is_killed_goes_on_from_its_last_checkpoint(tmp_path):
+    """Unless that is damaged, as that of the second trial is: it starts anew, and says so."""
+    home = new_home(tmp_path)
+    arguments = ("--name", "lost", "--trials", 2, "--home", tmp_path)
+    limits = ("--set", f"budget.epochs={EPOCHS}", "--set", "resources.concurrent_trials=1")
+    limits += ("--set", "stopping.scheduler=none", *SMALL)
+    checkpoints = [
+        home.study_folder("lost") / f"trials/trial-{number}/checkpoint.safetensors"
+        for number in range(2)
+    ]
+    with running(*arguments, *limits) as driver:
+        pid = stopped_worker(driver, checkpoints[0])
+        with safe_open(checkpoints[0], framework="pt") as file:
+            reached = len(json.loads(file.metadata()["state"])["history"])
+        os.kill(pid, signal.SIGKILL)
+        pid = stopped_worker(driver, checkpoints[1])
+        whole = checkpoints[1].read_bytes()
+        checkpoints[1].write_bytes(whole[: len(whole) // 2])
+        os.kill(pid, signal.SIGKILL)
+        output, status = driver.end()
+        assert status == 0, output
+    first, second = answers.records("lost", home)
+    assert reached >= 1
+    assert first.notice == f"it goes on after epoch {reached} of {EPOCHS}"
+    assert second.notice.startswith(f"it starts anew: its checkpoint {checkpoints[1]} is damaged")
+    for record in (first, second):
+        assert (record.state, record.epochs) == ("COMPLETE", EPOCHS)
+        assert curve(home, record.run_id) == list(range(1, EPOCHS + 1))
+        assert f"trial {record.trial}: {record.notice}" in output
+
+
+def test_a_trial_that_eats_the_memory_fails_and_the_others_do_not(tmp_path):
+    """Ray ends workers when a share of the memory is used: here, some more than is used now.
+
+    It eats 20 GB if it can; the others, Ray, and what else runs on the machine have some to themselves.
+    """
+    home = new_home(tmp_path)
+    memory = dict(
+        line.split(":") for line in Path("/proc/meminfo").read_text().splitlines() if ":" in line
+    )
+    total, free = (int(memory[name].split()[0]) for name in ("MemTotal", "MemAvailable"))
+    threshold = (total - free + max(4_000_000, min(8_000_000, free // 2))) / total
+    done = study_command(
+        *("run", "--name", "eater", "--home", tmp_path, "--trials", 4),
+        *("--set", "families=['mlp']", "--set", "sampler=grid", "--set", "budget.epochs=100"),
+        *("--set", "space.somata=[16,32,64,6000000]", "--set", "space.learning_rate=0.01"),
+        *("--set", "space.batch_size=128", "--set", "space.synapses=16"),
+        *("--set", "stopping.scheduler=none", "--set", "resources.concurrent_trials=2"),
+        RAY_memory_usage_threshold=str(threshold),
+        RAY_memory_monitor_refresh_ms="100",
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = answers.records("eater", home)
+    assert len(found) == 4
+    for record in found:
+        eats = record.architecture["somata"] == 6_000_000
+        assert record.state == ("FAIL" if eats else "COMPLETE")
+        assert (record.reason or "").startswith("OutOfMemoryError: ") is eats
+    assert "memory ran out while " in done.stdout

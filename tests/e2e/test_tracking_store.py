@@ -1,0 +1,59 @@
+"""A study whose tracking store loses a record, or is away for a while."""
+
+import pytest
+from command import study_command
+from driven_study import running
+from empty_store import new_home, put_empty_database
+from mlflow import MlflowClient
+from processes import SMALL, curve, trial_runs
+from servers import tracking_server
+
+import study
+from study import Home
+
+pytestmark = pytest.mark.slow
+
+
+def test_a_trial_that_did_not_reach_the_store_is_recorded_when_the_study_goes_on(on_ray, tmp_path):
+    home = new_home(tmp_path)
+    arguments = ("run", "--name", "again", "--trials", 3, "--home", tmp_path, *SMALL)
+    limits = ("--set", "budget.epochs=3", "--set", "stopping.scheduler=none")
+    limits += ("--set", "resources.concurrent_trials=1")
+    assert study_command(*arguments, *limits, **on_ray).returncode == 0
+    before = study.trials("again", home)
+    client = MlflowClient(home.tracking_uri)
+    first, second = trial_runs(home, "again")[:2]
+    client.delete_run(first.info.run_id)
+    client.set_tag(second.info.run_id, "study.state", "RUNNING")
+    client.update_run(second.info.run_id, status="RUNNING")
+
+    done = study_command(*arguments, *limits, **on_ray)
+    assert done.returncode == 0, done.stderr
+    assert "all 3 trials are done" in done.stdout
+    after = study.trials("again", home)
+    compared = ["state", "val_accuracy", "test_accuracy", "trainable_parameters", "on_front"]
+    assert after[compared].equals(before[compared])
+    assert {run.info.status for run in trial_runs(home, "again")} == {"FINISHED"}
+
+
+def test_a_server_that_is_killed_amid_a_study_has_everything_in_the_end(on_ray, tmp_path):
+    store = f"sqlite:///{tmp_path}/server.db"
+    put_empty_database(store)
+    with tracking_server(tmp_path, store) as server:
+        home = Home.find(tmp_path / "home", server.uri)
+        arguments = ("--name", "away", "--trials", 6, "--home", home.folder, *SMALL)
+        options = ("--tracking-uri", server.uri, "--set", "budget.epochs=80")
+        options += ("--set", "stopping.scheduler=none", "--set", "resources.concurrent_trials=1")
+        with running(*arguments, *options, **on_ray) as driver:
+            driver.has_ended(1)
+            server.kill()
+            driver.says("the tracking store takes no records, so they wait on disk")
+            server.start()
+            output, status = driver.end()
+            assert status == 0, output
+        found = study.trials("away", home)
+        assert found["trial"].tolist() == list(range(6))
+        assert found["state"].tolist() == ["COMPLETE"] * 6
+        for run in trial_runs(home, "away"):
+            assert curve(home, run.info.run_id, "epoch/val_loss") == list(range(1, 81))
+        assert study.load_model("away", home=home).replicates == 3
