@@ -22,15 +22,15 @@ KILLS = 10
 def run_and_kill(arguments, on_ray, start_s, trial_s):
     """Runs a study of twelve trials to its end, killing its driver again and again.
 
-    Every other time while it starts, with a Ray of its own; the others on a Ray that stays, when more
-    and more trials have ended, and somewhere within the next. In an unbroken run these take the seconds
-    given; should it get on faster than that, it is killed when it starts to train, or when another trial
-    has ended.
+    Every other time while it starts, now and then with a Ray of its own; else on a Ray that stays, when
+    more and more trials have ended, and somewhere within the next. In an unbroken run these take the
+    seconds given; should it get on faster than that, it is killed when it starts to train, or when
+    another trial has ended.
     """
     moments = random.Random(0)  # noqa: S311  # of a test
     for kill in range(KILLS):
         starting = kill % 2 == 1
-        with running(*arguments, **({} if starting else on_ray)) as driver:
+        with running(*arguments, **({} if kill % 4 == 3 else on_ray)) as driver:
             if starting:
                 driver.has_ended(0, moments.uniform(0, start_s))
             else:
@@ -46,18 +46,10 @@ def run_and_kill(arguments, on_ray, start_s, trial_s):
 
 def test_a_study_whose_driver_is_killed_again_and_again_is_as_if_it_had_not_been(on_ray, tmp_path):
     """Ten SIGKILLs at moments drawn over the study's whole life, against an unbroken run."""
-    limits = (
-        *SMALL,
-        "--set",
-        "space.somata=[8,16,32]",
-        "--set",
-        "budget.epochs=100",
-        "--set",
-        "stopping.scheduler=none",
-    )
+    limits = (*SMALL, "--set", "space.somata=[8,16,32]", "--set", "budget.epochs=100")
+    limits += ("--set", "stopping.scheduler=none", "--set", "resources.concurrent_trials=1")
     limits += ("--set", "sampler='grid'", "--set", "space.learning_rate=0.01")
     limits += ("--set", "space.dendrites=[1,2]", "--set", "space.batch_size=64", "--trials", 12)
-    limits += ("--set", "resources.concurrent_trials=1")
     unbroken = new_home(tmp_path / "unbroken")
     moments = [time.monotonic()]
     with running("--name", "whole", "--home", unbroken.folder, *limits, **on_ray) as driver:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+import torch
 from command import study_command
 from driven_study import running
 from empty_store import new_home
@@ -39,11 +40,14 @@ def stopped_worker(driver, checkpoint):
 
 
 def test_a_trial_whose_worker_is_killed_goes_on_from_its_last_checkpoint(tmp_path):
-    """Unless that is damaged, as that of the second trial is: it starts anew, and says so."""
+    """Unless that is damaged, as that of the second trial is: it starts anew, and says so.
+
+    The study asks for a part of a GPU. Where there is none it says so once.
+    """
     home = new_home(tmp_path)
     arguments = ("--name", "lost", "--trials", 2, "--home", tmp_path)
     limits = ("--set", f"budget.epochs={EPOCHS}", "--set", "resources.concurrent_trials=1")
-    limits += ("--set", "stopping.scheduler=none", *SMALL)
+    limits += ("--set", "stopping.scheduler=none", "--set", "resources.gpus=0.125", *SMALL)
     checkpoints = [
         home.study_folder("lost") / f"trials/trial-{number}/checkpoint.safetensors"
         for number in range(2)
@@ -59,6 +63,11 @@ def test_a_trial_whose_worker_is_killed_goes_on_from_its_last_checkpoint(tmp_pat
         os.kill(pid, signal.SIGKILL)
         output, status = driver.end()
         assert status == 0, output
+    if not torch.cuda.is_available():
+        said = (
+            "resources.gpus=0.125, but this machine has no GPU and can get none: trials run on CPUs"
+        )
+        assert output.splitlines().count(said) == 1
     first, second = answers.records("lost", home)
     assert reached >= 1
     assert first.notice == f"it goes on after epoch {reached} of {EPOCHS}"
