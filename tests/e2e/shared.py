@@ -5,6 +5,7 @@ program, with that folder, this ends the processes when its standard input does:
 process ends, which holds the other end (`tests/conftest.py`).
 """
 
+import atexit
 import fcntl
 import json
 import os
@@ -19,7 +20,6 @@ import psutil
 
 _LEFT = "left"  # the file in the session's folder: a line has a process group and a folder
 _GRACE_S = 20
-_PROCESSES = []  # Python warns of one that it forgets while it runs
 
 
 class Shared:
@@ -47,7 +47,8 @@ class Shared:
         """Notes a process, which leads a group of its own, and a folder outside the session's."""
         with self._locked(_LEFT), (self._folder / _LEFT).open("a") as file:
             file.write(json.dumps([process.pid, folder and str(folder)]) + "\n")
-        _PROCESSES.append(process)
+        # Python would warn of one that it forgets while it runs.
+        atexit.register(setattr, process, "returncode", 0)
 
     def end(self):
         """Ends the processes, and then removes the folders."""
