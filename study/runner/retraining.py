@@ -17,7 +17,6 @@ from mlflow.exceptions import MlflowException
 from requests.exceptions import RequestException
 from sqlalchemy.exc import SQLAlchemyError
 
-from models.architecture import Architecture
 from study.errors import BadInputError, StudyError, TrackingError
 from study.home import Home
 from study.results.answers import choose
@@ -219,7 +218,6 @@ def _announcement(
     wanted: Retraining, record: TrialRecord, spec: StudySpec, dataset: Dataset
 ) -> str:
     seeds = wanted.seeds(spec)
-    label = Architecture(**record.architecture).label()
     most = "at most " if wanted.settings(record).patience else ""
     rest = ""
     if wanted.full:
@@ -228,7 +226,7 @@ def _announcement(
             "weights are kept"
         )
     return (
-        f"training trial {wanted.trial}, {label}: {most}{wanted.epochs} epochs, "
+        f"training trial {wanted.trial}, {record.label()}: {most}{wanted.epochs} epochs, "
         f"{wanted.replicates} replicates with the seeds {seeds[0]} to {seeds[-1]}, on "
         f"{len(dataset.train.labels):,} images{rest}"
     )
