@@ -1,4 +1,4 @@
-"""A trial as a Ray Trainable: an actor that Tune reuses for one trial after another."""
+"""The worker as a Ray Trainable; in a file of its own, so that the worker itself does not load Ray."""
 
 from typing import Any, final
 
