@@ -11,7 +11,6 @@ from study.results.record import TrialRecord, arranged
 from study.results.stored_study import StoredStudy
 from study.spec.study_spec import StudySpec
 
-_DATA: Final = {"fashion_mnist": "Fashion-MNIST", "npz": "arrays of its own"}
 _LOW: Final = {"trainable_parameters": "few", "macs": "few", "seconds": "short"}
 _STATES: Final = {
     "COMPLETE": "are complete",
@@ -71,10 +70,11 @@ def _searched(spec: StudySpec, records: Sequence[TrialRecord]) -> str:
     ]
     networks = "one network" if spec.replicates == 1 else f"{spec.replicates} networks (replicates)"
     constraints = f", under {_listed(spec.constraints)}" if spec.constraints else ""
+    data = "arrays of its own" if spec.dataset.name == "npz" else spec.dataset.name
     trials = "1 trial" if len(records) == 1 else f"{len(records):,} trials"
     return (
-        f"This study searches {_listed(spec.families)} on "
-        f"{_DATA.get(spec.dataset.name, spec.dataset.name)} for {_listed(wanted)}{constraints}: "
+        f"This study searches {_listed(spec.families)} on {data} "
+        f"for {_listed(wanted)}{constraints}: "
         f"{trials} of at most {spec.budget.epochs} epochs, each of {networks}, proposed by "
         f"{spec.sampler}."
     )
