@@ -17,8 +17,10 @@ from study.results.prediction import predict
 from study.results.reader import read_study
 from study.runner import retraining, trial_worker
 from study.runner.retraining import retrain
-from study.training.dataset import load_dataset
+from study.training.dataset import Dataset, load_dataset
 from study.training.evaluation import evaluate
+
+PARTS = ("train", "validation", "test")
 
 
 @pytest.fixture(scope="module")
@@ -245,6 +247,16 @@ def test_data_that_is_not_here_is_said_so(home, monkeypatch):
     with pytest.raises(DataError):
         retrain(NAME, 2, 2, home=home)
     assert not (home.study_folder(NAME)).exists()
+
+
+def test_images_that_the_network_does_not_fit_are_refused(home, monkeypatch):
+    images = {f"{part}_images": np.zeros((9, 1, 1, 3), np.uint8) for part in PARTS}
+    labels = {f"{part}_labels": np.arange(9) for part in PARTS}
+    other = Dataset.from_arrays("other", 9, images | labels)
+    monkeypatch.setattr(retraining, "load_dataset", lambda *_: other)
+    with pytest.raises(BadInputError, match=r"synapses=4, inputs=3 .*\(trial 2 on other\)"):
+        retrain(NAME, 2, 2, home=home)
+    assert not home.study_folder(NAME).exists()
 
 
 def test_a_replicate_that_diverges_is_said_so_and_leaves_nothing(home, monkeypatch):

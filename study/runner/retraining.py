@@ -17,6 +17,7 @@ from mlflow.exceptions import MlflowException
 from requests.exceptions import RequestException
 from sqlalchemy.exc import SQLAlchemyError
 
+from models.building import build
 from study.errors import BadInputError, StudyError, TrackingError
 from study.home import Home
 from study.results.answers import choose
@@ -59,9 +60,10 @@ def retrain(  # noqa: PLR0913  # each setting has a name of its own
     checkpoint. `say` takes messages; `on_epoch` each epoch's metrics, and the number of epochs.
 
     Raises NotFoundError if there is no such trial, BadInputError if a trial with patience is to be
-    trained with `full` and `epochs` are not given, DataError if its data set is not here, ClusterError
-    if the cluster does not answer, StudyError if a replicate diverges or the worker dies, and
-    TrackingError if the result cannot be recorded; it is kept then, and the same call records it.
+    trained with `full` and `epochs` are not given, or if its network does not fit the data, DataError
+    if its data set is not here, ClusterError if the cluster does not answer, StudyError if a replicate
+    diverges or the worker dies, and TrackingError if the result cannot be recorded; it is kept then,
+    and the same call records it.
     """
     home = home or Home.find()
     stored = read_study(name, home)
@@ -91,8 +93,9 @@ def retrain(  # noqa: PLR0913  # each setting has a name of its own
         if dataset is None:
             say(f"it was trained before, and is recorded now, from {folder}")
         else:
-            say(_announcement(wanted, record, stored.spec, dataset))
             config = wanted.config(record, stored.spec)
+            _check_fits(config, dataset)
+            say(_announcement(wanted, record, stored.spec, dataset))
             settings = {
                 "dataset_name": dataset.name,
                 "classes": dataset.classes,
@@ -212,6 +215,14 @@ def _dataset(spec: StudySpec, data: Path | None, *, full: bool) -> Dataset:
         torch.cat([getattr(part, kind) for part in parts]) for kind in ("images", "labels")
     )
     return replace(dataset, train=Split(images, labels))
+
+
+def _check_fits(config: TrialConfig, dataset: Dataset) -> None:
+    """Raises BadInputError if the network cannot be built for the images, as of another data set."""
+    try:
+        build(config.architecture, dataset.image_shape, dataset.classes, config.seeds[:1])
+    except ValueError as error:
+        raise BadInputError(f"{error} (trial {config.number} on {dataset.name})") from error
 
 
 def _announcement(
