@@ -21,7 +21,7 @@ from study import load_dataset
 from study.spec.sections import DatasetSpec
 from study.training.evaluation import Estimate
 from study.training.settings import TrainingSettings
-from study.training.train import keep_freed_memory, train
+from study.training.train import Training, keep_freed_memory
 
 RESULT = Path(__file__).parent / "results" / "defaults.json"
 SIZES = {"dendrites": 8, "somata": 128, "synapses": 16}
@@ -81,7 +81,9 @@ def measure(family: str, changes: dict[str, Any], dataset: Any) -> Estimate:  # 
     options = {key: value for key, value in changes.items() if key not in TRAINING}
     architecture = Architecture(family=family, **SIZES, **options)
     network = build(architecture, dataset.image_shape, dataset.classes, [0, 1, 2])
-    *_, last = train(network, dataset, TrainingSettings(**training))
+    trained = Training(network, dataset, TrainingSettings(**training))
+    while not trained.over:
+        last = trained.run_epoch()
     return last.kept_accuracy
 
 

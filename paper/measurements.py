@@ -5,7 +5,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias, final
 
-from models import Architecture
 from paper.intervals import Sample
 from study import TrialRecord
 
@@ -148,7 +147,6 @@ def arranged(records: Iterable[TrialRecord], order: Order) -> list[TrialRecord]:
 
 def seeds_of(record: TrialRecord, sample: Sample, measurements: Measurements) -> str:
     """A trial, its network, and how many seeds speak for it."""
-    label = Architecture(**record.architecture).label()
     seeds = "1 seed" if sample.seeds == 1 else f"{sample.seeds} seeds"
     whose = "of its retraining" if sample.retrained else "of the search"
-    return f"{measurements.named(record)} ({label}), {seeds} {whose}"
+    return f"{measurements.named(record)} ({record.label()}), {seeds} {whose}"

@@ -1,4 +1,5 @@
 import json
+import time
 
 import numpy as np
 import pytest
@@ -7,16 +8,19 @@ from mlflow.entities import LoggedModelStatus
 from recorded_study import NAME, record_study
 
 from study.cli.network_tables import retraining_table, verdict
+from study.cluster.ray_runtime import local_ray
 from study.errors import BadInputError, DataError, NotFoundError, StudyError, TrackingError
 from study.results import answers
 from study.results.export import export_model
 from study.results.network import load_model
 from study.results.prediction import predict
 from study.results.reader import read_study
-from study.runner import retraining
+from study.runner import retraining, trial_worker
 from study.runner.retraining import retrain
-from study.training.dataset import load_dataset
+from study.training.dataset import Dataset, load_dataset
 from study.training.evaluation import evaluate
+
+PARTS = ("train", "validation", "test")
 
 
 @pytest.fixture(scope="module")
@@ -98,7 +102,7 @@ def test_in_full_it_trains_on_validation_and_says_nothing_of_it(home, tmp_path):
         full=True,
         home=home,
         say=said.append,
-        on_epoch=lambda epoch, of: epochs.append((epoch.epoch, of)),
+        on_epoch=lambda epoch, of: epochs.append((epoch["epochs"], of)),
     )
     assert epochs == [(1, 2), (2, 2)]
     assert "on 500 images, those of validation included" in said[0]
@@ -148,6 +152,13 @@ def test_a_store_that_fails_in_the_end_leaves_the_result_for_another_time(home, 
     assert {model.status for model in kept} == {LoggedModelStatus.READY}
 
 
+def _retrained_as(home, epochs):
+    runs = _retrained(home)
+    return [
+        run for run in runs if json.loads(run.data.tags["study.retraining"])["epochs"] == epochs
+    ]
+
+
 def _retrained(home):
     experiment = read_study(NAME, home).parent.info.experiment_id
     store = MlflowClient(home.tracking_uri)
@@ -194,6 +205,40 @@ def test_a_retraining_has_the_patience_and_the_noise_of_its_trial(home, monkeypa
     assert (found.record.training["patience"], found.record.training["noise"]) == (1, 0.5)
 
 
+def test_a_retraining_that_was_interrupted_continues_from_its_checkpoint(home, monkeypatch):
+    monkeypatch.setattr(trial_worker, "_STEP_S", 0.0)  # each epoch is reported by itself
+
+    def interrupt(metrics, _):
+        if metrics["epochs"] == 2:
+            raise KeyboardInterrupt
+        time.sleep(0.3)  # so that a checkpoint is due after the next epoch
+
+    with pytest.raises(KeyboardInterrupt):
+        retrain(NAME, 0, 1, 6, home=home, on_epoch=interrupt)
+    assert _retrained_as(home, epochs=6) == []
+    said, epochs = [], []
+    found = retrain(
+        *(NAME, 0, 1, 6),
+        home=home,
+        say=said.append,
+        on_epoch=lambda metrics, _: epochs.append(metrics["epochs"]),
+    )
+    assert said[1] == "it goes on after epoch 2 of 6"
+    assert epochs == [1, 2, 3, 4, 5, 6]
+    assert found.record.epochs == 6
+    assert not (home.study_folder(NAME) / "retrained").exists()
+
+
+@pytest.mark.slow
+def test_where_a_cluster_is_named_it_is_trained_there(home, monkeypatch):
+    with local_ray(1):
+        monkeypatch.setenv("RAY_ADDRESS", "that of this Ray, to which it is connected already")
+        found = retrain(NAME, 0, 2, 3, home=home)
+    monkeypatch.undo()
+    here = retrain(NAME, 0, 2, 3, home=home)
+    assert (found.record.replicates, found.record.epochs, here.new) == (2, 3, False)
+
+
 def test_data_that_is_not_here_is_said_so(home, monkeypatch):
     def absent(*_):
         raise DataError("the data set is not here")
@@ -204,10 +249,20 @@ def test_data_that_is_not_here_is_said_so(home, monkeypatch):
     assert not (home.study_folder(NAME)).exists()
 
 
+def test_images_that_the_network_does_not_fit_are_refused(home, monkeypatch):
+    images = {f"{part}_images": np.zeros((9, 1, 1, 3), np.uint8) for part in PARTS}
+    labels = {f"{part}_labels": np.arange(9) for part in PARTS}
+    other = Dataset.from_arrays("other", 9, images | labels)
+    monkeypatch.setattr(retraining, "load_dataset", lambda *_: other)
+    with pytest.raises(BadInputError, match=r"synapses=4, inputs=3 .*\(trial 2 on other\)"):
+        retrain(NAME, 2, 2, home=home)
+    assert not home.study_folder(NAME).exists()
+
+
 def test_a_replicate_that_diverges_is_said_so_and_leaves_nothing(home, monkeypatch):
     stored = read_study(NAME, home)
     stored.records[2].training["learning_rate"] = 1e38
     monkeypatch.setattr(retraining, "read_study", lambda *_: stored)
-    with pytest.raises(StudyError, match=r"trial 2 cannot be retrained: the .* must stay finite"):
+    with pytest.raises(StudyError, match=r"trial 2 cannot be retrained: .*the .* must stay finite"):
         retrain(NAME, 2, 2, home=home)
     assert not (home.study_folder(NAME) / "retrained").exists()

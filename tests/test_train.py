@@ -5,7 +5,7 @@ from models import Architecture, build
 from study.training.dataset import load_dataset
 from study.training.evaluation import Estimate, evaluate
 from study.training.settings import TrainingSettings
-from study.training.train import NonFiniteLossError, Training, train
+from study.training.train import NonFiniteLossError, Training
 
 
 @pytest.fixture(scope="module")
@@ -20,6 +20,16 @@ def network(family="dann-r", seeds=(0, 1), **changes):
 
 def settings(**changes):
     return TrainingSettings(**({"epochs": 3, "learning_rate": 0.01, "batch_size": 64} | changes))
+
+
+def train(network, dataset, settings):
+    """Trains and yields each epoch; the network holds the kept weights when this ends or is closed."""
+    training = Training(network, dataset, settings)
+    try:
+        while not training.over:
+            yield training.run_epoch()
+    finally:
+        training.restore_kept()
 
 
 @pytest.mark.parametrize("family", ["dann-r", "dann-lrf", "vann"])

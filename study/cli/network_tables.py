@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from rich import box
 from rich.table import Table
 
-from models.architecture import Architecture
+from study.cli.tables import plain_table
+from study.results.format import estimate, percent
 from study.results.prediction import Prediction
 from study.results.record import TrialRecord
 from study.results.retrained_run import Retrained
@@ -24,17 +24,24 @@ _ROWS: Final = {
 
 def prediction_table(predictions: Sequence[Prediction], title: str) -> Table:
     """One row an image, the first of each file: its class, the class's probability, and its label."""
-    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("file", overflow="fold")
-    labelled = any(prediction.labels is not None for prediction in predictions)
-    for heading in ("image", "class", "probability", *(("label",) if labelled else ())):
-        table.add_column(heading, justify="right", no_wrap=True)
-    for prediction in predictions:
-        for image, shares in enumerate(prediction.probabilities[:_SHOWN]):
-            cells = [str(image), str(shares.argmax()), f"{shares.max():.4f}"]
-            if prediction.labels is not None:
-                cells.append(str(prediction.labels[image]))
-            table.add_row(str(prediction.file), *cells)
+    rows = [
+        (prediction, image, shares)
+        for prediction in predictions
+        for image, shares in enumerate(prediction.probabilities[:_SHOWN])
+    ]
+    cells = {
+        "file": [str(prediction.file) for prediction, _, _ in rows],
+        "image": [str(image) for _, image, _ in rows],
+        "class": [str(shares.argmax()) for _, _, shares in rows],
+        "probability": [f"{shares.max():.4f}" for _, _, shares in rows],
+    }
+    if any(prediction.labels is not None for prediction in predictions):
+        cells["label"] = [
+            "" if prediction.labels is None else str(prediction.labels[image])
+            for prediction, image, _ in rows
+        ]
+    table = plain_table(title, cells, left=("file",))
+    table.columns[0].no_wrap, table.columns[0].overflow = False, "fold"
     return table
 
 
@@ -47,11 +54,9 @@ def sentences(predictions: Sequence[Prediction]) -> Iterator[str]:
         if count > _SHOWN:
             yield f"{prediction.file}: the first {_SHOWN} of {count:,} images; --json prints all"
         if prediction.accuracies is not None:
-            error = (
-                "" if prediction.accuracy_sem is None else f" ± {100 * prediction.accuracy_sem:.2f}"
-            )
+            accuracy = percent(prediction.accuracy, prediction.accuracy_sem)
             yield (
-                f"{prediction.file}: accuracy {100 * (prediction.accuracy or 0):.2f}{error} % of "
+                f"{prediction.file}: accuracy {accuracy} % of "
                 f"{count:,} images, mean over {len(prediction.accuracies)} replicates; of their mean "
                 f"probabilities {100 * (prediction.classes == prediction.labels).mean():.2f} %"
             )
@@ -60,25 +65,16 @@ def sentences(predictions: Sequence[Prediction]) -> Iterator[str]:
 def retraining_table(found: Retrained, name: str) -> Table:
     """One row a metric: means ± standard errors over replicates, and whether both agree."""
     search, record = found.search, found.record
-    label = Architecture(**search.architecture).label()
-    table = Table(
-        title=f"{name}: trial {search.trial}, {label}",
-        title_justify="left",
-        box=box.SIMPLE_HEAD,
-        pad_edge=False,
-    )
-    table.add_column("")
-    table.add_column(f"search\n{_training(search)}", justify="right")
     full = "\nvalidation trained on" if found.wanted.full else ""
-    table.add_column(f"retrained\n{_training(record)}{full}", justify="right")
-    table.add_column("difference", justify="right")
-    table.add_column("agree")
-    for metric, (heading, scale, digits) in _ROWS.items():
-        values = [_value(one, metric, scale, digits) for one in (search, record)]
-        table.add_row(
-            heading, *values, _difference(found, metric, scale, digits), _agree(found, metric)
-        )
-    return table
+    cells = {
+        "": [heading for heading, _, _ in _ROWS.values()],
+        f"search\n{_training(search)}": _estimates(search),
+        f"retrained\n{_training(record)}{full}": _estimates(record),
+        "difference": [_difference(found, metric, *_ROWS[metric][1:]) for metric in _ROWS],
+        "agree": [_agree(found, metric) for metric in _ROWS],
+    }
+    title = f"{name}: trial {search.trial}, {search.label()}"
+    return plain_table(title, cells, left=("", "agree"))
 
 
 def verdict(found: Retrained) -> str:
@@ -94,11 +90,11 @@ def _training(record: TrialRecord) -> str:
     return f"{record.replicates} x {record.epochs} epochs"
 
 
-def _value(record: TrialRecord, metric: str, scale: float, digits: int) -> str:
-    mean, sem = getattr(record, metric), getattr(record, f"{metric}_sem")
-    if mean is None:
-        return ""
-    return f"{scale * mean:.{digits}f}" + ("" if sem is None else f" ± {scale * sem:.{digits}f}")
+def _estimates(record: TrialRecord) -> list[str]:
+    return [
+        estimate(getattr(record, metric), getattr(record, f"{metric}_sem"), scale, digits)
+        for metric, (_, scale, digits) in _ROWS.items()
+    ]
 
 
 def _difference(found: Retrained, metric: str, scale: float, digits: int) -> str:

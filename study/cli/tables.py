@@ -6,10 +6,10 @@ from typing import Final
 from rich import box
 from rich.table import Table
 
-from models.architecture import Architecture
 from study.cluster.study_job import StudyJob
 from study.results.answers import StudyStatus
 from study.results.comparison import ComparedStudy, Comparison
+from study.results.format import count, percent
 from study.results.record import TrialRecord
 
 _SAID: Final = ("FAIL", "PRUNED", "INFEASIBLE", "RUNNING", "INTERRUPTED")
@@ -27,10 +27,10 @@ def trial_table(
     columns: dict[str, Callable[[TrialRecord], str]] = {
         "trial": lambda record: str(record.trial),
         "state": lambda record: record.state,
-        "architecture": _label,
-        "parameters": _parameters,
-        "val %": lambda record: _percent(record.val_accuracy, record.val_accuracy_sem),
-        "test %": lambda record: _percent(record.test_accuracy, record.test_accuracy_sem),
+        "architecture": lambda record: record.label(),
+        "parameters": lambda record: count(record.trainable_parameters),
+        "val %": lambda record: percent(record.val_accuracy, record.val_accuracy_sem),
+        "test %": lambda record: percent(record.test_accuracy, record.test_accuracy_sem),
         "rate": lambda record: f"{record.training['learning_rate']:.1e}",
         "epochs": lambda record: str(record.epochs),
         "front": lambda record: "*" if record.on_front else "",
@@ -40,11 +40,11 @@ def trial_table(
     for heading in ("state", "epochs", "front"):
         if len(set(cells[heading])) == 1 and cells["trial"] and cells[heading][0] not in _SAID:
             del cells[heading]
-    return _plain_table(title, cells, left=("study", "state", "architecture", "front"))
+    return plain_table(title, cells, left=("study", "state", "architecture", "front"))
 
 
-def _plain_table(title: str, cells: Mapping[str, Sequence[str]], left: Sequence[str]) -> Table:
-    """A column for each heading."""
+def plain_table(title: str, cells: Mapping[str, Sequence[str]], left: Sequence[str]) -> Table:
+    """A column for each heading; those in `left` are aligned to the left."""
     table = Table(
         title=title,
         title_justify="left",
@@ -69,7 +69,7 @@ def job_table(jobs: Sequence[StudyJob]) -> Table:
         "job": lambda job: job.job,
     }
     cells = {heading: [show(job) for job in jobs] for heading, show in columns.items()}
-    return _plain_table("jobs", cells, left=tuple(columns))
+    return plain_table("jobs", cells, left=tuple(columns))
 
 
 def _minute(time: str | None) -> str:
@@ -89,22 +89,20 @@ def comparison_table(comparison: Comparison) -> Table:
         "front": lambda one: str(one.status.front),
         "joint": lambda one: "" if one.joint is None else str(one.joint),
         "best val %": lambda one: _best(one.status.best),
-        f"parameters{at}": lambda one: "" if one.smallest is None else _parameters(one.smallest),
+        f"parameters{at}": lambda one: (
+            "" if one.smallest is None else count(one.smallest.trainable_parameters)
+        ),
     }
     if any(one.joint is None for one in comparison.studies):
         del columns["hypervolume"], columns["joint"]
     cells = {
         heading: [show(one) for one in comparison.studies] for heading, show in columns.items()
     }
-    return _plain_table("studies compared", cells, left=("study",))
+    return plain_table("studies compared", cells, left=("study",))
 
 
 def _best(best: TrialRecord | None) -> str:
-    return "" if best is None else _percent(best.val_accuracy, best.val_accuracy_sem)
-
-
-def _parameters(record: TrialRecord) -> str:
-    return "" if record.trainable_parameters is None else f"{record.trainable_parameters:,}"
+    return "" if best is None else percent(best.val_accuracy, best.val_accuracy_sem)
 
 
 def study_table(studies: Sequence[StudyStatus]) -> Table:
@@ -143,8 +141,8 @@ def status_table(status: StudyStatus) -> Table:
     table.add_row("front", f"{status.front} trials, hypervolume {status.hypervolume:.4f}")
     best = status.best
     if best is not None:
-        accuracy = _percent(best.val_accuracy, best.val_accuracy_sem)
-        table.add_row("best", f"trial {best.trial} {_label(best)}, val accuracy {accuracy} %")
+        accuracy = percent(best.val_accuracy, best.val_accuracy_sem)
+        table.add_row("best", f"trial {best.trial} {best.label()}, val accuracy {accuracy} %")
     table.add_row("records", status.tracking_uri)
     table.add_row("MLflow run", status.parent_run_id)
     return table
@@ -152,13 +150,3 @@ def status_table(status: StudyStatus) -> Table:
 
 def _of(study: StudyStatus) -> str:
     return f"{study.trials}" if study.budget is None else f"{study.trials} of {study.budget}"
-
-
-def _label(record: TrialRecord) -> str:
-    return Architecture(**record.architecture).label()
-
-
-def _percent(share: float | None, sem: float | None) -> str:
-    if share is None:
-        return ""
-    return f"{100 * share:.2f}" + ("" if sem is None else f" ± {100 * sem:.2f}")

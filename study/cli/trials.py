@@ -1,7 +1,9 @@
 """The commands that list trials of a study."""
 
+import inspect
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import wraps
 from typing import Annotated, Any, Final
 
 import typer
@@ -25,16 +27,18 @@ app = typer.Typer()
 
 _SHOWN: Final = 1000  # rows of a table: a terminal takes seconds over more, and nobody reads them
 
-FamilyOption = Annotated[
-    list[str] | None, typer.Option("--family", help="Of one family; repeat it for more.")
-]
-MinParameters = Annotated[int | None, typer.Option(min=0, help="At least so many.")]
-MaxParameters = Annotated[int | None, typer.Option(min=0, help="At most so many.")]
-MinMacs = Annotated[int | None, typer.Option(min=0, help="Multiply-accumulates, at least.")]
-MaxMacs = Annotated[int | None, typer.Option(min=0, help="Multiply-accumulates, at most.")]
-MinAccuracy = Annotated[float | None, typer.Option(help="Validation, 0 to 1.")]
-MinEpochs = Annotated[int | None, typer.Option(min=0, help="Trained for at least so many.")]
-MaxEpochs = Annotated[int | None, typer.Option(min=0, help="Trained for at most so many.")]
+_FILTERS: Final[dict[str, Any]] = {
+    "family": Annotated[
+        list[str] | None, typer.Option("--family", help="Of one family; repeat it for more.")
+    ],
+    "min_parameters": Annotated[int | None, typer.Option(min=0, help="At least so many.")],
+    "max_parameters": Annotated[int | None, typer.Option(min=0, help="At most so many.")],
+    "min_macs": Annotated[int | None, typer.Option(min=0, help="Multiply-accumulates, at least.")],
+    "max_macs": Annotated[int | None, typer.Option(min=0, help="Multiply-accumulates, at most.")],
+    "min_accuracy": Annotated[float | None, typer.Option(help="Validation, 0 to 1.")],
+    "min_epochs": Annotated[int | None, typer.Option(min=0, help="Trained for at least so many.")],
+    "max_epochs": Annotated[int | None, typer.Option(min=0, help="Trained for at most so many.")],
+}
 OrderOption = Annotated[
     list[str] | None,
     typer.Option(
@@ -47,20 +51,33 @@ ConfidentOption = Annotated[
 ]
 
 
+def _with_filters(command: Callable[..., None]) -> Callable[..., None]:
+    """The command with an option for each of `_FILTERS`, whose values it takes as `filters`."""
+
+    @wraps(command)
+    def with_options(**given: Any) -> None:  # noqa: ANN401  # of any option
+        filters = {name: given.pop(name) for name in _FILTERS}
+        command(filters=filters, **given)
+
+    own = inspect.signature(command).parameters
+    name, *others = (parameter for key, parameter in own.items() if key != "filters")
+    options = [
+        inspect.Parameter(key, name.kind, default=None, annotation=option)
+        for key, option in _FILTERS.items()
+    ]
+    # Typer reads the options of a command off its signature.
+    with_options.__signature__ = inspect.Signature([name, *options, *others])  # type: ignore[attr-defined]  # as inspect asks
+    return with_options
+
+
 @app.command()
+@_with_filters
 def trials(
     name: NameArgument,
+    filters: dict[str, Any],
     state: Annotated[
         list[str] | None, typer.Option(help="COMPLETE, PRUNED, ...; repeat it for more.")
     ] = None,
-    family: FamilyOption = None,
-    min_parameters: MinParameters = None,
-    max_parameters: MaxParameters = None,
-    min_macs: MinMacs = None,
-    max_macs: MaxMacs = None,
-    min_accuracy: MinAccuracy = None,
-    min_epochs: MinEpochs = None,
-    max_epochs: MaxEpochs = None,
     order: OrderOption = None,
     limit: LimitOption = None,
     home: HomeOption = None,
@@ -71,16 +88,6 @@ def trials(
     """List the trials of a study that pass the filters, with the reasons of those that failed."""
     results, _ = readers()
     place = Home.find(home, tracking_uri)
-    filters = {
-        "family": family,
-        "min_parameters": min_parameters,
-        "max_parameters": max_parameters,
-        "min_macs": min_macs,
-        "max_macs": max_macs,
-        "min_accuracy": min_accuracy,
-        "min_epochs": min_epochs,
-        "max_epochs": max_epochs,
-    }
     states = tuple(one.upper() for one in state or ())
     found = results.records(name, place, states=states, order=order or (), limit=limit, **filters)
     _print_records(found, f"{name}: {len(found)} trials", as_json=as_json, as_csv=as_csv)
@@ -108,20 +115,14 @@ def pareto(
 
 
 @app.command()
+@_with_filters
 def best(
     name: NameArgument,
-    max_parameters: MaxParameters = None,
-    min_accuracy: MinAccuracy = None,
-    family: FamilyOption = None,
+    filters: dict[str, Any],
     limit: LimitOption = None,
     smallest: Annotated[bool, typer.Option("--smallest", help="The smallest first.")] = False,
     knee: Annotated[bool, typer.Option("--knee", help="The knee of the front.")] = False,
     confident: ConfidentOption = False,
-    min_parameters: MinParameters = None,
-    min_macs: MinMacs = None,
-    max_macs: MaxMacs = None,
-    min_epochs: MinEpochs = None,
-    max_epochs: MaxEpochs = None,
     order: OrderOption = None,
     home: HomeOption = None,
     tracking_uri: TrackingOption = None,
@@ -131,16 +132,6 @@ def best(
     """List the complete trials that pass the filters, best validation accuracy first."""
     results, _ = readers()
     place = Home.find(home, tracking_uri)
-    filters = {
-        "family": family,
-        "min_parameters": min_parameters,
-        "max_parameters": max_parameters,
-        "min_macs": min_macs,
-        "max_macs": max_macs,
-        "min_accuracy": min_accuracy,
-        "min_epochs": min_epochs,
-        "max_epochs": max_epochs,
-    }
     if knee:
         given = [key for key, value in filters.items() if value not in (None, [])]
         if given or order or smallest or confident:

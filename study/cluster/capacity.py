@@ -1,4 +1,9 @@
-"""How many trials a machine or a cluster has room for, now and with the nodes that may still come."""
+"""How many trials a machine or a cluster has room for.
+
+Ray has no public call that tells whether a cluster has an autoscaler, or which nodes it may start. So a
+study that started Ray itself knows all that there will be, and one that is connected to a cluster takes
+it that nodes may come.
+"""
 
 import math
 import time
@@ -11,7 +16,7 @@ from study.spec.sections import Resources
 
 _LOOK_EVERY_S: Final = 3.0
 _SHARE_OF_TIME: Final = 200  # a look takes at most one part in so many
-_WAITING: Final = 32  # trials that may wait for nodes that are still to come, however few there are
+_AT_LEAST: Final = 8  # trials that run or wait on a cluster, however few nodes it has now
 _ROUNDING: Final = 1e-6
 
 
@@ -36,21 +41,6 @@ class Node:
 
 
 @dataclass(frozen=True, slots=True)
-class AutoscalerLimits:
-    """What an autoscaler may bring: of each kind of node up to so many, and `most` of all together."""
-
-    kinds: tuple[tuple[Node, int], ...] = ()
-    most: int = 0
-
-    def nodes(self) -> list[Node]:
-        """The kinds of which at least one may come."""
-        return [node for node, count in self.kinds if min(count, self.most)]
-
-
-NO_AUTOSCALER: Final = AutoscalerLimits()
-
-
-@dataclass(frozen=True, slots=True)
 class TrialResources:
     """What each trial gets. `notice` says why that is not what the spec asks for, if so."""
 
@@ -60,105 +50,79 @@ class TrialResources:
 
 
 def resources_of_trial(
-    wanted: Resources,
-    nodes: Iterable[Node],
-    growth: AutoscalerLimits | None,
-    *,
-    alone: bool = False,
+    wanted: Resources, nodes: Sequence[Node], *, this_machine: bool
 ) -> TrialResources:
-    """What a trial gets of these nodes and those that may come; `growth` None: nobody knows which.
+    """What a trial gets of these nodes.
 
-    Without a GPU, now and ever, it runs on CPUs, with a notice. Raises SpecError if no node can ever
-    hold one trial: it would wait for ever. `alone`: the one node is this machine.
+    `this_machine`: the one node is this machine, and none will join it. Without a GPU trials then run
+    on CPUs, with a notice, and SpecError is raised if it cannot hold one. On a cluster such trials wait
+    for a node that can, with a notice.
     """
-    has = [*nodes, *(() if growth is None else growth.nodes())]
-    gpus = wanted.gpus
-    notice = None
-    if gpus and not any(node.gpus for node in has):
-        if growth is None:
-            notice = (
-                f"resources.gpus={gpus:g}, but no node of this cluster has a GPU now, and whether one "
-                "can come is not known: trials wait for it"
-            )
-        else:
-            notice = (
-                f"resources.gpus={gpus:g}, but this {'machine' if alone else 'cluster'} has no GPU and "
-                "can get none: trials run on CPUs"
-            )
-            gpus = 0.0
-    if not any(node.holds(wanted.cpus, gpus) for node in has):
-        if growth is not None:
-            raise SpecError(_too_large(wanted.cpus, gpus, has, alone=alone))
-        notice = notice or (
+    gpus, notice = wanted.gpus, None
+    if this_machine and gpus and not any(node.gpus for node in nodes):
+        notice = f"resources.gpus={gpus:g}, but this machine has no GPU: trials run on CPUs"
+        gpus = 0.0
+    if not any(node.holds(wanted.cpus, gpus) for node in nodes):
+        if this_machine:
+            raise SpecError(_too_large(wanted.cpus, gpus, nodes))
+        notice = (
             f"resources.cpus={wanted.cpus:g} and resources.gpus={gpus:g}, but no node of this cluster "
-            "can hold such a trial now, and whether one can come is not known: trials wait for it"
+            "can hold such a trial now: trials wait until one joins"
         )
     return TrialResources(wanted.cpus, gpus, notice)
 
 
-def _too_large(cpus: float, gpus: float, nodes: Sequence[Node], *, alone: bool) -> str:
-    place, has = ("this machine", "it has") if alone else ("a node", "the largest node has")
+def _too_large(cpus: float, gpus: float, nodes: Sequence[Node]) -> str:
     for name, wanted in {"cpus": cpus, "gpus": gpus}.items():
         most = max((getattr(node, name) for node in nodes), default=0.0)
         if wanted > most:
             return (
-                f"`resources.{name} <= {name} of {place}` must hold, got resources.{name}={wanted:g}, "
-                f"{has} {most:g} (key resources.{name})"
+                f"`resources.{name} <= {name} of this machine` must hold, got "
+                f"resources.{name}={wanted:g}, it has {most:g} (key resources.{name})"
             )
-    sizes = ", ".join(dict.fromkeys(map(str, nodes)))
     return (
-        f"a trial must fit on one node, got resources.cpus={cpus:g} and resources.gpus={gpus:g}, the "
-        f"nodes have {sizes} (keys resources.cpus, resources.gpus)"
+        f"a trial must get whole GPUs or a part of one, got resources.gpus={gpus:g} "
+        "(key resources.gpus)"
     )
 
 
 def most_trials(
-    share: TrialResources, nodes: Iterable[Node], growth: AutoscalerLimits | None, asked: int | None
+    resources: TrialResources, nodes: Iterable[Node], asked: int | None, *, this_machine: bool
 ) -> int:
-    """How many trials may run or wait: what these nodes hold, and some that make more nodes come.
+    """How many trials may run or wait; `asked` is the spec's `concurrent_trials`.
 
-    Trials that wait were proposed without what the running ones will tell, so as many wait as run, or
-    a few where few run, and never more than the autoscaler can ever bring nodes for; where nobody
-    knows that, `asked` (the spec's `concurrent_trials`, otherwise the upper bound) says it, or one
-    waits. At least one: Ray Tune looks at nothing else while nothing runs and nothing waits.
+    On this machine as many as it holds, at most `asked`. On a cluster `asked`, or twice what it holds
+    now, at least 8: trials that wait make an autoscaler start nodes, but they were proposed without
+    what the running ones will tell. At least one: Ray Tune looks at nothing else while nothing runs and
+    nothing waits.
     """
-    now = sum(node.holds(share.cpus, share.gpus) for node in nodes)
-    unknown = now + 1 if asked is None else asked
-    later = unknown if growth is None else _brought(share, growth)
-    room = min(max(now, later), max(2 * now, _WAITING))
-    return max(1, room if asked is None else min(room, asked))
-
-
-def _brought(share: TrialResources, growth: AutoscalerLimits) -> int:
-    """How many trials fit on the nodes of an autoscaler at its limits, those that hold most first."""
-    kinds = [(node.holds(share.cpus, share.gpus), count) for node, count in growth.kinds]
-    left, found = growth.most, 0
-    for held, most in sorted(kinds, reverse=True):
-        count = min(most, left)
-        left, found = left - count, found + count * held
-    return found
+    now = sum(node.holds(resources.cpus, resources.gpus) for node in nodes)
+    if this_machine:
+        return max(1, now if asked is None else min(now, asked))
+    return max(2 * now, _AT_LEAST) if asked is None else asked
 
 
 @final
 class Capacity:
-    """How many trials may run or wait, looked up anew every few seconds: nodes come and go.
+    """How many trials may run or wait, looked up every few seconds: nodes come and go.
 
-    `look` gives the nodes that are there; it is called from Tune's loop and takes its time, for a
-    thousand nodes some ten milliseconds, so what it takes is kept to a small share.
+    `look` returns the nodes that are there; it is called from Tune's loop and takes some ten
+    milliseconds for a thousand nodes, so its time is kept to a small share.
     """
 
     def __init__(
         self,
         share: TrialResources,
         look: Callable[[], Sequence[Node]],
-        growth: AutoscalerLimits | None = NO_AUTOSCALER,
         asked: int | None = None,
+        *,
+        this_machine: bool = True,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._share = share
         self._look = look
-        self._growth = growth
         self._asked = asked
+        self._this_machine = this_machine
         self._clock = clock
         self._next_look = -math.inf
         self._most = 1
@@ -172,7 +136,9 @@ class Capacity:
         """How many trials may run or wait now."""
         start = self._clock()
         if start >= self._next_look:
-            self._most = most_trials(self._share, self._look(), self._growth, self._asked)
+            self._most = most_trials(
+                self._share, self._look(), self._asked, this_machine=self._this_machine
+            )
             took = self._clock() - start
             self._next_look = start + max(_LOOK_EVERY_S, _SHARE_OF_TIME * took)
         return self._most

@@ -9,24 +9,20 @@ import logging
 import os
 import secrets
 import socket
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Final
+from typing import Any, Final
 
 import ray
 import torch
 from ray._private import ray_constants
 from ray._raylet import AuthenticationTokenLoader, Config  # type: ignore[attr-defined]  # compiled, no types
 
-from study.cluster.autoscaler import autoscaler_limits, nodes
-from study.cluster.capacity import NO_AUTOSCALER, Capacity, Node, resources_of_trial
+from study.cluster.capacity import Capacity, Node, resources_of_trial
 from study.errors import ClusterError
 from study.spec.sections import Resources
 
 _REACH_S: Final = 10.0
-_WORKERS_S: Final = 60.0
-_LOOK_EVERY_S: Final = 0.5
 _MODE: Final = "RAY_AUTH_MODE"
 _TOKEN: Final = "RAY_AUTH_TOKEN"  # noqa: S105  # the name of the variable
 _OWN_BYTES: Final = 32
@@ -39,7 +35,7 @@ def on_cluster() -> bool:
 
 def check_machine(resources: Resources) -> None:
     """Raises SpecError if a trial wants more than this machine has: it would wait for ever."""
-    resources_of_trial(resources, [Node(_cpus(), _gpus())], NO_AUTOSCALER, alone=True)
+    resources_of_trial(resources, [Node(_cpus(), _gpus())], this_machine=True)
 
 
 @contextmanager
@@ -69,19 +65,19 @@ def ray_runtime() -> Iterator[bool]:
 
 
 def find_capacity(resources: Resources, *, alone: bool) -> Capacity:
-    """The room that Ray, which runs, has for trials of this size; `alone` as `ray_runtime` gives it.
+    """The capacity of Ray, which runs, for trials of this size; `alone` is what `ray_runtime` gives.
 
-    A cluster that has only a head without CPUs, and no autoscaler, is given a minute for its workers:
-    so one looks that has just started. Raises SpecError if no node, now or later, can hold a trial.
+    Raises SpecError if Ray was started here and this machine cannot hold a trial.
     """
-    may_come = NO_AUTOSCALER if alone else autoscaler_limits()
-    until = time.monotonic() + _WORKERS_S
-    while may_come == NO_AUTOSCALER and not any(node.cpus for node in nodes()):
-        if alone or time.monotonic() > until:
-            break
-        time.sleep(_LOOK_EVERY_S)
-    share = resources_of_trial(resources, nodes(), may_come, alone=alone)
-    return Capacity(share, nodes, may_come, resources.concurrent_trials)
+    share = resources_of_trial(resources, _nodes(), this_machine=alone)
+    return Capacity(share, _nodes, resources.concurrent_trials, this_machine=alone)
+
+
+def _nodes() -> list[Node]:
+    """The nodes that are there now."""
+    nodes: list[dict[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call]  # Ray's
+    alive = [node["Resources"] for node in nodes if node["Alive"]]
+    return [Node(float(one.get("CPU", 0)), float(one.get("GPU", 0))) for one in alive]
 
 
 def _cpus() -> int:

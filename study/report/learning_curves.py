@@ -14,7 +14,7 @@ from study.report.style import (
     see_through,
     sequence_colour,
 )
-from study.report.trial_text import count, label
+from study.results.format import count
 from study.results.reader import Curve
 from study.results.record import TrialRecord
 from study.spec.study_spec import StudySpec
@@ -75,11 +75,11 @@ def curve_figure(
             mode="lines+markers",
             line={"color": colour, "width": 2.5},
             marker={"color": colour, "symbol": family_style(record.family)[1], "size": sizes},
-            name=f"{record.trial}: {label(record)}, {count(record.trainable_parameters)}",
+            name=f"{record.trial}: {record.label()}, {count(record.trainable_parameters)}",
             legendgroup=str(record.trial),
             customdata=_said(curve, errors.get(record.run_id), shown),
             hovertemplate=(
-                f"<b>trial {record.trial}: {label(record)}</b><br>"
+                f"<b>trial {record.trial}: {record.label()}</b><br>"
                 "epoch %{x}: %{customdata}<extra></extra>"
             ),
         )

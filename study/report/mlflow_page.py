@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Final
 
 from study.home import Home
-from study.report.trial_text import count, label, percent, table_csv
+from study.report.trial_text import table_csv
 from study.results.answers import front
+from study.results.format import count, percent
 from study.results.reader import read_study
 from study.results.record import TrialRecord
 from study.spec.study_spec import StudySpec
@@ -122,7 +123,7 @@ def description(
 def _row(record: TrialRecord) -> str:
     cells = [
         str(record.trial),
-        label(record),
+        record.label(),
         count(record.trainable_parameters),
         percent(record.val_accuracy, record.val_accuracy_sem),
         percent(record.test_accuracy, record.test_accuracy_sem),

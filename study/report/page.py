@@ -11,8 +11,9 @@ from plotly.offline import get_plotlyjs
 
 from study.report.style import Section
 from study.report.summary import summary
-from study.report.trial_text import by_size, table_csv, table_html
-from study.results.record import TrialRecord
+from study.report.trial_text import table_csv, table_html
+from study.results.query import SMALLEST
+from study.results.record import TrialRecord, arranged
 from study.results.stored_study import StoredStudy
 from study.tracking.provenance import Provenance
 
@@ -26,7 +27,7 @@ _FAILED: Final = "failed"
 def page(stored: StoredStudy, panels: Sequence[Section]) -> str:
     """The page; all of its text from the store is escaped."""
     name = escape(stored.spec.name)
-    front = by_size(stored.records)
+    front = arranged([record for record in stored.records if record.on_front], SMALLEST)
     parts = {
         "front": "The front",
         "table": "Table",

@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from typing import Final
 
 from study.report.style import in_words
-from study.report.trial_text import count, label, percent
-from study.results.record import TrialRecord
+from study.results.format import count, percent
+from study.results.query import Order
+from study.results.record import TrialRecord, arranged
 from study.results.stored_study import StoredStudy
 from study.spec.study_spec import StudySpec
 
-_DATA: Final = {"fashion_mnist": "Fashion-MNIST", "npz": "arrays of its own"}
 _LOW: Final = {"trainable_parameters": "few", "macs": "few", "seconds": "short"}
 _STATES: Final = {
     "COMPLETE": "are complete",
@@ -42,13 +42,12 @@ def summary(stored: StoredStudy) -> str:
 def best_trial(spec: StudySpec, records: Sequence[TrialRecord]) -> TrialRecord | None:
     """The complete, feasible trial that is best in the first objective, of equals the smallest."""
     name, direction = next(iter(spec.objectives.items()))
-    sign = -1 if direction == "maximize" else 1
-    complete = [record for record in records if record.point(spec.objectives) is not None]
-    return min(
-        complete,
-        key=lambda one: (sign * (one.value(name) or 0.0), one.trainable_parameters or 0),
-        default=None,
+    order = (
+        Order(name, descending=direction == "maximize"),
+        Order("trainable_parameters", descending=False),
     )
+    complete = [record for record in records if record.point(spec.objectives) is not None]
+    return next(iter(arranged(complete, order)), None)
 
 
 def smallest_within_error(best: TrialRecord, records: Sequence[TrialRecord]) -> TrialRecord | None:
@@ -71,10 +70,11 @@ def _searched(spec: StudySpec, records: Sequence[TrialRecord]) -> str:
     ]
     networks = "one network" if spec.replicates == 1 else f"{spec.replicates} networks (replicates)"
     constraints = f", under {_listed(spec.constraints)}" if spec.constraints else ""
+    data = "arrays of its own" if spec.dataset.name == "npz" else spec.dataset.name
     trials = "1 trial" if len(records) == 1 else f"{len(records):,} trials"
     return (
-        f"This study searches {_listed(spec.families)} on "
-        f"{_DATA.get(spec.dataset.name, spec.dataset.name)} for {_listed(wanted)}{constraints}: "
+        f"This study searches {_listed(spec.families)} on {data} "
+        f"for {_listed(wanted)}{constraints}: "
         f"{trials} of at most {spec.budget.epochs} epochs, each of {networks}, proposed by "
         f"{spec.sampler}."
     )
@@ -126,7 +126,7 @@ def _told(record: TrialRecord) -> str:
         parts.append(f"{percent(record.test_accuracy, record.test_accuracy_sem)} % test accuracy")
     if record.trainable_parameters is not None:
         parts.append(f"{count(record.trainable_parameters)} parameters")
-    return f"trial {record.trial}, {label(record)} ({', '.join(parts)})"
+    return f"trial {record.trial}, {record.label()} ({', '.join(parts)})"
 
 
 def _listed(words: Sequence[str]) -> str:

@@ -1,10 +1,11 @@
-"""Trials in words: labels, numbers, hover texts, and the front as a table and as CSV."""
+"""Trials as text: hover texts, and the front as a table and as CSV."""
 
 from collections.abc import Callable, Sequence
 from html import escape
 from typing import Final
 
-from models.architecture import FAMILIES, Architecture
+from models.architecture import FAMILIES
+from study.results.format import count, percent
 from study.results.record import TrialRecord, to_frame
 from study.training.settings import DEFAULTS
 
@@ -13,29 +14,9 @@ _SELDOM: Final = ("patience", "noise", "batch_order")  # said where they are not
 _OPTIONS: Final = ("layers", "leaky_slope", "dropout", "initialization")
 
 
-def label(record: TrialRecord) -> str:
-    """The network in short, as `dann-lrf D4 S128 K16`; the family alone if it cannot be read."""
-    try:
-        return Architecture(**record.architecture).label()
-    except (TypeError, ValueError):
-        return record.family
-
-
-def count(number: float | None) -> str:
-    """A whole number with separators, empty if there is none."""
-    return "" if number is None else f"{number:,.0f}"
-
-
-def percent(share: float | None, sem: float | None = None) -> str:
-    """A share in percent, with its standard error if there is one; empty if there is none."""
-    if share is None:
-        return ""
-    return f"{100 * share:.2f}" + ("" if sem is None else f" ± {100 * sem:.2f}")
-
-
 def hover(record: TrialRecord) -> str:
     """A trial in lines for a hover label: what it reached, and its configuration. Escaped."""
-    lines = [f"trial {record.trial}: {label(record)}", _state(record)]
+    lines = [f"trial {record.trial}: {record.label()}", _state(record)]
     if record.val_accuracy is not None:
         lines.append(f"validation {percent(record.val_accuracy, record.val_accuracy_sem)} %")
     if record.test_accuracy is not None:
@@ -75,7 +56,7 @@ def _plain(value: object) -> str:
 
 _COLUMNS: Final[dict[str, Callable[[TrialRecord], str]]] = {
     "trial": lambda record: str(record.trial),
-    "network": label,
+    "network": lambda record: record.label(),
     "parameters": lambda record: count(record.trainable_parameters),
     "MACs": lambda record: count(record.macs),
     "validation %": lambda record: percent(record.val_accuracy, record.val_accuracy_sem),
@@ -85,12 +66,6 @@ _COLUMNS: Final[dict[str, Callable[[TrialRecord], str]]] = {
     "seconds": lambda record: "" if record.seconds is None else f"{record.seconds:,.1f}",
 }
 _LEFT: Final = ("network",)
-
-
-def by_size(records: Sequence[TrialRecord]) -> list[TrialRecord]:
-    """The trials on the front, the fewest parameters first."""
-    front = [record for record in records if record.on_front]
-    return sorted(front, key=lambda record: record.trainable_parameters or 0)
 
 
 def table_html(front: Sequence[TrialRecord]) -> str:

@@ -43,8 +43,6 @@ FILES: Final = {
     "training.json": "how it was trained, on what, and what was measured",
     "example.py": "classifies images; needs numpy and safetensors",
     _CODE.name: "the network in numpy, for the example",
-    "program.pt2": "the network as a torch program: "
-    "`torch.export.load('program.pt2').module()(images)` gives the mean probabilities",
     "README.md": "this card",
 }
 """The files of an exported network, and what each is for."""
@@ -87,8 +85,6 @@ def _write_company(
     stored: StoredStudy, record: TrialRecord, network: "Network", folder: Path, *, retrained: bool
 ) -> None:
     """Writes all but the network itself."""
-    from models.program import PROGRAM, export_program  # noqa: PLC0415  # as above
-
     history = training_history(
         stored.spec, record, network.image_shape, network.seeds, retrained=retrained
     )
@@ -97,7 +93,6 @@ def _write_company(
     (folder / "README.md").write_text(model_card(history, FILES), encoding="utf-8")
     (folder / "example.py").write_text(EXAMPLE, encoding="utf-8")
     shutil.copy(_CODE, folder)
-    export_program(network, folder / PROGRAM)
 
 
 def _put_in_place(complete: Path, to: Path) -> None:

@@ -5,6 +5,7 @@ from importlib.metadata import version
 from typing import Any, Final
 
 from models.architecture import FAMILIES, Architecture
+from study.results.format import estimate
 from study.results.record import TrialRecord
 from study.spec.study_spec import StudySpec
 
@@ -176,12 +177,8 @@ def _results(metrics: Mapping[str, Mapping[str, float | None]]) -> str:
     return _table(("images", "accuracy (%)", "cross-entropy (nats)"), rows)
 
 
-def _estimate(estimate: Mapping[str, float | None], scale: float, digits: int) -> str:
-    mean, sem = estimate["mean"], estimate["sem"]
-    if mean is None:
-        return "not measured"
-    error = "" if sem is None else f" ± {scale * sem:.{digits}f}"
-    return f"{scale * mean:.{digits}f}{error}"
+def _estimate(measured: Mapping[str, float | None], scale: float, digits: int) -> str:
+    return estimate(measured["mean"], measured["sem"], scale, digits) or "not measured"
 
 
 def _validation(history: Mapping[str, Any]) -> str:

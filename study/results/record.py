@@ -96,6 +96,13 @@ class TrialRecord:
         """The record as JSON types."""
         return asdict(self)
 
+    def label(self) -> str:
+        """The network in short, as `dann-lrf D4 S128 K16`; the family alone if it cannot be read."""
+        try:
+            return Architecture(**self.architecture).label()
+        except (TypeError, ValueError):
+            return self.family
+
     def value(self, name: str) -> float | None:
         """The value of a metric, or of a diagnostic; None if it was not measured (yet)."""
         found: float | None = getattr(self, name, None)

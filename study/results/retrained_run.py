@@ -2,9 +2,6 @@
 
 import json
 import math
-import shutil
-import tempfile
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final
@@ -19,12 +16,12 @@ from study.results.answers import choose
 from study.results.reader import read_study
 from study.results.record import TrialRecord
 from study.results.stored_study import StoredStudy
+from study.search.trial import TrialConfig
 from study.spec.study_spec import StudySpec
 from study.study_folder import HISTORY, NETWORK
-from study.tracking.logged_model import model_of, store_network, with_model
-from study.tracking.runs import PendingBatch
+from study.tracking.runs import PARENT, PendingBatch, StoredRuns
 from study.tracking.store import all_runs, client, translated
-from study.tracking.tags import CONFIG_TAG, MODEL_TAG, PARENT_TAG, ROLE_TAG
+from study.tracking.tags import CONFIG_TAG, ROLE_TAG
 from study.training.settings import TrainingSettings, with_defaults
 
 ROLE: Final = "retrained"
@@ -42,9 +39,6 @@ _METRICS: Final = tuple(
     for kind in ("accuracy", "loss")
     for ending in ("", "_sem")
 )
-
-ENDED_AT: Final = "ended_at"
-"""In the history of an epoch: when it ended, in seconds since 1970."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +80,15 @@ class Retraining:
         """Those of the trial, for as many epochs; in full, without validation, none stops before."""
         found = replace(TrainingSettings(**record.training), epochs=self.epochs)
         return replace(found, keep="last", patience=0) if self.full else found
+
+    def config(self, record: TrialRecord, spec: StudySpec) -> TrialConfig:
+        """What a worker trains."""
+        return TrialConfig(
+            number=self.trial,
+            architecture=Architecture(**record.architecture),
+            training=self.settings(record),
+            seeds=tuple(self.seeds(spec)),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,51 +169,41 @@ def write_run(  # noqa: PLR0913, PLR0917  # what was trained, of what, and where
     spec: StudySpec,
     folder: Path,
 ) -> Run:
-    """Records what `study.runner.retraining` left in the folder; a run that was cut off is made anew."""
+    """Records what a worker left in the folder of the trial; a run that was cut off is completed."""
     experiment = parent.info.experiment_id
-    for broken in _runs(store, experiment, wanted):
-        if _finished(broken):
-            return broken  # another process was faster
-        of_run = f"source_run_id = '{broken.info.run_id}'"
-        for half in store.search_logged_models([experiment], of_run):
-            store.delete_logged_model(half.model_id)
-        store.delete_run(broken.info.run_id)
+    runs = StoredRuns(store, experiment)
+    runs.know(PARENT, parent)
+    for run in _runs(store, experiment, wanted):
+        if _finished(run):
+            return run  # another process was faster
+        runs.know(wanted.trial, run)
+    config = wanted.config(record, spec)
     history = json.loads((folder / HISTORY).read_text(encoding="utf-8"))
-    settings, seeds = wanted.settings(record), wanted.seeds(spec)
-    config = {
-        "architecture": record.architecture,
-        "training": asdict(settings),
-        "seeds": seeds,
-    }
-    tags = {
-        PARENT_TAG: parent.info.run_id,
-        ROLE_TAG: ROLE,
-        TRIAL_TAG: str(wanted.trial),
-        RETRAINING_TAG: wanted.identity(),
-        CONFIG_TAG: json.dumps(config),
-    }
-    label = Architecture(**record.architecture).label()
-    begun = history[0][ENDED_AT] - history[0]["seconds"]
-    run_id = store.create_run(
-        experiment, round(1000 * begun), tags, f"{wanted.trial} {label} retrained"
-    ).info.run_id
-    name = f"{spec.name}-{wanted.trial}-retrained"
-    model = model_of(store, experiment, run_id, name)
-    with tempfile.TemporaryDirectory() as place:
-        # What is stored is taken away, and a run that is cut off is made anew from the whole.
-        copy = shutil.copytree(folder, Path(place) / "copy")
-        store_network(store, model, copy / NETWORK, lambda: None)
-    unsent = PendingBatch(params=_params(wanted, record, spec, asdict(settings)))
-    unsent.tags[MODEL_TAG] = model.model_id
+    begun = (folder / HISTORY).stat().st_mtime - history[-1]["seconds"]
+    pending = PendingBatch(
+        params=_params(wanted, config, spec),
+        network=folder / NETWORK,
+        status=("FINISHED", _milliseconds(begun + history[-1]["seconds"])),
+    )
+    if wanted.trial not in runs.run_ids:
+        tags = {
+            ROLE_TAG: ROLE,
+            TRIAL_TAG: str(wanted.trial),
+            RETRAINING_TAG: wanted.identity(),
+            CONFIG_TAG: json.dumps(config.to_dict()),
+        }
+        name = f"{wanted.trial} {config.architecture.label()} retrained"
+        pending.create = (_milliseconds(begun), name, tags)
     for epoch in history:
-        metrics = {name: value for name, value in epoch.items() if name != ENDED_AT}
-        unsent.add(int(epoch["epochs"]), round(1000 * epoch[ENDED_AT]), metrics)
-    unsent.steps[-1] = with_model(unsent.steps[-1], model.model_id)
-    for batch in unsent.batches():
-        store.log_batch(run_id, *batch)
-        unsent.sent(batch)
-    store.set_terminated(run_id, "FINISHED", round(1000 * history[-1][ENDED_AT]))
-    return store.get_run(run_id)
+        # Of validation images that were trained on nothing is recorded.
+        metrics = {key: epoch[key] for key in epoch if not (wanted.full and "val_" in key)}
+        pending.add(int(epoch["epochs"]), _milliseconds(begun + epoch["seconds"]), metrics)
+    runs.send(wanted.trial, pending, f"{spec.name}-{wanted.trial}-retrained")
+    return store.get_run(runs.run_ids[wanted.trial])
+
+
+def _milliseconds(seconds: float) -> int:
+    return round(1000 * seconds)
 
 
 def _runs(store: MlflowClient, experiment: str, wanted: Retraining) -> list[Run]:
@@ -223,11 +216,9 @@ def _finished(run: Run) -> bool:
     return str(run.info.status) == "FINISHED"
 
 
-def _params(
-    wanted: Retraining, record: TrialRecord, spec: StudySpec, settings: Mapping[str, Any]
-) -> dict[str, str]:
-    params = {**record.architecture, **settings, "dataset": spec.dataset.name}
-    params |= {"replicates": wanted.replicates, "full": wanted.full}
+def _params(wanted: Retraining, config: TrialConfig, spec: StudySpec) -> dict[str, str]:
+    params = {**asdict(config.architecture), **asdict(config.training)}
+    params |= {"dataset": spec.dataset.name, "replicates": wanted.replicates, "full": wanted.full}
     return {name: str(value) for name, value in params.items() if value is not None}
 
 

@@ -1,114 +1,42 @@
-"""Retrains a configuration with other seeds, to confirm what the search measured; records it once."""
+"""Retrains a trial's configuration with other seeds, to confirm what the search measured.
 
-import json
+It is trained as any trial is, by a `TrialWorker` with checkpoints, and recorded once, as a run with a
+role of its own, which no answer counts as a trial.
+"""
+
+import os
 import shutil
-import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
 import torch
 from mlflow.exceptions import MlflowException
 from requests.exceptions import RequestException
 from sqlalchemy.exc import SQLAlchemyError
 
-from models.architecture import Architecture
 from models.building import build
-from models.counting import count_macs, count_parameters
-from models.network import Network
-from models.storage import save_network
 from study.errors import BadInputError, StudyError, TrackingError
 from study.home import Home
 from study.results.answers import choose
 from study.results.reader import read_study
 from study.results.record import TrialRecord
-from study.results.retrained_run import (
-    ENDED_AT,
-    Retrained,
-    Retraining,
-    find_run,
-    retrained,
-    write_run,
-)
+from study.results.retrained_run import Retrained, Retraining, find_run, retrained, write_run
+from study.runner.trial_worker import TrialWorker
+from study.search.trial import WORKER_DIED, TrialConfig
+from study.spec.sections import Resources
 from study.spec.study_spec import StudySpec
-from study.study_folder import EXAMPLE, HISTORY, NETWORK, only_driver
+from study.study_folder import HISTORY, only_driver, trial_folder
 from study.tracking.store import client, translated
 from study.training.dataset import Dataset, Split, load_dataset
-from study.training.evaluation import Estimate, evaluate
-from study.training.noise import with_training_noise
-from study.training.train import EpochMetrics, NonFiniteLossError, keep_freed_memory, train
 
 _FAILURES: Final = (MlflowException, RequestException, SQLAlchemyError, OSError)
 
-
-def retrain_into(  # noqa: PLR0913, PLR0917  # what, from what, on what, where, and who looks on
-    wanted: Retraining,
-    record: TrialRecord,
-    spec: StudySpec,
-    dataset: Dataset,
-    folder: Path,
-    on_epoch: Callable[[EpochMetrics, int], None],
-) -> None:
-    """Trains, tests, and leaves the network, the history and some images in the folder.
-
-    The folder is there when all is in it. `on_epoch` is called after each epoch, with how many there
-    will be at most. Raises StudyError if a replicate diverges.
-    """
-    keep_freed_memory()
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    architecture = Architecture(**record.architecture)
-    try:
-        network = build(architecture, dataset.image_shape, dataset.classes, wanted.seeds(spec))
-    except ValueError as error:
-        raise BadInputError(f"{error} (trial {record.trial} on {dataset.name})") from error
-    settings = wanted.settings(record)
-    network, on_device = network.to(device), with_training_noise(dataset, settings.noise).to(device)
-    if wanted.full:
-        on_device = replace(on_device, train=_joined(on_device.train, on_device.validation))
-    history: list[dict[str, float]] = []
-    try:
-        for epoch in train(network, on_device, settings):
-            history.append(_metrics(network, epoch, history, full=wanted.full))
-            on_epoch(epoch, wanted.epochs)
-    except NonFiniteLossError as error:
-        raise StudyError(f"trial {record.trial} cannot be retrained: {error}") from error
-    accuracy, loss = evaluate(network, on_device.test)
-    history[-1] |= Estimate.over(accuracy).named("test_accuracy")
-    history[-1] |= Estimate.over(loss).named("test_loss")
-    unfinished = folder.with_name(folder.name + ".new")
-    shutil.rmtree(unfinished, ignore_errors=True)
-    save_network(network, unfinished / NETWORK)
-    np.save(unfinished / EXAMPLE, dataset.test.images[:2].numpy(), allow_pickle=False)
-    (unfinished / HISTORY).write_text(json.dumps(history), encoding="utf-8")
-    unfinished.rename(folder)
-
-
-def _joined(first: Split, second: Split) -> Split:
-    return Split(torch.cat([first.images, second.images]), torch.cat([first.labels, second.labels]))
-
-
-def _metrics(
-    network: Network, epoch: EpochMetrics, before: Sequence[dict[str, float]], *, full: bool
-) -> dict[str, float]:
-    """As those of a trial; where validation images are trained on, nothing is said of them."""
-    metrics: dict[str, Any] = {
-        "trainable_parameters": count_parameters(network),
-        "macs": count_macs(network),
-        "epochs": epoch.epoch,
-        "seconds": epoch.seconds + (before[-1]["seconds"] if before else 0.0),
-        "epoch/seconds": epoch.seconds,
-        ENDED_AT: time.time(),
-        **epoch.train_loss.named("epoch/train_loss"),
-    }
-    if not full:
-        metrics |= epoch.kept_accuracy.named("val_accuracy")
-        metrics |= epoch.kept_loss.named("val_loss")
-        metrics |= epoch.val_accuracy.named("epoch/val_accuracy")
-        metrics |= epoch.val_loss.named("epoch/val_loss")
-    return metrics
+Say = Callable[[str], None]
+Step = Callable[[], dict[str, Any]]
+"""Trains a step; returns the report of `study.runner.trial_worker`."""
 
 
 def retrain(  # noqa: PLR0913  # each setting has a name of its own
@@ -120,20 +48,22 @@ def retrain(  # noqa: PLR0913  # each setting has a name of its own
     full: bool = False,
     data: Path | None = None,
     home: Home | None = None,
-    say: Callable[[str], None] = lambda _: None,
-    on_epoch: Callable[[EpochMetrics, int], None] = lambda *_: None,
+    say: Say = lambda _: None,
+    on_epoch: Callable[[Mapping[str, float], int], None] = lambda *_: None,
 ) -> Retrained:
-    """Trains a trial's configuration with so many seeds that the search did not use, on this machine.
+    """Trains a trial's configuration with `replicates` seeds that the search did not use.
 
-    `epochs` are by default the study's. With `full` it trains on the validation images too and keeps
-    the last weights. `data` says where the data set is now: dataset.root, or the npz file. What was
-    trained before is not trained again, but read. `say` hears what is done, `on_epoch` each epoch, and
-    of how many it is.
+    Where $RAY_ADDRESS names a cluster it is trained there, with the resources of a trial, else in this
+    process. `epochs` are by default the study's. With `full` it trains on the validation images too and
+    keeps the last weights. `data` says where the data set is now: dataset.root, or the npz file. The
+    same retraining is done once: a finished one is read, one that was interrupted continues from its
+    checkpoint. `say` takes messages; `on_epoch` each epoch's metrics, and the number of epochs.
 
     Raises NotFoundError if there is no such trial, BadInputError if a trial with patience is to be
-    trained with `full` and `epochs` are not given, DataError if its data set is not here, StudyError
-    if a replicate diverges, and TrackingError if the result cannot be recorded; it is kept then, and
-    the same call records it.
+    trained with `full` and `epochs` are not given, or if its network does not fit the data, DataError
+    if its data set is not here, ClusterError if the cluster does not answer, StudyError if a replicate
+    diverges or the worker dies, and TrackingError if the result cannot be recorded; it is kept then,
+    and the same call records it.
     """
     home = home or Home.find()
     stored = read_study(name, home)
@@ -157,35 +87,113 @@ def retrain(  # noqa: PLR0913  # each setting has a name of its own
     if run is not None:
         return retrained(run, wanted, record, new=False)
     place = home.study_folder(name) / "retrained" / wanted.label()
-    result = place / "result"
-    dataset = None if result.exists() else _dataset(stored.spec, data)
+    folder = trial_folder(place, trial)
+    dataset = None if (folder / HISTORY).exists() else _dataset(stored.spec, data, full=full)
     with _held(place):
         if dataset is None:
-            say(f"it was trained before, and is recorded now, from {result}")
+            say(f"it was trained before, and is recorded now, from {folder}")
         else:
+            config = wanted.config(record, stored.spec)
+            _check_fits(config, dataset)
             say(_announcement(wanted, record, stored.spec, dataset))
-            retrain_into(wanted, record, stored.spec, dataset, result, on_epoch)
+            settings = {
+                "dataset_name": dataset.name,
+                "classes": dataset.classes,
+                "arrays": dataset.to_arrays(),
+                "rungs": (),
+                "store": str(place),
+            }
+            worker = (
+                _worker_on_cluster(config, settings, stored.spec.resources, home, say)
+                if os.environ.get("RAY_ADDRESS")
+                else _worker_here(config, settings)
+            )
+            _train(config, worker, folder, say, lambda epoch: on_epoch(epoch, wanted.epochs))
+            if not (folder / HISTORY).exists():
+                raise StudyError(f"trial {trial} was retrained, but cannot be stored in {folder}")
         try:
-            run = write_run(store, stored.parent, wanted, record, stored.spec, result)
+            run = write_run(store, stored.parent, wanted, record, stored.spec, folder)
         except _FAILURES as error:
             raise TrackingError(
                 f"the tracking store {home.shown_uri} must take what was trained: {error}; the "
-                f"result is kept in {result}, and the same command records it without training again"
+                f"result is kept in {folder}, and the same command records it without training again"
             ) from error
-        shutil.rmtree(result)
+        shutil.rmtree(folder)
     return retrained(run, wanted, record, new=True)
+
+
+def _train(
+    config: TrialConfig,
+    worker: AbstractContextManager[Step],
+    folder: Path,
+    say: Say,
+    on_epoch: Callable[[Mapping[str, float]], None],
+) -> None:
+    """Trains to the end. Raises StudyError with the reason if that fails."""
+    with worker as step:
+        over = False
+        while not over:
+            report = step()
+            if report["failure"]:
+                shutil.rmtree(folder, ignore_errors=True)
+                raise StudyError(f"trial {config.number} cannot be retrained: {report['failure']}")
+            if report["notice"]:
+                say(report["notice"])
+            for epoch in report["epochs"]:
+                on_epoch(epoch)
+            over = report["done"]
+
+
+@contextmanager
+def _worker_here(config: TrialConfig, settings: Mapping[str, Any]) -> Iterator[Step]:
+    """A worker in this process, with all that this machine has."""
+    worker = TrialWorker(**settings, threads=torch.get_num_threads(), gpus=1)
+    worker.begin(config.to_dict())
+    # Not closed: an interruption may come within an epoch, so the last checkpoint is what counts.
+    yield worker.step
+
+
+@contextmanager
+def _worker_on_cluster(
+    config: TrialConfig, settings: Mapping[str, Any], resources: Resources, home: Home, say: Say
+) -> Iterator[Step]:
+    """A worker as an actor on the cluster that $RAY_ADDRESS names, with the resources of a trial."""
+    import ray  # noqa: PLC0415  # takes a second, and is needed here alone
+
+    from study.cluster.ray_runtime import find_capacity, ray_runtime  # noqa: PLC0415  # as above
+    from study.cluster.shared_storage import check_shared  # noqa: PLC0415  # as above
+
+    with ray_runtime() as alone:
+        check_shared(home.folder)
+        share = find_capacity(resources, alone=alone).share
+        if share.notice is not None:
+            say(share.notice)
+        actor_class = ray.remote(TrialWorker).options(num_cpus=share.cpus, num_gpus=share.gpus)
+        actor: Any = actor_class.remote(
+            **settings, threads=max(1, int(share.cpus)), gpus=share.gpus
+        )
+        try:
+            ray.get(actor.begin.remote(config.to_dict()))
+            yield lambda: ray.get(actor.step.remote())
+        except ray.exceptions.RayActorError as error:
+            raise StudyError(
+                f"{WORKER_DIED}: {error}; the same command continues from its last checkpoint"
+            ) from error
+        finally:
+            with suppress(ray.exceptions.RayError):
+                ray.get(actor.close.remote())
 
 
 @contextmanager
 def _held(place: Path) -> Iterator[None]:
-    """Holds the folder for this process; what is empty in the end goes."""
+    """Holds the folder for this process; it stays while a trial's folder is in it, to be continued."""
     try:
         with only_driver(place):
             try:
                 yield
             finally:
-                # Only whoever holds it takes it away.
-                if not (place / "result").exists():
+                # Only the process that holds it deletes it.
+                if not any(place.glob("trial-*")):
                     shutil.rmtree(place, ignore_errors=True)
                     with suppress(OSError):
                         for folder in list(place.parents)[:3]:
@@ -194,29 +202,42 @@ def _held(place: Path) -> Iterator[None]:
         raise StudyError(f"the folder {place} cannot be written: {error}") from error
 
 
-def _dataset(spec: StudySpec, data: Path | None) -> Dataset:
-    """The data set of the search, with its split."""
-    found = spec.dataset
+def _dataset(spec: StudySpec, data: Path | None, *, full: bool) -> Dataset:
+    """The data set of the search, with its split; in full, validation images are trained on too."""
+    place = spec.dataset
     if data is not None:
-        found = found.model_copy(update={"path" if found.name == "npz" else "root": data})
-    return load_dataset(found, spec.seed)
+        place = place.model_copy(update={"path" if place.name == "npz" else "root": data})
+    dataset = load_dataset(place, spec.seed)
+    if not full:
+        return dataset
+    parts = (dataset.train, dataset.validation)
+    images, labels = (
+        torch.cat([getattr(part, kind) for part in parts]) for kind in ("images", "labels")
+    )
+    return replace(dataset, train=Split(images, labels))
+
+
+def _check_fits(config: TrialConfig, dataset: Dataset) -> None:
+    """Raises BadInputError if the network cannot be built for the images, as of another data set."""
+    try:
+        build(config.architecture, dataset.image_shape, dataset.classes, config.seeds[:1])
+    except ValueError as error:
+        raise BadInputError(f"{error} (trial {config.number} on {dataset.name})") from error
 
 
 def _announcement(
     wanted: Retraining, record: TrialRecord, spec: StudySpec, dataset: Dataset
 ) -> str:
     seeds = wanted.seeds(spec)
-    label = Architecture(**record.architecture).label()
     most = "at most " if wanted.settings(record).patience else ""
-    images, rest = len(dataset.train.labels), ""
+    rest = ""
     if wanted.full:
-        images += len(dataset.validation.labels)
         rest = (
             ", those of validation included; nothing is left to choose an epoch by, so the last "
             "weights are kept"
         )
     return (
-        f"training trial {wanted.trial}, {label}: {most}{wanted.epochs} epochs, "
-        f"{wanted.replicates} replicates with the seeds {seeds[0]} to {seeds[-1]}, on {images:,} "
-        f"images{rest}"
+        f"training trial {wanted.trial}, {record.label()}: {most}{wanted.epochs} epochs, "
+        f"{wanted.replicates} replicates with the seeds {seeds[0]} to {seeds[-1]}, on "
+        f"{len(dataset.train.labels):,} images{rest}"
     )

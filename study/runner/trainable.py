@@ -1,213 +1,27 @@
-"""One trial as a Ray Trainable: a warm worker that trains an epoch or some a step.
+"""The worker as a Ray Trainable; in a file of its own, so that the worker itself does not load Ray."""
 
-What travels is plain: a `TrialConfig` as a dict to the worker, and from it after each step
-`{"epochs": [{...}], "finished": bool, "failure": str | None, "notice": str | None, "done": bool}`:
-the metrics of each epoch since the last report (of all, after an interruption), and what happened.
-"""
+from typing import Any, final
 
-import json
-import socket
-import time
-from contextlib import suppress
-from pathlib import Path
-from typing import Any, Final, final
-
-import numpy as np
-import torch
-from numpy.typing import NDArray
 from ray import tune
-from safetensors import SafetensorError
 
-from models.building import build
-from models.counting import count_macs, count_parameters
-from models.network import Network
-from models.storage import save_network
-from study.errors import StudyError
-from study.search.trial import TrialConfig
-from study.study_folder import DISTRIBUTIONS, EXAMPLE, HISTORY, NETWORK, NOT_SHARED, trial_folder
-from study.training.checkpoint import Checkpoints
-from study.training.dataset import Dataset
-from study.training.diagnostics import diagnose
-from study.training.evaluation import Estimate, evaluate
-from study.training.generalisation import LossCurves
-from study.training.noise import with_training_noise
-from study.training.train import EpochMetrics, Training, keep_freed_memory
-
-_STEP_S: Final = 0.1  # a report costs Ray and the driver some milliseconds
-_OF_MEMORY: Final = 0.9  # of a trial's part of a GPU; the rest is what CUDA itself takes a process
+from study.runner.trial_worker import TrialWorker
 
 
 @final
 class StudyTrainable(tune.Trainable):
-    """Trains trials one after another in one process, which keeps torch and the data set warm.
+    """Hands Tune's calls on to a `TrialWorker`, whose keywords `tune.with_parameters` gives."""
 
-    A step is an epoch, or as many short ones as fit into `_STEP_S`, but never beyond one of the
-    `rungs`, after which the driver decides. In `store`, which every worker must see, a trial has a
-    folder with its checkpoint, and in the end its network; a worker that does not see it raises
-    StudyError when it starts. What goes wrong in a trial is reported,
-    not raised: Ray would end the worker with the trial.
-    """
-
-    def setup(  # type: ignore[override]  # noqa: PLR0913  # tune.with_parameters adds keywords
-        self,
-        config: dict[str, Any],
-        *,
-        dataset_name: str,
-        classes: int,
-        arrays: dict[str, NDArray[np.generic]],
-        threads: int,
-        gpus: float,
-        rungs: tuple[int, ...],
-        store: str,
-        diagnostics: tuple[str, ...] = (),
-    ) -> None:
-        torch.set_num_threads(threads)
-        keep_freed_memory()
-        self._device = torch.device("cuda" if gpus and torch.cuda.is_available() else "cpu")
-        if self._device.type == "cuda" and gpus < 1:
-            # Ray shares a GPU by counting alone: a trial must not take its neighbours' memory.
-            torch.cuda.set_per_process_memory_fraction(_OF_MEMORY * gpus)
-        dataset = Dataset.from_arrays(dataset_name, classes, arrays)
-        self._clean = dataset.to(self._device)
-        self._dataset = self._clean
-        self._noise = 0.0
-        self._rungs = frozenset(rungs)
-        self._groups = diagnostics
-        self._store = Path(store)
-        if not self._store.is_dir():
-            raise StudyError(
-                f"{NOT_SHARED}, got {store}, which {socket.gethostname()} does not see"
-            )
-        self.reset_config(config)
+    def setup(self, config: dict[str, Any], **settings: Any) -> None:  # noqa: ANN401  # as above
+        self._worker = TrialWorker(**settings)
+        self._worker.begin(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
-        self._trial = TrialConfig.from_dict(new_config)
-        self._folder = trial_folder(self._store, self._trial.number)
-        self._checkpoints = Checkpoints(self._folder)
-        self._network: Network | None = None
-        self._training: Training | None = None
-        self._history: list[dict[str, float]] = []
-        self._curves = LossCurves()
+        self._worker.begin(new_config)
         return True
 
     def step(self) -> dict[str, Any]:
-        report: dict[str, Any] = {"finished": False, "failure": None, "notice": None, "done": True}
-        try:
-            return report | self._train()
-        except Exception as error:  # noqa: BLE001  # see above
-            self._training = self._network = None
-            return report | {"epochs": [], "failure": f"{type(error).__name__}: {error}"}
-
-    def _train(self) -> dict[str, Any]:
-        notice = None
-        reported = len(self._history)
-        if self._training is None:
-            notice = self._begin()
-            reported = 0
-        training, network = self._training, self._network
-        assert training is not None and network is not None  # noqa: S101, PT018  # set by _begin
-        start = time.monotonic()
-        while not training.over:
-            epoch = training.run_epoch()
-            self._history.append(self._metrics(network, epoch))
-            self._curves.add(epoch.losses)
-            if len(self._history) in self._rungs or time.monotonic() - start > _STEP_S:
-                break
-        finished = training.over
-        try:
-            if finished:
-                notice = self._finish(training, network) or notice
-            elif self._checkpoints.due:
-                self._save(training)
-        except (OSError, SafetensorError) as error:
-            notice = f"it goes on without what it could not write: {error}"
-        epochs = self._history[reported:]
-        return {"epochs": epochs, "finished": finished, "notice": notice, "done": finished}
-
-    def _begin(self) -> str | None:
-        """Builds the network, and goes on from the trial's checkpoint if it has one."""
-        trial, notice = self._trial, None
-        self._set_noise(trial.training.noise)
-        shape, classes = self._dataset.image_shape, self._dataset.classes
-        self._network = build(trial.architecture, shape, classes, trial.seeds).to(self._device)
-        self._training = Training(self._network, self._dataset, trial.training)
-        try:
-            found = self._checkpoints.load(trial.is_stored_as, self._device)
-            if found is not None:
-                tensors, numbers = found
-                if "curves" not in numbers:
-                    raise ValueError("its checkpoint is of an earlier version, without curves")  # noqa: TRY301  # as a damaged one
-                self._training.restore(tensors, numbers["training"])
-                self._history = numbers["history"]
-                self._curves = LossCurves(*numbers["curves"])
-                notice = f"it goes on after epoch {len(self._history)} of {trial.training.epochs}"
-        except ValueError as error:
-            notice = f"it starts anew: {error}"
-            self._checkpoints.discard()
-        return notice
-
-    def _set_noise(self, sigma: float) -> None:
-        """Sees to the noise on the images; that of one sigma serves trial after trial."""
-        if sigma != self._noise:
-            self._dataset, self._noise = self._clean, 0.0  # never three data sets in memory
-            self._dataset, self._noise = with_training_noise(self._clean, sigma), sigma
-
-    def _save(self, training: Training) -> None:
-        tensors, numbers = training.state()
-        about = {"history": self._history, "config": self._trial.to_dict()}
-        curves = [self._curves.train, self._curves.validation]
-        self._checkpoints.save(tensors, about | {"training": numbers, "curves": curves})
-
-    def _finish(self, training: Training, network: Network) -> str | None:
-        """Tests, stores and diagnoses the kept weights; a notice if something is missing."""
-        training.restore_kept()
-        self._history[-1] |= self._test_metrics(network)
-        self._training = None
-        save_network(network, self._folder / NETWORK)
-        notice = self._diagnose(network)
-        images = self._clean.validation.images[:2].cpu().numpy()
-        new = self._folder / f"new-{EXAMPLE}"
-        np.save(new, images, allow_pickle=False)
-        new.replace(self._folder / EXAMPLE)
-        (self._folder / HISTORY).write_text(json.dumps(self._history), encoding="utf-8")
-        return notice
-
-    def _diagnose(self, network: Network) -> str | None:
-        """Adds the diagnostics to the last epoch; what cannot be measured does not cost the trial."""
-        try:
-            found = diagnose(network, self._dataset, self._groups, self._curves, clean=self._clean)
-        except (ValueError, RuntimeError) as error:  # of the data; of the device's memory
-            return f"it has no diagnostics: {type(error).__name__}: {error}"
-        self._history[-1] |= found.to_metrics()
-        (self._folder / DISTRIBUTIONS).write_text(json.dumps(found.to_dict()), encoding="utf-8")
-        return None
+        return self._worker.step()
 
     def cleanup(self) -> None:
-        """Ray ends the worker: a trial that is not done goes on from here another time."""
-        if self._training is not None and self._history and self._folder.exists():
-            with suppress(OSError):
-                self._save(self._training)
-
-    def _metrics(self, network: Network, epoch: EpochMetrics) -> dict[str, float]:
-        """The values of the kept weights under their plain names, this epoch's under `epoch/`."""
-        seconds = self._history[-1]["seconds"] if self._history else 0.0
-        return {
-            "trainable_parameters": count_parameters(network),
-            "macs": count_macs(network),
-            "epochs": epoch.epoch,
-            "seconds": seconds + epoch.seconds,
-            **epoch.kept_accuracy.named("val_accuracy"),
-            **epoch.kept_loss.named("val_loss"),
-            **epoch.train_loss.named("epoch/train_loss"),
-            **epoch.val_accuracy.named("epoch/val_accuracy"),
-            **epoch.val_loss.named("epoch/val_loss"),
-            "epoch/seconds": epoch.seconds,
-            "threads": torch.get_num_threads(),
-        }
-
-    def _test_metrics(self, network: Network) -> dict[str, float]:
-        accuracy, loss = evaluate(network, self._dataset.test)
-        return {
-            **Estimate.over(accuracy).named("test_accuracy"),
-            **Estimate.over(loss).named("test_loss"),
-        }
+        """Ray ends the actor: a trial that is not done goes on from here another time."""
+        self._worker.close()

@@ -4,7 +4,7 @@ import ctypes
 import math
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, final
 
@@ -79,20 +79,6 @@ class EpochMetrics:
     seconds: float
 
 
-def train(network: Network, dataset: Dataset, settings: TrainingSettings) -> Iterator[EpochMetrics]:
-    """Trains the network in place and yields after each epoch.
-
-    When the iterator ends, or is closed before, the network holds the kept weights.
-    Raises NonFiniteLossError at the end of the epoch in which a replicate diverges.
-    """
-    training = Training(network, dataset, settings)
-    try:
-        while not training.over:
-            yield training.run_epoch()
-    finally:
-        training.restore_kept()
-
-
 @final
 class Training:
     """A network in training: its optimizer, its schedule and the weights kept so far.
@@ -134,7 +120,10 @@ class Training:
         return self._epoch >= self._settings.epochs or bool(self._kept.stopped.all())
 
     def run_epoch(self) -> EpochMetrics:
-        """Trains one epoch, validates, and keeps what is to be kept."""
+        """Trains one epoch, validates, and keeps what is to be kept.
+
+        Raises NonFiniteLossError at the end of the epoch in which a replicate diverges.
+        """
         start = time.perf_counter()
         self._epoch += 1
         running = ~self._kept.stopped

@@ -5,7 +5,6 @@ from browser import PATIENCE_MS, chromium, keep_picture, rows, visit
 from playwright.sync_api import expect
 
 from study import Home
-from study.report.trial_text import label
 from study.results import answers
 
 pytestmark = pytest.mark.slow
@@ -50,7 +49,7 @@ def test_the_printed_link_lists_every_trial_with_its_metrics(ui, records, page):
     page.goto(ui.link)
     expect(page.locator(".ag-row")).not_to_have_count(0)
     expected = {
-        f"{record.trial} {label(record)}": (
+        f"{record.trial} {record.label()}": (
             record.val_accuracy,
             record.test_accuracy,
             record.trainable_parameters,
@@ -96,7 +95,7 @@ def test_the_description_shows_the_front(ui, records, page):
     front = [record for record in records if record.on_front]
     expect(table.locator("tbody tr")).to_have_count(len(front))
     for record in front:
-        expect(table.get_by_role("row", name=f"{record.trial} {label(record)}")).to_be_visible()
+        expect(table.get_by_role("row", name=f"{record.trial} {record.label()}")).to_be_visible()
     keep_picture(page, "mlflow_description")
 
 
