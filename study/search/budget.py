@@ -2,7 +2,8 @@
 
 from typing import Final, final
 
-from study.search.pareto import Point, hypervolume, on_front
+from study.search.front import Front
+from study.search.pareto import Point
 from study.spec.study_spec import StudySpec
 
 DEFAULT_TRIALS: Final = 30
@@ -18,12 +19,11 @@ class BudgetSpent:
 
     def __init__(self, spec: StudySpec, grid_size: int | None = None) -> None:
         self._budget = spec.budget
-        self._objectives = spec.objectives
         self._trials = trials_allowed(spec, grid_size)
         self._ended = 0
         self._epochs_of_ended = 0
         self._epochs_of_running: dict[int, int] = {}
-        self._front: list[Point] = []
+        self._front = Front(spec.objectives)
         self._best = 0.0
         self._standstill = 0
 
@@ -45,12 +45,9 @@ class BudgetSpent:
         self._standstill += 1
         if point is None:
             return
-        points = [*self._front, point]
-        kept = on_front(points, self._objectives)
-        self._front = [one for one, keep in zip(points, kept, strict=True) if keep]
-        reached = hypervolume(self._front, self._objectives)
-        if reached > self._best * (1 + _GROWTH):
-            self._best = reached
+        self._front.add(number, point)
+        if self._front.hypervolume > self._best * (1 + _GROWTH):
+            self._best = self._front.hypervolume
             self._standstill = 0
 
     def met(self) -> str | None:
