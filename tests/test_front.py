@@ -17,7 +17,9 @@ def test_a_trial_that_joins_the_front_drives_out_those_that_it_dominates():
 
 
 @given(
-    st.lists(st.tuples(st.integers(0, 10).map(lambda n: n / 10), st.integers(100, 10**6)), max_size=25)
+    st.lists(
+        st.tuples(st.integers(0, 10).map(lambda n: n / 10), st.integers(100, 10**6)), max_size=25
+    )
 )
 def test_added_one_by_one_trials_make_the_front_of_all(found):
     front, members = Front(OBJECTIVES), {}

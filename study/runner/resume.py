@@ -9,8 +9,9 @@ from optuna.trial import FrozenTrial
 
 from study.errors import SpecError
 from study.runner.scoreboard import Scoreboard
+from study.search.budget import BudgetSpent
 from study.search.searcher import config_of
-from study.search.storage import REASON, SearchStorage, metrics_of, state_of
+from study.search.storage import METRICS, REASON, SearchStorage, metrics_of, point_of, state_of
 from study.search.trial import Outcome
 from study.spec.dimensions import Space
 from study.spec.study_spec import StudySpec
@@ -27,6 +28,17 @@ _MAY_CHANGE: Final = (
 )
 
 
+def earlier_scoreboard(spec: StudySpec, ledger: SearchStorage, budget: BudgetSpent) -> Scoreboard:
+    """A scoreboard with the trials that ended in earlier runs."""
+    board = Scoreboard(spec, budget)
+    for trial in ledger.trials():
+        if trial.state.is_finished():
+            label = config_of(spec, trial.params, trial.number).architecture.label()
+            metrics = trial.user_attrs.get(METRICS, {})
+            board.add_earlier(trial.number, label, state_of(trial), metrics, point_of(trial))
+    return board
+
+
 def record_again(ledger: SearchStorage, board: Scoreboard, tracker: Tracker, store: Path) -> None:
     """Records the trials that the ledger knows to have ended and the record does not.
 
@@ -38,7 +50,7 @@ def record_again(ledger: SearchStorage, board: Scoreboard, tracker: Tracker, sto
             _record(trial, board, tracker, store)
     # The driver may have died between a trial's coming to the front and the others' leaving it.
     complete = [trial.number for trial in ledger.trials() if state_of(trial) == "COMPLETE"]
-    tracker.mark_front({number: number in board.front for number in complete})
+    tracker.mark_front({number: number in board.front.points for number in complete})
     tracker.caught_up = True
 
 
@@ -53,7 +65,7 @@ def _record(trial: FrozenTrial, board: Scoreboard, tracker: Tracker, store: Path
     elif metrics:
         tracker.log_counts(number, metrics)
     outcome = Outcome(state=state_of(trial), reason=trial.user_attrs.get(REASON))  # type: ignore[arg-type]  # finished
-    tracker.end_trial(number, outcome, on_front=number in board.front)
+    tracker.end_trial(number, outcome, on_front=number in board.front.points)
 
 
 def _history(folder: Path) -> list[dict[str, float]]:

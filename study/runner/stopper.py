@@ -31,7 +31,7 @@ class StudyClock:
         self._noted = 0.0
 
     def start(self) -> None:
-        """From now on the minutes are counted."""
+        """Starts to count the minutes."""
         self._started = self._noted = time.monotonic()
 
     @property
@@ -85,6 +85,10 @@ class StudyStopper(tune.Stopper):
     def because(self, reason: str) -> None:
         """Stops the study, unless it stops already."""
         self.reason = self.reason or reason
+
+    def withdraw(self) -> None:
+        """Takes the reason back: the study was over before it could be stopped."""
+        self.reason = None
 
     @contextmanager
     def on_signals(self, say: Callable[[str], None]) -> Iterator[Callable[[], None]]:

@@ -126,7 +126,6 @@ class Sampler:
     ) -> None:
         self._spec = spec
         self._grid = grid(spec) if spec.sampler == "grid" else None
-        self._grid_size = None if self._grid is None else len(self._grid)
         (seed,) = np.random.SeedSequence([spec.seed, asked]).generate_state(1)
         self._generator = np.random.default_rng(seed)
         self._candidates = Candidates(spec, self._generator)
@@ -138,11 +137,6 @@ class Sampler:
         self._ranking_s = 0.1
         self._asked_at = clock()
         self._interval_s = 1.0
-
-    @property
-    def grid_size(self) -> int | None:
-        """The number of configurations of a grid; None for every other sampler."""
-        return self._grid_size
 
     def begin(
         self, number: int, params: Mapping[str, Any], system_attrs: Mapping[str, Any]
