@@ -46,6 +46,8 @@ class RunSummary:
     seconds: float
 
 
+@environment.RECORDS
+@environment.RAY
 def run(spec: StudySpec, home: Home | None = None, console: Console | None = None) -> RunSummary:
     """Runs the study until its budget is met, continuing it if it exists.
 
@@ -55,7 +57,6 @@ def run(spec: StudySpec, home: Home | None = None, console: Console | None = Non
     cluster does not answer, StudyError if every trial failed, none keeps the constraints, or the
     home cannot be written.
     """
-    environment.prepare()
     home = home or Home.find()
     start = time.monotonic()
     dataset = load_dataset(spec.dataset, spec.seed)

@@ -20,6 +20,7 @@ from models.building import build
 from models.counting import count_macs, count_parameters
 from models.network import Network
 from models.storage import save_network
+from study import environment
 from study.errors import BadInputError, StudyError, TrackingError
 from study.home import Home
 from study.results.answers import choose
@@ -111,6 +112,7 @@ def _metrics(
     return metrics
 
 
+@environment.RECORDS
 def retrain(  # noqa: PLR0913  # each setting has a name of its own
     name: str,
     trial: int,
