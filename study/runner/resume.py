@@ -10,7 +10,7 @@ from optuna.trial import FrozenTrial
 from study.errors import SpecError
 from study.runner.scoreboard import Scoreboard
 from study.search.budget import BudgetSpent
-from study.search.searcher import config_of
+from study.search.configuration import Configuration
 from study.search.storage import METRICS, REASON, SearchStorage, metrics_of, point_of, state_of
 from study.search.trial import Outcome
 from study.spec.dimensions import Space
@@ -33,7 +33,7 @@ def earlier_scoreboard(spec: StudySpec, ledger: SearchStorage, budget: BudgetSpe
     board = Scoreboard(spec, budget)
     for trial in ledger.trials():
         if trial.state.is_finished():
-            label = config_of(spec, trial.params, trial.number).architecture.label()
+            label = Configuration(spec, given=trial.params).architecture.label()
             metrics = trial.user_attrs.get(METRICS, {})
             board.add_earlier(trial.number, label, state_of(trial), metrics, point_of(trial))
     return board
@@ -56,7 +56,7 @@ def record_again(ledger: SearchStorage, board: Scoreboard, tracker: Tracker, sto
 
 def _record(trial: FrozenTrial, board: Scoreboard, tracker: Tracker, store: Path) -> None:
     number = trial.number
-    tracker.begin_trial(config_of(board.spec, trial.params, number))
+    tracker.begin_trial(Configuration(board.spec, given=trial.params).for_trial(number))
     folder = trial_folder(store, number)
     metrics = metrics_of(trial)
     if "epochs" in metrics:

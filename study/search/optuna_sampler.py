@@ -19,7 +19,6 @@ from optuna.exceptions import ExperimentalWarning
 from optuna.trial import TrialState, create_trial
 
 from study.search.configuration import Configuration, Key
-from study.search.space import suggest
 from study.spec.study_spec import StudySpec
 
 _TRIES: Final = 10  # how often a sampler may repeat itself before it is given up
@@ -69,8 +68,7 @@ class OptunaSampler:
         """
         for _ in range(_TRIES):
             trial = self._study.ask()
-            answers = Configuration(partial(_suggest, trial))
-            suggest(answers, self._spec)
+            answers = Configuration(self._spec, partial(_suggest, trial))
             if answers.key not in known:
                 self._in_view[number] = trial.number
                 attrs = self._study.get_trials(deepcopy=False)[trial.number].system_attrs

@@ -14,15 +14,14 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any, Final, final
 
-import optuna
 from optuna.trial import TrialState
 from ray.tune.search import Searcher
 
 from models.architecture import Architecture
 from study.search.budget import BudgetSpent
+from study.search.configuration import Configuration
 from study.search.rungs import rung_epochs
 from study.search.sampler import Sampler
-from study.search.space import suggest
 from study.search.storage import (
     METRICS,
     REASON,
@@ -49,17 +48,6 @@ _ASK_FOR_S: Final = 0.2  # at a time, for a trial that keeps the constraints; Ra
 _MOST_INFEASIBLE: Final = 1000  # one after another
 
 Count = Callable[[Architecture], Mapping[str, float]]
-
-
-def config_of(spec: StudySpec, params: Mapping[str, Any], number: int) -> TrialConfig:
-    """What a worker is told of a trial with these answers."""
-    architecture, training = suggest(optuna.trial.FixedTrial(dict(params)), spec)
-    return TrialConfig(
-        number=number,
-        architecture=architecture,
-        training=training,
-        seeds=tuple(spec.replicate_seeds),
-    )
 
 
 @final
@@ -132,7 +120,8 @@ class StudySearcher(Searcher):
             return None
         while self._interrupted:
             number = self._interrupted.popleft()
-            config = config_of(self._spec, self._ledger.trials()[number].params, number)
+            params = self._ledger.trials()[number].params
+            config = Configuration(self._spec, given=params).for_trial(number)
             # It may have been broken off before its network was counted.
             if self._feasible(config):
                 return config
@@ -144,13 +133,13 @@ class StudySearcher(Searcher):
             if proposal is None:
                 self._budget.exhaust("every configuration of the space was tried")
                 return None
-            config = config_of(self._spec, proposal.params, self._ledger.ask(proposal))
+            config = proposal.configuration.for_trial(self._ledger.ask(proposal))
             if self._feasible(config):
                 return config
         return None
 
     def _counted(self, params: Mapping[str, Any]) -> Mapping[str, float]:
-        return self._count(config_of(self._spec, params, 0).architecture)
+        return self._count(Configuration(self._spec, given=params).architecture)
 
     def _feasible(self, config: TrialConfig) -> bool:
         """Whether the network keeps the constraints; if not, the trial has ended already."""

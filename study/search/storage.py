@@ -119,8 +119,8 @@ class SearchStorage:
         """Stores a proposal as a running trial; its number."""
         trial = create_trial(
             state=TrialState.RUNNING,
-            params=proposal.params,
-            distributions=proposal.distributions,
+            params=proposal.configuration.params,
+            distributions=proposal.configuration.distributions,
             system_attrs=proposal.system_attrs,
         )
         self.study.add_trial(trial)
