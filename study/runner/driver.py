@@ -122,17 +122,17 @@ def _run_trials(session: Session, ray: ExitStack, capacity: Capacity | None) -> 
 
     `capacity` is None if Ray, which ends with this, has not been started for them yet.
     """
-    board, ledger, tracker = session.scoreboard, session.ledger, session.tracker
-    with session.stop.on_signals(session.progress.say) as install, _recorded(session), ray:
+    signals = session.stop.on_signals(session.progress.say)
+    with signals as install, _recorded(session) as catch_up, ray:
         if session.over():
-            record_again(ledger, board, tracker, session.store)
+            catch_up()
             session.progress.say(f"{session.over()}; more budget, such as --trials N, goes on")
             return
         if capacity is None:
             # Ray starts while the tracker opens its store: each takes seconds.
             session.progress.say("starting Ray, which takes some seconds")
             capacity = _capacity(session.spec, session.home, ray, install)
-        record_again(ledger, board, tracker, session.store)
+        catch_up()
         if session.stop.reason is None:
             session.progress.say(BEGUN)
             fit(session, capacity)
@@ -158,13 +158,23 @@ def _summary(session: Session, seconds: float) -> RunSummary:
 
 
 @contextmanager
-def _recorded(session: Session) -> Iterator[None]:
-    """Opens the tracker, and closes it with the status that the study really has."""
-    tracker = session.tracker
+def _recorded(session: Session) -> Iterator[Callable[[], None]]:
+    """Opens the tracker, and closes it with the status that the study really has.
+
+    Gives a function that brings the record in line with the search; before that no folder of a trial is
+    deleted, for its record may be made from it.
+    """
+    tracker, caught_up = session.tracker, False
+
+    def catch_up() -> None:
+        nonlocal caught_up
+        record_again(session.ledger, session.scoreboard, tracker, session.store)
+        caught_up = True
+
     tracker.start(provenance.as_tags() | {tags.IDENTITY_TAG: session.ledger.identity})
     status, ended = "FAILED", False
     try:
-        yield
+        yield catch_up
         ended = True
         over = session.over()
         if over:
@@ -184,7 +194,7 @@ def _recorded(session: Session) -> Iterator[None]:
             session.progress.say(f"error: {error}")
         finally:
             session.ledger.note_run_ids(tracker.run_ids)
-            if tracker.all_sent:
+            if caught_up and tracker.all_sent:
                 clean_up(session.ledger, session.store)
             shutil.rmtree(session.tune_folder, ignore_errors=True)
 

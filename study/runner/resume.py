@@ -51,7 +51,6 @@ def record_again(ledger: SearchStorage, board: Scoreboard, tracker: Tracker, sto
     # The driver may have died between a trial's coming to the front and the others' leaving it.
     complete = [trial.number for trial in ledger.trials() if state_of(trial) == "COMPLETE"]
     tracker.mark_front({number: number in board.front.points for number in complete})
-    tracker.caught_up = True
 
 
 def _record(trial: FrozenTrial, board: Scoreboard, tracker: Tracker, store: Path) -> None:
