@@ -31,7 +31,7 @@ class Unreachable:
 def session(tmp_path):
     said = []
     return SimpleNamespace(
-        ledger=SimpleNamespace(identity="a", note_run_ids=lambda _: None),
+        storage=SimpleNamespace(identity="a", note_run_ids=lambda _: None),
         over=lambda: "all trials are done",
         progress=SimpleNamespace(say=said.append),
         said=said,

@@ -36,11 +36,11 @@ def count(network):
 
 
 def searcher(wanted, folder, **parts):
-    ledger = SearchStorage(wanted, folder / "journal")
-    parts = {"budget": budget_spent(wanted, ledger.trials())} | parts
+    storage = SearchStorage(wanted, folder / "journal")
+    parts = {"budget": budget_spent(wanted, storage.trials())} | parts
     # Trials that take long: each is worth a ranking of its own.
     clock = itertools.count(0, 1000).__next__
-    return StudySearcher(wanted, ledger, count=count, clock=clock, **parts)
+    return StudySearcher(wanted, storage, count=count, clock=clock, **parts)
 
 
 class Listener(TrialListener):
@@ -179,11 +179,11 @@ def test_an_mlflow_run_that_was_made_late_is_kept_with_the_study(tmp_path):
         search.suggest(number)
     for number in ("0", "1", "2"):
         search.on_trial_complete(number, report())
-    ledger = SearchStorage(wanted, tmp_path / "journal")
+    storage = SearchStorage(wanted, tmp_path / "journal")
     for known in ({}, {number: f"run-{number}" for number in range(4)}, {}):
-        ledger.note_run_ids(known)
+        storage.note_run_ids(known)
     # Trials 0 and 1 have it themselves, trial 3 still runs.
-    assert ledger.study.user_attrs["mlflow_run_ids"] == {"2": "run-2"}
+    assert storage.study.user_attrs["mlflow_run_ids"] == {"2": "run-2"}
 
 
 def test_failures_and_early_ends_are_told_as_what_they_are(tmp_path):

@@ -99,15 +99,15 @@ def _open(
     resume.store_spec(folder, spec)
     journal = study_folder.journal(folder)
     repair_journal(journal)
-    ledger = SearchStorage(spec, journal)
-    budget = budget_spent(spec, ledger.trials(), grid_size)
-    scoreboard = resume.earlier_scoreboard(spec, ledger, budget)
-    clock = StudyClock(ledger, spec.budget.minutes)
+    storage = SearchStorage(spec, journal)
+    budget = budget_spent(spec, storage.trials(), grid_size)
+    scoreboard = resume.earlier_scoreboard(spec, storage, budget)
+    clock = StudyClock(storage, spec.budget.minutes)
     return Session(
         spec=spec,
         home=home,
         dataset=dataset,
-        ledger=ledger,
+        storage=storage,
         budget=budget,
         scoreboard=scoreboard,
         progress=Progress(scoreboard, console),
@@ -168,10 +168,10 @@ def _recorded(session: Session) -> Iterator[Callable[[], None]]:
 
     def catch_up() -> None:
         nonlocal caught_up
-        record_again(session.ledger, session.scoreboard, tracker, session.store)
+        record_again(session.storage, session.scoreboard, tracker, session.trials_folder)
         caught_up = True
 
-    tracker.start(provenance.as_tags() | {tags.IDENTITY_TAG: session.ledger.identity})
+    tracker.start(provenance.as_tags() | {tags.IDENTITY_TAG: session.storage.identity})
     status, ended = "FAILED", False
     try:
         yield catch_up
@@ -193,9 +193,9 @@ def _recorded(session: Session) -> Iterator[Callable[[], None]]:
             # What ended the study is raised; this came of it, or on top of it.
             session.progress.say(f"error: {error}")
         finally:
-            session.ledger.note_run_ids(tracker.run_ids)
+            session.storage.note_run_ids(tracker.run_ids)
             if caught_up and tracker.all_sent:
-                clean_up(session.ledger, session.store)
+                clean_up(session.storage, session.trials_folder)
             shutil.rmtree(session.tune_folder, ignore_errors=True)
 
 

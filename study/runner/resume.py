@@ -1,4 +1,4 @@
-"""Brings the records of a study that goes on in line with its ledger, and sweeps what was left over."""
+"""Brings the records of a study that goes on in line with its storage, and sweeps what was left over."""
 
 import json
 import shutil
@@ -28,10 +28,10 @@ _MAY_CHANGE: Final = (
 )
 
 
-def earlier_scoreboard(spec: StudySpec, ledger: SearchStorage, budget: BudgetSpent) -> Scoreboard:
+def earlier_scoreboard(spec: StudySpec, storage: SearchStorage, budget: BudgetSpent) -> Scoreboard:
     """A scoreboard with the trials that ended in earlier runs."""
     board = Scoreboard(spec, budget)
-    for trial in ledger.trials():
+    for trial in storage.trials():
         if trial.state.is_finished():
             label = Configuration(spec, given=trial.params).architecture.label()
             metrics = trial.user_attrs.get(METRICS, {})
@@ -39,17 +39,17 @@ def earlier_scoreboard(spec: StudySpec, ledger: SearchStorage, budget: BudgetSpe
     return board
 
 
-def record_again(ledger: SearchStorage, board: Scoreboard, tracker: Tracker, store: Path) -> None:
-    """Records the trials that the ledger knows to have ended and the record does not.
+def record_again(storage: SearchStorage, board: Scoreboard, tracker: Tracker, store: Path) -> None:
+    """Records the trials that the storage knows to have ended and the record does not.
 
     Their driver died, or the record was away, between the two. Waits until the record is open.
     """
     states = tracker.wait_until_ready()
-    for trial in ledger.trials():
+    for trial in storage.trials():
         if trial.state.is_finished() and states.get(trial.number) != state_of(trial):
             _record(trial, board, tracker, store)
     # The driver may have died between a trial's coming to the front and the others' leaving it.
-    complete = [trial.number for trial in ledger.trials() if state_of(trial) == "COMPLETE"]
+    complete = [trial.number for trial in storage.trials() if state_of(trial) == "COMPLETE"]
     tracker.mark_front({number: number in board.front.points for number in complete})
 
 
@@ -76,9 +76,9 @@ def _history(folder: Path) -> list[dict[str, float]]:
     return found
 
 
-def clean_up(ledger: SearchStorage, store: Path) -> None:
+def clean_up(storage: SearchStorage, store: Path) -> None:
     """Deletes the folders of trials that have ended and are recorded, or were never asked for."""
-    running = {trial.number for trial in ledger.trials() if not trial.state.is_finished()}
+    running = {trial.number for trial in storage.trials() if not trial.state.is_finished()}
     kept = {trial_folder(store, number) for number in running}
     for folder in store.glob("trial-*"):
         if folder not in kept:

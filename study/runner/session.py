@@ -41,7 +41,7 @@ class Session:
     spec: StudySpec
     home: Home
     dataset: Dataset
-    ledger: SearchStorage
+    storage: SearchStorage
     budget: BudgetSpent
     scoreboard: Scoreboard
     progress: Progress
@@ -54,7 +54,7 @@ class Session:
         return self.home.study_folder(self.spec.name)
 
     @property
-    def store(self) -> Path:
+    def trials_folder(self) -> Path:
         """Where trials keep their checkpoints."""
         return study_folder.trials(self.folder)
 
@@ -78,7 +78,7 @@ def fit(session: Session, capacity: Capacity) -> None:
     shape, classes = session.dataset.image_shape, session.dataset.classes
     searcher = StudySearcher(
         session.spec,
-        session.ledger,
+        session.storage,
         session.budget,
         partial(known_metrics, image_shape=shape, classes=classes),
         callback,
@@ -87,12 +87,12 @@ def fit(session: Session, capacity: Capacity) -> None:
     if capacity.share.notice is not None:
         session.progress.say(capacity.share.notice)
     halving = Halving(session.spec)
-    for trial in session.ledger.trials():
+    for trial in session.storage.trials():
         for epoch, metrics in rungs_of(trial).items():
             halving.enter(trial.number, epoch, metrics)
         if trial.state == TrialState.COMPLETE:
             halving.finish(trial.number, trial.user_attrs[METRICS])
-    session.store.mkdir(parents=True, exist_ok=True)
+    session.trials_folder.mkdir(parents=True, exist_ok=True)
     session.clock.start()
     again = True
     while again and session.stop.reason is None:
@@ -125,7 +125,7 @@ def _tuner(
         threads=max(1, int(share.cpus)),
         gpus=share.gpus,
         rungs=rung_epochs(spec),
-        store=str(session.store),
+        store=str(session.trials_folder),
         diagnostics=spec.diagnostics,
     )
     return tune.Tuner(

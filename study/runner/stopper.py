@@ -23,10 +23,10 @@ _NOTE_EVERY_S: Final = 5.0
 class StudyClock:
     """Runs from `start` on, so that what it takes to start Ray is not counted."""
 
-    def __init__(self, ledger: SearchStorage, minutes: float | None) -> None:
-        self._ledger = ledger
+    def __init__(self, storage: SearchStorage, minutes: float | None) -> None:
+        self._storage = storage
         self._minutes = minutes
-        self._before = ledger.seconds
+        self._before = storage.seconds
         self._started: float | None = None
         self._noted = 0.0
 
@@ -44,7 +44,7 @@ class StudyClock:
         """Stores the time every few seconds, or at once; only where there is a limit to it."""
         now = time.monotonic()
         if self._minutes is not None and (at_once or now - self._noted >= _NOTE_EVERY_S):
-            self._ledger.note_seconds(self.seconds)
+            self._storage.note_seconds(self.seconds)
             self._noted = now
 
     def used_up(self) -> str | None:

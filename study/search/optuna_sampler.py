@@ -47,8 +47,8 @@ class OptunaSampler:
         )
         self._in_view: dict[int, int] = {}  # the number there by the number in the study
 
-    def begin(self, number: int, answers: Configuration, system_attrs: Mapping[str, Any]) -> None:
-        """A trial that the sampler did not propose; it runs until `end` is called."""
+    def add(self, number: int, answers: Configuration, system_attrs: Mapping[str, Any]) -> None:
+        """Adds a trial that the sampler did not propose; it runs until `tell` is called."""
         self._study.add_trial(
             create_trial(
                 state=TrialState.RUNNING,
@@ -78,14 +78,14 @@ class OptunaSampler:
             self._study.tell(trial, state=TrialState.FAIL)
         return None
 
-    def end(
+    def tell(
         self,
         number: int,
         state: TrialState,
         values: Sequence[float] | None,
         constraints: Mapping[str, float],
     ) -> None:
-        """How a trial ended: its objectives if it is complete, and by how much it breaks what."""
+        """Ends a trial: its objectives if it is complete, and by how much it breaks which constraint."""
         in_view = self._in_view.pop(number)
         if constraints:
             trial_id = self._study.get_trials(deepcopy=False)[in_view]._trial_id  # noqa: SLF001  # as below

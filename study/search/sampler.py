@@ -130,11 +130,9 @@ class Sampler:
         self._asked_at = clock()
         self._interval_s = 1.0
 
-    def begin(
-        self, number: int, params: Mapping[str, Any], system_attrs: Mapping[str, Any]
-    ) -> None:
-        """A stored trial that this sampling did not propose; it runs until `end` is called."""
-        self._begin(number, Configuration(self._spec, given=params), system_attrs)
+    def add(self, number: int, params: Mapping[str, Any], system_attrs: Mapping[str, Any]) -> None:
+        """Adds a stored trial that this sampler did not propose; it runs until `tell` is called."""
+        self._add(number, Configuration(self._spec, given=params), system_attrs)
 
     def propose(self, number: int) -> Proposal | None:
         """A new configuration for the trial of this number; None if every one was proposed."""
@@ -146,35 +144,35 @@ class Sampler:
         given = self._given(number)
         if given is None:
             return None
-        self._begin(number, given, {})
+        self._add(number, given, {})
         return Proposal(configuration=given, system_attrs={})
 
-    def see(self, number: int, metrics: Mapping[str, float]) -> None:
-        """What a trial had reached when it came to a rung, or to its end."""
+    def report(self, number: int, metrics: Mapping[str, float]) -> None:
+        """Adds what a trial had reached at a rung, or at its end."""
         if self._improvement is not None:
-            self._improvement.see(number, metrics)
+            self._improvement.report(number, metrics)
 
-    def end(
+    def tell(
         self,
         number: int,
         state: TrialState,
         values: Sequence[float] | None,
         constraints: Mapping[str, float],
     ) -> None:
-        """How a trial ended: its objectives if it is complete, and by how much it breaks what."""
+        """Ends a trial: its objectives if it is complete, and by how much it breaks which constraint."""
         if self._view is not None:
-            self._view.end(number, state, values, constraints)
+            self._view.tell(number, state, values, constraints)
         if self._improvement is not None:
             feasible = all_kept(constraints)
             complete = state == TrialState.COMPLETE
-            self._improvement.end(number, complete=complete, feasible=feasible)
+            self._improvement.tell(number, complete=complete, feasible=feasible)
 
-    def _begin(self, number: int, answers: Configuration, system_attrs: Mapping[str, Any]) -> None:
+    def _add(self, number: int, answers: Configuration, system_attrs: Mapping[str, Any]) -> None:
         self._proposed.add(answers.key)
         if self._view is not None:
-            self._view.begin(number, answers, system_attrs)
+            self._view.add(number, answers, system_attrs)
         if self._improvement is not None:
-            self._improvement.begin(number, answers.params)
+            self._improvement.add(number, answers.params)
 
     def _given(self, number: int) -> Configuration | None:
         """A configuration that no sampler of Optuna's proposes; None if there is none left."""

@@ -1,8 +1,8 @@
-"""The searcher: hands Ray Tune one trial after another, and writes down how each of them ends.
+"""The searcher: hands trials to Ray Tune, and stores how each of them ends.
 
-Ray Tune is a stateless executor to it: what was asked and how it ended is in the ledger, so opening
-that again continues the search. Ray's own OptunaSearch tells trials that were stopped early as
-complete, knows no constraints, and leaves trials without a metric running for ever.
+Ray Tune is a stateless executor here: what was asked and how it ended is in the storage, so opening it
+again continues the search. Ray's own OptunaSearch tells trials that were stopped early as complete,
+cannot pass constraints, and leaves trials without a metric running for ever.
 
 The file is long because the class is: Ray asks for all of it at once.
 """
@@ -54,7 +54,7 @@ Count = Callable[[Architecture], Mapping[str, float]]
 class StudySearcher(Searcher):
     """Asks for trials until the budget is met: first those that were interrupted, by their number.
 
-    `budget` has what the trials of the ledger spent. `count` gives the metrics of an architecture that
+    `budget` has what the trials of the storage spent. `count` gives the metrics of an architecture that
     are known before training. `capacity` gives how many trials may run or wait for a worker now, at
     least one.
     """
@@ -62,7 +62,7 @@ class StudySearcher(Searcher):
     def __init__(  # noqa: PLR0913, PLR0917  # the parts that it puts together
         self,
         spec: StudySpec,
-        ledger: SearchStorage,
+        storage: SearchStorage,
         budget: BudgetSpent,
         count: Count,
         listener: TrialListener | None = None,
@@ -71,31 +71,31 @@ class StudySearcher(Searcher):
     ) -> None:
         super().__init__()
         self._spec = spec
-        self._ledger = ledger
+        self._storage = storage
         self._budget = budget
         self._count = cache(count)
         self._listener = listener or TrialListener()
         self._capacity = capacity
         self._one_by_one = False  # only interrupted trials are handed out, each alone
-        trials = ledger.trials()
-        self._sampling = Sampler(spec, len(trials), self._counted, clock)
+        trials = storage.trials()
+        self._sampler = Sampler(spec, len(trials), self._counted, clock)
         self._interrupted: deque[int] = deque()
         for trial in trials:
-            self._sampling.begin(trial.number, trial.params, trial.system_attrs)
+            self._sampler.add(trial.number, trial.params, trial.system_attrs)
             for epoch, metrics in rungs_of(trial).items():
-                self._sampling.see(trial.number, metrics | {"epochs": epoch})
+                self._sampler.report(trial.number, metrics | {"epochs": epoch})
             if trial.state == TrialState.RUNNING:
                 self._interrupted.append(trial.number)
                 continue
             if trial.state == TrialState.COMPLETE:
-                self._sampling.see(trial.number, metrics_of(trial))
-            self._sampling.end(trial.number, trial.state, trial.values, trial.constraints)
+                self._sampler.report(trial.number, metrics_of(trial))
+            self._sampler.tell(trial.number, trial.state, trial.values, trial.constraints)
         self._rung_epochs = rung_epochs(spec)
         self._running: dict[str, int] = {}
         self._infeasible_in_a_row = 0
 
     def __getstate__(self) -> dict[str, Any]:
-        """Ray snapshots its searcher to restore it; the ledger is the memory."""
+        """Ray snapshots its searcher to restore it; the storage is the memory."""
         return {}
 
     def set_max_concurrency(self, max_concurrent: int) -> bool:
@@ -120,7 +120,7 @@ class StudySearcher(Searcher):
             return None
         while self._interrupted:
             number = self._interrupted.popleft()
-            params = self._ledger.trials()[number].params
+            params = self._storage.trials()[number].params
             config = Configuration(self._spec, given=params).for_trial(number)
             # It may have been broken off before its network was counted.
             if self._feasible(config):
@@ -129,11 +129,11 @@ class StudySearcher(Searcher):
             return None
         until = time.monotonic() + _ASK_FOR_S
         while self._budget.allows_another() and time.monotonic() < until:
-            proposal = self._sampling.propose(self._ledger.asked)
+            proposal = self._sampler.propose(self._storage.asked)
             if proposal is None:
                 self._budget.exhaust("every configuration of the space was tried")
                 return None
-            config = proposal.configuration.for_trial(self._ledger.ask(proposal))
+            config = proposal.configuration.for_trial(self._storage.ask(proposal))
             if self._feasible(config):
                 return config
         return None
@@ -220,7 +220,7 @@ class StudySearcher(Searcher):
         values, broken = None, {}
         if outcome.state == "COMPLETE":
             values = [metrics[name] for name in self._spec.objectives]
-            self._sampling.see(number, metrics)
+            self._sampler.report(number, metrics)
             broken = violations(self._spec.constraints, metrics)
         elif outcome.state == "PRUNED" and metrics:
             self._note_rung(number, metrics)
@@ -244,15 +244,15 @@ class StudySearcher(Searcher):
         if epoch in self._rung_epochs:
             names = (name for metric in METRIC_NAMES for name in (metric, f"{metric}_sem"))
             reached = {name: metrics[name] for name in names if name in metrics}
-            self._ledger.note_rung(number, epoch, reached)
-            self._sampling.see(number, metrics)
+            self._storage.note_rung(number, epoch, reached)
+            self._sampler.report(number, metrics)
 
     def _tell(self, number: int, ending: Ending) -> None:
-        self._ledger.tell(number, ending)
-        self._sampling.end(number, ending.state, ending.values, ending.violations)
+        self._storage.tell(number, ending)
+        self._sampler.tell(number, ending.state, ending.values, ending.violations)
 
     def save(self, checkpoint_path: str) -> None:
-        """Nothing to save: the ledger is the memory."""
+        """Nothing to save: the storage is the memory."""
 
     def restore(self, checkpoint_path: str) -> None:
-        """Nothing to restore: the ledger is the memory."""
+        """Nothing to restore: the storage is the memory."""
