@@ -213,6 +213,18 @@ def test_failures_and_early_ends_are_told_as_what_they_are(tmp_path):
     assert [ended.outcome.reason for ended in heard.ended] == reasons[:4]
 
 
+def test_the_epochs_of_a_trial_that_failed_are_spent(tmp_path):
+    wanted = spec(budget={"epochs": 10, "total_epochs": 20})
+    budget = BudgetSpent(wanted)
+    search = searcher(wanted, tmp_path, budget=budget)
+    search.suggest("0")
+    search.on_trial_result("0", report(7, finished=False))
+    search.on_trial_complete("0", error=True)
+    search.suggest("1")
+    search.on_trial_complete("1", report(10))
+    assert budget.met() == "17 of 20 epochs are trained"
+
+
 def test_a_network_that_breaks_a_constraint_is_listed_told_and_never_trained(tmp_path):
     wanted = spec(constraints=["trainable_parameters <= 2000"], budget={"trials": 12})
     listener = Listener()

@@ -25,27 +25,18 @@ class BudgetSpent:
         self.front: Final = Front(spec.objectives)
         self._ended = 0
         self._epochs_of_ended = 0
-        self._epochs_of_running: dict[int, int] = {}
         self._best = 0.0
         self._standstill = 0
         self._exhausted: str | None = None
 
-    def begin(self, number: int) -> None:
-        """Starts a trial, or continues it."""
-        self._epochs_of_running.setdefault(number, 0)
-
-    def report(self, number: int, epochs: int) -> None:
-        """Notes how many epochs a running trial has trained by now."""
-        self._epochs_of_running[number] = epochs
-
     def end(self, number: int, epochs: int, point: Point | None) -> dict[int, bool]:
-        """Ends a trial after so many epochs, or those that it reported if they are more.
+        """Ends a trial after so many epochs.
 
         `point` are its objectives if it is complete and keeps the constraints. Returns how the front
         changed by it, as `Front.add` does.
         """
         self._ended += 1
-        self._epochs_of_ended += max(epochs, self._epochs_of_running.pop(number, 0))
+        self._epochs_of_ended += epochs
         self._standstill += 1
         if point is None:
             return {}
@@ -59,28 +50,29 @@ class BudgetSpent:
         """Ends the study before a limit is met, because nothing is left to try."""
         self._exhausted = reason
 
-    def met(self) -> str | None:
-        """Why no more trials are asked for, in words; None while there are."""
+    def met(self, running: int = 0) -> str | None:
+        """Why no more trials are asked for while so many run, in words; None if there are more."""
         budget = self._budget
         if self.trials is not None and self._ended >= self.trials:
             return f"all {self.trials} trials are done"
-        spent = budget.total_epochs is not None and self._epochs_left() < budget.epochs
-        if spent and not self._epochs_of_running:
+        spent = budget.total_epochs is not None and self._epochs_left(running) < budget.epochs
+        if spent and not running:
             return f"{self._epochs_of_ended} of {budget.total_epochs} epochs are trained"
         if budget.stagnation is not None and self._standstill >= budget.stagnation:
             return f"the hypervolume has not grown over {self._standstill} trials"
         return self._exhausted
 
-    def allows_another(self) -> bool:
+    def allows_another(self, running: int) -> bool:
         """Whether a new trial, trained in full beside those that run, stays within the budget."""
-        running = len(self._epochs_of_running)
         if self.trials is not None and self._ended + running >= self.trials:
             return False
-        return self._budget.total_epochs is None or self._epochs_left() >= self._budget.epochs
+        return (
+            self._budget.total_epochs is None or self._epochs_left(running) >= self._budget.epochs
+        )
 
-    def _epochs_left(self) -> int:
+    def _epochs_left(self, running: int) -> int:
         """Epochs that are neither trained nor promised to a running trial."""
-        promised = len(self._epochs_of_running) * self._budget.epochs
+        promised = running * self._budget.epochs
         return (self._budget.total_epochs or 0) - self._epochs_of_ended - promised
 
 

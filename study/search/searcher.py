@@ -91,7 +91,8 @@ class StudySearcher(Searcher):
                 self._sampler.report(trial.number, metrics_of(trial))
             self._sampler.tell(trial.number, trial.state, trial.values, trial.constraints)
         self._rung_epochs = rung_epochs(spec)
-        self._running: dict[str, int] = {}
+        # By Ray's name of a trial: its number, and how many epochs it has reported.
+        self._running: dict[str, tuple[int, int]] = {}
         self._infeasible_in_a_row = 0
 
     def __getstate__(self) -> dict[str, Any]:
@@ -108,15 +109,15 @@ class StudySearcher(Searcher):
             return None  # Ray asks again after its next event
         config = self._next()
         if config is None:
-            over = (self._one_by_one or self._budget.met() is not None) and not self._running
-            return str(Searcher.FINISHED) if over else None
-        self._running[trial_id] = config.number
-        self._budget.begin(config.number)
+            over = self._one_by_one or self._budget.met() is not None
+            return str(Searcher.FINISHED) if over and not self._running else None
+        self._running[trial_id] = (config.number, 0)
         return config.to_dict()
 
     def _next(self) -> TrialConfig | None:
         """The next trial to train; None if there is none now."""
-        if self._budget.met() is not None:
+        running = len(self._running)
+        if self._budget.met(running) is not None:
             return None
         while self._interrupted:
             number = self._interrupted.popleft()
@@ -128,7 +129,7 @@ class StudySearcher(Searcher):
         if self._one_by_one:
             return None
         until = time.monotonic() + _ASK_FOR_S
-        while self._budget.allows_another() and time.monotonic() < until:
+        while self._budget.allows_another(running) and time.monotonic() < until:
             proposal = self._sampler.propose(self._storage.asked)
             if proposal is None:
                 self._budget.exhaust("every configuration of the space was tried")
@@ -172,11 +173,11 @@ class StudySearcher(Searcher):
         A single one has failed. Of several it is not known which was the one, so they are handed out
         again, one by one, until `end_one_by_one`.
         """
-        lost = sorted(self._running.values())
+        trials = sorted(self._running.values())
+        lost = [number for number, _ in trials]
         self._running.clear()
-        if len(lost) == 1:
-            ended = self._end(lost[0], Outcome(state="FAIL", reason=reason), {})
-            self._listener.on_end(ended)
+        if len(trials) == 1:
+            self._listener.on_end(self._end(*trials[0], Outcome(state="FAIL", reason=reason), {}))
         else:
             self._interrupted.extendleft(reversed(lost))
             self._one_by_one = True
@@ -190,8 +191,8 @@ class StudySearcher(Searcher):
     def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
         metrics = last_metrics(result)
         if metrics and trial_id in self._running:
-            number = self._running[trial_id]
-            self._budget.report(number, int(metrics["epochs"]))
+            number, _ = self._running[trial_id]
+            self._running[trial_id] = (number, int(metrics["epochs"]))
             self._note_rung(number, metrics)
 
     def on_trial_complete(
@@ -200,17 +201,19 @@ class StudySearcher(Searcher):
         result: dict[str, Any] | None = None,
         error: bool = False,  # noqa: FBT001, FBT002  # Ray's signature
     ) -> None:
-        number = self._running.pop(trial_id, None)
-        if number is None:
+        running = self._running.pop(trial_id, None)
+        if running is None:
             return
         report = None if error else result
         outcome = judge(report, self._spec.objectives)
-        ended = self._end(number, outcome, {} if report is None else last_metrics(report))
+        ended = self._end(*running, outcome, {} if report is None else last_metrics(report))
         if not error:  # the callback hears of errors from Ray, with their reason
             self._listener.on_end(ended)
 
-    def _end(self, number: int, outcome: Outcome, metrics: Mapping[str, float]) -> EndedTrial:
-        """Stores the end of a trial, and counts it."""
+    def _end(
+        self, number: int, epochs: int, outcome: Outcome, metrics: Mapping[str, float]
+    ) -> EndedTrial:
+        """Stores the end of a trial that reported so many epochs before, and counts it."""
         attributes: dict[str, Any] = {} if outcome.reason is None else {REASON: outcome.reason}
         if metrics:
             attributes |= kept_of(metrics)
@@ -234,7 +237,7 @@ class StudySearcher(Searcher):
             ),
         )
         point = values if all_kept(broken) else None
-        changes = self._budget.end(number, int(metrics.get("epochs", 0)), point)
+        changes = self._budget.end(number, max(epochs, int(metrics.get("epochs", 0))), point)
         return EndedTrial(
             number=number, outcome=outcome, metrics=metrics, point=point, changes=changes
         )
