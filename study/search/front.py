@@ -1,4 +1,4 @@
-"""The Pareto front of a study that runs: trials are added one by one, and nothing is computed twice."""
+"""The Pareto front of a running study, shared by budget and scoreboard; short, for it is one value."""
 
 from collections.abc import Mapping
 from typing import final
