@@ -25,6 +25,7 @@ from study.runner.scoreboard import Scoreboard
 from study.search.scheduler import Halving
 from study.search.searcher import StudySearcher
 from study.search.storage import SearchStorage
+from study.search.trial import EndedTrial
 from study.tracking.spool import waiting
 from study.tracking.tracker import Tracker
 
@@ -75,14 +76,14 @@ class Times:
         phases.time(Scoreboard, "begin", "end", "best", phase="scoreboard")
         phases.time(Progress, "update", phase="progress")
         hooks = ("on_trial_start", "on_trial_result", "on_step_end")
-        phases.time(StudyCallback, *hooks, "on_trial_complete", phase="observer")
+        phases.time(StudyCallback, *hooks, "on_end", phase="observer")
         self._note_ends()
 
     def _note_ends(self) -> None:
-        complete, close = StudyCallback.on_trial_complete, Tracker.close
+        end, close = StudyCallback.on_end, Tracker.close
 
-        def on_trial_complete(observer: StudyCallback, trial: Any, **named: object) -> None:  # noqa: ANN401
-            complete(observer, trial, **named)
+        def on_end(callback: StudyCallback, ended: EndedTrial) -> None:
+            end(callback, ended)
             self.ends.append(time.perf_counter())
             self._wall.append(dict(self.phases.wall))
             self._processor.append(dict(self.phases.processor) | {"driver": time.process_time()})
@@ -97,7 +98,7 @@ class Times:
             self.sender = used.user + used.system
             close(tracker, *arguments)
 
-        StudyCallback.on_trial_complete = on_trial_complete  # type: ignore[method-assign]
+        StudyCallback.on_end = on_end  # type: ignore[method-assign]
         Tracker.close = until_sent  # type: ignore[method-assign]
 
     def between(self, first: int, last: int) -> dict[str, Any]:

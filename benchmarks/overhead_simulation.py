@@ -22,6 +22,7 @@ from overhead_trial import EPOCHS, metrics
 
 from models.architecture import Architecture
 from study import StudySpec, environment
+from study.search.budget import BudgetSpent
 from study.search.scheduler import Halving
 from study.search.searcher import StudySearcher
 from study.search.space import known_metrics
@@ -128,7 +129,11 @@ class Simulation:
         self._trial_s, self._event_s = trial_s, event_s
         self._clock = clock or Clock()
         self._searcher = StudySearcher(
-            spec, SearchStorage(spec, folder / "search.journal"), _known, self._clock
+            spec,
+            SearchStorage(spec, folder / "search.journal"),
+            BudgetSpent(spec),
+            _known,
+            clock=self._clock,
         )
         self._halving = Halving(spec)
         self._idle, self._stopped = workers, 0

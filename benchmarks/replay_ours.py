@@ -7,6 +7,7 @@ from pathlib import Path
 from replay_table import Configuration, Metrics, Space
 
 from study import StudySpec, environment
+from study.search.budget import BudgetSpent
 from study.search.scheduler import Halving
 from study.search.searcher import StudySearcher
 from study.search.storage import SearchStorage
@@ -41,9 +42,10 @@ class Ours:
         self._searcher = StudySearcher(
             wanted,
             ledger,
+            BudgetSpent(wanted),
             lambda network: sizes[network.family, network.somata, network.dendrites],
             # Trials are as long as they please here: a proposal may take its time.
-            itertools.count(0, 1000).__next__,
+            clock=itertools.count(0, 1000).__next__,
         )
         self._halving = Halving(wanted)
         self._last: dict[int, Metrics] = {}

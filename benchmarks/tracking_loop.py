@@ -9,7 +9,7 @@ import random
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -25,8 +25,9 @@ from study.runner.callback import StudyCallback
 from study.runner.progress import Progress
 from study.runner.scoreboard import Scoreboard
 from study.runner.stopper import StudyClock, StudyStopper
+from study.search.budget import BudgetSpent
 from study.search.storage import SearchStorage
-from study.search.trial import TrialConfig
+from study.search.trial import EndedTrial, Outcome, TrialConfig, last_metrics
 from study.tracking.spool import waiting
 from study.tracking.store import client
 from study.tracking.tracker import Tracker
@@ -53,7 +54,9 @@ def config_of(number: int) -> dict[str, Any]:
     return trial.to_dict()
 
 
-def reports(callback: Callback, trials: int, epochs: int, kind: str) -> Iterator[float]:
+def reports(
+    callback: Callback, trials: int, epochs: int, kind: str, end: Callable[[Trial], None]
+) -> Iterator[float]:
     """Calls the hooks; the seconds that each report takes."""
     for number in range(trials):
         config = config_of(number) if kind == "ours" else config_of(number)["training"]
@@ -70,7 +73,7 @@ def reports(callback: Callback, trials: int, epochs: int, kind: str) -> Iterator
             start = time.perf_counter()
             callback.on_trial_result(iteration=epoch, trials=[trial], trial=trial, result=result)
             yield time.perf_counter() - start
-        callback.on_trial_complete(iteration=epochs, trials=[trial], trial=trial)
+        end(trial)
 
 
 def ours(home: Home, trials: int, epochs: int) -> dict[str, Any]:
@@ -81,11 +84,22 @@ def ours(home: Home, trials: int, epochs: int) -> dict[str, Any]:
     tracker = Tracker("ours", home)
     tracker.start({})
     tracker.wait_until_ready()
-    board = Scoreboard(spec, trials)
+    budget = BudgetSpent(spec)
+    board = Scoreboard(spec, budget)
     progress = Progress(board, Console(quiet=True))
     observer = StudyCallback(tracker, board, progress, StudyStopper(StudyClock(ledger, None)))
+
+    def end(trial: Trial) -> None:
+        number, metrics = trial.config["number"], last_metrics(trial.last_result)
+        point = [metrics[name] for name in spec.objectives]
+        changes = budget.end(number, epochs, point)
+        done = Outcome(state="COMPLETE")
+        observer.on_end(
+            EndedTrial(number=number, outcome=done, metrics=metrics, point=point, changes=changes)
+        )
+
     start = time.perf_counter()
-    taken = list(reports(observer, trials, epochs, "ours"))
+    taken = list(reports(observer, trials, epochs, "ours", end))
     while waiting(study_folder.spool(folder)):
         time.sleep(0.02)
     wall = time.perf_counter() - start
@@ -99,8 +113,12 @@ def rays(home: Home, trials: int, epochs: int) -> dict[str, Any]:
     client(home).search_experiments()  # makes a new store, which takes seconds
     callback = MLflowLoggerCallback(tracking_uri=home.tracking_uri, experiment_name="rays")
     callback.setup()
+
+    def end(trial: Trial) -> None:
+        callback.on_trial_complete(iteration=epochs, trials=[trial], trial=trial)
+
     start = time.perf_counter()
-    taken = list(reports(callback, trials, epochs, "rays"))
+    taken = list(reports(callback, trials, epochs, "rays", end))
     return {"taken": taken, "wall": time.perf_counter() - start}
 
 

@@ -105,8 +105,8 @@ def __getattr__(name: str) -> object:
     """The public name, from its module (PEP 562)."""
     if name not in _SOURCES:
         raise AttributeError(f"module 'study' has no attribute {name!r}")
-    environment.prepare()
-    return getattr(importlib.import_module(_SOURCES[name]), name)
+    with environment.IMPORT:
+        return getattr(importlib.import_module(_SOURCES[name]), name)
 
 
 def __dir__() -> list[str]:

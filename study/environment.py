@@ -1,44 +1,110 @@
-"""Settings of the libraries that are made through environment variables and loggers.
+"""Settings that Ray, MLflow and Optuna take from environment variables and from levels of loggers.
 
-Called by what starts work, before Ray or MLflow are imported; importing this changes nothing.
+Importing this changes nothing. A call that uses these libraries makes the settings while it lasts; a
+process of our own, such as a command or the sender, calls `prepare`.
 """
 
 import logging
 import os
-from typing import Final
+import threading
+from collections.abc import Mapping
+from contextlib import ContextDecorator
+from typing import Final, final
 
-_DEFAULTS: Final = {
-    # Ray's CSV, JSON and TensorBoard files: the record is in MLflow.
-    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
-    # Tune's snapshots of itself, which grow with the trials: a study goes on from its own stores.
-    "TUNE_GLOBAL_CHECKPOINT_S": str(10**9),
-    # Ctrl-C is handled by study.runner.driver, which must know of it.
-    "TUNE_DISABLE_SIGINT_HANDLER": "1",
-    "RAY_CHDIR_TO_TRIAL_DIR": "0",
-    # Tune's own table; study.runner.progress shows the study.
-    "RAY_AIR_NEW_OUTPUT": "0",
-    "RAY_USAGE_STATS_ENABLED": "0",
-    # MLflow would wait for a dead server for minutes; the tracker does its own waiting.
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
-    "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
-    "MLFLOW_LOGGING_LEVEL": "WARNING",
-    "MLFLOW_DISABLE_TELEMETRY": "true",
-    # Links to a run that ended, between the answers of a command.
-    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
-    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
-    # It would put the uv project of the working directory into every model.
-    "MLFLOW_UV_AUTO_DETECT": "false",
-}
-_TALKATIVE: Final = ("mlflow", "alembic", "optuna", "ray.dashboard", "ray._private")
+
+@final
+class Settings(ContextDecorator):
+    """Holds while any context of it lasts, in any thread; then all is as it was before.
+
+    `variables` are set where they are not set yet, `levels` are those of loggers.
+    """
+
+    def __init__(self, variables: Mapping[str, str], levels: Mapping[str, int]) -> None:
+        self._variables = variables
+        self._levels = levels
+        self._lock = threading.Lock()
+        self._contexts = 0
+        self._added: list[str] = []
+        self._before: dict[str, int] = {}
+
+    def __enter__(self) -> None:
+        with self._lock:
+            self._contexts += 1
+            if self._contexts > 1:
+                return
+            self._added = [name for name in self._variables if name not in os.environ]
+            for name in self._added:
+                os.environ[name] = self._variables[name]
+            self._before = {name: logging.getLogger(name).level for name in self._levels}
+            for name, level in self._levels.items():
+                logging.getLogger(name).setLevel(level)
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._contexts -= 1
+            if self._contexts:
+                return
+            for name in self._added:
+                os.environ.pop(name, None)
+            for name, level in self._before.items():
+                logger = logging.getLogger(name)
+                # A library that was imported meanwhile has given its logger a level of its own.
+                if logger.level == self._levels[name]:
+                    logger.setLevel(level)
+
+
+# MLflow makes its telemetry client, with an environment variable of its own, when it is imported.
+IMPORT: Final = Settings({"MLFLOW_DISABLE_TELEMETRY": "true"}, {})
+
+RECORDS: Final = Settings(
+    {
+        # MLflow would wait for a dead server for minutes; the tracker does its own waiting.
+        "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
+        "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
+        "MLFLOW_LOGGING_LEVEL": "WARNING",
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        # Links to a run that ended, between the answers of a command.
+        "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+        "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+        # It would put the uv project of the working directory into every model.
+        "MLFLOW_UV_AUTO_DETECT": "false",
+    },
+    {
+        "mlflow": logging.ERROR,
+        "alembic": logging.ERROR,
+        "optuna": logging.ERROR,
+        # MLflow prints tracebacks of a database's errors, and raises them too.
+        "mlflow.store.db": logging.CRITICAL,
+    },
+)
+"""For what reads or writes records."""
+
+RAY: Final = Settings(
+    {
+        # Ray's CSV, JSON and TensorBoard files: the record is in MLflow.
+        "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+        # Tune's snapshots of itself, which grow with the trials: a study goes on from its own stores.
+        "TUNE_GLOBAL_CHECKPOINT_S": str(10**9),
+        # Ctrl-C is handled by study.runner.driver, which must know of it.
+        "TUNE_DISABLE_SIGINT_HANDLER": "1",
+        "RAY_CHDIR_TO_TRIAL_DIR": "0",
+        # Tune's own table; study.runner.progress shows the study.
+        "RAY_AIR_NEW_OUTPUT": "0",
+        "RAY_USAGE_STATS_ENABLED": "0",
+    },
+    {
+        # `ray.init` sets this one, too.
+        "ray": logging.ERROR,
+        "ray.dashboard": logging.ERROR,
+        "ray._private": logging.ERROR,
+        # Tune prints tracebacks of failed trials, whose reasons are recorded, and of its own snapshots.
+        "ray.tune": logging.CRITICAL,
+    },
+)
+"""For what runs a study, or speaks with a cluster."""
 
 
 def prepare() -> None:
-    """Sets what is not set yet, and has the libraries speak up only if something is wrong."""
-    for name, value in _DEFAULTS.items():
-        os.environ.setdefault(name, value)
-    for name in _TALKATIVE:
-        logging.getLogger(name).setLevel(logging.ERROR)
-    # MLflow prints tracebacks of a database's errors, and raises them too.
-    logging.getLogger("mlflow.store.db").setLevel(logging.CRITICAL)
-    # Tune prints tracebacks of failed trials, whose reasons are recorded, and of its own snapshots.
-    logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
+    """Makes all settings for the rest of the process: for one of our own."""
+    RECORDS.__enter__()
+    RAY.__enter__()

@@ -41,10 +41,10 @@ def draw(generator):
 def told(wanted, trials):
     improvement = ExpectedImprovement(wanted, counted)
     for number, params in enumerate(trials):
-        improvement.begin(number, params)
+        improvement.add(number, params)
         metrics = {"epochs": 15, "val_accuracy": accuracy(params)}
-        improvement.see(number, metrics | counted(params))
-        improvement.end(number, complete=True)
+        improvement.report(number, metrics | counted(params))
+        improvement.tell(number, complete=True)
     return improvement
 
 
@@ -64,7 +64,7 @@ def test_what_runs_is_not_proposed_again_nearby():
     improvement = told(spec(), [draw(generator) for _ in range(30)])
     candidates = [draw(generator) for _ in range(200)]
     (first,) = improvement.rank(candidates, 1, 200)
-    improvement.begin(99, candidates[first])
+    improvement.add(99, candidates[first])
     twin = candidates[first] | {"learning_rate": candidates[first]["learning_rate"] * 1.001}
     (second,) = improvement.rank([twin, *candidates], 1, 201)
     assert second != 0
@@ -75,10 +75,10 @@ def test_what_short_trials_showed_counts_for_long_ones():
     improvement = told(spec(), [draw(generator) for _ in range(8)])
     for number in range(100, 160):
         params = draw(generator)
-        improvement.begin(number, params)
+        improvement.add(number, params)
         early = accuracy(params) - 0.1
-        improvement.see(number, {"epochs": 3, "val_accuracy": early})
-        improvement.end(number, complete=False)
+        improvement.report(number, {"epochs": 3, "val_accuracy": early})
+        improvement.tell(number, complete=False)
     candidates = [draw(generator) for _ in range(200)]
     chosen = [candidates[index] for index in improvement.rank(candidates, 5, 200)]
     assert np.mean([abs(np.log10(params["learning_rate"]) + 2) for params in chosen]) < 0.2
@@ -99,10 +99,10 @@ def test_trials_that_break_a_constraint_teach_it_where_it_is_kept():
     improvement = ExpectedImprovement(wanted, counted)
     poor = [params for params in map(draw, [generator] * 400) if accuracy(params) < 0.93][:30]
     for number, params in enumerate(poor):
-        improvement.begin(number, params)
+        improvement.add(number, params)
         metrics = {"epochs": 15, "val_accuracy": accuracy(params)}
-        improvement.see(number, metrics | counted(params))
-        improvement.end(number, complete=True, feasible=False)
+        improvement.report(number, metrics | counted(params))
+        improvement.tell(number, complete=True, feasible=False)
     assert improvement.ready
     candidates = [draw(generator) for _ in range(300)]
     chosen = [candidates[index] for index in improvement.rank(candidates, 5, 300)]
@@ -124,10 +124,10 @@ def test_any_objectives_will_do(objectives):
     for number in range(12):
         params = draw(generator)
         right = accuracy(params)
-        improvement.begin(number, params)
+        improvement.add(number, params)
         metrics = {"val_accuracy": right, "val_loss": 1 - right, **counted(params)}
-        improvement.see(number, metrics | {"epochs": 15})
-        improvement.end(number, complete=True)
+        improvement.report(number, metrics | {"epochs": 15})
+        improvement.tell(number, complete=True)
     assert len(improvement.rank([draw(generator) for _ in range(50)], 3, 50)) == 3
 
 
@@ -138,9 +138,9 @@ def test_a_trial_that_ended_early_by_itself_counts_as_one_in_full():
     in_full = told(spec(), trials)
     early = ExpectedImprovement(spec(), counted)
     for number, params in enumerate(trials):
-        early.begin(number, params)
-        early.see(number, {"epochs": 4, "val_accuracy": accuracy(params)} | counted(params))
-        early.end(number, complete=True)
+        early.add(number, params)
+        early.report(number, {"epochs": 4, "val_accuracy": accuracy(params)} | counted(params))
+        early.tell(number, complete=True)
     assert early.ready
     assert early.front() == in_full.front()
     chosen = [candidates[index] for index in early.rank(candidates, 5, 100)]
@@ -157,11 +157,11 @@ def test_a_diagnostic_is_learned_from_what_complete_trials_showed():
     generator = np.random.default_rng(3)
     improvement = ExpectedImprovement(wanted, counted)
     for number, params in enumerate(draw(generator) for _ in range(20)):
-        improvement.begin(number, params)
-        improvement.see(number, {"epochs": 3, "val_accuracy": 0.5} | counted(params))
+        improvement.add(number, params)
+        improvement.report(number, {"epochs": 3, "val_accuracy": 0.5} | counted(params))
         silent = {"layer1_somata_silent": params["somata"] / 512}
-        improvement.see(number, {"epochs": 15, "val_accuracy": 0.5} | silent | counted(params))
-        improvement.end(number, complete=True)
+        improvement.report(number, {"epochs": 15, "val_accuracy": 0.5} | silent | counted(params))
+        improvement.tell(number, complete=True)
     candidates = [draw(generator) for _ in range(100)]
     chosen = [candidates[index] for index in improvement.rank(candidates, 3, 100)]
     assert {params["somata"] for params in chosen} <= {8, 16}

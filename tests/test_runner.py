@@ -1,9 +1,17 @@
+import io
+from contextlib import contextmanager
 from types import SimpleNamespace
 
 import pytest
+from rich.console import Console
 
-from study.errors import StudyError, TrackingError
+from study.cluster.capacity import Capacity, Node, TrialResources
+from study.errors import SpecError, StudyError, TrackingError
+from study.home import Home
+from study.runner import driver
+from study.runner import session as session_module
 from study.runner.driver import _recorded
+from study.spec.study_spec import StudySpec
 
 
 class Unreachable:
@@ -23,23 +31,141 @@ class Unreachable:
 def session(tmp_path):
     said = []
     return SimpleNamespace(
-        ledger=SimpleNamespace(identity="a", note_run_ids=lambda _: None),
+        storage=SimpleNamespace(identity="a", note_run_ids=lambda _: None),
         over=lambda: "all trials are done",
         progress=SimpleNamespace(say=said.append),
         said=said,
         scoreboard=SimpleNamespace(states={"FAIL": 0}, ended=1, running=()),
-        stop=SimpleNamespace(reason=None),
+        stop=SimpleNamespace(withdraw=lambda: None),
+        tracker=Unreachable(),
         tune_folder=tmp_path / "tune",
     )
 
 
 def test_what_ended_a_study_is_not_hidden_by_a_store_that_is_away(session):
-    with pytest.raises(StudyError, match="this ended it"), _recorded(session, Unreachable()):
+    with pytest.raises(StudyError, match="this ended it"), _recorded(session):
         raise StudyError("this ended it")
     assert session.said == ["error: the store must answer, got silence"]
 
 
 def test_a_store_that_is_away_after_a_study_that_ended_well_is_raised(session):
-    with pytest.raises(TrackingError, match="got silence"), _recorded(session, Unreachable()):
+    with pytest.raises(TrackingError, match="got silence"), _recorded(session):
         pass
     assert session.said == []
+
+
+class Recorder(SimpleNamespace):
+    """A tracker that keeps what it is told."""
+
+    def __init__(self, *_):
+        super().__init__(run_ids={}, all_sent=False, failed=False, trouble=None, told=[])
+
+    def __getattr__(self, name):
+        return lambda *arguments, **named: self.told.append((name, *arguments, *named.values()))
+
+    def wait_until_ready(self):
+        return {}
+
+
+class Tuner:
+    """Trains nothing, but asks and tells as Ray Tune does, two trials at once."""
+
+    def __init__(self, session, searcher, halving, callback, share):
+        del session, halving, share
+        self._searcher, self._callback = searcher, callback
+
+    def fit(self):
+        for key in ("0", "2"):
+            trials = [self._ask(key), self._ask(f"{key}'")]
+            assert self._searcher.suggest("more") in (None, "FINISHED")
+            for trial in trials:
+                self._train(trial)
+
+    def _ask(self, key):
+        trial = SimpleNamespace(trial_id=key, config=self._searcher.suggest(key))
+        self._callback.on_trial_start(trial=trial)
+        return trial
+
+    def _train(self, trial):
+        number = trial.config["number"]
+        metrics = {"epochs": 15, "val_accuracy": 0.5 + number / 10, "trainable_parameters": 9}
+        result = {"epochs": [metrics], "finished": True, "failure": None, "notice": None}
+        if number == 3:
+            trial.get_error = lambda: ValueError("it broke")
+            self._searcher.on_trial_complete(trial.trial_id, error=True)
+            self._callback.on_trial_error(trial=trial)
+            return
+        self._searcher.on_trial_result(trial.trial_id, result)
+        self._callback.on_trial_result(trial=trial, result=result | {"hostname": "here", "pid": 1})
+        self._searcher.on_trial_complete(trial.trial_id, result)
+
+
+@pytest.fixture
+def ray(monkeypatch):
+    """A Ray that is not there: what was asked of it, and how many trials it has room for."""
+    asked = []
+    share = TrialResources(cpus=1, gpus=0)
+
+    @contextmanager
+    def ray_runtime():
+        asked.append("start")
+        yield True
+        asked.append("stop")
+
+    def find_capacity(resources, *, alone):
+        assert alone
+        asked.append("capacity")
+        if resources.cpus > 2:
+            raise SpecError("no node can hold it")
+        return Capacity(share, lambda: [Node(2, 0)])
+
+    monkeypatch.setattr(driver, "ray_runtime", ray_runtime)
+    monkeypatch.setattr(driver, "find_capacity", find_capacity)
+    monkeypatch.setattr(driver, "check_shared", lambda _: asked.append("shared"))
+    monkeypatch.setattr(driver, "Tracker", Recorder)
+    monkeypatch.setattr(session_module, "_tuner", Tuner)
+    return asked
+
+
+def run(folder, **changes):
+    table = {"name": "a", "dataset": "digits", "families": ["vann"], "sampler": "random"}
+    spec = StudySpec.from_dict(table | {"budget": {"trials": 4}} | changes)
+    return driver.run(spec, Home.find(folder), Console(file=io.StringIO()))
+
+
+@pytest.mark.parametrize("cluster", [False, True])
+def test_a_study_asks_ray_once_and_ends_with_its_front(tmp_path, monkeypatch, ray, cluster):
+    monkeypatch.setattr(driver, "on_cluster", lambda: cluster)
+    summary = run(tmp_path)
+    assert ray == ["start", "capacity", "shared", "stop"]
+    assert summary.states == {"COMPLETE": 3, "FAIL": 1}
+    assert (summary.front, summary.stopped) == ([2], None)
+    again = run(tmp_path)
+    assert ray == ["start", "capacity", "shared", "stop"]  # nothing is left to run
+    assert (again.states, again.front) == (summary.states, summary.front)
+    assert again.hypervolume == summary.hypervolume
+
+
+@pytest.mark.usefixtures("ray")
+def test_the_record_of_a_study_follows_its_trials(tmp_path, monkeypatch):
+    tracker = Recorder()
+    monkeypatch.setattr(driver, "Tracker", lambda *_: tracker)
+    run(tmp_path)
+    ends = [said[1:] for said in tracker.told if said[0] == "end_trial"]
+    assert [(number, outcome.state, on_front) for number, outcome, on_front in ends] == [
+        (0, "COMPLETE", True),
+        (1, "COMPLETE", True),
+        (2, "COMPLETE", True),
+        (3, "FAIL", False),
+    ]
+    assert ends[3][1].reason == "ValueError: it broke"
+    assert ("mark_front", {2: True, 1: False}) in tracker.told
+    assert tracker.told[-1][:2] == ("close", "FINISHED")
+
+
+def test_a_new_study_that_a_cluster_cannot_run_leaves_nothing_behind(tmp_path, ray, monkeypatch):
+    monkeypatch.setattr(driver, "on_cluster", lambda: True)
+    with pytest.raises(SpecError, match="no node can hold it"):
+        run(tmp_path / "home", resources={"cpus": 3})
+    assert ray == ["start", "capacity"]
+    assert not (tmp_path / "home").exists()

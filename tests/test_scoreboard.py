@@ -4,55 +4,63 @@ from rich.console import Console
 
 from study.runner.progress import Progress
 from study.runner.scoreboard import Scoreboard
+from study.search.budget import BudgetSpent
 from study.spec.study_spec import StudySpec
 
 
 def board(**changes):
     table = {"name": "a", "dataset": "digits", "families": ["vann"], "budget": {"trials": 4}}
-    return Scoreboard(StudySpec.from_dict(table | changes), trials=4)
+    spec = StudySpec.from_dict(table | changes)
+    return Scoreboard(spec, BudgetSpent(spec))
+
+
+def complete(seen, number, accuracy, parameters):
+    """Ends a trial as the searcher and the callback do."""
+    point = (accuracy, parameters)
+    seen.front.add(number, point)
+    seen.end(number, "COMPLETE", metrics(accuracy, parameters), point)
 
 
 def metrics(accuracy, parameters):
     return {"val_accuracy": accuracy, "trainable_parameters": parameters}
 
 
-def test_the_front_moves_as_trials_end():
+def test_the_best_is_on_the_front():
     seen = board()
     for number in range(3):
         seen.begin(number, f"net {number}")
-    assert seen.end(0, "COMPLETE", metrics(0.8, 1000)) == {0: True}
-    assert seen.end(1, "COMPLETE", metrics(0.7, 2000)) == {}
-    assert seen.end(2, "COMPLETE", metrics(0.9, 900)) == {0: False, 2: True}
+    complete(seen, 0, 0.8, 1000)
+    complete(seen, 1, 0.7, 2000)
+    complete(seen, 2, 0.9, 900)
     assert seen.best() == (0.9, "trial 2 net 2")
-    assert (seen.front, seen.best_accuracy) == ({2}, 0.9)
+    assert seen.best_accuracy == 0.9
+    assert seen.last == "trial 2 COMPLETE net 2: val_accuracy 0.9, trainable_parameters 900"
 
 
-def test_failures_count_and_have_no_place_on_the_front():
+def test_failures_count():
     seen = board()
     seen.begin(0, "net")
-    assert seen.end(0, "FAIL", {}) == {}
-    assert (seen.ended, seen.front, seen.best()) == (1, set(), None)
+    seen.end(0, "FAIL", {})
+    assert (seen.ended, seen.best()) == (1, None)
     assert seen.last == "trial 0 FAIL net"
 
 
-def test_what_breaks_a_constraint_has_no_place_on_the_front_and_untrained_it_does_not_count():
-    seen = board(constraints=["val_accuracy >= 0.5"])
+def test_what_breaks_a_constraint_is_never_the_best_and_untrained_it_does_not_count():
+    seen = board()
     for number in range(3):
         seen.begin(number, "net")
     seen.end(0, "INFEASIBLE", {"trainable_parameters": 5, "macs": 5})
-    seen.end(1, "COMPLETE", metrics(0.4, 100))
-    seen.end(2, "COMPLETE", metrics(0.5, 1000))
-    assert (seen.front, seen.ended, seen.progress) == ({2}, 2, "2 of 4")
+    seen.end(1, "COMPLETE", metrics(0.7, 100))
+    complete(seen, 2, 0.5, 1000)
+    assert (seen.best()[0], seen.best_accuracy, seen.progress) == (0.5, 0.5, "2 of 4")
 
 
 def test_earlier_trials_are_on_the_board_but_not_in_the_pace():
     seen = board()
-    seen.add_earlier(0, "COMPLETE", "net 0", metrics(0.9, 900))
-    assert seen.front == {0}
-    assert seen.seconds_left() is None
+    seen.add_earlier(0, "net 0", "COMPLETE", metrics(0.9, 900), (0.9, 900))
+    assert (seen.ended, seen.best_accuracy, seen.seconds_left()) == (1, 0.9, None)
     seen.begin(1, "net 1")
-    seen.end(1, "COMPLETE", metrics(0.8, 2000))
-    assert seen.front == {0}
+    complete(seen, 1, 0.8, 2000)
     assert seen.seconds_left() >= 0
 
 
@@ -65,7 +73,7 @@ def show(terminal):
         seen.begin(0, "net 0")
         progress.update()
         seen.begin(1, "net 1")
-        seen.end(0, "COMPLETE", metrics(0.8125, 1000))
+        complete(seen, 0, 0.8125, 1000)
         seen.end(1, "FAIL", {})
         progress.update()
     return out.getvalue()

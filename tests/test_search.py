@@ -7,12 +7,14 @@ import pytest
 from optuna.trial import TrialState
 
 from study.errors import BadInputError
+from study.search.budget import BudgetSpent
 from study.search.optuna_sampler import SAMPLERS
 from study.search.sampler import Sampler
 from study.search.searcher import StudySearcher
 from study.search.space import known_metrics
 from study.search.storage import (
     SearchStorage,
+    budget_spent,
     metrics_of,
     point_of,
     repair_journal,
@@ -20,6 +22,7 @@ from study.search.storage import (
     state_of,
     stored_identity,
 )
+from study.search.trial import TrialListener
 from study.spec.study_spec import StudySpec
 
 
@@ -28,13 +31,30 @@ def spec(**changes):
     return StudySpec.from_dict(table | {"budget": {"trials": 4}} | changes)
 
 
-def searcher(wanted, folder):
-    ledger = SearchStorage(wanted, folder / "journal")
+def count(network):
+    return known_metrics(network, (1, 8, 8), 10)
+
+
+def searcher(wanted, folder, **parts):
+    storage = SearchStorage(wanted, folder / "journal")
+    parts = {"budget": budget_spent(wanted, storage.trials())} | parts
     # Trials that take long: each is worth a ranking of its own.
     clock = itertools.count(0, 1000).__next__
-    return StudySearcher(
-        wanted, ledger, lambda network: known_metrics(network, (1, 8, 8), 10), clock
-    )
+    return StudySearcher(wanted, storage, count=count, clock=clock, **parts)
+
+
+class Listener(TrialListener):
+    def __init__(self):
+        self.infeasible, self.ended = [], []
+
+    def run_id(self, number):
+        return f"run-{number}" if number < 2 else None
+
+    def on_infeasible(self, config, counted, outcome):
+        self.infeasible.append((config, counted, outcome))
+
+    def on_end(self, ended):
+        self.ended.append(ended)
 
 
 def trials(wanted, folder):
@@ -63,16 +83,15 @@ def test_every_sampler_proposes_the_budget_and_no_more(sampler, tmp_path):
         assert config["seeds"] == [0, 1, 2]
         search.on_trial_complete(f"ray-{number}", report(accuracy=0.5 + number / 100))
     assert search.suggest("ray-12") == "FINISHED"
-    assert search.met() == "all 12 trials are done"
     stored = trials(wanted, tmp_path)
     assert [trial.state for trial in stored] == [TrialState.COMPLETE] * 12
     assert stored[0].values == [0.5, 700]
 
 
 def test_no_more_trials_are_asked_for_than_there_is_room_for(tmp_path):
-    search = searcher(spec(sampler="random", budget={"trials": 5}), tmp_path)
     room = [2]
-    search.room = lambda: room[0]
+    wanted = spec(sampler="random", budget={"trials": 5})
+    search = searcher(wanted, tmp_path, capacity=lambda: room[0])
     assert search.set_max_concurrency(1000)
     assert [ask(search, "0")["number"], ask(search, "1")["number"]] == [0, 1]
     assert search.suggest("2") is None
@@ -85,10 +104,25 @@ def test_no_more_trials_are_asked_for_than_there_is_room_for(tmp_path):
     assert search.suggest("3") is None
     search.on_trial_complete("2", report())
     assert ask(search, "3")["number"] == 3
-    search.break_off()
-    search.one_by_one, room[0] = True, 2
-    assert ask(search, "4")["number"] == 3
-    assert search.suggest("5") is None
+
+
+def test_trials_that_ran_out_of_memory_together_run_one_by_one_and_alone_one_fails(tmp_path):
+    heard = Listener()
+    search = searcher(spec(), tmp_path, listener=heard)
+    for key in ("0", "1"):
+        ask(search, key)
+    assert search.on_lost_memory("it ran out") == [0, 1]
+    assert search.suggest("2")["number"] == 0
+    assert search.suggest("3") is None
+    assert search.on_lost_memory("it ran out") == [0]
+    (failed,) = heard.ended
+    assert (failed.number, failed.outcome.state, failed.outcome.reason) == (0, "FAIL", "it ran out")
+    assert search.suggest("4")["number"] == 1
+    search.on_trial_complete("4", report())
+    assert search.suggest("5") == "FINISHED"
+    assert search.end_one_by_one()
+    assert not search.end_one_by_one()
+    assert ask(search, "6")["number"] == 2
 
 
 def test_a_grid_is_exhausted_and_then_the_study_is_over(tmp_path):
@@ -118,14 +152,16 @@ def test_diagnostics_are_kept_apart_and_read_together(tmp_path):
 
 def test_what_is_kept_of_a_trial_is_on_it(tmp_path):
     wanted = spec()
-    search = searcher(wanted, tmp_path)
-    search.run_id = lambda number: f"run-{number}"
+    heard = Listener()
+    search = searcher(wanted, tmp_path, listener=heard)
     search.suggest("0")
     search.on_trial_result("0", report(1, 0.5, finished=False))
     search.on_trial_result("0", report(3, 0.6, finished=False))
     search.on_trial_result("0", report(6, 0.7, finished=False))
     search.on_trial_complete("0", report())
     (trial,) = trials(wanted, tmp_path)
+    (ended,) = heard.ended
+    assert (ended.outcome.state, ended.point, ended.changes) == ("COMPLETE", [0.9, 700], {0: True})
     assert trial.user_attrs["mlflow_run_id"] == "run-0"
     assert trial.user_attrs["metrics"]["val_accuracy_sem"] == 0.01
     assert trial.user_attrs["metrics"]["epochs"] == 15
@@ -138,22 +174,22 @@ def test_what_is_kept_of_a_trial_is_on_it(tmp_path):
 
 def test_an_mlflow_run_that_was_made_late_is_kept_with_the_study(tmp_path):
     wanted = spec()
-    search = searcher(wanted, tmp_path)
-    search.run_id = {1: "run-1"}.get
-    for number in ("0", "1", "2"):
+    search = searcher(wanted, tmp_path, listener=Listener())
+    for number in ("0", "1", "2", "3"):
         search.suggest(number)
-    for number in ("0", "1"):
+    for number in ("0", "1", "2"):
         search.on_trial_complete(number, report())
-    ledger = SearchStorage(wanted, tmp_path / "journal")
-    for known in ({}, {0: "run-0", 1: "run-1", 2: "run-2"}, {}):
-        ledger.note_run_ids(known)
-    # Trial 1 has it itself, trial 2 still runs.
-    assert ledger.study.user_attrs["mlflow_run_ids"] == {"0": "run-0"}
+    storage = SearchStorage(wanted, tmp_path / "journal")
+    for known in ({}, {number: f"run-{number}" for number in range(4)}, {}):
+        storage.note_run_ids(known)
+    # Trials 0 and 1 have it themselves, trial 3 still runs.
+    assert storage.study.user_attrs["mlflow_run_ids"] == {"2": "run-2"}
 
 
 def test_failures_and_early_ends_are_told_as_what_they_are(tmp_path):
     wanted = spec(budget={"trials": 9})
-    search = searcher(wanted, tmp_path)
+    heard = Listener()
+    search = searcher(wanted, tmp_path, listener=heard)
     ends = [
         {"result": report(3, finished=False)},
         {"result": {"epochs": [], "finished": False, "failure": "ValueError: it broke"}},
@@ -173,13 +209,27 @@ def test_failures_and_early_ends_are_told_as_what_they_are(tmp_path):
     assert "trainable_parameters must be a finite number, got None" in reasons[2]
     assert "val_accuracy must be a finite number, got nan" in reasons[3]
     assert "the worker process died" in reasons[4]
+    # Of the last one Ray alone knows more, and tells the callback.
+    assert [ended.outcome.reason for ended in heard.ended] == reasons[:4]
+
+
+def test_the_epochs_of_a_trial_that_failed_are_spent(tmp_path):
+    wanted = spec(budget={"epochs": 10, "total_epochs": 20})
+    budget = BudgetSpent(wanted)
+    search = searcher(wanted, tmp_path, budget=budget)
+    search.suggest("0")
+    search.on_trial_result("0", report(7, finished=False))
+    search.on_trial_complete("0", error=True)
+    search.suggest("1")
+    search.on_trial_complete("1", report(10))
+    assert budget.met() == "17 of 20 epochs are trained"
 
 
 def test_a_network_that_breaks_a_constraint_is_listed_told_and_never_trained(tmp_path):
     wanted = spec(constraints=["trainable_parameters <= 2000"], budget={"trials": 12})
-    search = searcher(wanted, tmp_path)
-    heard = []
-    search.heard = lambda config, counted, outcome: heard.append((config, counted, outcome))
+    listener = Listener()
+    heard = listener.infeasible
+    search = searcher(wanted, tmp_path, listener=listener)
     for number in range(12):
         config = ask(search, str(number))
         assert config["architecture"]["family"] in ("dann-r", "vann")
@@ -203,9 +253,10 @@ def test_a_network_that_breaks_a_constraint_is_listed_told_and_never_trained(tmp
 def test_a_constraint_that_nothing_keeps_ends_the_search_and_says_so(tmp_path):
     space = {"somata": [8, 16], "dendrites": [1, 2], "learning_rate": 0.01}
     wanted = spec(constraints=["macs <= 10"], space=space)
-    search = searcher(wanted, tmp_path)
+    budget = BudgetSpent(wanted)
+    search = searcher(wanted, tmp_path, budget=budget)
     assert ask(search, "0") == "FINISHED"
-    assert search.met() == "every configuration of the space was tried"
+    assert budget.met() == "every configuration of the space was tried"
     assert {state_of(trial) for trial in trials(wanted, tmp_path)} == {"INFEASIBLE"}
 
 
@@ -226,14 +277,15 @@ def test_a_constraint_on_what_is_learned_reaches_sampler_and_front(tmp_path):
 def test_no_configuration_is_proposed_twice_also_in_parallel(sampler, tmp_path):
     space = {"somata": [8, 16], "dendrites": [1, 2, 3], "learning_rate": [0.01, 0.1]}
     wanted = spec(sampler=sampler, space=space, budget={"trials": 99})
-    search = searcher(wanted, tmp_path)
+    budget = BudgetSpent(wanted)
+    search = searcher(wanted, tmp_path, budget=budget)
     asked = [search.suggest(str(number)) for number in range(8)]
     for number in range(8):
         search.on_trial_complete(str(number), report(accuracy=0.9))
     asked += [search.suggest(str(number)) for number in range(8, 24)]
     assert len({str((one["architecture"], one["training"])) for one in asked}) == 2 * 3 * 2 * 2
     assert search.suggest("24") is None
-    assert search.met() == "every configuration of the space was tried"
+    assert budget.met() == "every configuration of the space was tried"
 
 
 def test_an_interrupted_trial_is_asked_again_under_its_number_with_its_settings(tmp_path):

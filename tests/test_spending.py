@@ -34,11 +34,9 @@ def test_of_a_grid_of_unknown_size_no_default_is_told():
 
 def test_running_trials_count_against_the_budget_of_trials():
     spent = BudgetSpent(spec(trials=2))
-    spent.begin(0)
-    assert spent.allows_another()
-    spent.begin(1)
-    assert not spent.allows_another()
-    assert spent.met() is None
+    assert spent.allows_another(1)
+    assert not spent.allows_another(2)
+    assert spent.met(2) is None
     spent.end(0, 15, [0.9, 100])
     spent.end(1, 3, None)
     assert spent.met() == "all 2 trials are done"
@@ -46,37 +44,21 @@ def test_running_trials_count_against_the_budget_of_trials():
 
 def test_the_budget_of_epochs_is_never_exceeded():
     spent = BudgetSpent(spec(epochs=10, total_epochs=35))
-    for number in range(3):
-        assert spent.allows_another()
-        spent.begin(number)
-    assert not spent.allows_another()
+    assert spent.allows_another(2)
+    assert not spent.allows_another(3)
     spent.end(0, 1, None)  # stopped early: the nine epochs that it left are free again
-    assert spent.met() is None
-    assert spent.allows_another()
-    spent.begin(3)
-    for number in (1, 2, 3):
-        assert spent.met() is None
+    assert spent.met(2) is None
+    assert spent.allows_another(2)
+    for number, running in ((1, 3), (2, 2), (3, 1)):
+        assert spent.met(running) is None
         spent.end(number, 10, None)
     assert spent.met() == "31 of 35 epochs are trained"
-
-
-def test_the_epochs_of_a_trial_that_failed_are_spent():
-    spent = BudgetSpent(spec(epochs=10, total_epochs=20))
-    spent.begin(0)
-    spent.report(0, 7)
-    spent.end(0, 0, None)
-    assert spent.allows_another()
-    spent.begin(1)
-    spent.end(1, 10, None)
-    assert spent.met() == "17 of 20 epochs are trained"
 
 
 def test_a_hypervolume_that_does_not_grow_ends_the_study():
     spent = BudgetSpent(spec(stagnation=3))
     for number, accuracy in enumerate((0.5, 0.6, 0.59, 0.60001)):
-        spent.begin(number)
         spent.end(number, 15, [accuracy, 1000])
         assert spent.met() is None
-    spent.begin(4)
     spent.end(4, 15, None)
     assert spent.met() == "the hypervolume has not grown over 3 trials"

@@ -6,7 +6,6 @@ from typing import Annotated, Any
 
 import typer
 
-from study import environment
 from study.cli.options import (
     AddressOption,
     NameArgument,
@@ -65,7 +64,6 @@ def submit(
 ) -> None:
     """Submit a study to a Ray cluster; again: goes on with it, or says how it stands."""
     wanted = read_spec(spec, trials, name, changes)
-    environment.prepare()
     from study.cluster.delivery import Delivery  # noqa: PLC0415  # Ray loads only when it is needed
     from study.cluster.submission import submit as hand_over  # noqa: PLC0415  # likewise
 
@@ -131,7 +129,6 @@ def show_job(address: str, name: str, *, as_json: bool) -> None:
 
 
 def _jobs() -> Any:  # noqa: ANN401  # a module; it loads Ray, which takes a second
-    environment.prepare()
     from study.cluster import jobs  # noqa: PLC0415  # see above
 
     return jobs

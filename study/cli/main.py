@@ -53,7 +53,6 @@ def run(
 ) -> None:
     """Run a study on this machine, or go on with it if it exists."""
     wanted = read_spec(spec, trials, name, changes)
-    environment.prepare()
     from study.runner import driver  # noqa: PLC0415  # Ray and torch load only when they are needed
 
     screen = console()
@@ -86,7 +85,6 @@ def sync_records(
     name: NameArgument, home: HomeOption = None, tracking_uri: TrackingOption = None
 ) -> None:
     """Send the records of a study that wait on disk, since its tracking store was away."""
-    environment.prepare()
     from study.runner.sync import sync  # noqa: PLC0415  # MLflow loads only when it is needed
 
     place = Home.find(home, tracking_uri)
@@ -123,6 +121,7 @@ def _command_line() -> str:
 
 def main() -> None:
     """Runs the command; errors end in one message and their exit status."""
+    environment.prepare()
     try:
         app()
     except StudyError as error:

@@ -81,7 +81,8 @@ def verdict(found: Retrained) -> str:
     """What the last column means, and where the run is."""
     known = "trained now" if found.new else "trained before, and read"
     return (
-        f"agree: within two standard errors of the difference; {known}, MLflow run "
+        "agree: the difference does not exceed its standard error, as in two of three repetitions of "
+        f"equal networks; {known}, MLflow run "
         f"{found.record.run_id}"
     )
 

@@ -9,7 +9,6 @@ from typing import Annotated, Any, Final
 import typer
 from rich.console import Console
 
-from study import environment
 from study.home import checked_name
 from study.spec.study_spec import StudySpec
 
@@ -57,7 +56,6 @@ def read_spec(
 
 def readers() -> tuple[Any, Any]:
     """The modules that read and show results; they load MLflow, which takes a second."""
-    environment.prepare()
     from study.cli import tables  # noqa: PLC0415  # see above
     from study.results import answers  # noqa: PLC0415  # see above
 

@@ -6,7 +6,6 @@ from typing import Annotated
 
 import typer
 
-from study import environment
 from study.cli import jobs
 from study.cli.options import (
     ClusterOption,
@@ -117,7 +116,6 @@ def report(
     tracking_uri: TrackingOption = None,
 ) -> None:
     """Write the report: one HTML page that works offline, or a figure of it as PNG."""
-    environment.prepare()
     place = Home.find(home, tracking_uri)
     file = to or _report_file(name, place)
     if file.suffix not in (".html", ".png"):
@@ -148,7 +146,6 @@ def ui(
     tracking_uri: TrackingOption = None,
 ) -> None:
     """Serve the MLflow UI of all studies on this machine, until Ctrl-C."""
-    environment.prepare()
     from study.report.ui import serve  # noqa: PLC0415  # loads only when it is needed
 
     serve(Home.find(home, tracking_uri), port, lambda text: say(console(), text))

@@ -42,6 +42,7 @@ _STOP_S: Final = 300
 _GIB: Final = 2**30
 
 
+@environment.RAY
 def submit(
     spec: StudySpec,
     address: str,
@@ -64,7 +65,6 @@ def submit(
     delivery = delivery or Delivery()
     say = say or _print
     orders = job_config_of(spec, delivery)
-    environment.prepare()
     left = delivery.retries if wait else 0
     job: str | None = None
     while True:

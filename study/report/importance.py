@@ -17,7 +17,6 @@ from optuna.trial import TrialState, create_trial
 from study.report.style import BLUE, Section, evenly, figure_layout, in_words
 from study.results.record import TrialRecord
 from study.search.configuration import Configuration
-from study.search.space import suggest
 from study.spec.dimensions import bounds
 from study.spec.study_spec import StudySpec
 
@@ -108,9 +107,8 @@ def _trial(record: TrialRecord, spec: StudySpec) -> optuna.trial.FrozenTrial | N
     point = record.point(spec.objectives)
     if point is None:
         return None
-    answers = Configuration(given=_given(record, spec))
     try:
-        suggest(answers, spec)
+        answers = Configuration(spec, given=_given(record, spec))
         return create_trial(
             state=TrialState.COMPLETE,
             values=[float(value) for value in point],

@@ -32,19 +32,20 @@ _HEIGHT: Final = 650
 _ABOVE_LABELS: Final = 1.05  # where a legend leaves room for labels between it and the figure
 
 
+@environment.RECORDS
 def write_report(name: str, home: Home, file: Path) -> None:
     """Writes the whole report of a study as one HTML file, making the folders above it.
 
     Of a study that runs it shows what there is by now. Raises NotFoundError if there is no such
     study, TrackingError if the store does not answer.
     """
-    environment.prepare()
     stored = read_study(name, home)
     text = page(stored, _panels(stored, home))
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(text, encoding="utf-8")
 
 
+@environment.RECORDS
 def write_figure(name: str, home: Home, file: Path, key: str = "front") -> None:
     """Writes one figure of the report, by its name in `FIGURES`, as PNG.
 
@@ -52,7 +53,6 @@ def write_figure(name: str, home: Home, file: Path, key: str = "front") -> None:
     """
     if key not in FIGURES:
         raise BadInputError(f"unknown figure {key!r}; {nearest(key, FIGURES)}")
-    environment.prepare()
     stored = read_study(name, home)
     panel = next(one for one in _panels(stored, home) if one.key == key)
     if panel.figure is None:

@@ -9,6 +9,7 @@ from study.results.format import count, percent
 from study.results.query import Order
 from study.results.record import TrialRecord, arranged
 from study.results.stored_study import StoredStudy
+from study.search.difference import is_real
 from study.spec.study_spec import StudySpec
 
 _LOW: Final = {"trainable_parameters": "few", "macs": "few", "seconds": "short"}
@@ -53,12 +54,17 @@ def best_trial(spec: StudySpec, records: Sequence[TrialRecord]) -> TrialRecord |
 def smallest_within_error(best: TrialRecord, records: Sequence[TrialRecord]) -> TrialRecord | None:
     """The trial on the front with the fewest parameters within one standard error of the best.
 
-    By validation accuracy; None if that has no error, or the trial is the best itself.
+    By validation accuracy; None if that has no error, or the trial is the best itself. The other's
+    error does not count: a trial is not preferred for being measured poorly.
     """
     if best.val_accuracy is None or best.val_accuracy_sem is None:
         return None
-    least = best.val_accuracy - best.val_accuracy_sem
-    near = [one for one in records if one.on_front and (one.val_accuracy or 0.0) >= least]
+    accuracy, error = best.val_accuracy, best.val_accuracy_sem
+    near = [
+        one
+        for one in records
+        if one.on_front and not is_real(accuracy - (one.val_accuracy or 0.0), error)
+    ]
     smallest = min(near, key=lambda one: one.trainable_parameters or 0, default=best)
     return None if smallest.trial == best.trial else smallest
 

@@ -9,6 +9,7 @@ import pandas as pd
 
 from models.architecture import Architecture
 from study.results.query import Order
+from study.search.difference import is_real
 from study.search.pareto import Point
 from study.spec.metrics import Direction
 from study.tracking.tags import CONFIG_TAG, NOTICE_TAG, NUMBER_TAG, REASON_TAG, ROLE_TAG, STATE_TAG
@@ -140,20 +141,17 @@ def arranged(records: Iterable[TrialRecord], order: Sequence[Order]) -> list[Tri
 def as_good_as_the_best(records: Sequence[TrialRecord]) -> list[TrialRecord]:
     """Those that the first, the most accurate, exceeds by no more than the errors explain.
 
-    That is by at most the standard error of the difference, the root of the sum of both squares.
+    That is where the difference is not real (`study.search.difference`).
     """
     if not records:
         return []
     best, *_ = records
-    least = best.val_accuracy or 0.0
 
-    def lag(record: TrialRecord) -> float:
-        return least - (record.val_accuracy or 0.0)
+    def behind(record: TrialRecord) -> bool:
+        lag = (best.val_accuracy or 0.0) - (record.val_accuracy or 0.0)
+        return bool(is_real(lag, best.val_accuracy_sem or 0.0, record.val_accuracy_sem or 0.0))
 
-    def error(record: TrialRecord) -> float:
-        return math.hypot(best.val_accuracy_sem or 0.0, record.val_accuracy_sem or 0.0)
-
-    return [record for record in records if lag(record) <= error(record)]
+    return [record for record in records if not behind(record)]
 
 
 def to_frame(records: Sequence[TrialRecord]) -> pd.DataFrame:

@@ -1,7 +1,6 @@
 """A configuration that was trained anew, as it lies in MLflow: one run under that of the study."""
 
 import json
-import math
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final
@@ -16,6 +15,7 @@ from study.results.answers import choose
 from study.results.reader import read_study
 from study.results.record import TrialRecord
 from study.results.stored_study import StoredStudy
+from study.search.difference import is_real
 from study.search.trial import TrialConfig
 from study.spec.study_spec import StudySpec
 from study.study_folder import HISTORY, NETWORK
@@ -105,7 +105,7 @@ class Retrained:
     new: bool
 
     def agrees(self, metric: str) -> bool | None:
-        """Whether both values of a metric are within two standard errors of their difference.
+        """Whether the difference of both values of a metric is not real (`study.search.difference`).
 
         None if that cannot be said: a value or a standard error is missing.
         """
@@ -113,7 +113,7 @@ class Retrained:
         errors = [getattr(one, f"{metric}_sem") for one in (self.search, self.record)]
         if None in values or None in errors:
             return None
-        return bool(abs(values[0] - values[1]) <= 2 * math.hypot(*errors))
+        return not is_real(values[0] - values[1], *errors)
 
     def to_dict(self) -> dict[str, Any]:
         """Both as JSON types."""

@@ -1,6 +1,7 @@
-"""Hears what Ray Tune does, and passes it on to tracker, scoreboard and screen.
+"""Passes on what Ray Tune and the searcher do to tracker, scoreboard and screen.
 
-Ray calls the methods with keywords, from within its loop.
+Ray calls the methods with keywords, from within its loop. How a trial ended the searcher says, which
+has judged its report; only of errors Ray alone knows the reason.
 """
 
 from collections.abc import Mapping
@@ -13,13 +14,13 @@ from ray.tune.experiment import Trial
 from study.runner.progress import Progress
 from study.runner.scoreboard import Scoreboard
 from study.runner.stopper import StudyStopper
-from study.search.trial import WORKER_DIED, Outcome, TrialConfig, judge, last_metrics
+from study.search.trial import WORKER_DIED, EndedTrial, Outcome, TrialConfig, TrialListener
 from study.study_folder import NOT_SHARED
 from study.tracking.tracker import Tracker
 
 
 @final
-class StudyCallback(tune.Callback):
+class StudyCallback(tune.Callback, TrialListener):
     """Never blocks: all that takes time happens in the process that sends records."""
 
     def __init__(
@@ -56,14 +57,6 @@ class StudyCallback(tune.Callback):
             self._tracker.note(number, result["notice"])
             self._progress.say(f"trial {number}: {result['notice']}")
 
-    def on_trial_complete(
-        self,
-        trial: Trial,
-        **_: object,
-    ) -> None:
-        outcome = judge(trial.last_result, self._scoreboard.spec.objectives)
-        self._end(trial, outcome, last_metrics(trial.last_result))
-
     def on_trial_recover(self, trial: Trial, **_: object) -> None:
         """A worker died, and Ray gives the trial another one."""
         said = str(trial.get_error())
@@ -79,12 +72,15 @@ class StudyCallback(tune.Callback):
         error = trial.get_error()
         died = error is None or isinstance(error, RayActorError)
         reason = f"{WORKER_DIED}: {error}" if died else f"{type(error).__name__}: {error}"
-        self._end(trial, Outcome(state="FAIL", reason=reason), {})
+        outcome = Outcome(state="FAIL", reason=reason)
+        self.on_end(EndedTrial(number=trial.config["number"], outcome=outcome))
+
+    def run_id(self, number: int) -> str | None:
+        return self._tracker.run_ids.get(number)
 
     def on_infeasible(
         self, config: TrialConfig, counted: Mapping[str, float], outcome: Outcome
     ) -> None:
-        """The searcher's: a trial broke a constraint before training."""
         number = config.number
         self._scoreboard.begin(number, config.architecture.label())
         self._tracker.begin_trial(config)
@@ -92,11 +88,17 @@ class StudyCallback(tune.Callback):
         self._scoreboard.end(number, outcome.state, counted)
         self._tracker.end_trial(number, outcome, on_front=False)
 
-    def on_lost_memory(self, number: int, reason: str) -> None:
-        """The driver's: a trial ended with Tune, for it ate the memory of its machine."""
-        outcome = Outcome(state="FAIL", reason=reason)
-        self._scoreboard.end(number, outcome.state, {})
-        self._tracker.end_trial(number, outcome, on_front=False)
+    def on_end(self, ended: EndedTrial) -> None:
+        board, number = self._scoreboard, ended.number
+        board.end(number, ended.outcome.state, ended.metrics, ended.point)
+        self._tracker.end_trial(number, ended.outcome, on_front=number in board.front.points)
+        self._tracker.mark_front(ended.changes)
+        best = board.best()
+        if best is not None:
+            name = next(iter(board.spec.objectives))
+            values = {"hypervolume": board.front.hypervolume, f"best_{name}": best[0]}
+            values["best_val_accuracy"] = board.best_accuracy
+            self._tracker.log_study(board.ended, values)
 
     def on_step_end(self, **_: object) -> None:
         if self._tracker.failed:
@@ -119,15 +121,3 @@ class StudyCallback(tune.Callback):
         config = TrialConfig.from_dict(trial.config)
         self._scoreboard.begin(config.number, config.architecture.label())
         self._tracker.begin_trial(config)
-
-    def _end(self, trial: Trial, outcome: Outcome, metrics: dict[str, float]) -> None:
-        number = trial.config["number"]
-        changes = self._scoreboard.end(number, outcome.state, metrics)
-        self._tracker.end_trial(number, outcome, on_front=number in self._scoreboard.front)
-        self._tracker.mark_front(changes)
-        best = self._scoreboard.best()
-        if best is not None:
-            name = next(iter(self._scoreboard.spec.objectives))
-            values = {"hypervolume": self._scoreboard.hypervolume, f"best_{name}": best[0]}
-            values["best_val_accuracy"] = self._scoreboard.best_accuracy
-            self._tracker.log_study(self._scoreboard.ended, values)

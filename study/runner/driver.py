@@ -2,13 +2,14 @@
 
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 from rich.console import Console
 
 from study import environment, study_folder
+from study.cluster.capacity import Capacity
 from study.cluster.ray_runtime import check_machine, find_capacity, on_cluster, ray_runtime
 from study.cluster.shared_storage import check_shared
 from study.cluster.study_job import BEGUN
@@ -18,13 +19,10 @@ from study.results.reader import check_free
 from study.runner import resume
 from study.runner.progress import Progress
 from study.runner.resume import clean_up, record_again
-from study.runner.scoreboard import Scoreboard
 from study.runner.session import Session, fit
 from study.runner.stopper import StudyClock, StudyStopper
-from study.search.budget import trials_allowed
-from study.search.searcher import StudySearcher, config_of
-from study.search.space import check_space, grid, known_metrics
-from study.search.storage import METRICS, SearchStorage, repair_journal, state_of, stored_identity
+from study.search.space import check_space, grid
+from study.search.storage import SearchStorage, budget_spent, repair_journal, stored_identity
 from study.spec.study_spec import StudySpec
 from study.tracking import provenance, tags
 from study.tracking.tracker import Tracker
@@ -48,6 +46,8 @@ class RunSummary:
     seconds: float
 
 
+@environment.RECORDS
+@environment.RAY
 def run(spec: StudySpec, home: Home | None = None, console: Console | None = None) -> RunSummary:
     """Runs the study until its budget is met, continuing it if it exists.
 
@@ -57,7 +57,6 @@ def run(spec: StudySpec, home: Home | None = None, console: Console | None = Non
     cluster does not answer, StudyError if every trial failed, none keeps the constraints, or the
     home cannot be written.
     """
-    environment.prepare()
     home = home or Home.find()
     start = time.monotonic()
     dataset = load_dataset(spec.dataset, spec.seed)
@@ -69,91 +68,117 @@ def run(spec: StudySpec, home: Home | None = None, console: Console | None = Non
     folder = home.study_folder(spec.name)
     resume.check_continues(folder, spec)
     journal = study_folder.journal(folder)
-    with ExitStack() as connection, _written(home):
+    with ExitStack() as ray, _written(home):
         check_free(spec.name, home, stored_identity(journal))
-        if on_cluster() and not journal.exists():
-            # What a new study writes must not stay behind if the cluster cannot run it.
-            alone = connection.enter_context(ray_runtime())
-            find_capacity(spec.resources, alone=alone)
-            check_shared(home.folder)
-        scoreboard = Scoreboard(spec, trials_allowed(spec, grid_size))
-        progress = Progress(scoreboard, console or Console())
-        with study_folder.only_driver(folder), progress:
-            progress.say(_headline(spec, dataset, scoreboard.trials))
-            session = _open(spec, home, dataset, scoreboard, progress)
-            _go_on(session)
-    failed = scoreboard.states["FAIL"]
-    if failed and failed == scoreboard.ended:
-        raise StudyError(f"all {failed} trials failed; the last one: {scoreboard.last}")
-    if not scoreboard.ended and scoreboard.states["INFEASIBLE"]:
-        raise StudyError(f"no trial keeps the constraints: {session.over() or scoreboard.last}")
-    return RunSummary(
-        name=spec.name,
-        states=dict(scoreboard.states),
-        front=sorted(scoreboard.front),
-        hypervolume=scoreboard.hypervolume,
-        stopped=session.stop.reason,
-        signal_number=session.stop.signal_number,
-        seconds=time.monotonic() - start,
-    )
+        # What a new study writes must not stay behind if the cluster cannot run it.
+        capacity = _capacity(spec, home, ray) if on_cluster() and not journal.exists() else None
+        with study_folder.only_driver(folder):
+            session = _open(spec, home, dataset, grid_size, console or Console())
+            with session.progress:
+                session.progress.say(_headline(spec, dataset, session.budget.trials))
+                _run_trials(session, ray, capacity)
+    return _summary(session, time.monotonic() - start)
+
+
+def _capacity(
+    spec: StudySpec, home: Home, ray: ExitStack, on_started: Callable[[], None] = lambda: None
+) -> Capacity:
+    """Starts Ray, or connects to it, while the stack lasts; returns what it has for the trials."""
+    alone = ray.enter_context(ray_runtime())
+    on_started()
+    capacity = find_capacity(spec.resources, alone=alone)
+    check_shared(home.folder)
+    return capacity
 
 
 def _open(
-    spec: StudySpec, home: Home, dataset: Dataset, scoreboard: Scoreboard, progress: Progress
+    spec: StudySpec, home: Home, dataset: Dataset, grid_size: int | None, console: Console
 ) -> Session:
     """Stores the spec, and opens what the study has stored before."""
     folder = home.study_folder(spec.name)
     resume.store_spec(folder, spec)
     journal = study_folder.journal(folder)
     repair_journal(journal)
-    ledger = SearchStorage(spec, journal)
-    for trial in ledger.trials():
-        if trial.state.is_finished():
-            config = config_of(spec, trial.params, trial.number)
-            label = config.architecture.label()
-            metrics = trial.user_attrs.get(METRICS, {})
-            scoreboard.add_earlier(trial.number, state_of(trial), label, metrics)
-    shape, classes = dataset.image_shape, dataset.classes
-    searcher = StudySearcher(spec, ledger, lambda network: known_metrics(network, shape, classes))
-    clock = StudyClock(ledger, spec.budget.minutes)
+    storage = SearchStorage(spec, journal)
+    budget = budget_spent(spec, storage.trials(), grid_size)
+    scoreboard = resume.earlier_scoreboard(spec, storage, budget)
+    clock = StudyClock(storage, spec.budget.minutes)
     return Session(
-        spec, home, dataset, scoreboard, progress, ledger, searcher, clock, StudyStopper(clock)
+        spec=spec,
+        home=home,
+        dataset=dataset,
+        storage=storage,
+        budget=budget,
+        scoreboard=scoreboard,
+        progress=Progress(scoreboard, console),
+        clock=clock,
+        stop=StudyStopper(clock),
+        tracker=Tracker(spec.name, home),
     )
 
 
-def _go_on(session: Session) -> None:
-    """Runs the trials that are left, from the first one of a new study on."""
-    board, ledger = session.scoreboard, session.ledger
-    tracker = Tracker(session.spec.name, session.home)
-    session.searcher.run_id = tracker.run_ids.get
-    with session.stop.on_signals(session.progress.say) as install, _recorded(session, tracker):
+def _run_trials(session: Session, ray: ExitStack, capacity: Capacity | None) -> None:
+    """Runs the trials that are left, from the first one of a new study on.
+
+    `capacity` is None if Ray, which ends with this, has not been started for them yet.
+    """
+    signals = session.stop.on_signals(session.progress.say)
+    with signals as install, _recorded(session) as catch_up, ray:
         if session.over():
-            record_again(ledger, board, tracker, session.store)
+            catch_up()
             session.progress.say(f"{session.over()}; more budget, such as --trials N, goes on")
             return
-        # Ray starts while the tracker opens its store: each takes seconds.
-        session.progress.say("starting Ray, which takes some seconds")
-        with ray_runtime() as alone:
-            install()
-            room = find_capacity(session.spec.resources, alone=alone)
-            check_shared(session.home.folder)
-            record_again(ledger, board, tracker, session.store)
-            if session.stop.reason is None:
-                session.progress.say(BEGUN)
-                fit(session, tracker, room)
+        if capacity is None:
+            # Ray starts while the tracker opens its store: each takes seconds.
+            session.progress.say("starting Ray, which takes some seconds")
+            capacity = _capacity(session.spec, session.home, ray, install)
+        catch_up()
+        if session.stop.reason is None:
+            session.progress.say(BEGUN)
+            fit(session, capacity)
+
+
+def _summary(session: Session, seconds: float) -> RunSummary:
+    """What the run did; raises StudyError if no trial came out of it."""
+    board = session.scoreboard
+    failed = board.states["FAIL"]
+    if failed and failed == board.ended:
+        raise StudyError(f"all {failed} trials failed; the last one: {board.last}")
+    if not board.ended and board.states["INFEASIBLE"]:
+        raise StudyError(f"no trial keeps the constraints: {session.over() or board.last}")
+    return RunSummary(
+        name=session.spec.name,
+        states=dict(board.states),
+        front=sorted(board.front.points),
+        hypervolume=board.front.hypervolume,
+        stopped=session.stop.reason,
+        signal_number=session.stop.signal_number,
+        seconds=seconds,
+    )
 
 
 @contextmanager
-def _recorded(session: Session, tracker: Tracker) -> Iterator[None]:
-    """Opens the tracker, and closes it with the status that the study really has."""
-    tracker.start(provenance.as_tags() | {tags.IDENTITY_TAG: session.ledger.identity})
+def _recorded(session: Session) -> Iterator[Callable[[], None]]:
+    """Opens the tracker, and closes it with the status that the study really has.
+
+    Gives a function that brings the record in line with the search; before that no folder of a trial is
+    deleted, for its record may be made from it.
+    """
+    tracker, caught_up = session.tracker, False
+
+    def catch_up() -> None:
+        nonlocal caught_up
+        record_again(session.storage, session.scoreboard, tracker, session.trials_folder)
+        caught_up = True
+
+    tracker.start(provenance.as_tags() | {tags.IDENTITY_TAG: session.storage.identity})
     status, ended = "FAILED", False
     try:
-        yield
+        yield catch_up
         ended = True
         over = session.over()
         if over:
-            session.stop.reason = None
+            session.stop.withdraw()
         status = "FINISHED" if over else "KILLED"
         if session.scoreboard.states["FAIL"] == session.scoreboard.ended:
             status = "FAILED" if over else status
@@ -168,9 +193,9 @@ def _recorded(session: Session, tracker: Tracker) -> Iterator[None]:
             # What ended the study is raised; this came of it, or on top of it.
             session.progress.say(f"error: {error}")
         finally:
-            session.ledger.note_run_ids(tracker.run_ids)
-            if tracker.all_sent:
-                clean_up(session.ledger, session.store)
+            session.storage.note_run_ids(tracker.run_ids)
+            if caught_up and tracker.all_sent:
+                clean_up(session.storage, session.trials_folder)
             shutil.rmtree(session.tune_folder, ignore_errors=True)
 
 

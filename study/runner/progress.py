@@ -64,7 +64,7 @@ class Progress:
             parts.append(f"{board.states['INFEASIBLE']} infeasible")
         if board.states["FAIL"]:
             parts.append(f"{board.states['FAIL']} failed")
-        parts.append(f"front {len(board.front)}, hypervolume {board.hypervolume:.4f}")
+        parts.append(f"front {len(board.front.points)}, hypervolume {board.front.hypervolume:.4f}")
         best = board.best()
         if best is not None:
             parts.append(f"best {best[0]:,.6g}")
@@ -87,7 +87,9 @@ class Progress:
         table.add_row(
             f"best {objective}", "none yet" if best is None else f"{best[0]:,.6g} ({best[1]})"
         )
-        table.add_row("front", f"{len(board.front)} trials, hypervolume {board.hypervolume:.4f}")
+        table.add_row(
+            "front", f"{len(board.front.points)} trials, hypervolume {board.front.hypervolume:.4f}"
+        )
         table.add_row("time left", _left(board))
         table.add_row("last", board.last or "none yet")
         return table

@@ -1,4 +1,4 @@
-"""Brings the records of a study that goes on in line with its ledger, and sweeps what was left over."""
+"""Brings the records of a study that goes on in line with its storage, and sweeps what was left over."""
 
 import json
 import shutil
@@ -9,8 +9,9 @@ from optuna.trial import FrozenTrial
 
 from study.errors import SpecError
 from study.runner.scoreboard import Scoreboard
-from study.search.searcher import config_of
-from study.search.storage import REASON, SearchStorage, metrics_of, state_of
+from study.search.budget import BudgetSpent
+from study.search.configuration import Configuration
+from study.search.storage import METRICS, REASON, SearchStorage, metrics_of, point_of, state_of
 from study.search.trial import Outcome
 from study.spec.dimensions import Space
 from study.spec.study_spec import StudySpec
@@ -27,24 +28,34 @@ _MAY_CHANGE: Final = (
 )
 
 
-def record_again(ledger: SearchStorage, board: Scoreboard, tracker: Tracker, store: Path) -> None:
-    """Records the trials that the ledger knows to have ended and the record does not.
+def earlier_scoreboard(spec: StudySpec, storage: SearchStorage, budget: BudgetSpent) -> Scoreboard:
+    """A scoreboard with the trials that ended in earlier runs."""
+    board = Scoreboard(spec, budget)
+    for trial in storage.trials():
+        if trial.state.is_finished():
+            label = Configuration(spec, given=trial.params).architecture.label()
+            metrics = trial.user_attrs.get(METRICS, {})
+            board.add_earlier(trial.number, label, state_of(trial), metrics, point_of(trial))
+    return board
+
+
+def record_again(storage: SearchStorage, board: Scoreboard, tracker: Tracker, store: Path) -> None:
+    """Records the trials that the storage knows to have ended and the record does not.
 
     Their driver died, or the record was away, between the two. Waits until the record is open.
     """
     states = tracker.wait_until_ready()
-    for trial in ledger.trials():
+    for trial in storage.trials():
         if trial.state.is_finished() and states.get(trial.number) != state_of(trial):
             _record(trial, board, tracker, store)
     # The driver may have died between a trial's coming to the front and the others' leaving it.
-    complete = [trial.number for trial in ledger.trials() if state_of(trial) == "COMPLETE"]
-    tracker.mark_front({number: number in board.front for number in complete})
-    tracker.caught_up = True
+    complete = [trial.number for trial in storage.trials() if state_of(trial) == "COMPLETE"]
+    tracker.mark_front({number: number in board.front.points for number in complete})
 
 
 def _record(trial: FrozenTrial, board: Scoreboard, tracker: Tracker, store: Path) -> None:
     number = trial.number
-    tracker.begin_trial(config_of(board.spec, trial.params, number))
+    tracker.begin_trial(Configuration(board.spec, given=trial.params).for_trial(number))
     folder = trial_folder(store, number)
     metrics = metrics_of(trial)
     if "epochs" in metrics:
@@ -53,7 +64,7 @@ def _record(trial: FrozenTrial, board: Scoreboard, tracker: Tracker, store: Path
     elif metrics:
         tracker.log_counts(number, metrics)
     outcome = Outcome(state=state_of(trial), reason=trial.user_attrs.get(REASON))  # type: ignore[arg-type]  # finished
-    tracker.end_trial(number, outcome, on_front=number in board.front)
+    tracker.end_trial(number, outcome, on_front=number in board.front.points)
 
 
 def _history(folder: Path) -> list[dict[str, float]]:
@@ -65,9 +76,9 @@ def _history(folder: Path) -> list[dict[str, float]]:
     return found
 
 
-def clean_up(ledger: SearchStorage, store: Path) -> None:
+def clean_up(storage: SearchStorage, store: Path) -> None:
     """Deletes the folders of trials that have ended and are recorded, or were never asked for."""
-    running = {trial.number for trial in ledger.trials() if not trial.state.is_finished()}
+    running = {trial.number for trial in storage.trials() if not trial.state.is_finished()}
     kept = {trial_folder(store, number) for number in running}
     for folder in store.glob("trial-*"):
         if folder not in kept:

@@ -18,6 +18,7 @@ from requests.exceptions import RequestException
 from sqlalchemy.exc import SQLAlchemyError
 
 from models.building import build
+from study import environment
 from study.errors import BadInputError, StudyError, TrackingError
 from study.home import Home
 from study.results.answers import choose
@@ -39,6 +40,7 @@ Step = Callable[[], dict[str, Any]]
 """Trains a step; returns the report of `study.runner.trial_worker`."""
 
 
+@environment.RECORDS
 def retrain(  # noqa: PLR0913  # each setting has a name of its own
     name: str,
     trial: int,

@@ -5,55 +5,52 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import final
 
-from study.search.pareto import Point, hypervolume, on_front
-from study.spec.constraint import all_kept, violations
+from study.search.budget import BudgetSpent
+from study.search.front import Front
+from study.search.pareto import Point
 from study.spec.study_spec import StudySpec
 
 
 @final
 class Scoreboard:
-    """Counts and ranks what the driver hears, trials of earlier runs of the study included.
+    """Counts what the driver hears, trials of earlier runs of the study included.
 
-    `trials` is how many may end, None if another limit ends the study.
+    `budget` has the limits and the front.
     """
 
-    def __init__(self, spec: StudySpec, trials: int | None) -> None:
+    def __init__(self, spec: StudySpec, budget: BudgetSpent) -> None:
         self.spec = spec
-        self.trials = trials
+        self.trials = budget.trials
+        self.front: Front = budget.front
         self.states: Counter[str] = Counter()
         self.running: dict[int, str] = {}
-        self.front: set[int] = set()
-        self.hypervolume = 0.0
         self.best_accuracy = 0.0
         self.last = ""
         self._labels: dict[int, str] = {}
-        self._points: dict[int, Point] = {}
         self._first_start: float | None = None
         self._ended_here = 0
 
     def add_earlier(
-        self, number: int, state: str, label: str, metrics: Mapping[str, float]
+        self, number: int, label: str, state: str, metrics: Mapping[str, float], point: Point | None
     ) -> None:
-        """A trial that ended before this run of the study."""
+        """Adds a trial that ended before this run of the study; the rest as for `end`."""
         self._labels[number] = label
-        self._count(number, state, metrics)
+        self._count(state, metrics, point)
 
     def begin(self, number: int, label: str) -> None:
-        """A trial starts."""
+        """Starts a trial, or continues it."""
         self._first_start = self._first_start or time.monotonic()
         self.running[number] = label
         self._labels[number] = label
 
-    def end(self, number: int, state: str, metrics: Mapping[str, float]) -> dict[int, bool]:
-        """A trial ended; the trials that came to the front by it, or left it."""
+    def end(
+        self, number: int, state: str, metrics: Mapping[str, float], point: Point | None = None
+    ) -> None:
+        """Ends a trial; `point` are its objectives if it is complete and keeps the constraints."""
         self.running.pop(number, None)
         self._ended_here += state != "INFEASIBLE"
-        before = self.front
-        self._count(number, state, metrics)
-        self.last = f"trial {number} {state} {self._labels[number]}{self._describe(number)}"
-        # Those that came first: whoever reads in between finds no hole in the front.
-        came, left = self.front - before, before - self.front
-        return dict.fromkeys(sorted(came), True) | dict.fromkeys(sorted(left), False)
+        self._count(state, metrics, point)
+        self.last = f"trial {number} {state} {self._labels[number]}{self._describe(point)}"
 
     @property
     def ended(self) -> int:
@@ -66,12 +63,13 @@ class Scoreboard:
         return f"{self.ended}" if self.trials is None else f"{self.ended} of {self.trials}"
 
     def best(self) -> tuple[float, str] | None:
-        """The best value of the first objective so far, and the trial that has it."""
-        if not self._points:
+        """The best value of the first objective so far, and the trial on the front that has it."""
+        points = self.front.points
+        if not points:
             return None
         sign = 1 if next(iter(self.spec.objectives.values())) == "maximize" else -1
-        number = max(self._points, key=lambda number: sign * self._points[number][0])
-        return self._points[number][0], f"trial {number} {self._labels[number]}"
+        number = max(points, key=lambda number: sign * points[number][0])
+        return points[number][0], f"trial {number} {self._labels[number]}"
 
     def seconds_left(self) -> float | None:
         """The time until the budget of trials is met, at the pace so far."""
@@ -80,26 +78,13 @@ class Scoreboard:
         pace = (time.monotonic() - self._first_start) / self._ended_here
         return pace * max(0, self.trials - self.ended)
 
-    def _count(self, number: int, state: str, metrics: Mapping[str, float]) -> None:
+    def _count(self, state: str, metrics: Mapping[str, float], point: Point | None) -> None:
         self.states[state] += 1
-        broken = violations(self.spec.constraints, metrics)
-        if state == "COMPLETE" and all_kept(broken):
-            self._points[number] = [metrics[name] for name in self.spec.objectives]
-            self._rank(number)
-            accuracy = metrics.get("val_accuracy", 0.0)
-            self.best_accuracy = max(accuracy, self.best_accuracy)
+        if point is not None:
+            self.best_accuracy = max(metrics.get("val_accuracy", 0.0), self.best_accuracy)
 
-    def _rank(self, number: int) -> None:
-        """Ranks a new point against the front: whoever is dominated once is so for ever."""
-        numbers = [*sorted(self.front), number]
-        points = [self._points[one] for one in numbers]
-        kept = on_front(points, self.spec.objectives)
-        self.front = {one for one, keep in zip(numbers, kept, strict=True) if keep}
-        front_points = [self._points[one] for one in self.front]
-        self.hypervolume = hypervolume(front_points, self.spec.objectives)
-
-    def _describe(self, number: int) -> str:
-        if number not in self._points:
+    def _describe(self, point: Point | None) -> str:
+        if point is None:
             return ""
-        values = zip(self.spec.objectives, self._points[number], strict=True)
+        values = zip(self.spec.objectives, point, strict=True)
         return ": " + ", ".join(f"{name} {value:,.6g}" for name, value in values)

@@ -23,15 +23,15 @@ _NOTE_EVERY_S: Final = 5.0
 class StudyClock:
     """Runs from `start` on, so that what it takes to start Ray is not counted."""
 
-    def __init__(self, ledger: SearchStorage, minutes: float | None) -> None:
-        self._ledger = ledger
+    def __init__(self, storage: SearchStorage, minutes: float | None) -> None:
+        self._storage = storage
         self._minutes = minutes
-        self._before = ledger.seconds
+        self._before = storage.seconds
         self._started: float | None = None
         self._noted = 0.0
 
     def start(self) -> None:
-        """From now on the minutes are counted."""
+        """Starts to count the minutes."""
         self._started = self._noted = time.monotonic()
 
     @property
@@ -44,7 +44,7 @@ class StudyClock:
         """Stores the time every few seconds, or at once; only where there is a limit to it."""
         now = time.monotonic()
         if self._minutes is not None and (at_once or now - self._noted >= _NOTE_EVERY_S):
-            self._ledger.note_seconds(self.seconds)
+            self._storage.note_seconds(self.seconds)
             self._noted = now
 
     def used_up(self) -> str | None:
@@ -85,6 +85,10 @@ class StudyStopper(tune.Stopper):
     def because(self, reason: str) -> None:
         """Stops the study, unless it stops already."""
         self.reason = self.reason or reason
+
+    def withdraw(self) -> None:
+        """Takes the reason back: the study was over before it could be stopped."""
+        self.reason = None
 
     @contextmanager
     def on_signals(self, say: Callable[[str], None]) -> Iterator[Callable[[], None]]:

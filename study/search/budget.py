@@ -2,7 +2,8 @@
 
 from typing import Final, final
 
-from study.search.pareto import Point, hypervolume, on_front
+from study.search.front import Front
+from study.search.pareto import Point
 from study.spec.study_spec import StudySpec
 
 DEFAULT_TRIALS: Final = 30
@@ -13,68 +14,65 @@ _GROWTH: Final = 1e-3  # of the hypervolume, relative; less is stagnation
 class BudgetSpent:
     """Counts trials, epochs and the hypervolume's standstill, those of earlier runs included.
 
-    `grid_size` is the number of configurations of a grid, None for other samplers.
+    `trials` is how many may end, None if another limit ends the study; `front` is made of the complete
+    trials that keep the constraints. `grid_size` is the number of configurations of a grid, None for
+    other samplers.
     """
 
     def __init__(self, spec: StudySpec, grid_size: int | None = None) -> None:
         self._budget = spec.budget
-        self._objectives = spec.objectives
-        self._trials = trials_allowed(spec, grid_size)
+        self.trials: Final = trials_allowed(spec, grid_size)
+        self.front: Final = Front(spec.objectives)
         self._ended = 0
         self._epochs_of_ended = 0
-        self._epochs_of_running: dict[int, int] = {}
-        self._front: list[Point] = []
         self._best = 0.0
         self._standstill = 0
+        self._exhausted: str | None = None
 
-    def begin(self, number: int) -> None:
-        """A trial was asked for, or goes on."""
-        self._epochs_of_running.setdefault(number, 0)
+    def end(self, number: int, epochs: int, point: Point | None) -> dict[int, bool]:
+        """Ends a trial after so many epochs.
 
-    def report(self, number: int, epochs: int) -> None:
-        """A running trial has trained so many epochs by now."""
-        self._epochs_of_running[number] = epochs
-
-    def end(self, number: int, epochs: int, point: Point | None) -> None:
-        """A trial ended after so many epochs, or those that it reported if they are more.
-
-        `point` are its objectives if it is complete and keeps the constraints.
+        `point` are its objectives if it is complete and keeps the constraints. Returns how the front
+        changed by it, as `Front.add` does.
         """
         self._ended += 1
-        self._epochs_of_ended += max(epochs, self._epochs_of_running.pop(number, 0))
+        self._epochs_of_ended += epochs
         self._standstill += 1
         if point is None:
-            return
-        points = [*self._front, point]
-        kept = on_front(points, self._objectives)
-        self._front = [one for one, keep in zip(points, kept, strict=True) if keep]
-        reached = hypervolume(self._front, self._objectives)
-        if reached > self._best * (1 + _GROWTH):
-            self._best = reached
+            return {}
+        changes = self.front.add(number, point)
+        if self.front.hypervolume > self._best * (1 + _GROWTH):
+            self._best = self.front.hypervolume
             self._standstill = 0
+        return changes
 
-    def met(self) -> str | None:
-        """Which limit is met, in words; None while none is."""
+    def exhaust(self, reason: str) -> None:
+        """Ends the study before a limit is met, because nothing is left to try."""
+        self._exhausted = reason
+
+    def met(self, running: int = 0) -> str | None:
+        """Why no more trials are asked for while so many run, in words; None if there are more."""
         budget = self._budget
-        if self._trials is not None and self._ended >= self._trials:
-            return f"all {self._trials} trials are done"
-        spent = budget.total_epochs is not None and self._epochs_left() < budget.epochs
-        if spent and not self._epochs_of_running:
+        if self.trials is not None and self._ended >= self.trials:
+            return f"all {self.trials} trials are done"
+        spent = budget.total_epochs is not None and self._epochs_left(running) < budget.epochs
+        if spent and not running:
             return f"{self._epochs_of_ended} of {budget.total_epochs} epochs are trained"
         if budget.stagnation is not None and self._standstill >= budget.stagnation:
             return f"the hypervolume has not grown over {self._standstill} trials"
-        return None
+        return self._exhausted
 
-    def allows_another(self) -> bool:
+    def allows_another(self, running: int) -> bool:
         """Whether a new trial, trained in full beside those that run, stays within the budget."""
-        running = len(self._epochs_of_running)
-        if self._trials is not None and self._ended + running >= self._trials:
+        if self.trials is not None and self._ended + running >= self.trials:
             return False
-        return self._budget.total_epochs is None or self._epochs_left() >= self._budget.epochs
+        return (
+            self._budget.total_epochs is None or self._epochs_left(running) >= self._budget.epochs
+        )
 
-    def _epochs_left(self) -> int:
+    def _epochs_left(self, running: int) -> int:
         """Epochs that are neither trained nor promised to a running trial."""
-        promised = len(self._epochs_of_running) * self._budget.epochs
+        promised = running * self._budget.epochs
         return (self._budget.total_epochs or 0) - self._epochs_of_ended - promised
 
 

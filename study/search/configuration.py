@@ -1,4 +1,4 @@
-"""What a space asks and what was answered, in the two forms that are kept of each answer."""
+"""One point of a search space, in the two forms that are kept of it, and as a trial has it."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias, final
@@ -9,6 +9,10 @@ from optuna.distributions import (
     FloatDistribution,
     IntDistribution,
 )
+
+from study.search.space import suggest
+from study.search.trial import TrialConfig
+from study.spec.study_spec import StudySpec
 
 Key: TypeAlias = frozenset[tuple[str, Any]]
 """What tells a configuration from others."""
@@ -21,28 +25,41 @@ def key_of(params: Mapping[str, Any]) -> Key:
 
 @final
 class Configuration:
-    """Answers what a space asks, from a source or as given.
+    """Answers what the space of a spec asks, from a source or as given.
 
     `params` and `distributions` are the stored form. In the `view` that samplers see, numbers of a
-    choice are places in their order, as 64 lies between 32 and 128.
+    choice are places in their order, as 64 lies between 32 and 128. Raises KeyError or ValueError if
+    what is given is no point of the space.
     """
 
     def __init__(
         self,
+        spec: StudySpec,
         source: Callable[[str, BaseDistribution], Any] | None = None,
         given: Mapping[str, Any] | None = None,
     ) -> None:
+        self._spec = spec
         self._source = source
         self._given = given or {}
         self.params: dict[str, Any] = {}
         self.distributions: dict[str, BaseDistribution] = {}
         self.view_params: dict[str, Any] = {}
         self.view_distributions: dict[str, BaseDistribution] = {}
+        self.architecture, self._training = suggest(self, spec)
 
     @property
     def key(self) -> Key:
         """What tells this configuration from others."""
         return key_of(self.params)
+
+    def for_trial(self, number: int) -> TrialConfig:
+        """What a worker is told of the trial that has this configuration."""
+        return TrialConfig(
+            number=number,
+            architecture=self.architecture,
+            training=self._training,
+            seeds=tuple(self._spec.replicate_seeds),
+        )
 
     def suggest_categorical(self, name: str, choices: Sequence[Any]) -> Any:  # noqa: ANN401  # the choices' own type
         stored = CategoricalDistribution(tuple(choices))

@@ -50,18 +50,18 @@ class ExpectedImprovement:
         self._complete: list[int] = []
         self._feasible: list[int] = []
 
-    def begin(self, number: int, params: Params) -> None:
-        """A trial starts."""
+    def add(self, number: int, params: Params) -> None:
+        """Adds a trial that runs until `tell` is called."""
         self._params[number] = params
         self._running.add(number)
 
-    def see(self, number: int, metrics: Mapping[str, float]) -> None:
-        """What a trial had reached after an epoch."""
+    def report(self, number: int, metrics: Mapping[str, float]) -> None:
+        """Adds what a trial had reached after an epoch."""
         if all(name in metrics for name in self._learned):
             self._seen.setdefault(number, {})[int(metrics["epochs"])] = metrics
 
-    def end(self, number: int, *, complete: bool, feasible: bool = True) -> None:
-        """A trial ended; `complete` after its last epoch, `feasible` if it keeps the constraints.
+    def tell(self, number: int, *, complete: bool, feasible: bool = True) -> None:
+        """Ends a trial; `complete` after its last epoch, `feasible` if it keeps the constraints.
 
         What a complete trial had when all its replicates had stopped it would have had at the full
         number of epochs as well: the weights that are kept did not change any more.
@@ -97,7 +97,7 @@ class ExpectedImprovement:
         self._fit()
         typical, _ = self._predicted(rows[:drawn], counts[:drawn])
         improvement = Improvement(self._points(), self._is_learned(), typical)
-        pending = sorted(self._running & self._params.keys())
+        pending = sorted(self._running)
         if pending:
             known = [self._counted(self._params[number]) for number in pending]
             running = self._encoding.rows([self._params[number] for number in pending], known)

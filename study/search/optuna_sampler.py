@@ -19,7 +19,6 @@ from optuna.exceptions import ExperimentalWarning
 from optuna.trial import TrialState, create_trial
 
 from study.search.configuration import Configuration, Key
-from study.search.space import suggest
 from study.spec.study_spec import StudySpec
 
 _TRIES: Final = 10  # how often a sampler may repeat itself before it is given up
@@ -48,8 +47,8 @@ class OptunaSampler:
         )
         self._in_view: dict[int, int] = {}  # the number there by the number in the study
 
-    def begin(self, number: int, answers: Configuration, system_attrs: Mapping[str, Any]) -> None:
-        """A trial that the sampler did not propose; it runs until `end` is called."""
+    def add(self, number: int, answers: Configuration, system_attrs: Mapping[str, Any]) -> None:
+        """Adds a trial that the sampler did not propose; it runs until `tell` is called."""
         self._study.add_trial(
             create_trial(
                 state=TrialState.RUNNING,
@@ -69,8 +68,7 @@ class OptunaSampler:
         """
         for _ in range(_TRIES):
             trial = self._study.ask()
-            answers = Configuration(partial(_suggest, trial))
-            suggest(answers, self._spec)
+            answers = Configuration(self._spec, partial(_suggest, trial))
             if answers.key not in known:
                 self._in_view[number] = trial.number
                 attrs = self._study.get_trials(deepcopy=False)[trial.number].system_attrs
@@ -80,14 +78,14 @@ class OptunaSampler:
             self._study.tell(trial, state=TrialState.FAIL)
         return None
 
-    def end(
+    def tell(
         self,
         number: int,
         state: TrialState,
         values: Sequence[float] | None,
         constraints: Mapping[str, float],
     ) -> None:
-        """How a trial ended: its objectives if it is complete, and by how much it breaks what."""
+        """Ends a trial: its objectives if it is complete, and by how much it breaks which constraint."""
         in_view = self._in_view.pop(number)
         if constraints:
             trial_id = self._study.get_trials(deepcopy=False)[in_view]._trial_id  # noqa: SLF001  # as below

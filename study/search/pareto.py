@@ -10,6 +10,7 @@ import moocore
 import numpy as np
 from numpy.typing import NDArray
 
+from study.search.difference import is_real
 from study.spec.metrics import Direction, metric_of
 
 Point = Sequence[float]
@@ -36,21 +37,21 @@ def confident_front(
 
     `errors` has a standard error for each value of each point, 0 for what is known exactly. A point
     dominates another with confidence if, in every objective in which either has a standard error, it
-    is better by more than that of the difference, `sqrt(error ** 2 + other_error ** 2)`; if in every
-    other it is at least as good; and if it is better in one. Where errors are normal and there is no
-    difference, five of six such claims about one objective are not made. Without errors this is
-    `on_front`; with them no point of that front is missing.
+    is better and the difference is real (`study.search.difference`); if in every other it is at least
+    as good; and if it is better in one. Without errors this is `on_front`; with them no point of that
+    front is missing.
     """
     if not points:
         return []
     signs = np.array([1.0 if way == "maximize" else -1.0 for way in objectives.values()])
-    values, variances = _array(points) * signs, _array(errors) ** 2
+    values, sems = _array(points) * signs, _array(errors)
     kept = np.empty(len(values), dtype=bool)
     for start in range(0, len(values), _ROWS):
         rows = slice(start, start + _ROWS)
         ahead = values[None] - values[rows, None]
-        error = np.sqrt(variances[None] + variances[rows, None])
-        holds = ((ahead > error) | ((error == 0) & (ahead >= 0))).all(axis=2)
+        exact = (sems[None] == 0) & (sems[rows, None] == 0)
+        surely = (ahead > 0) & is_real(ahead, sems[None], sems[rows, None])
+        holds = (surely | (exact & (ahead >= 0))).all(axis=2)
         kept[rows] = ~(holds & (ahead > 0).any(axis=2)).any(axis=1)
     return [bool(flag) for flag in kept]
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, final
 
+from study.search.difference import favoured
 from study.search.pareto import Point, is_kept, keep_best
 from study.spec.metrics import Direction
 from study.spec.study_spec import StudySpec
@@ -42,12 +43,13 @@ class Rung:
         return len(self._points)
 
     def enter(self, number: int, metrics: Mapping[str, float]) -> bool:
-        """A trial is here with these metrics; whether it goes on.
+        """Adds a trial's metrics; returns whether it continues.
 
-        It is compared with all that came before it, as there is no waiting for those that come
-        later. It goes on, too, if it would with every objective better by its standard error
-        (`NAME_sem`). Entering again replaces what it had. A trial without finite values goes on,
-        and fails by itself.
+        It is compared with all trials that came before it; later ones are not waited for. It also
+        continues if it would with the best values from which its own do not really differ
+        (`study.search.difference`): every objective better by its standard error, `NAME_sem`. A
+        second entry replaces the first. A trial without finite values continues, and fails by
+        itself.
         """
         values = [metrics.get(name, math.nan) for name in self.objectives]
         if not all(map(math.isfinite, values)):
@@ -56,7 +58,7 @@ class Rung:
         if self._keeps(number, values):
             return True
         errors = [metrics.get(f"{name}_sem", 0.0) for name in self.objectives]
-        return any(errors) and self._keeps(number, self._better(values, errors))
+        return any(errors) and self._keeps(number, self._favoured(values, errors))
 
     def kept(self) -> set[int]:
         """The trials that would go on if all of them were compared at once."""
@@ -72,8 +74,9 @@ class Rung:
         others = [point for other, point in self._points.items() if other != number]
         return is_kept(values, others, self.objectives, self._quota)
 
-    def _better(self, values: Point, errors: Point) -> Point:
-        signs = [1 if direction == "maximize" else -1 for direction in self.objectives.values()]
+    def _favoured(self, values: Point, errors: Point) -> Point:
+        entries = zip(values, errors, self.objectives.values(), strict=True)
         return [
-            value + sign * error for value, sign, error in zip(values, signs, errors, strict=True)
+            favoured(value, error, higher=direction == "maximize")
+            for value, error, direction in entries
         ]

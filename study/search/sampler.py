@@ -20,7 +20,7 @@ from optuna.trial import TrialState
 from study.search.configuration import Configuration, Key, key_of
 from study.search.ehvi import Counted, ExpectedImprovement
 from study.search.optuna_sampler import SAMPLERS, OptunaSampler
-from study.search.space import grid, suggest
+from study.search.space import grid
 from study.spec.constraint import all_kept
 from study.spec.study_spec import StudySpec
 
@@ -43,16 +43,12 @@ class Candidates:
 
     def drawn(self) -> Configuration:
         """Every value of a setting is as likely as every other; of a logarithmic one its logarithm."""
-        return self._asked(Configuration(self._draw))
+        return Configuration(self._spec, self._draw)
 
     def near(self, params: Mapping[str, Any]) -> Configuration:
         """A configuration that differs from one in some settings, in numbers by a small step."""
-        known = self._asked(Configuration(given=params)).view_params
-        return self._asked(Configuration(partial(self._vary, known)))
-
-    def _asked(self, answers: Configuration) -> Configuration:
-        suggest(answers, self._spec)
-        return answers
+        known = Configuration(self._spec, given=params).view_params
+        return Configuration(self._spec, partial(self._vary, known))
 
     def _draw(self, _: str, asked: BaseDistribution) -> Any:  # noqa: ANN401  # the space's own types
         if isinstance(asked, CategoricalDistribution):
@@ -98,13 +94,9 @@ def _bounds(asked: BaseDistribution) -> tuple[float, float]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proposal:
-    """A configuration as it is stored: answers and their distributions, both by name.
+    """A configuration, and what the sampler must find again when the study goes on."""
 
-    `system_attrs` are what the sampler must find again when the study goes on.
-    """
-
-    params: dict[str, Any]
-    distributions: dict[str, BaseDistribution]
+    configuration: Configuration
     system_attrs: dict[str, Any]
 
 
@@ -126,7 +118,6 @@ class Sampler:
     ) -> None:
         self._spec = spec
         self._grid = grid(spec) if spec.sampler == "grid" else None
-        self._grid_size = None if self._grid is None else len(self._grid)
         (seed,) = np.random.SeedSequence([spec.seed, asked]).generate_state(1)
         self._generator = np.random.default_rng(seed)
         self._candidates = Candidates(spec, self._generator)
@@ -134,23 +125,14 @@ class Sampler:
         self._proposed: set[Key] = set()
         self._improvement = ExpectedImprovement(spec, counted) if spec.sampler == "ehvi" else None
         self._clock = clock
-        self._ranked: deque[Mapping[str, Any]] = deque()
+        self._ranked: deque[Configuration] = deque()
         self._ranking_s = 0.1
         self._asked_at = clock()
         self._interval_s = 1.0
 
-    @property
-    def grid_size(self) -> int | None:
-        """The number of configurations of a grid; None for every other sampler."""
-        return self._grid_size
-
-    def begin(
-        self, number: int, params: Mapping[str, Any], system_attrs: Mapping[str, Any]
-    ) -> None:
-        """A stored trial that this sampling did not propose; it runs until `end` is called."""
-        answers = Configuration(given=params)
-        suggest(answers, self._spec)
-        self._begin(number, answers, system_attrs)
+    def add(self, number: int, params: Mapping[str, Any], system_attrs: Mapping[str, Any]) -> None:
+        """Adds a stored trial that this sampler did not propose; it runs until `tell` is called."""
+        self._add(number, Configuration(self._spec, given=params), system_attrs)
 
     def propose(self, number: int) -> Proposal | None:
         """A new configuration for the trial of this number; None if every one was proposed."""
@@ -158,51 +140,47 @@ class Sampler:
         if asked is not None:
             answers, system_attrs = asked
             self._proposed.add(answers.key)
-        else:
-            given = self._given(number)
-            if given is None:
-                return None
-            answers, system_attrs = Configuration(given=given), {}
-            suggest(answers, self._spec)
-            self._begin(number, answers, system_attrs)
-        return Proposal(
-            params=answers.params, distributions=answers.distributions, system_attrs=system_attrs
-        )
+            return Proposal(configuration=answers, system_attrs=system_attrs)
+        given = self._given(number)
+        if given is None:
+            return None
+        self._add(number, given, {})
+        return Proposal(configuration=given, system_attrs={})
 
-    def see(self, number: int, metrics: Mapping[str, float]) -> None:
-        """What a trial had reached when it came to a rung, or to its end."""
+    def report(self, number: int, metrics: Mapping[str, float]) -> None:
+        """Adds what a trial had reached at a rung, or at its end."""
         if self._improvement is not None:
-            self._improvement.see(number, metrics)
+            self._improvement.report(number, metrics)
 
-    def end(
+    def tell(
         self,
         number: int,
         state: TrialState,
         values: Sequence[float] | None,
         constraints: Mapping[str, float],
     ) -> None:
-        """How a trial ended: its objectives if it is complete, and by how much it breaks what."""
+        """Ends a trial: its objectives if it is complete, and by how much it breaks which constraint."""
         if self._view is not None:
-            self._view.end(number, state, values, constraints)
+            self._view.tell(number, state, values, constraints)
         if self._improvement is not None:
             feasible = all_kept(constraints)
             complete = state == TrialState.COMPLETE
-            self._improvement.end(number, complete=complete, feasible=feasible)
+            self._improvement.tell(number, complete=complete, feasible=feasible)
 
-    def _begin(self, number: int, answers: Configuration, system_attrs: Mapping[str, Any]) -> None:
+    def _add(self, number: int, answers: Configuration, system_attrs: Mapping[str, Any]) -> None:
         self._proposed.add(answers.key)
         if self._view is not None:
-            self._view.begin(number, answers, system_attrs)
+            self._view.add(number, answers, system_attrs)
         if self._improvement is not None:
-            self._improvement.begin(number, answers.params)
+            self._improvement.add(number, answers.params)
 
-    def _given(self, number: int) -> Mapping[str, Any] | None:
+    def _given(self, number: int) -> Configuration | None:
         """A configuration that no sampler of Optuna's proposes; None if there is none left."""
         if self._improvement is not None and number >= _RANDOM_FIRST:
             return self._best(self._improvement)
         return self._drawn() if self._grid is None else self._next_of_grid()
 
-    def _best(self, improvement: ExpectedImprovement) -> Mapping[str, Any] | None:
+    def _best(self, improvement: ExpectedImprovement) -> Configuration | None:
         """The candidate of which the most is expected.
 
         Where trials are so short that ranking for each would hold them up, one ranking serves
@@ -215,13 +193,13 @@ class Sampler:
             wanted = _SHARE * self._ranking_s / max(self._interval_s, 1e-3)
             count = int(np.clip(np.ceil(wanted), 1, _MOST_AT_ONCE))
             if drawn:
-                chosen = improvement.rank(candidates, count, drawn)
+                chosen = improvement.rank([one.params for one in candidates], count, drawn)
                 self._ranked.extend(candidates[index] for index in chosen)
             self._ranking_s = self._clock() - start
         self._asked_at = self._clock()
         return self._ranked.popleft() if self._ranked else self._drawn()
 
-    def _new_ones(self, improvement: ExpectedImprovement) -> tuple[list[Mapping[str, Any]], int]:
+    def _new_ones(self, improvement: ExpectedImprovement) -> tuple[list[Configuration], int]:
         """New configurations, and how many of them are drawn evenly: the others are near the front."""
         drawn = self._unproposed(self._candidates.drawn() for _ in range(_DRAWS))
         parents = improvement.front()
@@ -230,22 +208,22 @@ class Sampler:
         # In a union the keys of the first come first, in their order.
         return list((drawn | near).values()), len(drawn)
 
-    def _unproposed(self, found: Iterable[Configuration]) -> dict[Key, Mapping[str, Any]]:
-        return {one.key: one.params for one in found if one.key not in self._proposed}
+    def _unproposed(self, found: Iterable[Configuration]) -> dict[Key, Configuration]:
+        return {one.key: one for one in found if one.key not in self._proposed}
 
-    def _next_of_grid(self) -> Mapping[str, Any] | None:
+    def _next_of_grid(self) -> Configuration | None:
         """The first configuration of the shuffled grid that is new."""
         assert self._grid is not None  # noqa: S101  # made by whoever calls
         while self._grid and key_of(self._grid[-1]) in self._proposed:
             self._grid.pop()
-        return self._grid[-1] if self._grid else None
+        return Configuration(self._spec, given=self._grid[-1]) if self._grid else None
 
-    def _drawn(self) -> Mapping[str, Any] | None:
+    def _drawn(self) -> Configuration | None:
         """A new configuration drawn evenly; the rest of a small space that has been drawn dry."""
         for _ in range(_DRAWS):
             answers = self._candidates.drawn()
             if answers.key not in self._proposed:
-                return answers.params
+                return answers
         if self._grid is None:
             self._grid = grid(self._spec)
         return self._next_of_grid()

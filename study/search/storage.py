@@ -6,7 +6,7 @@ This is the one truth of a study. Each change is one line in a journal, on disk 
 import os
 import uuid
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, final
@@ -18,6 +18,7 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from study.errors import BadInputError
+from study.search.budget import BudgetSpent
 from study.search.sampler import Proposal
 from study.spec.constraint import all_kept
 from study.spec.metrics import is_diagnostic
@@ -118,8 +119,8 @@ class SearchStorage:
         """Stores a proposal as a running trial; its number."""
         trial = create_trial(
             state=TrialState.RUNNING,
-            params=proposal.params,
-            distributions=proposal.distributions,
+            params=proposal.configuration.params,
+            distributions=proposal.configuration.distributions,
             system_attrs=proposal.system_attrs,
         )
         self.study.add_trial(trial)
@@ -202,6 +203,17 @@ def point_of(trial: FrozenTrial) -> Sequence[float] | None:
     """The objectives of a complete trial that keeps all constraints; None of any other."""
     complete = trial.state == TrialState.COMPLETE
     return trial.values if complete and all_kept(trial.constraints) else None
+
+
+def budget_spent(
+    spec: StudySpec, trials: Iterable[FrozenTrial], grid_size: int | None = None
+) -> BudgetSpent:
+    """What stored trials have spent of the budget; infeasible ones cost nothing."""
+    spent = BudgetSpent(spec, grid_size)
+    for trial in trials:
+        if trial.state.is_finished() and state_of(trial) != "INFEASIBLE":
+            spent.end(trial.number, epochs_of(trial), point_of(trial))
+    return spent
 
 
 def kept_of(metrics: Mapping[str, float]) -> dict[str, dict[str, float]]:

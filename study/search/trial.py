@@ -1,8 +1,8 @@
-"""One trial: its configuration, and its state in Optuna's words, judged from its last report."""
+"""One trial: its configuration, its state in Optuna's words, judged from its last report; its end."""
 
 import math
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, TypeAlias
 
 from models.architecture import Architecture
@@ -79,3 +79,35 @@ class TrialConfig:
             return TrialConfig.from_dict(table) == self
         except (KeyError, TypeError, ValueError):
             return False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndedTrial:
+    """The end of a trial that was trained, and what followed from it.
+
+    `point` are its objectives if it is complete and keeps the constraints; `changes` are the trials
+    that joined the front by it (True) or left it (False).
+    """
+
+    number: int
+    outcome: Outcome
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    point: Sequence[float] | None = None
+    changes: Mapping[int, bool] = field(default_factory=dict)
+
+
+class TrialListener:
+    """What the searcher tells and asks; by default nobody listens, and no trial has an MLflow run."""
+
+    def run_id(self, number: int) -> str | None:
+        """The MLflow run of a trial, if it has one by now."""
+        del number
+        return None
+
+    def on_infeasible(
+        self, config: TrialConfig, counted: Mapping[str, float], outcome: Outcome
+    ) -> None:
+        """A trial broke a constraint by what was counted before training."""
+
+    def on_end(self, ended: EndedTrial) -> None:
+        """A trial ended; one whose worker died only if the driver ended it."""

@@ -21,6 +21,7 @@ from mlflow.tracking.registry import UnsupportedModelRegistryStoreURIException
 from requests.exceptions import HTTPError, RequestException
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
+from study import environment
 from study.errors import UNWRITABLE, BadInputError, TrackingError
 from study.home import Home, without_passwords
 
@@ -38,11 +39,14 @@ _SQLITE_FULL: Final = ("database or disk is full", "attempt to write a readonly 
 def translated(home: Home) -> Iterator[None]:
     """Turns errors of MLflow and of the database into TrackingError, and of a wrong URI into bad input.
 
+    Within it the libraries have the settings for records (`study.environment`).
+
     Of a store that cannot be reached the message says for how long that was tried.
     """
     start = time.monotonic()
     try:
-        yield
+        with environment.RECORDS:
+            yield
     except UnsupportedModelRegistryStoreURIException as error:
         raise BadInputError(
             "the tracking URI must be http://, https://, sqlite:/// or another database's, "

@@ -32,7 +32,6 @@ class Tracker:
 
     `run_ids` has the MLflow run of each trial that has one by now. `trouble` says why nothing can be
     sent, None while all is well. `failed` turns true if what happens cannot even be put on disk.
-    `caught_up` is set by whoever brought the record in line with the search.
     """
 
     def __init__(self, name: str, home: Home) -> None:
@@ -47,7 +46,6 @@ class Tracker:
         self._refused: list[str] = []
         self._unshown: str | None = None
         self._left: int | None = None  # until the sender has said that it is done
-        self.caught_up = False
         self._closing = False
         self._deaths = 0
         self._ready = threading.Event()
@@ -164,7 +162,7 @@ class Tracker:
     @property
     def all_sent(self) -> bool:
         """Whether the store has all, so that what it was made from can go; after `close`."""
-        return self.caught_up and self._left == 0 and not self._refused and not self.failed
+        return self._left == 0 and not self._refused and not self.failed
 
     def _put(self, method: str, *arguments: Any) -> None:  # noqa: ANN401  # JSON types
         if self._error is None:
