@@ -17,7 +17,8 @@ from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
 from study import study_folder
 from study.home import Home
 from study.spec.study_spec import StudySpec
-from study.tracking.spool import Event, unsent, waiting, write_position
+from study.tracking.events import FrontChanged, TrialEnded, from_json
+from study.tracking.spool import unsent, waiting, write_position
 from study.tracking.store import in_a_line, is_permanent, unwritable
 from study.tracking.writer import MlflowWriter
 
@@ -26,7 +27,7 @@ PATIENCE_S: Final = 20.0
 
 _PAUSE_S: Final = 0.3  # between two looks into the spool: what came meanwhile is sent together
 _LONGEST_PAUSE_S: Final = 5.0
-_AT_ONCE: Final = 500  # events
+_AT_ONCE: Final = 500  # lines
 _SHOW_EVERY_S: Final = 10.0
 Say = Callable[[dict[str, Any]], None]
 
@@ -113,7 +114,7 @@ class Sender:
         """All of earlier runs is sent, and the driver lives, if there is one."""
         if not self._over and not writer.running:
             # An earlier sender took this driver's start for the last word of its own.
-            writer.begin_study(int(time.time() * 1000), {})
+            writer.reopen()
             self._attempt(writer.flush)
         self._tell_runs(writer)
         self._say({"states": writer.states})
@@ -136,29 +137,30 @@ class Sender:
     def _drain(self) -> None:
         """Sends all that waits by now, or what can be sent before patience ends."""
         while self._writer is not None:
-            events = list(islice(unsent(self._spool), _AT_ONCE))
-            if not events:
+            lines = list(islice(unsent(self._spool), _AT_ONCE))
+            if not lines:
                 return
-            for event, _ in events:
-                self._apply(self._writer, event)
+            for line, _ in lines:
+                self._apply(self._writer, line)
             if not self._attempt(self._writer.flush):
                 return
-            write_position(self._spool, events[-1][1])
-            self._say({"sent": len(events)})
+            write_position(self._spool, lines[-1][1])
+            self._say({"sent": len(lines)})
             self._tell_runs(self._writer)
 
-    def _apply(self, writer: MlflowWriter, event: Event) -> None:
+    def _apply(self, writer: MlflowWriter, line: str) -> None:
         try:
-            writer.apply(event)
-        except (TypeError, ValueError, KeyError, AttributeError) as error:
-            # Another version's, perhaps.
-            self._put_aside(error, {"event": event})
-        self._moved |= event[0] in {"mark_front", "end_trial"}
+            event = from_json(line)
+        except ValueError as error:
+            self._put_aside(error, {"line": line})
+            return
+        writer.apply(event)
+        self._moved |= isinstance(event, FrontChanged | TrialEnded)
 
     def _settle(self, writer: MlflowWriter) -> None:
         """All is sent: the driver may have been killed, and runs may have been made twice."""
         if writer.running:
-            writer.interrupt(int(time.time() * 1000))
+            writer.interrupt()
             self._attempt(writer.flush)
         self._attempt(writer.tidy)
 
