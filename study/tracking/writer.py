@@ -43,6 +43,7 @@ from study.tracking.tags import (
     WORKER_TAG,
     spec_tags,
 )
+from study.tracking.trial_table import TrialRows
 
 _CONSTANT: Final = frozenset({"trainable_parameters", "macs", "threads"})
 
@@ -60,7 +61,7 @@ class MlflowWriter:
         make_store(home)
         self._client = client(home)
         self._experiment = self._open_experiment(home)
-        self._runs = StoredRuns(self._client, self._experiment)
+        self._runs = StoredRuns(self._client, self._experiment, TrialRows(spec))
         self.states: dict[int, str] = {}
         self.running = False
         self._last_epoch: dict[int, int] = {}
@@ -250,6 +251,16 @@ class MlflowWriter:
     def tidy(self) -> None:
         """Deletes runs that were made twice."""
         self._runs.tidy()
+
+    def store_table(self) -> None:
+        """Stores the table of trials, if it changed."""
+        if self.parent is not None:
+            self._runs.rows.store(self._client, self.parent)
+
+    def withdraw_table(self) -> None:
+        """Has the runs asked instead of a table that cannot be stored. Raises like MLflow."""
+        if self.parent is not None:
+            self._runs.rows.withdraw(self._client, self.parent)
 
     def _waiting(self, number: int) -> PendingBatch:
         return self._unsent.setdefault(number, PendingBatch())
