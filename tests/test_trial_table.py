@@ -3,6 +3,8 @@
 import json
 import math
 import pickle
+import sqlite3
+from contextlib import closing
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -142,6 +144,16 @@ def test_a_table_that_is_withdrawn_leaves_questions_to_the_runs(home, writer):
     assert answers.records("made", home)[6].state == "FAIL"
     writer.store_table()
     assert TABLE_TAG in read_study("made", home).parent.data.tags
+
+
+def test_who_reads_the_database_of_a_server_asks_the_runs(home, writer):
+    """The table is an artifact, and a server's artifacts come from the server alone."""
+    writer.store_table()
+    writer.apply(TrialEnded(number=6, timestamp=2000, state="FAIL"))
+    writer.flush()
+    with closing(sqlite3.connect(home.database)) as database, database:
+        database.execute("UPDATE runs SET artifact_uri = 'mlflow-artifacts:/1/x/artifacts'")
+    assert answers.records("made", home)[6].state == "FAIL"
 
 
 class Bomb:

@@ -80,7 +80,7 @@ class StoredStudy:
 
     @cached_property
     def _table(self) -> pa.Table:
-        if self.fresh or TABLE_TAG not in self.parent.data.tags:
+        if self.fresh or TABLE_TAG not in self.parent.data.tags or not self._gives_artifacts():
             return self._table_of_runs()
         run_id, shown_uri = self.parent.info.run_id, self.home.shown_uri
         try:
@@ -98,6 +98,11 @@ class StoredStudy:
                 f"({FILE} of the MLflow run {run_id}; --fresh asks the runs themselves, `study sync` "
                 f"stores it anew): {in_a_line(error)}"
             ) from error
+
+    def _gives_artifacts(self) -> bool:
+        """Whether this store does: those of a server are not to be had from the server's database."""
+        served = str(self.parent.info.artifact_uri).startswith("mlflow-artifacts:")
+        return not served or self.home.tracking_uri.startswith(("http://", "https://"))
 
     def _table_of_runs(self) -> pa.Table:
         where, experiment = f"tags.`{ROLE_TAG}` = 'trial'", self.parent.info.experiment_id
