@@ -184,6 +184,9 @@ DAMAGE = {
     "type": lambda file, table: _changed(table, file, epochs=table.column("state")),
     "null": lambda file, table: _changed(table, file, state=pa.nulls(table.num_rows, pa.string())),
     "config": lambda file, table: _changed(table, file, config=pa.array(["{"] * table.num_rows)),
+    "text": lambda file, table: _changed(
+        table, file, notice=pa.array([b"\xff"] * table.num_rows, pa.binary()).view(pa.string())
+    ),
     "nested": lambda file, table: _changed(
         table, file, config=pa.array(["[" * 100_000] * table.num_rows)
     ),

@@ -97,7 +97,9 @@ def read_table(file: Path, spec: StudySpec) -> pa.Table:
         _typed(table.column(field.name), field) if field.name in names else _empty(table, field)
         for field in schema
     ]
-    return _checked(pa.Table.from_arrays(columns, schema=schema))
+    table = pa.Table.from_arrays(columns, schema=schema)
+    table.validate(full=True)  # that texts are texts, too
+    return _checked(table)
 
 
 def _schema(spec: StudySpec) -> pa.Schema:
