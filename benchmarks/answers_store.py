@@ -109,7 +109,14 @@ def add(home: Home, database: str, name: str, trials: int, seed: int = 0) -> Non
             if value is not None
         ]
         rows[SqlLatestMetric] += [
-            run | {"key": key, "value": value, "timestamp": START, "step": EPOCHS, "is_nan": False}
+            run
+            | {
+                "key": key,
+                "value": float(value),
+                "timestamp": START,
+                "step": EPOCHS,
+                "is_nan": False,
+            }
             for key, value in metrics[number].items()
         ]
     engine = create_engine(database)

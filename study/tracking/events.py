@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Annotated, Final, Literal, TypeAlias
+from typing import Annotated, Final, Literal, TypeAlias, get_args
 
 from pydantic import Field, TypeAdapter
 
@@ -108,17 +108,7 @@ Event: TypeAlias = (
 )
 
 _READERS: Final[Mapping[str, TypeAdapter[Event]]] = {
-    kind.__name__: TypeAdapter(kind)
-    for kind in (
-        StudyBegun,
-        TrialBegun,
-        TrialReported,
-        TrialNoticed,
-        TrialEnded,
-        FrontChanged,
-        StudyReported,
-        StudyEnded,
-    )
+    kind.__name__: TypeAdapter(kind) for kind in get_args(Event)
 }
 
 
