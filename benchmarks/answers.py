@@ -4,40 +4,41 @@
     python benchmarks/answers.py --trials 1000 --repetitions 3 --no-server
 
 A store of two studies is made for each size (`answers_store.py`), and asked through the functions that
-the commands use: the SQLite file itself, and an MLflow server in front of it. `command` is the whole
-process of `study best --limit 5 --json`, imports included. `pages` is what MLflow's own search takes of
-the file for pages of several sizes, and for the five most accurate trials, ordered by MLflow. Medians.
+the commands use: an SQLite file, and an MLflow server with PostgreSQL (whose programs must be on this
+machine). `sender` is what the table of trials costs the process that keeps it: to make it of the runs
+when it starts, and to store it, as every eight seconds. `fresh` asks the runs themselves. `command` is
+the whole process of `study best --limit 5 --json`, imports included. Medians.
 """
 
 import argparse
 import json
-import socket
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-import urllib.error
-import urllib.request
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
-import machine
+HERE: Final = Path(__file__).parent
+sys.path.append(str(HERE.parent / "tests" / "e2e"))  # the servers of the tests
 
-from study import environment
+import machine  # noqa: E402  # see above
+from servers import postgres, tracking_server  # noqa: E402  # as above
+
+from study import environment  # noqa: E402  # as above
 
 environment.prepare()
 
 import answers_store  # noqa: E402  # MLflow loads after its settings are made
-from mlflow import MlflowClient  # noqa: E402
 
 from study.home import Home  # noqa: E402
-from study.results import answers, comparison, mlflow_search, query  # noqa: E402
+from study.results import answers, comparison  # noqa: E402
+from study.tracking.trial_table import FILE  # noqa: E402
+from study.tracking.writer import MlflowWriter  # noqa: E402
 
-RESULT: Final = Path(__file__).parent / "results" / "answers.json"
-PAGES: Final = (5, 100, 1000, 5000)
+RESULT: Final = HERE / "results" / "answers.json"
 NAMES: Final = ("first", "second")
 
 Ask = Callable[[], object]
@@ -45,11 +46,17 @@ Ask = Callable[[], object]
 
 def main() -> None:
     options = _options()
-    sizes = {}
+    sizes: dict[str, dict[str, Any]] = {}
     for trials in options.trials:
         with tempfile.TemporaryDirectory() as folder:
             home = answers_store.make(Path(folder), list(NAMES), trials)
-            sizes[str(trials)] = measure(home, options.repetitions, server=options.server)
+            found = measure("sqlite", home, options.repetitions)
+            found["command"] = medians(
+                {"best": lambda home=home: _command(home)}, options.repetitions
+            )
+        if options.server:
+            found |= _measure_server(trials, options.repetitions)
+        sizes[str(trials)] = found
         print_size(trials, sizes[str(trials)])
     result = {
         "machine": machine.describe(),
@@ -57,17 +64,49 @@ def main() -> None:
         "families": list(answers_store.FAMILIES),
         "seconds": sizes,
     }
-    RESULT.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    options.result.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
 
 
-def measure(home: Home, repetitions: int, *, server: bool) -> dict[str, Any]:
-    """Median seconds of each question, by the way in which the store is asked."""
-    found: dict[str, Any] = {"sqlite": medians(questions(home), repetitions)}
-    found["command"] = medians({"best": lambda: _command(home)}, repetitions)
-    found["mlflow"] = medians(_pages(home), min(3, repetitions))
-    if server:
-        with _served(home) as remote:
-            found["server"] = medians(questions(remote), min(3, repetitions))
+def measure(store: str, home: Home, repetitions: int) -> dict[str, dict[str, float]]:
+    """Median seconds of what the sender does, of each question, and of two asked of the runs."""
+    fresh: dict[str, Ask] = {
+        "status": lambda: answers.status(NAMES[0], home, fresh=True),
+        "trials": lambda: answers.trials(NAMES[0], home, fresh=True),
+    }
+    return {
+        f"{store} sender": _store_tables(home, repetitions),
+        store: medians(questions(home), repetitions),
+        f"{store} fresh": medians(fresh, min(3, repetitions)),
+    }
+
+
+def _measure_server(trials: int, repetitions: int) -> dict[str, dict[str, float]]:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        postgres() as database,
+        tracking_server(Path(folder), database) as server,
+    ):
+        home = Home(folder=Path(folder), tracking_uri=server.uri)
+        for seed, name in enumerate(NAMES):
+            answers_store.add(home, database, name, trials, seed)
+        return measure("server", home, repetitions)
+
+
+def _store_tables(home: Home, repetitions: int) -> dict[str, float]:
+    """Stores the table of each study; the median seconds of the last, and its bytes."""
+    found = {}
+    for name in NAMES:
+        start = time.perf_counter()
+        writer = MlflowWriter(answers_store.spec_of(name), home)
+        found["made of the runs"] = round(time.perf_counter() - start, 4)
+
+        def store(writer: MlflowWriter = writer) -> None:
+            writer._runs.rows.changed = True  # noqa: SLF001  # as if a trial had moved
+            writer.store_table()
+
+        found |= medians({"stored": store}, repetitions)
+    files = [file for file in home.folder.rglob(FILE) if file.is_file()]
+    found["bytes"] = max((file.stat().st_size for file in files), default=0)
     return found
 
 
@@ -88,25 +127,6 @@ def questions(home: Home) -> dict[str, Ask]:
     }
 
 
-def _pages(home: Home) -> dict[str, Ask]:
-    client = MlflowClient(home.tracking_uri)
-    experiment = client.get_experiment_by_name(NAMES[0]).experiment_id
-    best = query.Query(states=("COMPLETE",), order=query.MOST_ACCURATE)
-
-    def ordered() -> object:
-        return client.search_runs(
-            [experiment],
-            filter_string=mlflow_search.filter_string(best, answers_store.FAMILIES),
-            order_by=mlflow_search.order_by(best),
-            max_results=5,
-        )
-
-    def page(size: int) -> Ask:
-        return lambda: client.search_runs([experiment], max_results=size)
-
-    return {f"page of {size}": page(size) for size in PAGES} | {"best 5": ordered}
-
-
 def _command(home: Home) -> None:
     command = [sys.executable, "-m", "study.cli", "best", NAMES[0], "--limit", "5", "--json"]
     subprocess.run(  # noqa: S603  # our own command
@@ -114,38 +134,6 @@ def _command(home: Home) -> None:
         check=True,
         stdout=subprocess.DEVNULL,
     )
-
-
-@contextmanager
-def _served(home: Home) -> Iterator[Home]:
-    """An MLflow server of one process in front of the store, and the home as another machine has it."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    uri = f"http://127.0.0.1:{port}"
-    command = [sys.executable, "-m", "mlflow", "server", "--port", str(port), "--workers", "1"]
-    command += ["--backend-store-uri", home.tracking_uri]
-    with subprocess.Popen(  # noqa: S603  # as above
-        command,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    ) as server:
-        try:
-            _wait_for(f"{uri}/health")
-            yield Home(folder=home.folder, tracking_uri=uri)
-        finally:
-            server.terminate()
-
-
-def _wait_for(address: str) -> None:
-    for _ in range(300):
-        try:
-            urllib.request.urlopen(address, timeout=2).close()  # noqa: S310  # our own server
-        except (urllib.error.URLError, TimeoutError):
-            time.sleep(0.2)
-        else:
-            return
-    raise TimeoutError(f"the server must answer within a minute at {address}")
 
 
 def medians(asked: dict[str, Ask], repetitions: int) -> dict[str, float]:
@@ -163,16 +151,16 @@ def medians(asked: dict[str, Ask], repetitions: int) -> dict[str, float]:
 
 
 def print_size(trials: int, found: dict[str, Any]) -> None:
-    print(f"{trials:,} trials, seconds: {', '.join(found)}")
-    for name in found["sqlite"]:
-        cells = [f"{one[name]:.2f}" if name in one else "" for one in found.values()]
-        print(f"  {name:20}" + "".join(f"{cell:>10}" for cell in cells))
+    print(f"{trials:,} trials, seconds:")
+    for way, rows in found.items():
+        print(f"  {way}: " + ", ".join(f"{name} {value:.3f}" for name, value in rows.items()))
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--trials", type=int, nargs="+", default=[1000, 10_000])
     parser.add_argument("--repetitions", type=int, default=5)
+    parser.add_argument("--result", type=Path, default=RESULT)
     parser.add_argument("--no-server", dest="server", action="store_false")
     return parser.parse_args()
 

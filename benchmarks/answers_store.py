@@ -2,7 +2,7 @@
 
 Through MLflow's API 10,000 trials take minutes to write, so the rows are put into its tables at once.
 What a row holds is what a trial of studies/digits.toml leaves, without the history of its epochs,
-which no answer reads.
+which no answer reads. The table of trials is the sender's own.
 """
 
 import json
@@ -53,19 +53,26 @@ Row = dict[str, Any]
 
 
 def make(folder: Path, names: list[str], trials: int) -> Home:
-    """A home with studies of so many trials each, all different."""
+    """A home on SQLite with studies of so many trials each, all different, without tables of trials."""
     home = Home(folder=folder, tracking_uri=f"sqlite:///{folder}/mlflow.db")
     make_store(home)
     for seed, name in enumerate(names):
-        add(home, name, trials, seed)
+        add(home, home.tracking_uri, name, trials, seed)
     return home
 
 
-def add(home: Home, name: str, trials: int, seed: int = 0) -> None:
-    """Adds a study of so many trials to the SQLite store of a home."""
-    spec = StudySpec.from_dict({"name": name, "dataset": "digits", "families": list(FAMILIES)})
+def spec_of(name: str) -> StudySpec:
+    """The spec of a study of that name."""
+    return StudySpec.from_dict({"name": name, "dataset": "digits", "families": list(FAMILIES)})
+
+
+def add(home: Home, database: str, name: str, trials: int, seed: int = 0) -> None:
+    """Adds a study of so many trials to the store of a home, whose rows are in the database."""
+    spec = spec_of(name)
     store = client(home)
-    experiment = store.create_experiment(name, tags={LAYOUT_TAG: study_folder.LAYOUT})
+    experiment = store.create_experiment(
+        name, home.artifact_location, tags={LAYOUT_TAG: study_folder.LAYOUT}
+    )
     parent = _parent(store, experiment, spec)
     draw = np.random.default_rng(seed)
     states = draw.choice(list(STATES), trials, p=list(STATES.values()))
@@ -102,10 +109,17 @@ def add(home: Home, name: str, trials: int, seed: int = 0) -> None:
             if value is not None
         ]
         rows[SqlLatestMetric] += [
-            run | {"key": key, "value": value, "timestamp": START, "step": EPOCHS, "is_nan": False}
+            run
+            | {
+                "key": key,
+                "value": float(value),
+                "timestamp": START,
+                "step": EPOCHS,
+                "is_nan": False,
+            }
             for key, value in metrics[number].items()
         ]
-    engine = create_engine(home.tracking_uri)
+    engine = create_engine(database)
     with engine.begin() as connection:
         for table, content in rows.items():
             connection.execute(insert(table), content)

@@ -11,6 +11,13 @@ from study.results.reader import read_study
 from study.search.trial import TrialConfig
 from study.spec.study_spec import StudySpec
 from study.study_folder import EXAMPLE, NETWORK, trial_folder
+from study.tracking.events import (
+    FrontChanged,
+    StudyBegun,
+    TrialBegun,
+    TrialEnded,
+    TrialReported,
+)
 from study.tracking.store import all_runs, client
 from study.tracking.tags import NUMBER_TAG, ROLE_TAG
 from study.tracking.writer import MlflowWriter
@@ -30,7 +37,7 @@ def home(tmp_path):
 
 def opened(home):
     writer = MlflowWriter(SPEC, home)
-    writer.begin_study(1, {})
+    writer.apply(StudyBegun(timestamp=1, tags={}))
     return writer
 
 
@@ -38,8 +45,17 @@ def begin(writer, number):
     architecture = Architecture(family="dann-r", dendrites=2, somata=8, synapses=4)
     training = TrainingSettings(epochs=2, learning_rate=0.01)
     trial = TrialConfig(number=number, architecture=architecture, training=training, seeds=(0,))
-    writer.begin_trial(number, 1000, architecture.label(), trial.to_dict())
+    writer.apply(TrialBegun(trial=trial, timestamp=1000))
     return trial
+
+
+def report(writer, number, epoch, **metrics):
+    metrics |= {"epochs": epoch}
+    writer.apply(TrialReported(number=number, timestamp=1000 + epoch, epoch=epoch, metrics=metrics))
+
+
+def end(writer, number, state, *, on_front=False):
+    writer.apply(TrialEnded(number=number, timestamp=2000, state=state, on_front=on_front))
 
 
 def runs(home):
@@ -64,10 +80,9 @@ def test_events_that_are_sent_again_are_recorded_once(home):
         trial = begin(writer, 0)
         write_network(home, trial)
         for epoch in (1, 2):
-            writer.trial_metrics(0, epoch, 1000 + epoch, {"epochs": epoch, "val_accuracy": 0.5})
-        writer.end_trial(0, 2000, "COMPLETE", None, on_front=True)
-        writer.mark_front([(0, True)])
-        writer.discard(0)
+            report(writer, 0, epoch, val_accuracy=0.5)
+        end(writer, 0, "COMPLETE", on_front=True)
+        writer.apply(FrontChanged(changes={0: True}))
         writer.flush()
     (run,) = runs(home).values()
     assert (run.info.status, run.data.tags["on_front"]) == ("FINISHED", "true")
@@ -86,7 +101,7 @@ def test_a_study_that_begins_again_has_the_spec_of_then(home):
     for diagnostics in (["activity", "weights"], ["noise"]):
         again = StudySpec.from_dict(SPEC.to_dict() | {"diagnostics": diagnostics})
         writer = MlflowWriter(again, home)
-        writer.begin_study(1, {})
+        writer.apply(StudyBegun(timestamp=1, tags={}))
         writer.flush()
         assert read_study(NAME, home).spec == again
 
@@ -104,7 +119,7 @@ def test_a_run_that_was_made_twice_is_found_by_the_next_sender(home):
     kept = min(first.info.run_id, second.info.run_id)
     again = opened(home)
     assert again.run_ids[0] == kept
-    again.trial_metrics(0, 1, 1001, {"epochs": 1})
+    report(again, 0, 1)
     again.flush()
     again.tidy()
     (run,) = runs(home).values()
@@ -114,7 +129,7 @@ def test_a_run_that_was_made_twice_is_found_by_the_next_sender(home):
 def test_a_trial_that_begins_anew_runs_whatever_was_said_of_it_before(home):
     writer = opened(home)
     begin(writer, 0)
-    writer.end_trial(0, 2000, "INTERRUPTED", None, on_front=False)
+    end(writer, 0, "INTERRUPTED")
     begin(writer, 0)
     writer.flush()
     (run,) = runs(home).values()
@@ -125,16 +140,16 @@ def test_a_mark_is_sent_only_where_it_changes(home):
     writer = opened(home)
     for number in (0, 1):
         begin(writer, number)
-    writer.mark_front([(0, True), (1, False), (9, True)])
+    writer.apply(FrontChanged(changes={0: True, 1: False, 9: True}))
     writer.flush()
     assert {number: run.data.tags["on_front"] for number, run in runs(home).items()} == {
         0: "true",
         1: "false",
     }
     again = MlflowWriter(SPEC, home)
-    again.mark_front([(0, True), (1, False)])
+    again.apply(FrontChanged(changes={0: True, 1: False}))
     assert not again.waits
-    again.mark_front([(0, False), (1, True)])
+    again.apply(FrontChanged(changes={0: False, 1: True}))
     again.flush()
     assert [run.data.tags["on_front"] for _, run in sorted(runs(home).items())] == ["false", "true"]
 
@@ -143,10 +158,10 @@ def test_a_driver_that_died_leaves_nothing_running(home):
     writer = opened(home)
     begin(writer, 0)
     begin(writer, 1)
-    writer.end_trial(1, 2000, "COMPLETE", None, on_front=False)
+    end(writer, 1, "COMPLETE")
     writer.flush()
     assert writer.running
-    writer.interrupt(3000)
+    writer.interrupt()
     writer.flush()
     states = {number: run.data.tags["study.state"] for number, run in runs(home).items()}
     assert states == {0: "INTERRUPTED", 1: "COMPLETE"}

@@ -220,7 +220,8 @@ def test_the_record_lies_in_mlflow_as_people_expect_it(home):
     assert [point.step for point in curve] == [1, 2]
     assert parent.data.metrics["hypervolume"] == 0.25
     files = {file.path for file in client.list_artifacts(parent.info.run_id)}
-    assert files == {"spec.json", "spec.toml", "front.json", "front.csv", "report.html"}
+    shown = {"spec.json", "spec.toml", "front.json", "front.csv", "report.html"}
+    assert files == shown | {"trials.parquet"}
 
 
 def test_a_study_goes_on_in_the_runs_that_it_has(home):

@@ -37,6 +37,9 @@ ClusterOption = Annotated[
     str | None,
     typer.Option("--address", help="Ask the jobs of the Ray cluster at this dashboard instead."),
 ]
+FreshOption = Annotated[
+    bool, typer.Option("--fresh", help="Ask every run instead of the table, at most 10 s old.")
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 CsvOption = Annotated[bool, typer.Option("--csv", help="Print CSV.")]
 NameArgument = Annotated[str, typer.Argument(help="Name of the study.", callback=checked_name)]

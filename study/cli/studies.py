@@ -10,6 +10,7 @@ from study.cli import jobs
 from study.cli.options import (
     ClusterOption,
     CsvOption,
+    FreshOption,
     HomeOption,
     JsonOption,
     NameArgument,
@@ -31,6 +32,7 @@ def list_studies(
     home: HomeOption = None,
     tracking_uri: TrackingOption = None,
     address: ClusterOption = None,
+    fresh: FreshOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """List all studies, or the jobs of a cluster."""
@@ -38,7 +40,7 @@ def list_studies(
         jobs.show_jobs(address, as_json=as_json)
         return
     results, tables = readers()
-    found = results.list_studies(Home.find(home, tracking_uri))
+    found = results.list_studies(Home.find(home, tracking_uri), fresh=fresh)
     if as_json:
         print_json([study.to_dict() for study in found])
     else:
@@ -51,6 +53,7 @@ def status(
     home: HomeOption = None,
     tracking_uri: TrackingOption = None,
     address: ClusterOption = None,
+    fresh: FreshOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Show how a study stands, or its job on a cluster."""
@@ -58,7 +61,7 @@ def status(
         jobs.show_job(address, name, as_json=as_json)
         return
     results, tables = readers()
-    found = results.status(name, Home.find(home, tracking_uri))
+    found = results.status(name, Home.find(home, tracking_uri), fresh=fresh)
     if as_json:
         print_json(found.to_dict())
     else:
@@ -79,6 +82,7 @@ def compare(
     ] = None,
     home: HomeOption = None,
     tracking_uri: TrackingOption = None,
+    fresh: FreshOption = False,
     as_json: JsonOption = False,
     as_csv: CsvOption = False,
 ) -> None:
@@ -86,7 +90,9 @@ def compare(
     _, tables = readers()
     from study.results.comparison import compare  # noqa: PLC0415  # pandas loads only when it is needed
 
-    found = compare(names, min_accuracy=min_accuracy, home=Home.find(home, tracking_uri))
+    found = compare(
+        names, min_accuracy=min_accuracy, home=Home.find(home, tracking_uri), fresh=fresh
+    )
     if as_json:
         print_json(found.to_dict())
     elif as_csv:
@@ -114,6 +120,7 @@ def report(
     ] = None,
     home: HomeOption = None,
     tracking_uri: TrackingOption = None,
+    fresh: FreshOption = False,
 ) -> None:
     """Write the report: one HTML page that works offline, or a figure of it as PNG."""
     place = Home.find(home, tracking_uri)
@@ -127,9 +134,9 @@ def report(
     from study.report.report import write_figure, write_report  # noqa: PLC0415  # plotly loads only when needed
 
     if file.suffix == ".png":
-        write_figure(name, place, file, figure or "front")
+        write_figure(name, place, file, figure or "front", fresh=fresh)
     else:
-        write_report(name, place, file)
+        write_report(name, place, file, fresh=fresh)
     say(console(), str(file))
 
 

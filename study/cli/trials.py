@@ -10,6 +10,7 @@ import typer
 
 from study.cli.options import (
     CsvOption,
+    FreshOption,
     HomeOption,
     JsonOption,
     NameArgument,
@@ -82,6 +83,7 @@ def trials(
     limit: LimitOption = None,
     home: HomeOption = None,
     tracking_uri: TrackingOption = None,
+    fresh: FreshOption = False,
     as_json: JsonOption = False,
     as_csv: CsvOption = False,
 ) -> None:
@@ -89,10 +91,12 @@ def trials(
     results, _ = readers()
     place = Home.find(home, tracking_uri)
     states = tuple(one.upper() for one in state or ())
-    found = results.records(name, place, states=states, order=order or (), limit=limit, **filters)
+    found = results.records(
+        name, place, states=states, order=order or (), limit=limit, fresh=fresh, **filters
+    )
     _print_records(found, f"{name}: {len(found)} trials", as_json=as_json, as_csv=as_csv)
     if not found:
-        _say_why(name, place, states=states, **filters)
+        _say_why(name, place, states=states, fresh=fresh, **filters)
 
 
 @app.command()
@@ -101,17 +105,18 @@ def pareto(
     confident: ConfidentOption = False,
     home: HomeOption = None,
     tracking_uri: TrackingOption = None,
+    fresh: FreshOption = False,
     as_json: JsonOption = False,
     as_csv: CsvOption = False,
 ) -> None:
     """List the trials on the Pareto front, the fewest parameters first."""
     results, _ = readers()
     place = Home.find(home, tracking_uri)
-    found = results.front(name, place, confident=confident)
+    found = results.front(name, place, confident=confident, fresh=fresh)
     title = f"{name}: Pareto front{' within the standard errors' if confident else ''}"
     _print_records(found, title, as_json=as_json, as_csv=as_csv)
     if not found:
-        _say_why(name, place)
+        _say_why(name, place, fresh=fresh)
 
 
 @app.command()
@@ -126,6 +131,7 @@ def best(
     order: OrderOption = None,
     home: HomeOption = None,
     tracking_uri: TrackingOption = None,
+    fresh: FreshOption = False,
     as_json: JsonOption = False,
     as_csv: CsvOption = False,
 ) -> None:
@@ -136,7 +142,7 @@ def best(
         given = [key for key, value in filters.items() if value not in (None, [])]
         if given or order or smallest or confident:
             raise BadInputError("`--knee` is that of the whole front, so it takes no other choice")
-        one = results.knee(name, place)
+        one = results.knee(name, place, fresh=fresh)
         found, title = [] if one is None else [one], f"{name}: knee of the front"
     else:
         found = results.best_configs(
@@ -146,12 +152,13 @@ def best(
             order=order or (),
             limit=limit,
             home=place,
+            fresh=fresh,
             **filters,
         )
         title = f"{name}: best configurations"
     _print_records(found, title, as_json=as_json, as_csv=as_csv)
     if not found:
-        _say_why(name, place, **({} if knee else filters))
+        _say_why(name, place, fresh=fresh, **({} if knee else filters))
 
 
 def _print_records(

@@ -33,27 +33,29 @@ _ABOVE_LABELS: Final = 1.05  # where a legend leaves room for labels between it 
 
 
 @environment.RECORDS
-def write_report(name: str, home: Home, file: Path) -> None:
+def write_report(name: str, home: Home, file: Path, *, fresh: bool = False) -> None:
     """Writes the whole report of a study as one HTML file, making the folders above it.
 
-    Of a study that runs it shows what there is by now. Raises NotFoundError if there is no such
-    study, TrackingError if the store does not answer.
+    Of a study that runs it shows what there is by now; `fresh` as in `study.results.answers`.
+    Raises NotFoundError if there is no such study, TrackingError if the store does not answer.
     """
-    stored = read_study(name, home)
+    stored = read_study(name, home, fresh=fresh)
     text = page(stored, _panels(stored, home))
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(text, encoding="utf-8")
 
 
 @environment.RECORDS
-def write_figure(name: str, home: Home, file: Path, key: str = "front") -> None:
+def write_figure(
+    name: str, home: Home, file: Path, key: str = "front", *, fresh: bool = False
+) -> None:
     """Writes one figure of the report, by its name in `FIGURES`, as PNG.
 
     Raises like `write_report` and `write_picture`, and BadInputError if there is nothing to draw.
     """
     if key not in FIGURES:
         raise BadInputError(f"unknown figure {key!r}; {nearest(key, FIGURES)}")
-    stored = read_study(name, home)
+    stored = read_study(name, home, fresh=fresh)
     panel = next(one for one in _panels(stored, home) if one.key == key)
     if panel.figure is None:
         raise BadInputError(f"the study {name!r} has no figure {key!r}: {panel.text}")

@@ -1,4 +1,8 @@
-"""Answers questions about studies from what MLflow holds; needs no driver and no Ray."""
+"""Answers questions about studies from what MLflow holds; needs no driver and no Ray.
+
+Answers come from the table of trials that a study's sender stores, at most ten seconds old while the
+study runs; with `fresh` from the runs themselves, which takes seconds for thousands of trials.
+"""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
@@ -54,7 +58,7 @@ class StudyStatus:
         return asdict(self)
 
 
-def list_studies(home: Home | None = None) -> list[StudyStatus]:
+def list_studies(home: Home | None = None, *, fresh: bool = False) -> list[StudyStatus]:
     """The status of every study in the store, by name; none if there is no store yet.
 
     A study that is being made at this moment is left out.
@@ -63,15 +67,15 @@ def list_studies(home: Home | None = None) -> list[StudyStatus]:
     found = []
     for name in study_experiments(home):
         try:
-            found.append(status(name, home))
+            found.append(status(name, home, fresh=fresh))
         except NotFoundError:
             continue
     return found
 
 
-def status(name: str, home: Home | None = None) -> StudyStatus:
+def status(name: str, home: Home | None = None, *, fresh: bool = False) -> StudyStatus:
     """How a study stands. Raises NotFoundError if there is no such study."""
-    stored = read_study(name, home or Home.find())
+    stored = read_study(name, home or Home.find(), fresh=fresh)
     return status_of(stored, stored.front())
 
 
@@ -101,13 +105,14 @@ def study_spec(name: str, home: Home | None = None) -> StudySpec:
     return read_study(name, home or Home.find()).spec
 
 
-def records(
+def records(  # noqa: PLR0913  # each way to ask has a name of its own
     name: str,
     home: Home | None = None,
     *,
     states: Sequence[str] = (),
     order: Sequence[str] = (),
     limit: int | None = None,
+    fresh: bool = False,
     **filters: Unpack[Filters],
 ) -> list[TrialRecord]:
     """The trials of a study that pass, by number; every one where nothing else is said.
@@ -122,30 +127,34 @@ def records(
         order=tuple(map(Order.parse, order)),
         limit=limit,
     )
-    stored, query = _asked(name, home, query, filters)
+    stored, query = _asked(name, home, query, filters, fresh=fresh)
     return stored.select(query)
 
 
-def trials(
+def trials(  # noqa: PLR0913  # each way to ask has a name of its own
     name: str,
     home: Home | None = None,
     *,
     states: Sequence[str] = (),
     order: Sequence[str] = (),
     limit: int | None = None,
+    fresh: bool = False,
     **filters: Unpack[Filters],
 ) -> pd.DataFrame:
     """The trials of `records`, one row each."""
-    return to_frame(records(name, home, states=states, order=order, limit=limit, **filters))
+    found = records(name, home, states=states, order=order, limit=limit, fresh=fresh, **filters)
+    return to_frame(found)
 
 
-def front(name: str, home: Home | None = None, *, confident: bool = False) -> list[TrialRecord]:
+def front(
+    name: str, home: Home | None = None, *, confident: bool = False, fresh: bool = False
+) -> list[TrialRecord]:
     """The trials on the front, the fewest parameters first.
 
     `confident` counts a trial as dominated only where the difference exceeds the standard errors
     (`study.search.pareto.confident_front`), so that all remain that may be on the front.
     """
-    stored = read_study(name, home or Home.find())
+    stored = read_study(name, home or Home.find(), fresh=fresh)
     if not confident:
         return arranged(stored.front(), SMALLEST)
     objectives = stored.spec.objectives
@@ -155,14 +164,16 @@ def front(name: str, home: Home | None = None, *, confident: bool = False) -> li
     return arranged([one for one, keep in zip(found, flags, strict=True) if keep], SMALLEST)
 
 
-def pareto_front(name: str, home: Home | None = None, *, confident: bool = False) -> pd.DataFrame:
+def pareto_front(
+    name: str, home: Home | None = None, *, confident: bool = False, fresh: bool = False
+) -> pd.DataFrame:
     """The trials of the front, one row each, the fewest parameters first; `confident` as in `front`."""
-    return to_frame(front(name, home, confident=confident))
+    return to_frame(front(name, home, confident=confident, fresh=fresh))
 
 
-def knee(name: str, home: Home | None = None) -> TrialRecord | None:
+def knee(name: str, home: Home | None = None, *, fresh: bool = False) -> TrialRecord | None:
     """The trial at the knee of the front (`study.search.pareto.knee`); None if no trial is on it yet."""
-    stored = read_study(name, home or Home.find())
+    stored = read_study(name, home or Home.find(), fresh=fresh)
     found = arranged(stored.front(), SMALLEST)
     if not found:
         return None
@@ -178,6 +189,7 @@ def best_configs(  # noqa: PLR0913  # each way to ask has a name of its own
     order: Sequence[str] = (),
     limit: int | None = None,
     home: Home | None = None,
+    fresh: bool = False,
     **filters: Unpack[Filters],
 ) -> list[TrialRecord]:
     """The complete, feasible trials that pass the filters, best validation accuracy first.
@@ -196,7 +208,7 @@ def best_configs(  # noqa: PLR0913  # each way to ask has a name of its own
         order=tuple(map(Order.parse, order)) or default,
         limit=limit,
     )
-    stored, query = _asked(name, home, query, filters)
+    stored, query = _asked(name, home, query, filters, fresh=fresh)
     if not confident:
         return stored.select(query)
     found = stored.select(replace(query, order=MOST_ACCURATE, limit=None))
@@ -204,20 +216,21 @@ def best_configs(  # noqa: PLR0913  # each way to ask has a name of its own
 
 
 def smallest(
-    name: str, *, home: Home | None = None, **filters: Unpack[Filters]
+    name: str, *, home: Home | None = None, fresh: bool = False, **filters: Unpack[Filters]
 ) -> TrialRecord | None:
     """The complete, feasible trial with the fewest parameters that passes; None if none does.
 
     `smallest("digits", min_accuracy=0.95)` is the smallest network that is at least so accurate.
     """
-    return next(iter(best_configs(name, smallest=True, limit=1, home=home, **filters)), None)
+    found = best_configs(name, smallest=True, limit=1, home=home, fresh=fresh, **filters)
+    return next(iter(found), None)
 
 
 def _asked(
-    name: str, home: Home | None, query: Query, filters: Filters
+    name: str, home: Home | None, query: Query, filters: Filters, *, fresh: bool
 ) -> tuple[StoredStudy, Query]:
     check_families(filters)
-    stored = read_study(name, home or Home.find())
+    stored = read_study(name, home or Home.find(), fresh=fresh)
     return stored, replace(query, families=families_of(filters, stored.spec.families))
 
 

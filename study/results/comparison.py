@@ -71,19 +71,24 @@ class Comparison:
 
 
 def compare(
-    names: Sequence[str], *, min_accuracy: float | None = None, home: Home | None = None
+    names: Sequence[str],
+    *,
+    min_accuracy: float | None = None,
+    home: Home | None = None,
+    fresh: bool = False,
 ) -> Comparison:
     """Two studies or more, beside each other.
 
     The smallest trials are those of at least `min_accuracy`, by default the best accuracy that all
-    studies reach. Raises BadInputError for fewer than two studies, NotFoundError for an unknown one.
+    studies reach; `fresh` as in `study.results.answers`. Raises BadInputError for fewer than two
+    studies, NotFoundError for an unknown one.
     """
     names = list(dict.fromkeys(names))
     if len(names) < 2:  # noqa: PLR2004  # a comparison is of two
         raise BadInputError(f"a comparison needs two studies or more, got {', '.join(names)}")
     bounds = bounds_of({"min_accuracy": min_accuracy})
     home = home or Home.find()
-    stored = [read_study(name, home) for name in names]
+    stored = [read_study(name, home, fresh=fresh) for name in names]
     fronts = {one.spec.name: one.front() for one in stored}
     statuses = [status_of(one, fronts[one.spec.name]) for one in stored]
     accuracy = bounds[0].value if bounds else _reached_by_all(statuses)

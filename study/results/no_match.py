@@ -23,13 +23,14 @@ def explain_no_match(
     home: Home | None = None,
     *,
     states: tuple[str, ...] = COMPLETE.states,
+    fresh: bool = False,
     **filters: Unpack[Filters],
 ) -> str:
     """One line about a question to a study that no trial passed: why, and which come closest.
 
     `states` are those that were asked for, () for any; the default are the complete, feasible trials.
     """
-    stored = read_study(name, home or Home.find())
+    stored = read_study(name, home or Home.find(), fresh=fresh)
     chosen = states == COMPLETE.states
     families = families_of(filters, stored.spec.families)
     query = Query(states=states, families=families, feasible=chosen)

@@ -105,16 +105,15 @@ SMALLEST: Final = (
 class Query:
     """Trials in one of the states, of one of the families, that keep all bounds; empty is any.
 
-    `feasible` leaves out those that break a constraint of their study, `on_front` those that the
-    study's writer has not marked. Without an order they come as they were started. Of trials with
-    equal values the one that was started first comes first.
+    `feasible` leaves out those that break a constraint of their study, and those that did not complete.
+    Without an order they come as they were started. Of trials with equal values the one that was
+    started first comes first.
     """
 
     states: tuple[str, ...] = ()
     families: tuple[str, ...] = ()
     bounds: tuple[Bound, ...] = ()
     feasible: bool = False
-    on_front: bool = False
     order: tuple[Order, ...] = ()
     limit: int | None = None
 

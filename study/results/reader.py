@@ -46,8 +46,8 @@ def study_experiments(home: Home) -> dict[str, Experiment]:
     return {one.name: one for one in sorted(named, key=lambda experiment: experiment.name)}
 
 
-def read_study(name: str, home: Home) -> StoredStudy:
-    """The study of a name, without its trials.
+def read_study(name: str, home: Home, *, fresh: bool = False) -> StoredStudy:
+    """The study of a name; its trials are read later, with `fresh` from the runs themselves.
 
     Raises NotFoundError if there is none, or it has only just been made, BadInputError if no study may
     be called so.
@@ -72,7 +72,7 @@ def read_study(name: str, home: Home) -> StoredStudy:
             f"the tag {tags.SPEC_TAG} of the MLflow run {parent.info.run_id} of study {name!r} in "
             f"{home.shown_uri} must hold a spec, but cannot be read: {error}"
         ) from error
-    return StoredStudy(home=home, parent=parent, spec=spec)
+    return StoredStudy(home=home, parent=parent, spec=spec, fresh=fresh)
 
 
 def _unknown(name: str, home: Home) -> str:

@@ -1,4 +1,4 @@
-"""A trial as it is read back: its run in the store, and its record, with the same fields everywhere."""
+"""A trial as it is read back: its record, with the same fields everywhere."""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,50 +12,13 @@ from study.results.query import Order
 from study.search.difference import is_real
 from study.search.pareto import Point
 from study.spec.metrics import Direction
-from study.tracking.tags import CONFIG_TAG, NOTICE_TAG, NUMBER_TAG, REASON_TAG, ROLE_TAG, STATE_TAG
 from study.training.settings import TrainingSettings
-
-TAGS: Final = (
-    ROLE_TAG,
-    NUMBER_TAG,
-    STATE_TAG,
-    CONFIG_TAG,
-    REASON_TAG,
-    NOTICE_TAG,
-)
-"""The tags that a record is made of."""
-
-METRICS: Final = (
-    "trainable_parameters",
-    "macs",
-    "val_accuracy",
-    "val_accuracy_sem",
-    "val_loss",
-    "val_loss_sem",
-    "test_accuracy",
-    "test_accuracy_sem",
-    "test_loss",
-    "test_loss_sem",
-    "epochs",
-    "seconds",
-)
-"""The metrics that a record is made of; a run has as many again, such as its curves."""
 
 # Of a trial's training settings; its record says how many epochs it had itself.
 _TRAINING: Final = [field.name for field in fields(TrainingSettings) if field.name != "epochs"]
 
 
 @final
-@dataclass(frozen=True, slots=True)
-class StoredRun:
-    """A run with its tags and metrics, at least those above; `started` in milliseconds since 1970."""
-
-    run_id: str
-    started: int
-    tags: Mapping[str, str]
-    metrics: Mapping[str, float]
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrialRecord:
     """A trial. Counts are of one replicate, accuracies shares in 0..1, losses nats.

@@ -1,29 +1,36 @@
-"""A study as it is stored, and its trials, of which only what is asked for is read."""
+"""A study as it is stored, and its trials, all of which are in one table."""
 
 import json
+import tempfile
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from functools import cache, cached_property
-from typing import final
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Final, final
 
-from mlflow import MlflowClient
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from mlflow.artifacts import download_artifacts
 from mlflow.entities import Run
+from numpy.typing import NDArray
 
 from study.errors import StudyError
 from study.home import Home
-from study.results import mlflow_search, sqlite_search
-from study.results.query import Query
-from study.results.record import METRICS, TAGS, StoredRun, TrialRecord
+from study.results.query import STARTED, Query
+from study.results.record import TrialRecord
 from study.search.pareto import on_front
-from study.spec.constraint import all_kept, violations
-from study.spec.dimensions import bounds
-from study.spec.metrics import recorded_names
+from study.spec.constraint import Constraint, all_kept, violations
 from study.spec.study_spec import StudySpec
-from study.tracking.store import translated
-from study.tracking.tags import CONFIG_TAG, NOTICE_TAG, NUMBER_TAG, REASON_TAG, STATE_TAG
+from study.tracking.store import all_runs, client, in_a_line, translated
+from study.tracking.tags import ROLE_TAG, TABLE_TAG
+from study.tracking.trial_table import FILE, METRICS, TrialRows, diagnostics_of, read_table
 from study.training.settings import with_defaults
+
+_COUNTS: Final = ("trainable_parameters", "macs", "epochs")
+_MEASURED: Final = tuple(name for name in METRICS if name not in _COUNTS)
 
 
 @final
@@ -38,148 +45,177 @@ class Tally:
 @final
 @dataclass(frozen=True, kw_only=True)
 class StoredStudy:
-    """A study in its store: the parent run and the spec. Its trials are read when they are asked for.
+    """A study in its store: the parent run and the spec, and the table of its trials.
 
-    A study that is running may be asked; each answer is of the moment. Of a trial with two runs, as a
-    lost answer of the server can leave, the older counts.
+    The table is read once, when it is first needed, so that all answers of one value are of one moment.
+    It is the one that the sender stored; where there is none yet, or with `fresh`, it is made of the
+    runs themselves. Every method raises StudyError for a table or a run that cannot be read.
     """
 
     home: Home
     parent: Run
     spec: StudySpec
+    fresh: bool = False
 
     @cached_property
     def records(self) -> list[TrialRecord]:
-        """Every trial by number, as they were when this was first asked."""
+        """Every trial by number."""
         return self.select(Query())
 
     def select(self, query: Query) -> list[TrialRecord]:
-        """The trials of a query; without an order by number. Raises StudyError if one is unreadable.
-
-        Which are on the front is computed from all trials where all are asked for, else from those
-        that the writer marked.
-        """
-        found = self._found(query)
-        front = _front_of(found if query == Query() else self._marked(), self.spec)
-        found = [replace(record, on_front=record.run_id in front) for record in found]
-        return found if query.order else sorted(found, key=lambda record: record.trial)
+        """The trials of a query; without an order by number, as those of equal values."""
+        return self._records(self._places(query))
 
     def front(self) -> list[TrialRecord]:
-        """The trials on the front, by number: those that no other of the marked ones dominates."""
-        found = self._marked()
-        front = _front_of(found, self.spec)
-        return [replace(record, on_front=True) for record in found if record.run_id in front]
+        """The trials on the front, by number: complete and feasible ones that no other dominates."""
+        return self._records(np.flatnonzero(self._on_front))
 
     def tally(self) -> Tally:
-        """Counts all trials; reads no more of each than that takes."""
-        tags = (NUMBER_TAG, STATE_TAG)
-        counted: dict[str, tuple[str, int]] = {}
+        """Counts all trials."""
+        epochs = self._values("epochs")
+        return Tally(
+            states=Counter(self._table.column("state").to_pylist()),
+            epochs=int(epochs[np.isfinite(epochs)].sum()),
+        )
+
+    @cached_property
+    def _table(self) -> pa.Table:
+        if self.fresh or TABLE_TAG not in self.parent.data.tags or not self._gives_artifacts():
+            return self._table_of_runs()
+        run_id, shown_uri = self.parent.info.run_id, self.home.shown_uri
+        try:
+            with tempfile.TemporaryDirectory() as folder, translated(self.home):
+                # Never by the tag's word: it only says that there is a table.
+                file = download_artifacts(
+                    artifact_uri=f"{self.parent.info.artifact_uri}/{FILE}",
+                    dst_path=folder,
+                    tracking_uri=self.home.tracking_uri,
+                )
+                return read_table(Path(file), self.spec)
+        except (StudyError, OSError, ValueError, pa.ArrowException) as error:
+            raise StudyError(
+                f"the table of trials of study {self.spec.name!r} in {shown_uri} must be readable "
+                f"({FILE} of the MLflow run {run_id}; --fresh asks the runs themselves, `study sync` "
+                f"stores it anew): {in_a_line(error)}"
+            ) from error
+
+    def _gives_artifacts(self) -> bool:
+        """Whether this store does: those of a server are not to be had from the server's database."""
+        served = str(self.parent.info.artifact_uri).startswith("mlflow-artifacts:")
+        return not served or self.home.tracking_uri.startswith(("http://", "https://"))
+
+    def _table_of_runs(self) -> pa.Table:
+        where, experiment = f"tags.`{ROLE_TAG}` = 'trial'", self.parent.info.experiment_id
         with translated(self.home):
-            for run in self._search(Query(), tags, ("epochs",)):
-                with self._readable(run):
-                    spent = run.tags[STATE_TAG], int(run.metrics.get("epochs", 0))
-                    counted.setdefault(run.tags[NUMBER_TAG], spent)
-        states = Counter(state for state, _ in counted.values())
-        return Tally(states=states, epochs=sum(epochs for _, epochs in counted.values()))
+            runs = all_runs(client(self.home), experiment, where)
+        rows = TrialRows(self.spec)
+        # Of a trial with two runs, as a lost answer can leave, the older one is taken last.
+        for run in reversed(runs):
+            with self._readable(run.info.run_id):
+                rows.take(run)
+        with self._readable(self.parent.info.run_id):
+            return rows.table()
 
-    def _marked(self) -> list[TrialRecord]:
-        found = self._found(Query(states=("COMPLETE",), on_front=True))
-        return sorted(found, key=lambda record: record.trial)
+    def _values(self, name: str) -> NDArray[np.float64]:
+        """The values of a metric, NaN where there is none."""
+        if name not in self._table.column_names:
+            return np.full(self._table.num_rows, np.nan)
+        return np.asarray(self._table.column(name).to_numpy(), dtype=np.float64)
 
-    def _found(self, query: Query) -> list[TrialRecord]:
-        found: dict[int, tuple[int, TrialRecord]] = {}
-        with translated(self.home):
-            for run in self._search(query):
-                with self._readable(run):
-                    record = _record(run, self.spec)
-                if query.feasible and not record.feasible:
-                    continue
-                known = found.get(record.trial)
-                if known is None or run.started < known[0]:
-                    found[record.trial] = (run.started, record)
-                if len(found) == query.limit:
-                    break
-        return [record for _, record in found.values()]
+    def _is_in(self, name: str, texts: tuple[str, ...]) -> NDArray[np.bool_]:
+        found = pc.is_in(self._table.column(name), pa.array(texts, pa.string()))
+        return np.asarray(found.to_numpy(), dtype=np.bool_)
 
-    def _search(
-        self,
-        query: Query,
-        tags: tuple[str, ...] = TAGS,
-        metrics: tuple[str, ...] | None = None,
-    ) -> Iterator[StoredRun]:
-        metrics = (*METRICS, *_diagnostics(self.spec)) if metrics is None else metrics
-        experiment, database = self.parent.info.experiment_id, self.home.database
-        if database is not None:
-            return sqlite_search.search(database, experiment, query, tags=tags, metrics=metrics)
-        store = MlflowClient(tracking_uri=self.home.tracking_uri)
-        return mlflow_search.search(store, experiment, query, self.spec.families)
+    def _places(self, query: Query) -> NDArray[np.intp]:
+        """The rows of a query, in its order."""
+        kept = np.ones(self._table.num_rows, dtype=np.bool_)
+        if query.states:
+            kept &= self._is_in("state", query.states)
+        if query.families:
+            kept &= self._is_in("family", query.families)
+        if query.feasible:
+            kept &= self._feasible
+        for bound in query.bounds:
+            values = self._values(bound.metric)
+            kept &= values <= bound.value if bound.sign == "<=" else values >= bound.value
+        places = np.flatnonzero(kept)
+        keys = [self._values("trial")[places]]  # the last decides first
+        for order in reversed(query.order):
+            values = self._values("trial" if order.metric == STARTED else order.metric)[places]
+            keys.append(-values if order.descending else values)
+        return places[np.lexsort(keys)][: query.limit]
+
+    @cached_property
+    def _feasible(self) -> NDArray[np.bool_]:
+        """Which trials are complete and keep every constraint."""
+        kept = self._is_in("state", ("COMPLETE",))
+        if self.spec.constraints:
+            parsed = map(Constraint.parse, self.spec.constraints)
+            names = sorted(frozenset().union(*(one.names for one in parsed)))
+            values = np.column_stack([self._values(name) for name in names])
+            for place in np.flatnonzero(kept):
+                # What is not a number breaks a constraint, as what is absent.
+                metrics = dict(zip(names, values[place].tolist(), strict=True))
+                kept[place] = all_kept(violations(self.spec.constraints, metrics))
+        return kept
+
+    @cached_property
+    def _on_front(self) -> NDArray[np.bool_]:
+        """Which trials are on the front."""
+        objectives = self.spec.objectives
+        points = np.column_stack([self._values(name) for name in objectives])
+        judged = self._feasible & np.isfinite(points).all(axis=1)
+        flags = np.zeros(len(judged), dtype=np.bool_)
+        flags[judged] = on_front(points[judged].tolist(), objectives)
+        return flags
+
+    def _records(self, places: NDArray[np.intp]) -> list[TrialRecord]:
+        records = []
+        for place, row in zip(places, self._table.take(places).to_pylist(), strict=True):
+            with self._readable(row["run_id"]):
+                judged = row["state"] in ("COMPLETE", "INFEASIBLE")
+                record = _record(
+                    row,
+                    self.spec,
+                    feasible=bool(self._feasible[place]) if judged else None,
+                    on_front=bool(self._on_front[place]),
+                )
+                records.append(record)
+        return records
 
     @contextmanager
-    def _readable(self, run: StoredRun) -> Iterator[None]:
+    def _readable(self, run_id: str) -> Iterator[None]:
         try:
             yield
-        except (KeyError, ValueError, TypeError) as error:
+        except (LookupError, ValueError, TypeError, ArithmeticError, RecursionError) as error:
             raise StudyError(
-                f"the MLflow run {run.run_id} of study {self.spec.name!r} in "
+                f"the MLflow run {run_id} of study {self.spec.name!r} in "
                 f"{self.home.shown_uri} must hold a trial as this version writes it, but "
                 f"cannot be read: {type(error).__name__} {error}"
             ) from error
 
 
-def _front_of(found: list[TrialRecord], spec: StudySpec) -> set[str]:
-    """The ids of the runs on the front."""
-    points = {record.run_id: record.point(spec.objectives) for record in found}
-    complete = {run_id: point for run_id, point in points.items() if point is not None}
-    flags = on_front(list(complete.values()), spec.objectives)
-    return {run_id for run_id, keep in zip(complete, flags, strict=True) if keep}
-
-
-def _record(run: StoredRun, spec: StudySpec) -> TrialRecord:
-    tags: Mapping[str, str] = run.tags
-    metrics: Mapping[str, float] = run.metrics
-    config = json.loads(tags[CONFIG_TAG])
-
-    def count(name: str) -> int | None:
-        return int(metrics[name]) if name in metrics else None
-
+def _record(
+    row: Mapping[str, Any], spec: StudySpec, *, feasible: bool | None, on_front: bool
+) -> TrialRecord:
+    """The record of a row of the table."""
+    config = json.loads(row["config"])
+    counts = {name: None if row[name] is None else int(row[name]) for name in _COUNTS}
+    diagnostics = {name: row[name] for name in diagnostics_of(spec) if row[name] is not None}
     return TrialRecord(
-        trial=int(tags[NUMBER_TAG]),
-        run_id=run.run_id,
-        state=tags[STATE_TAG],
-        reason=tags.get(REASON_TAG),
-        notice=tags.get(NOTICE_TAG),
-        feasible=_feasible(tags[STATE_TAG], metrics, spec),
+        trial=row["trial"],
+        run_id=row["run_id"],
+        state=row["state"],
+        reason=row["reason"],
+        notice=row["notice"],
+        feasible=feasible,
         family=config["architecture"]["family"],
         architecture=config["architecture"],
         training=with_defaults(config["training"]),
         replicates=len(config["seeds"]),
-        trainable_parameters=count("trainable_parameters"),
-        macs=count("macs"),
-        val_accuracy=metrics.get("val_accuracy"),
-        val_accuracy_sem=metrics.get("val_accuracy_sem"),
-        val_loss=metrics.get("val_loss"),
-        val_loss_sem=metrics.get("val_loss_sem"),
-        test_accuracy=metrics.get("test_accuracy"),
-        test_accuracy_sem=metrics.get("test_accuracy_sem"),
-        test_loss=metrics.get("test_loss"),
-        test_loss_sem=metrics.get("test_loss_sem"),
-        epochs=count("epochs") or 0,
-        seconds=metrics.get("seconds"),
-        diagnostics={name: metrics[name] for name in _diagnostics(spec) if name in metrics},
+        epochs=counts.pop("epochs") or 0,
+        on_front=on_front,
+        diagnostics=diagnostics,
+        **counts,
+        **{name: row[name] for name in _MEASURED},
     )
-
-
-def _diagnostics(spec: StudySpec) -> tuple[str, ...]:
-    """The names of all diagnostics that a trial of the study can have."""
-    return _names(spec.diagnostics, int(bounds(spec.space.layers)[1]))
-
-
-@cache  # asked for each trial
-def _names(groups: tuple[str, ...], layers: int) -> tuple[str, ...]:
-    return tuple(recorded_names(groups, layers=layers))
-
-
-def _feasible(state: str, metrics: Mapping[str, float], spec: StudySpec) -> bool | None:
-    if state == "COMPLETE":
-        return all_kept(violations(spec.constraints, metrics))
-    return False if state == "INFEASIBLE" else None

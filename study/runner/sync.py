@@ -10,7 +10,8 @@ from study.report.mlflow_page import publish
 from study.search.storage import SearchStorage
 from study.spec.spec_file import read_toml
 from study.spec.study_spec import StudySpec
-from study.tracking.sender import PATIENCE_S, Sender
+from study.tracking.retry import PATIENCE_S
+from study.tracking.sender import Sender
 from study.tracking.spool import waiting
 
 

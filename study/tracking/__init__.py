@@ -1,1 +1,1 @@
-"""Writes a study to MLflow: tags, provenance, the spool, its sender, the writer, the models."""
+"""Writes a study to MLflow: tags, provenance, the spool and its sender, the table of trials, models."""

@@ -15,6 +15,7 @@ from mlflow.entities import Metric, Param, Run, RunTag
 from study.study_folder import EXAMPLE
 from study.tracking.logged_model import model_of, store_network, with_model
 from study.tracking.tags import MODEL_TAG, NUMBER_TAG, PARENT_TAG, ROLE_TAG
+from study.tracking.trial_table import TrialRows
 
 # MLflow's limit is 1,000 entities a request, of which 100 parameters and 100 tags.
 _METRICS_A_REQUEST: Final = 800
@@ -100,12 +101,14 @@ class PendingBatch:
 class StoredRuns:
     """The runs of one experiment.
 
-    `run_ids` has the run of each number, `sent` counts what got through.
+    `run_ids` has the run of each number, `sent` counts what got through. What the runs hold is added to
+    `rows`, unless they are no trials of the search.
     """
 
-    def __init__(self, store: MlflowClient, experiment: str) -> None:
+    def __init__(self, store: MlflowClient, experiment: str, rows: TrialRows | None = None) -> None:
         self._client = store
         self._experiment = experiment
+        self._rows = rows
         self.run_ids: dict[int, str] = {}
         self.sent = 0
         self._doubtful: set[int] = set()
@@ -121,6 +124,8 @@ class StoredRuns:
             if run.info.run_id > self.run_ids[number]:
                 return False
         self.run_ids[number] = run.info.run_id
+        if number != PARENT and self._rows is not None:
+            self._rows.take(run)
         return True
 
     def tidy(self) -> None:
@@ -150,6 +155,7 @@ class StoredRuns:
         unsent.network = None
         for batch in unsent.batches():
             self._client.log_batch(run_id, *batch)
+            self._note(number, *batch)
             unsent.sent(batch)
             self._count()
         if unsent.status is not None:
@@ -164,6 +170,12 @@ class StoredRuns:
 
     def _count(self) -> None:
         self.sent += 1
+
+    def _note(self, number: int, metrics: list[Metric], _: list[Param], tags: list[RunTag]) -> None:
+        if number != PARENT and self._rows is not None:
+            texts = {tag.key: tag.value for tag in tags}
+            values = [(metric.key, metric.value) for metric in metrics]
+            self._rows.add(number, self.run_ids[number], texts, values)
 
     def _create(self, number: int, timestamp: int, name: str, tags: dict[str, str]) -> None:
         if number in self._doubtful:
@@ -180,6 +192,8 @@ class StoredRuns:
             )
             self.run_ids[number] = run.info.run_id
         self._doubtful.discard(number)
+        if number != PARENT and self._rows is not None:
+            self._rows.add(number, self.run_ids[number], tags)
 
     def _find(self, number: int) -> list[str]:
         """The runs that the store has of a trial, or as the parent."""

@@ -7,7 +7,7 @@ import fcntl
 import json
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import islice
 from typing import Any, Final, Protocol, final
 
@@ -17,18 +17,14 @@ from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
 from study import study_folder
 from study.home import Home
 from study.spec.study_spec import StudySpec
-from study.tracking.spool import Event, unsent, waiting, write_position
-from study.tracking.store import in_a_line, is_permanent, unwritable
+from study.tracking.events import FrontChanged, TrialEnded, from_json
+from study.tracking.retry import PAUSE_S, Retry, Say
+from study.tracking.spool import unsent, waiting, write_position
+from study.tracking.store import in_a_line
 from study.tracking.writer import MlflowWriter
 
-PATIENCE_S: Final = 20.0
-"""How long a store that takes nothing is tried when there is nothing else left to do."""
-
-_PAUSE_S: Final = 0.3  # between two looks into the spool: what came meanwhile is sent together
-_LONGEST_PAUSE_S: Final = 5.0
-_AT_ONCE: Final = 500  # events
-_SHOW_EVERY_S: Final = 10.0
-Say = Callable[[dict[str, Any]], None]
+_AT_ONCE: Final = 500  # lines
+_REFRESH_EVERY_S: Final = 8.0  # so that the table is at most ten seconds old once it is stored
 
 
 class Publish(Protocol):
@@ -80,22 +76,19 @@ class Sender:
         self._spool = study_folder.spool(folder)
         self._home = home
         self._say = say
-        self._ending = ending
         self._publish = publish
         self._writer: MlflowWriter | None = None
+        self._retry = Retry(home, say, ending, lambda: self._writer.sent if self._writer else 0)
         self._told: dict[int, str] = {}
-        self._moved: bool = False
-        self._shown_at = time.monotonic()
-        self._last_success = time.monotonic()
-        self._over = self._gave_up = self._troubled = False
-        self._sent = 0
+        self._moved = False
+        self._refreshed_at = time.monotonic()
 
     def run(self) -> int:
         """Sends until no more comes; the number of events that could not be sent."""
         with (self._spool / "sender.lock").open("w") as lock:
             # An earlier driver's sender may still be at it.
             fcntl.flock(lock, fcntl.LOCK_EX)
-            self._over = self._ending(0.0)
+            self._retry.wait(0.0)
             self._attempt(self._open)
             self._drain()
             if self._writer is not None:
@@ -109,11 +102,14 @@ class Sender:
             self._show(final=True)
         return left
 
+    def _open(self) -> None:
+        self._writer = MlflowWriter(self._spec, self._home)
+
     def _resume(self, writer: MlflowWriter) -> None:
         """All of earlier runs is sent, and the driver lives, if there is one."""
-        if not self._over and not writer.running:
+        if not self._retry.over and not writer.running:
             # An earlier sender took this driver's start for the last word of its own.
-            writer.begin_study(int(time.time() * 1000), {})
+            writer.reopen()
             self._attempt(writer.flush)
         self._tell_runs(writer)
         self._say({"states": writer.states})
@@ -122,45 +118,47 @@ class Sender:
         """Sends what comes until no more does."""
         parent = None if self._writer is None else self._writer.parent
         with system_metrics(parent, self._home):
-            while not self._over:
-                self._over = self._ending(_PAUSE_S)
-                self._drain()
-                if self._moved and time.monotonic() - self._shown_at > _SHOW_EVERY_S:
-                    self._show(final=False)
+            while not self._retry.over:
+                # What comes meanwhile is sent together.
+                self._retry.wait(PAUSE_S)
+                self._drain(refresh=True)
         # What was said between the last look and the end.
         self._drain()
 
-    def _open(self) -> None:
-        self._writer = MlflowWriter(self._spec, self._home)
-
-    def _drain(self) -> None:
+    def _drain(self, *, refresh: bool = False) -> None:
         """Sends all that waits by now, or what can be sent before patience ends."""
         while self._writer is not None:
-            events = list(islice(unsent(self._spool), _AT_ONCE))
-            if not events:
+            if refresh and time.monotonic() - self._refreshed_at > _REFRESH_EVERY_S:
+                self._refresh(self._writer)
+            lines = list(islice(unsent(self._spool), _AT_ONCE))
+            if not lines:
                 return
-            for event, _ in events:
-                self._apply(self._writer, event)
+            for line, _ in lines:
+                self._apply(self._writer, line)
             if not self._attempt(self._writer.flush):
                 return
-            write_position(self._spool, events[-1][1])
-            self._say({"sent": len(events)})
+            write_position(self._spool, lines[-1][1])
+            self._say({"sent": len(lines)})
             self._tell_runs(self._writer)
 
-    def _apply(self, writer: MlflowWriter, event: Event) -> None:
+    def _apply(self, writer: MlflowWriter, line: str) -> None:
         try:
-            writer.apply(event)
-        except (TypeError, ValueError, KeyError, AttributeError) as error:
-            # Another version's, perhaps.
-            self._put_aside(error, {"event": event})
-        self._moved |= event[0] in {"mark_front", "end_trial"}
+            event = from_json(line)
+        except ValueError as error:
+            self._put_aside(error, {"line": line})
+            return
+        writer.apply(event)
+        self._moved |= isinstance(event, FrontChanged | TrialEnded)
 
     def _settle(self, writer: MlflowWriter) -> None:
         """All is sent: the driver may have been killed, and runs may have been made twice."""
         if writer.running:
-            writer.interrupt(int(time.time() * 1000))
+            writer.interrupt()
             self._attempt(writer.flush)
         self._attempt(writer.tidy)
+        if not self._attempt(writer.store_table):
+            with suppress(Exception):
+                writer.withdraw_table()
 
     def _tell_runs(self, writer: MlflowWriter) -> None:
         news = {
@@ -171,6 +169,20 @@ class Sender:
         if news:
             self._told |= news
             self._say({"runs": news})
+
+    def _refresh(self, writer: MlflowWriter) -> None:
+        """Brings the table up to date, and then what people look at, which is made from it.
+
+        Tried once: no record waits for it. A table that cannot be brought up to date is withdrawn.
+        """
+        self._refreshed_at = time.monotonic()
+        try:
+            writer.store_table()
+        except Exception:  # noqa: BLE001  # as above
+            with suppress(Exception):
+                writer.withdraw_table()
+        if self._moved:
+            self._show(final=False)
 
     def _show(self, *, final: bool) -> None:
         """Brings what people look at up to date: the description, the front, in the end the report.
@@ -183,7 +195,6 @@ class Sender:
             self._moved = False
             if final:
                 self._say({"unshown": in_a_line(error)})
-        self._shown_at = time.monotonic()
 
     def _show_in_turn(self, *, final: bool) -> bool:
         """Whether it was this sender's turn, for which only the last look waits.
@@ -199,57 +210,7 @@ class Sender:
         return True
 
     def _attempt(self, act: Callable[[], None]) -> bool:
-        """Acts until it works; whether it did before patience ended, or is given up."""
-        pause, tries = _PAUSE_S, 0
-        while not self._gave_up:
-            try:
-                act()
-            except Exception as error:  # noqa: BLE001  # nothing may keep the rest from being sent
-                gets_on = self._gets_on()
-                tries = 1 if gets_on else tries + 1
-                if is_permanent(error, tries):
-                    if not self._refuse(error, act):
-                        return False
-                    tries = 0
-                    continue
-                self._say_trouble(error, again=tries > 1)
-                # Where a part got through before, the rest may at once.
-                pause = _PAUSE_S if gets_on else min(2 * pause, _LONGEST_PAUSE_S)
-                self._gave_up = not self._may_try_again(error, pause)
-            else:
-                self._say_trouble(None, again=False)
-                self._last_success = time.monotonic()
-                return True
-        return False
-
-    def _say_trouble(self, error: Exception | None, *, again: bool) -> None:
-        if error is None:
-            if self._troubled:
-                self._say({"trouble": None})
-            self._troubled = False
-            return
-        self._troubled = True
-        if unwritable(error, self._home):
-            self._say({"unwritable": in_a_line(error)})
-        elif not again:
-            self._say({"trouble": in_a_line(error)})
-
-    def _gets_on(self) -> bool:
-        """Whether anything got through since this was last asked."""
-        before, self._sent = self._sent, self._writer.sent if self._writer is not None else 0
-        if self._sent != before:
-            self._last_success = time.monotonic()
-        return self._sent != before
-
-    def _may_try_again(self, error: Exception, pause: float) -> bool:
-        """Waits a little; whether there is patience left then."""
-        if not self._over:
-            self._over = self._ending(pause)
-            self._last_success = time.monotonic()
-            return True
-        time.sleep(pause)
-        patience = 0.0 if unwritable(error, self._home) else PATIENCE_S
-        return time.monotonic() - self._last_success < patience
+        return self._retry.attempt(act, lambda error: self._refuse(error, act))
 
     def _refuse(self, error: Exception, act: Callable[[], None]) -> bool:
         """Puts aside what the store will never take; whether it is worth while to act again."""

@@ -1,6 +1,6 @@
 """What is to be recorded, on disk in its order until the tracking store has it.
 
-One file a segment, one JSON line an event `[method, *arguments]`. The driver appends, the sender
+One file a segment, one line an event (`study.tracking.events`). The driver appends, the sender
 (`study.tracking.sender`) reads; a line is whole or, where a driver was cut off, the last of its segment.
 """
 
@@ -11,22 +11,19 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from io import FileIO
 from pathlib import Path
-from typing import Any, Final, final
+from typing import Final, final
 
 _ENDING: Final = ".jsonl"
 _SEGMENT_BYTES: Final = 4_000_000  # sent segments are deleted, so that long studies stay small
 _POSITION: Final = "position.json"
-
-Event = list[Any]
-"""`[method, *arguments]`, of `study.tracking.writer.MlflowWriter`, as JSON types."""
 
 
 @final
 class Spool:
     """The driver's end: appends, always to a segment of its own.
 
-    An event is handed to the system when `append` returns, so it outlives the process; whoever
-    sends it puts it on disk first. Raises OSError where it cannot be written.
+    A line is handed to the system when `append` returns, so it outlives the process; the sender
+    syncs it to disk before it is sent. Raises OSError where it cannot be written.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -34,9 +31,9 @@ class Spool:
         self._folder = folder
         self._file, self._size = self._new_segment(), 0
 
-    def append(self, event: Event) -> None:
-        """Adds an event to the end."""
-        line = json.dumps(event, separators=(",", ":")).encode() + b"\n"
+    def append(self, event: str) -> None:
+        """Adds an event, one line without its end."""
+        line = event.encode() + b"\n"
         if self._file.write(line) != len(line):
             self._file.truncate(self._size)
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self._folder))
@@ -95,8 +92,8 @@ def waiting(folder: Path) -> int:
     return sum(1 for _ in unsent(folder))
 
 
-def unsent(folder: Path) -> Iterator[tuple[Event, Position]]:
-    """The events that wait, each on disk for good, and the position after it."""
+def unsent(folder: Path) -> Iterator[tuple[str, Position]]:
+    """The lines that wait, each on disk for good, and the position after it."""
     start = read_position(folder)
     for number in _segments(folder):
         if number < start.segment:
@@ -107,7 +104,7 @@ def unsent(folder: Path) -> Iterator[tuple[Event, Position]]:
             for line in file:
                 if not line.endswith(b"\n"):
                     break  # it is being written, or never was to its end
-                yield json.loads(line), Position(number, file.tell())
+                yield line.decode(errors="replace").rstrip("\n"), Position(number, file.tell())
 
 
 def _segments(folder: Path) -> list[int]:

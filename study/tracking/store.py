@@ -181,11 +181,15 @@ def client(home: Home) -> MlflowClient:
 
 
 def all_runs(store: MlflowClient, experiment_id: str, where: str = "") -> list[Run]:
-    """Every run of an experiment that MLflow's filter lets pass, page by page."""
+    """Every run of an experiment that MLflow's filter lets pass, the oldest first.
+
+    So a run that starts meanwhile moves no other to another page.
+    """
     runs: list[Run] = []
+    order = ["attributes.start_time ASC"]
     token = None
     while True:
-        page = store.search_runs([experiment_id], where, page_token=token)
+        page = store.search_runs([experiment_id], where, order_by=order, page_token=token)
         runs.extend(page)
         token = page.token
         if not token:

@@ -56,6 +56,9 @@ ENVIRONMENT_TAG: Final = "study.environment"
 COMMAND_TAG: Final = "study.command"
 """On the parent: the command that last ran the study."""
 
+TABLE_TAG: Final = "study.table"
+"""On the parent: the artifact that has the table of trials; without it the runs are asked."""
+
 RUN_STATUS: Final = {
     "RUNNING": "RUNNING",
     "COMPLETE": "FINISHED",

@@ -19,6 +19,17 @@ from study import study_folder
 from study.errors import TrackingError
 from study.home import Home
 from study.search.trial import Outcome, TrialConfig
+from study.tracking.events import (
+    Event,
+    FrontChanged,
+    StudyBegun,
+    StudyEnded,
+    StudyReported,
+    TrialBegun,
+    TrialEnded,
+    TrialNoticed,
+    TrialReported,
+)
 from study.tracking.spool import Spool, waiting
 
 _READY_WITHIN_S: Final = 60.0
@@ -58,7 +69,7 @@ class Tracker:
         Raises OSError if the home cannot be written.
         """
         self._spool = Spool(self._folder)
-        self._spool.append(["begin_study", _now(), dict(about)])
+        self._spool.append(StudyBegun(timestamp=_now(), tags=dict(about)).to_json())
         self._thread.start()
 
     def wait_until_ready(self) -> Mapping[int, str]:
@@ -85,42 +96,56 @@ class Tracker:
         return self._error is not None or self._unwritable is not None
 
     def begin_trial(self, trial: TrialConfig) -> None:
-        """A trial starts, or goes on."""
-        self._put("begin_trial", trial.number, _now(), trial.architecture.label(), trial.to_dict())
+        """A trial starts or resumes."""
+        self._put(TrialBegun(trial=trial, timestamp=_now()))
 
     def log_epoch(self, number: int, metrics: Mapping[str, float], worker: str) -> None:
         """A trial's metrics after an epoch (`metrics["epochs"]` says which), and who trained it."""
-        self._put("trial_metrics", number, int(metrics["epochs"]), _now(), metrics)
-        self._put("mark_worker", number, worker)
+        self._put(
+            TrialReported(
+                number=number,
+                timestamp=_now(),
+                epoch=int(metrics["epochs"]),
+                metrics=metrics,
+                worker=worker,
+            )
+        )
 
     def log_counts(self, number: int, metrics: Mapping[str, float]) -> None:
         """What is known of a trial's network that was never trained."""
-        self._put("trial_metrics", number, 0, _now(), metrics)
+        self._put(TrialReported(number=number, timestamp=_now(), epoch=0, metrics=metrics))
 
     def note(self, number: int, notice: str) -> None:
         """Something happened to a trial that does not end it."""
-        self._put("mark_notice", number, notice)
+        self._put(TrialNoticed(number=number, notice=notice))
 
     def end_trial(self, number: int, outcome: Outcome, *, on_front: bool) -> None:
         """A trial ended. Its network is taken from its folder if it is on the front.
 
         The folder is deleted when all is recorded.
         """
-        self._put("end_trial", number, _now(), outcome.state, outcome.reason, on_front)
-        self._put("discard", number)
+        self._put(
+            TrialEnded(
+                number=number,
+                timestamp=_now(),
+                state=outcome.state,
+                reason=outcome.reason,
+                on_front=on_front,
+            )
+        )
 
     def interrupt_trial(self, number: int) -> None:
         """A trial was broken off, and will be continued when the study is."""
-        self._put("end_trial", number, _now(), "INTERRUPTED", None, False)  # noqa: FBT003  # JSON
+        self._put(TrialEnded(number=number, timestamp=_now(), state="INTERRUPTED"))
 
     def mark_front(self, changes: Mapping[int, bool]) -> None:
         """Trials came to the front, or left it."""
         if changes:
-            self._put("mark_front", list(changes.items()))
+            self._put(FrontChanged(changes=changes))
 
     def log_study(self, step: int, metrics: Mapping[str, float]) -> None:
         """Metrics of the whole study after `step` trials ended."""
-        self._put("study_metrics", step, _now(), metrics)
+        self._put(StudyReported(step=step, timestamp=_now(), metrics=metrics))
 
     def close(self, status: str, say: Callable[[str], None]) -> None:
         """Ends the study's record, with MLflow's status of the parent, and waits until all is sent.
@@ -130,7 +155,7 @@ class Tracker:
         Raises TrackingError if it does, or if the store refused something, and OSError if something
         could not even be put on disk.
         """
-        self._put("end_study", _now(), status)
+        self._put(StudyEnded(timestamp=_now(), status=status))
         self._spool.close()
         self._closing = True
         if self._sender is not None and self._sender.stdin is not None:
@@ -164,10 +189,10 @@ class Tracker:
         """Whether the store has all, so that what it was made from can go; after `close`."""
         return self._left == 0 and not self._refused and not self.failed
 
-    def _put(self, method: str, *arguments: Any) -> None:  # noqa: ANN401  # JSON types
+    def _put(self, event: Event) -> None:
         if self._error is None:
             try:
-                self._spool.append([method, *arguments])
+                self._spool.append(event.to_json())
             except OSError as error:
                 self._error = error
 

@@ -1,12 +1,14 @@
 """The requests that put a study into MLflow, as few as can be. Used by `study.tracking.sender` alone.
 
-Each event of a study is a method; what it says waits until `flush`, which sends what each run has: one
-request that makes it, one with all parameters, metrics and tags, one that ends it. Whatever was sent
-before may be said again: nothing is recorded twice.
+`apply` takes an event of the study; what it says waits until `flush`, which sends what each run has: one
+request that makes it, one with all parameters, metrics and tags, one that ends it. An event may be
+applied again after it was sent: nothing is recorded twice.
 """
 
 import json
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any, Final, final
 
 from mlflow.entities import Run
@@ -15,6 +17,17 @@ from study import study_folder
 from study.home import Home
 from study.spec.study_spec import StudySpec
 from study.study_folder import LAYOUT, NETWORK, trial_folder
+from study.tracking.events import (
+    Event,
+    FrontChanged,
+    StudyBegun,
+    StudyEnded,
+    StudyReported,
+    TrialBegun,
+    TrialEnded,
+    TrialNoticed,
+    TrialReported,
+)
 from study.tracking.runs import PARENT, PendingBatch, StoredRuns, number_of
 from study.tracking.store import all_runs, client, make_store
 from study.tracking.tags import (
@@ -30,6 +43,7 @@ from study.tracking.tags import (
     WORKER_TAG,
     spec_tags,
 )
+from study.tracking.trial_table import TrialRows
 
 _CONSTANT: Final = frozenset({"trainable_parameters", "macs", "threads"})
 
@@ -47,7 +61,8 @@ class MlflowWriter:
         make_store(home)
         self._client = client(home)
         self._experiment = self._open_experiment(home)
-        self._runs = StoredRuns(self._client, self._experiment)
+        self._rows = TrialRows(spec)
+        self._runs = StoredRuns(self._client, self._experiment, self._rows)
         self.states: dict[int, str] = {}
         self.running = False
         self._last_epoch: dict[int, int] = {}
@@ -81,26 +96,42 @@ class MlflowWriter:
             self.states[number] = run.data.tags[STATE_TAG]
             self._fronts[number] = run.data.tags.get(FRONT_TAG) == "true"
 
-    def begin_study(self, timestamp: int, about: Mapping[str, str]) -> None:
-        """Makes the parent run, or reopens it; `about` are further tags of it."""
-        tags = {
-            ROLE_TAG: "study",
-            **spec_tags(self._spec),
-            **about,
-        }
+    def apply(self, event: Event) -> None:
+        """Takes in an event; what it says waits for `flush`."""
+        match event:
+            case StudyBegun():
+                self._begin_study(event)
+            case TrialBegun():
+                self._begin_trial(event)
+            case TrialReported():
+                self._report(event)
+            case TrialNoticed(number=number, notice=notice):
+                self._waiting(number).tags[NOTICE_TAG] = notice[:4000]
+            case TrialEnded():
+                self._end_trial(event)
+            case FrontChanged(changes=changes):
+                self._mark_front(changes)
+            case StudyReported(step=step, timestamp=timestamp, metrics=metrics):
+                self._waiting(PARENT).add(step, timestamp, metrics)
+            case StudyEnded(timestamp=timestamp, status=status):
+                self.running = False
+                self._waiting(PARENT).status = (status, timestamp)
+
+    def _begin_study(self, event: StudyBegun) -> None:
+        """Makes the parent run, or reopens it."""
+        tags = {ROLE_TAG: "study", **spec_tags(self._spec), **event.tags}
         self.running = True
         unsent = self._waiting(PARENT)
         if PARENT in self.run_ids:
             unsent.status = ("RUNNING", None)
             unsent.tags |= tags
         else:
-            unsent.create = (timestamp, self._spec.name, tags)
+            unsent.create = (event.timestamp, self._spec.name, tags)
             unsent.status = None
 
-    def begin_trial(
-        self, number: int, timestamp: int, label: str, config: Mapping[str, Any]
-    ) -> None:
+    def _begin_trial(self, event: TrialBegun) -> None:
         """Makes the run of a trial, or reopens the one that it has."""
+        trial, number = event.trial, event.trial.number
         unsent = self._waiting(number)
         if number in self.run_ids:
             unsent.status = ("RUNNING", None)
@@ -109,89 +140,76 @@ class MlflowWriter:
             tags = {
                 ROLE_TAG: "trial",
                 NUMBER_TAG: str(number),
-                CONFIG_TAG: json.dumps(config),
+                CONFIG_TAG: json.dumps(trial.to_dict()),
                 STATE_TAG: "RUNNING",
                 FRONT_TAG: "false",
             }
-            unsent.create = (timestamp, f"{number} {label}", tags)
+            unsent.create = (event.timestamp, f"{number} {trial.architecture.label()}", tags)
             unsent.status = None
             unsent.tags.pop(STATE_TAG, None)
         self.states[number] = "RUNNING"
-        settings = config["architecture"] | config["training"]
-        settings |= {"dataset": self._spec.dataset.name, "replicates": len(config["seeds"])}
+        settings = asdict(trial.architecture) | asdict(trial.training)
+        settings |= {"dataset": self._spec.dataset.name, "replicates": len(trial.seeds)}
         # MLflow takes a parameter twice if its value is the same, as here.
         unsent.params = {key: str(value) for key, value in settings.items() if value is not None}
 
-    def trial_metrics(
-        self, number: int, epoch: int, timestamp: int, metrics: Mapping[str, float]
-    ) -> None:
+    def _report(self, event: TrialReported) -> None:
         """Adds the metrics of an epoch, unless the run has it.
 
-        A trial that goes on reports all its epochs again, and gives the same numbers.
+        A trial that resumes reports all its epochs again, with the same numbers.
         """
+        number, epoch = event.number, event.epoch
+        if event.worker is not None and self._workers.get(number) != event.worker:
+            self._workers[number] = event.worker
+            self._waiting(number).tags[WORKER_TAG] = event.worker
         if epoch > self._last_epoch.get(number, -1):
             # What never changes is written once: every value of a metric is a row in a table.
             known = number in self._last_epoch
-            news = {name: metrics[name] for name in metrics if not (known and name in _CONSTANT)}
-            self._waiting(number).add(epoch, timestamp, news)
-            self._newest[number] = (epoch, timestamp, news)
+            news = {
+                name: value
+                for name, value in event.metrics.items()
+                if not (known and name in _CONSTANT)
+            }
+            self._waiting(number).add(epoch, event.timestamp, news)
+            self._newest[number] = (epoch, event.timestamp, news)
             self._last_epoch[number] = epoch
 
-    def end_trial(
-        self,
-        number: int,
-        timestamp: int,
-        state: str,
-        reason: str | None,
-        on_front: bool,  # noqa: FBT001  # of an event
-    ) -> None:
-        """Closes the run with its state; stores the network of a trial on the front, if it has one."""
-        unsent = self._waiting(number)
-        unsent.tags[STATE_TAG] = state
-        if reason is not None:
-            unsent.tags[REASON_TAG] = reason[:4000]
-        unsent.network = trial_folder(self._store, number) / NETWORK if on_front else None
+    def _end_trial(self, event: TrialEnded) -> None:
+        """Closes the run with its state; stores the network of a trial on the front, if it has one.
+
+        Its folder is deleted when all of it is recorded, unless the trial will be resumed.
+        """
+        number, unsent = event.number, self._waiting(event.number)
+        folder = trial_folder(self._store, number)
+        unsent.tags[STATE_TAG] = event.state
+        if event.reason is not None:
+            unsent.tags[REASON_TAG] = event.reason[:4000]
+        unsent.network = folder / NETWORK if event.on_front else None
         unsent.newest = self._newest.pop(number, None)
-        unsent.status = (RUN_STATUS[state], timestamp)
-        self.states[number] = state
+        unsent.status = (RUN_STATUS[event.state], event.timestamp)
+        if event.state != "INTERRUPTED":
+            unsent.discard = folder
+        self.states[number] = event.state
 
-    def discard(self, number: int) -> None:
-        """Deletes the folder of a trial, when all of it is recorded."""
-        self._waiting(number).discard = trial_folder(self._store, number)
-
-    def mark_front(self, changes: list[tuple[int, bool]]) -> None:
+    def _mark_front(self, changes: Mapping[int, bool]) -> None:
         """Sets the tag of trials that came to the front or left it."""
-        for number, is_on_front in changes:
+        for number, is_on_front in changes.items():
             if number in self.states and self._fronts.get(number, False) != is_on_front:
                 self._fronts[number] = is_on_front
                 self._waiting(number).tags[FRONT_TAG] = "true" if is_on_front else "false"
 
-    def mark_worker(self, number: int, worker: str) -> None:
-        """Sets the tag of the worker that trains a trial, if it changed."""
-        if self._workers.get(number) != worker:
-            self._workers[number] = worker
-            self._waiting(number).tags[WORKER_TAG] = worker
+    def reopen(self) -> None:
+        """Says that the study runs, which an earlier sender took for ended."""
+        self._begin_study(StudyBegun(timestamp=_now(), tags={}))
 
-    def mark_notice(self, number: int, notice: str) -> None:
-        """Sets the tag of what happened to a trial on the way."""
-        self._waiting(number).tags[NOTICE_TAG] = notice[:4000]
-
-    def study_metrics(self, step: int, timestamp: int, metrics: Mapping[str, float]) -> None:
-        """Adds metrics of the whole study; the step is the number of trials that ended."""
-        self._waiting(PARENT).add(step, timestamp, metrics)
-
-    def end_study(self, timestamp: int, status: str) -> None:
-        """Closes the parent run with MLflow's status."""
-        self.running = False
-        self._waiting(PARENT).status = (status, timestamp)
-
-    def interrupt(self, timestamp: int) -> None:
-        """The driver died: whatever runs does so no more, and will be continued."""
+    def interrupt(self) -> None:
+        """The driver died: what runs is interrupted, and will be resumed."""
+        timestamp = _now()
         for number, state in list(self.states.items()):
             if state == "RUNNING":
-                self.end_trial(number, timestamp, "INTERRUPTED", None, on_front=False)
+                self.apply(TrialEnded(number=number, timestamp=timestamp, state="INTERRUPTED"))
         if PARENT in self.run_ids:
-            self.end_study(timestamp, "KILLED")
+            self.apply(StudyEnded(timestamp=timestamp, status="KILLED"))
 
     @property
     def run_ids(self) -> Mapping[int, str]:
@@ -212,12 +230,6 @@ class MlflowWriter:
     def parent(self) -> str | None:
         """The parent run, None before it is made."""
         return self.run_ids.get(PARENT)
-
-    def apply(self, event: list[Any]) -> None:
-        """Does what an event of the spool says."""
-        method, *arguments = event
-        event_of: Callable[..., None] = getattr(self, method)
-        event_of(*arguments)
 
     def flush(self) -> None:
         """Sends everything that waits. If that fails, what was not sent still waits."""
@@ -241,5 +253,19 @@ class MlflowWriter:
         """Deletes runs that were made twice."""
         self._runs.tidy()
 
+    def store_table(self) -> None:
+        """Stores the table of trials, if it changed."""
+        if self.parent is not None:
+            self._rows.store(self._client, self.parent)
+
+    def withdraw_table(self) -> None:
+        """Has the runs asked instead of a table that cannot be stored. Raises like MLflow."""
+        if self.parent is not None:
+            self._rows.withdraw(self._client, self.parent)
+
     def _waiting(self, number: int) -> PendingBatch:
         return self._unsent.setdefault(number, PendingBatch())
+
+
+def _now() -> int:
+    return int(time.time() * 1000)

@@ -154,7 +154,7 @@ def test_a_study_whose_head_is_killed_goes_on_with_the_next_head(site):
     """The one that waits for the study submits it again, and again with the command changes nothing."""
     with submitted(site, "headless", "--trials", 3, "--retries", 1, *LONG) as (made, process):
         made.wait_until_under_way(2, process)
-        earlier = answers.records("headless", made.home)
+        earlier = answers.records("headless", made.home, fresh=True)
         site.machine("head").kill()
         done = {record.trial: record for record in earlier if record.state == "COMPLETE"}
         assert done

@@ -1,0 +1,123 @@
+"""What happens in a study, as the driver tells the sender: one type an event, one JSON line each."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Annotated, Final, Literal, TypeAlias, get_args
+
+from pydantic import Field, TypeAdapter
+
+from study.search.trial import TrialConfig
+
+EndState: TypeAlias = Literal["COMPLETE", "PRUNED", "FAIL", "INFEASIBLE", "INTERRUPTED"]
+
+
+Number: TypeAlias = Annotated[int, Field(ge=0)]
+"""Of a trial."""
+
+
+# Without slots, so that `vars` has the fields: the driver makes a line within microseconds.
+@dataclass(frozen=True, kw_only=True)
+class _Event:
+    """Timestamps are milliseconds since 1970, as MLflow wants them."""
+
+    def to_json(self) -> str:
+        """The event as one line, without its end."""
+        return json.dumps([type(self).__name__, vars(self)], separators=(",", ":"), default=asdict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudyBegun(_Event):
+    """A driver starts or resumes the study; `tags` are further tags of the parent run."""
+
+    timestamp: int
+    tags: Mapping[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrialBegun(_Event):
+    """A trial starts or resumes."""
+
+    trial: TrialConfig
+    timestamp: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrialReported(_Event):
+    """A trial's metrics after an epoch, 0 before the first, and the worker that measured them."""
+
+    number: Number
+    timestamp: int
+    epoch: int
+    metrics: Mapping[str, float]
+    worker: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrialNoticed(_Event):
+    """Something happened to a trial that does not end it."""
+
+    number: Number
+    notice: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrialEnded(_Event):
+    """A trial ended, or was interrupted and keeps its folder until it is resumed."""
+
+    number: Number
+    timestamp: int
+    state: EndState
+    reason: str | None = None
+    on_front: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class FrontChanged(_Event):
+    """Whether each of these trials is on the front from now on."""
+
+    changes: Mapping[Number, bool]
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudyReported(_Event):
+    """Metrics of the whole study; the step is the number of trials that ended."""
+
+    step: int
+    timestamp: int
+    metrics: Mapping[str, float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudyEnded(_Event):
+    """The driver ends; `status` is MLflow's status of the parent run."""
+
+    timestamp: int
+    status: str
+
+
+Event: TypeAlias = (
+    StudyBegun
+    | TrialBegun
+    | TrialReported
+    | TrialNoticed
+    | TrialEnded
+    | FrontChanged
+    | StudyReported
+    | StudyEnded
+)
+
+_READERS: Final[Mapping[str, TypeAdapter[Event]]] = {
+    kind.__name__: TypeAdapter(kind) for kind in get_args(Event)
+}
+
+
+def from_json(line: str) -> Event:
+    """The event of a line of `to_json`. Raises ValueError for any other line."""
+    try:
+        match json.loads(line):
+            case [str(name), dict(fields)] if name in _READERS:
+                return _READERS[name].validate_python(fields)
+    except RecursionError as error:
+        raise ValueError("a line must not be nested so deeply") from error
+    raise ValueError("a line must hold the name of an event and its fields")

@@ -1,0 +1,201 @@
+"""The table of a study's trials: one Parquet file, from which every question is answered.
+
+A row is what MLflow has of a trial's run. The sender keeps the rows up to date with what it sends and
+stores the table as an artifact of the parent run; a reader reads that one file, or makes the same table
+of the runs. MLflow replaces an artifact as a whole, in a folder, through a server and in an object store
+alike, so half a table is never read.
+"""
+
+import json
+import tempfile
+from collections.abc import Iterable, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any, Final, final
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from mlflow import MlflowClient
+from mlflow.entities import Run
+
+from study.spec.dimensions import bounds
+from study.spec.metrics import recorded_names
+from study.spec.study_spec import StudySpec
+from study.tracking.tags import (
+    CONFIG_TAG,
+    NOTICE_TAG,
+    NUMBER_TAG,
+    REASON_TAG,
+    STATE_TAG,
+    TABLE_TAG,
+)
+
+FILE: Final = "trials.parquet"
+"""The artifact of the parent run."""
+
+METRICS: Final = (
+    "trainable_parameters",
+    "macs",
+    "val_accuracy",
+    "val_accuracy_sem",
+    "val_loss",
+    "val_loss_sem",
+    "test_accuracy",
+    "test_accuracy_sem",
+    "test_loss",
+    "test_loss_sem",
+    "epochs",
+    "seconds",
+)
+"""The metrics of every trial; a run has as many again, such as its curves."""
+
+_VERSION_KEY: Final = b"study.table"
+_VERSION: Final = b"1"
+_OF_TAGS: Final = {
+    STATE_TAG: "state",
+    REASON_TAG: "reason",
+    NOTICE_TAG: "notice",
+    CONFIG_TAG: "config",
+}
+_KEYS: Final = [
+    pa.field("trial", pa.int64(), nullable=False),
+    pa.field("run_id", pa.string(), nullable=False),
+    pa.field("state", pa.string(), nullable=False),
+    pa.field("config", pa.string()),
+    pa.field("family", pa.string()),
+    pa.field("reason", pa.string()),
+    pa.field("notice", pa.string()),
+]
+
+
+def diagnostics_of(spec: StudySpec) -> tuple[str, ...]:
+    """The names of all diagnostics that a trial of the study can have."""
+    return _names(spec.diagnostics, int(bounds(spec.space.layers)[1]))
+
+
+@cache  # asked for each trial
+def _names(groups: tuple[str, ...], layers: int) -> tuple[str, ...]:
+    return tuple(recorded_names(groups, layers=layers))
+
+
+def read_table(file: Path, spec: StudySpec) -> pa.Table:
+    """The table in a file, with the columns of the study's spec.
+
+    Raises ValueError if the file holds none of this version, OSError if it cannot be read.
+    """
+    # From memory, and column by column: nothing in a file is ever more than data.
+    stored = pq.ParquetFile(pa.BufferReader(file.read_bytes()))
+    version = (stored.metadata.metadata or {}).get(_VERSION_KEY)
+    if version != _VERSION:
+        raise ValueError(f"the version must be {_VERSION!r}, got {version!r}")
+    names = stored.schema_arrow.names
+    if len(set(names)) < len(names):
+        raise ValueError("each column must have a name of its own")
+    schema = _schema(spec)
+    table = stored.read([name for name in schema.names if name in names])
+    columns = [
+        _typed(table.column(field.name), field) if field.name in names else _empty(table, field)
+        for field in schema
+    ]
+    table = pa.Table.from_arrays(columns, schema=schema)
+    table.validate(full=True)  # that texts are texts, too
+    return _checked(table)
+
+
+def _schema(spec: StudySpec) -> pa.Schema:
+    metrics = [pa.field(name, pa.float64()) for name in (*METRICS, *diagnostics_of(spec))]
+    return pa.schema([*_KEYS, *metrics])
+
+
+def _typed(column: pa.ChunkedArray, field: pa.Field) -> pa.ChunkedArray:
+    if column.type != field.type:
+        raise ValueError(f"the column {field.name} must be {field.type}, got {column.type}")
+    return column
+
+
+def _empty(table: pa.Table, field: pa.Field) -> pa.ChunkedArray:
+    """A diagnostic that the study did not have when the table was stored has no values."""
+    if field in _KEYS or field.name in METRICS:
+        raise ValueError(f"the column {field.name} must be there")
+    return pa.chunked_array([pa.nulls(table.num_rows, field.type)])
+
+
+def _checked(table: pa.Table) -> pa.Table:
+    for field in table.schema:
+        if not field.nullable and table.column(field.name).null_count:
+            raise ValueError(f"the column {field.name} must have a value for each trial")
+    return table
+
+
+@final
+class TrialRows:
+    """What the store has of each trial, as far as the table shows it.
+
+    `changed` says whether the stored table lacks any of it.
+    """
+
+    def __init__(self, spec: StudySpec) -> None:
+        self._spec = spec
+        self._names = frozenset({*METRICS, *diagnostics_of(spec)})
+        self._rows: dict[int, dict[str, Any]] = {}
+        self._named = False
+        self.changed = True
+
+    def take(self, run: Run) -> None:
+        """Takes this run for that of its trial. Raises KeyError or ValueError if it is of none."""
+        number = int(run.data.tags[NUMBER_TAG])
+        self._rows.pop(number, None)
+        self.add(number, run.info.run_id, run.data.tags, run.data.metrics.items())
+        self._rows[number]["state"] = run.data.tags[STATE_TAG]
+
+    def add(
+        self,
+        number: int,
+        run_id: str,
+        tags: Mapping[str, str],
+        metrics: Iterable[tuple[str, float]] = (),
+    ) -> None:
+        """The run of a trial has these tags and metrics by now."""
+        row = self._rows.setdefault(number, {"trial": number, "run_id": run_id})
+        row |= {_OF_TAGS[key]: text for key, text in tags.items() if key in _OF_TAGS}
+        row |= {name: value for name, value in metrics if name in self._names}
+        if CONFIG_TAG in tags:
+            row["family"] = _family(tags[CONFIG_TAG])
+        self.changed = True
+
+    def table(self) -> pa.Table:
+        """The rows by trial. Raises ValueError or OverflowError for what no table can hold."""
+        rows = [row for _, row in sorted(self._rows.items())]
+        return _checked(pa.Table.from_pylist(rows, schema=_schema(self._spec)))
+
+    def store(self, client: MlflowClient, parent: str) -> None:
+        """Stores the table as an artifact of the parent run, if it changed."""
+        if not self.changed:
+            return
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / FILE
+            table = self.table()
+            # Without Arrow's own schema: columns of plain types, and nothing that has to be trusted.
+            with pq.ParquetWriter(
+                file, table.schema, compression="zstd", store_schema=False
+            ) as writer:
+                writer.write_table(table)
+                writer.add_key_value_metadata({_VERSION_KEY: _VERSION})
+            client.log_artifact(parent, str(file))
+        if not self._named:
+            client.set_tag(parent, TABLE_TAG, FILE)
+        self._named, self.changed = True, False
+
+    def withdraw(self, client: MlflowClient, parent: str) -> None:
+        """Leaves questions to the runs, where the stored table cannot be brought up to date."""
+        self._named = False
+        client.delete_tag(parent, TABLE_TAG)
+
+
+def _family(config: str) -> str | None:
+    """The family, None if that cannot be read, which is said by who needs the whole configuration."""
+    try:
+        family = json.loads(config)["architecture"]["family"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return None
+    return family if isinstance(family, str) else None

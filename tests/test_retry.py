@@ -1,0 +1,80 @@
+"""How long a store is tried: until it works, refuses for good, or patience ends."""
+
+import errno
+from pathlib import Path
+
+import pytest
+import requests
+from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
+
+from study.home import Home
+from study.tracking import retry
+from study.tracking.retry import Retry
+
+HOME = Home(folder=Path("home"), tracking_uri="sqlite:///home/mlflow.db")
+AWAY = requests.ConnectionError("nobody is there")
+REFUSAL = MlflowException("not a name", error_code=INVALID_PARAMETER_VALUE)
+
+
+class Store:
+    """Raises these errors one after another, and then works; counts what got through."""
+
+    def __init__(self, *errors):
+        self.errors = list(errors)
+        self.sent = 0
+
+    def act(self):
+        if self.errors:
+            raise self.errors.pop(0)
+        self.sent += 1
+
+
+@pytest.fixture(autouse=True)
+def _short(monkeypatch):
+    monkeypatch.setattr(retry, "PATIENCE_S", 0.2)
+    monkeypatch.setattr(retry, "PAUSE_S", 0.01)
+    monkeypatch.setattr(retry, "_LONGEST_PAUSE_S", 0.02)
+
+
+def made(store, said, *, over):
+    found = Retry(HOME, said.append, lambda _: over, lambda: store.sent)
+    found.wait(0.0)
+    return found
+
+
+def test_trouble_is_said_once_and_that_it_has_passed():
+    store, said = Store(AWAY, AWAY, AWAY), []
+    assert made(store, said, over=False).attempt(store.act, lambda _: False)
+    assert said == [{"trouble": "ConnectionError: nobody is there"}, {"trouble": None}]
+
+
+def test_patience_ends_only_when_no_more_comes():
+    store, said = Store(*[AWAY] * 1000), []
+    tried = made(store, said, over=True)
+    assert not tried.attempt(store.act, lambda _: False)
+    assert tried.gave_up
+    left = len(store.errors)
+    assert 900 < left < 1000
+    assert not tried.attempt(store.act, lambda _: False)
+    assert len(store.errors) == left  # it is not even tried
+
+
+def test_what_is_refused_for_good_is_tried_again_only_where_that_may_help():
+    for again in (True, False):
+        store, said, refused = Store(REFUSAL), [], []
+
+        def refuse(error, refused=refused, again=again):
+            refused.append(error)
+            return again
+
+        assert made(store, said, over=True).attempt(store.act, refuse) is again
+        assert refused == [REFUSAL]
+        assert said == []
+
+
+def test_there_is_no_patience_with_a_disk_that_takes_nothing():
+    store, said = Store(*[OSError(errno.ENOSPC, "full")] * 9), []
+    assert not made(store, said, over=True).attempt(store.act, lambda _: False)
+    assert len(store.errors) == 8
+    assert said == [{"unwritable": "OSError: [Errno 28] full"}]
