@@ -101,7 +101,7 @@ def _store_tables(home: Home, repetitions: int) -> dict[str, float]:
         found["made of the runs"] = round(time.perf_counter() - start, 4)
 
         def store(writer: MlflowWriter = writer) -> None:
-            writer._runs.rows.changed = True  # noqa: SLF001  # as if a trial had moved
+            writer._rows.changed = True  # noqa: SLF001  # as if a trial had moved
             writer.store_table()
 
         found |= medians({"stored": store}, repetitions)
