@@ -2,10 +2,10 @@
 
 import math
 
-import answers_store
 import pytest
 from mlflow import MlflowClient
 
+from benchmarks.answers.store import FAMILIES, make
 from study import environment
 from study.results import mlflow_search, sqlite_search
 from study.results.query import MOST_ACCURATE, SMALLEST, Bound, Order, Query
@@ -19,7 +19,7 @@ COMPLETE = Query(states=("COMPLETE",))
 def store(tmp_path_factory):
     """Two studies; in the one asked also a run of another kind, a deleted one, an accuracy of NaN."""
     environment.prepare()
-    home = answers_store.make(tmp_path_factory.mktemp("store"), ["other", "asked"], TRIALS)
+    home = make(tmp_path_factory.mktemp("store"), ["other", "asked"], TRIALS)
     client = MlflowClient(home.tracking_uri)
     experiment = client.get_experiment_by_name("asked").experiment_id
     client.create_run(experiment, tags={"mine": "not of the study"})
@@ -31,7 +31,7 @@ def store(tmp_path_factory):
 
 def by_mlflow(store, query):
     _, client, experiment = store
-    return list(mlflow_search.search(client, experiment, query, answers_store.FAMILIES))
+    return list(mlflow_search.search(client, experiment, query, FAMILIES))
 
 
 def by_file(store, query):

@@ -14,18 +14,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
-import overhead_trial
+from benchmarks.overhead import trial
 
-MEASURED_EPOCHS: Final = overhead_trial.EPOCHS
+MEASURED_EPOCHS: Final = trial.EPOCHS
 # As many as a study has by default, each long enough for a report of its own. Before the others see it.
-overhead_trial.EPOCHS = 15
+trial.EPOCHS = 15
 
-from overhead_ours import spec  # noqa: E402  # see above
-from overhead_simulation import Clock, Simulation  # noqa: E402
-
+from benchmarks.overhead.ours import spec  # noqa: E402  # see above
+from benchmarks.simulation import Clock, Simulation  # noqa: E402
 from study import environment  # noqa: E402
 
-_OVERHEAD: Final = Path(__file__).parent / "results" / "overhead.json"
+_OVERHEAD: Final = Path(__file__).parents[1] / "results" / "overhead.json"
 _RECORDING: Final = ("tracking", "scoreboard", "progress", "observer")
 
 

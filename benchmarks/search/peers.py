@@ -17,7 +17,8 @@ import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, IntDistribution
 from optuna.samplers import BaseSampler, NSGAIISampler, RandomSampler, TPESampler
 from optuna.trial import Trial, TrialState
-from replay_table import Configuration, Metrics, Space
+
+from benchmarks.search.replay_table import Configuration, Metrics, Space
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 

@@ -16,7 +16,7 @@ from plotly.subplots import make_subplots
 from models import FAMILIES, Architecture, Network, build
 from models.layers import SparseLayer
 
-PICTURE = Path(__file__).parent.parent / "docs" / "wiring.png"
+PICTURE = Path(__file__).parents[2] / "docs" / "wiring.png"
 # Okabe and Ito's palette.
 COLOURS = ("#E69F00", "#0072B2", "#009E73", "#CC79A7")
 SIDE = 28

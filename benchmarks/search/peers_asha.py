@@ -8,9 +8,10 @@ from types import SimpleNamespace
 
 from optuna.samplers import TPESampler
 from optuna.trial import TrialState
-from peers import OptunaSearch
 from ray.tune.schedulers import AsyncHyperBandScheduler, TrialScheduler
-from replay_table import Configuration, Metrics, Space
+
+from benchmarks.search.peers import OptunaSearch
+from benchmarks.search.replay_table import Configuration, Metrics, Space
 
 
 class AshaSearch(OptunaSearch):

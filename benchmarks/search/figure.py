@@ -9,7 +9,8 @@ from typing import Any, Final
 
 import numpy as np
 import plotly.graph_objects as go
-from search_summary import GOAL, needed_epochs
+
+from benchmarks.search.summary import GOAL, needed_epochs
 
 # Okabe and Ito's palette, ours first; dashes tell apart what is printed in grey.
 COLOURS: Final = ("#D55E00", "#000000", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")

@@ -13,25 +13,29 @@ import tempfile
 from pathlib import Path
 from typing import Any, Final
 
-HERE: Final = Path(__file__).parent
-sys.path.append(str(HERE.parent / "tests" / "e2e"))  # the servers of the tests
+from benchmarks.machine import describe
 
-import machine  # noqa: E402  # see above
-from servers import postgres, tracking_server  # noqa: E402  # as above
+REPOSITORY: Final = Path(__file__).parents[2]
+sys.path.append(str(REPOSITORY / "tests" / "e2e"))
 
-RESULT: Final = HERE / "results" / "tracking.json"
+from servers import postgres, tracking_server  # noqa: E402  # the servers of the tests
+
+RESULT: Final = REPOSITORY / "benchmarks" / "results" / "tracking.json"
 
 
 def measured(kind: str, store: str, trials: int, epochs: int) -> dict[str, Any]:
     command = [
         sys.executable,
-        str(HERE / "tracking_loop.py"),
+        "-m",
+        "benchmarks.tracking.loop",
         kind,
         store,
         str(trials),
         str(epochs),
     ]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603  # our own
+    done = subprocess.run(  # noqa: S603  # our own
+        command, capture_output=True, text=True, check=True, cwd=REPOSITORY
+    )
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return found
 
@@ -77,7 +81,7 @@ def main() -> None:
                 f"{row['points_a_second']:9.0f}"
             )
         print(f"{store}: {one['times_less']:.0f} times less of the loop")
-    RESULT.write_text(json.dumps({"machine": machine.describe()} | found, indent=2) + "\n")
+    RESULT.write_text(json.dumps({"machine": describe()} | found, indent=2) + "\n")
 
 
 if __name__ == "__main__":

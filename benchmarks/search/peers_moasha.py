@@ -17,7 +17,6 @@ from datetime import datetime
 import moocore
 import numpy as np
 from numpy.typing import NDArray
-from replay_table import Configuration, Metrics, Space
 from syne_tune.backend.trial_status import Trial
 from syne_tune.config_space import choice
 from syne_tune.optimizer.scheduler import SchedulerDecision
@@ -27,6 +26,8 @@ from syne_tune.optimizer.schedulers.multiobjective.multiobjective_priority impor
     NonDominatedPriority,
 )
 from syne_tune.optimizer.schedulers.multiobjective.non_dominated_priority import compute_epsilon_net
+
+from benchmarks.search.replay_table import Configuration, Metrics, Space
 
 
 class FrontPriority(MOPriority):

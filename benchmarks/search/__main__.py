@@ -10,49 +10,27 @@ stored result is shown again.
 """
 
 import argparse
-import importlib.util
 import json
 import os
-import pkgutil
 import statistics
-import time
-from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
-from functools import cache
 from itertools import product
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from machine import describe
-from replay import replay
-from replay_table import Table
-from search_figure import draw
-from search_summary import GOAL, print_summary
+
+from benchmarks.machine import describe
+from benchmarks.search.figure import draw
+from benchmarks.search.methods import METHODS, available
+from benchmarks.search.one_search import search
+from benchmarks.search.replay_table import Table
+from benchmarks.search.summary import print_summary
 
 HERE = Path(__file__).parent
-RESULT = HERE / "results" / "search.json"
-PICTURE = HERE.parent / "docs" / "search_hypervolume.png"
-# Where each method is made; what stands before a bracket is the name that its variants share.
-METHODS = {
-    "ours": "replay_ours:ours",
-    "random": "peers:random",
-    "random (no repeats)": "peers:random_without_repeats",
-    "tpe": "peers:tpe",
-    "tpe (no repeats)": "peers:tpe_without_repeats",
-    "tpe+asha": "peers_asha:stock",
-    "tpe+asha (pruned)": "peers_asha:pruned",
-    "tpe+asha (pruned, no repeats)": "peers_asha:pruned_without_repeats",
-    "nsga2 (20)": "peers:nsga2_of_20",
-    "nsga2 (50)": "peers:nsga2_of_50",
-    "nsga2 (20, no repeats)": "peers:nsga2_without_repeats",
-    "moasha": "peers_moasha:moasha",
-    "moasha (no repeats)": "peers_moasha:moasha_without_repeats",
-    "moasha (as released)": "peers_moasha:moasha_as_released",
-}
-# Slow, and by a defect no rival (peers_moasha.py): run where it is named.
-ON_REQUEST = ("moasha (as released)",)
+RESULT = HERE.parent / "results" / "search.json"
+PICTURE = HERE.parents[1] / "docs" / "search_hypervolume.png"
 # Of the epochs of the whole table, where the traces are kept, evenly on a log scale.
 POINTS = 70
 
@@ -61,7 +39,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("table", help="NAME of benchmarks/tables/NAME.npz, or a path")
     parser.add_argument("--seeds", type=int, default=20, help="searches of each method")
-    parser.add_argument("--methods", nargs="+", choices=METHODS, default=_available())
+    parser.add_argument("--methods", nargs="+", choices=METHODS, default=available())
     parser.add_argument("--limit-share", type=float, default=1.0, help="of all epochs of the table")
     parser.add_argument("--workers", type=int, default=8, help="simulated workers of a search")
     parser.add_argument("--jobs", type=int, default=2, help="searches replayed at once")
@@ -110,47 +88,8 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def search(  # noqa: PLR0913, PLR0917  # mapped over
-    name: str, seed: int, path: str, limit: int, workers: int, epochs: Sequence[int]
-) -> dict[str, Any]:
-    """One search, as numbers; `epochs` are those at which its trace is kept."""
-    table = _table(path)
-    start = time.perf_counter()
-    method = pkgutil.resolve_name(METHODS[name])(table.space, seed)
-    trace = replay(method, table, limit=limit, workers=workers)
-    return {
-        "seed": seed,
-        "seconds": round(time.perf_counter() - start, 2),
-        "trials": trace.trials,
-        "completed": trace.completed,
-        "repeats": trace.repeats,
-        "epochs_to_goal": _first(trace.hypervolume >= GOAL),
-        "anytime_epochs_to_goal": _first(trace.anytime >= GOAL),
-        "hypervolume": [round(float(trace.hypervolume[epoch - 1]), 4) for epoch in epochs],
-        "anytime": [round(float(trace.anytime[epoch - 1]), 4) for epoch in epochs],
-    }
-
-
-@cache
-def _table(path: str) -> Table:
-    return Table.load(Path(path))
-
-
-def _first(reached: np.ndarray) -> int | None:
-    """The epochs spent when it was reached; None: never."""
-    return int(np.argmax(reached)) + 1 if reached.any() else None
-
-
 def _path(name: str) -> Path:
     return Path(name) if name.endswith(".npz") else HERE / "tables" / f"{name}.npz"
-
-
-def _available() -> list[str]:
-    return [
-        name
-        for name, where in METHODS.items()
-        if name not in ON_REQUEST and importlib.util.find_spec(where.partition(":")[0])
-    ]
 
 
 if __name__ == "__main__":

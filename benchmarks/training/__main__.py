@@ -15,17 +15,17 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from machine import describe
 from torch import Tensor, nn
 from torch.nn import functional
 
+from benchmarks.machine import describe
 from models import FAMILIES, Architecture, Network, build, count_macs
 from models.layers import GroupedLayer, SparseLayer
 from study.training.dataset import Dataset, Split
 from study.training.settings import TrainingSettings
 from study.training.train import Training, keep_freed_memory
 
-RESULT = Path(__file__).parent / "results" / "training.json"
+RESULT = Path(__file__).parents[1] / "results" / "training.json"
 SIZES = ((1, 32), (4, 128), (16, 256), (64, 512))
 IMAGES, BATCH, CLASSES = 54_000, 128, 10
 

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from machine import describe
 
+from benchmarks.machine import describe
 from models import FAMILIES, Architecture, build
 from study import load_dataset
 from study.spec.sections import DatasetSpec
@@ -23,7 +23,7 @@ from study.training.evaluation import Estimate
 from study.training.settings import TrainingSettings
 from study.training.train import keep_freed_memory, train
 
-RESULT = Path(__file__).parent / "results" / "defaults.json"
+RESULT = Path(__file__).parents[1] / "results" / "defaults.json"
 SIZES = {"dendrites": 8, "somata": 128, "synapses": 16}
 TRAINING = {"epochs": 10, "learning_rate": 3e-3, "schedule": "cosine", "batch_size": 128}
 CHANGES: list[dict[str, Any]] = [

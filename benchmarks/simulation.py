@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import Any, Final, final
 
 import numpy as np
-from overhead_ours import spec
-from overhead_phases import resident_mb
-from overhead_trial import EPOCHS, metrics
 
+from benchmarks.overhead.ours import spec
+from benchmarks.overhead.phases import resident_mb
+from benchmarks.overhead.trial import EPOCHS, metrics
 from models.architecture import Architecture
 from study import StudySpec, environment
 from study.search.scheduler import Halving

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any, Final
 
-_RESULTS: Final = Path(__file__).parent / "results"
+_RESULTS: Final = Path(__file__).parents[1] / "results"
 _GPUS: Final = 1000
 _STORES: Final = {"SQLite": "sqlite", "server with PostgreSQL": "server with PostgreSQL"}
 _TRIALS: Final = 10_000  # for which sizes are given

@@ -11,11 +11,11 @@ import time
 from typing import Any, Final, final
 
 import psutil
-from overhead_phases import Phases, resident_mb
-from overhead_trial import EPOCHS, EveryEpoch, NullTrainable
 from ray import tune
 from rich.console import Console
 
+from benchmarks.overhead.phases import Phases, resident_mb
+from benchmarks.overhead.trial import EPOCHS, EveryEpoch, NullTrainable
 from study import StudySpec
 from study.home import Home
 from study.runner import driver, session

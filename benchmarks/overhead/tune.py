@@ -17,9 +17,10 @@ os.environ |= {
 }
 
 import ray  # after its settings
-from overhead_phases import resident_mb
-from overhead_trial import EPOCHS
 from ray import tune
+
+from benchmarks.overhead.phases import resident_mb
+from benchmarks.overhead.trial import EPOCHS
 
 _SPACE = {
     "somata": [16, 32, 64, 128, 256],

@@ -12,18 +12,18 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from machine import describe
 from rich.console import Console
 
 import study
+from benchmarks.machine import describe
 from study.cli import tables
 from study.report.front import front_figure
 from study.report.report import write_picture
 from study.results import answers
 
-HERE = Path(__file__).parent
-RESULT = HERE / "results" / "fashion_mnist.json"
-PICTURE = HERE.parent / "docs" / "fashion_mnist_front.png"
+REPOSITORY = Path(__file__).parents[2]
+RESULT = REPOSITORY / "benchmarks" / "results" / "fashion_mnist.json"
+PICTURE = REPOSITORY / "docs" / "fashion_mnist_front.png"
 
 
 def main() -> None:
@@ -39,7 +39,7 @@ def main() -> None:
 
 
 def measure(root: str, note: str) -> dict[str, Any]:
-    spec_file = HERE.parent / "studies" / "fashion_mnist.toml"
+    spec_file = REPOSITORY / "studies" / "fashion_mnist.toml"
     spec = study.StudySpec.from_toml(spec_file, [f"dataset.root={root}"])
     with tempfile.TemporaryDirectory() as folder:
         home = study.Home.find(folder)

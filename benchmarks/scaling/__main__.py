@@ -17,13 +17,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final
 
-import machine
-import scaling_table
-from scaling_figure import draw
+from benchmarks.machine import describe
+from benchmarks.scaling.figure import draw
+from benchmarks.scaling.table import tables
 
-HERE: Final = Path(__file__).parent
-RESULT: Final = HERE / "results" / "scaling.json"
-PICTURE: Final = HERE.parent / "docs" / "scaling.png"
+REPOSITORY: Final = Path(__file__).parents[2]
+RESULT: Final = REPOSITORY / "benchmarks" / "results" / "scaling.json"
+PICTURE: Final = REPOSITORY / "docs" / "scaling.png"
 PARTS: Final = ("simulation", "storage", "memory")
 GPUS: Final = (1, 8, 64, 256, 1000)
 MINUTES: Final = (1, 10, 60)
@@ -35,14 +35,14 @@ def main() -> None:
     options = _options()
     found: dict[str, Any] = json.loads(RESULT.read_text("utf-8")) if RESULT.exists() else {}
     if "memory" in options.parts:
-        found["memory"] = _measured("scaling_memory.py", _LARGE_MB)
+        found["memory"] = _measured("memory", _LARGE_MB)
     if "storage" in options.parts:
-        found["storage"] = _measured("scaling_storage.py")
+        found["storage"] = _measured("storage")
     if "simulation" in options.parts:
         found["simulation"] = simulation(options.rounds)
-    found["machine"] = machine.describe()
+    found["machine"] = describe()
     RESULT.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
-    print("\n\n".join("\n".join(rows) for rows in scaling_table.tables(found).values()))
+    print("\n\n".join("\n".join(rows) for rows in tables(found).values()))
     draw(found, PICTURE)
 
 
@@ -53,7 +53,7 @@ def simulation(rounds: float) -> list[dict[str, Any]]:
 
     def one(case: tuple[int, int, str]) -> dict[str, Any]:
         gpus = case[0]
-        found = _measured("scaling_simulation.py", *case, max(_FEWEST, int(rounds * gpus)))
+        found = _measured("simulation", *case, max(_FEWEST, int(rounds * gpus)))
         print(json.dumps(found), file=sys.stderr, flush=True)
         return found
 
@@ -63,12 +63,19 @@ def simulation(rounds: float) -> list[dict[str, Any]]:
     return found[::-1]
 
 
-def _measured(script: str, *arguments: object) -> dict[str, Any]:
-    """The JSON in the last line that a script of this folder prints."""
-    command = [sys.executable, str(HERE / script), *map(str, arguments)]
+def _measured(module: str, *arguments: object) -> dict[str, Any]:
+    """The JSON in the last line that a module of this folder prints."""
+    command = [sys.executable, "-m", f"benchmarks.scaling.{module}", *map(str, arguments)]
     # One thread: processor time is to be that of one decision after another.
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, env=environment)  # noqa: S603  # our own
+    done = subprocess.run(  # noqa: S603  # our own
+        command,
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+        cwd=REPOSITORY,
+        env=environment,
+    )
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return found
 

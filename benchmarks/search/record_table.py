@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from machine import describe
 from mlflow import MlflowClient
 
 import study
+from benchmarks.machine import describe
 from study.results import answers
 
 TABLES = Path(__file__).parent / "tables"

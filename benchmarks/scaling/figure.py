@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import Any, Final
 
 import plotly.graph_objects as go
-import scaling_table
 
+from benchmarks.scaling.table import cases, ceilings
 from study.report.style import BLACK, BLUE, GREEN, GREY, VERMILLION
 
 _STYLES: Final = {1: (BLUE, "circle"), 10: (VERMILLION, "square"), 60: (GREEN, "diamond")}
@@ -18,7 +18,7 @@ _CEILINGS: Final = (
 
 def draw(result: dict[str, Any], to: Path) -> None:
     figure = go.Figure()
-    found = [one for one in scaling_table.cases(result) if one["sampler"] == "ehvi"]
+    found = [one for one in cases(result) if one["sampler"] == "ehvi"]
     for minutes, (colour, symbol) in _STYLES.items():
         line = [one for one in found if one["minutes"] == minutes]
         figure.add_scatter(
@@ -29,12 +29,12 @@ def draw(result: dict[str, Any], to: Path) -> None:
             marker={"symbol": symbol, "size": 10},
             name=f"trials of {minutes} min",
         )
-    ceilings = scaling_table.ceilings(result)
+    most = ceilings(result)
     ends = [min(one["gpus"] for one in found), max(one["gpus"] for one in found)]
     for name, colour, dash in _CEILINGS:
         figure.add_scatter(
             x=ends,
-            y=[ceilings[name]] * 2,
+            y=[most[name]] * 2,
             mode="lines",
             line={"color": colour, "dash": dash, "width": 2},
             name=f"most that {name.partition(',')[0]} takes ({name.partition(', ')[2]})",

@@ -4,8 +4,7 @@ import itertools
 import tempfile
 from pathlib import Path
 
-from replay_table import Configuration, Metrics, Space
-
+from benchmarks.search.replay_table import Configuration, Metrics, Space
 from study import StudySpec, environment
 from study.search.scheduler import Halving
 from study.search.searcher import StudySearcher

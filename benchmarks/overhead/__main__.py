@@ -17,10 +17,10 @@ import sys
 from pathlib import Path
 from typing import Any, Final
 
-import machine
+from benchmarks.machine import describe
 
-HERE: Final = Path(__file__).parent
-RESULT: Final = HERE / "results" / "overhead.json"
+REPOSITORY: Final = Path(__file__).parents[2]
+RESULT: Final = REPOSITORY / "benchmarks" / "results" / "overhead.json"
 PARTS: Final = ("trial", "growth", "decision")
 # Sampler, scheduler, and whether a step is an epoch or goes on to the next rung.
 OURS: Final = (
@@ -55,7 +55,7 @@ def main() -> None:
     if "decision" in options.parts:
         found["decision"] = decision(options.decision_trials, options.workers, options.limit)
         print_decision(found["decision"])
-    found |= {"machine": machine.describe()}
+    found |= {"machine": describe()}
     RESULT.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
 
 
@@ -63,11 +63,11 @@ def trial(trials: int, stock_trials: int, repetitions: int) -> dict[str, Any]:
     """Medians over repetitions of each kind, in milliseconds a trial."""
     runs: dict[str, list[dict[str, Any]]] = {}
     for _ in range(repetitions):
-        runs.setdefault("raw", []).append(_measured("overhead_tune.py", "raw", trials))
-        stock = _measured("overhead_tune.py", "stock", stock_trials)
+        runs.setdefault("raw", []).append(_measured("overhead.tune", "raw", trials))
+        stock = _measured("overhead.tune", "stock", stock_trials)
         runs.setdefault("stock", []).append(stock)
         for kind in OURS:
-            ours = _measured("overhead_ours.py", trials, *kind)
+            ours = _measured("overhead.ours", trials, *kind)
             runs.setdefault(" ".join(kind), []).append(ours)
     return {
         kind: {
@@ -85,22 +85,23 @@ def trial(trials: int, stock_trials: int, repetitions: int) -> dict[str, Any]:
 
 def growth(trials: int) -> dict[str, Any]:
     return {
-        kind: _measured("overhead_ours.py", trials, "ehvi", kind, "rung")
+        kind: _measured("overhead.ours", trials, "ehvi", kind, "rung")
         for kind in ("pareto", "none")
     }
 
 
 def decision(trials: int, workers: int, limit_s: float) -> dict[str, Any]:
     return {
-        sampler: _measured("overhead_simulation.py", trials, sampler, workers, limit_s)
-        for sampler in SIMULATED
+        sampler: _measured("simulation", trials, sampler, workers, limit_s) for sampler in SIMULATED
     }
 
 
-def _measured(script: str, *arguments: object) -> dict[str, Any]:
-    """The JSON in the last line that a script of this folder prints."""
-    command = [sys.executable, str(HERE / script), *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603  # our own
+def _measured(module: str, *arguments: object) -> dict[str, Any]:
+    """The JSON in the last line that a module of the benchmarks prints."""
+    command = [sys.executable, "-m", f"benchmarks.{module}", *map(str, arguments)]
+    done = subprocess.run(  # noqa: S603  # our own
+        command, capture_output=True, text=True, check=True, cwd=REPOSITORY
+    )
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return found
 

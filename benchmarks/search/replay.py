@@ -18,7 +18,8 @@ from typing import Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from replay_table import Configuration, Metrics, Space, Table, hypervolume
+
+from benchmarks.search.replay_table import Configuration, Metrics, Space, Table, hypervolume
 
 
 class Method(Protocol):

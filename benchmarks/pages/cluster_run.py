@@ -14,10 +14,11 @@ import sys
 import time
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent.parent / "tests/e2e"))
+from benchmarks.machine import describe
 
-from cluster import Cluster, cluster_with_records
-from machine import describe
+sys.path.append(str(Path(__file__).parents[2] / "tests" / "e2e"))
+
+from cluster import Cluster, cluster_with_records  # the machines of the tests
 
 STUDY = ("submit", "studies/digits.toml", "--trials", "8", "--set", "budget.epochs=80")
 STUDY += ("--set", "space.dendrites=16", "--set", "space.somata=[64,128,256]")

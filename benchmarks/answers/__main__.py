@@ -3,7 +3,7 @@
     python benchmarks/answers.py
     python benchmarks/answers.py --trials 1000 --repetitions 3 --no-server
 
-A store of two studies is made for each size (`answers_store.py`), and asked through the functions that
+A store of two studies is made for each size (`store.py`), and asked through the functions that
 the commands use: the SQLite file itself, and an MLflow server in front of it. `command` is the whole
 process of `study best --limit 5 --json`, imports included. `pages` is what MLflow's own search takes of
 the file for pages of several sizes, and for the five most accurate trials, ordered by MLflow. Medians.
@@ -24,19 +24,18 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-import machine
-
+from benchmarks.machine import describe
 from study import environment
 
 environment.prepare()
 
-import answers_store  # noqa: E402  # MLflow loads after its settings are made
-from mlflow import MlflowClient  # noqa: E402
+from mlflow import MlflowClient  # noqa: E402  # MLflow loads after its settings are made
 
+from benchmarks.answers import store  # noqa: E402
 from study.home import Home  # noqa: E402
 from study.results import answers, comparison, mlflow_search, query  # noqa: E402
 
-RESULT: Final = Path(__file__).parent / "results" / "answers.json"
+RESULT: Final = Path(__file__).parents[1] / "results" / "answers.json"
 PAGES: Final = (5, 100, 1000, 5000)
 NAMES: Final = ("first", "second")
 
@@ -48,13 +47,13 @@ def main() -> None:
     sizes = {}
     for trials in options.trials:
         with tempfile.TemporaryDirectory() as folder:
-            home = answers_store.make(Path(folder), list(NAMES), trials)
+            home = store.make(Path(folder), list(NAMES), trials)
             sizes[str(trials)] = measure(home, options.repetitions, server=options.server)
         print_size(trials, sizes[str(trials)])
     result = {
-        "machine": machine.describe(),
+        "machine": describe(),
         "repetitions": options.repetitions,
-        "families": list(answers_store.FAMILIES),
+        "families": list(store.FAMILIES),
         "seconds": sizes,
     }
     RESULT.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
@@ -96,7 +95,7 @@ def _pages(home: Home) -> dict[str, Ask]:
     def ordered() -> object:
         return client.search_runs(
             [experiment],
-            filter_string=mlflow_search.filter_string(best, answers_store.FAMILIES),
+            filter_string=mlflow_search.filter_string(best, store.FAMILIES),
             order_by=mlflow_search.order_by(best),
             max_results=5,
         )
