@@ -1,4 +1,4 @@
-"""A study on many simulated workers, for benchmarks/overhead.py: what a decision costs without Ray.
+"""A study on many simulated workers, for benchmarks/overhead: what a decision costs without Ray.
 
 Searcher, halving and journal are those of a study; time is simulated. What a decision computes passes
 on the simulated clock too, as there is one driver: it decides on one thing after another.

@@ -1,7 +1,7 @@
 """How long answers take of studies with 1,000 and 10,000 trials.
 
-    python benchmarks/answers.py
-    python benchmarks/answers.py --trials 1000 --repetitions 3 --no-server
+    python -m benchmarks.answers
+    python -m benchmarks.answers --trials 1000 --repetitions 3 --no-server
 
 A store of two studies is made for each size (`store.py`), and asked through the functions that
 the commands use: the SQLite file itself, and an MLflow server in front of it. `command` is the whole
@@ -169,7 +169,7 @@ def print_size(trials: int, found: dict[str, Any]) -> None:
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.answers", description=__doc__)
     parser.add_argument("--trials", type=int, nargs="+", default=[1000, 10_000])
     parser.add_argument("--repetitions", type=int, default=5)
     parser.add_argument("--no-server", dest="server", action="store_false")

@@ -1,7 +1,7 @@
 """What the machinery costs a trial: a study of trials that train nothing, beside Ray Tune as it comes.
 
-    python benchmarks/overhead.py
-    python benchmarks/overhead.py --parts trial --trials 60 --stock-trials 15 --repetitions 1
+    python -m benchmarks.overhead
+    python -m benchmarks.overhead --parts trial --trials 60 --stock-trials 15 --repetitions 1
 
 Each measurement is a process of its own; the kinds take turns, and medians are given. The time a trial
 is that between the ends of the first third of the trials and of the last, so no start-up counts. Three
@@ -153,7 +153,9 @@ def print_decision(found: dict[str, Any]) -> None:
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.overhead", description=__doc__.splitlines()[0]
+    )
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
     parser.add_argument("--trials", type=int, default=300, help="of raw Ray Tune and of ours")
     parser.add_argument("--stock-trials", type=int, default=60)

@@ -1,4 +1,4 @@
-"""A whole study of trials that train nothing, for benchmarks/overhead.py: `study.runner.driver`, timed.
+"""A whole study of trials that train nothing, for benchmarks/overhead: `study.runner.driver`, timed.
 
 Everything is on: sampler, halving, journal, MLflow on SQLite, scoreboard and progress.
 """

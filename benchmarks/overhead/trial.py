@@ -1,4 +1,4 @@
-"""Trials that train nothing and report what training would, for benchmarks/overhead.py.
+"""Trials that train nothing and report what training would, for benchmarks/overhead.
 
 Accuracies depend on the configuration and on chance, so that samplers and early stopping have
 something to decide on. In the worker nothing is imported but Ray, and nothing takes time.

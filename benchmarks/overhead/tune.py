@@ -1,4 +1,4 @@
-"""Ray Tune as it comes, for benchmarks/overhead.py: bare, and with Ray's Optuna and MLflow."""
+"""Ray Tune as it comes, for benchmarks/overhead: bare, and with Ray's Optuna and MLflow."""
 
 import json
 import logging

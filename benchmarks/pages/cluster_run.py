@@ -4,7 +4,7 @@ Makes a head, two workers with one CPU each, an MLflow server with a password an
 desk, each a machine in network namespaces (`tests/e2e/cluster.py`); types commands at the desk, and
 writes them with what they print. The folder that the machines share is written as /shared.
 
-    python benchmarks/cluster_run.py [--to docs/cluster_run.txt]
+    python -m benchmarks.pages.cluster_run [--to docs/cluster_run.txt]
 """
 
 import argparse

@@ -1,6 +1,6 @@
 """The study studies/fashion_mnist.toml from its beginning, as the README shows it.
 
-    python benchmarks/fashion_mnist.py --root data --note "own split"
+    python -m benchmarks.pages.fashion_mnist --root data --note "own split"
 
 Prints the front; writes benchmarks/results/fashion_mnist.json and docs/fashion_mnist_front.png (for
 which kaleido and a Chrome or Chromium must be there). With --draw the stored result is shown again.

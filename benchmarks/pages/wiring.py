@@ -1,6 +1,6 @@
 """Draws how each family is wired, from the networks as they are built: docs/wiring.png.
 
-    python benchmarks/draw_wiring.py
+    python -m benchmarks.pages.wiring
 
 Each picture is what one soma of 128 reads of a 28 x 28 image: its four dendrites in four colours, for
 families whose somata read all dendrites those of the soma's own place. Needs kaleido and a Chrome or

@@ -1,7 +1,7 @@
 """How a study behaves from 1 to 1,000 GPUs: trials an hour, load of the driver, storage and memory.
 
-    python benchmarks/scaling.py
-    python benchmarks/scaling.py --parts simulation --rounds 1
+    python -m benchmarks.scaling
+    python -m benchmarks.scaling --parts simulation --rounds 1
 
 Three parts: `simulation` (simulated GPUs; the real searcher, halving and journal), `storage` (what a
 trial leaves behind, counted in a small study) and `memory` (eight trials that share a GPU and the data).
@@ -81,7 +81,9 @@ def _measured(module: str, *arguments: object) -> dict[str, Any]:
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.scaling", description=__doc__.splitlines()[0]
+    )
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
     parser.add_argument("--rounds", type=float, default=1.5, help="trials of each simulated GPU")
     return parser.parse_args()

@@ -1,4 +1,4 @@
-"""The figure of benchmarks/scaling.py: trials an hour over GPUs, and what ends the growth first."""
+"""The figure of benchmarks/scaling: trials an hour over GPUs, and what ends the growth first."""
 
 from pathlib import Path
 from typing import Any, Final

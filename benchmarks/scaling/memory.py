@@ -1,4 +1,4 @@
-"""How much memory trials that share a GPU hold of their data set, for benchmarks/scaling.py.
+"""How much memory trials that share a GPU hold of their data set, for benchmarks/scaling.
 
 A study of trials that all run at once, each with its part of a GPU (Ray counts it, none is needed), on
 a data set of a few megabytes and on a large one, stopped when every trial has reported an epoch. What

@@ -1,8 +1,8 @@
-"""A study on up to a thousand simulated GPUs, for benchmarks/scaling.py: how much of them it can use.
+"""A study on up to a thousand simulated GPUs, for benchmarks/scaling: how much of them it can use.
 
 Searcher, halving and journal are those of a study. What they compute passes on the simulated clock, as
 processor time and as time for the disk. What Ray Tune and the recording take by themselves was
-measured by benchmarks/overhead.py, and is added to each start and each report.
+measured by benchmarks/overhead, and is added to each start and each report.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""What a trial leaves behind, for benchmarks/scaling.py: bytes and rows, counted in a real small study.
+"""What a trial leaves behind, for benchmarks/scaling: bytes and rows, counted in a real small study.
 
 Digits, trials of 15 epochs that run to their end. Run twice, the second time with more trials: what
 grows from one to the other is that of trials, the rest is there once.

@@ -1,10 +1,10 @@
 """Does it search better? Searches replayed on a table of learning curves, ours beside its peers.
 
-    python benchmarks/search.py NAME [--seeds 20] [--methods tpe ours] [--limit-share 1.0] [--jobs 2]
+    python -m benchmarks.search NAME [--seeds 20] [--methods tpe ours] [--limit-share 1.0] [--jobs 2]
 
-NAME is the table benchmarks/tables/NAME.npz, or a path. A search is measured by the hypervolume of
-the trials that it completed, as a share of that of the whole table (replay_table.py, replay.py), over
-the epochs that it spent. Prints a table; writes benchmarks/results/search.json and
+NAME is the table benchmarks/search/tables/NAME.npz, or a path. A search is measured by the hypervolume
+of the trials that it completed, as a share of that of the whole table (replay_table.py, replay.py),
+over the epochs that it spent. Prints a table; writes benchmarks/results/search.json and
 docs/search_hypervolume.png (for which kaleido and a Chrome or Chromium must be there). With --draw the
 stored result is shown again.
 """
@@ -36,8 +36,8 @@ POINTS = 70
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("table", help="NAME of benchmarks/tables/NAME.npz, or a path")
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.search", description=__doc__)
+    parser.add_argument("table", help="NAME of benchmarks/search/tables/NAME.npz, or a path")
     parser.add_argument("--seeds", type=int, default=20, help="searches of each method")
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=available())
     parser.add_argument("--limit-share", type=float, default=1.0, help="of all epochs of the table")

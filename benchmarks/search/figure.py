@@ -1,4 +1,4 @@
-"""The figure of benchmarks/search.py: hypervolume over epochs spent, one line a method.
+"""The figure of benchmarks/search: hypervolume over epochs spent, one line a method.
 
 Of a method with several variants the best is drawn: the one that needs the fewest epochs in the
 median, and among equals the one with the larger hypervolume over the drawn, logarithmic, axis.

@@ -1,11 +1,11 @@
-"""Records a table of learning curves for benchmarks/search.py, as a study of a full grid.
+"""Records a table of learning curves for benchmarks/search, as a study of a full grid.
 
-    python benchmarks/record_table.py fashion_mnist --root data --home runs
-    python benchmarks/record_table.py digits --home runs
+    python -m benchmarks.search.record_table fashion_mnist --root data --home runs
+    python -m benchmarks.search.record_table digits --home runs
 
 375 configurations (five families, five numbers of dendrites and of somata, three learning rates) of
 15 epochs and two replicates, nothing stopped early. Stopped and started again, it goes on. Writes
-benchmarks/tables/NAME.npz, which benchmarks/replay_table.py describes.
+benchmarks/search/tables/NAME.npz, which replay_table.py describes.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""Ours, for benchmarks/search.py: the searcher and the scheduler of a study, as the driver has them."""
+"""Ours, for benchmarks/search: the searcher and the scheduler of a study, as the driver has them."""
 
 import itertools
 import tempfile

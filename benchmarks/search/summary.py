@@ -1,4 +1,4 @@
-"""What benchmarks/search.py prints: how many epochs each search needs, and how far it gets.
+"""What benchmarks/search prints: how many epochs each search needs, and how far it gets.
 
 A search that never reaches the goal counts as one that needs infinitely many epochs, so a median over
 searches is infinite where half of them or more never do.

@@ -59,7 +59,9 @@ def compared(store: str, options: argparse.Namespace) -> dict[str, Any]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.tracking", description=__doc__.splitlines()[0]
+    )
     parser.add_argument("--trials", type=int, default=100)
     parser.add_argument("--rays-trials", type=int, default=5)
     parser.add_argument("--epochs", type=int, default=20)

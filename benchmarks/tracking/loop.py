@@ -1,4 +1,4 @@
-"""What a report costs Tune's loop, for benchmarks/tracking.py: one callback, one store, one process.
+"""What a report costs Tune's loop, for benchmarks/tracking: one callback, one store, one process.
 
 The hooks are called as Tune calls them, one trial after another, with the same metrics. Tune adds
 nine numbers of its own to each result, which Ray's callback sends too; they are left out here.

@@ -1,6 +1,6 @@
 """A whole training step, making the batch included, against masked dense torch and plain layers.
 
-    python benchmarks/training.py [--threads N] [--quick]
+    python -m benchmarks.training [--threads N] [--quick]
 
 All rivals in one process, in turn, medians; random images of 28 x 28, batch 128. Prints tables and
 writes benchmarks/results/training.json (not with --quick).
@@ -174,7 +174,7 @@ def roofline(seconds: float) -> dict[str, float | str]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.training", description=__doc__)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--quick", action="store_true", help="few rounds, nothing written")
     arguments = parser.parse_args()

@@ -1,6 +1,6 @@
 """What each option is worth on Fashion-MNIST: one changed at a time, from the defaults.
 
-    python benchmarks/defaults.py --root data --note "own split"
+    python -m benchmarks.training.defaults --root data --note "own split"
 
 Networks of 128 somata with 8 dendrites of 16 synapses, 10 epochs, learning rate 3e-3, batch 128,
 three replicates; validation accuracy of the kept weights, for the test set must not choose.
