@@ -19,7 +19,7 @@ import numpy as np
 
 from benchmarks.overhead.ours import spec
 from benchmarks.overhead.phases import resident_mb
-from benchmarks.overhead.trial import EPOCHS, metrics
+from benchmarks.overhead.trial import metrics
 from models.architecture import Architecture
 from study import StudySpec, environment
 from study.search.scheduler import Halving
@@ -103,7 +103,8 @@ class _Epoch:
 
     def report(self) -> dict[str, Any]:
         reached = metrics(self.config, self.number)
-        return {"epochs": [reached], "finished": self.number == EPOCHS, "failure": None}
+        last = self.config["training"]["epochs"]
+        return {"epochs": [reached], "finished": self.number == last, "failure": None}
 
 
 @final
@@ -166,7 +167,8 @@ class Simulation:
             return False
         self._costs.asks.append(seconds)
         self._clock.spend(self._event_s)
-        epoch_s = self._trial_s / EPOCHS * self._chance.uniform(0.3, 1.7)
+        epochs = config["training"]["epochs"]
+        epoch_s = self._trial_s / epochs * self._chance.uniform(0.3, 1.7)
         due = self._clock() + epoch_s
         heapq.heappush(self._epochs, _Epoch(due, order, str(order), config, epoch_s))
         return True

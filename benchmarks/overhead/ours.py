@@ -37,7 +37,7 @@ SPACE: Final = {
 }
 
 
-def spec(trials: int, sampler: str, scheduler: str) -> StudySpec:
+def spec(trials: int, sampler: str, scheduler: str, epochs: int = EPOCHS) -> StudySpec:
     return StudySpec.from_dict(
         {
             "name": "overhead",
@@ -46,7 +46,7 @@ def spec(trials: int, sampler: str, scheduler: str) -> StudySpec:
             "sampler": sampler,
             "space": SPACE,
             "stopping": {"scheduler": scheduler},
-            "budget": {"trials": trials, "epochs": EPOCHS},
+            "budget": {"trials": trials, "epochs": epochs},
         }
     )
 

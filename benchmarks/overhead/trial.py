@@ -27,7 +27,7 @@ def metrics(config: dict[str, Any], epoch: int) -> dict[str, float]:
     loss = -math.log(max(accuracy, 1e-3)) + 0.05
     values = {"val_accuracy": accuracy, "val_loss": loss}
     values |= {f"epoch/{name}": value for name, value in (values | {"train_loss": loss}).items()}
-    if epoch == EPOCHS:
+    if epoch == training["epochs"]:
         values |= {"test_accuracy": accuracy, "test_loss": loss}
     errors = {f"{name}_sem": _SEM for name in values}
     counts = {"trainable_parameters": parameters, "macs": parameters, "epochs": epoch, "threads": 1}
@@ -57,12 +57,13 @@ class NullTrainable(tune.Trainable):
 
     def step(self) -> dict[str, Any]:
         epochs = []
-        while self._epoch < EPOCHS:
+        last = self._config["training"]["epochs"]
+        while self._epoch < last:
             self._epoch += 1
             epochs.append(metrics(self._config, self._epoch))
             if self.every_epoch or self._epoch in self._rungs:
                 break
-        done = self._epoch == EPOCHS
+        done = self._epoch == last
         return {"epochs": epochs, "finished": done, "failure": None, "notice": None, "done": done}
 
 

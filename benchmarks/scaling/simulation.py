@@ -15,15 +15,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from benchmarks.overhead import trial
+from benchmarks.overhead.ours import spec
+from benchmarks.simulation import Clock, Simulation
+from study import environment
 
-MEASURED_EPOCHS: Final = trial.EPOCHS
-# As many as a study has by default, each long enough for a report of its own. Before the others see it.
-trial.EPOCHS = 15
-
-from benchmarks.overhead.ours import spec  # noqa: E402  # see above
-from benchmarks.simulation import Clock, Simulation  # noqa: E402
-from study import environment  # noqa: E402
-
+# As many as a study has by default, each long enough for a report of its own.
+_EPOCHS: Final = 15
 _OVERHEAD: Final = Path(__file__).parents[1] / "results" / "overhead.json"
 _RECORDING: Final = ("tracking", "scoreboard", "progress", "observer")
 
@@ -33,7 +30,7 @@ def simulate(workers: int, minutes: float, sampler: str, trials: int) -> dict[st
     environment.prepare()
     clock = Clock(_timer())
     with tempfile.TemporaryDirectory() as folder:
-        study = spec(trials + workers, sampler, "pareto")
+        study = spec(trials + workers, sampler, "pareto", _EPOCHS)
         event_s = event_ms() / 1e3
         simulation = Simulation(study, workers, Path(folder), 60 * minutes, event_s, clock)
         start = (0.0, 0.0, 0.0)
@@ -63,7 +60,7 @@ def event_ms() -> float:
     found = json.loads(_OVERHEAD.read_text("utf-8"))["trial"]
     recorded = found["random none every"]["runs"][0]["steady"]["wall"]
     recording = sum(recorded[name] for name in _RECORDING)
-    return float((found["raw"]["ms"] + recording) / (MEASURED_EPOCHS + 1))
+    return float((found["raw"]["ms"] + recording) / (trial.EPOCHS + 1))
 
 
 def _timer() -> Callable[[], float]:
