@@ -1,4 +1,4 @@
-"""A study on many simulated workers, for benchmarks/overhead: what a decision costs without Ray.
+"""A study on many simulated workers, without Ray, for benchmarks/overhead and benchmarks/scaling.
 
 Searcher, halving and journal are those of a study; time is simulated. What a decision computes passes
 on the simulated clock too, as there is one driver: it decides on one thing after another.
@@ -6,9 +6,6 @@ on the simulated clock too, as there is one driver: it decides on one thing afte
 
 import heapq
 import itertools
-import json
-import sys
-import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -17,19 +14,16 @@ from typing import Any, Final, final
 
 import numpy as np
 
-from benchmarks.overhead.ours import spec
 from benchmarks.overhead.phases import resident_mb
 from benchmarks.overhead.trial import metrics
 from models.architecture import Architecture
-from study import StudySpec, environment
+from study import StudySpec
 from study.search.scheduler import Halving
 from study.search.searcher import StudySearcher
 from study.search.space import known_metrics
 from study.search.storage import SearchStorage
 
 _TRIAL_S: Final = 60.0  # the mean of a trial that is not stopped
-_MARKS: Final = (1000, 5000, 10_000)  # ended trials
-_WINDOW: Final = 500  # ended trials up to a mark, whose decisions are summarised
 
 
 @final
@@ -194,31 +188,5 @@ class Simulation:
         self._costs = _Costs()
 
 
-def simulate(trials: int, sampler: str, workers: int, limit_s: float) -> dict[str, Any]:
-    """Up to so many trials end, or until the simulation itself has taken `limit_s`."""
-    environment.prepare()
-    begun = time.monotonic()
-    marks: dict[str, Any] = {}
-    with tempfile.TemporaryDirectory() as folder:
-        simulation = Simulation(spec(trials, sampler, "pareto"), workers, Path(folder))
-        over = False
-        while simulation.ended < trials and not over:
-            if not simulation.step():
-                continue
-            over = time.monotonic() - begun >= limit_s
-            if over or simulation.ended in {*_MARKS, trials}:
-                marks[str(simulation.ended)] = simulation.summary() | {
-                    "real_s": time.monotonic() - begun
-                }
-            if simulation.ended % _WINDOW == 0:
-                simulation.begin_window()
-    return {"sampler": sampler, "workers": workers, "trials": simulation.ended, "marks": marks}
-
-
 def _known(network: Architecture) -> dict[str, float]:
     return dict(known_metrics(network, (1, 8, 8), 10))
-
-
-if __name__ == "__main__":
-    count, chosen, simulated, limit = sys.argv[1:]
-    print(json.dumps(simulate(int(count), chosen, int(simulated), float(limit))))

@@ -92,7 +92,8 @@ def growth(trials: int) -> dict[str, Any]:
 
 def decision(trials: int, workers: int, limit_s: float) -> dict[str, Any]:
     return {
-        sampler: _measured("simulation", trials, sampler, workers, limit_s) for sampler in SIMULATED
+        sampler: _measured("overhead.decision", trials, sampler, workers, limit_s)
+        for sampler in SIMULATED
     }
 
 
