@@ -12,15 +12,13 @@ parts: `trial` (five reports each, beside raw Ray Tune and its stock Optuna and 
 import argparse
 import json
 import statistics
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any, Final
 
 from benchmarks.machine import describe
+from benchmarks.process import measured
 
-REPOSITORY: Final = Path(__file__).parents[2]
-RESULT: Final = REPOSITORY / "benchmarks" / "results" / "overhead.json"
+RESULT: Final = Path(__file__).parents[1] / "results" / "overhead.json"
 PARTS: Final = ("trial", "growth", "decision")
 # Sampler, scheduler, and whether a step is an epoch or goes on to the next rung.
 OURS: Final = (
@@ -63,48 +61,37 @@ def trial(trials: int, stock_trials: int, repetitions: int) -> dict[str, Any]:
     """Medians over repetitions of each kind, in milliseconds a trial."""
     runs: dict[str, list[dict[str, Any]]] = {}
     for _ in range(repetitions):
-        runs.setdefault("raw", []).append(_measured("overhead.tune", "raw", trials))
-        stock = _measured("overhead.tune", "stock", stock_trials)
+        runs.setdefault("raw", []).append(measured("overhead.tune", "raw", trials))
+        stock = measured("overhead.tune", "stock", stock_trials)
         runs.setdefault("stock", []).append(stock)
         for kind in OURS:
-            ours = _measured("overhead.ours", trials, *kind)
+            ours = measured("overhead.ours", trials, *kind)
             runs.setdefault(" ".join(kind), []).append(ours)
     return {
         kind: {
-            "ms": statistics.median(one["steady"]["ms"] for one in measured),
-            "drain_s": statistics.median(one.get("drain_s", 0.0) for one in measured),
-            "processor_ms": statistics.median(_processor(one) for one in measured),
+            "ms": statistics.median(one["steady"]["ms"] for one in found),
+            "drain_s": statistics.median(one.get("drain_s", 0.0) for one in found),
+            "processor_ms": statistics.median(_processor(one) for one in found),
             "sender_processor_ms": statistics.median(
-                one.get("sender_processor_ms", 0.0) for one in measured
+                one.get("sender_processor_ms", 0.0) for one in found
             ),
-            "runs": measured,
+            "runs": found,
         }
-        for kind, measured in runs.items()
+        for kind, found in runs.items()
     }
 
 
 def growth(trials: int) -> dict[str, Any]:
     return {
-        kind: _measured("overhead.ours", trials, "ehvi", kind, "rung")
-        for kind in ("pareto", "none")
+        kind: measured("overhead.ours", trials, "ehvi", kind, "rung") for kind in ("pareto", "none")
     }
 
 
 def decision(trials: int, workers: int, limit_s: float) -> dict[str, Any]:
     return {
-        sampler: _measured("overhead.decision", trials, sampler, workers, limit_s)
+        sampler: measured("overhead.decision", trials, sampler, workers, limit_s)
         for sampler in SIMULATED
     }
-
-
-def _measured(module: str, *arguments: object) -> dict[str, Any]:
-    """The JSON in the last line that a module of the benchmarks prints."""
-    command = [sys.executable, "-m", f"benchmarks.{module}", *map(str, arguments)]
-    done = subprocess.run(  # noqa: S603  # our own
-        command, capture_output=True, text=True, check=True, cwd=REPOSITORY
-    )
-    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return found
 
 
 def _processor(run: dict[str, Any]) -> float:

@@ -11,13 +11,13 @@ It prints the tables of docs/scaling.md and draws docs/scaling.png.
 import argparse
 import json
 import os
-import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final
 
 from benchmarks.machine import describe
+from benchmarks.process import measured
 from benchmarks.scaling.figure import draw
 from benchmarks.scaling.table import tables
 
@@ -63,21 +63,9 @@ def simulation(rounds: float) -> list[dict[str, Any]]:
     return found[::-1]
 
 
-def _measured(module: str, *arguments: object) -> dict[str, Any]:
-    """The JSON in the last line that a module of this folder prints."""
-    command = [sys.executable, "-m", f"benchmarks.scaling.{module}", *map(str, arguments)]
+def _measured(part: str, *arguments: object) -> dict[str, Any]:
     # One thread: processor time is to be that of one decision after another.
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    done = subprocess.run(  # noqa: S603  # our own
-        command,
-        stdout=subprocess.PIPE,
-        text=True,
-        check=True,
-        cwd=REPOSITORY,
-        env=environment,
-    )
-    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return found
+    return measured(f"scaling.{part}", *arguments, OMP_NUM_THREADS="1")
 
 
 def _options() -> argparse.Namespace:

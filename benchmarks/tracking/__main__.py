@@ -7,13 +7,13 @@ with PostgreSQL (whose programs must be on this machine).
 import argparse
 import json
 import statistics
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
 from typing import Any, Final
 
 from benchmarks.machine import describe
+from benchmarks.process import measured
 
 REPOSITORY: Final = Path(__file__).parents[2]
 sys.path.append(str(REPOSITORY / "tests" / "e2e"))
@@ -23,29 +23,16 @@ from servers import postgres, tracking_server  # noqa: E402  # the servers of th
 RESULT: Final = REPOSITORY / "benchmarks" / "results" / "tracking.json"
 
 
-def measured(kind: str, store: str, trials: int, epochs: int) -> dict[str, Any]:
-    command = [
-        sys.executable,
-        "-m",
-        "benchmarks.tracking.loop",
-        kind,
-        store,
-        str(trials),
-        str(epochs),
-    ]
-    done = subprocess.run(  # noqa: S603  # our own
-        command, capture_output=True, text=True, check=True, cwd=REPOSITORY
-    )
-    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return found
-
-
 def compared(store: str, options: argparse.Namespace) -> dict[str, Any]:
     """The medians of each over repetitions, and how often ours is cheaper."""
     runs: dict[str, list[dict[str, Any]]] = {"ours": [], "rays": []}
     for _ in range(options.repetitions):
-        runs["ours"].append(measured("ours", store, options.trials, options.epochs))
-        runs["rays"].append(measured("rays", store, options.rays_trials, options.epochs))
+        runs["ours"].append(
+            measured("tracking.loop", "ours", store, options.trials, options.epochs)
+        )
+        runs["rays"].append(
+            measured("tracking.loop", "rays", store, options.rays_trials, options.epochs)
+        )
     found: dict[str, Any] = {
         kind: {name: statistics.median(one[name] for one in runs[kind]) for name in runs[kind][0]}
         for kind in runs
