@@ -14,7 +14,7 @@ LIBRARIES = ("torch", "ray", "optuna", "mlflow", "numpy")
 def describe() -> dict[str, Any]:
     """The machine, the versions of what does the work, and the command that was given."""
     return {
-        "command": shlex.join(["python", *sys.argv]),
+        "command": shlex.join(["python", *sys.orig_argv[1:]]),
         "processor": _processor(),
         "cores": len(os.sched_getaffinity(0)),
         "python": platform.python_version(),

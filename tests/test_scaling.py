@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from scaling_table import ceilings, rate, tables
+from benchmarks.scaling.table import ceilings, rate, tables
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs/scaling.md").read_text(encoding="utf-8")

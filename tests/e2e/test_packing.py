@@ -14,7 +14,7 @@ def test_trials_share_a_gpu_and_one_copy_of_the_data():
     """In a process of its own, for the study is ended by a signal to it."""
     megabytes, trials = 200, 2
     done = subprocess.run(
-        [sys.executable, "benchmarks/scaling_memory.py", str(megabytes), str(trials)],
+        [sys.executable, "-m", "benchmarks.scaling.memory", str(megabytes), str(trials)],
         capture_output=True,
         text=True,
         cwd=ROOT,

@@ -18,9 +18,9 @@ import pytest
 from command import study_command
 from empty_store import new_home
 from processes import PATIENCE_S, ROOT, clean_environment
-from search_summary import interval, needed_epochs
 
 import study
+from benchmarks.search.summary import interval, needed_epochs
 from study.search.budget import DEFAULT_TRIALS
 from study.search.rungs import rung_epochs
 from study.spec.spec_file import read_toml

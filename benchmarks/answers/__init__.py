@@ -1,0 +1,1 @@
+"""How long answers take of studies with thousands of trials."""

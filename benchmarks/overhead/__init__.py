@@ -1,0 +1,1 @@
+"""What the machinery costs a trial, beside Ray Tune as it comes."""

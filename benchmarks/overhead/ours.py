@@ -1,0 +1,146 @@
+"""A whole study of trials that train nothing, for benchmarks/overhead: `study.runner.driver`, timed.
+
+Everything is on: sampler, halving, journal, MLflow on SQLite, scoreboard and progress.
+"""
+
+import io
+import json
+import sys
+import tempfile
+import time
+from typing import Any, Final, final
+
+import psutil
+from ray import tune
+from rich.console import Console
+
+from benchmarks.overhead.phases import Phases, resident_mb
+from benchmarks.overhead.trial import EPOCHS, EveryEpoch, NullTrainable
+from study import StudySpec
+from study.home import Home
+from study.runner import driver, session
+from study.runner.callback import StudyCallback
+from study.runner.progress import Progress
+from study.runner.scoreboard import Scoreboard
+from study.search.scheduler import Halving
+from study.search.searcher import StudySearcher
+from study.search.storage import SearchStorage
+from study.search.trial import EndedTrial
+from study.tracking.spool import waiting
+from study.tracking.tracker import Tracker
+
+SPACE: Final = {
+    "somata": [16, 32, 64, 128, 256],
+    "dendrites": {"low": 1, "high": 16, "log": True},
+    "synapses": [8, 16, 32],
+    "learning_rate": {"low": 4e-3, "high": 4e-2, "log": True},
+    "batch_size": [32, 64, 128],
+}
+
+
+def spec(trials: int, sampler: str, scheduler: str, epochs: int = EPOCHS) -> StudySpec:
+    return StudySpec.from_dict(
+        {
+            "name": "overhead",
+            "dataset": {"name": "digits", "validation_size": 300},
+            "families": ["dann-lrf", "dann-r", "vann"],
+            "sampler": sampler,
+            "space": SPACE,
+            "stopping": {"scheduler": scheduler},
+            "budget": {"trials": trials, "epochs": epochs},
+        }
+    )
+
+
+@final
+class Times:
+    """What is noted at the end of each trial: the time, the phases so far, the memory."""
+
+    def __init__(self) -> None:
+        self.phases = Phases()
+        self.ends: list[float] = []
+        self._wall: list[dict[str, float]] = []
+        self._processor: list[dict[str, float]] = []
+        self._memory: list[float] = []
+        self.sent = self.sender = 0.0
+
+    def attach(self) -> None:
+        """Times the classes of the driver, for the rest of the process."""
+        phases = self.phases
+        phases.time(StudySearcher, "suggest", phase="ask")
+        phases.time(StudySearcher, "on_trial_result", "on_trial_complete", phase="tell")
+        phases.time(Halving, "on_trial_result", phase="halving")
+        phases.time(SearchStorage, "ask", "tell", "note_rung", "trials", phase="storage")
+        names = ("begin_trial", "log_epoch", "end_trial", "mark_front", "log_study")
+        phases.time(Tracker, *names, phase="tracking")
+        phases.time(Scoreboard, "begin", "end", "best", phase="scoreboard")
+        phases.time(Progress, "update", phase="progress")
+        hooks = ("on_trial_start", "on_trial_result", "on_step_end")
+        phases.time(StudyCallback, *hooks, "on_end", phase="observer")
+        self._note_ends()
+
+    def _note_ends(self) -> None:
+        end, close = StudyCallback.on_end, Tracker.close
+
+        def on_end(callback: StudyCallback, ended: EndedTrial) -> None:
+            end(callback, ended)
+            self.ends.append(time.perf_counter())
+            self._wall.append(dict(self.phases.wall))
+            self._processor.append(dict(self.phases.processor) | {"driver": time.process_time()})
+            self._memory.append(resident_mb())
+
+        def until_sent(tracker: Tracker, *arguments: Any) -> None:  # noqa: ANN401
+            while waiting(tracker._folder):  # noqa: SLF001  # no part of what a driver needs
+                time.sleep(0.02)
+            self.sent = time.perf_counter()
+            assert tracker._sender is not None  # noqa: S101, SLF001  # it was started
+            used = psutil.Process(tracker._sender.pid).cpu_times()  # noqa: SLF001
+            self.sender = used.user + used.system
+            close(tracker, *arguments)
+
+        StudyCallback.on_end = on_end  # type: ignore[method-assign]
+        Tracker.close = until_sent  # type: ignore[method-assign]
+
+    def between(self, first: int, last: int) -> dict[str, Any]:
+        """Milliseconds a trial between the ends of two trials, and by phase."""
+        first, last = max(1, first) - 1, last - 1
+        count = last - first
+
+        def a_trial(noted: list[dict[str, float]]) -> dict[str, float]:
+            return {
+                name: 1e3 * (noted[last][name] - noted[first].get(name, 0.0)) / count
+                for name in noted[last]
+            }
+
+        wall = 1e3 * (self.ends[last] - self.ends[first]) / count
+        return {"ms": wall, "wall": a_trial(self._wall), "processor": a_trial(self._processor)}
+
+    def result(self, summary: driver.RunSummary) -> dict[str, Any]:
+        count = len(self.ends)
+        found: dict[str, Any] = {
+            "trials": count,
+            "states": summary.states,
+            "steady": self.between(count // 3, count),
+            "drain_s": self.sent - self.ends[-1],
+            "sender_processor_ms": 1e3 * self.sender / count,
+            "memory_mb": {at: self._memory[at - 1] for at in (1, 100, 300, 1000) if at <= count},
+        }
+        if count >= 1000:  # noqa: PLR2004  # as many as are compared
+            found["growth"] = {"100": self.between(50, 150), "1000": self.between(900, 1000)}
+        return found
+
+
+def measure(trials: int, sampler: str, scheduler: str, *, every_epoch: bool) -> dict[str, Any]:
+    times = Times()
+    times.attach()
+    trainable: type[tune.Trainable] = EveryEpoch if every_epoch else NullTrainable
+    session.StudyTrainable = trainable  # type: ignore[assignment,misc]
+    with tempfile.TemporaryDirectory() as folder:
+        home = Home(folder=Home.find(folder).folder, tracking_uri=f"sqlite:///{folder}/mlflow.db")
+        summary = driver.run(spec(trials, sampler, scheduler), home, Console(file=io.StringIO()))
+    return times.result(summary)
+
+
+if __name__ == "__main__":
+    count, chosen, stopping, steps = sys.argv[1:]
+    print(json.dumps(measure(int(count), chosen, stopping, every_epoch=steps == "every")))

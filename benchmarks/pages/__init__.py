@@ -1,0 +1,1 @@
+"""What docs show of a real run: pictures, and what is typed and printed."""

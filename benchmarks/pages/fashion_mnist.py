@@ -1,0 +1,73 @@
+"""The study studies/fashion_mnist.toml from its beginning, as the README shows it.
+
+    python -m benchmarks.pages.fashion_mnist --root data --note "own split"
+
+Prints the front; writes benchmarks/results/fashion_mnist.json and docs/fashion_mnist_front.png (for
+which kaleido and a Chrome or Chromium must be there). With --draw the stored result is shown again.
+"""
+
+import argparse
+import json
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+import study
+from benchmarks.machine import describe
+from study.cli import tables
+from study.report.front import front_figure
+from study.report.report import write_picture
+from study.results import answers
+
+REPOSITORY = Path(__file__).parents[2]
+RESULT = REPOSITORY / "benchmarks" / "results" / "fashion_mnist.json"
+PICTURE = REPOSITORY / "docs" / "fashion_mnist_front.png"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--root", default="data", help="folder that holds FashionMNIST/raw")
+    parser.add_argument("--note", default="official split", help="what to say of the data")
+    parser.add_argument("--draw", action="store_true", help="show the stored result")
+    arguments = parser.parse_args()
+    if not arguments.draw:
+        result = measure(arguments.root, arguments.note)
+        RESULT.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    show(json.loads(RESULT.read_text(encoding="utf-8")))
+
+
+def measure(root: str, note: str) -> dict[str, Any]:
+    spec_file = REPOSITORY / "studies" / "fashion_mnist.toml"
+    spec = study.StudySpec.from_toml(spec_file, [f"dataset.root={root}"])
+    with tempfile.TemporaryDirectory() as folder:
+        home = study.Home.find(folder)
+        summary = study.run(spec, home)
+        trials = answers.records(spec.name, home)
+    return {
+        "machine": describe(),
+        "data": note,
+        "spec": spec.to_dict(),
+        "seconds": round(summary.seconds, 1),
+        "hypervolume": summary.hypervolume,
+        "trials": [trial.to_dict() for trial in trials],
+    }
+
+
+def show(result: dict[str, Any]) -> None:
+    trials = [study.TrialRecord(**trial) for trial in result["trials"]]
+    front = sorted(
+        (trial for trial in trials if trial.on_front),
+        key=lambda trial: trial.trainable_parameters or 0,
+    )
+    title = f"Fashion-MNIST ({result['data']})"
+    Console(width=110).print(tables.trial_table(front, f"{title}: Pareto front"))
+    spec = study.StudySpec.from_dict(result["spec"])
+    write_picture(
+        front_figure(spec, trials), f"{title}: accuracy and parameter efficiency", PICTURE
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,30 @@
+"""Parts of benchmarks that need a process of their own: a module is started, and prints its result."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+_REPOSITORY = Path(__file__).parents[1]
+
+
+def measured(module: str, *arguments: object, **environment: str) -> dict[str, Any]:
+    """The JSON in the last line that `benchmarks.MODULE` prints.
+
+    What else it says is shown only where it fails, which raises a CalledProcessError.
+    """
+    done = subprocess.run(  # noqa: S603  # our own
+        [sys.executable, "-m", f"benchmarks.{module}", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=_REPOSITORY,
+        env=os.environ | environment,
+    )
+    if done.returncode:
+        sys.stderr.write(done.stderr)
+    done.check_returncode()
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return found

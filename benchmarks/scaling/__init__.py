@@ -1,0 +1,1 @@
+"""How a study behaves from 1 to 1,000 GPUs."""

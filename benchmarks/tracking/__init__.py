@@ -1,0 +1,1 @@
+"""What recording costs, beside Ray's own callback."""

@@ -1,0 +1,1 @@
+"""What a training step takes, and what each option of training is worth."""

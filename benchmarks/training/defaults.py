@@ -1,0 +1,95 @@
+"""What each option is worth on Fashion-MNIST: one changed at a time, from the defaults.
+
+    python -m benchmarks.training.defaults --root data --note "own split"
+
+Networks of 128 somata with 8 dendrites of 16 synapses, 10 epochs, learning rate 3e-3, batch 128,
+three replicates; validation accuracy of the kept weights, for the test set must not choose.
+Prints a table and writes benchmarks/results/defaults.json.
+"""
+
+import argparse
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from benchmarks.machine import describe
+from models import FAMILIES, Architecture, build
+from study import load_dataset
+from study.spec.sections import DatasetSpec
+from study.training.evaluation import Estimate
+from study.training.settings import TrainingSettings
+from study.training.train import Training, keep_freed_memory
+
+RESULT = Path(__file__).parents[1] / "results" / "defaults.json"
+SIZES = {"dendrites": 8, "somata": 128, "synapses": 16}
+TRAINING = {"epochs": 10, "learning_rate": 3e-3, "schedule": "cosine", "batch_size": 128}
+CHANGES: list[dict[str, Any]] = [
+    {},
+    {"initialization": "glorot_dense"},
+    {"leaky_slope": 0.0},
+    {"leaky_slope": 0.2},
+    {"dendrite_slope": 0.0},
+    {"dendrite_slope": 1.0},
+    {"dropout": 0.1},
+    {"receptive_field": "square"},
+    {"synapse_draw": "global"},
+    {"schedule": "constant"},
+    {"schedule": "one_cycle"},
+    {"learning_rate": 1e-3},
+    {"learning_rate": 1e-2},
+    {"learning_rate": 1e-2, "schedule": "constant"},
+    {"learning_rate": 1e-2, "dendrite_slope": 0.0},
+]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--root", default="data", help="folder that holds FashionMNIST/raw")
+    parser.add_argument("--note", default="official split", help="what to say of the data")
+    arguments = parser.parse_args()
+    torch.set_num_threads(len(os.sched_getaffinity(0)))
+    keep_freed_memory()
+    dataset = load_dataset(DatasetSpec(name="fashion_mnist", root=Path(arguments.root)), seed=0)
+    rows = []
+    for family in ("dann-lrf", "dann-r"):
+        for changes in CHANGES:
+            known = (
+                *FAMILIES[family].options,
+                *TRAINING,
+                "initialization",
+                "leaky_slope",
+                "dropout",
+            )
+            if not set(changes) <= set(known):
+                continue
+            accuracy = measure(family, changes, dataset)
+            rows.append({"family": family, "changes": changes, "val_accuracy": vars_of(accuracy)})
+            said = ", ".join(f"{key} {value}" for key, value in changes.items()) or "defaults"
+            print(
+                f"{family:9} {said:28} {100 * accuracy.mean:.2f} ± {100 * accuracy.sem:.2f}",
+                flush=True,
+            )
+    result = {"machine": describe(), "data": arguments.note, "sizes": SIZES, "rows": rows}
+    RESULT.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+
+
+def measure(family: str, changes: dict[str, Any], dataset: Any) -> Estimate:  # noqa: ANN401  # a Dataset
+    training = TRAINING | {key: value for key, value in changes.items() if key in TRAINING}
+    options = {key: value for key, value in changes.items() if key not in TRAINING}
+    architecture = Architecture(family=family, **SIZES, **options)
+    network = build(architecture, dataset.image_shape, dataset.classes, [0, 1, 2])
+    trained = Training(network, dataset, TrainingSettings(**training))
+    while not trained.over:
+        last = trained.run_epoch()
+    return last.kept_accuracy
+
+
+def vars_of(estimate: Estimate) -> dict[str, float]:
+    return {"mean": estimate.mean, "sem": estimate.sem}
+
+
+if __name__ == "__main__":
+    main()
