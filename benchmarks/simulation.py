@@ -17,12 +17,8 @@ import numpy as np
 from benchmarks.overhead.phases import resident_mb
 from benchmarks.overhead.trial import metrics
 from models.architecture import Architecture
-<<<<<<< HEAD:benchmarks/overhead_simulation.py
-from study import StudySpec, environment
-from study.search.budget import BudgetSpent
-=======
 from study import StudySpec
->>>>>>> d/part-d:benchmarks/simulation.py
+from study.search.budget import BudgetSpent
 from study.search.scheduler import Halving
 from study.search.searcher import StudySearcher
 from study.search.space import known_metrics

@@ -6,8 +6,9 @@ import sys
 from collections import Counter
 from pathlib import Path
 
-import shared
 from hypothesis import settings
+
+from tests.support import shared
 
 # Machines differ in speed; a test that is slow on one is not wrong.
 settings.register_profile("any machine", deadline=None)

@@ -36,7 +36,7 @@ study.best_configs, study.run, study.submit, study.write_report
 assert looked_at() == before
 
 sys.path.append(sys.argv[1])
-from empty_store import put_empty_store
+from tests.support.empty_store import put_empty_store
 
 home = study.Home.find(sys.argv[2], f"sqlite:///{sys.argv[2]}/mlflow.db")
 put_empty_store(home)

@@ -16,7 +16,6 @@ import numpy as np
 import pytest
 import torch
 from mlflow import MlflowClient
-from recorded_study import NAME, record_study
 from torchvision.datasets import CIFAR10
 
 from models import load_network
@@ -32,6 +31,7 @@ from study.study_folder import EXAMPLE
 from study.tracking.tags import CONFIG_TAG, LAYOUT_TAG, NOTICE_TAG, REASON_TAG, ROLE_TAG
 from study.training.checkpoint import Checkpoints
 from study.training.dataset import load_dataset
+from tests.support.recorded_study import NAME, record_study
 
 ROOT = Path(__file__).parent.parent
 FORBIDDEN = {

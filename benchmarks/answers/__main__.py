@@ -28,7 +28,6 @@ from tests.support.servers import postgres, tracking_server
 environment.prepare()
 
 from benchmarks.answers import store as answers_store  # noqa: E402  # MLflow loads after its settings are made
-
 from study.home import Home  # noqa: E402
 from study.results import answers, comparison  # noqa: E402
 from study.tracking.trial_table import FILE  # noqa: E402

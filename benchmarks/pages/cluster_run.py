@@ -1,7 +1,7 @@
 """Records what a user sees who submits a study to a cluster of which a machine dies.
 
 Makes a head, two workers with one CPU each, an MLflow server with a password and PostgreSQL, and a
-desk, each a machine in network namespaces (`tests/e2e/cluster.py`); types commands at the desk, and
+desk, each a machine in network namespaces (`tests/support/cluster.py`); types commands at the desk, and
 writes them with what they print. The folder that the machines share is written as /shared.
 
     python -m benchmarks.pages.cluster_run [--to docs/cluster_run.txt]
@@ -10,15 +10,11 @@ writes them with what they print. The folder that the machines share is written 
 import argparse
 import re
 import shlex
-import sys
 import time
 from pathlib import Path
 
 from benchmarks.machine import describe
-
-sys.path.append(str(Path(__file__).parents[2] / "tests" / "e2e"))
-
-from cluster import Cluster, cluster_with_records  # the machines of the tests
+from tests.support.cluster import Cluster, cluster_with_records  # the machines of the tests
 
 STUDY = ("submit", "studies/digits.toml", "--trials", "8", "--set", "budget.epochs=80")
 STUDY += ("--set", "space.dendrites=16", "--set", "space.somata=[64,128,256]")

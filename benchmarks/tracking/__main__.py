@@ -7,7 +7,6 @@ with PostgreSQL (whose programs must be on this machine).
 import argparse
 import json
 import statistics
-import sys
 import tempfile
 from pathlib import Path
 from typing import Any, Final
@@ -16,9 +15,9 @@ from benchmarks.machine import describe
 from benchmarks.process import measured
 
 REPOSITORY: Final = Path(__file__).parents[2]
-sys.path.append(str(REPOSITORY / "tests" / "e2e"))
 
-from servers import postgres, tracking_server  # noqa: E402  # the servers of the tests
+
+from tests.support.servers import postgres, tracking_server  # noqa: E402  # the servers of the tests
 
 RESULT: Final = REPOSITORY / "benchmarks" / "results" / "tracking.json"
 

@@ -31,7 +31,7 @@ def keep_freed_memory() -> None:
     """On Linux with glibc: activations of some megabytes come from the heap, and go back to it.
 
     Otherwise each is mapped and unmapped in every step, and its pages are made anew: up to half of
-    the time of a step (benchmarks/training.py). Elsewhere this does nothing.
+    the time of a step (benchmarks/training). Elsewhere this does nothing.
     """
     if sys.platform != "linux":
         return

@@ -4,11 +4,11 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from processes import BIN, PATIENCE_S, ROOT, clean_environment, free_port, wait_until
-from servers import wait_until_it_answers
-from shared import Shared
 
 from study import Home
+from tests.support.processes import BIN, PATIENCE_S, ROOT, clean_environment, free_port, wait_until
+from tests.support.servers import wait_until_it_answers
+from tests.support.shared import Shared
 
 
 @pytest.fixture(scope="session")

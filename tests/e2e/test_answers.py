@@ -3,9 +3,10 @@
 import json
 
 import pytest
-from command import study_command
-from servers import tracking_server
-from written_study import make_home, write_study
+
+from tests.support.command import study_command
+from tests.support.servers import tracking_server
+from tests.support.written_study import make_home, write_study
 
 pytestmark = pytest.mark.slow
 

@@ -5,12 +5,12 @@ folder, where one that comes removes the running job's files.
 """
 
 import pytest
-from cloud import Cloud
-from cluster import Cluster, machines
-from processes import SMALL, trial_runs
 
 from study import Home
 from study.results import answers
+from tests.support.cloud import Cloud
+from tests.support.cluster import Cluster, machines
+from tests.support.processes import SMALL, trial_runs
 
 pytestmark = [pytest.mark.slow, pytest.mark.cluster]
 

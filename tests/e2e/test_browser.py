@@ -1,11 +1,11 @@
 """What people see of a finished study: MLflow's pages and optuna-dashboard's in a real browser."""
 
 import pytest
-from browser import PATIENCE_MS, chromium, keep_picture, rows, visit
 from playwright.sync_api import expect
 
 from study import Home
 from study.results import answers
+from tests.support.browser import PATIENCE_MS, chromium, keep_picture, rows, visit
 
 pytestmark = pytest.mark.slow
 expect.set_options(timeout=PATIENCE_MS)

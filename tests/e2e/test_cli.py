@@ -1,8 +1,9 @@
 """Errors of the command that need a process, a cluster or a store: one message, nothing written."""
 
 import pytest
-from command import study_command
 from mlflow import MlflowClient
+
+from tests.support.command import study_command
 
 pytestmark = pytest.mark.slow
 

@@ -7,12 +7,12 @@ import json
 from contextlib import contextmanager, suppress
 
 import pytest
-from cluster import cluster_with_records
-from processes import PATIENCE_S, curve, trial_runs, wait_until
 
 from study import Home
 from study.results import answers
 from study.study_folder import trials
+from tests.support.cluster import cluster_with_records
+from tests.support.processes import PATIENCE_S, curve, trial_runs, wait_until
 
 pytestmark = [pytest.mark.slow, pytest.mark.cluster]
 

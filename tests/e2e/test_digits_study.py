@@ -5,15 +5,15 @@ import shlex
 import signal
 
 import pytest
-from command import study_command
-from driven_study import running
-from empty_store import new_home
-from processes import SMALL, trial_runs
 
 import study
 from models import load_network
 from study import Home
 from study.results import answers
+from tests.support.command import study_command
+from tests.support.driven_study import running
+from tests.support.empty_store import new_home
+from tests.support.processes import SMALL, trial_runs
 
 pytestmark = pytest.mark.slow
 

@@ -6,11 +6,11 @@ import subprocess
 from contextlib import closing
 
 import pytest
-from command import study_command
-from processes import BIN, PATIENCE_S, ROOT, clean_environment
 
 from study import Home
 from study.results import answers
+from tests.support.command import study_command
+from tests.support.processes import BIN, PATIENCE_S, ROOT, clean_environment
 
 pytestmark = pytest.mark.slow
 

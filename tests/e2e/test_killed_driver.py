@@ -5,14 +5,14 @@ import random
 import time
 
 import pytest
-from command import study_command
-from driven_study import running
-from empty_store import new_home
 from optuna.trial import TrialState
-from processes import SMALL, curve, trial_runs
 
 from study.results import answers
 from study.search.storage import SearchStorage
+from tests.support.command import study_command
+from tests.support.driven_study import running
+from tests.support.empty_store import new_home
+from tests.support.processes import SMALL, curve, trial_runs
 
 pytestmark = pytest.mark.slow
 

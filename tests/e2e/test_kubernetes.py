@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 import tomli_w
 import yaml
-from empty_store import put_empty_store
 from mlflow import MlflowClient
-from processes import PATIENCE_S, ROOT, clean_environment, trial_runs
 
 from study.home import Home
+from tests.support.empty_store import put_empty_store
+from tests.support.processes import PATIENCE_S, ROOT, clean_environment, trial_runs
 
 pytestmark = pytest.mark.slow
 

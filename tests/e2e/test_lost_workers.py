@@ -9,13 +9,13 @@ from pathlib import Path
 import psutil
 import pytest
 import torch
-from command import study_command
-from driven_study import running
-from empty_store import new_home
-from processes import SMALL, curve, stop, wait_until
 from safetensors import safe_open
 
 from study.results import answers
+from tests.support.command import study_command
+from tests.support.driven_study import running
+from tests.support.empty_store import new_home
+from tests.support.processes import SMALL, curve, stop, wait_until
 
 pytestmark = pytest.mark.slow
 

@@ -4,10 +4,10 @@ import json
 
 import pytest
 import requests
-from processes import PATIENCE_S
 
 from study import Home
 from study.results import answers
+from tests.support.processes import PATIENCE_S
 
 pytestmark = pytest.mark.slow
 

@@ -5,7 +5,8 @@ import subprocess
 import sys
 
 import pytest
-from processes import PATIENCE_S, ROOT, clean_environment
+
+from tests.support.processes import PATIENCE_S, ROOT, clean_environment
 
 pytestmark = pytest.mark.slow
 

@@ -13,9 +13,10 @@ from types import SimpleNamespace
 import psutil
 import pytest
 import requests
-from command import study_command
-from processes import BIN, PATIENCE_S, ROOT, SMALL, clean_environment, free_port
-from servers import wait_until_it_answers
+
+from tests.support.command import study_command
+from tests.support.processes import BIN, PATIENCE_S, ROOT, SMALL, clean_environment, free_port
+from tests.support.servers import wait_until_it_answers
 
 pytestmark = pytest.mark.slow
 

@@ -21,8 +21,9 @@ import psutil
 import pytest
 import requests
 import yaml
-from processes import BIN, PATIENCE_S, ROOT, clean_environment, free_port, wait_until
-from servers import missing
+
+from tests.support.processes import BIN, PATIENCE_S, ROOT, clean_environment, free_port, wait_until
+from tests.support.servers import missing
 
 pytestmark = [pytest.mark.slow, pytest.mark.cluster]
 

@@ -15,15 +15,15 @@ from unittest.mock import patch
 
 import numpy as np
 import pytest
-from command import study_command
-from empty_store import new_home
-from processes import PATIENCE_S, ROOT, clean_environment
 
 import study
 from benchmarks.search.summary import interval, needed_epochs
 from study.search.budget import DEFAULT_TRIALS
 from study.search.rungs import rung_epochs
 from study.spec.spec_file import read_toml
+from tests.support.command import study_command
+from tests.support.empty_store import new_home
+from tests.support.processes import PATIENCE_S, ROOT, clean_environment
 
 pytestmark = pytest.mark.slow
 

@@ -12,10 +12,10 @@ from types import SimpleNamespace
 import psutil
 import pytest
 import requests
-from empty_store import new_home
-from processes import BIN, PATIENCE_S, ROOT, SMALL, clean_environment, wait_until
 
 from study import Home
+from tests.support.empty_store import new_home
+from tests.support.processes import BIN, PATIENCE_S, ROOT, SMALL, clean_environment, wait_until
 
 pytestmark = pytest.mark.slow
 

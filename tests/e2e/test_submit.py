@@ -7,12 +7,12 @@ import signal
 from pathlib import Path
 
 import pytest
-from command import study_command
-from empty_store import new_home, put_empty_database
-from processes import SMALL, wait_until
 
 from study import Home
 from study.results import answers
+from tests.support.command import study_command
+from tests.support.empty_store import new_home, put_empty_database
+from tests.support.processes import SMALL, wait_until
 
 pytestmark = [pytest.mark.slow, pytest.mark.cluster]
 

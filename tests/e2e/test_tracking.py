@@ -10,23 +10,22 @@ import sys
 import threading
 from collections import Counter
 from contextlib import closing, nullcontext
-from pathlib import Path
 
 import psutil
 import pytest
-from command import study_command
-from empty_store import new_home, put_empty_database
-from faulty_proxy import FAULTS, FaultyProxy
 from mlflow import MlflowClient
-from processes import PATIENCE_S, clean_environment, stop
-from servers import postgres, tracking_server
-from told_study import EPOCHS, STATES, TRIALS, begin, end, metrics_of, opened, push
 
 from study import Home, environment, study_folder
 from study.errors import TrackingError
 from study.results import answers
 from study.runner.sync import sync
 from study.tracking.spool import waiting
+from tests.support.command import study_command
+from tests.support.empty_store import new_home, put_empty_database
+from tests.support.faulty_proxy import FAULTS, FaultyProxy
+from tests.support.processes import PATIENCE_S, ROOT, clean_environment, stop
+from tests.support.servers import postgres, tracking_server
+from tests.support.told_study import EPOCHS, STATES, TRIALS, begin, end, metrics_of, opened, push
 
 pytestmark = pytest.mark.slow
 
@@ -202,9 +201,11 @@ def test_what_the_store_will_never_take_is_put_aside_and_said(tmp_path):
 
 def test_a_sender_outlives_its_driver_and_says_that_it_is_gone(tmp_path):
     home = new_home(tmp_path / "home")
-    driver = Path(__file__).with_name("killed_driver.py")
     done = subprocess.run(
-        [sys.executable, driver, home.folder], env=clean_environment(), check=False
+        [sys.executable, "-m", "tests.support.killed_driver", home.folder],
+        cwd=ROOT,
+        env=clean_environment(),
+        check=False,
     )
     assert done.returncode == -signal.SIGKILL
     sync("made", home, print)  # waits for the sender

@@ -1,15 +1,15 @@
 """A study whose tracking store loses a record, or is away for a while."""
 
 import pytest
-from command import study_command
-from driven_study import running
-from empty_store import new_home, put_empty_database
 from mlflow import MlflowClient
-from processes import SMALL, curve, trial_runs
-from servers import tracking_server
 
 import study
 from study import Home
+from tests.support.command import study_command
+from tests.support.driven_study import running
+from tests.support.empty_store import new_home, put_empty_database
+from tests.support.processes import SMALL, curve, trial_runs
+from tests.support.servers import tracking_server
 
 pytestmark = pytest.mark.slow
 

@@ -4,8 +4,9 @@ import socket
 
 import pytest
 import requests
-from command import study_command
-from processes import PATIENCE_S
+
+from tests.support.command import study_command
+from tests.support.processes import PATIENCE_S
 
 pytestmark = pytest.mark.slow
 

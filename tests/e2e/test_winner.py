@@ -7,13 +7,13 @@ import sys
 import mlflow.pyfunc
 import numpy as np
 import pytest
-from command import study_command
 from mlflow import MlflowClient
 from PIL import Image
 
 import study
 from study import Home
 from study.results import answers
+from tests.support.command import study_command
 
 pytestmark = pytest.mark.slow
 

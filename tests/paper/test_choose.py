@@ -1,7 +1,7 @@
 import pytest
-from made_summary import summary, trial
 
 from paper.choose import best_of_each, difference, is_dendritic, rising, smallest_reaching, usual
+from tests.support.made_summary import summary, trial
 
 TRIALS = [
     trial(0, "dann-r", 1000, 0.80),

@@ -1,8 +1,8 @@
 import pytest
-from made_measurements import claim, refusal
 
 from paper.files import claims_file, claims_of, read_claims
 from study import BadInputError
+from tests.support.made_measurements import claim, refusal
 
 ACCURACY = {"kind": "accuracy", "family": "vann", "published": 0.89}
 RATIO = {"kind": "loss_ratio", "family": "dann-r", "reference": "vann", "at_most": 0.8}

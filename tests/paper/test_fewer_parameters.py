@@ -1,5 +1,6 @@
 import pytest
-from made_measurements import judged, made_trial
+
+from tests.support.made_measurements import judged, made_trial
 
 VANN = made_trial(0, "vann", 10_000, 0.90, 0.90)
 CLAIM = {"kind": "fewer_parameters", "family": "dann-r", "reference": "vann"}

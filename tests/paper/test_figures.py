@@ -1,7 +1,7 @@
 import pytest
-from made_summary import finding, summary, trial
 
 from paper.figures import FIGURES, front, in_order, loss, noise, units
+from tests.support.made_summary import finding, summary, trial
 
 TABLE = [
     trial(0, "dann-r", 1000, 0.80),

@@ -1,9 +1,9 @@
 from dataclasses import replace
 
 import pytest
-from made_measurements import made_measurements_of, made_trial
 
 from paper.measurements import TrialFilter, UndecidableError
+from tests.support.made_measurements import made_measurements_of, made_trial
 
 SMALL = made_trial(0, "dann-r", 1000, 0.80, 0.99)
 LARGE = made_trial(1, "dann-r", 9000, 0.90, 0.10)

@@ -1,5 +1,6 @@
 import pytest
-from made_measurements import judged, made_trial
+
+from tests.support.made_measurements import judged, made_trial
 
 # The interval of five seeds with a standard error of 0.001 is 0.00278 to both sides.
 VANN = made_trial(3, "vann", 5000, 0.90, 0.893)

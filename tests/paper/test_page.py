@@ -1,11 +1,11 @@
 """docs/results.md beside the summaries that it is made of."""
 
 import pytest
-from made_summary import finding, summary, trial
 
 from paper.figures import figures_of
 from paper.files import DOCS, RESULTS, read, spec_files
 from paper.page import text
+from tests.support.made_summary import finding, summary, trial
 
 
 def test_the_page_is_what_the_committed_summaries_say():

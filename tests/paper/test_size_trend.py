@@ -1,6 +1,7 @@
 import pytest
-from made_measurements import judged, made_trial
 from scipy import stats
+
+from tests.support.made_measurements import judged, made_trial
 
 CLAIM = {"kind": "size_trend", "family": "vann", "direction": "rises"}
 # The four smaller ones fall steeply; from the median on the loss rises by 0.1 a decade, nearly.

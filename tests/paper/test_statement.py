@@ -1,7 +1,7 @@
 import pytest
-from made_measurements import claim
 
 from paper.statement import statement
+from tests.support.made_measurements import claim
 
 PAIR = {"family": "dann-lrf", "reference": "vann"}
 

@@ -2,14 +2,13 @@ import json
 import shlex
 
 import pytest
-import recorded_study
-import stored_study
 
 import study
 from paper.files import SPECS
 from paper.summary import command, rounded, summary, to_text
 from study.spec.study_spec import StudySpec
 from study.tracking import tags
+from tests.support import recorded_study, stored_study
 
 SPEC = {
     "name": "made",

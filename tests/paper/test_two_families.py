@@ -1,7 +1,7 @@
 import pytest
-from made_measurements import claim, judged, made_measurements_of, made_trial
 
 from paper.verdict import judge
+from tests.support.made_measurements import claim, judged, made_measurements_of, made_trial
 
 # The lower losses belong to networks that validation does not choose.
 DANN = made_trial(0, "dann-r", 1000, 0.90, 0.70)

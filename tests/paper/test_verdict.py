@@ -6,7 +6,6 @@ from dataclasses import fields, replace
 
 import pytest
 from rich.console import Console
-from stored_study import config_of, make_home, trial, write_study
 
 from paper import verdict_table
 from paper.__main__ import main
@@ -18,6 +17,7 @@ from study.errors import NotFoundError
 from study.results.retrained_run import RETRAINING_TAG, ROLE, TRIAL_TAG, Retraining
 from study.tracking.store import client
 from study.tracking.tags import CONFIG_TAG, PARENT_TAG, ROLE_TAG
+from tests.support.stored_study import config_of, make_home, trial, write_study
 
 SPEC = {
     "name": "made",

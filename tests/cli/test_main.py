@@ -1,0 +1,53 @@
+"""The command up to its exit status: bad input is 2, one message, and nothing written."""
+
+import pytest
+
+from tests.support.command import study_command
+
+GOOD = 'name = "a"\ndataset = "digits"\nfamilies = ["dann-r"]\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (GOOD + "replicate = 2\n", "error: unknown key 'replicate'; did you mean 'replicates'?"),
+        (GOOD + "[budget]\ntrials = 0\n", "error: `budget.trials >= 1` must hold, got 0"),
+        ('name = "a"\ndataset = = 1\n', "is not TOML: Invalid value (at line 2, column 11)"),
+        (GOOD.replace("digits", "mnist"), "error: the data set mnist is not in data/MNIST/raw"),
+        (GOOD + "[space]\nsynapses = 900\n", "got synapses=900, inputs=64 (key space.synapses)"),
+        (GOOD + "[resources]\ncpus = 999\n", "`resources.cpus <= cpus of this machine` must hold"),
+        (GOOD.replace('"a"', '"../a"'), "error: a name has letters, digits"),
+    ],
+)
+def test_a_bad_spec_ends_before_anything_is_written(text, message, tmp_path):
+    spec = tmp_path / "bad.toml"
+    spec.write_text(text)
+    done = study_command("run", spec, cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert message in done.stderr
+    assert [file.name for file in tmp_path.iterdir()] == ["bad.toml"]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("status", "none"),
+        ("trials", "none"),
+        ("pareto", "none"),
+        ("best", "none"),
+        ("export", "none"),
+        ("report", "none"),
+        ("ui",),
+        ("run", "none.toml"),
+        ("best",),
+        ("nothing",),
+        ("predict", "none", "a.png"),
+        ("retrain", "none", 1, "--replicates", 2),
+        ("predict", "small"),
+    ],
+)
+def test_asking_for_what_is_not_there_is_bad_input(arguments, tmp_path):
+    done = study_command(*arguments, cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr
+    assert list(tmp_path.iterdir()) == []

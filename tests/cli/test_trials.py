@@ -1,0 +1,100 @@
+"""The commands in this process: what they print, where, and their exit status."""
+
+import csv
+import io
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+from study.cli.main import app
+from tests.support.written_study import make_home, write_study
+
+TRIALS = [
+    ("COMPLETE", 0.80, 0.01, 1000),
+    ("COMPLETE", 0.90, 0.02, 4000, "vann"),
+    ("COMPLETE", 0.91, 0.02, 90_000),
+    ("COMPLETE", 0.89, 0.001, 95_000, "dann-r", "false"),
+    ("RUNNING", None, None, 500),
+]
+
+
+@pytest.fixture(scope="module")
+def ask(tmp_path_factory):
+    home = make_home(tmp_path_factory.mktemp("home"))
+    write_study(home, "made", TRIALS)
+    write_study(home, "other", TRIALS[:2], seed=1)
+
+    def run(*arguments):
+        done = CliRunner().invoke(app, [*arguments, "--home", str(home.folder)])
+        assert done.exit_code == 0, done.output
+        return done
+
+    return run
+
+
+def numbers(done):
+    return [record["trial"] for record in json.loads(done.stdout)]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["best", "made"], [2, 1, 3, 0]),
+        (["best", "made", "--limit", "2"], [2, 1]),
+        (["best", "made", "--smallest", "--min-accuracy", "0.85"], [1, 2, 3]),
+        (["best", "made", "--family", "vann", "--family", "dann-r", "--max-macs", "5000"], [1, 0]),
+        (["best", "made", "--order", "macs:desc", "--limit", "1"], [3]),
+        (["best", "made", "--knee"], [1]),
+        # 0.91 exceeds 0.90 and 0.89 by at most the standard errors of the differences, 0.028 and 0.020.
+        (["best", "made", "--confident", "--smallest"], [1, 2, 3]),
+        (["pareto", "made"], [0, 1, 2]),
+        (["trials", "made", "--state", "running"], [4]),
+        (["trials", "made", "--order", "trial:desc", "--limit", "2"], [4, 3]),
+        (["trials", "made", "--min-parameters", "1000", "--max-parameters", "4000"], [0, 1]),
+        (["trials", "made", "--min-epochs", "3"], []),
+    ],
+)
+def test_the_options_choose_and_order(arguments, expected, ask):
+    assert numbers(ask(*arguments, "--json")) == expected
+
+
+def test_the_confident_front_has_what_chance_may_have_kept_off_it(ask):
+    # Trial 3 is larger than 2 and less accurate, by no more than the errors explain.
+    assert numbers(ask("pareto", "made", "--confident", "--json")) == [0, 1, 2, 3]
+    assert [one["on_front"] for one in json.loads(ask("best", "made", "--json").stdout)] == [
+        True,
+        True,
+        False,
+        True,
+    ]
+
+
+def test_an_empty_answer_is_no_error_and_leaves_what_programs_read_clean(ask):
+    nothing = ("best", "made", "--max-parameters", "100")
+    said = (
+        "no complete trial of 'made' has trainable_parameters <= 100; "
+        "the closest: trainable_parameters 1,000 (trial 0)\n"
+    )
+    for flag, expected in (("--json", "[]\n"), (None, "")):
+        done = ask(*nothing, *([flag] if flag else []))
+        assert (done.stdout, done.stderr) == (expected, said)
+    done = ask(*nothing, "--csv")
+    header = next(csv.reader(io.StringIO(done.stdout)))
+    assert {"trial", "family", "somata", "learning_rate", "val_accuracy"} <= set(header)
+
+
+def test_a_comparison_prints_both_tables_and_warns_on_stderr(ask):
+    done = ask("compare", "made", "other")
+    assert "studies compared" in done.stdout
+    assert "joint Pareto front" in done.stdout
+    assert done.stderr.startswith("warning: the splits differ")
+    rows = list(csv.DictReader(io.StringIO(ask("compare", "made", "other", "--csv").stdout)))
+    assert [(row["study"], row["trial"]) for row in rows] == [
+        ("made", "0"),
+        ("other", "0"),
+        ("made", "1"),
+        ("other", "1"),
+        ("made", "2"),
+    ]
+    assert json.loads(ask("compare", "made", "other", "--json").stdout)["studies"][1]["epochs"] == 4

@@ -1,0 +1,102 @@
+import re
+
+import pytest
+
+from models import FAMILIES, Architecture
+from models.architecture import CHOICES, check_fits, layer_shapes, soma_grid
+from tests.support.architectures import architecture
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"family": "dan"}, "`family` must be one of dann-r, dann-grf"),
+        ({"somata": 0}, "`somata >= 1` must hold, got somata=0"),
+        ({"dendrites": None}, "`dendrites >= 1` must hold for family dann-r, got dendrites=None"),
+        ({"synapses": None}, "`synapses >= 1` must hold for family dann-r, got synapses=None"),
+        ({"family": "vann"}, "`synapses` must be left out for family vann"),
+        ({"family": "sparse-mlp"}, "`dendrites` must be left out for family sparse-mlp"),
+        (
+            {"family": "cnn", "dendrites": None, "synapses": 8},
+            "`synapses` must be the area of a square kernel for family cnn, got synapses=8",
+        ),
+        ({"leaky_slope": 1.5}, "`0 <= leaky_slope <= 1` must hold, got leaky_slope=1.5"),
+        ({"dendrite_slope": -1}, "`0 <= dendrite_slope <= 1` must hold, got dendrite_slope=-1"),
+        ({"dropout": 1.0}, "`0 <= dropout < 1` must hold, got dropout=1.0"),
+        ({"initialization": "he"}, "`initialization` must be one of fan_in, glorot_dense"),
+        (
+            {"receptive_field": "round"},
+            "`receptive_field` must be one of ring, square, got 'round'",
+        ),
+    ],
+)
+def test_an_impossible_architecture_is_refused_with_rule_and_value(changes, message):
+    sizes = {"family": "dann-r", "dendrites": 2, "somata": 8, "synapses": 4}
+    with pytest.raises(ValueError, match=re.escape(message)):
+        Architecture(**(sizes | changes))
+
+
+@pytest.mark.parametrize(
+    ("somata", "grid"),
+    [(256, (16, 16)), (512, (32, 16)), (128, (16, 8)), (32, (8, 4)), (7, (7, 1))],
+)
+def test_the_next_layer_reads_the_somata_as_the_papers_grid(somata, grid):
+    assert soma_grid(somata) == (1, *grid)
+    shapes = layer_shapes(architecture("dann-r", somata=somata, layers=2), (3, 9, 9))
+    assert shapes == [(3, 9, 9), (1, *grid), (1, *grid)]
+
+
+def test_a_convolution_halves_the_image_and_keeps_its_channels():
+    shapes = layer_shapes(architecture("cnn", somata=5, layers=3), (3, 28, 9))
+    assert shapes == [(3, 28, 9), (5, 14, 5), (5, 7, 3), (5, 4, 2)]
+
+
+@pytest.mark.parametrize(
+    ("family", "changes", "shape", "fits"),
+    [
+        ("dann-r", {"synapses": 64}, (1, 8, 8), True),
+        ("dann-r", {"synapses": 65}, (1, 8, 8), False),
+        ("dann-lrf", {"synapses": 192}, (3, 8, 8), True),
+        ("dann-lrf", {"synapses": 193}, (3, 8, 8), False),
+        ("dann-grf", {"synapses": 64, "synapses_per": "channel"}, (3, 8, 8), True),
+        ("dann-grf", {"synapses": 65, "synapses_per": "channel"}, (3, 8, 8), False),
+        # The second layer has 12 inputs only.
+        ("dann-r", {"synapses": 16, "layers": 2}, (1, 28, 28), False),
+        ("dann-r", {"synapses": 12, "layers": 2}, (1, 28, 28), True),
+        ("vann", {"layers": 4}, (1, 2, 2), True),
+    ],
+)
+def test_a_dendrite_cannot_need_more_inputs_than_there_are(family, changes, shape, fits):
+    wanted = architecture(family, **changes)
+    if fits:
+        check_fits(wanted, shape)
+    else:
+        with pytest.raises(ValueError, match=rf"must hold .* got synapses={wanted.synapses}"):
+            check_fits(wanted, shape)
+
+
+def test_a_label_names_family_and_sizes():
+    wanted = architecture("dann-lrf", dendrites=4, somata=128, synapses=16, layers=2)
+    assert wanted.label() == "dann-lrf D4 S128 K16 L2"
+    assert architecture("vann", dendrites=1, somata=32).label() == "vann D1 S32"
+    assert architecture("mlp", somata=32).label() == "mlp S32"
+
+
+def test_the_papers_twelve_families_are_all_pairs_of_a_wiring():
+    assert len(FAMILIES) == 16
+    pairs = {(family.synapses, family.cables) for family in FAMILIES.values()}
+    assert pairs >= {
+        (synapses, cables)
+        for synapses in ("random", "local", "grouped", "all")
+        for cables in ("own", "shuffled", "all")
+    }
+
+
+def test_options_are_those_that_make_a_difference():
+    assert FAMILIES["vann"].options == ("dendrite_slope",)
+    assert FAMILIES["mlp"].options == ()
+    assert FAMILIES["dann-r"].options == ("dendrite_slope", "synapse_draw", "synapses_per")
+    assert "cable_draw" in FAMILIES["psann"].options
+    assert "receptive_field" in FAMILIES["locally-connected"].options
+    known = {*CHOICES, "dendrite_slope"}
+    assert all(set(family.options) <= known for family in FAMILIES.values())

@@ -1,0 +1,124 @@
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from models import FAMILIES, build, count_macs, count_parameters
+from models.building import outline
+from models.layers import ConvolutionLayer
+from tests.support.architectures import PAPER, architecture
+from tests.support.oracle import dense_weight, paper_parameters
+
+
+@pytest.mark.parametrize(
+    ("dendrites", "somata", "dendritic", "vanilla_field", "partial", "vanilla"),
+    [
+        # The paper's own counts for 784 inputs, 16 synapses, 10 classes.
+        (1, 32, 938, 1_930, 25_514, 26_506),
+        (1, 128, 3_722, 19_978, 102_026, 118_282),
+        (2, 256, 12_042, 142_602, 405_258, 535_818),
+        (4, 128, 10_634, 75_658, 403_850, 468_874),
+    ],
+)
+def test_counts_are_the_papers(dendrites, somata, dendritic, vanilla_field, partial, vanilla):
+    expected = dict.fromkeys(("dann-r", "dann-grf", "dann-lrf"), dendritic)
+    expected |= dict.fromkeys(("sann", "sann-grf", "sann-lrf"), dendritic)
+    expected |= dict.fromkeys(("vann-r", "vann-grf", "vann-lrf"), vanilla_field)
+    expected |= {"pdann": partial, "psann": partial, "vann": vanilla}
+    assert set(expected) == set(PAPER)
+    for family, parameters in expected.items():
+        wanted = architecture(family, dendrites=dendrites, somata=somata, synapses=16)
+        assert count_parameters(build(wanted, (1, 28, 28), 10, [0])) == parameters
+
+
+@pytest.mark.parametrize(
+    ("family", "per", "parameters"),
+    [
+        # CIFAR-10: 16 inputs a dendrite, or 16 pixels in three channels.
+        ("dann-r", "dendrite", 42_506),
+        ("dann-lrf", "dendrite", 42_506),
+        ("dann-r", "channel", 108_042),
+        ("dann-lrf", "channel", 108_042),
+        ("dann-grf", "channel", 108_042),
+    ],
+)
+def test_colour_is_counted_truly(family, per, parameters):
+    wanted = architecture(family, dendrites=4, somata=512, synapses=16, synapses_per=per)
+    assert count_parameters(build(wanted, (3, 32, 32), 10, [0])) == parameters
+
+
+def test_more_classes_and_deeper_networks_are_counted_truly():
+    """The published analysis counts ten classes and 784 inputs for every data set and layer."""
+    wanted = architecture("dann-r", dendrites=4, somata=512, synapses=16)
+    assert count_parameters(build(wanted, (1, 28, 28), 47, [0])) == 61_487
+    deep = architecture("dann-lrf", dendrites=8, somata=128, synapses=16, layers=2)
+    assert count_parameters(build(deep, (1, 28, 28), 10, [0])) == 38_410
+    vanilla = architecture("vann", dendrites=8, somata=128, layers=2)
+    second = (128 + 1) * 1024 + (1024 + 1) * 128
+    first = (784 + 1) * 1024 + (1024 + 1) * 128
+    assert count_parameters(build(vanilla, (1, 28, 28), 10, [0])) == first + second + 1290
+
+
+@settings(max_examples=80)
+@given(
+    family=st.sampled_from(PAPER),
+    dendrites=st.integers(1, 5),
+    somata=st.integers(4, 12),
+    synapses=st.integers(1, 4),
+    layers=st.integers(1, 3),
+    classes=st.integers(2, 5),
+    replicates=st.integers(1, 3),
+    draw=st.sampled_from(["constant", "global"]),
+)
+def test_counts_equal_the_closed_formula_and_the_weights_that_connect(
+    family, dendrites, somata, synapses, layers, classes, replicates, draw
+):
+    sizes = {"dendrites": dendrites, "somata": somata, "synapses": synapses, "layers": layers}
+    wanted = architecture(family, **sizes, synapse_draw=draw, cable_draw=draw)
+    network = build(wanted, (1, 4, 5), classes, list(range(replicates)))
+    assert count_parameters(network) == paper_parameters(wanted, 20, classes)
+    for replicate in range(replicates):
+        live = sum(int((dense_weight(layer, replicate) != 0).sum()) for layer in network.layers)
+        biases = sum(layer.bias[0].numel() for layer in network.layers)
+        assert count_macs(network) == live
+        assert count_parameters(network) == live + biases
+    outlined = outline(wanted, (1, 4, 5), classes)
+    assert count_parameters(outlined) == count_parameters(network)
+    assert count_macs(outlined) == count_macs(network)
+
+
+def test_controls_are_counted():
+    counts = {
+        family: count_parameters(
+            build(architecture(family, somata=20, synapses=9), (1, 8, 8), 10, [0])
+        )
+        for family in FAMILIES
+        if family not in PAPER
+    }
+    readout = 21 * 10
+    assert counts == {
+        "mlp": 65 * 20 + readout,
+        "sparse-mlp": 10 * 20 + readout,
+        "locally-connected": 10 * 20 + readout,
+        "cnn": 10 * 20 + (20 * 16 + 1) * 10,
+    }
+
+
+def test_a_convolution_uses_its_weights_at_every_position():
+    network = build(architecture("cnn", somata=5, synapses=9), (2, 7, 8), 3, [0, 1])
+    convolution, readout = network.layers
+    assert isinstance(convolution, ConvolutionLayer)
+    positions = 4 * 4
+    assert count_macs(network) == positions * 5 * 2 * 9 + 5 * positions * 3
+    assert readout.weight.shape == (2, 3, 5 * positions)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_an_outline_counts_networks_that_no_memory_could_hold(family):
+    sizes = {"dendrites": 16, "somata": 10**8, "synapses": 16}
+    wanted = architecture(family, **sizes)
+    outlined = outline(wanted, (3, 32, 32), 10)
+    assert count_parameters(outlined) > 10**9
+    small = architecture(family, **sizes | {"somata": 5})
+    built = build(small, (3, 32, 32), 10, [0])
+    assert count_parameters(outline(small, (3, 32, 32), 10)) == count_parameters(built)
+    assert count_macs(outline(small, (3, 32, 32), 10)) == count_macs(built)

@@ -1,0 +1,25 @@
+from dataclasses import replace
+
+from study.results.model_card import model_card, training_history
+from study.spec.study_spec import StudySpec
+from tests.support.stored_study import record, trial
+
+SPEC = StudySpec.from_dict({"name": "made", "dataset": "digits", "families": ["dann-r"]})
+
+
+def card(**training):
+    made = replace(record(0, trial(0.9), SPEC), macs=90)
+    made.training.update(training)
+    history = training_history(SPEC, made, (1, 8, 8), (0, 1, 2), retrained=False)
+    return " ".join(model_card(history, {}).split())
+
+
+def test_settings_that_change_what_the_results_mean_are_said():
+    plain, unusual = card(), card(patience=10, noise=0.25, batch_order="by_class")
+    for text in (
+        "not below its lowest for 10 epochs stopped, and has the weights of its lowest.",
+        "All images, also those of the results, had Gaussian noise of 0.25",
+        "A batch had images of one class only",
+    ):
+        assert text in unusual
+        assert text[:12] not in plain

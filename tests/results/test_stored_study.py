@@ -1,0 +1,167 @@
+"""Reading a study that moves, that was damaged, or of which a trial was written twice."""
+
+import json
+import math
+import threading
+from pathlib import Path
+
+import pytest
+
+from study.errors import StudyError
+from study.home import Home
+from study.results import answers, comparison, no_match
+from study.results.record import to_frame
+from study.tracking.store import client
+from tests.support.written_study import make_home, write_study, write_trial
+
+TRIALS = [
+    ("COMPLETE", 0.8, 0.01, 1000),
+    ("COMPLETE", 0.9, 0.01, 2000),
+    ("COMPLETE", 0.7, 0.01, 3000),
+    ("RUNNING", None, None, 500),
+]
+
+
+@pytest.fixture
+def home(tmp_path):
+    return make_home(tmp_path)
+
+
+def test_the_front_is_of_the_marked_trials_and_right_where_a_mark_is_late(home):
+    write_study(home, "made", TRIALS)  # trial 2 is still marked, though others are better by now
+    assert [record.trial for record in answers.front("made", home)] == [0, 1]
+    assert [record.on_front for record in answers.best_configs("made", home=home)] == [
+        True,
+        True,
+        False,
+    ]
+
+
+def test_of_a_trial_with_two_runs_the_older_counts(home):
+    experiment = write_study(home, "made", TRIALS)
+    store = client(home)
+    write_trial(store, experiment, 2, "COMPLETE", 0.99, 0.0, 10)
+    second = store.search_runs([experiment], "metrics.val_accuracy > 0.98")[0]
+    assert second.info.start_time == 1002
+    store.delete_run(second.info.run_id)
+    late = store.create_run(experiment, start_time=5000, tags=second.data.tags).info.run_id
+    store.log_metric(late, "val_accuracy", 0.99)
+    assert [record.val_accuracy for record in answers.records("made", home)] == [
+        0.8,
+        0.9,
+        0.7,
+        None,
+    ]
+    assert answers.status("made", home).states == {"COMPLETE": 3, "RUNNING": 1}
+
+
+def test_diagnostics_are_read_with_a_trial_and_are_columns_of_its_table(home):
+    # As many layers as the largest network of the study has.
+    space = {"space": {"layers": [1, 2], "synapses": 4}, "diagnostics": ["activity"]}
+    experiment = write_study(home, "made", TRIALS[:2], **space)
+    store = client(home)
+    run = store.search_runs([experiment], "metrics.trainable_parameters = 2000")[0].info.run_id
+    name = "layer2_somata_entropy"
+    values = {name: 2.5, f"{name}_sem": 0.25, f"test_{name}": 2.0, "lowest_loss_epoch": 3.0}
+    for key, value in values.items():
+        store.log_metric(run, key, value)
+    without, found = answers.records("made", home)
+    assert without.diagnostics == {}
+    del values["lowest_loss_epoch"]  # the study does not ask for its group
+    assert found.diagnostics == values
+    assert found.errors({name: "minimize"}) == [0.25]
+    frame = to_frame([without, found])
+    assert math.isnan(frame[name][0])
+    assert frame[f"test_{name}"][1] == 2.0
+    (first,) = answers.records("made", home, order=[name], limit=1)
+    assert first.trial == 1
+
+
+@pytest.mark.parametrize(
+    ("tag", "message"),
+    [
+        ("study.config", "must hold a trial as this version writes it"),
+        ("study.spec", "hold a spec"),
+    ],
+)
+def test_a_damaged_run_is_named(tag, message, home):
+    experiment = write_study(home, "made", TRIALS)
+    store = client(home)
+    damaged = store.search_runs([experiment], f"tags.`{tag}` IS NOT NULL")[0].info.run_id
+    store.set_tag(damaged, tag, "{")
+    with pytest.raises(StudyError, match=f"{damaged} of study 'made' .*{message}") as caught:
+        answers.records("made", home)
+    assert caught.value.exit_status == 1
+    assert "\n" not in str(caught.value)
+
+
+def test_a_trial_that_breaks_a_constraint_is_passed_over_until_enough_are_found(home):
+    trials = [("COMPLETE", 0.5 + 0.01 * number, 0.0, 1000 + number) for number in range(30)]
+    write_study(home, "made", trials, constraints=["val_accuracy <= 0.6"])
+    found = answers.best_configs("made", limit=3, home=home)
+    assert [record.trial for record in found] == [10, 9, 8]
+
+
+def test_every_question_is_answered_while_a_study_is_written_from_another_folder(
+    home, tmp_path_factory, monkeypatch
+):
+    elsewhere = Home.find(tmp_path_factory.mktemp("elsewhere"), home.tracking_uri)
+    monkeypatch.chdir(elsewhere.folder)
+    experiment = write_study(home, "made", TRIALS[:2])
+    write_study(home, "other", TRIALS)
+    written, asked, failed = threading.Event(), threading.Event(), []
+
+    def write():
+        store = client(home)
+        for number in range(2, 40):
+            accuracy = 0.9 + 0.001 * number
+            write_trial(store, experiment, number, "COMPLETE", accuracy, 0.001, 2000 + number)
+            written.set()
+            if asked.is_set() and number > 10:
+                return
+
+    def guarded():
+        try:
+            write()
+        except Exception as error:  # noqa: BLE001  # whatever it is, the test must hear of it
+            failed.append(error)
+            written.set()
+
+    writer = threading.Thread(target=guarded)
+    writer.start()
+    written.wait()
+    sizes = []
+    while writer.is_alive():
+        front = answers.front("made", elsewhere)
+        assert [one.trial for one in front] == sorted(one.trial for one in front)
+        assert front[0].trial == 0
+        status = answers.status("made", elsewhere)
+        found = answers.trials("made", elsewhere)
+        assert len(found) >= sum(status.states.values()) >= len(front)
+        sizes.append(len(found))
+        (best,) = answers.best_configs("made", limit=1, home=elsewhere)
+        assert best.val_accuracy >= status.best.val_accuracy
+        assert answers.knee("made", elsewhere).on_front
+        assert len(answers.front("made", elsewhere, confident=True)) >= 1
+        comparison.compare(["made", "other"], home=elsewhere)
+        no_match.explain_no_match("made", elsewhere, max_parameters=1)
+        assert [study.name for study in answers.list_studies(elsewhere)] == ["made", "other"]
+        json.dumps([one.to_dict() for one in answers.records("made", elsewhere)])
+        asked.set()
+    writer.join()
+    assert failed == []
+    assert sizes == sorted(sizes)
+    assert list(Path.cwd().iterdir()) == []  # nothing is written where it is asked
+
+
+def test_a_trial_from_before_a_setting_was_known_has_its_default(home):
+    experiment = write_study(home, "made", TRIALS)
+    store = client(home)
+    run = store.search_runs([experiment], "tags.`study.trial` = '1'")[0]
+    config = json.loads(run.data.tags["study.config"])
+    for name in ("patience", "noise", "batch_order"):
+        del config["training"][name]
+    store.set_tag(run.info.run_id, "study.config", json.dumps(config))
+    new, old = answers.records("made", home)[:2]
+    assert (old.training["patience"], old.training["noise"]) == (0, 0.0)
+    assert list(old.training.items()) == list(new.training.items())

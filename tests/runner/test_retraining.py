@@ -1,0 +1,268 @@
+import json
+import time
+
+import numpy as np
+import pytest
+from mlflow import MlflowClient
+from mlflow.entities import LoggedModelStatus
+
+from study.cli.network_tables import retraining_table, verdict
+from study.cluster.ray_runtime import local_ray
+from study.errors import BadInputError, DataError, NotFoundError, StudyError, TrackingError
+from study.results import answers
+from study.results.export import export_model
+from study.results.network import load_model
+from study.results.prediction import predict
+from study.results.reader import read_study
+from study.runner import retraining, trial_worker
+from study.runner.retraining import retrain
+from study.training.dataset import Dataset, load_dataset
+from study.training.evaluation import evaluate
+from tests.support.recorded_study import NAME, record_study
+
+PARTS = ("train", "validation", "test")
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    return record_study(tmp_path_factory.mktemp("confirmation"))
+
+
+@pytest.fixture(scope="module")
+def confirmed(home):
+    before = answers.records(NAME, home)
+    found = retrain(NAME, 1, 3, 4, home=home)
+    assert answers.records(NAME, home) == before  # whoever asks for trials does not meet it
+    return found
+
+
+def run_of(found, home):
+    return MlflowClient(home.tracking_uri).get_run(found.record.run_id)
+
+
+def test_a_configuration_is_trained_with_seeds_of_its_own(confirmed, home):
+    assert confirmed.new
+    assert confirmed.search == answers.records(NAME, home)[1]
+    assert confirmed.record.architecture == confirmed.search.architecture
+    assert (confirmed.record.replicates, confirmed.record.epochs) == (3, 4)
+    assert confirmed.record.training == confirmed.search.training | {"epochs": 4}
+    config = json.loads(run_of(confirmed, home).data.tags["study.config"])
+    assert config["seeds"] == [2, 3, 4]
+    assert confirmed.record.test_accuracy > 0.2  # the search's network was not trained
+    assert confirmed.record.val_accuracy_sem > 0
+
+
+def test_it_lies_under_the_study_with_curves_and_its_model(confirmed, home):
+    store, run = MlflowClient(home.tracking_uri), run_of(confirmed, home)
+    parent = read_study(NAME, home).parent
+    assert run.info.experiment_id == parent.info.experiment_id
+    assert run.data.tags["mlflow.parentRunId"] == parent.info.run_id
+    assert run.data.tags["study.role"] == "retrained"
+    assert run.data.tags["study.retrains"] == "1"
+    assert run.info.status == "FINISHED"
+    assert run.data.params["replicates"] == "3"
+    for name in ("epoch/val_accuracy", "epoch/val_accuracy_sem", "epoch/train_loss"):
+        curve = store.get_metric_history(run.info.run_id, name)
+        assert [point.step for point in curve] == [1, 2, 3, 4]
+    model = store.get_logged_model(run.data.tags["study.model"])
+    assert {metric.key: metric.value for metric in model.metrics}["test_accuracy"] == (
+        confirmed.record.test_accuracy
+    )
+
+
+def test_the_same_again_is_read_not_trained(confirmed, home, monkeypatch):
+    monkeypatch.setattr(retraining, "load_dataset", None)  # nothing can be trained
+    again = retrain(NAME, 1, 3, 4, home=home)
+    assert not again.new
+    assert again.record == confirmed.record
+    assert "trained before" in verdict(again)
+
+
+def test_its_network_can_be_loaded_exported_and_asked(confirmed, home, tmp_path):
+    test = load_dataset("digits").test
+    accuracy, _ = evaluate(load_model(NAME, 1, home, retrained=True), test)
+    assert accuracy.mean().item() == confirmed.record.test_accuracy
+    folder = export_model(NAME, tmp_path / "out", 1, home, retrained=True)
+    history = json.loads((folder / "training.json").read_text())
+    assert (history["retrained"], history["seeds"]) == (True, [2, 3, 4])
+    assert "trained anew" in (folder / "README.md").read_text()
+    np.savez(tmp_path / "test.npz", x=test.images.numpy()[:, 0], y=test.labels.numpy())
+    (said,) = predict(NAME, [tmp_path / "test.npz"], 1, home, retrained=True)
+    assert said.accuracy == pytest.approx(confirmed.record.test_accuracy)
+    with pytest.raises(NotFoundError, match="trial 0 of study 'made' was not retrained"):
+        load_model(NAME, 0, home, retrained=True)
+
+
+def test_in_full_it_trains_on_validation_and_says_nothing_of_it(home, tmp_path):
+    said, epochs = [], []
+    found = retrain(
+        NAME,
+        0,
+        2,
+        full=True,
+        home=home,
+        say=said.append,
+        on_epoch=lambda epoch, of: epochs.append((epoch["epochs"], of)),
+    )
+    assert epochs == [(1, 2), (2, 2)]
+    assert "on 500 images, those of validation included" in said[0]
+    assert found.record.training["keep"] == "last"
+    assert (found.record.val_accuracy, found.record.val_loss) == (None, None)
+    assert "epoch/val_accuracy" not in run_of(found, home).data.metrics
+    assert found.record.test_accuracy is not None
+    assert found.agrees("val_accuracy") is None
+    folder = export_model(NAME, tmp_path / "out", 0, home, retrained=True)
+    assert "The validation images were trained on." in (folder / "README.md").read_text()
+
+
+def test_replicates_depend_on_their_seeds_alone(home):
+    found = retrain(NAME, 1, 2, 4, home=home)
+    both = load_model(NAME, 1, home, retrained=True)
+    assert both.seeds == (2, 3)
+    assert found.record.replicates == 2
+
+
+def test_values_agree_unless_their_difference_is_real(confirmed):
+    assert confirmed.agrees("test_accuracy") is False
+    assert confirmed.to_dict()["agrees"]["test_accuracy"] is False
+    table = retraining_table(confirmed, NAME)
+    assert [list(column.cells)[2] for column in table.columns][-1] == "no"
+    assert table.row_count == 4
+
+
+def test_a_store_that_fails_in_the_end_leaves_the_result_for_another_time(home, monkeypatch):
+    models = home.folder / "artifacts" / "models"
+    aside = models.rename(models.with_name("aside"))
+    models.write_text("no folder")
+    with pytest.raises(TrackingError, match=r"the result is kept in .* records it without"):
+        retrain(NAME, 0, 1, 1, home=home)
+    models.unlink()
+    aside.rename(models)
+    monkeypatch.setattr(retraining, "load_dataset", None)  # it must not train again
+    said = []
+    found = retrain(NAME, 0, 1, 1, home=home, say=said.append)
+    assert "was trained before, and is recorded now" in said[0]
+    assert found.record.test_accuracy_sem is None
+    assert found.agrees("test_accuracy") is None
+    assert not (home.study_folder(NAME) / "retrained").exists()
+    roles = [run.data.tags["study.retraining"] for run in _retrained(home)]
+    assert roles.count(found.wanted.identity()) == 1
+    store = MlflowClient(home.tracking_uri)
+    kept = store.search_logged_models([read_study(NAME, home).parent.info.experiment_id])
+    assert {model.status for model in kept} == {LoggedModelStatus.READY}
+
+
+def _retrained_as(home, epochs):
+    runs = _retrained(home)
+    return [
+        run for run in runs if json.loads(run.data.tags["study.retraining"])["epochs"] == epochs
+    ]
+
+
+def _retrained(home):
+    experiment = read_study(NAME, home).parent.info.experiment_id
+    store = MlflowClient(home.tracking_uri)
+    return store.search_runs([experiment], "tags.`study.role` = 'retrained'")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ((9, 2), NotFoundError, "has trials 0 to 2, got trial 9"),
+        ((0, 0), BadInputError, "`1 <= replicates <= 100` must hold, got replicates=0"),
+        ((0, 2, 0), BadInputError, "`epochs >= 1` must hold, got epochs=0"),
+    ],
+)
+def test_what_cannot_be_trained_is_refused_before_anything_is_written(
+    arguments, error, message, home
+):
+    before = sorted(home.folder.rglob("*"))
+    with pytest.raises(error, match=message):
+        retrain(NAME, *arguments, home=home)
+    assert sorted(home.folder.rglob("*")) == before
+
+
+def with_training(home, monkeypatch, trial, **settings):
+    stored = read_study(NAME, home)
+    stored.records[trial].training.update(settings)
+    monkeypatch.setattr(retraining, "read_study", lambda *_: stored)
+
+
+def test_in_full_nothing_can_stop_it_so_epochs_must_be_given(home, monkeypatch):
+    with_training(home, monkeypatch, 2, patience=1)
+    with pytest.raises(BadInputError, match=r"`epochs` .* must be given .* patience=1 \(key"):
+        retrain(NAME, 2, 2, full=True, home=home)
+    found = retrain(NAME, 2, 1, 5, full=True, home=home)
+    assert found.record.epochs == 5
+
+
+def test_a_retraining_has_the_patience_and_the_noise_of_its_trial(home, monkeypatch):
+    with_training(home, monkeypatch, 2, patience=1, noise=0.5, learning_rate=0.3)
+    said = []
+    found = retrain(NAME, 2, 2, 80, home=home, say=said.append)
+    assert "at most 80 epochs" in said[0]
+    assert 2 <= found.record.epochs < 80
+    assert (found.record.training["patience"], found.record.training["noise"]) == (1, 0.5)
+
+
+def test_a_retraining_that_was_interrupted_continues_from_its_checkpoint(home, monkeypatch):
+    monkeypatch.setattr(trial_worker, "_STEP_S", 0.0)  # each epoch is reported by itself
+
+    def interrupt(metrics, _):
+        if metrics["epochs"] == 2:
+            raise KeyboardInterrupt
+        time.sleep(0.3)  # so that a checkpoint is due after the next epoch
+
+    with pytest.raises(KeyboardInterrupt):
+        retrain(NAME, 0, 1, 6, home=home, on_epoch=interrupt)
+    assert _retrained_as(home, epochs=6) == []
+    said, epochs = [], []
+    found = retrain(
+        *(NAME, 0, 1, 6),
+        home=home,
+        say=said.append,
+        on_epoch=lambda metrics, _: epochs.append(metrics["epochs"]),
+    )
+    assert said[1] == "it goes on after epoch 2 of 6"
+    assert epochs == [1, 2, 3, 4, 5, 6]
+    assert found.record.epochs == 6
+    assert not (home.study_folder(NAME) / "retrained").exists()
+
+
+@pytest.mark.slow
+def test_where_a_cluster_is_named_it_is_trained_there(home, monkeypatch):
+    with local_ray(1):
+        monkeypatch.setenv("RAY_ADDRESS", "that of this Ray, to which it is connected already")
+        found = retrain(NAME, 0, 2, 3, home=home)
+    monkeypatch.undo()
+    here = retrain(NAME, 0, 2, 3, home=home)
+    assert (found.record.replicates, found.record.epochs, here.new) == (2, 3, False)
+
+
+def test_data_that_is_not_here_is_said_so(home, monkeypatch):
+    def absent(*_):
+        raise DataError("the data set is not here")
+
+    monkeypatch.setattr(retraining, "load_dataset", absent)
+    with pytest.raises(DataError):
+        retrain(NAME, 2, 2, home=home)
+    assert not (home.study_folder(NAME)).exists()
+
+
+def test_images_that_the_network_does_not_fit_are_refused(home, monkeypatch):
+    images = {f"{part}_images": np.zeros((9, 1, 1, 3), np.uint8) for part in PARTS}
+    labels = {f"{part}_labels": np.arange(9) for part in PARTS}
+    other = Dataset.from_arrays("other", 9, images | labels)
+    monkeypatch.setattr(retraining, "load_dataset", lambda *_: other)
+    with pytest.raises(BadInputError, match=r"synapses=4, inputs=3 .*\(trial 2 on other\)"):
+        retrain(NAME, 2, 2, home=home)
+    assert not home.study_folder(NAME).exists()
+
+
+def test_a_replicate_that_diverges_is_said_so_and_leaves_nothing(home, monkeypatch):
+    stored = read_study(NAME, home)
+    stored.records[2].training["learning_rate"] = 1e38
+    monkeypatch.setattr(retraining, "read_study", lambda *_: stored)
+    with pytest.raises(StudyError, match=r"trial 2 cannot be retrained: .*the .* must stay finite"):
+        retrain(NAME, 2, 2, home=home)
+    assert not (home.study_folder(NAME) / "retrained").exists()

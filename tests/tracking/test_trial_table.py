@@ -1,0 +1,279 @@
+"""The table of trials: what the sender stores is what the runs hold, and only data."""
+
+import json
+import math
+import pickle
+import sqlite3
+from contextlib import closing
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from models import Architecture
+from study import environment, study_folder
+from study.errors import StudyError
+from study.home import Home
+from study.results import answers
+from study.results.reader import read_study
+from study.runner import resume
+from study.search.trial import TrialConfig
+from study.spec.study_spec import StudySpec
+from study.tracking.events import (
+    StudyBegun,
+    StudyEnded,
+    TrialBegun,
+    TrialEnded,
+    TrialNoticed,
+    TrialReported,
+)
+from study.tracking.sender import Sender
+from study.tracking.spool import Spool, waiting
+from study.tracking.store import client
+from study.tracking.tags import CONFIG_TAG, STATE_TAG, TABLE_TAG
+from study.tracking.trial_table import FILE, read_table
+from study.tracking.writer import MlflowWriter
+from study.training.settings import TrainingSettings
+from tests.support.empty_store import put_empty_store
+
+SPEC = StudySpec.from_dict(
+    {
+        "name": "made",
+        "dataset": "digits",
+        "families": ["dann-r"],
+        "space": {"synapses": 4},
+        "diagnostics": ["activity"],
+        "constraints": ["val_accuracy >= 0.2"],
+    }
+)
+DIAGNOSTIC = "layer1_somata_entropy"
+STATES = ["COMPLETE", "COMPLETE", "FAIL", "PRUNED", "INFEASIBLE", "INTERRUPTED", "RUNNING"]
+
+
+@pytest.fixture
+def home(tmp_path):
+    environment.prepare()
+    home = Home(folder=tmp_path, tracking_uri=f"sqlite:///{tmp_path}/mlflow.db")
+    put_empty_store(home)
+    return home
+
+
+def events():
+    """A study with a trial in each state."""
+    yield StudyBegun(timestamp=1, tags={})
+    for number, state in enumerate(STATES):
+        architecture = Architecture(family="dann-r", dendrites=2, somata=8, synapses=4)
+        training = TrainingSettings(epochs=2, learning_rate=0.01)
+        trial = TrialConfig(
+            number=number, architecture=architecture, training=training, seeds=(0, 1)
+        )
+        yield TrialBegun(trial=trial, timestamp=1000 + number)
+        for epoch in (1, 2):
+            metrics = {"epochs": epoch, "trainable_parameters": 100 + number, "epoch/val_loss": 1}
+            metrics |= {"val_accuracy": 0.1 * (number + epoch), "val_loss": math.nan}
+            metrics |= {"val_accuracy_sem": 0.01, DIAGNOSTIC: 0.5, f"{DIAGNOSTIC}_sem": 0.1}
+            yield TrialReported(number=number, timestamp=epoch, epoch=epoch, metrics=metrics)
+        if state == "PRUNED":
+            yield TrialNoticed(number=number, notice="a checkpoint was damaged")
+        if state != "RUNNING":
+            reason = "it broke" if state == "FAIL" else None
+            yield TrialEnded(number=number, timestamp=2000, state=state, reason=reason)
+
+
+@pytest.fixture
+def writer(home):
+    writer = MlflowWriter(SPEC, home)
+    for event in events():
+        writer.apply(event)
+    writer.flush()
+    return writer
+
+
+def told(records):
+    """Records with NaN as a text, which is equal to itself."""
+    return json.dumps([record.to_dict() for record in records])
+
+
+def test_the_table_holds_what_the_runs_do(home, writer):
+    without = answers.records("made", home)
+    writer.store_table()
+    assert TABLE_TAG in read_study("made", home).parent.data.tags
+    found = answers.records("made", home)
+    assert told(found) == told(without) == told(answers.records("made", home, fresh=True))
+    assert [record.state for record in found] == STATES
+    assert [record.feasible for record in found] == [True, True, None, None, False, None, None]
+    assert (found[2].reason, found[3].notice) == ("it broke", "a checkpoint was damaged")
+    assert found[0].diagnostics == {DIAGNOSTIC: 0.5, f"{DIAGNOSTIC}_sem": 0.1}
+    assert [record.trial for record in answers.front("made", home)] == [0, 1]
+    status, fresh = (answers.status("made", home, fresh=fresh).to_dict() for fresh in (False, True))
+    assert json.dumps(status) == json.dumps(fresh)
+
+
+def test_a_question_is_answered_by_the_table_until_it_is_stored_again(home, writer):
+    writer.store_table()
+    writer.apply(TrialEnded(number=6, timestamp=2000, state="FAIL"))
+    writer.flush()
+    assert answers.records("made", home)[6].state == "RUNNING"
+    assert answers.records("made", home, fresh=True)[6].state == "FAIL"
+    writer.store_table()
+    assert answers.records("made", home)[6].state == "FAIL"
+
+
+def test_the_next_sender_makes_the_table_of_what_the_store_has(home, writer):
+    """The one before was killed before it stored a table, or between two."""
+    writer.store_table()
+    before = answers.records("made", home)
+    client(home).set_tag(before[6].run_id, STATE_TAG, "FAIL")
+    MlflowWriter(SPEC, home).store_table()
+    found = answers.records("made", home)
+    assert found[6].state == "FAIL"
+    assert told(found[:6]) == told(before[:6])
+
+
+def test_an_unchanged_table_is_not_stored_again(home, writer, monkeypatch):
+    writer.store_table()
+    monkeypatch.setattr(type(client(home)), "log_artifact", None)
+    writer.store_table()
+
+
+def test_a_table_that_is_withdrawn_leaves_questions_to_the_runs(home, writer):
+    writer.store_table()
+    writer.apply(TrialEnded(number=6, timestamp=2000, state="FAIL"))
+    writer.flush()
+    writer.withdraw_table()
+    assert answers.records("made", home)[6].state == "FAIL"
+    writer.store_table()
+    assert TABLE_TAG in read_study("made", home).parent.data.tags
+
+
+def test_who_reads_the_database_of_a_server_asks_the_runs(home, writer):
+    """The table is an artifact, and a server's artifacts come from the server alone."""
+    writer.store_table()
+    writer.apply(TrialEnded(number=6, timestamp=2000, state="FAIL"))
+    writer.flush()
+    with closing(sqlite3.connect(home.database)) as database, database:
+        database.execute("UPDATE runs SET artifact_uri = 'mlflow-artifacts:/1/x/artifacts'")
+    assert answers.records("made", home)[6].state == "FAIL"
+
+
+class Bomb:
+    def __init__(self, file):
+        self.file = file
+
+    def __reduce__(self):
+        return open, (str(self.file), "w")
+
+
+def _changed(table, file, **columns):
+    for name, values in columns.items():
+        place = table.schema.get_field_index(name)
+        table = table.set_column(place, name, values)
+    pq.write_table(table, file)
+
+
+DAMAGE = {
+    "missing": lambda file, _: file.unlink(),
+    "empty": lambda file, _: file.write_bytes(b""),
+    "cut": lambda file, _: file.write_bytes(file.read_bytes()[:-100]),
+    "pickle": lambda file, _: file.write_bytes(pickle.dumps(Bomb(file.with_name("went off")))),
+    "version": lambda file, table: pq.write_table(table.replace_schema_metadata({}), file),
+    "column": lambda file, table: pq.write_table(table.drop_columns(["state"]), file),
+    "twice": lambda file, table: pq.write_table(
+        table.append_column("state", table.column("state")), file
+    ),
+    "type": lambda file, table: _changed(table, file, epochs=table.column("state")),
+    "null": lambda file, table: _changed(table, file, state=pa.nulls(table.num_rows, pa.string())),
+    "config": lambda file, table: _changed(table, file, config=pa.array(["{"] * table.num_rows)),
+    "text": lambda file, table: _changed(
+        table, file, notice=pa.array([b"\xff"] * table.num_rows, pa.binary()).view(pa.string())
+    ),
+    "nested": lambda file, table: _changed(
+        table, file, config=pa.array(["[" * 100_000] * table.num_rows)
+    ),
+    "infinite": lambda file, table: _changed(
+        table, file, macs=pa.array([math.inf] * table.num_rows)
+    ),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_a_damaged_table_is_one_line_and_nothing_of_it_is_run(damage, home, writer):
+    writer.store_table()
+    (file,) = home.folder.rglob(FILE)
+    DAMAGE[damage](file, pq.read_table(file))
+    with pytest.raises(StudyError, match="of study 'made' in sqlite:") as caught:
+        answers.records("made", home)
+    assert "\n" not in str(caught.value)
+    if damage not in {"config", "nested", "infinite"}:
+        assert "--fresh asks the runs themselves" in str(caught.value)
+    assert caught.value.exit_status == 1
+    assert not file.with_name("went off").exists()
+    assert len(answers.records("made", home, fresh=True)) == len(STATES)
+    MlflowWriter(SPEC, home).store_table()
+    assert len(answers.records("made", home)) == len(STATES)
+
+
+def test_a_file_of_the_table_has_plain_columns_and_no_metadata_of_others(home, writer):
+    writer.store_table()
+    (file,) = home.folder.rglob(FILE)
+    assert set(pq.ParquetFile(file).metadata.metadata) == {b"study.table"}
+    types = {str(field.type) for field in pq.read_schema(file)}
+    assert types == {"int64", "string", "double"}
+
+
+def test_a_diagnostic_that_the_table_does_not_know_yet_has_no_values(home, writer):
+    writer.store_table()
+    wider = StudySpec.from_dict(SPEC.to_dict() | {"diagnostics": ["activity", "weights"]})
+    (file,) = home.folder.rglob(FILE)
+    table = read_table(file, wider)
+    missing = set(table.column_names) - set(read_table(file, SPEC).column_names)
+    assert missing
+    assert all(table.column(name).null_count == len(STATES) for name in missing)
+
+
+@pytest.mark.usefixtures("writer")
+def test_a_run_without_its_configuration_is_named_from_the_table_as_from_the_runs(home):
+    run = answers.records("made", home)[2].run_id
+    client(home).delete_tag(run, CONFIG_TAG)
+    MlflowWriter(SPEC, home).store_table()
+    for fresh in (False, True):
+        with pytest.raises(StudyError, match=f"the MLflow run {run} of study 'made'"):
+            answers.records("made", home, fresh=fresh)
+        assert answers.status("made", home, fresh=fresh).states["FAIL"] == 1
+
+
+def test_a_sender_puts_aside_what_is_no_event_and_leaves_the_table_of_the_rest(home):
+    folder = home.study_folder("made")
+    resume.store_spec(folder, SPEC)
+    spool = Spool(study_folder.spool(folder))
+    for event in events():
+        spool.append(event.to_json())
+    for line in ('["flush"]', '["interrupt", 1]', "no JSON", '["TrialEnded", {"number": 6}]'):
+        spool.append(line)
+    spool.append(StudyEnded(timestamp=3000, status="FINISHED").to_json())
+    spool.close()
+    said, shown = [], []
+
+    def publish(name, home, *, final):
+        """At the end the table is there: what people look at is made from it."""
+        shown.append((final, TABLE_TAG in read_study(name, home).parent.data.tags))
+
+    assert Sender("made", home, said.append, lambda _: True, publish).run() == 0
+    assert waiting(study_folder.spool(folder)) == 0
+    assert shown == [(True, True)]
+    assert len([message for message in said if "refused" in message]) == 4
+    refused = study_folder.refused(folder).read_text().splitlines()
+    assert json.loads(refused[0])["line"] == '["flush"]'
+    assert answers.status("made", home).run_status == "FINISHED"
+    assert told(answers.records("made", home)) == told(answers.records("made", home, fresh=True))
+
+
+def test_a_driver_that_died_leaves_a_table_of_interrupted_trials(home):
+    folder = home.study_folder("made")
+    resume.store_spec(folder, SPEC)
+    spool = Spool(study_folder.spool(folder))
+    for event in events():
+        spool.append(event.to_json())
+    spool.close()
+    Sender("made", home, lambda _: None, lambda _: True, lambda *_, **__: None).run()
+    assert [record.state for record in answers.records("made", home)][-1] == "INTERRUPTED"
