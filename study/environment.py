@@ -30,11 +30,12 @@ class Settings(ContextDecorator):
     def __enter__(self) -> None:
         with self._lock:
             self._contexts += 1
+            # Of a further context too: the environment may have been replaced meanwhile.
+            added = [name for name in self._variables if name not in os.environ]
+            os.environ.update({name: self._variables[name] for name in added})
+            self._added += added
             if self._contexts > 1:
                 return
-            self._added = [name for name in self._variables if name not in os.environ]
-            for name in self._added:
-                os.environ[name] = self._variables[name]
             self._before = {name: logging.getLogger(name).level for name in self._levels}
             for name, level in self._levels.items():
                 logging.getLogger(name).setLevel(level)
@@ -46,6 +47,7 @@ class Settings(ContextDecorator):
                 return
             for name in self._added:
                 os.environ.pop(name, None)
+            self._added = []
             for name, level in self._before.items():
                 logger = logging.getLogger(name)
                 # A library that was imported meanwhile has given its logger a level of its own.

@@ -8,6 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from study.cli.main import app
+from study.results.stored_study import StoredStudy
 from tests.support.written_study import make_home, write_study
 
 TRIALS = [
@@ -98,3 +99,31 @@ def test_a_comparison_prints_both_tables_and_warns_on_stderr(ask):
         ("made", "2"),
     ]
     assert json.loads(ask("compare", "made", "other", "--json").stdout)["studies"][1]["epochs"] == 4
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        ("list",),
+        ("status", "made"),
+        ("trials", "made", "--state", "RUNNING"),
+        ("best", "made", "--knee"),
+        ("best", "made", "--max-parameters", "10"),
+        ("pareto", "made", "--confident"),
+        ("compare", "made", "other"),
+    ],
+)
+def test_every_question_can_be_asked_of_the_runs_themselves(question, ask, monkeypatch):
+    """Each passes the flag on: nothing but the runs is asked where it stands."""
+    asked = []
+    table = StoredStudy._table_of_runs  # noqa: SLF001  # where the runs are asked
+    monkeypatch.setattr(
+        StoredStudy, "_table_of_runs", lambda self: asked.append(self.fresh) or table(self)
+    )
+    plain = ask(*question, "--json").stdout
+    assert asked
+    assert not any(asked)
+    asked.clear()
+    assert ask(*question, "--json", "--fresh").stdout == plain
+    assert asked
+    assert all(asked)

@@ -30,7 +30,7 @@ from tests.support.kuberay_rules import broken_rules
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-SCHEMA = json.loads((ROOT / "tests/rayjob.schema.json").read_text(encoding="utf-8"))
+SCHEMA = json.loads((ROOT / "tests/deploy/rayjob.schema.json").read_text(encoding="utf-8"))
 # Old ones that are still run, and the newest that is known.
 KUBERNETES = ["1.29", kubernetes_validate.latest_version()]
 

@@ -9,6 +9,7 @@ from contextlib import closing
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from mlflow import MlflowClient
 
 from models import Architecture
 from study import environment, study_folder
@@ -19,6 +20,7 @@ from study.results.reader import read_study
 from study.runner import resume
 from study.search.trial import TrialConfig
 from study.spec.study_spec import StudySpec
+from study.tracking import retry, sender
 from study.tracking.events import (
     StudyBegun,
     StudyEnded,
@@ -109,7 +111,7 @@ def test_the_table_holds_what_the_runs_do(home, writer):
     assert json.dumps(status) == json.dumps(fresh)
 
 
-def test_a_question_is_answered_by_the_table_until_it_is_stored_again(home, writer):
+def test_a_question_is_answered_by_the_table_until_it_is_stored_again(home, writer, monkeypatch):
     writer.store_table()
     writer.apply(TrialEnded(number=6, timestamp=2000, state="FAIL"))
     writer.flush()
@@ -117,6 +119,8 @@ def test_a_question_is_answered_by_the_table_until_it_is_stored_again(home, writ
     assert answers.records("made", home, fresh=True)[6].state == "FAIL"
     writer.store_table()
     assert answers.records("made", home)[6].state == "FAIL"
+    monkeypatch.setattr(MlflowClient, "log_artifact", None)
+    writer.store_table()  # nothing changed
 
 
 def test_the_next_sender_makes_the_table_of_what_the_store_has(home, writer):
@@ -128,12 +132,6 @@ def test_the_next_sender_makes_the_table_of_what_the_store_has(home, writer):
     found = answers.records("made", home)
     assert found[6].state == "FAIL"
     assert told(found[:6]) == told(before[:6])
-
-
-def test_an_unchanged_table_is_not_stored_again(home, writer, monkeypatch):
-    writer.store_table()
-    monkeypatch.setattr(type(client(home)), "log_artifact", None)
-    writer.store_table()
 
 
 def test_a_table_that_is_withdrawn_leaves_questions_to_the_runs(home, writer):
@@ -164,16 +162,20 @@ class Bomb:
         return open, (str(self.file), "w")
 
 
-def _changed(table, file, **columns):
-    for name, values in columns.items():
-        place = table.schema.get_field_index(name)
-        table = table.set_column(place, name, values)
-    pq.write_table(table, file)
+def holding(column, value, kind="string"):
+    """Stores the table with this value in a column, for every trial."""
+
+    def store(file, table):
+        values = pa.array([value] * table.num_rows, kind)
+        place = table.schema.get_field_index(column)
+        column_of = values.view("string") if kind == "binary" else values
+        pq.write_table(table.set_column(place, column, column_of), file)
+
+    return store
 
 
 DAMAGE = {
     "missing": lambda file, _: file.unlink(),
-    "empty": lambda file, _: file.write_bytes(b""),
     "cut": lambda file, _: file.write_bytes(file.read_bytes()[:-100]),
     "pickle": lambda file, _: file.write_bytes(pickle.dumps(Bomb(file.with_name("went off")))),
     "version": lambda file, table: pq.write_table(table.replace_schema_metadata({}), file),
@@ -181,18 +183,12 @@ DAMAGE = {
     "twice": lambda file, table: pq.write_table(
         table.append_column("state", table.column("state")), file
     ),
-    "type": lambda file, table: _changed(table, file, epochs=table.column("state")),
-    "null": lambda file, table: _changed(table, file, state=pa.nulls(table.num_rows, pa.string())),
-    "config": lambda file, table: _changed(table, file, config=pa.array(["{"] * table.num_rows)),
-    "text": lambda file, table: _changed(
-        table, file, notice=pa.array([b"\xff"] * table.num_rows, pa.binary()).view(pa.string())
-    ),
-    "nested": lambda file, table: _changed(
-        table, file, config=pa.array(["[" * 100_000] * table.num_rows)
-    ),
-    "infinite": lambda file, table: _changed(
-        table, file, macs=pa.array([math.inf] * table.num_rows)
-    ),
+    "type": holding("epochs", "1"),
+    "null": holding("state", None),
+    "text": holding("notice", b"\xff", "binary"),
+    "config": holding("config", "{"),
+    "nested": holding("config", "[" * 100_000),
+    "infinite": holding("macs", math.inf, "double"),
 }
 
 
@@ -242,16 +238,22 @@ def test_a_run_without_its_configuration_is_named_from_the_table_as_from_the_run
         assert answers.status("made", home, fresh=fresh).states["FAIL"] == 1
 
 
-def test_a_sender_puts_aside_what_is_no_event_and_leaves_the_table_of_the_rest(home):
+@pytest.fixture
+def spool(home):
+    """The spool of the study, with all of its events but the end."""
     folder = home.study_folder("made")
     resume.store_spec(folder, SPEC)
     spool = Spool(study_folder.spool(folder))
     for event in events():
         spool.append(event.to_json())
+    yield spool
+    spool.close()
+
+
+def test_a_sender_puts_aside_what_is_no_event_and_leaves_the_table_of_the_rest(home, spool):
     for line in ('["flush"]', '["interrupt", 1]', "no JSON", '["TrialEnded", {"number": 6}]'):
         spool.append(line)
     spool.append(StudyEnded(timestamp=3000, status="FINISHED").to_json())
-    spool.close()
     said, shown = [], []
 
     def publish(name, home, *, final):
@@ -259,6 +261,7 @@ def test_a_sender_puts_aside_what_is_no_event_and_leaves_the_table_of_the_rest(h
         shown.append((final, TABLE_TAG in read_study(name, home).parent.data.tags))
 
     assert Sender("made", home, said.append, lambda _: True, publish).run() == 0
+    folder = home.study_folder("made")
     assert waiting(study_folder.spool(folder)) == 0
     assert shown == [(True, True)]
     assert len([message for message in said if "refused" in message]) == 4
@@ -268,12 +271,29 @@ def test_a_sender_puts_aside_what_is_no_event_and_leaves_the_table_of_the_rest(h
     assert told(answers.records("made", home)) == told(answers.records("made", home, fresh=True))
 
 
-def test_a_driver_that_died_leaves_a_table_of_interrupted_trials(home):
-    folder = home.study_folder("made")
-    resume.store_spec(folder, SPEC)
-    spool = Spool(study_folder.spool(folder))
-    for event in events():
-        spool.append(event.to_json())
-    spool.close()
-    Sender("made", home, lambda _: None, lambda _: True, lambda *_, **__: None).run()
+@pytest.mark.usefixtures("spool")
+def test_while_a_study_runs_the_table_is_stored_and_then_what_is_made_from_it(home, monkeypatch):
+    monkeypatch.setattr(sender, "_REFRESH_EVERY_S", 0.0)
+    over, shown = iter([False, False, False, True]), []
+
+    def publish(name, home, *, final):
+        assert TABLE_TAG in read_study(name, home).parent.data.tags
+        shown.append((final, answers.records(name, home)[-1].state))
+
+    Sender("made", home, lambda _: None, lambda _: next(over), publish).run()
+    # Once, for nothing moved after that; then the driver ends without a word.
+    assert shown == [(False, "RUNNING"), (True, "INTERRUPTED")]
+
+
+@pytest.mark.usefixtures("spool")
+def test_where_no_table_can_be_stored_the_runs_answer_and_everything_is_sent(home, monkeypatch):
+    def refuse(*_):
+        raise PermissionError(13, "nobody may write artifacts")
+
+    monkeypatch.setattr(retry, "PATIENCE_S", 0.5)
+    monkeypatch.setattr(sender, "_REFRESH_EVERY_S", 0.0)
+    monkeypatch.setattr(MlflowClient, "log_artifact", refuse)
+    over = iter([False, False, True])
+    assert Sender("made", home, print, lambda _: next(over), lambda *_, **__: None).run() == 0
+    assert TABLE_TAG not in read_study("made", home).parent.data.tags
     assert [record.state for record in answers.records("made", home)][-1] == "INTERRUPTED"
