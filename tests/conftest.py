@@ -6,6 +6,7 @@ import sys
 from collections import Counter
 from pathlib import Path
 
+import torch
 from hypothesis import settings
 
 from tests.support import shared
@@ -25,6 +26,7 @@ def pytest_addoption(parser):
 
 
 def pytest_configure(config):
+    torch.set_num_threads(1)  # several workers share the processors
     if not hasattr(config, "workerinput"):  # of pytest-xdist
         config.pluginmanager.register(MainProcess())
 
