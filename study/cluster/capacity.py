@@ -1,8 +1,6 @@
-"""How many trials a machine or a cluster has room for.
+"""How many trials a machine or a cluster has room for, now or with the nodes that may join it.
 
-Ray has no public call that tells whether a cluster has an autoscaler, or which nodes it may start. So a
-study that started Ray itself knows all that there will be, and one that is connected to a cluster takes
-it that nodes may come.
+Ray has no public call that tells which nodes an autoscaler may start, so any may, where there is one.
 """
 
 import math
@@ -50,21 +48,21 @@ class TrialResources:
 
 
 def resources_of_trial(
-    wanted: Resources, nodes: Sequence[Node], *, this_machine: bool
+    wanted: Resources, nodes: Sequence[Node], *, this_machine: bool, grows: bool = False
 ) -> TrialResources:
-    """What a trial gets of these nodes.
+    """What a trial gets of these nodes; `this_machine`: the one node is this machine.
 
-    `this_machine`: the one node is this machine, and none will join it. Without a GPU trials then run
-    on CPUs, with a notice, and SpecError is raised if it cannot hold one. On a cluster such trials wait
-    for a node that can, with a notice.
+    Where the cluster `grows`, a trial that no node holds waits for one that does, with a notice.
+    Elsewhere SpecError is raised, and where no node has a GPU trials run on CPUs, with a notice.
     """
     gpus, notice = wanted.gpus, None
-    if this_machine and gpus and not any(node.gpus for node in nodes):
-        notice = f"resources.gpus={gpus:g}, but this machine has no GPU: trials run on CPUs"
+    if gpus and not grows and not any(node.gpus for node in nodes):
+        place = "this machine" if this_machine else "this cluster"
+        notice = f"resources.gpus={gpus:g}, but {place} has no GPU: trials run on CPUs"
         gpus = 0.0
     if not any(node.holds(wanted.cpus, gpus) for node in nodes):
-        if this_machine:
-            raise SpecError(_too_large(wanted.cpus, gpus, nodes))
+        if not grows:
+            raise SpecError(_too_large(wanted.cpus, gpus, nodes, this_machine=this_machine))
         notice = (
             f"resources.cpus={wanted.cpus:g} and resources.gpus={gpus:g}, but no node of this cluster "
             "can hold such a trial now: trials wait until one joins"
@@ -72,32 +70,34 @@ def resources_of_trial(
     return TrialResources(wanted.cpus, gpus, notice)
 
 
-def _too_large(cpus: float, gpus: float, nodes: Sequence[Node]) -> str:
+def _too_large(cpus: float, gpus: float, nodes: Sequence[Node], *, this_machine: bool) -> str:
+    place, has = ("this machine", "it") if this_machine else ("a node", "the largest node")
     for name, wanted in {"cpus": cpus, "gpus": gpus}.items():
         most = max((getattr(node, name) for node in nodes), default=0.0)
         if wanted > most:
             return (
-                f"`resources.{name} <= {name} of this machine` must hold, got "
-                f"resources.{name}={wanted:g}, it has {most:g} (key resources.{name})"
+                f"`resources.{name} <= {name} of {place}` must hold, got resources.{name}={wanted:g}, "
+                f"{has} has {most:g} (key resources.{name})"
             )
+    sizes = ", ".join(dict.fromkeys(map(str, nodes)))
     return (
-        f"a trial must get whole GPUs or a part of one, got resources.gpus={gpus:g} "
-        "(key resources.gpus)"
+        f"a trial must fit on one node, got resources.cpus={cpus:g} and resources.gpus={gpus:g}, the "
+        f"nodes have {sizes} (keys resources.cpus, resources.gpus)"
     )
 
 
 def most_trials(
-    resources: TrialResources, nodes: Iterable[Node], asked: int | None, *, this_machine: bool
+    resources: TrialResources, nodes: Iterable[Node], asked: int | None, *, grows: bool
 ) -> int:
     """How many trials may run or wait; `asked` is the spec's `concurrent_trials`.
 
-    On this machine as many as it holds, at most `asked`. On a cluster `asked`, or twice what it holds
-    now, at least 8: trials that wait make an autoscaler start nodes, but they were proposed without
-    what the running ones will tell. At least one: Ray Tune looks at nothing else while nothing runs and
-    nothing waits.
+    As many as the nodes hold, at most `asked`. Where the cluster `grows`, `asked`, or twice what it
+    holds now, at least 8: trials that wait make the autoscaler start nodes, but they were proposed
+    without what the running ones will tell. At least one: Ray Tune looks at nothing else while nothing
+    runs and nothing waits.
     """
     now = sum(node.holds(resources.cpus, resources.gpus) for node in nodes)
-    if this_machine:
+    if not grows:
         return max(1, now if asked is None else min(now, asked))
     return max(2 * now, _AT_LEAST) if asked is None else asked
 
@@ -116,13 +116,13 @@ class Capacity:
         look: Callable[[], Sequence[Node]],
         asked: int | None = None,
         *,
-        this_machine: bool = True,
+        grows: bool = False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._share = share
         self._look = look
         self._asked = asked
-        self._this_machine = this_machine
+        self._grows = grows
         self._clock = clock
         self._next_look = -math.inf
         self._most = 1
@@ -136,9 +136,7 @@ class Capacity:
         """How many trials may run or wait now."""
         start = self._clock()
         if start >= self._next_look:
-            self._most = most_trials(
-                self._share, self._look(), self._asked, this_machine=self._this_machine
-            )
+            self._most = most_trials(self._share, self._look(), self._asked, grows=self._grows)
             took = self._clock() - start
             self._next_look = start + max(_LOOK_EVERY_S, _SHARE_OF_TIME * took)
         return self._most

@@ -9,6 +9,7 @@ import logging
 import os
 import secrets
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final
@@ -23,6 +24,9 @@ from study.errors import ClusterError
 from study.spec.sections import Resources
 
 _REACH_S: Final = 10.0
+_WORKERS_S: Final = 60.0
+_LOOK_EVERY_S: Final = 0.5
+_NODE_GROUP: Final = "ray.io/node-group"
 _MODE: Final = "RAY_AUTH_MODE"
 _TOKEN: Final = "RAY_AUTH_TOKEN"  # noqa: S105  # the name of the variable
 _OWN_BYTES: Final = 32
@@ -67,17 +71,37 @@ def ray_runtime() -> Iterator[bool]:
 def find_capacity(resources: Resources, *, alone: bool) -> Capacity:
     """The capacity of Ray, which runs, for trials of this size; `alone` is what `ray_runtime` gives.
 
-    Raises SpecError if Ray was started here and this machine cannot hold a trial.
+    A cluster that does not grow and has only a head without CPUs is given a minute for its workers: so
+    one looks that has just started. Raises SpecError if no node, now or later, can hold a trial.
     """
-    share = resources_of_trial(resources, _nodes(), this_machine=alone)
-    return Capacity(share, _nodes, resources.concurrent_trials, this_machine=alone)
+    grows = not alone and _grows()
+    until = time.monotonic() + _WORKERS_S
+    while not (alone or grows or any(node.cpus for node in _nodes())):
+        if time.monotonic() > until:
+            break
+        time.sleep(_LOOK_EVERY_S)
+    share = resources_of_trial(resources, _nodes(), this_machine=alone, grows=grows)
+    return Capacity(share, _nodes, resources.concurrent_trials, grows=grows)
+
+
+def _grows() -> bool:
+    """Whether an autoscaler starts nodes of the cluster.
+
+    Its nodes have the label of their type then, which Ray's cluster launcher and KubeRay give them
+    (https://docs.ray.io/en/latest/ray-core/scheduling/labels.html).
+    """
+    return any(node["Labels"].get(_NODE_GROUP) for node in _alive())
 
 
 def _nodes() -> list[Node]:
     """The nodes that are there now."""
+    has = [node["Resources"] for node in _alive()]
+    return [Node(float(one.get("CPU", 0)), float(one.get("GPU", 0))) for one in has]
+
+
+def _alive() -> list[dict[str, Any]]:
     nodes: list[dict[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call]  # Ray's
-    alive = [node["Resources"] for node in nodes if node["Alive"]]
-    return [Node(float(one.get("CPU", 0)), float(one.get("GPU", 0))) for one in alive]
+    return [node for node in nodes if node["Alive"]]
 
 
 def _cpus() -> int:

@@ -89,8 +89,8 @@ class Stopping(Section):
 class Resources(Section):
     """What one trial gets: CPUs and GPUs, as fractions if below one, and how many trials at once.
 
-    `concurrent_trials` is by default what this machine holds; on a cluster, where trials wait for nodes
-    to join, twice what it holds, at least 8.
+    `concurrent_trials` is by default what the nodes hold; with an autoscaler, which starts nodes for
+    trials that wait, twice that, at least 8.
     """
 
     cpus: Annotated[float, Field(gt=0)] = 1.0

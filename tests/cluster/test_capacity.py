@@ -29,25 +29,26 @@ def test_a_node_holds_as_many_trials_as_all_its_resources_allow(node, cpus, gpus
     assert node.holds(cpus, gpus) == trials
 
 
-@pytest.mark.parametrize("this_machine", [True, False])
-def test_a_trial_gets_what_it_wants_where_it_fits(this_machine):
+@pytest.mark.parametrize(("this_machine", "grows"), [(True, False), (False, False), (False, True)])
+def test_a_trial_gets_what_it_wants_where_it_fits(this_machine, grows):
     wanted = Resources(cpus=2, gpus=0.5)
-    found = resources_of_trial(wanted, [GPU], this_machine=this_machine)
+    found = resources_of_trial(wanted, [GPU], this_machine=this_machine, grows=grows)
     assert found == TrialResources(2, 0.5)
 
 
-def test_on_a_machine_without_a_gpu_trials_run_on_cpus_with_a_notice():
-    found = resources_of_trial(Resources(gpus=0.125), [SMALL], this_machine=True)
+@pytest.mark.parametrize(("this_machine", "place"), [(True, "machine"), (False, "cluster")])
+def test_where_no_gpu_is_and_none_can_join_trials_run_on_cpus_with_a_notice(this_machine, place):
+    found = resources_of_trial(Resources(gpus=0.125), [SMALL], this_machine=this_machine)
     assert (found.cpus, found.gpus) == (1, 0)
-    assert found.notice == ("resources.gpus=0.125, but this machine has no GPU: trials run on CPUs")
+    assert found.notice == f"resources.gpus=0.125, but this {place} has no GPU: trials run on CPUs"
 
 
 @pytest.mark.parametrize(
     ("wanted", "nodes"),
     [({"gpus": 1}, [NOTHING]), ({"cpus": 99}, [SMALL]), ({"cpus": 1}, [NOTHING]), ({}, [])],
 )
-def test_what_no_node_of_a_cluster_can_hold_waits_with_a_notice(wanted, nodes):
-    found = resources_of_trial(Resources(**wanted), nodes, this_machine=False)
+def test_what_no_node_of_a_cluster_that_grows_can_hold_waits_with_a_notice(wanted, nodes):
+    found = resources_of_trial(Resources(**wanted), nodes, this_machine=False, grows=True)
     assert (found.cpus, found.gpus) == (wanted.get("cpus", 1), wanted.get("gpus", 0))
     assert found.notice == (
         f"resources.cpus={found.cpus:g} and resources.gpus={found.gpus:g}, but no node of this "
@@ -76,9 +77,36 @@ def test_what_no_node_of_a_cluster_can_hold_waits_with_a_notice(wanted, nodes):
         ),
     ],
 )
-def test_what_this_machine_cannot_hold_is_refused(wanted, node, message):
+def test_what_this_machine_can_never_hold_is_refused(wanted, node, message):
     with pytest.raises(SpecError) as error:
         resources_of_trial(Resources(**wanted), [node], this_machine=True)
+    assert str(error.value) == message
+
+
+@pytest.mark.parametrize(
+    ("wanted", "nodes", "message"),
+    [
+        (
+            {"cpus": 8},
+            [SMALL, NOTHING],
+            (
+                "`resources.cpus <= cpus of a node` must hold, got resources.cpus=8, the largest node "
+                "has 4 (key resources.cpus)"
+            ),
+        ),
+        (
+            {"cpus": 16, "gpus": 1},
+            [Node(64, 0), Node(4, 1)],
+            (
+                "a trial must fit on one node, got resources.cpus=16 and resources.gpus=1, the nodes "
+                "have 64 CPUs and 0 GPUs, 4 CPUs and 1 GPUs (keys resources.cpus, resources.gpus)"
+            ),
+        ),
+    ],
+)
+def test_what_no_node_of_a_cluster_of_fixed_size_can_hold_is_refused(wanted, nodes, message):
+    with pytest.raises(SpecError) as error:
+        resources_of_trial(Resources(**wanted), nodes, this_machine=False)
     assert str(error.value) == message
 
 
@@ -86,26 +114,26 @@ ONE, EIGHTH = TrialResources(1, 1), TrialResources(0.5, 0.125)
 
 
 @pytest.mark.parametrize(
-    ("share", "nodes", "asked", "this_machine", "trials"),
+    ("share", "nodes", "asked", "grows", "trials"),
     [
-        (ONE, [Node(4, 3)], None, True, 3),
-        (ONE, [Node(4, 3)], 2, True, 2),
-        (ONE, [Node(4, 3)], 9, True, 3),
-        (EIGHTH, [Node(8, 2)], None, True, 16),
-        (ONE, [NOTHING], None, False, 8),
-        (ONE, [GPU] * 3, None, False, 8),
-        (ONE, [GPU] * 100, None, False, 200),
-        (ONE, [GPU] * 100, 150, False, 150),
-        (ONE, [NOTHING], 20, False, 20),
-        (ONE, [GPU] * 3, 2, False, 2),
-        (ONE, [], None, True, 1),
-        (ONE, [], None, False, 8),  # all nodes left
+        (ONE, [Node(4, 3)], None, False, 3),
+        (ONE, [Node(4, 3)], 2, False, 2),
+        (ONE, [Node(4, 3)], 9, False, 3),
+        (EIGHTH, [Node(8, 2)], None, False, 16),
+        (ONE, [NOTHING], None, True, 8),
+        (ONE, [GPU] * 3, None, True, 8),
+        (ONE, [GPU] * 100, None, True, 200),
+        (ONE, [GPU] * 100, 150, True, 150),
+        (ONE, [NOTHING], 20, True, 20),
+        (ONE, [GPU] * 3, 2, True, 2),
+        (ONE, [], None, False, 1),
+        (ONE, [], None, True, 8),  # all nodes left
     ],
 )
 def test_as_many_trials_run_or_wait_as_there_is_room_for_and_may_come(
-    share, nodes, asked, this_machine, trials
+    share, nodes, asked, grows, trials
 ):
-    assert most_trials(share, nodes, asked, this_machine=this_machine) == trials
+    assert most_trials(share, nodes, asked, grows=grows) == trials
 
 
 def test_the_room_follows_the_nodes_but_looks_rarely():

@@ -43,6 +43,18 @@ def test_a_cluster_to_run_on_that_does_not_answer_is_said_so(tmp_path):
     assert list(tmp_path.iterdir()) == [spec]
 
 
+def test_what_no_node_of_a_cluster_can_hold_is_refused_at_once_and_leaves_nothing(on_ray, tmp_path):
+    spec = tmp_path / "good.toml"
+    spec.write_text(GOOD)
+    done = study_command("run", spec, "--set", "resources.cpus=99", cwd=tmp_path, **on_ray)
+    assert done.returncode == 2
+    assert done.stderr == (
+        "error: `resources.cpus <= cpus of a node` must hold, got resources.cpus=99, the largest node "
+        "has 2 (key resources.cpus)\n"
+    )
+    assert list(tmp_path.iterdir()) == [spec]
+
+
 def test_data_of_this_machine_is_not_submitted(tmp_path):
     spec = tmp_path / "good.toml"
     spec.write_text(GOOD.replace("digits", "mnist"))

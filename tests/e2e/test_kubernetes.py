@@ -61,5 +61,5 @@ def test_the_job_of_a_new_cluster_finds_what_the_study_has_done(on_ray, tmp_path
     assert Path(tmp_path / "records/artifacts").is_dir()
     client = MlflowClient(home.tracking_uri)
     experiment = client.get_experiment_by_name(table["name"]).experiment_id
-    (study,) = client.search_runs([experiment], filter_string="tags.`study.role` = 'study'")
-    assert "kubectl apply" in json.dumps(study.training.dataset.tags)
+    (parent,) = client.search_runs([experiment], filter_string="tags.`study.role` = 'study'")
+    assert "kubectl apply" in json.dumps(parent.data.tags)
