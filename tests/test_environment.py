@@ -29,6 +29,7 @@ def in_a_new_process(code, *arguments):
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.slow
 def test_touching_names_changes_nothing_and_a_call_puts_everything_back(tmp_path):
     in_a_new_process(
         """

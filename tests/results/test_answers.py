@@ -23,6 +23,8 @@ from study.tracking.tracker import Tracker
 from study.training.settings import TrainingSettings
 from tests.support.empty_store import put_empty_store
 
+pytestmark = pytest.mark.slow  # a tracker and its sender, with the store that they make
+
 # Trial: accuracy, somata (and so parameters), state.
 TRIALS = [
     (0.80, 16, "COMPLETE"),

@@ -126,6 +126,7 @@ def test_a_trial_without_weights_is_said_so(home, test_images):
         predict(NAME, [test_images], 2, home)
 
 
+@pytest.mark.slow
 def test_it_does_not_wait_for_torch():
     code = "import study.results.prediction, study.cli.network_tables, sys; print(*sys.modules)"
     output = subprocess.check_output([sys.executable, "-c", code], text=True)

@@ -43,6 +43,7 @@ def expected(network):
         return network(torch.from_numpy(IMAGES)).softmax(dim=-1).numpy()
 
 
+@pytest.mark.slow
 def test_it_predicts_where_neither_the_packages_nor_torch_can_be_imported(written, tmp_path):
     network, folder = written
     done = subprocess.run(
