@@ -6,7 +6,7 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 # A file of tests is run as a whole, for its tests share servers and studies.
 AT_ONCE := -n 2 --dist loadfile --no-loadscope-reorder
-# Counting the branches that tests reach takes a sixth of their time, so CI does.
+# Counting the branches that tests reach makes `make quick` half as long again, so only CI does.
 COVERAGE := $(if $(CI),--cov)
 
 .PHONY: study test quick durations format

@@ -93,13 +93,7 @@ def sync_records(
     say(screen, f"{sent} records were sent to {place.shown_uri}" if sent else "no records wait")
 
 
-for _commands in (
-    jobs.app,
-    studies.app,
-    trial_commands,
-    studies.app,
-    networks.app,
-):
+for _commands in (jobs.app, studies.app, trial_commands, networks.app):
     app.add_typer(_commands)
 
 

@@ -47,7 +47,7 @@ def run_and_kill(arguments, on_ray, start_s, trial_s):
 def test_a_study_whose_driver_is_killed_again_and_again_is_as_if_it_had_not_been(on_ray, tmp_path):
     """Ten SIGKILLs at moments drawn over the study's whole life, against an unbroken run."""
     limits = (*SMALL, "--set", "space.somata=[8,16,32]", "--set", "budget.epochs=100")
-    limits += ("--set", "stopping.scheduler=none", "--set", "resources.concurrent_trials=1")
+    limits += ("--set", "stopping.scheduler=none", "--set", "resources.concurrent_trials=2")
     limits += ("--set", "sampler='grid'", "--set", "space.learning_rate=0.01")
     limits += ("--set", "space.dendrites=[1,2]", "--set", "space.batch_size=64", "--trials", 12)
     unbroken = new_home(tmp_path / "unbroken")
@@ -62,7 +62,7 @@ def test_a_study_whose_driver_is_killed_again_and_again_is_as_if_it_had_not_been
 
     home = new_home(tmp_path / "broken")
     arguments = ("--name", "whole", "--home", home.folder, *limits)
-    run_and_kill(arguments, on_ray, start_s, training_s / 12)
+    run_and_kill(arguments, on_ray, start_s, training_s / 6)  # two at a time
     expected = answers.records("whole", unbroken)
     found = answers.records("whole", home)
     assert [record.trial for record in found] == list(range(12))

@@ -39,7 +39,8 @@ class Shared:
         with self._locked(name):
             if not description.exists():
                 place = self._folder / name
-                place.mkdir()
+                # It is there where another worker failed to make it: this one then says why, too.
+                place.mkdir(exist_ok=True)
                 description.write_text(json.dumps(make(place)), encoding="utf-8")
             return json.loads(description.read_text(encoding="utf-8"))
 
