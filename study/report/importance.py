@@ -11,7 +11,6 @@ from typing import Any, Final
 
 import optuna
 import plotly.graph_objects as go
-from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
 from optuna.trial import TrialState, create_trial
 
 from study.report.style import BLUE, Section, evenly, figure_layout, in_words
@@ -44,6 +43,12 @@ def importances(spec: StudySpec, records: Sequence[TrialRecord]) -> dict[str, fl
     count = min(len(trials), _MOST)
     if count < _FEWEST or not any(trial.params for trial in trials):
         return {}
+    # It loads scikit-learn, for other evaluators, which takes a second.
+    from optuna.importance import (  # noqa: PLC0415  # as above
+        PedAnovaImportanceEvaluator,
+        get_param_importances,
+    )
+
     evaluator = PedAnovaImportanceEvaluator(target_quantile=best_count(count) / count)
     with warnings.catch_warnings():
         # That a setting is rare is said on the page.

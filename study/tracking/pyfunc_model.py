@@ -1,5 +1,13 @@
-"""A stored network as an MLflow model that needs neither torch nor this package, and holds no pickle."""
+"""A stored network as an MLflow model that needs neither torch nor this package, and holds no pickle.
 
+Apart from `logged_model`, since its imports take a second. `mlflow.pyfunc.save_model` would list the
+files of every installed package for another second; this writes the same folder
+(https://mlflow.org/docs/latest/ml/model#storage-format).
+"""
+
+import json
+import platform
+import shutil
 from importlib.metadata import version
 from pathlib import Path
 from typing import Final
@@ -17,7 +25,11 @@ from study.tracking.tags import NETWORK_FOLDER
 CODE: Final = Path(portable.__file__)
 """The code of every model: what MLflow runs."""
 
-_REQUIREMENTS: Final = ("mlflow", "numpy", "safetensors")
+_PIP: Final = "requirements.txt"
+_VIRTUALENV: Final = "python_env.yaml"
+_CONDA: Final = "conda.yaml"
+_EXAMPLE: Final = "input_example.json"
+_SERVING_EXAMPLE: Final = "serving_input_example.json"
 
 
 def write_portable(
@@ -36,18 +48,44 @@ def write_portable(
         outputs=Schema([TensorSpec(np.dtype(np.float32), (-1, network.classes))]),
         params=ParamSchema([ParamSpec("replicate", "long", default=-1)]),
     )
-    model = Model(model_id=model_id)
-    mlflow.pyfunc.save_model(
-        to,
-        python_model=CODE,
-        artifacts={"network": str(network_folder)},
+    to.mkdir()
+    shutil.copy(CODE, to)
+    shutil.copytree(network_folder, to / NETWORK_FOLDER)
+    _write_environment(to)
+    _write_json(to / _EXAMPLE, example.tolist())
+    _write_json(to / _SERVING_EXAMPLE, {"inputs": example.tolist()})
+    model = Model(
+        model_id=model_id,
         signature=signature,
-        input_example=example,
-        pip_requirements=[f"{name}=={version(name)}" for name in _REQUIREMENTS],
-        mlflow_model=model,
+        saved_input_example_info={
+            "type": "ndarray",
+            "artifact_path": _EXAMPLE,
+            "serving_input_path": _SERVING_EXAMPLE,
+        },
     )
-    # MLflow notes where it found the files, which says nothing to whoever gets the model.
-    flavor = model.flavors[mlflow.pyfunc.FLAVOR_NAME]
-    flavor[mlflow.pyfunc.MODEL_CODE_PATH] = CODE.name
-    flavor["artifacts"]["network"]["uri"] = NETWORK_FOLDER
+    mlflow.pyfunc.add_to_model(
+        model,
+        loader_module="mlflow.pyfunc.loaders.code_model",
+        model_code_path=CODE.name,
+        conda_env=_CONDA,
+        python_env=_VIRTUALENV,
+        artifacts={"network": {"path": NETWORK_FOLDER, "uri": NETWORK_FOLDER}},
+        streamable=False,
+    )
+    model.model_size_bytes = sum(file.stat().st_size for file in to.rglob("*") if file.is_file())
     model.save(to / "MLmodel")
+
+
+def _write_environment(to: Path) -> None:
+    """Writes what the model needs, for pip, virtualenv and conda."""
+    python = platform.python_version()
+    packages = [f"{name}=={version(name)}" for name in ("mlflow", "numpy", "safetensors")]
+    (to / _PIP).write_text("\n".join(packages) + "\n", encoding="utf-8")
+    _write_json(to / _VIRTUALENV, {"python": python, "dependencies": [f"-r {_PIP}"]})
+    conda = [f"python={python}", "pip", {"pip": packages}]
+    _write_json(to / _CONDA, {"channels": ["conda-forge"], "dependencies": conda})
+
+
+def _write_json(file: Path, content: object) -> None:
+    """Writes JSON, which is YAML, too."""
+    file.write_text(json.dumps(content), encoding="utf-8")
