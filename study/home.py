@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from study.errors import BadInputError
+from study.study_folder import StudyFolder
 
 NAME_PATTERN: Final = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
 """Of a name: it is one step of a path, and never one that leads upwards."""
@@ -90,12 +91,12 @@ class Home:
         database = self.database
         return None if database is None else (database.parent / "artifacts").absolute().as_uri()
 
-    def study_folder(self, name: str) -> Path:
+    def study_folder(self, name: str) -> StudyFolder:
         """What a study keeps beside its records: its spec and the search's memory.
 
         Raises BadInputError if no study may be called so: the name could lead out of the home.
         """
-        return self.folder / "studies" / checked_name(name)
+        return StudyFolder(self.folder / "studies" / checked_name(name), name)
 
     def options(self) -> str:
         """The command-line options that lead back here, empty where the defaults do.

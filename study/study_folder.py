@@ -1,8 +1,4 @@
-"""What a study keeps in its home beside the records.
-
-That is the spec, the journal of the search, the lock of the driver, and a folder for each trial until
-all of it is recorded.
-"""
+"""The folder of a study in its home: spec, journal, the driver's lock, and what is not recorded yet."""
 
 import fcntl
 import json
@@ -10,9 +6,10 @@ import os
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import Final, final
 
 from study.errors import BadInputError
 
@@ -37,64 +34,78 @@ NOT_SHARED: Final = "the home must be on storage that every node of the cluster 
 LAYOUT: Final = "2"
 
 
-def journal(folder: Path) -> Path:
-    """The file of Optuna's journal."""
-    return folder / "search.journal"
+@final
+@dataclass(frozen=True, slots=True)
+class StudyFolder:
+    """The paths in the folder of the study of a name, and its lock."""
 
+    path: Path
+    name: str
 
-def spec_file(folder: Path) -> Path:
-    """The file of the spec, JSON."""
-    return folder / "spec.json"
+    @property
+    def journal(self) -> Path:
+        """The file of Optuna's journal."""
+        return self.path / "search.journal"
 
+    @property
+    def spec(self) -> Path:
+        """The file of the spec, JSON."""
+        return self.path / "spec.json"
 
-def trials(folder: Path) -> Path:
-    """Where trials keep their checkpoints and networks."""
-    return folder / "trials"
+    @property
+    def trials(self) -> Path:
+        """The folder of the trials that are not recorded yet."""
+        return self.path / "trials"
 
+    @property
+    def spool(self) -> Path:
+        """The folder of the records that wait."""
+        return self.path / "spool"
 
-def spool(folder: Path) -> Path:
-    """The folder of what waits to be recorded."""
-    return folder / "spool"
+    @property
+    def refused(self) -> Path:
+        """The file of records that the tracking store refused for good, a JSON object a line."""
+        return self.path / "refused.jsonl"
 
+    def retraining(self, label: str) -> "StudyFolder":
+        """The folder of a retraining of one of the study's trials."""
+        return StudyFolder(self.path / "retrained" / label, self.name)
 
-def refused(folder: Path) -> Path:
-    """The file of what the tracking store will never take, a JSON object a line."""
-    return folder / "refused.jsonl"
+    @contextmanager
+    def only_driver(self) -> Iterator[None]:
+        """Locks the folder for this process; raises BadInputError, with the holder, if it is locked."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        with self._lock_file.open("a+", encoding="utf-8") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                file.seek(0)
+                raise BadInputError(
+                    f"the study in {self.path} is being run already, by {file.read().strip()}"
+                ) from None
+            file.truncate(0)
+            started = datetime.now(UTC).isoformat(timespec="seconds")
+            holder = {"host": socket.gethostname(), "process": os.getpid(), "started": started}
+            json.dump(holder, file)
+            file.flush()
+            yield
 
-
-@contextmanager
-def only_driver(folder: Path) -> Iterator[None]:
-    """Holds the folder for this process; raises BadInputError, with the holder, if it is held."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "driver.json").open("a+", encoding="utf-8") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            file.seek(0)
-            raise BadInputError(
-                f"the study in {folder} is being run already, by {file.read().strip()}"
-            ) from None
-        file.truncate(0)
-        started = datetime.now(UTC).isoformat(timespec="seconds")
-        holder = {"host": socket.gethostname(), "process": os.getpid(), "started": started}
-        json.dump(holder, file)
-        file.flush()
-        yield
-
-
-def is_driven(folder: Path) -> bool:
-    """Whether a process runs the study of the folder now."""
-    file = folder / "driver.json"
-    if not file.exists():
+    def is_driven(self) -> bool:
+        """Whether a process runs the study now."""
+        if not self._lock_file.exists():
+            return False
+        with self._lock_file.open("r+", encoding="utf-8") as file:  # NFS locks writable files only
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return True
         return False
-    with file.open("r+", encoding="utf-8") as holder:  # NFS locks only what may be written
-        try:
-            fcntl.flock(holder, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-    return False
+
+    @property
+    def _lock_file(self) -> Path:
+        return self.path / "driver.json"
 
 
-def trial_folder(store: Path, number: int) -> Path:
-    """The folder of a trial."""
-    return store / f"trial-{number}"
+def trial_folder(trials: Path, number: int) -> Path:
+    """The folder of a trial in the folder of all trials, which is all that a worker knows."""
+    return trials / f"trial-{number}"

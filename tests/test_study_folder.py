@@ -9,13 +9,19 @@ import pytest
 from study.errors import BadInputError, SpecError
 from study.runner.resume import check_continues, store_spec
 from study.spec.study_spec import StudySpec
-from study.study_folder import is_driven, only_driver
+from study.study_folder import StudyFolder
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return StudyFolder(tmp_path, "a")
+
 
 TABLE = {"name": "a", "dataset": "digits", "families": ["vann"]}
 
 
-def test_whether_a_study_is_driven_is_known_without_disturbing_its_driver(tmp_path, monkeypatch):
-    assert not is_driven(tmp_path)
+def test_whether_a_study_is_driven_is_known_without_disturbing_its_driver(folder, monkeypatch):
+    assert not folder.is_driven()
     asked = []
     flock = fcntl.flock
 
@@ -24,30 +30,18 @@ def test_whether_a_study_is_driven_is_known_without_disturbing_its_driver(tmp_pa
         asked.append(fcntl.fcntl(file, fcntl.F_GETFL) & os.O_ACCMODE)
         flock(file, operation)
 
-    with only_driver(tmp_path):
+    with folder.only_driver():
         monkeypatch.setattr(fcntl, "flock", on_nfs)
-        assert is_driven(tmp_path)
-        assert json.loads((tmp_path / "driver.json").read_text())["process"] == os.getpid()
-    assert not is_driven(tmp_path)
+        assert folder.is_driven()
+        assert json.loads((folder.path / "driver.json").read_text())["process"] == os.getpid()
+    assert not folder.is_driven()
     assert os.O_RDONLY not in asked
 
 
-def test_the_same_spec_continues_a_study(tmp_path):
-    check_continues(tmp_path / "new", StudySpec.from_dict(TABLE))
-    store_spec(tmp_path, StudySpec.from_dict(TABLE))
-    check_continues(tmp_path, StudySpec.from_dict(TABLE))
-
-
-def test_a_study_from_before_a_setting_was_known_is_continued_with_its_default(tmp_path):
-    store_spec(tmp_path, StudySpec.from_dict(TABLE))
-    file = tmp_path / "spec.json"
-    table = json.loads(file.read_text())
-    for name in ("patience", "noise", "batch_order"):
-        del table["space"][name]
-    file.write_text(json.dumps(table))
-    check_continues(tmp_path, StudySpec.from_dict(TABLE))
-    with pytest.raises(SpecError, match=r"space.patience: was 0, is 5"):
-        check_continues(tmp_path, StudySpec.from_dict(TABLE | {"space": {"patience": 5}}))
+def test_the_same_spec_continues_a_study(folder):
+    check_continues(StudyFolder(folder.path / "new", "a"), StudySpec.from_dict(TABLE))
+    store_spec(folder, StudySpec.from_dict(TABLE))
+    check_continues(folder, StudySpec.from_dict(TABLE))
 
 
 @pytest.mark.parametrize(
@@ -60,17 +54,17 @@ def test_a_study_from_before_a_setting_was_known_is_continued_with_its_default(t
         {"diagnostics": ["activity", "weights"]},
     ],
 )
-def test_more_budget_another_machine_or_other_diagnostics_continue_it(change, tmp_path):
+def test_more_budget_another_machine_or_other_diagnostics_continue_it(change, folder):
     limits = {"budget": {"trials": 9, "minutes": 5, "total_epochs": 300}}
-    store_spec(tmp_path, StudySpec.from_dict(TABLE | limits))
-    check_continues(tmp_path, StudySpec.from_dict(TABLE | limits | change))
+    store_spec(folder, StudySpec.from_dict(TABLE | limits))
+    check_continues(folder, StudySpec.from_dict(TABLE | limits | change))
 
 
-def test_another_spec_is_refused_with_the_difference(tmp_path):
-    store_spec(tmp_path, StudySpec.from_dict(TABLE))
+def test_another_spec_is_refused_with_the_difference(folder):
+    store_spec(folder, StudySpec.from_dict(TABLE))
     other = TABLE | {"seed": 3, "space": {"somata": 8}, "budget": {"epochs": 2}}
     with pytest.raises(SpecError) as caught:
-        check_continues(tmp_path, StudySpec.from_dict(other))
+        check_continues(folder, StudySpec.from_dict(other))
     lines = str(caught.value).splitlines()
     assert "  budget.epochs: was 15, is 2" in lines
     assert "  seed: was 0, is 3" in lines
@@ -79,34 +73,34 @@ def test_another_spec_is_refused_with_the_difference(tmp_path):
 
 
 @pytest.mark.parametrize("limit", ["trials", "total_epochs", "minutes", "stagnation"])
-def test_less_budget_than_before_is_refused(limit, tmp_path):
+def test_less_budget_than_before_is_refused(limit, folder):
     for before in (9, None):
-        store_spec(tmp_path, StudySpec.from_dict(TABLE | {"budget": {limit: before}}))
+        store_spec(folder, StudySpec.from_dict(TABLE | {"budget": {limit: before}}))
         with pytest.raises(SpecError, match=rf"budget.{limit}: was {before}.*, is 8"):
-            check_continues(tmp_path, StudySpec.from_dict(TABLE | {"budget": {limit: 8}}))
+            check_continues(folder, StudySpec.from_dict(TABLE | {"budget": {limit: 8}}))
 
 
-def test_the_order_of_objectives_belongs_to_the_search(tmp_path):
+def test_the_order_of_objectives_belongs_to_the_search(folder):
     objectives = {"val_accuracy": "maximize", "macs": "minimize"}
-    store_spec(tmp_path, StudySpec.from_dict(TABLE | {"objectives": objectives}))
+    store_spec(folder, StudySpec.from_dict(TABLE | {"objectives": objectives}))
     swapped = dict(reversed(objectives.items()))
     with pytest.raises(SpecError, match="objectives: was"):
-        check_continues(tmp_path, StudySpec.from_dict(TABLE | {"objectives": swapped}))
+        check_continues(folder, StudySpec.from_dict(TABLE | {"objectives": swapped}))
 
 
-def test_a_second_driver_is_refused_with_the_first_ones_name(tmp_path):
+def test_a_second_driver_is_refused_with_the_first_ones_name(folder):
     second = (
-        "import sys, pathlib; from study.study_folder import only_driver\n"
-        "with only_driver(pathlib.Path(sys.argv[1])): pass"
+        "import sys, pathlib; from study.study_folder import StudyFolder\n"
+        "with StudyFolder(pathlib.Path(sys.argv[1]), 'a').only_driver(): pass"
     )
 
     def drive():
-        command = [sys.executable, "-c", second, str(tmp_path)]
+        command = [sys.executable, "-c", second, str(folder.path)]
         return subprocess.run(command, capture_output=True, text=True, check=False)
 
-    with only_driver(tmp_path):
+    with folder.only_driver():
         refused = drive()
-        holder = json.loads((tmp_path / "driver.json").read_text())
+        holder = json.loads((folder.path / "driver.json").read_text())
     assert refused.returncode == 1
     assert f'"process": {os.getpid()}' in refused.stderr
     assert BadInputError.__name__ in refused.stderr

@@ -40,7 +40,7 @@ def test_a_name_is_one_step_of_a_path(name, tmp_path):
     assert is_name(name)
     assert checked_name(name) == name
     folder = Home.find(tmp_path).study_folder(name)
-    assert folder.resolve() == tmp_path / "studies" / name
+    assert folder.path.resolve() == tmp_path / "studies" / name
 
 
 @pytest.mark.parametrize("name", LEADING_OUT)

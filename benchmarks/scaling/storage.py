@@ -85,8 +85,8 @@ def _run(home: Home, trials: int) -> dict[str, float]:
     models = [file for file in artifacts if "models" in file.parts]
     return found | {
         "database_bytes": float(database.stat().st_size),
-        "journal_bytes": float((study / "search.journal").stat().st_size),
-        "spool_bytes": float(_size(study.joinpath("spool").glob("*.jsonl"))),
+        "journal_bytes": float(study.journal.stat().st_size),
+        "spool_bytes": float(_size(study.spool.glob("*.jsonl"))),
         "model_bytes": float(_size(models)),
         "models": float(sum(file.name == "MLmodel" for file in models)),
     }
@@ -98,7 +98,7 @@ def _size(files: Any) -> int:  # noqa: ANN401  # paths
 
 def _watch(home: Home, largest: dict[str, int], over: threading.Event) -> None:
     """The most that each trial's checkpoint ever took."""
-    trials = home.study_folder("storage") / "trials"
+    trials = home.study_folder("storage").trials
     while not over.wait(_LOOK_EVERY_S):
         for file in trials.glob("*/checkpoint.safetensors"):
             try:

@@ -18,7 +18,7 @@ from ray.tune.experiment import Trial
 from rich.console import Console
 
 from models import Architecture
-from study import StudySpec, environment, study_folder
+from study import StudySpec, environment
 from study.home import Home
 from study.runner import resume
 from study.runner.callback import StudyCallback
@@ -80,7 +80,7 @@ def ours(home: Home, trials: int, epochs: int) -> dict[str, Any]:
     spec = StudySpec.from_dict({"name": "ours", "dataset": "digits", "families": ["dann-lrf"]})
     folder = home.study_folder("ours")
     resume.store_spec(folder, spec)
-    ledger = SearchStorage(spec, study_folder.journal(folder))
+    ledger = SearchStorage(spec, folder.journal)
     tracker = Tracker("ours", home)
     tracker.start({})
     tracker.wait_until_ready()
@@ -100,7 +100,7 @@ def ours(home: Home, trials: int, epochs: int) -> dict[str, Any]:
 
     start = time.perf_counter()
     taken = list(reports(observer, trials, epochs, "ours", end))
-    while waiting(study_folder.spool(folder)):
+    while waiting(folder.spool):
         time.sleep(0.02)
     wall = time.perf_counter() - start
     tracker.close("FINISHED", print)

@@ -142,7 +142,7 @@ def report(
 
 def _report_file(name: str, place: Home) -> Path:
     """Beside what the study keeps, or, on a machine that only reads its records, here."""
-    folder = place.study_folder(name)
+    folder = place.study_folder(name).path
     return folder / "report.html" if folder.is_dir() else Path(f"{name}-report.html")
 
 

@@ -19,7 +19,6 @@ from pathlib import Path
 from types import FrameType
 from typing import Final, final
 
-from study import study_folder
 from study.cluster.credentials import decrypt, ray_token
 from study.cluster.delivery import SPEC, JobConfig
 from study.errors import BadInputError
@@ -63,7 +62,7 @@ def _own_orders(file: str) -> JobConfig:
 def _await_end(home: Home, name: str) -> None:
     """Waits for the driver of a job that died, which ends by itself; of a live one `run` will speak."""
     deadline = time.monotonic() + _PATIENCE_S
-    while study_folder.is_driven(home.study_folder(name)) and time.monotonic() < deadline:
+    while home.study_folder(name).is_driven() and time.monotonic() < deadline:
         time.sleep(0.2)
 
 

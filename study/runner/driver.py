@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from rich.console import Console
 
-from study import environment, study_folder
+from study import environment
 from study.cluster.capacity import Capacity
 from study.cluster.ray_runtime import check_machine, find_capacity, on_cluster, ray_runtime
 from study.cluster.shared_storage import check_shared
@@ -67,12 +67,12 @@ def run(spec: StudySpec, home: Home | None = None, console: Console | None = Non
     grid_size = len(grid(spec)) if spec.sampler == "grid" else None
     folder = home.study_folder(spec.name)
     resume.check_continues(folder, spec)
-    journal = study_folder.journal(folder)
     with ExitStack() as ray, _written(home):
-        check_free(spec.name, home, stored_identity(journal))
+        check_free(spec.name, home, stored_identity(folder.journal))
         # What a new study writes must not stay behind if the cluster cannot run it.
-        capacity = _capacity(spec, home, ray) if on_cluster() and not journal.exists() else None
-        with study_folder.only_driver(folder):
+        new = not folder.journal.exists()
+        capacity = _capacity(spec, home, ray) if on_cluster() and new else None
+        with folder.only_driver():
             session = _open(spec, home, dataset, grid_size, console or Console())
             with session.progress:
                 session.progress.say(_headline(spec, dataset, session.budget.trials))
@@ -97,9 +97,8 @@ def _open(
     """Stores the spec, and opens what the study has stored before."""
     folder = home.study_folder(spec.name)
     resume.store_spec(folder, spec)
-    journal = study_folder.journal(folder)
-    repair_journal(journal)
-    storage = SearchStorage(spec, journal)
+    repair_journal(folder.journal)
+    storage = SearchStorage(spec, folder.journal)
     budget = budget_spent(spec, storage.trials(), grid_size)
     scoreboard = resume.earlier_scoreboard(spec, storage, budget)
     clock = StudyClock(storage, spec.budget.minutes)
@@ -168,7 +167,7 @@ def _recorded(session: Session) -> Iterator[Callable[[], None]]:
 
     def catch_up() -> None:
         nonlocal caught_up
-        record_again(session.storage, session.scoreboard, tracker, session.trials_folder)
+        record_again(session.storage, session.scoreboard, tracker, session.folder.trials)
         caught_up = True
 
     tracker.start(provenance.as_tags() | {tags.IDENTITY_TAG: session.storage.identity})
@@ -195,7 +194,7 @@ def _recorded(session: Session) -> Iterator[Callable[[], None]]:
         finally:
             session.storage.note_run_ids(tracker.run_ids)
             if caught_up and tracker.all_sent:
-                clean_up(session.storage, session.trials_folder)
+                clean_up(session.storage, session.folder.trials)
             shutil.rmtree(session.tune_folder, ignore_errors=True)
 
 

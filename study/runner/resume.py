@@ -13,9 +13,8 @@ from study.search.budget import BudgetSpent
 from study.search.configuration import Configuration
 from study.search.storage import METRICS, REASON, SearchStorage, metrics_of, point_of, state_of
 from study.search.trial import Outcome
-from study.spec.dimensions import Space
 from study.spec.study_spec import StudySpec
-from study.study_folder import HISTORY, spec_file, trial_folder
+from study.study_folder import HISTORY, StudyFolder, trial_folder
 from study.tracking.tracker import Tracker
 
 # What may differ when a study is continued: how much is spent, and where; not what is searched.
@@ -85,15 +84,11 @@ def clean_up(storage: SearchStorage, store: Path) -> None:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def check_continues(folder: Path, spec: StudySpec) -> None:
+def check_continues(folder: StudyFolder, spec: StudySpec) -> None:
     """Raises SpecError, with the difference, if the folder holds a study with another spec."""
-    file = spec_file(folder)
-    if not file.exists():
+    if not folder.spec.exists():
         return
-    table = json.loads(file.read_text(encoding="utf-8"))
-    # What the version that stored it did not know yet has its default.
-    table["space"] = Space().model_dump(mode="json") | table["space"]
-    stored = _flat(table)
+    stored = _flat(json.loads(folder.spec.read_text(encoding="utf-8")))
     wanted = _flat(spec.to_dict())
     differences = [
         f"  {key}: was {stored.get(key)!r}, is {wanted.get(key)!r}"
@@ -117,12 +112,12 @@ def _grew(before: float | None, after: float | None) -> bool:
     return after is None or (before is not None and after >= before)
 
 
-def store_spec(folder: Path, spec: StudySpec) -> None:
+def store_spec(folder: StudyFolder, spec: StudySpec) -> None:
     """Writes the spec into the folder, which is made if needed."""
-    folder.mkdir(parents=True, exist_ok=True)
-    text = json.dumps(spec.to_dict(), indent=2) + "\n"
-    (folder / "spec.json.new").write_text(text, encoding="utf-8")
-    (folder / "spec.json.new").replace(spec_file(folder))
+    folder.path.mkdir(parents=True, exist_ok=True)
+    new = folder.spec.with_suffix(".new")
+    new.write_text(json.dumps(spec.to_dict(), indent=2) + "\n", encoding="utf-8")
+    new.replace(folder.spec)
 
 
 def _flat(table: dict[str, Any], prefix: str = "") -> dict[str, Any]:

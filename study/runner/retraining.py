@@ -29,7 +29,7 @@ from study.runner.trial_worker import TrialWorker
 from study.search.trial import WORKER_DIED, TrialConfig
 from study.spec.sections import Resources
 from study.spec.study_spec import StudySpec
-from study.study_folder import HISTORY, only_driver, trial_folder
+from study.study_folder import HISTORY, StudyFolder, trial_folder
 from study.tracking.store import client, translated
 from study.training.dataset import Dataset, Split, load_dataset
 
@@ -88,8 +88,8 @@ def retrain(  # noqa: PLR0913  # each setting has a name of its own
         run = find_run(store, stored.parent.info.experiment_id, wanted)
     if run is not None:
         return retrained(run, wanted, record, new=False)
-    place = home.study_folder(name) / "retrained" / wanted.label()
-    folder = trial_folder(place, trial)
+    place = home.study_folder(name).retraining(wanted.label())
+    folder = trial_folder(place.path, trial)
     dataset = None if (folder / HISTORY).exists() else _dataset(stored.spec, data, full=full)
     with _held(place):
         if dataset is None:
@@ -103,7 +103,7 @@ def retrain(  # noqa: PLR0913  # each setting has a name of its own
                 "classes": dataset.classes,
                 "arrays": dataset.to_arrays(),
                 "rungs": (),
-                "store": str(place),
+                "store": str(place.path),
             }
             worker = (
                 _worker_on_cluster(config, settings, stored.spec.resources, home, say)
@@ -187,21 +187,21 @@ def _worker_on_cluster(
 
 
 @contextmanager
-def _held(place: Path) -> Iterator[None]:
+def _held(place: StudyFolder) -> Iterator[None]:
     """Holds the folder for this process; it stays while a trial's folder is in it, to be continued."""
     try:
-        with only_driver(place):
+        with place.only_driver():
             try:
                 yield
             finally:
                 # Only the process that holds it deletes it.
-                if not any(place.glob("trial-*")):
-                    shutil.rmtree(place, ignore_errors=True)
+                if not any(place.path.glob("trial-*")):
+                    shutil.rmtree(place.path, ignore_errors=True)
                     with suppress(OSError):
-                        for folder in list(place.parents)[:3]:
+                        for folder in list(place.path.parents)[:3]:
                             folder.rmdir()
     except OSError as error:
-        raise StudyError(f"the folder {place} cannot be written: {error}") from error
+        raise StudyError(f"the folder {place.path} cannot be written: {error}") from error
 
 
 def _dataset(spec: StudySpec, data: Path | None, *, full: bool) -> Dataset:

@@ -9,7 +9,6 @@ from optuna.trial import TrialState
 from ray import tune
 from ray.exceptions import OutOfMemoryError
 
-from study import study_folder
 from study.cluster.capacity import Capacity, TrialResources
 from study.home import Home
 from study.runner.callback import StudyCallback
@@ -24,6 +23,7 @@ from study.search.searcher import StudySearcher
 from study.search.space import known_metrics
 from study.search.storage import METRICS, SearchStorage, rungs_of
 from study.spec.study_spec import StudySpec
+from study.study_folder import StudyFolder
 from study.tracking.tracker import Tracker
 from study.training.dataset import Dataset
 
@@ -50,18 +50,13 @@ class Session:
     tracker: Tracker
 
     @property
-    def folder(self) -> Path:
+    def folder(self) -> StudyFolder:
         return self.home.study_folder(self.spec.name)
-
-    @property
-    def trials_folder(self) -> Path:
-        """Where trials keep their checkpoints."""
-        return study_folder.trials(self.folder)
 
     @property
     def tune_folder(self) -> Path:
         """Ray's own files while the study runs."""
-        return self.folder / "tune"
+        return self.folder.path / "tune"
 
     def over(self) -> str | None:
         """Why the study is over for good, None if it can go on."""
@@ -92,7 +87,7 @@ def fit(session: Session, capacity: Capacity) -> None:
             halving.enter(trial.number, epoch, metrics)
         if trial.state == TrialState.COMPLETE:
             halving.finish(trial.number, trial.user_attrs[METRICS])
-    session.trials_folder.mkdir(parents=True, exist_ok=True)
+    session.folder.trials.mkdir(parents=True, exist_ok=True)
     session.clock.start()
     again = True
     while again and session.stop.reason is None:
@@ -125,7 +120,7 @@ def _tuner(
         threads=max(1, int(share.cpus)),
         gpus=share.gpus,
         rungs=rung_epochs(spec),
-        store=str(session.trials_folder),
+        store=str(session.folder.trials),
         diagnostics=spec.diagnostics,
     )
     return tune.Tuner(
@@ -141,7 +136,7 @@ def _tuner(
         ),
         run_config=tune.RunConfig(
             name=session.tune_folder.name,
-            storage_path=str(session.folder),
+            storage_path=str(session.folder.path),
             callbacks=[callback],
             stop=session.stop,
             verbose=0,

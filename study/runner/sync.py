@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from typing import Any
 
-from study import study_folder
 from study.errors import NotFoundError, TrackingError, nearest
 from study.home import Home
 from study.report.mlflow_page import publish
@@ -22,15 +21,12 @@ def sync(name: str, home: Home, say: Callable[[str], None]) -> int:
     sender sends them. Raises TrackingError if the store does not take them; then they still wait.
     """
     folder = home.study_folder(name)
-    file = study_folder.spec_file(folder)
-    if not file.exists():
-        known = (
-            sorted(one.name for one in folder.parent.iterdir()) if folder.parent.exists() else []
-        )
+    if not folder.spec.exists():
+        studies = folder.path.parent
+        known = sorted(one.name for one in studies.iterdir()) if studies.exists() else []
         raise NotFoundError(f"no study {name!r} in {home.folder}; {nearest(name, known)}")
-    spool = study_folder.spool(folder)
-    with study_folder.only_driver(folder):
-        count = waiting(spool)
+    with folder.only_driver():
+        count = waiting(folder.spool)
         run_ids: dict[int, str] = {}
         troubles: list[str] = []
         refused: list[str] = []
@@ -45,8 +41,8 @@ def sync(name: str, home: Home, say: Callable[[str], None]) -> int:
 
         # Also where nothing waits: an earlier sender may be at it, or have died before its end.
         left = Sender(name, home, hear, lambda _: True, publish).run()
-        spec = StudySpec.from_dict(read_toml(file, []))
-        SearchStorage(spec, study_folder.journal(folder)).note_run_ids(run_ids)
+        spec = StudySpec.from_dict(read_toml(folder.spec, []))
+        SearchStorage(spec, folder.journal).note_run_ids(run_ids)
     if left:
         reason = troubles[-1] if troubles else "it does not answer"
         raise TrackingError(
@@ -56,6 +52,6 @@ def sync(name: str, home: Home, say: Callable[[str], None]) -> int:
     if refused:
         raise TrackingError(
             f"the tracking store {home.shown_uri} must take every record, it refused {len(refused)}: "
-            f"{refused[-1]}; what is put aside is in {study_folder.refused(folder)}"
+            f"{refused[-1]}; what is put aside is in {folder.refused}"
         )
     return count

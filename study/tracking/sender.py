@@ -14,7 +14,6 @@ from typing import Any, Final, Protocol, final
 from mlflow.environment_variables import MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING
 from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
 
-from study import study_folder
 from study.home import Home
 from study.spec.study_spec import StudySpec
 from study.tracking.events import FrontChanged, TrialEnded, from_json
@@ -71,9 +70,9 @@ class Sender:
         ending: Callable[[float], bool],
         publish: Publish,
     ) -> None:
-        folder = home.study_folder(name)
-        self._spec = StudySpec.from_dict(json.loads(study_folder.spec_file(folder).read_text()))
-        self._spool = study_folder.spool(folder)
+        self._folder = home.study_folder(name)
+        self._spec = StudySpec.from_dict(json.loads(self._folder.spec.read_text()))
+        self._spool = self._folder.spool
         self._home = home
         self._say = say
         self._publish = publish
@@ -225,6 +224,6 @@ class Sender:
     def _put_aside(self, error: Exception, what: dict[str, Any]) -> None:
         text = in_a_line(error)
         if what:
-            with study_folder.refused(self._spool.parent).open("a", encoding="utf-8") as file:
+            with self._folder.refused.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(what | {"error": text}) + "\n")
         self._say({"refused": text})

@@ -15,7 +15,6 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any, Final, final
 
-from study import study_folder
 from study.errors import TrackingError
 from study.home import Home
 from study.search.trial import Outcome, TrialConfig
@@ -48,7 +47,7 @@ class Tracker:
     def __init__(self, name: str, home: Home) -> None:
         self._name = name
         self._home = home
-        self._folder = study_folder.spool(home.study_folder(name))
+        self._folder = home.study_folder(name)
         self.run_ids: dict[int, str] = {}
         self.trouble: str | None = None
         self._states: dict[int, str] | None = None
@@ -68,7 +67,7 @@ class Tracker:
 
         Raises OSError if the home cannot be written.
         """
-        self._spool = Spool(self._folder)
+        self._spool = Spool(self._folder.spool)
         self._spool.append(StudyBegun(timestamp=_now(), tags=dict(about)).to_json())
         self._thread.start()
 
@@ -167,7 +166,7 @@ class Tracker:
         if self._error is not None:
             raise self._error
         uri = self._home.shown_uri
-        left = waiting(self._folder) if self._left is None else self._left
+        left = waiting(self._folder.spool) if self._left is None else self._left
         if left:
             raise TrackingError(
                 f"the tracking store {uri} must take every record, {left} wait: "
@@ -177,7 +176,7 @@ class Tracker:
         if self._refused:
             raise TrackingError(
                 f"the tracking store {uri} must take every record, it refused {len(self._refused)}: "
-                f"{self._refused[-1]}; they are in {study_folder.refused(self._folder.parent)}"
+                f"{self._refused[-1]}; they are in {self._folder.refused}"
             )
         if self._unshown is not None:
             say(
@@ -223,7 +222,7 @@ class Tracker:
             "MLFLOW_TRACKING_URI": self._home.tracking_uri,
         }
         with (
-            (self._folder / "sender.log").open("a", encoding="utf-8") as log,
+            (self._folder.spool / "sender.log").open("a", encoding="utf-8") as log,
             subprocess.Popen(  # noqa: S603  # our own interpreter, arguments as a list
                 command,
                 stdin=subprocess.PIPE,

@@ -13,7 +13,6 @@ from typing import Any, Final, final
 
 from mlflow.entities import Run
 
-from study import study_folder
 from study.home import Home
 from study.spec.study_spec import StudySpec
 from study.study_folder import LAYOUT, NETWORK, trial_folder
@@ -57,7 +56,7 @@ class MlflowWriter:
 
     def __init__(self, spec: StudySpec, home: Home) -> None:
         self._spec = spec
-        self._store = study_folder.trials(home.study_folder(spec.name))
+        self._trials = home.study_folder(spec.name).trials
         make_store(home)
         self._client = client(home)
         self._experiment = self._open_experiment(home)
@@ -180,7 +179,7 @@ class MlflowWriter:
         Its folder is deleted when all of it is recorded, unless the trial will be resumed.
         """
         number, unsent = event.number, self._waiting(event.number)
-        folder = trial_folder(self._store, number)
+        folder = trial_folder(self._trials, number)
         unsent.tags[STATE_TAG] = event.state
         if event.reason is not None:
             unsent.tags[REASON_TAG] = event.reason[:4000]

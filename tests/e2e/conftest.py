@@ -92,7 +92,7 @@ def dashboard(small_study, shared):
     """The address of optuna-dashboard, which serves the journal of the small study."""
 
     def make(folder):
-        journal = Home.find(small_study.home).study_folder("small") / "search.journal"
+        journal = Home.find(small_study.home).study_folder("small").journal
         port, log = free_port(), folder / "log"
         with log.open("w") as file:
             server = subprocess.Popen(

@@ -10,7 +10,6 @@ import pytest
 
 from study import Home
 from study.results import answers
-from study.study_folder import trials
 from tests.support.cluster import cluster_with_records
 from tests.support.processes import PATIENCE_S, curve, trial_runs, wait_until
 
@@ -52,7 +51,7 @@ class Submitted:
 
     def wait_until_under_way(self, number, process):
         """Waits until a trial has a checkpoint; returns its machine."""
-        folder = trials(self.home.study_folder(self.name)) / f"trial-{number}"
+        folder = self.home.study_folder(self.name).trials / f"trial-{number}"
         checkpoint = folder / "checkpoint.safetensors"
         return wait_until(
             lambda: checkpoint.exists() and self.workers().get(number), f"{checkpoint}", process

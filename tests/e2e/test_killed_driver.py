@@ -67,7 +67,7 @@ def test_a_study_whose_driver_is_killed_again_and_again_is_as_if_it_had_not_been
     found = answers.records("whole", home)
     assert [record.trial for record in found] == list(range(12))
     assert len(trial_runs(home, "whole")) == 12
-    journal = home.study_folder("whole") / "search.journal"
+    journal = home.study_folder("whole").journal
     stored = SearchStorage(answers.study_spec("whole", home), journal).trials()
     assert [trial.state for trial in stored] == [TrialState.COMPLETE] * 12
     for record, known, trial in zip(found, expected, stored, strict=True):
@@ -78,6 +78,6 @@ def test_a_study_whose_driver_is_killed_again_and_again_is_as_if_it_had_not_been
         assert record.val_accuracy == known.val_accuracy == trial.values[0]
         assert record.test_loss == known.test_loss
         assert curve(home, record.run_id) == list(range(1, 101))
-    assert not list((home.study_folder("whole") / "trials").iterdir())
+    assert not list(home.study_folder("whole").trials.iterdir())
     listed = json.loads(study_command("trials", "whole", "--json", "--home", home.folder).stdout)
     assert [trial["state"] for trial in listed] == ["COMPLETE"] * 12

@@ -49,7 +49,7 @@ def test_a_trial_whose_worker_is_killed_goes_on_from_its_last_checkpoint(tmp_pat
     limits = ("--set", f"budget.epochs={EPOCHS}", "--set", "resources.concurrent_trials=1")
     limits += ("--set", "stopping.scheduler=none", "--set", "resources.gpus=0.125", *SMALL)
     checkpoints = [
-        home.study_folder("lost") / f"trials/trial-{number}/checkpoint.safetensors"
+        home.study_folder("lost").trials / f"trial-{number}/checkpoint.safetensors"
         for number in range(2)
     ]
     with running(*arguments, *limits) as driver:

@@ -15,7 +15,7 @@ import psutil
 import pytest
 from mlflow import MlflowClient
 
-from study import Home, environment, study_folder
+from study import Home, environment
 from study.errors import TrackingError
 from study.results import answers
 from study.runner.sync import sync
@@ -162,7 +162,7 @@ def test_what_a_store_that_is_away_did_not_take_is_sent_by_sync(tmp_path, monkey
         monkeypatch.setattr("study.tracking.retry.PATIENCE_S", 1.0)
         with pytest.raises(TrackingError, match=f"{server.uri} must take every record"):
             sync("made", home, print)
-        assert waiting(study_folder.spool(home.study_folder("made"))) > 0
+        assert waiting(home.study_folder("made").spool) > 0
         server.start()
         options = ("--home", home.folder, "--tracking-uri", server.uri)
         done = study_command("sync", "made", *options)
@@ -184,7 +184,7 @@ def test_what_the_store_will_never_take_is_put_aside_and_said(tmp_path):
     end(tracker, begin(tracker, 2), home)
     with pytest.raises(TrackingError, match=r"it refused 1: .*they are in .*refused.jsonl"):
         tracker.close("FINISHED", print)
-    (line,) = study_folder.refused(home.study_folder("made")).read_text().splitlines()
+    (line,) = home.study_folder("made").refused.read_text().splitlines()
     refused = json.loads(line)
     assert refused["run"] == tracker.run_ids[1]
     assert {metric["key"] for metric in refused["content"]["step"]} > {"not a name: §"}
@@ -222,7 +222,7 @@ def test_two_senders_show_a_study_one_after_the_other(tmp_path):
     tracker = opened(home)
     push(tracker, home, [0, 1])
     tracker.close("FINISHED", print)
-    spool = study_folder.spool(home.study_folder("made"))
+    spool = home.study_folder("made").spool
     # As an earlier sender has it that is still writing its report.
     with (spool / "show.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

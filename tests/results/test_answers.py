@@ -7,7 +7,7 @@ import torch
 from mlflow import MlflowClient
 
 from models import Architecture, build, load_network, save_network
-from study import environment, study_folder
+from study import environment
 from study.errors import BadInputError, NotFoundError, SpecError, TrackingError
 from study.home import Home
 from study.results import answers
@@ -84,11 +84,11 @@ def home(tmp_path_factory):
     spec = spec.model_copy(update={"budget": spec.budget.model_copy(update={"epochs": 2})})
     folder = home.study_folder("made")
     resume.store_spec(folder, spec)
-    ledger = SearchStorage(spec, study_folder.journal(folder))
+    ledger = SearchStorage(spec, folder.journal)
     tracker = Tracker("made", home)
     tracker.start({"study.identity": ledger.identity})
     tracker.wait_until_ready()
-    networks = study_folder.trials(folder)
+    networks = folder.trials
     write(tracker, networks)
     assert list(networks.iterdir()) == []  # all is recorded
     return home
@@ -249,7 +249,7 @@ def test_a_study_goes_on_in_the_runs_that_it_has(home):
 
 
 def test_a_study_of_another_home_is_not_written_into(home, tmp_path):
-    identity = stored_identity(study_folder.journal(home.study_folder("made")))
+    identity = stored_identity(home.study_folder("made").journal)
     check_free("made", home, identity)
     elsewhere = Home(folder=tmp_path, tracking_uri=home.tracking_uri)
     for identity in (None, "theirs"):

@@ -144,7 +144,7 @@ def test_a_store_that_fails_in_the_end_leaves_the_result_for_another_time(home, 
     assert "was trained before, and is recorded now" in said[0]
     assert found.record.test_accuracy_sem is None
     assert found.agrees("test_accuracy") is None
-    assert not (home.study_folder(NAME) / "retrained").exists()
+    assert not (home.study_folder(NAME).path / "retrained").exists()
     roles = [run.data.tags["study.retraining"] for run in _retrained(home)]
     assert roles.count(found.wanted.identity()) == 1
     store = MlflowClient(home.tracking_uri)
@@ -226,7 +226,7 @@ def test_a_retraining_that_was_interrupted_continues_from_its_checkpoint(home, m
     assert said[1] == "it goes on after epoch 2 of 6"
     assert epochs == [1, 2, 3, 4, 5, 6]
     assert found.record.epochs == 6
-    assert not (home.study_folder(NAME) / "retrained").exists()
+    assert not (home.study_folder(NAME).path / "retrained").exists()
 
 
 @pytest.mark.slow
@@ -246,7 +246,7 @@ def test_data_that_is_not_here_is_said_so(home, monkeypatch):
     monkeypatch.setattr(retraining, "load_dataset", absent)
     with pytest.raises(DataError):
         retrain(NAME, 2, 2, home=home)
-    assert not (home.study_folder(NAME)).exists()
+    assert not home.study_folder(NAME).path.exists()
 
 
 def test_images_that_the_network_does_not_fit_are_refused(home, monkeypatch):
@@ -256,7 +256,7 @@ def test_images_that_the_network_does_not_fit_are_refused(home, monkeypatch):
     monkeypatch.setattr(retraining, "load_dataset", lambda *_: other)
     with pytest.raises(BadInputError, match=r"synapses=4, inputs=3 .*\(trial 2 on other\)"):
         retrain(NAME, 2, 2, home=home)
-    assert not home.study_folder(NAME).exists()
+    assert not home.study_folder(NAME).path.exists()
 
 
 def test_a_replicate_that_diverges_is_said_so_and_leaves_nothing(home, monkeypatch):
@@ -265,4 +265,4 @@ def test_a_replicate_that_diverges_is_said_so_and_leaves_nothing(home, monkeypat
     monkeypatch.setattr(retraining, "read_study", lambda *_: stored)
     with pytest.raises(StudyError, match=r"trial 2 cannot be retrained: .*the .* must stay finite"):
         retrain(NAME, 2, 2, home=home)
-    assert not (home.study_folder(NAME) / "retrained").exists()
+    assert not (home.study_folder(NAME).path / "retrained").exists()

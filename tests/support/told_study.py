@@ -5,7 +5,6 @@ import time
 import numpy as np
 
 from models import Architecture, build, save_network
-from study import study_folder
 from study.runner import resume
 from study.search.storage import SearchStorage
 from study.search.trial import Outcome, TrialConfig
@@ -24,7 +23,7 @@ def opened(home, name="made"):
     spec = StudySpec.from_dict(table)
     folder = home.study_folder(name)
     resume.store_spec(folder, spec)
-    SearchStorage(spec, study_folder.journal(folder))
+    SearchStorage(spec, folder.journal)
     tracker = Tracker(name, home)
     tracker.start({})
     return tracker
@@ -50,7 +49,7 @@ def begin(tracker, number):
 
 def end(tracker, trial, home):
     """Ends it with a state by its number; complete ones are on the front."""
-    place = trial_folder(study_folder.trials(home.study_folder("made")), trial.number)
+    place = trial_folder(home.study_folder("made").trials, trial.number)
     save_network(build(trial.architecture, (1, 4, 4), 3, trial.seeds), place / NETWORK)
     np.save(place / EXAMPLE, np.zeros((2, 1, 4, 4), np.uint8))
     state = STATES[trial.number % 3]

@@ -12,7 +12,7 @@ import pytest
 from mlflow import MlflowClient
 
 from models import Architecture
-from study import environment, study_folder
+from study import environment
 from study.errors import StudyError
 from study.home import Home
 from study.results import answers
@@ -243,7 +243,7 @@ def spool(home):
     """The spool of the study, with all of its events but the end."""
     folder = home.study_folder("made")
     resume.store_spec(folder, SPEC)
-    spool = Spool(study_folder.spool(folder))
+    spool = Spool(folder.spool)
     for event in events():
         spool.append(event.to_json())
     yield spool
@@ -262,10 +262,10 @@ def test_a_sender_puts_aside_what_is_no_event_and_leaves_the_table_of_the_rest(h
 
     assert Sender("made", home, said.append, lambda _: True, publish).run() == 0
     folder = home.study_folder("made")
-    assert waiting(study_folder.spool(folder)) == 0
+    assert waiting(folder.spool) == 0
     assert shown == [(True, True)]
     assert len([message for message in said if "refused" in message]) == 4
-    refused = study_folder.refused(folder).read_text().splitlines()
+    refused = folder.refused.read_text().splitlines()
     assert json.loads(refused[0])["line"] == '["flush"]'
     assert answers.status("made", home).run_status == "FINISHED"
     assert told(answers.records("made", home)) == told(answers.records("made", home, fresh=True))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from models import Architecture, build, save_network
-from study import environment, study_folder
+from study import environment
 from study.home import Home
 from study.results.reader import read_study
 from study.search.trial import TrialConfig
@@ -69,7 +69,7 @@ def runs(home):
 
 
 def write_network(home, trial):
-    place = trial_folder(study_folder.trials(home.study_folder(NAME)), trial.number)
+    place = trial_folder(home.study_folder(NAME).trials, trial.number)
     save_network(build(trial.architecture, (1, 4, 4), 3, trial.seeds), place / NETWORK)
     np.save(place / EXAMPLE, np.zeros((2, 1, 4, 4), np.uint8))
 
