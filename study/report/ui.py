@@ -6,19 +6,18 @@ import signal
 import socket
 import subprocess
 import sys
-import time
-import urllib.request
 from collections.abc import Callable
 from typing import Final
 
 from study.errors import BadInputError, StudyError
 from study.home import Home
 from study.report.mlflow_page import runs_page
+from study.report.ui_authentication import SECRET, new_secret
 from study.results.reader import study_experiments
 
 _HOST: Final = "127.0.0.1"
 _FIRST_PORT: Final = 5000
-_START_S: Final = 300.0  # one that ends is noticed at once
+_LOG: Final = "ui.log"  # in the home
 _CLOSED: Final = {
     # Jobs run code on the machine of the server, as the assistant would outside a container; the
     # gateway calls others.
@@ -26,7 +25,7 @@ _CLOSED: Final = {
     "MLFLOW_ENABLE_ASSISTANT_SANDBOX": "true",
     "MLFLOW_ENABLE_REMOTE_ASSISTANT": "false",
     "MLFLOW_ENABLE_AI_GATEWAY": "false",
-    # Foreign names, foreign origins and foreign frames are refused.
+    # Foreign origins and foreign frames are refused.
     "MLFLOW_SERVER_DISABLE_SECURITY_MIDDLEWARE": "false",
     "MLFLOW_SERVER_X_FRAME_OPTIONS": "SAMEORIGIN",
 }
@@ -34,7 +33,7 @@ _OPENED: Final = ("MLFLOW_SERVER_CORS_ALLOWED_ORIGINS", "MLFLOW_SERVER_ALLOWED_H
 
 
 def serve(home: Home, port: int | None, say: Callable[[str], None]) -> None:
-    """Runs the server until Ctrl-C, and says its address once it answers.
+    """Runs the server until Ctrl-C, and says its links once it answers.
 
     A home whose records are on a server has a UI already: its address is said.
     Raises BadInputError if there are no records yet or the port is taken, StudyError if the server
@@ -46,36 +45,48 @@ def serve(home: Home, port: int | None, say: Callable[[str], None]) -> None:
         return
     if not database.exists():
         raise BadInputError(f"there are no studies in {home.folder} yet; `study run` makes one")
-    port = _port(port)
-    command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", home.tracking_uri]
-    command += ["--host", _HOST, "--port", str(port), "--workers", "1"]
-    # A page that gives its own name this machine's address would otherwise be answered.
-    command += ["--allowed-hosts", f"{_HOST}:{port},localhost:{port}"]
-    log = (home.folder / "ui.log").open("w", encoding="utf-8")
-    server = subprocess.Popen(  # noqa: S603  # our own interpreter, arguments as a list
-        command,
-        cwd=home.folder,
-        env=_settings(),
-        stdout=subprocess.DEVNULL,
-        stderr=log,
-    )
-    address = f"http://{_HOST}:{port}"
+    secret = new_secret()
+    with _listen(port) as listening:
+        address = f"http://{_HOST}:{listening.getsockname()[1]}"
+        server = _start(home, listening, secret)
     # Said outright: where a shell started the command in the background, Ctrl-C is ignored.
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _stop)
     try:
-        _wait(server, address)
-        say(f"MLflow UI: {address} (Ctrl-C ends it)")
-        for name, experiment in study_experiments(home).items():
-            say(f"  {name}: {address}/{runs_page(experiment.experiment_id, experiment.tags)}")
-        if server.wait() != 0:
-            raise StudyError(f"the MLflow server ended, see {log.name}")
+        studies = study_experiments(home)
+        codes = (f"{address}/?token={line.strip()}" for line in server.stdout or ())
+        link = next(codes, None)
+        if link is not None:
+            say(f"MLflow UI: {link} (Ctrl-C ends it)")
+            for name, experiment in studies.items():
+                say(f"  {name}: {link}{runs_page(experiment.experiment_id, experiment.tags)}")
+            say(f"for programs: MLFLOW_TRACKING_URI={address} MLFLOW_TRACKING_TOKEN={secret}")
+        for renewed in codes:
+            say(f"a browser signed in; the link for another one: {renewed}")
+        raise StudyError(f"the MLflow server ended, see {home.folder / _LOG}")
     except KeyboardInterrupt:
         say("ended")
     finally:
         server.terminate()
         server.wait()
-        log.close()
+
+
+def _start(home: Home, listening: socket.socket, secret: str) -> "subprocess.Popen[str]":
+    with (home.folder / _LOG).open("w", encoding="utf-8") as log:
+        return subprocess.Popen(  # noqa: S603  # our own interpreter, arguments as a list
+            [
+                *(sys.executable, "-m", "study.report.ui_server"),
+                *(home.tracking_uri, str(listening.fileno())),
+            ],
+            cwd=home.folder,
+            env=_settings() | {SECRET: secret},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+            pass_fds=[listening.fileno()],
+            start_new_session=True,  # Ctrl-C is for this process, which then ends it
+        )
 
 
 def _settings() -> dict[str, str]:
@@ -88,24 +99,10 @@ def _stop(*_: object) -> None:
     raise KeyboardInterrupt
 
 
-def _port(wanted: int | None) -> int:
-    """The wanted port if it is free; without a wish the first free one from 5000."""
+def _listen(wanted: int | None) -> socket.socket:
+    """Listens on the wanted port if it is free; without a wish on the first free one from 5000."""
     candidates = range(_FIRST_PORT, _FIRST_PORT + 100) if wanted is None else [wanted]
     for port in candidates:
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            with contextlib.suppress(OSError):
-                probe.bind((_HOST, port))
-                return port
+        with contextlib.suppress(OSError):
+            return socket.create_server((_HOST, port))
     raise BadInputError(f"the port must be free, got --port {wanted}, which is in use")
-
-
-def _wait(server: "subprocess.Popen[bytes]", address: str) -> None:
-    deadline = time.monotonic() + _START_S
-    while time.monotonic() < deadline:
-        if server.poll() is not None:
-            raise StudyError("the MLflow server ended before it answered, see ui.log in the home")
-        with contextlib.suppress(OSError), urllib.request.urlopen(f"{address}/health", timeout=5):  # noqa: S310  # our own address
-            return
-        time.sleep(0.2)
-    raise StudyError(f"the MLflow server must answer within {_START_S:g} s, it does not")

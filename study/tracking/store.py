@@ -57,7 +57,8 @@ def translated(home: Home) -> Iterator[None]:
         if _REFUSAL.search(str(error)):
             raise TrackingError(
                 f"the tracking store {home.shown_uri} must let this user in, whose name and password "
-                "it takes from $MLFLOW_TRACKING_USERNAME and $MLFLOW_TRACKING_PASSWORD: "
+                "it takes from $MLFLOW_TRACKING_USERNAME and $MLFLOW_TRACKING_PASSWORD, or whose token "
+                f"from $MLFLOW_TRACKING_TOKEN: "
                 f"{_first_line(error)}"
             ) from error
         if unreachable is None:

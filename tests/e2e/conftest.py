@@ -4,6 +4,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import requests
 
 from study import Home
 from tests.support.processes import BIN, PATIENCE_S, ROOT, clean_environment, free_port, wait_until
@@ -54,9 +55,10 @@ def small_study(shared, study_process):
 
 @pytest.fixture(scope="session")
 def ui(small_study, shared):
-    """`study ui` on the small study: its address, its process, and the link to the study that it prints.
+    """`study ui` on the small study: its process, the secret and the links that it prints.
 
-    Who started it has settings that would open MLflow to everybody.
+    The first link was opened, with the `answer`; the `next` is for a browser. `as_user` is what a
+    program sends. Who started it has settings that would open MLflow to everybody.
     """
     open_to_all = {
         "MLFLOW_SERVER_DISABLE_SECURITY_MIDDLEWARE": "true",
@@ -76,14 +78,25 @@ def ui(small_study, shared):
                 start_new_session=True,
             )
         shared.end_with_session(server)
-        first = f"MLflow UI: http://127.0.0.1:{port} (Ctrl-C ends it)\n  small: "
-        wait_until(lambda: log.read_text().startswith(first), "the address of the UI", server)
-        wait_until(lambda: log.read_text().count("\n") > 1, "the link to the study", server)
-        link = log.read_text().removeprefix(first).splitlines()[0]
-        return {"port": port, "pid": server.pid, "link": link}
+        words = "for programs: MLFLOW_TRACKING_URI="
+        wait_until(lambda: words in log.read_text(), "the links of the UI", server)
+        first, study, programs = log.read_text().splitlines()
+        link = first.removeprefix("MLflow UI: ").removesuffix(" (Ctrl-C ends it)")
+        answer = requests.get(link, allow_redirects=False, timeout=PATIENCE_S)
+        wait_until(lambda: log.read_text().count("\n") > 3, "the next link", server)
+        return {
+            "port": port,
+            "pid": server.pid,
+            "address": f"http://127.0.0.1:{port}",
+            "secret": programs.partition(" MLFLOW_TRACKING_TOKEN=")[2],
+            "first": link,
+            "answer": [answer.status_code, dict(answer.headers)],
+            "link": study.removeprefix("  small: "),
+            "next": log.read_text().splitlines()[-1].partition("for another one: ")[2],
+        }
 
     made = SimpleNamespace(**shared.get("ui", make))
-    made.address = f"http://127.0.0.1:{made.port}"
+    made.as_user = {"Authorization": f"Bearer {made.secret}"}
     return made
 
 

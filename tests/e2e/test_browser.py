@@ -24,10 +24,21 @@ def browser():
         yield started
 
 
+@pytest.fixture(scope="module")
+def signed_in(browser, ui):
+    """What a browser keeps that has opened the link of `study ui`, which it shows no more."""
+    with visit(browser) as (context, _):
+        page = context.new_page()
+        page.goto(f"{ui.next}#/experiments")
+        expect(page).to_have_title("MLflow")
+        assert page.url == f"{ui.address}/#/experiments"
+        return context.storage_state()
+
+
 @pytest.fixture
-def page(browser):
+def page(browser, signed_in):
     """An empty page that reaches this machine alone. Nothing that it loads asks for more."""
-    with visit(browser) as (context, refused):
+    with visit(browser, known=signed_in) as (context, refused):
         yield context.new_page()
         assert refused == []
 

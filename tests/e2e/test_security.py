@@ -1,10 +1,14 @@
 """What another user, the network and a page in the browser can do while studies run and are shown."""
 
 import json
+import os
+import secrets
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
@@ -157,6 +161,7 @@ def experiment(ui):
     found = requests.get(
         f"{ui.address}{API}/experiments/get-by-name",
         params={"experiment_name": "small"},
+        headers=ui.as_user,
         timeout=PATIENCE_S,
     )
     return found.json()["experiment"]["experiment_id"]
@@ -183,42 +188,117 @@ def test_the_ui_listens_on_this_machine_alone(ui):
 def test_the_ui_answers_to_its_own_name_alone(host, status, ui):
     for path in ("/", f"{API}/experiments/get-by-name?experiment_name=small", "/version2"):
         answer = requests.get(
-            f"{ui.address}{path}", headers={"Host": host.format(port=ui.port)}, timeout=PATIENCE_S
+            f"{ui.address}{path}",
+            headers=ui.as_user | {"Host": host.format(port=ui.port)},
+            timeout=PATIENCE_S,
         )
         assert answer.status_code in ({status} if status == 403 else {200, 404}), path
 
 
-def test_a_foreign_page_changes_nothing(ui, experiment):
-    tag = {
-        "experiment_id": experiment,
-        "key": "foreign",
-        "value": "was here",
-    }
-    for origin in ("http://attacker.example", "https://127.0.0.1.attacker.example", "null"):
+def test_the_ui_answers_nobody_without_its_secret(ui):
+    cookie = f"study-ui-{ui.port}"
+    for path in (
+        "/",
+        "/health",
+        "/version",
+        f"{API}/experiments/search",
+        "/get-artifact",
+        "/?token=",
+    ):
+        for headers in (
+            {},
+            {"Authorization": "Bearer "},
+            {"Authorization": f"Bearer {ui.secret[:-1]}"},
+            {"Authorization": f"Basic {ui.secret}"},
+            {"Cookie": f"{cookie}="},
+            {"Cookie": f"{cookie}={ui.secret}x"},
+            {"Cookie": f"study-ui-{ui.port + 1}={ui.secret}"},
+        ):
+            for method in ("GET", "POST", "OPTIONS"):
+                answer = requests.request(
+                    method, f"{ui.address}{path}", headers=headers, timeout=PATIENCE_S
+                )
+                assert answer.status_code == 401, (method, path, headers, answer.text)
+                assert "open the link that `study ui` printed" in answer.text
+                assert "Set-Cookie" not in answer.headers
+
+
+def test_a_link_signs_in_once_and_leaves_the_address(ui):
+    status, headers = ui.answer
+    assert (status, headers["location"]) == (303, "/")
+    cookie, *attributes = headers["set-cookie"].split("; ")
+    assert cookie == f"study-ui-{ui.port}={ui.secret}"
+    assert {"HttpOnly", "SameSite=strict"} <= set(attributes)
+    assert ui.next != ui.first
+    for cookies, then in (({}, 401), (dict([cookie.split("=")]), 200)):
+        again = requests.get(ui.first, cookies=cookies, timeout=PATIENCE_S)
+        assert again.status_code == then
+    assert again.url == f"{ui.address}/"
+
+
+def test_the_secret_of_the_ui_is_in_no_arguments_and_in_no_file(ui, small_study):
+    tree = _tree(ui.pid)
+    assert len(tree) > 1
+    for text in (ui.secret, ui.first.partition("token=")[2], ui.next.partition("token=")[2]):
+        assert not [one for one in tree if text in _command(one)]
+        assert text not in (small_study.home / "ui.log").read_text()
+
+
+FOREIGN = (
+    {"Origin": "http://attacker.example"},
+    {"Origin": "https://127.0.0.1.attacker.example"},
+    {"Origin": "null"},
+    {"Origin": "http://127.0.0.1:{other}"},
+    {"Origin": "http://localhost:{other}"},
+    {"Origin": "http://localhost:{port}"},  # asked as 127.0.0.1
+    {"Origin": "http://127.0.0.1"},
+    {"Sec-Fetch-Site": "same-site", "Sec-Fetch-Dest": "image"},  # another port, as browsers see it
+    {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Dest": "iframe"},
+)
+
+
+def test_a_page_of_another_origin_changes_and_reads_nothing(ui, experiment):
+    """Also with the secret, which a browser sends for any page of this machine."""
+    tag = {"experiment_id": experiment, "key": "foreign", "value": "was here"}
+    for headers in FOREIGN:
+        told = {
+            name: value.format(port=ui.port, other=ui.port + 1) for name, value in headers.items()
+        }
         for prefix in ("/api", "/ajax-api"):
+            address = f"{ui.address}{prefix}/2.0/mlflow/experiments"
             for kind in ("application/json", "text/plain"):
                 answer = requests.post(
-                    f"{ui.address}{prefix}/2.0/mlflow/experiments/set-experiment-tag",
+                    f"{address}/set-experiment-tag",
                     data=json.dumps(tag),
-                    headers={"Origin": origin, "Content-Type": kind},
+                    headers=ui.as_user | told | {"Content-Type": kind},
                     timeout=PATIENCE_S,
                 )
-                assert answer.status_code == 403, (origin, prefix, kind, answer.text)
+                assert answer.status_code == 403, (told, prefix, kind, answer.text)
                 assert "Access-Control-Allow-Origin" not in answer.headers
+            answer = requests.get(
+                f"{address}/get?experiment_id={experiment}",
+                headers=ui.as_user | told,
+                timeout=PATIENCE_S,
+            )
+            assert answer.status_code == 403, (told, answer.text)
     found = requests.get(
         f"{ui.address}{API}/experiments/get",
         params={"experiment_id": experiment},
+        headers=ui.as_user | {"Origin": ui.address, "Sec-Fetch-Site": "same-origin"},
         timeout=PATIENCE_S,
     )
+    assert found.status_code == 200
     assert "foreign" not in found.text
     assert found.headers["X-Frame-Options"] == "SAMEORIGIN"
 
 
 def test_the_ui_runs_no_jobs_and_confines_the_assistant(ui):
     job = {"job_name": "x", "params": {}}
-    answer = requests.post(f"{ui.address}/ajax-api/3.0/jobs/", json=job, timeout=PATIENCE_S)
+    answer = requests.post(
+        f"{ui.address}/ajax-api/3.0/jobs/", json=job, headers=ui.as_user, timeout=PATIENCE_S
+    )
     assert not answer.ok, answer.text
-    servers = [one for one in _tree(ui.pid) if "mlflow" in _command(one)]
+    servers = [one for one in _tree(ui.pid) if "study.report.ui_server" in _command(one)]
     assert servers
     for server in servers:
         # It is the setting that is seen here: the assistant itself answers, and none is installed.
@@ -249,6 +329,7 @@ def test_the_ui_gives_no_file_that_is_no_artifact(steps, ui, experiment, small_s
     runs = requests.post(
         f"{ui.address}{API}/runs/search",
         json={"experiment_ids": [experiment]},
+        headers=ui.as_user,
         timeout=PATIENCE_S,
     ).json()["runs"]
     run = runs[0]["info"]["run_id"]
@@ -264,7 +345,7 @@ def test_the_ui_gives_no_file_that_is_no_artifact(steps, ui, experiment, small_s
         f"/{steps}",
     ]
     for path in paths:
-        answer = _get_as_it_is(ui.port, path)
+        answer = _get_as_it_is(ui, path)
         assert b"root:" not in answer, path
         assert b"SQLite format 3" not in answer, path
         assert b"mlflow.db" not in answer.partition(b"\r\n\r\n")[2].replace(steps.encode(), b""), (
@@ -272,12 +353,114 @@ def test_the_ui_gives_no_file_that_is_no_artifact(steps, ui, experiment, small_s
         )
 
 
-def _get_as_it_is(port, path):
+def _get_as_it_is(ui, path):
     """What is answered to a path that no client tidies up before."""
-    with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_S) as connection:
-        request = f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", ui.port), timeout=PATIENCE_S) as connection:
+        request = f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{ui.port}\r\nConnection: close\r\n"
+        request += f"Authorization: Bearer {ui.secret}\r\n\r\n"
         connection.sendall(request.encode())
         parts = []
         while part := connection.recv(65536):
             parts.append(part)
         return b"".join(parts)
+
+
+NOBODY = 65534
+
+# Makes an experiment whose runs keep their artifacts in a folder, puts a link to another folder in
+# the place of a run's, and reads and writes there. Prints the status of each request, and the answers.
+ATTACK = """
+import encodings.idna, json, os, sys, urllib.error, urllib.request  # while Python may be read
+user, address, name, location, folder, victim, *secret = sys.argv[1:]
+if os.geteuid() != int(user):
+    os.setgroups([])
+    os.setgid(int(user))
+    os.setuid(int(user))
+headers = {"Authorization": "Bearer " + one for one in secret}
+def ask(path, content=None, kind="application/json"):
+    asked = urllib.request.Request(address + path, content, headers | {"Content-Type": kind})
+    try:
+        with urllib.request.urlopen(asked) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode()
+def post(path, **content):
+    return ask("/api/2.0/mlflow/" + path, json.dumps(content).encode())
+answers = [post("experiments/create", name=name, artifact_location=location)]
+experiment = json.loads(answers[0][1])["experiment_id"] if answers[0][0] == 200 else "0"
+answers += [post("runs/create", experiment_id=experiment)]
+run = json.loads(answers[1][1])["run"]["info"]["run_id"] if answers[1][0] == 200 else "none"
+os.makedirs(folder + "/" + run, exist_ok=True)
+os.symlink(victim, folder + "/" + run + "/artifacts")
+answers += [
+    ask("/get-artifact?path=token&run_uuid=" + run),
+    ask("/api/2.0/mlflow/artifacts/list?run_id=" + run),
+    ask("/ajax-api/2.0/mlflow/upload-artifact?path=planted&run_uuid=" + run, b"x", "text/plain"),
+]
+print(json.dumps(answers))
+"""
+
+
+@pytest.fixture
+def victim(tmp_path):
+    """A folder of the user's with a file, which nobody else may enter."""
+    folder = tmp_path / "victim"
+    folder.mkdir(mode=0o700)
+    (folder / "token").write_text("the users token")
+    (folder / "token").chmod(0o600)
+    yield folder
+    assert [file.name for file in folder.iterdir()] == ["token"], "the attacker wrote"
+
+
+@pytest.fixture
+def attackers_folder():
+    """Where everybody may write, as pytest's own folders are not."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+        Path(folder).chmod(0o777)
+        yield Path(folder)
+
+
+def _attack(ui, location, folder, victim, *secret, user=None):
+    name = f"x{secrets.token_hex(4)}"
+    attacker = os.geteuid() if user is None else user
+    done = subprocess.run(
+        [
+            *(sys.executable, "-I", "-c", ATTACK, str(attacker)),
+            *(ui.address, name, location, folder, victim, *secret),
+        ],
+        cwd="/",
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_another_user_of_the_machine_reads_and_writes_nothing(ui, attackers_folder, victim):
+    """Really another one where root runs the tests; elsewhere ourselves, whom the server sees alike."""
+    user = NOBODY if os.geteuid() == 0 else None
+    answers = _attack(ui, attackers_folder.as_uri(), attackers_folder, victim, user=user)
+    assert [status for status, _ in answers] == [401] * 5, answers
+    (made,) = attackers_folder.iterdir()
+    assert made.stat().st_uid == (NOBODY if os.geteuid() == 0 else os.geteuid())
+
+
+def test_the_ui_serves_artifacts_of_its_home_alone(ui, attackers_folder, victim, small_study):
+    """Also to who has the secret: records may be somebody else's."""
+    create, *rest = _attack(ui, attackers_folder.as_uri(), attackers_folder, victim, ui.secret)
+    assert create[0] == 400
+    assert f"must be within {(small_study.home / 'artifacts').as_uri()}, and neither" in create[1]
+    assert all("the users token" not in text for _, text in rest)
+
+    inside = small_study.home / "artifacts" / "planted"
+    create, run, *rest = _attack(ui, inside.as_uri(), inside, victim, ui.secret)
+    shutil.rmtree(inside)
+    assert (create[0], run[0]) == (200, 200)
+    assert [status for status, _ in rest] == [400] * 3, rest
+    assert all(f"symbolic link, got {inside.as_uri()}" in text for _, text in rest)
+    gone = {"experiment_id": json.loads(create[1])["experiment_id"]}
+    requests.post(
+        f"{ui.address}{API}/experiments/delete", json=gone, headers=ui.as_user, timeout=60
+    )

@@ -4,6 +4,7 @@ import socket
 
 import pytest
 import requests
+from mlflow import MlflowClient
 
 from tests.support.command import study_command
 from tests.support.processes import PATIENCE_S
@@ -11,14 +12,11 @@ from tests.support.processes import PATIENCE_S
 pytestmark = pytest.mark.slow
 
 
-def test_the_ui_serves_the_studies(ui):
-    assert "<title>MLflow</title>" in requests.get(ui.address, timeout=PATIENCE_S).text
-    answer = requests.get(
-        f"{ui.address}/api/2.0/mlflow/experiments/get-by-name",
-        params={"experiment_name": "small"},
-        timeout=PATIENCE_S,
-    ).json()
-    assert answer["experiment"]["name"] == "small"
+def test_the_ui_serves_its_page_and_answers_programs(ui, monkeypatch):
+    page = requests.get(ui.address, headers=ui.as_user, timeout=PATIENCE_S)
+    assert "<title>MLflow</title>" in page.text
+    monkeypatch.setenv("MLFLOW_TRACKING_TOKEN", ui.secret)
+    assert MlflowClient(ui.address).get_experiment_by_name("small").name == "small"
 
 
 def test_a_taken_port_is_refused(small_study):

@@ -41,12 +41,14 @@ def chromium():
 
 
 @contextmanager
-def visit(browser, width=1400, height=900):
-    """A context of a new visitor, and the addresses that were asked for and refused.
+def visit(browser, width=1400, height=900, known=None):
+    """A context of a visitor, and the addresses that were asked for and refused.
+
+    A new one, unless `known` is the state of storage that an earlier one left.
 
     Its pages reach 127.0.0.1 alone.
     """
-    context = browser.new_context(viewport={"width": width, "height": height})
+    context = browser.new_context(viewport={"width": width, "height": height}, storage_state=known)
     context.set_default_timeout(PATIENCE_MS)
     context.add_init_script(_QUIET)
     refused = []

@@ -1,0 +1,64 @@
+"""Where the artifacts of records may be, as far as no server is needed to tell."""
+
+import pytest
+
+from study.errors import BadInputError
+from study.home import Home
+from study.tracking.artifacts import own_folder
+
+
+@pytest.fixture
+def home(tmp_path):
+    """A home that is named by a link to its folder, as on machines whose users' folders are links."""
+    (tmp_path / "disk" / "home" / "artifacts" / "run").mkdir(parents=True)
+    (tmp_path / "disk" / "elsewhere").mkdir()
+    (tmp_path / "user").symlink_to(tmp_path / "disk")
+    folder = tmp_path / "user" / "home"
+    return Home(folder=folder, tracking_uri=f"sqlite:///{folder}/mlflow.db")
+
+
+@pytest.mark.parametrize("start", ["user", "disk"])
+@pytest.mark.parametrize("below", ["", "/run", "/run/artifacts", "/new%20one/artifacts"])
+def test_a_folder_within_the_homes_artifacts_is_its_own(start, below, home, tmp_path):
+    own = tmp_path / "disk" / "home" / "artifacts"
+    location = f"file://{tmp_path}/{start}/home/artifacts{below}"
+    assert own_folder(location, home) == own.joinpath(*below.replace("%20", " ").split("/")[1:])
+
+
+@pytest.mark.parametrize(
+    "location",
+    [
+        "file://{home}",
+        "file://{home}/artifacts2/run",
+        "file://{home}/artifacts/../mlflow.db",
+        "file://{home}/artifacts/run/../../../elsewhere",
+        "file://{home}/artifacts/%2e%2e/mlflow.db",
+        "file://{home}/artifacts/a%00b",
+        "FILE://{home}/artifacts/run",
+        "file:artifacts/run",
+        "artifacts/run",
+        "",
+        "{home}/../elsewhere",
+        "file:///etc",
+        "mlflow-artifacts:/0/run/artifacts",
+        "runs:/run",
+        "s3://bucket{home}/artifacts/run",
+    ],
+)
+def test_any_other_place_is_refused(location, home):
+    location = location.format(home=home.folder)
+    with pytest.raises(BadInputError, match="must be within file://") as error:
+        own_folder(location, home)
+    assert f"got {location}" in str(error.value)
+
+
+@pytest.mark.parametrize("link", ["artifacts", "artifacts/run", "artifacts/run/artifacts"])
+@pytest.mark.parametrize("to", ["elsewhere", "home/artifacts/other"])
+def test_a_link_in_its_way_is_refused(link, to, home, tmp_path):
+    place = home.folder / link
+    if place.exists():
+        place.rename(place.with_name("other"))
+    place.symlink_to(tmp_path / "disk" / to)
+    location = (home.folder / "artifacts" / "run" / "artifacts").as_uri()
+    with pytest.raises(BadInputError, match="symbolic link"):
+        own_folder(location, home)
