@@ -33,6 +33,8 @@ NOT_SHARED: Final = "the home must be on storage that every node of the cluster 
 
 LAYOUT: Final = "2"
 
+_RETRAINING: Final = "retraining.json"
+
 
 @final
 @dataclass(frozen=True, slots=True)
@@ -62,14 +64,33 @@ class StudyFolder:
         """The folder of the records that wait."""
         return self.path / "spool"
 
+    def retraining(self) -> str | None:
+        """What is retrained here, as JSON; None in the folder of a search."""
+        file = self.path / _RETRAINING
+        return file.read_text(encoding="utf-8") if file.exists() else None
+
+    @property
+    def tune(self) -> Path:
+        """The folder of Ray's own files, while trials run."""
+        return self.path / "tune"
+
     @property
     def refused(self) -> Path:
         """The file of records that the tracking store refused for good, a JSON object a line."""
         return self.path / "refused.jsonl"
 
-    def retraining(self, label: str) -> "StudyFolder":
+    def of_retraining(self, label: str) -> "StudyFolder":
         """The folder of a retraining of one of the study's trials."""
         return StudyFolder(self.path / "retrained" / label, self.name)
+
+    def retrainings(self) -> list["StudyFolder"]:
+        """The folders of retrainings that are not over, or not recorded."""
+        files = sorted(self.path.glob(f"retrained/*/{_RETRAINING}"))
+        return [self.of_retraining(file.parent.name) for file in files]
+
+    def store_retraining(self, retraining: str) -> None:
+        """Marks the folder, which exists, as that of a retraining."""
+        (self.path / _RETRAINING).write_text(retraining, encoding="utf-8")
 
     @contextmanager
     def only_driver(self) -> Iterator[None]:

@@ -92,7 +92,7 @@ def _store_tables(home: Home, repetitions: int) -> dict[str, float]:
     found = {}
     for name in NAMES:
         start = time.perf_counter()
-        writer = MlflowWriter(answers_store.spec_of(name), home)
+        writer = MlflowWriter(answers_store.spec_of(name), home, home.study_folder(name))
         found["made of the runs"] = round(time.perf_counter() - start, 4)
 
         def store(writer: MlflowWriter = writer) -> None:

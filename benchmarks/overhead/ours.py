@@ -18,8 +18,9 @@ from benchmarks.overhead.phases import Phases, resident_mb
 from benchmarks.overhead.trial import EPOCHS, EveryEpoch, NullTrainable
 from study import StudySpec
 from study.home import Home
-from study.runner import driver, session
-from study.runner.callback import StudyCallback
+from study.runner import driver
+from study.runner import trainable as runner_trainable
+from study.runner.callback import StudyObserver, TrialCallback
 from study.runner.progress import Progress
 from study.runner.scoreboard import Scoreboard
 from study.search.scheduler import Halving
@@ -76,21 +77,22 @@ class Times:
         phases.time(Scoreboard, "begin", "end", "best", phase="scoreboard")
         phases.time(Progress, "update", phase="progress")
         hooks = ("on_trial_start", "on_trial_result", "on_step_end")
-        phases.time(StudyCallback, *hooks, "on_end", phase="observer")
+        phases.time(TrialCallback, *hooks, phase="observer")
+        phases.time(StudyObserver, "on_end", phase="observer")
         self._note_ends()
 
     def _note_ends(self) -> None:
-        end, close = StudyCallback.on_end, Tracker.close
+        end, close = StudyObserver.on_end, Tracker.close
 
-        def on_end(callback: StudyCallback, ended: EndedTrial) -> None:
-            end(callback, ended)
+        def on_end(observer: StudyObserver, ended: EndedTrial) -> None:
+            end(observer, ended)
             self.ends.append(time.perf_counter())
             self._wall.append(dict(self.phases.wall))
             self._processor.append(dict(self.phases.processor) | {"driver": time.process_time()})
             self._memory.append(resident_mb())
 
         def until_sent(tracker: Tracker, *arguments: Any) -> None:  # noqa: ANN401
-            while waiting(tracker._folder):  # noqa: SLF001  # no part of what a driver needs
+            while waiting(tracker._folder.spool):  # noqa: SLF001  # no part of what a driver needs
                 time.sleep(0.02)
             self.sent = time.perf_counter()
             assert tracker._sender is not None  # noqa: S101, SLF001  # it was started
@@ -98,7 +100,7 @@ class Times:
             self.sender = used.user + used.system
             close(tracker, *arguments)
 
-        StudyCallback.on_end = on_end  # type: ignore[method-assign]
+        StudyObserver.on_end = on_end  # type: ignore[method-assign]
         Tracker.close = until_sent  # type: ignore[method-assign]
 
     def between(self, first: int, last: int) -> dict[str, Any]:
@@ -134,7 +136,7 @@ def measure(trials: int, sampler: str, scheduler: str, *, every_epoch: bool) -> 
     times = Times()
     times.attach()
     trainable: type[tune.Trainable] = EveryEpoch if every_epoch else NullTrainable
-    session.StudyTrainable = trainable  # type: ignore[assignment,misc]
+    runner_trainable.StudyTrainable = trainable  # type: ignore[assignment,misc]
     with tempfile.TemporaryDirectory() as folder:
         home = Home(folder=Home.find(folder).folder, tracking_uri=f"sqlite:///{folder}/mlflow.db")
         summary = driver.run(spec(trials, sampler, scheduler), home, Console(file=io.StringIO()))

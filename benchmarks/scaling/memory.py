@@ -26,7 +26,7 @@ from rich.console import Console
 from study import StudySpec, environment
 from study.home import Home
 from study.runner import driver
-from study.runner.callback import StudyCallback
+from study.runner.callback import TrialCallback
 
 WORKERS: Final = 8
 _SIDE, _CHANNELS, _CLASSES = 64, 3, 4
@@ -45,13 +45,13 @@ class Watch:
         self.held: dict[str, float] = {}
         self._reported: set[int] = set()
         self._over = threading.Event()
-        heard = StudyCallback.on_trial_result
+        heard = TrialCallback.on_trial_result
 
-        def on_trial_result(own: StudyCallback, trial: Any, result: Any, **named: object) -> None:  # noqa: ANN401
+        def on_trial_result(own: TrialCallback, trial: Any, result: Any, **named: object) -> None:  # noqa: ANN401
             heard(own, trial, result, **named)
             self._reported.add(trial.config["number"])
 
-        StudyCallback.on_trial_result = on_trial_result  # type: ignore[method-assign]
+        TrialCallback.on_trial_result = on_trial_result  # type: ignore[method-assign]
 
     @contextmanager
     def looking(self) -> Iterator[None]:

@@ -21,10 +21,10 @@ from models import Architecture
 from study import StudySpec, environment
 from study.home import Home
 from study.runner import resume
-from study.runner.callback import StudyCallback
+from study.runner.callback import StudyObserver, TrialCallback
 from study.runner.progress import Progress
 from study.runner.scoreboard import Scoreboard
-from study.runner.stopper import StudyClock, StudyStopper
+from study.runner.stopper import StudyStopper
 from study.search.budget import BudgetSpent
 from study.search.storage import SearchStorage
 from study.search.trial import EndedTrial, Outcome, TrialConfig, last_metrics
@@ -80,14 +80,15 @@ def ours(home: Home, trials: int, epochs: int) -> dict[str, Any]:
     spec = StudySpec.from_dict({"name": "ours", "dataset": "digits", "families": ["dann-lrf"]})
     folder = home.study_folder("ours")
     resume.store_spec(folder, spec)
-    ledger = SearchStorage(spec, folder.journal)
-    tracker = Tracker("ours", home)
+    SearchStorage(spec, folder.journal)
+    tracker = Tracker(folder, home)
     tracker.start({})
     tracker.wait_until_ready()
     budget = BudgetSpent(spec)
     board = Scoreboard(spec, budget)
     progress = Progress(board, Console(quiet=True))
-    observer = StudyCallback(tracker, board, progress, StudyStopper(StudyClock(ledger, None)))
+    observer = StudyObserver(tracker, board, progress)
+    callback = TrialCallback(tracker, StudyStopper(), observer)
 
     def end(trial: Trial) -> None:
         number, metrics = trial.config["number"], last_metrics(trial.last_result)
@@ -99,7 +100,7 @@ def ours(home: Home, trials: int, epochs: int) -> dict[str, Any]:
         )
 
     start = time.perf_counter()
-    taken = list(reports(observer, trials, epochs, "ours", end))
+    taken = list(reports(callback, trials, epochs, "ours", end))
     while waiting(folder.spool):
         time.sleep(0.02)
     wall = time.perf_counter() - start

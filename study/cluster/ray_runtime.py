@@ -42,6 +42,11 @@ def check_machine(resources: Resources) -> None:
     resources_of_trial(resources, [Node(_cpus(), _gpus())], this_machine=True)
 
 
+def whole_machine() -> Resources:
+    """All CPUs of this machine and one of its GPUs, for a trial that runs alone."""
+    return Resources(cpus=_cpus(), gpus=min(1, _gpus()))
+
+
 @contextmanager
 def ray_runtime() -> Iterator[bool]:
     """Ray while the context lasts; one that was there before is left as it was.

@@ -2,7 +2,6 @@
 
 import json
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 from typing import Any, Final
 
 from mlflow import MlflowClient
@@ -18,20 +17,11 @@ from study.results.stored_study import StoredStudy
 from study.search.difference import is_real
 from study.search.trial import TrialConfig
 from study.spec.study_spec import StudySpec
-from study.study_folder import HISTORY, NETWORK
-from study.tracking.runs import PARENT, PendingBatch, StoredRuns
 from study.tracking.store import all_runs, client, translated
-from study.tracking.tags import CONFIG_TAG, ROLE_TAG
-from study.training.settings import TrainingSettings, with_defaults
+from study.tracking.tags import CONFIG_TAG, RETRAINING_TAG, RETRAINS_TAG, ROLE_TAG
+from study.training.settings import TrainingSettings
 
-ROLE: Final = "retrained"
-"""The role of the run (`tags.ROLE_TAG`); whoever asks for trials does not meet it."""
-
-TRIAL_TAG: Final = "study.retrains"
-"""On the run: the number of the trial whose configuration it has."""
-
-RETRAINING_TAG: Final = "study.retraining"
-"""On the run: what was to be trained, as JSON; once finished it is not trained again."""
+_RETRAINED: Final = f"tags.`{ROLE_TAG}` = 'retrained'"
 
 _METRICS: Final = tuple(
     f"{part}_{kind}{ending}"
@@ -124,14 +114,14 @@ class Retrained:
 
 def find_run(store: MlflowClient, experiment: str, wanted: Retraining) -> Run | None:
     """The finished run of a retraining, if there is one."""
-    return next((run for run in _runs(store, experiment, wanted) if _finished(run)), None)
+    runs = _finished_runs(store, experiment, wanted.trial)
+    matching = (run for run in runs if run.data.tags[RETRAINING_TAG] == wanted.identity())
+    return next(matching, None)
 
 
 def latest(store: MlflowClient, experiment: str, record: TrialRecord) -> Retrained | None:
-    """The retraining of a trial that was recorded last, if there is one."""
-    where = f"tags.`{ROLE_TAG}` = '{ROLE}' and tags.`{TRIAL_TAG}` = '{record.trial}'"
-    found = store.search_runs([experiment], where, order_by=["attributes.start_time DESC"])
-    run = next(filter(_finished, found), None)
+    """The retraining of a trial that started last, if there is one."""
+    run = next(iter(_finished_runs(store, experiment, record.trial)), None)
     if run is None:
         return None
     wanted = Retraining(**json.loads(run.data.tags[RETRAINING_TAG]))
@@ -148,7 +138,7 @@ def retrained(run: Run, wanted: Retraining, search: TrialRecord, *, new: bool) -
         state="COMPLETE",
         reason=None,
         notice=None,
-        training=with_defaults(config["training"]),
+        training=config["training"],
         replicates=len(config["seeds"]),
         trainable_parameters=int(metrics["trainable_parameters"]),
         macs=int(metrics["macs"]),
@@ -161,65 +151,15 @@ def retrained(run: Run, wanted: Retraining, search: TrialRecord, *, new: bool) -
     return Retrained(wanted=wanted, search=search, record=record, new=new)
 
 
-def write_run(  # noqa: PLR0913, PLR0917  # what was trained, of what, and where it goes
-    store: MlflowClient,
-    parent: Run,
-    wanted: Retraining,
-    record: TrialRecord,
-    spec: StudySpec,
-    folder: Path,
-) -> Run:
-    """Records what a worker left in the folder of the trial; a run that was cut off is completed."""
-    experiment = parent.info.experiment_id
-    runs = StoredRuns(store, experiment)
-    runs.know(PARENT, parent)
-    for run in _runs(store, experiment, wanted):
-        if _finished(run):
-            return run  # another process was faster
-        runs.know(wanted.trial, run)
-    config = wanted.config(record, spec)
-    history = json.loads((folder / HISTORY).read_text(encoding="utf-8"))
-    begun = (folder / HISTORY).stat().st_mtime - history[-1]["seconds"]
-    pending = PendingBatch(
-        params=_params(wanted, config, spec),
-        network=folder / NETWORK,
-        status=("FINISHED", _milliseconds(begun + history[-1]["seconds"])),
-    )
-    if wanted.trial not in runs.run_ids:
-        tags = {
-            ROLE_TAG: ROLE,
-            TRIAL_TAG: str(wanted.trial),
-            RETRAINING_TAG: wanted.identity(),
-            CONFIG_TAG: json.dumps(config.to_dict()),
-        }
-        name = f"{wanted.trial} {config.architecture.label()} retrained"
-        pending.create = (_milliseconds(begun), name, tags)
-    for epoch in history:
-        # Of validation images that were trained on nothing is recorded.
-        metrics = {key: epoch[key] for key in epoch if not (wanted.full and "val_" in key)}
-        pending.add(int(epoch["epochs"]), _milliseconds(begun + epoch["seconds"]), metrics)
-    runs.send(wanted.trial, pending, f"{spec.name}-{wanted.trial}-retrained")
-    return store.get_run(runs.run_ids[wanted.trial])
-
-
-def _milliseconds(seconds: float) -> int:
-    return round(1000 * seconds)
-
-
-def _runs(store: MlflowClient, experiment: str, wanted: Retraining) -> list[Run]:
-    where = f"tags.`{ROLE_TAG}` = '{ROLE}' and tags.`{TRIAL_TAG}` = '{wanted.trial}'"
-    found = store.search_runs([experiment], where)
-    return [run for run in found if run.data.tags[RETRAINING_TAG] == wanted.identity()]
+def _finished_runs(store: MlflowClient, experiment: str, trial: int) -> list[Run]:
+    """The finished retrainings of a trial, the one that started last first."""
+    where = f"{_RETRAINED} and tags.`{RETRAINS_TAG}` = '{trial}'"
+    runs = store.search_runs([experiment], where, order_by=["attributes.start_time DESC"])
+    return list(filter(_finished, runs))
 
 
 def _finished(run: Run) -> bool:
     return str(run.info.status) == "FINISHED"
-
-
-def _params(wanted: Retraining, config: TrialConfig, spec: StudySpec) -> dict[str, str]:
-    params = {**asdict(config.architecture), **asdict(config.training)}
-    params |= {"dataset": spec.dataset.name, "replicates": wanted.replicates, "full": wanted.full}
-    return {name: str(value) for name, value in params.items() if value is not None}
 
 
 def choose_retrained(stored: StoredStudy, number: int | None, home: Home) -> TrialRecord:
@@ -245,9 +185,7 @@ def retrainings(name: str, home: Home | None = None) -> list[Retrained]:
     """
     stored = read_study(name, home or Home.find())
     with translated(stored.home):
-        runs = all_runs(
-            client(stored.home), stored.parent.info.experiment_id, f"tags.`{ROLE_TAG}` = '{ROLE}'"
-        )
+        runs = all_runs(client(stored.home), stored.parent.info.experiment_id, _RETRAINED)
     wanted = [(run, Retraining(**json.loads(run.data.tags[RETRAINING_TAG]))) for run in runs]
     searched = {record.trial: record for record in stored.records} if wanted else {}
     found = [

@@ -1,11 +1,7 @@
-"""Passes on what Ray Tune and the searcher do to tracker, scoreboard and screen.
-
-Ray calls the methods with keywords, from within its loop. How a trial ended the searcher says, which
-has judged its report; only of errors Ray alone knows the reason.
-"""
+"""What follows from Ray Tune's events: records, and for a study its scoreboard and its front."""
 
 from collections.abc import Mapping
-from typing import Any, final
+from typing import Any, Protocol, final
 
 from ray import tune
 from ray.exceptions import RayActorError
@@ -19,21 +15,33 @@ from study.study_folder import NOT_SHARED
 from study.tracking.tracker import Tracker
 
 
-@final
-class StudyCallback(tune.Callback, TrialListener):
-    """Never blocks: all that takes time happens in the process that sends records."""
+class Observer(Protocol):
+    """Shows trials, and decides what follows from an error."""
 
-    def __init__(
-        self,
-        tracker: Tracker,
-        scoreboard: Scoreboard,
-        progress: Progress,
-        stop: StudyStopper,
-    ) -> None:
-        self._stop = stop
+    def begin(self, config: TrialConfig) -> None:
+        """Starts a trial, or continues it."""
+
+    def epoch(self, metrics: Mapping[str, float]) -> Mapping[str, float]:
+        """Shows an epoch; returns the metrics to record."""
+
+    def fail(self, config: TrialConfig, reason: str) -> None:
+        """Ends a trial after an error that only Ray knows, perhaps before its worker started."""
+
+    def say(self, text: str) -> None:
+        """Prints a message."""
+
+    def update(self) -> None:
+        """Brings the screen up to date."""
+
+
+@final
+class TrialCallback(tune.Callback):
+    """Records trials. It never blocks Tune's loop: another process sends the records."""
+
+    def __init__(self, tracker: Tracker, stop: StudyStopper, observer: Observer) -> None:
         self._tracker = tracker
-        self._scoreboard = scoreboard
-        self._progress = progress
+        self._stop = stop
+        self._observer = observer
         self._trouble: str | None = None
 
     def __getstate__(self) -> dict[str, Any]:
@@ -41,39 +49,71 @@ class StudyCallback(tune.Callback, TrialListener):
         return {}
 
     def on_trial_start(self, trial: Trial, **_: object) -> None:
-        self._begin(trial)
+        config = TrialConfig.from_dict(trial.config)
+        self._observer.begin(config)
+        self._tracker.begin_trial(config)
 
-    def on_trial_result(
-        self,
-        trial: Trial,
-        result: dict[str, Any],
-        **_: object,
-    ) -> None:
+    def on_trial_result(self, trial: Trial, result: dict[str, Any], **_: object) -> None:
         number = trial.config["number"]
         worker = f"{result['hostname']}:{result['pid']}"
         for metrics in result["epochs"]:
-            self._tracker.log_epoch(number, metrics, worker)
+            self._tracker.log_epoch(number, self._observer.epoch(metrics), worker)
         if result["notice"]:
             self._tracker.note(number, result["notice"])
-            self._progress.say(f"trial {number}: {result['notice']}")
+            self._observer.say(f"trial {number}: {result['notice']}")
 
     def on_trial_recover(self, trial: Trial, **_: object) -> None:
-        """A worker died, and Ray gives the trial another one."""
-        said = str(trial.get_error())
-        if NOT_SHARED in said:
-            # A node that joined; it would take trial after trial, and keep what they store to itself.
-            start = said.index(NOT_SHARED)
-            self._stop.because(said[start:].splitlines()[0])
+        """Handles the death of a worker, whose trial Ray gives to another one."""
+        error = str(trial.get_error())
+        if NOT_SHARED in error:
+            # The node has just joined. It would fail trial after trial.
+            self._stop.because(error[error.index(NOT_SHARED) :].splitlines()[0])
 
     def on_trial_error(self, trial: Trial, **_: object) -> None:
-        if trial.config["number"] not in self._scoreboard.running:
-            # Its worker did not even start.
-            self._begin(trial)
         error = trial.get_error()
         died = error is None or isinstance(error, RayActorError)
         reason = f"{WORKER_DIED}: {error}" if died else f"{type(error).__name__}: {error}"
-        outcome = Outcome(state="FAIL", reason=reason)
-        self.on_end(EndedTrial(number=trial.config["number"], outcome=outcome))
+        self._observer.fail(TrialConfig.from_dict(trial.config), reason)
+
+    def on_step_end(self, **_: object) -> None:
+        if self._tracker.failed:
+            self._stop.because("the tracking store takes no records")
+        trouble = self._tracker.trouble
+        if (trouble is None) != (self._trouble is None):
+            self._observer.say(
+                "the tracking store takes records again"
+                if trouble is None
+                else f"the tracking store takes no records, so they wait on disk: {trouble}"
+            )
+        self._trouble = trouble
+        self._observer.update()
+
+
+@final
+class StudyObserver(TrialListener):
+    """Keeps the scoreboard of a study, and records how its trials end, which the searcher decides."""
+
+    def __init__(self, tracker: Tracker, scoreboard: Scoreboard, progress: Progress) -> None:
+        self._tracker = tracker
+        self._scoreboard = scoreboard
+        self._progress = progress
+        self.say = progress.say
+        self.update = progress.update
+
+    def begin(self, config: TrialConfig) -> None:
+        """Puts a trial on the scoreboard."""
+        self._scoreboard.begin(config.number, config.architecture.label())
+
+    def epoch(self, metrics: Mapping[str, float]) -> Mapping[str, float]:
+        """Records all metrics of an epoch; the scoreboard shows none."""
+        return metrics
+
+    def fail(self, config: TrialConfig, reason: str) -> None:
+        """Records a trial that failed."""
+        if config.number not in self._scoreboard.running:
+            self.begin(config)
+            self._tracker.begin_trial(config)
+        self.on_end(EndedTrial(number=config.number, outcome=Outcome(state="FAIL", reason=reason)))
 
     def run_id(self, number: int) -> str | None:
         return self._tracker.run_ids.get(number)
@@ -82,16 +122,17 @@ class StudyCallback(tune.Callback, TrialListener):
         self, config: TrialConfig, counted: Mapping[str, float], outcome: Outcome
     ) -> None:
         number = config.number
-        self._scoreboard.begin(number, config.architecture.label())
+        self.begin(config)
         self._tracker.begin_trial(config)
         self._tracker.log_counts(number, counted)
         self._scoreboard.end(number, outcome.state, counted)
-        self._tracker.end_trial(number, outcome, on_front=False)
+        self._tracker.end_trial(number, outcome, keep_network=False)
 
     def on_end(self, ended: EndedTrial) -> None:
         board, number = self._scoreboard, ended.number
         board.end(number, ended.outcome.state, ended.metrics, ended.point)
-        self._tracker.end_trial(number, ended.outcome, on_front=number in board.front.points)
+        on_front = number in board.front.points
+        self._tracker.end_trial(number, ended.outcome, keep_network=on_front)
         self._tracker.mark_front(ended.changes)
         best = board.best()
         if best is not None:
@@ -99,25 +140,3 @@ class StudyCallback(tune.Callback, TrialListener):
             values = {"hypervolume": board.front.hypervolume, f"best_{name}": best[0]}
             values["best_val_accuracy"] = board.best_accuracy
             self._tracker.log_study(board.ended, values)
-
-    def on_step_end(self, **_: object) -> None:
-        if self._tracker.failed:
-            self._stop.because("the tracking store takes no records")
-        self._say_trouble()
-        self._progress.update()
-
-    def _say_trouble(self) -> None:
-        """Says once that the tracking store is away, and once that it is back."""
-        trouble = self._tracker.trouble
-        if (trouble is None) != (self._trouble is None):
-            self._progress.say(
-                "the tracking store takes records again"
-                if trouble is None
-                else f"the tracking store takes no records, so they wait on disk: {trouble}"
-            )
-        self._trouble = trouble
-
-    def _begin(self, trial: Trial) -> None:
-        config = TrialConfig.from_dict(trial.config)
-        self._scoreboard.begin(config.number, config.architecture.label())
-        self._tracker.begin_trial(config)

@@ -112,7 +112,7 @@ def _open(
         progress=Progress(scoreboard, console),
         clock=clock,
         stop=StudyStopper(clock),
-        tracker=Tracker(spec.name, home),
+        tracker=Tracker(folder, home),
     )
 
 
@@ -195,7 +195,7 @@ def _recorded(session: Session) -> Iterator[Callable[[], None]]:
             session.storage.note_run_ids(tracker.run_ids)
             if caught_up and tracker.all_sent:
                 clean_up(session.storage, session.folder.trials)
-            shutil.rmtree(session.tune_folder, ignore_errors=True)
+            shutil.rmtree(session.folder.tune, ignore_errors=True)
 
 
 @contextmanager

@@ -63,7 +63,7 @@ def _record(trial: FrozenTrial, board: Scoreboard, tracker: Tracker, store: Path
     elif metrics:
         tracker.log_counts(number, metrics)
     outcome = Outcome(state=state_of(trial), reason=trial.user_attrs.get(REASON))  # type: ignore[arg-type]  # finished
-    tracker.end_trial(number, outcome, on_front=number in board.front.points)
+    tracker.end_trial(number, outcome, keep_network=number in board.front.points)
 
 
 def _history(folder: Path) -> list[dict[str, float]]:

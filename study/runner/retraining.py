@@ -1,46 +1,52 @@
 """Retrains a trial's configuration with other seeds, to confirm what the search measured.
 
-It is trained as any trial is, by a `TrialWorker` with checkpoints, and recorded once, as a run with a
-role of its own, which no answer counts as a trial.
+It runs and is recorded as any trial, in a folder of its own, with a role that no answer counts as a
+trial.
 """
 
-import os
 import shutil
+import signal
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Final, final
 
 import torch
-from mlflow.exceptions import MlflowException
-from requests.exceptions import RequestException
-from sqlalchemy.exc import SQLAlchemyError
+from ray.exceptions import RayActorError
 
 from models.building import build
 from study import environment
+from study.cluster.capacity import TrialResources
+from study.cluster.ray_runtime import find_capacity, on_cluster, ray_runtime, whole_machine
+from study.cluster.shared_storage import check_shared
 from study.errors import BadInputError, StudyError, TrackingError
 from study.home import Home
 from study.results.answers import choose
 from study.results.reader import read_study
 from study.results.record import TrialRecord
-from study.results.retrained_run import Retrained, Retraining, find_run, retrained, write_run
-from study.runner.trial_worker import TrialWorker
-from study.search.trial import WORKER_DIED, TrialConfig
+from study.results.retrained_run import Retrained, Retraining, find_run, retrained
+from study.runner.callback import TrialCallback
+from study.runner.resume import store_spec
+from study.runner.stopper import StudyStopper
+from study.runner.sync import send_waiting
+from study.runner.trainable import lack_of_memory, tuner
+from study.search.trial import WORKER_DIED, Outcome, TrialConfig, judge
 from study.spec.sections import Resources
 from study.spec.study_spec import StudySpec
-from study.study_folder import HISTORY, StudyFolder, trial_folder
+from study.study_folder import StudyFolder
 from study.tracking.store import client, translated
+from study.tracking.tracker import Tracker
 from study.training.dataset import Dataset, Split, load_dataset
 
-_FAILURES: Final = (MlflowException, RequestException, SQLAlchemyError, OSError)
+_CONTINUES: Final = "the same command continues from its last checkpoint"
 
 Say = Callable[[str], None]
-Step = Callable[[], dict[str, Any]]
-"""Trains a step; returns the report of `study.runner.trial_worker`."""
+OnEpoch = Callable[[Mapping[str, float], int], None]
 
 
 @environment.RECORDS
+@environment.RAY
 def retrain(  # noqa: PLR0913  # each setting has a name of its own
     name: str,
     trial: int,
@@ -51,15 +57,16 @@ def retrain(  # noqa: PLR0913  # each setting has a name of its own
     data: Path | None = None,
     home: Home | None = None,
     say: Say = lambda _: None,
-    on_epoch: Callable[[Mapping[str, float], int], None] = lambda *_: None,
+    on_epoch: OnEpoch = lambda *_: None,
 ) -> Retrained:
     """Trains a trial's configuration with `replicates` seeds that the search did not use.
 
-    Where $RAY_ADDRESS names a cluster it is trained there, with the resources of a trial, else in this
-    process. `epochs` are by default the study's. With `full` it trains on the validation images too and
-    keeps the last weights. `data` says where the data set is now: dataset.root, or the npz file. The
-    same retraining is done once: a finished one is read, one that was interrupted continues from its
-    checkpoint. `say` takes messages; `on_epoch` each epoch's metrics, and the number of epochs.
+    Ray runs on this machine, all of which the training gets, unless $RAY_ADDRESS names a cluster or Ray
+    is initialised already: there it gets the resources of a trial. `epochs` are by default the study's.
+    With `full` it trains on the validation images too and keeps the last weights. `data` is the current
+    place of the data set: dataset.root, or the npz file. The same retraining is done once: a finished
+    one is read, an interrupted one continues from its checkpoint. `say` takes messages; `on_epoch` each
+    epoch's metrics, and the number of epochs.
 
     Raises NotFoundError if there is no such trial, BadInputError if a trial with patience is to be
     trained with `full` and `epochs` are not given, or if its network does not fit the data, DataError
@@ -83,125 +90,183 @@ def retrain(  # noqa: PLR0913  # each setting has a name of its own
         epochs=stored.spec.budget.epochs if epochs is None else epochs,
         full=full,
     )
-    store = client(home)
-    with translated(home):
-        run = find_run(store, stored.parent.info.experiment_id, wanted)
-    if run is not None:
-        return retrained(run, wanted, record, new=False)
-    place = home.study_folder(name).retraining(wanted.label())
-    folder = trial_folder(place.path, trial)
-    dataset = None if (folder / HISTORY).exists() else _dataset(stored.spec, data, full=full)
-    with _held(place):
-        if dataset is None:
-            say(f"it was trained before, and is recorded now, from {folder}")
+
+    def finished(*, new: bool) -> Retrained | None:
+        with translated(home):
+            run = find_run(client(home), stored.parent.info.experiment_id, wanted)
+        return None if run is None else retrained(run, wanted, record, new=new)
+
+    found = finished(new=False)
+    if found is not None:
+        return found
+    with _locked(home.study_folder(name).of_retraining(wanted.label())) as folder:
+        if folder.retraining() is not None:
+            send_waiting(folder, home, say)
+            found = finished(new=True)
+        if found is not None:
+            say(f"it was trained before, and is recorded now, from {folder.path}")
         else:
+            dataset = _dataset(stored.spec, data, full=full)
             config = wanted.config(record, stored.spec)
             _check_fits(config, dataset)
             say(_announcement(wanted, record, stored.spec, dataset))
-            settings = {
-                "dataset_name": dataset.name,
-                "classes": dataset.classes,
-                "arrays": dataset.to_arrays(),
-                "rungs": (),
-                "store": str(place.path),
-            }
-            worker = (
-                _worker_on_cluster(config, settings, stored.spec.resources, home, say)
-                if os.environ.get("RAY_ADDRESS")
-                else _worker_here(config, settings)
-            )
-            _train(config, worker, folder, say, lambda epoch: on_epoch(epoch, wanted.epochs))
-            if not (folder / HISTORY).exists():
-                raise StudyError(f"trial {trial} was retrained, but cannot be stored in {folder}")
-        try:
-            run = write_run(store, stored.parent, wanted, record, stored.spec, folder)
-        except _FAILURES as error:
-            raise TrackingError(
-                f"the tracking store {home.shown_uri} must take what was trained: {error}; the "
-                f"result is kept in {folder}, and the same command records it without training again"
-            ) from error
-        shutil.rmtree(folder)
-    return retrained(run, wanted, record, new=True)
+            store_spec(folder, stored.spec)
+            folder.store_retraining(wanted.identity())
+            resources = stored.spec.resources if on_cluster() else whole_machine()
+            observer = _Observer(wanted, say, on_epoch)
+            _train(folder, home, config, dataset, resources, observer)
+            found = finished(new=True)
+        shutil.rmtree(folder.path)
+    if found is None:
+        raise TrackingError(f"{home.shown_uri} must have the run of the retraining, got none")
+    return found
 
 
-def _train(
+@final
+class _Observer:
+    """Hands messages and epochs on to the caller."""
+
+    def __init__(self, wanted: Retraining, say: Say, on_epoch: OnEpoch) -> None:
+        self._wanted = wanted
+        self._on_epoch = on_epoch
+        self.say = say
+
+    def begin(self, config: TrialConfig) -> None:
+        """The training was announced before Ray started."""
+
+    def epoch(self, metrics: Mapping[str, float]) -> Mapping[str, float]:
+        """Of validation images that were trained on nothing is recorded."""
+        self._on_epoch(metrics, self._wanted.epochs)
+        hidden = "val_" if self._wanted.full else None
+        return {key: metrics[key] for key in metrics if hidden is None or hidden not in key}
+
+    def fail(self, config: TrialConfig, reason: str) -> None:
+        """The Tuner's result has the error."""
+
+    def update(self) -> None:
+        """Nothing changes on the screen between epochs."""
+
+
+def _train(  # noqa: PLR0913, PLR0917  # what is trained, where, and how it is shown
+    folder: StudyFolder,
+    home: Home,
     config: TrialConfig,
-    worker: AbstractContextManager[Step],
-    folder: Path,
-    say: Say,
-    on_epoch: Callable[[Mapping[str, float]], None],
+    dataset: Dataset,
+    resources: Resources,
+    observer: _Observer,
 ) -> None:
-    """Trains to the end. Raises StudyError with the reason if that fails."""
-    with worker as step:
-        over = False
-        while not over:
-            report = step()
-            if report["failure"]:
-                shutil.rmtree(folder, ignore_errors=True)
-                raise StudyError(f"trial {config.number} cannot be retrained: {report['failure']}")
-            if report["notice"]:
-                say(report["notice"])
-            for epoch in report["epochs"]:
-                on_epoch(epoch)
-            over = report["done"]
+    """Trains to the end, and records it. Raises StudyError if that fails.
+
+    After a signal it stops at the next report, and then the signal has its effect.
+    """
+    stop = StudyStopper()
+    with _recorded(Tracker(folder, home), config, observer.say) as (tracker, end):
+        with stop.on_signals(observer.say) as install, ray_runtime() as alone:
+            install()
+            share = find_capacity(resources, alone=alone).share
+            check_shared(home.folder)
+            if share.notice is not None:
+                observer.say(share.notice)
+            tracker.wait_until_ready()
+            callback = TrialCallback(tracker, stop, observer)
+            outcome = _run(folder, config, dataset, share, callback, stop)
+        if outcome.state == "PRUNED":
+            observer.say(f"stopped: {stop.reason}; {_CONTINUES}")
+        else:
+            end(outcome)
+    if outcome.state == "FAIL":
+        shutil.rmtree(folder.path)
+        raise StudyError(f"trial {config.number} cannot be retrained: {outcome.reason}")
+    if outcome.state == "PRUNED":
+        if stop.signal_number is not None:
+            signal.raise_signal(stop.signal_number)
+        raise StudyError(f"the retraining was stopped: {stop.reason}; {_CONTINUES}")
 
 
-@contextmanager
-def _worker_here(config: TrialConfig, settings: Mapping[str, Any]) -> Iterator[Step]:
-    """A worker in this process, with all that this machine has."""
-    worker = TrialWorker(**settings, threads=torch.get_num_threads(), gpus=1)
-    worker.begin(config.to_dict())
-    # Not closed: an interruption may come within an epoch, so the last checkpoint is what counts.
-    yield worker.step
+def _run(  # noqa: PLR0913, PLR0917  # the parts of one run of Ray Tune
+    folder: StudyFolder,
+    config: TrialConfig,
+    dataset: Dataset,
+    share: TrialResources,
+    callback: TrialCallback,
+    stop: StudyStopper,
+) -> Outcome:
+    """Runs the trial with Ray Tune; its outcome is PRUNED if it was stopped.
 
-
-@contextmanager
-def _worker_on_cluster(
-    config: TrialConfig, settings: Mapping[str, Any], resources: Resources, home: Home, say: Say
-) -> Iterator[Step]:
-    """A worker as an actor on the cluster that $RAY_ADDRESS names, with the resources of a trial."""
-    import ray  # noqa: PLC0415  # takes a second, and is needed here alone
-
-    from study.cluster.ray_runtime import find_capacity, ray_runtime  # noqa: PLC0415  # as above
-    from study.cluster.shared_storage import check_shared  # noqa: PLC0415  # as above
-
-    with ray_runtime() as alone:
-        check_shared(home.folder)
-        share = find_capacity(resources, alone=alone).share
-        if share.notice is not None:
-            say(share.notice)
-        actor_class = ray.remote(TrialWorker).options(num_cpus=share.cpus, num_gpus=share.gpus)
-        actor: Any = actor_class.remote(
-            **settings, threads=max(1, int(share.cpus)), gpus=share.gpus
-        )
-        try:
-            ray.get(actor.begin.remote(config.to_dict()))
-            yield lambda: ray.get(actor.step.remote())
-        except ray.exceptions.RayActorError as error:
-            raise StudyError(
-                f"{WORKER_DIED}: {error}; the same command continues from its last checkpoint"
-            ) from error
-        finally:
-            with suppress(ray.exceptions.RayError):
-                ray.get(actor.close.remote())
-
-
-@contextmanager
-def _held(place: StudyFolder) -> Iterator[None]:
-    """Holds the folder for this process; it stays while a trial's folder is in it, to be continued."""
+    Raises StudyError if its workers die.
+    """
+    folder.trials.mkdir(exist_ok=True)
+    settings = {
+        "dataset_name": dataset.name,
+        "classes": dataset.classes,
+        "arrays": dataset.to_arrays(),
+        "rungs": (),
+    }
     try:
-        with place.only_driver():
+        result = tuner(
+            folder,
+            settings=settings,
+            share=share,
+            callback=callback,
+            stop=stop,
+            config=config.to_dict(),
+        ).fit()[0]
+    except RuntimeError as error:
+        reason = lack_of_memory(error)
+        if reason is None:
+            raise
+        raise StudyError(f"{reason}; {_CONTINUES}") from error
+    finally:
+        shutil.rmtree(folder.tune, ignore_errors=True)
+    if result.error is not None:
+        died = WORKER_DIED if isinstance(result.error, RayActorError) else "Ray Tune failed"
+        raise StudyError(f"{died}: {result.error}; {_CONTINUES}") from result.error
+    return judge(result.metrics or {}, objectives=())
+
+
+@contextmanager
+def _recorded(
+    tracker: Tracker, config: TrialConfig, say: Say
+) -> Iterator[tuple[Tracker, Callable[[Outcome], None]]]:
+    """Opens the tracker, and closes it; gives it with a function that ends the trial.
+
+    A trial that is not ended is interrupted.
+    """
+    outcomes: list[Outcome] = []
+    tracker.start({})
+    tracker.begin_trial(config)
+    try:
+        yield tracker, outcomes.append
+    except BaseException:
+        tracker.interrupt_trial(config.number)
+        try:
+            tracker.close("KILLED", say)
+        except TrackingError as error:
+            say(f"error: {error}")  # what ended the training is raised
+        raise
+    if outcomes:
+        tracker.end_trial(config.number, outcomes[0], keep_network=True)
+    else:
+        tracker.interrupt_trial(config.number)
+    tracker.close("FINISHED", say)
+
+
+@contextmanager
+def _locked(folder: StudyFolder) -> Iterator[StudyFolder]:
+    """Locks the folder; removes it at last, and empty folders above it, if nothing is stored there."""
+    try:
+        with folder.only_driver():
             try:
-                yield
+                yield folder
             finally:
-                # Only the process that holds it deletes it.
-                if not any(place.path.glob("trial-*")):
-                    shutil.rmtree(place.path, ignore_errors=True)
+                # Only the process that has the lock may delete the folder.
+                if folder.retraining() is None:
+                    shutil.rmtree(folder.path, ignore_errors=True)
                     with suppress(OSError):
-                        for folder in list(place.path.parents)[:3]:
-                            folder.rmdir()
+                        for parent in list(folder.path.parents)[:3]:
+                            parent.rmdir()
     except OSError as error:
-        raise StudyError(f"the folder {place.path} cannot be written: {error}") from error
+        raise StudyError(f"the folder {folder.path} cannot be written: {error}") from error
 
 
 def _dataset(spec: StudySpec, data: Path | None, *, full: bool) -> Dataset:

@@ -11,24 +11,26 @@ import json
 import select
 import signal
 import sys
+from pathlib import Path
 from typing import Any
 
 from study import environment
 from study.home import Home
 from study.report.mlflow_page import publish
+from study.study_folder import StudyFolder
 from study.tracking.sender import Sender
 
 
 def main() -> None:
-    """The process: its arguments are the study's name and the home's folder.
+    """The process: its arguments are the study's folder, its name, and the home's folder.
 
     The tracking URI is in its environment, for it may hold a password, and arguments are seen by all.
     """
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     environment.prepare()
-    name, folder = sys.argv[1:]
-    home = Home.find(folder)
+    folder, name, home_folder = sys.argv[1:]
+    home = Home.find(home_folder)
 
     answers = sys.stdout
     # MLflow prints where runs can be seen.
@@ -43,7 +45,7 @@ def main() -> None:
         """Nothing is ever written to standard input, so that it is readable says that it ended."""
         return bool(select.select([sys.stdin], [], [], seconds)[0])
 
-    say({"left": Sender(name, home, say, ending, publish).run()})
+    say({"left": Sender(StudyFolder(Path(folder), name), home, say, ending, publish).run()})
 
 
 if __name__ == "__main__":

@@ -61,7 +61,7 @@ class StudyStopper(tune.Stopper):
     `reason` says why, `signal_number` which signal it was, if one.
     """
 
-    def __init__(self, clock: StudyClock) -> None:
+    def __init__(self, clock: StudyClock | None = None) -> None:
         self.reason: str | None = None
         self.signal_number: int | None = None
         self._clock = clock
@@ -76,10 +76,11 @@ class StudyStopper(tune.Stopper):
         return {}
 
     def stop_all(self) -> bool:
-        self._clock.note()
-        over = self._clock.used_up()
-        if over is not None:
-            self.because(over)
+        if self._clock is not None:
+            self._clock.note()
+            over = self._clock.used_up()
+            if over is not None:
+                self.because(over)
         return self.reason is not None
 
     def because(self, reason: str) -> None:

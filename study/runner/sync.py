@@ -9,6 +9,7 @@ from study.report.mlflow_page import publish
 from study.search.storage import SearchStorage
 from study.spec.spec_file import read_toml
 from study.spec.study_spec import StudySpec
+from study.study_folder import StudyFolder
 from study.tracking.retry import PATIENCE_S
 from study.tracking.sender import Sender
 from study.tracking.spool import waiting
@@ -21,26 +22,39 @@ def sync(name: str, home: Home, say: Callable[[str], None]) -> int:
     sender sends them. Raises TrackingError if the store does not take them; then they still wait.
     """
     folder = home.study_folder(name)
-    if not folder.spec.exists():
+    folders = [one for one in (folder, *folder.retrainings()) if one.spec.exists()]
+    if not folders:
         studies = folder.path.parent
         known = sorted(one.name for one in studies.iterdir()) if studies.exists() else []
         raise NotFoundError(f"no study {name!r} in {home.folder}; {nearest(name, known)}")
-    with folder.only_driver():
-        count = waiting(folder.spool)
-        run_ids: dict[int, str] = {}
-        troubles: list[str] = []
-        refused: list[str] = []
+    count = 0
+    for one in folders:
+        with one.only_driver():
+            count += send_waiting(one, home, say)
+    return count
 
-        def hear(message: dict[str, Any]) -> None:
-            run_ids.update(message.get("runs", {}))
-            refused.extend(message[key] for key in ("refused", "unshown") if key in message)
-            text = message.get("trouble") or message.get("unwritable")
-            if text:
-                troubles.append(text)
-                say(f"trying again for {PATIENCE_S:g} s: {text}")
 
-        # Also where nothing waits: an earlier sender may be at it, or have died before its end.
-        left = Sender(name, home, hear, lambda _: True, publish).run()
+def send_waiting(folder: StudyFolder, home: Home, say: Callable[[str], None]) -> int:
+    """Sends the records that wait in a folder, which the caller has locked; returns their number.
+
+    Raises TrackingError like `sync`.
+    """
+    count = waiting(folder.spool)
+    run_ids: dict[int, str] = {}
+    troubles: list[str] = []
+    refused: list[str] = []
+
+    def take(message: dict[str, Any]) -> None:
+        run_ids.update(message.get("runs", {}))
+        refused.extend(message[key] for key in ("refused", "unshown") if key in message)
+        text = message.get("trouble") or message.get("unwritable")
+        if text:
+            troubles.append(text)
+            say(f"trying again for {PATIENCE_S:g} s: {text}")
+
+    # Also where nothing waits: an earlier sender may be at it, or have died before its end.
+    left = Sender(folder, home, take, lambda _: True, publish).run()
+    if folder.journal.exists():
         spec = StudySpec.from_dict(read_toml(folder.spec, []))
         SearchStorage(spec, folder.journal).note_run_ids(run_ids)
     if left:

@@ -63,13 +63,16 @@ class TrialNoticed(_Event):
 
 @dataclass(frozen=True, kw_only=True)
 class TrialEnded(_Event):
-    """A trial ended, or was interrupted and keeps its folder until it is resumed."""
+    """A trial ended, or was interrupted and keeps its folder until it is resumed.
+
+    `keep_network` says whether its network is stored.
+    """
 
     number: Number
     timestamp: int
     state: EndState
     reason: str | None = None
-    on_front: bool = False
+    keep_network: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

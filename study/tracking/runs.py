@@ -14,7 +14,15 @@ from mlflow.entities import Metric, Param, Run, RunTag
 
 from study.study_folder import EXAMPLE
 from study.tracking.logged_model import model_of, store_network, with_model
-from study.tracking.tags import MODEL_TAG, NUMBER_TAG, PARENT_TAG, ROLE_TAG
+from study.tracking.tags import (
+    FRONT_TAG,
+    MODEL_TAG,
+    NUMBER_TAG,
+    PARENT_TAG,
+    RETRAINING_TAG,
+    RETRAINS_TAG,
+    ROLE_TAG,
+)
 from study.tracking.trial_table import TrialRows
 
 # MLflow's limit is 1,000 entities a request, of which 100 parameters and 100 tags.
@@ -98,16 +106,59 @@ class PendingBatch:
 
 
 @final
-class StoredRuns:
-    """The runs of one experiment.
+@dataclass(frozen=True, slots=True)
+class RunTags:
+    """The tags by which the runs of trials are found: those of a search, or of one retraining.
 
-    `run_ids` has the run of each number, `sent` counts what got through. What the runs hold is added to
-    `rows`, unless they are no trials of the search.
+    `retraining` is the value of the tag of that name, None for a search.
     """
 
-    def __init__(self, store: MlflowClient, experiment: str, rows: TrialRows | None = None) -> None:
+    retraining: str | None = None
+
+    @property
+    def role(self) -> str:
+        """The role of the runs."""
+        return "trial" if self.retraining is None else "retrained"
+
+    @property
+    def _number_tag(self) -> str:
+        return NUMBER_TAG if self.retraining is None else RETRAINS_TAG
+
+    def filter(self, number: int) -> str:
+        """MLflow's filter for the runs of a trial, among them those of its other retrainings."""
+        return f"tags.`{ROLE_TAG}` = '{self.role}' and tags.`{self._number_tag}` = '{number}'"
+
+    def of_trial(self, number: int) -> dict[str, str]:
+        """The tags of the run of a trial."""
+        tags = {ROLE_TAG: self.role, self._number_tag: str(number)}
+        if self.retraining is None:
+            return tags | {FRONT_TAG: "false"}
+        return tags | {RETRAINING_TAG: self.retraining}
+
+    def number_of(self, run: Run) -> int | None:
+        """The number of a run's trial, `PARENT` for the parent, None for any other run."""
+        tags = run.data.tags
+        if tags.get(ROLE_TAG) == "study":
+            return PARENT
+        if tags.get(ROLE_TAG) != self.role or tags.get(RETRAINING_TAG) != self.retraining:
+            return None
+        return int(tags[self._number_tag])
+
+
+@final
+class StoredRuns:
+    """The runs with some tags in one experiment.
+
+    `run_ids` has the run of each number, `sent` counts the requests that succeeded. What the runs hold
+    is added to `rows`, if given.
+    """
+
+    def __init__(
+        self, store: MlflowClient, experiment: str, tags: RunTags, rows: TrialRows | None
+    ) -> None:
         self._client = store
         self._experiment = experiment
+        self._tags = tags
         self._rows = rows
         self.run_ids: dict[int, str] = {}
         self.sent = 0
@@ -196,19 +247,9 @@ class StoredRuns:
             self._rows.add(number, self.run_ids[number], tags)
 
     def _find(self, number: int) -> list[str]:
-        """The runs that the store has of a trial, or as the parent."""
-        where = (
-            f"tags.`{ROLE_TAG}` = 'study'"
-            if number == PARENT
-            else f"tags.`{ROLE_TAG}` = 'trial' and tags.`{NUMBER_TAG}` = '{number}'"
+        """The runs that the store has of a trial, or as the parent, the one that counts first."""
+        where = f"tags.`{ROLE_TAG}` = 'study'" if number == PARENT else self._tags.filter(number)
+        runs = self._client.search_runs(
+            [self._experiment], where, order_by=["attributes.run_id ASC"]
         )
-        found = self._client.search_runs([self._experiment], where, order_by=["attributes.run_id"])
-        return [str(run.info.run_id) for run in found]
-
-
-def number_of(run: Run) -> int | None:
-    """The number of the trial that a run is of, `PARENT` for the parent, None of any other run."""
-    role = run.data.tags.get(ROLE_TAG)
-    if role == "study":
-        return PARENT
-    return int(run.data.tags[NUMBER_TAG]) if role == "trial" else None
+        return [str(run.info.run_id) for run in runs if self._tags.number_of(run) == number]

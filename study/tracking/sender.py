@@ -16,6 +16,7 @@ from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
 
 from study.home import Home
 from study.spec.study_spec import StudySpec
+from study.study_folder import StudyFolder
 from study.tracking.events import FrontChanged, TrialEnded, from_json
 from study.tracking.retry import PAUSE_S, Retry, Say
 from study.tracking.spool import unsent, waiting, write_position
@@ -53,7 +54,7 @@ def system_metrics(run_id: str | None, home: Home) -> Iterator[None]:
 
 @final
 class Sender:
-    """Sends the spool of a study in a home.
+    """Sends the spool in a study's folder.
 
     `ending` waits for up to so many seconds and tells whether no more will come. `say` takes what
     there is to say: `{"runs": {...}}` of trials by number, `{"states": {...}}` once all of earlier runs
@@ -64,13 +65,13 @@ class Sender:
 
     def __init__(
         self,
-        name: str,
+        folder: StudyFolder,
         home: Home,
         say: Say,
         ending: Callable[[float], bool],
         publish: Publish,
     ) -> None:
-        self._folder = home.study_folder(name)
+        self._folder = folder
         self._spec = StudySpec.from_dict(json.loads(self._folder.spec.read_text()))
         self._spool = self._folder.spool
         self._home = home
@@ -84,6 +85,7 @@ class Sender:
 
     def run(self) -> int:
         """Sends until no more comes; the number of events that could not be sent."""
+        self._spool.mkdir(exist_ok=True)
         with (self._spool / "sender.lock").open("w") as lock:
             # An earlier driver's sender may still be at it.
             fcntl.flock(lock, fcntl.LOCK_EX)
@@ -96,13 +98,13 @@ class Sender:
             left = waiting(self._spool)
             if not left and self._writer is not None:
                 self._settle(self._writer)
-        if not left and self._writer is not None and self._writer.parent is not None:
+        if not left and self._writer is not None:
             # It takes seconds, in which the study may go on already: that has a sender of its own.
-            self._show(final=True)
+            self._show(self._writer, final=True)
         return left
 
     def _open(self) -> None:
-        self._writer = MlflowWriter(self._spec, self._home)
+        self._writer = MlflowWriter(self._spec, self._home, self._folder)
 
     def _resume(self, writer: MlflowWriter) -> None:
         """All of earlier runs is sent, and the driver lives, if there is one."""
@@ -181,13 +183,15 @@ class Sender:
             with suppress(Exception):
                 writer.withdraw_table()
         if self._moved:
-            self._show(final=False)
+            self._show(writer, final=False)
 
-    def _show(self, *, final: bool) -> None:
+    def _show(self, writer: MlflowWriter, *, final: bool) -> None:
         """Brings what people look at up to date: the description, the front, in the end the report.
 
         Tried once: no record waits for it.
         """
+        if writer.parent is None:
+            return
         try:
             self._moved = not self._show_in_turn(final=final)
         except Exception as error:  # noqa: BLE001  # as above

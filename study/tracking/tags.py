@@ -14,7 +14,7 @@ LAYOUT_TAG: Final = "study.layout"
 """On the experiment: marks it as a study, and says by which version of this page."""
 
 ROLE_TAG: Final = "study.role"
-"""On each run: `study` for the parent, `trial` for a child."""
+"""On each run: `study` for the parent, `trial` for a child, `retrained` for a retraining of a trial."""
 
 IDENTITY_TAG: Final = "study.identity"
 """On the parent: the search that the runs belong to, as its journal knows it."""
@@ -43,6 +43,12 @@ WORKER_TAG: Final = "study.worker"
 
 FRONT_TAG: Final = "on_front"
 """On a child: `true` while the trial is on the front of the study, else `false`."""
+
+RETRAINS_TAG: Final = "study.retrains"
+"""On a retraining: the number of the trial whose configuration it has."""
+
+RETRAINING_TAG: Final = "study.retraining"
+"""On a retraining: trial, replicates, epochs and `full`, as JSON; it is trained once."""
 
 PARENT_TAG: Final = "mlflow.parentRunId"
 """MLflow's own tag, by which its UI nests children under their parent."""

@@ -18,6 +18,7 @@ from typing import Any, Final, final
 from study.errors import TrackingError
 from study.home import Home
 from study.search.trial import Outcome, TrialConfig
+from study.study_folder import StudyFolder
 from study.tracking.events import (
     Event,
     FrontChanged,
@@ -38,16 +39,15 @@ _MOST_DEATHS: Final = 3  # of senders one after another that sent nothing
 
 @final
 class Tracker:
-    """Records the study of a name in a home; its folder there has the spec and the search.
+    """Records what is run in a study's folder, which has the spec.
 
     `run_ids` has the MLflow run of each trial that has one by now. `trouble` says why nothing can be
     sent, None while all is well. `failed` turns true if what happens cannot even be put on disk.
     """
 
-    def __init__(self, name: str, home: Home) -> None:
-        self._name = name
+    def __init__(self, folder: StudyFolder, home: Home) -> None:
+        self._folder = folder
         self._home = home
-        self._folder = home.study_folder(name)
         self.run_ids: dict[int, str] = {}
         self.trouble: str | None = None
         self._states: dict[int, str] | None = None
@@ -118,18 +118,15 @@ class Tracker:
         """Something happened to a trial that does not end it."""
         self._put(TrialNoticed(number=number, notice=notice))
 
-    def end_trial(self, number: int, outcome: Outcome, *, on_front: bool) -> None:
-        """A trial ended. Its network is taken from its folder if it is on the front.
-
-        The folder is deleted when all is recorded.
-        """
+    def end_trial(self, number: int, outcome: Outcome, *, keep_network: bool) -> None:
+        """Ends a trial; its folder is deleted when all of it, with the network if kept, is recorded."""
         self._put(
             TrialEnded(
                 number=number,
                 timestamp=_now(),
                 state=outcome.state,
                 reason=outcome.reason,
-                on_front=on_front,
+                keep_network=keep_network,
             )
         )
 
@@ -170,8 +167,8 @@ class Tracker:
         if left:
             raise TrackingError(
                 f"the tracking store {uri} must take every record, {left} wait: "
-                f"{self.trouble or self._unwritable}; nothing is lost: `study sync {self._name}"
-                f"{self._home.options()}` sends them, and so does the study when it goes on"
+                f"{self.trouble or self._unwritable}; nothing is lost: `study sync {self._folder.name}"
+                f"{self._home.options()}` sends them, and so does the same command"
             )
         if self._refused:
             raise TrackingError(
@@ -180,7 +177,8 @@ class Tracker:
             )
         if self._unshown is not None:
             say(
-                f"the report could not be stored, `study sync {self._name}` tries again: {self._unshown}"
+                f"the report could not be stored, `study sync {self._folder.name}` tries again: "
+                f"{self._unshown}"
             )
 
     @property
@@ -213,7 +211,8 @@ class Tracker:
             sys.executable,
             "-m",
             "study.runner.sender_process",
-            self._name,
+            str(self._folder.path),
+            self._folder.name,
             str(self._home.folder),
         ]
         settings = os.environ | {

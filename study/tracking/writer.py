@@ -15,7 +15,7 @@ from mlflow.entities import Run
 
 from study.home import Home
 from study.spec.study_spec import StudySpec
-from study.study_folder import LAYOUT, NETWORK, trial_folder
+from study.study_folder import LAYOUT, NETWORK, StudyFolder, trial_folder
 from study.tracking.events import (
     Event,
     FrontChanged,
@@ -27,14 +27,13 @@ from study.tracking.events import (
     TrialNoticed,
     TrialReported,
 )
-from study.tracking.runs import PARENT, PendingBatch, StoredRuns, number_of
+from study.tracking.runs import PARENT, PendingBatch, RunTags, StoredRuns
 from study.tracking.store import all_runs, client, make_store
 from study.tracking.tags import (
     CONFIG_TAG,
     FRONT_TAG,
     LAYOUT_TAG,
     NOTICE_TAG,
-    NUMBER_TAG,
     REASON_TAG,
     ROLE_TAG,
     RUN_STATUS,
@@ -54,14 +53,15 @@ class MlflowWriter:
     `states` says in which state each trial is, `running` tells whether the study is said to run.
     """
 
-    def __init__(self, spec: StudySpec, home: Home) -> None:
+    def __init__(self, spec: StudySpec, home: Home, folder: StudyFolder) -> None:
         self._spec = spec
-        self._trials = home.study_folder(spec.name).trials
+        self._trials = folder.trials
         make_store(home)
         self._client = client(home)
         self._experiment = self._open_experiment(home)
-        self._rows = TrialRows(spec)
-        self._runs = StoredRuns(self._client, self._experiment, self._rows)
+        self._tags = RunTags(folder.retraining())
+        self._rows = TrialRows(spec) if self._is_search else None
+        self._runs = StoredRuns(self._client, self._experiment, self._tags, self._rows)
         self.states: dict[int, str] = {}
         self.running = False
         self._last_epoch: dict[int, int] = {}
@@ -84,16 +84,18 @@ class MlflowWriter:
 
     def _know(self, run: Run) -> None:
         """A run that the store has."""
-        number = number_of(run)
+        number = self._tags.number_of(run)
         if number is None or not self._runs.know(number, run):
             return
         if "epochs" in run.data.metrics:
             self._last_epoch[number] = int(run.data.metrics["epochs"])
+        running = run.info.status == "RUNNING"
         if number == PARENT:
-            self.running = run.info.status == "RUNNING"
-        else:
-            self.states[number] = run.data.tags[STATE_TAG]
-            self._fronts[number] = run.data.tags.get(FRONT_TAG) == "true"
+            self.running = running and self._is_search
+            return
+        self.running = self.running or (running and not self._is_search)
+        self.states[number] = run.data.tags[STATE_TAG]
+        self._fronts[number] = run.data.tags.get(FRONT_TAG) == "true"
 
     def apply(self, event: Event) -> None:
         """Takes in an event; what it says waits for `flush`."""
@@ -114,12 +116,15 @@ class MlflowWriter:
                 self._waiting(PARENT).add(step, timestamp, metrics)
             case StudyEnded(timestamp=timestamp, status=status):
                 self.running = False
-                self._waiting(PARENT).status = (status, timestamp)
+                if self._is_search:
+                    self._waiting(PARENT).status = (status, timestamp)
 
     def _begin_study(self, event: StudyBegun) -> None:
         """Makes the parent run, or reopens it."""
-        tags = {ROLE_TAG: "study", **spec_tags(self._spec), **event.tags}
         self.running = True
+        if not self._is_search:
+            return
+        tags = {ROLE_TAG: "study", **spec_tags(self._spec), **event.tags}
         unsent = self._waiting(PARENT)
         if PARENT in self.run_ids:
             unsent.status = ("RUNNING", None)
@@ -136,19 +141,20 @@ class MlflowWriter:
             unsent.status = ("RUNNING", None)
             unsent.tags[STATE_TAG] = "RUNNING"
         else:
-            tags = {
-                ROLE_TAG: "trial",
-                NUMBER_TAG: str(number),
+            tags = self._tags.of_trial(number) | {
                 CONFIG_TAG: json.dumps(trial.to_dict()),
                 STATE_TAG: "RUNNING",
-                FRONT_TAG: "false",
             }
-            unsent.create = (event.timestamp, f"{number} {trial.architecture.label()}", tags)
+            name = f"{number} {trial.architecture.label()}"
+            name += "" if self._is_search else f" {self._tags.role}"
+            unsent.create = (event.timestamp, name, tags)
             unsent.status = None
             unsent.tags.pop(STATE_TAG, None)
         self.states[number] = "RUNNING"
         settings = asdict(trial.architecture) | asdict(trial.training)
         settings |= {"dataset": self._spec.dataset.name, "replicates": len(trial.seeds)}
+        if self._tags.retraining is not None:
+            settings |= {"full": json.loads(self._tags.retraining)["full"]}
         # MLflow takes a parameter twice if its value is the same, as here.
         unsent.params = {key: str(value) for key, value in settings.items() if value is not None}
 
@@ -174,7 +180,7 @@ class MlflowWriter:
             self._last_epoch[number] = epoch
 
     def _end_trial(self, event: TrialEnded) -> None:
-        """Closes the run with its state; stores the network of a trial on the front, if it has one.
+        """Closes the run with its state; stores the network, if that is asked for and there is one.
 
         Its folder is deleted when all of it is recorded, unless the trial will be resumed.
         """
@@ -183,7 +189,7 @@ class MlflowWriter:
         unsent.tags[STATE_TAG] = event.state
         if event.reason is not None:
             unsent.tags[REASON_TAG] = event.reason[:4000]
-        unsent.network = folder / NETWORK if event.on_front else None
+        unsent.network = folder / NETWORK if event.keep_network else None
         unsent.newest = self._newest.pop(number, None)
         unsent.status = (RUN_STATUS[event.state], event.timestamp)
         if event.state != "INTERRUPTED":
@@ -226,14 +232,21 @@ class MlflowWriter:
         return bool(self._unsent)
 
     @property
+    def _is_search(self) -> bool:
+        """Whether the parent run, the table and the report are written, too."""
+        return self._tags.retraining is None
+
+    @property
     def parent(self) -> str | None:
-        """The parent run, None before it is made."""
-        return self.run_ids.get(PARENT)
+        """The parent run, None before it is made, and of a retraining."""
+        return self.run_ids.get(PARENT) if self._is_search else None
 
     def flush(self) -> None:
         """Sends everything that waits. If that fails, what was not sent still waits."""
         for number in sorted(self._unsent, key=lambda one: one != PARENT):
-            self._runs.send(number, self._unsent[number], f"{self._spec.name}-{number}")
+            name = f"{self._spec.name}-{number}"
+            name += "" if self._is_search else f"-{self._tags.role}"
+            self._runs.send(number, self._unsent[number], name)
             del self._unsent[number]
 
     def refuse(self) -> tuple[str, dict[str, Any]]:
@@ -254,12 +267,12 @@ class MlflowWriter:
 
     def store_table(self) -> None:
         """Stores the table of trials, if it changed."""
-        if self.parent is not None:
+        if self.parent is not None and self._rows is not None:
             self._rows.store(self._client, self.parent)
 
     def withdraw_table(self) -> None:
         """Has the runs asked instead of a table that cannot be stored. Raises like MLflow."""
-        if self.parent is not None:
+        if self.parent is not None and self._rows is not None:
             self._rows.withdraw(self._client, self.parent)
 
     def _waiting(self, number: int) -> PendingBatch:

@@ -68,7 +68,7 @@ def write(tracker, folder):
         np.save(place / EXAMPLE, np.zeros((2, 1, 4, 4), np.uint8))
         reason = "it broke" if state == "FAIL" else None
         outcome = Outcome(state=state, reason=reason)
-        tracker.end_trial(number, outcome, on_front=number in (0, 1))
+        tracker.end_trial(number, outcome, keep_network=number in (0, 1))
     tracker.mark_front({0: True, 1: True})
     tracker.log_study(5, {"hypervolume": 0.25})
     tracker.close("FINISHED", print)
@@ -85,7 +85,7 @@ def home(tmp_path_factory):
     folder = home.study_folder("made")
     resume.store_spec(folder, spec)
     ledger = SearchStorage(spec, folder.journal)
-    tracker = Tracker("made", home)
+    tracker = Tracker(home.study_folder("made"), home)
     tracker.start({"study.identity": ledger.identity})
     tracker.wait_until_ready()
     networks = folder.trials
@@ -227,7 +227,7 @@ def test_the_record_lies_in_mlflow_as_people_expect_it(home):
 
 
 def test_a_study_goes_on_in_the_runs_that_it_has(home):
-    tracker = Tracker("made", home)
+    tracker = Tracker(home.study_folder("made"), home)
     tracker.start({})
     assert tracker.wait_until_ready() == {
         number: state for number, (*_, state) in enumerate(TRIALS)
@@ -237,7 +237,7 @@ def test_a_study_goes_on_in_the_runs_that_it_has(home):
     for epoch in (1, 2):
         metrics = {"epochs": epoch, "val_accuracy": 0.7, "trainable_parameters": 800, "macs": 1}
         tracker.log_epoch(5, metrics | {"epoch/val_accuracy": 0.5}, "host:2")
-    tracker.end_trial(5, Outcome(state="COMPLETE"), on_front=True)
+    tracker.end_trial(5, Outcome(state="COMPLETE"), keep_network=True)
     tracker.close("FINISHED", print)
     after = answers.records("made", home)
     assert len(after) == len(TRIALS)

@@ -12,6 +12,7 @@ from study.runner import driver
 from study.runner import session as session_module
 from study.runner.driver import _recorded
 from study.spec.study_spec import StudySpec
+from study.study_folder import StudyFolder
 
 
 class Unreachable:
@@ -38,7 +39,7 @@ def session(tmp_path):
         scoreboard=SimpleNamespace(states={"FAIL": 0}, ended=1, running=()),
         stop=SimpleNamespace(withdraw=lambda: None),
         tracker=Unreachable(),
-        tune_folder=tmp_path / "tune",
+        folder=StudyFolder(tmp_path, "a"),
     )
 
 
@@ -70,8 +71,7 @@ class Recorder(SimpleNamespace):
 class Tuner:
     """Trains nothing, but asks and tells as Ray Tune does, two trials at once."""
 
-    def __init__(self, session, searcher, halving, callback, share):
-        del session, halving, share
+    def __init__(self, *_, searcher, callback, **__):
         self._searcher, self._callback = searcher, callback
 
     def fit(self):
@@ -123,7 +123,7 @@ def ray(monkeypatch):
     monkeypatch.setattr(driver, "find_capacity", find_capacity)
     monkeypatch.setattr(driver, "check_shared", lambda _: asked.append("shared"))
     monkeypatch.setattr(driver, "Tracker", Recorder)
-    monkeypatch.setattr(session_module, "_tuner", Tuner)
+    monkeypatch.setattr(session_module, "tuner", Tuner)
     return asked
 
 

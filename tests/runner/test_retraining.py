@@ -1,5 +1,6 @@
 import json
-import time
+import re
+import signal
 
 import numpy as np
 import pytest
@@ -14,13 +15,26 @@ from study.results.export import export_model
 from study.results.network import load_model
 from study.results.prediction import predict
 from study.results.reader import read_study
-from study.runner import retraining, trial_worker
+from study.results.retrained_run import retrainings
+from study.runner import retraining
 from study.runner.retraining import retrain
+from study.runner.sync import sync
 from study.training.dataset import Dataset, load_dataset
 from study.training.evaluation import evaluate
+from tests.support.driven_study import Process
+from tests.support.processes import clean_environment, wait_until
 from tests.support.recorded_study import NAME, record_study
 
 PARTS = ("train", "validation", "test")
+EPOCHS = 300
+"""So long that a training can be interrupted before its end."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def ray():
+    """One Ray for all tests, which each retraining finds running."""
+    with local_ray(2):
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -40,6 +54,12 @@ def run_of(found, home):
     return MlflowClient(home.tracking_uri).get_run(found.record.run_id)
 
 
+def with_training(home, monkeypatch, trial, **settings):
+    stored = read_study(NAME, home)
+    stored.records[trial].training.update(settings)
+    monkeypatch.setattr(retraining, "read_study", lambda *_: stored)
+
+
 def test_a_configuration_is_trained_with_seeds_of_its_own(confirmed, home):
     assert confirmed.new
     assert confirmed.search == answers.records(NAME, home)[1]
@@ -57,6 +77,8 @@ def test_it_lies_under_the_study_with_curves_and_its_model(confirmed, home):
     parent = read_study(NAME, home).parent
     assert run.info.experiment_id == parent.info.experiment_id
     assert run.data.tags["mlflow.parentRunId"] == parent.info.run_id
+    assert parent.info.status == "FINISHED"
+    assert "study.table" not in parent.data.tags  # which the search alone writes
     assert run.data.tags["study.role"] == "retrained"
     assert run.data.tags["study.retrains"] == "1"
     assert run.info.status == "FINISHED"
@@ -93,33 +115,28 @@ def test_its_network_can_be_loaded_exported_and_asked(confirmed, home, tmp_path)
         load_model(NAME, 0, home, retrained=True)
 
 
-def test_in_full_it_trains_on_validation_and_says_nothing_of_it(home, tmp_path):
-    said, epochs = [], []
+def test_in_full_it_trains_on_validation_and_says_nothing_of_it(home, tmp_path, monkeypatch):
+    with_training(home, monkeypatch, 0, patience=1)
+    messages, epochs = [], []
     found = retrain(
-        NAME,
-        0,
-        2,
+        *(NAME, 0, 2, 5),
         full=True,
         home=home,
-        say=said.append,
+        say=messages.append,
         on_epoch=lambda epoch, of: epochs.append((epoch["epochs"], of)),
     )
-    assert epochs == [(1, 2), (2, 2)]
-    assert "on 500 images, those of validation included" in said[0]
+    assert epochs == [(epoch, 5) for epoch in range(1, 6)]
+    assert "on 500 images, those of validation included" in messages[0]
     assert found.record.training["keep"] == "last"
+    assert found.record.training["patience"] == 0
     assert (found.record.val_accuracy, found.record.val_loss) == (None, None)
-    assert "epoch/val_accuracy" not in run_of(found, home).data.metrics
+    run = run_of(found, home)
+    assert "epoch/val_accuracy" not in run.data.metrics
+    assert run.data.params["full"] == "True"
     assert found.record.test_accuracy is not None
     assert found.agrees("val_accuracy") is None
     folder = export_model(NAME, tmp_path / "out", 0, home, retrained=True)
     assert "The validation images were trained on." in (folder / "README.md").read_text()
-
-
-def test_replicates_depend_on_their_seeds_alone(home):
-    found = retrain(NAME, 1, 2, 4, home=home)
-    both = load_model(NAME, 1, home, retrained=True)
-    assert both.seeds == (2, 3)
-    assert found.record.replicates == 2
 
 
 def test_values_agree_unless_their_difference_is_real(confirmed):
@@ -130,33 +147,33 @@ def test_values_agree_unless_their_difference_is_real(confirmed):
     assert table.row_count == 4
 
 
+@pytest.mark.slow
 def test_a_store_that_fails_in_the_end_leaves_the_result_for_another_time(home, monkeypatch):
     models = home.folder / "artifacts" / "models"
     aside = models.rename(models.with_name("aside"))
     models.write_text("no folder")
-    with pytest.raises(TrackingError, match=r"the result is kept in .* records it without"):
+    with pytest.raises(TrackingError, match=r"must take every record, .* does the same command"):
         retrain(NAME, 0, 1, 1, home=home)
     models.unlink()
     aside.rename(models)
     monkeypatch.setattr(retraining, "load_dataset", None)  # it must not train again
-    said = []
-    found = retrain(NAME, 0, 1, 1, home=home, say=said.append)
-    assert "was trained before, and is recorded now" in said[0]
+    messages = []
+    found = retrain(NAME, 0, 1, 1, home=home, say=messages.append)
+    assert "was trained before, and is recorded now" in messages[-1]
+    assert found.new
     assert found.record.test_accuracy_sem is None
     assert found.agrees("test_accuracy") is None
     assert not (home.study_folder(NAME).path / "retrained").exists()
-    roles = [run.data.tags["study.retraining"] for run in _retrained(home)]
-    assert roles.count(found.wanted.identity()) == 1
+    assert len(_runs_of(found, home)) == 1
     store = MlflowClient(home.tracking_uri)
     kept = store.search_logged_models([read_study(NAME, home).parent.info.experiment_id])
     assert {model.status for model in kept} == {LoggedModelStatus.READY}
 
 
-def _retrained_as(home, epochs):
+def _runs_of(found, home):
+    """The runs of a retraining, in any state."""
     runs = _retrained(home)
-    return [
-        run for run in runs if json.loads(run.data.tags["study.retraining"])["epochs"] == epochs
-    ]
+    return [run for run in runs if run.data.tags["study.retraining"] == found.wanted.identity()]
 
 
 def _retrained(home):
@@ -182,61 +199,77 @@ def test_what_cannot_be_trained_is_refused_before_anything_is_written(
     assert sorted(home.folder.rglob("*")) == before
 
 
-def with_training(home, monkeypatch, trial, **settings):
-    stored = read_study(NAME, home)
-    stored.records[trial].training.update(settings)
-    monkeypatch.setattr(retraining, "read_study", lambda *_: stored)
-
-
 def test_in_full_nothing_can_stop_it_so_epochs_must_be_given(home, monkeypatch):
     with_training(home, monkeypatch, 2, patience=1)
     with pytest.raises(BadInputError, match=r"`epochs` .* must be given .* patience=1 \(key"):
         retrain(NAME, 2, 2, full=True, home=home)
-    found = retrain(NAME, 2, 1, 5, full=True, home=home)
-    assert found.record.epochs == 5
 
 
 def test_a_retraining_has_the_patience_and_the_noise_of_its_trial(home, monkeypatch):
-    with_training(home, monkeypatch, 2, patience=1, noise=0.5, learning_rate=0.3)
-    said = []
-    found = retrain(NAME, 2, 2, 80, home=home, say=said.append)
-    assert "at most 80 epochs" in said[0]
+    with_training(home, monkeypatch, 1, patience=1, noise=0.5, learning_rate=0.3)
+    messages = []
+    found = retrain(NAME, 1, 2, 80, home=home, say=messages.append)
+    assert "at most 80 epochs" in messages[0]
     assert 2 <= found.record.epochs < 80
     assert (found.record.training["patience"], found.record.training["noise"]) == (1, 0.5)
+    # Each replicate has a seed of its own, and the last retraining is the one that is asked.
+    assert load_model(NAME, 1, home, retrained=True).seeds == (2, 3)
 
 
-def test_a_retraining_that_was_interrupted_continues_from_its_checkpoint(home, monkeypatch):
-    monkeypatch.setattr(trial_worker, "_STEP_S", 0.0)  # each epoch is reported by itself
+def test_an_interrupted_retraining_continues_from_its_checkpoint_and_is_recorded_once(home):
+    interrupted = []
 
     def interrupt(metrics, _):
-        if metrics["epochs"] == 2:
-            raise KeyboardInterrupt
-        time.sleep(0.3)  # so that a checkpoint is due after the next epoch
+        if not interrupted:
+            interrupted.append(metrics["epochs"])
+            signal.raise_signal(signal.SIGINT)
 
     with pytest.raises(KeyboardInterrupt):
-        retrain(NAME, 0, 1, 6, home=home, on_epoch=interrupt)
-    assert _retrained_as(home, epochs=6) == []
-    said, epochs = [], []
+        retrain(NAME, 0, 1, EPOCHS, home=home, on_epoch=interrupt)
+    (run,) = [run for run in _retrained(home) if run.data.params["epochs"] == str(EPOCHS)]
+    assert (run.info.status, run.data.tags["study.state"]) == ("KILLED", "INTERRUPTED")
+    assert run.info.run_id not in {one.record.run_id for one in retrainings(NAME, home)}
+    messages, epochs = [], []
     found = retrain(
-        *(NAME, 0, 1, 6),
+        *(NAME, 0, 1, EPOCHS),
         home=home,
-        say=said.append,
+        say=messages.append,
         on_epoch=lambda metrics, _: epochs.append(metrics["epochs"]),
     )
-    assert said[1] == "it goes on after epoch 2 of 6"
-    assert epochs == [1, 2, 3, 4, 5, 6]
-    assert found.record.epochs == 6
-    assert not (home.study_folder(NAME).path / "retrained").exists()
+    assert re.search(rf"trial 0: it goes on after epoch \d+ of {EPOCHS}", "\n".join(messages))
+    _check_recorded_once(found, home, epochs)
 
 
 @pytest.mark.slow
-def test_where_a_cluster_is_named_it_is_trained_there(home, monkeypatch):
-    with local_ray(1):
-        monkeypatch.setenv("RAY_ADDRESS", "that of this Ray, to which it is connected already")
-        found = retrain(NAME, 0, 2, 3, home=home)
-    monkeypatch.undo()
-    here = retrain(NAME, 0, 2, 3, home=home)
-    assert (found.record.replicates, found.record.epochs, here.new) == (2, 3, False)
+def test_a_retraining_whose_driver_was_killed_continues_likewise(home, tmp_path):
+    output = tmp_path / "output"
+    output.touch()
+    arguments = ("retrain", NAME, 2, "--replicates", 1, "--epochs", EPOCHS)
+    arguments += ("--home", home.folder, "--tracking-uri", home.tracking_uri)
+    process = Process([*map(str, arguments)], clean_environment(), output)
+    checkpoints = home.study_folder(NAME).path
+    wait_until(lambda: list(checkpoints.rglob("checkpoint.safetensors")), "a checkpoint", process)
+    process.kill()
+    process.wait()
+    sync(NAME, home, print)
+    (run,) = [run for run in _retrained(home) if run.data.tags["study.retrains"] == "2"]
+    assert (run.info.status, run.data.tags["study.state"]) == ("KILLED", "INTERRUPTED")
+    epochs = []
+    found = retrain(
+        *(NAME, 2, 1, EPOCHS), home=home, on_epoch=lambda epoch, _: epochs.append(epoch["epochs"])
+    )
+    _check_recorded_once(found, home, epochs)
+
+
+def _check_recorded_once(found, home, epochs):
+    assert found.new
+    assert epochs == list(range(1, EPOCHS + 1))
+    (run,) = _runs_of(found, home)
+    assert (run.info.status, run.data.tags["study.state"]) == ("FINISHED", "COMPLETE")
+    store = MlflowClient(home.tracking_uri)
+    curve = store.get_metric_history(run.info.run_id, "epoch/train_loss")
+    assert sorted(point.step for point in curve) == epochs
+    assert not (home.study_folder(NAME).path / "retrained").exists()
 
 
 def test_data_that_is_not_here_is_said_so(home, monkeypatch):

@@ -24,7 +24,7 @@ def opened(home, name="made"):
     folder = home.study_folder(name)
     resume.store_spec(folder, spec)
     SearchStorage(spec, folder.journal)
-    tracker = Tracker(name, home)
+    tracker = Tracker(folder, home)
     tracker.start({})
     return tracker
 
@@ -54,7 +54,7 @@ def end(tracker, trial, home):
     np.save(place / EXAMPLE, np.zeros((2, 1, 4, 4), np.uint8))
     state = STATES[trial.number % 3]
     outcome = Outcome(state=state, reason="it broke" if state == "FAIL" else None)
-    tracker.end_trial(trial.number, outcome, on_front=state == "COMPLETE")
+    tracker.end_trial(trial.number, outcome, keep_network=state == "COMPLETE")
     tracker.mark_front({trial.number: state == "COMPLETE"})
     tracker.log_study(trial.number + 1, {"hypervolume": (trial.number + 1) / 100})
 

@@ -84,7 +84,7 @@ def events():
 
 @pytest.fixture
 def writer(home):
-    writer = MlflowWriter(SPEC, home)
+    writer = MlflowWriter(SPEC, home, home.study_folder(SPEC.name))
     for event in events():
         writer.apply(event)
     writer.flush()
@@ -128,7 +128,7 @@ def test_the_next_sender_makes_the_table_of_what_the_store_has(home, writer):
     writer.store_table()
     before = answers.records("made", home)
     client(home).set_tag(before[6].run_id, STATE_TAG, "FAIL")
-    MlflowWriter(SPEC, home).store_table()
+    MlflowWriter(SPEC, home, home.study_folder(SPEC.name)).store_table()
     found = answers.records("made", home)
     assert found[6].state == "FAIL"
     assert told(found[:6]) == told(before[:6])
@@ -205,7 +205,7 @@ def test_a_damaged_table_is_one_line_and_nothing_of_it_is_run(damage, home, writ
     assert caught.value.exit_status == 1
     assert not file.with_name("went off").exists()
     assert len(answers.records("made", home, fresh=True)) == len(STATES)
-    MlflowWriter(SPEC, home).store_table()
+    MlflowWriter(SPEC, home, home.study_folder(SPEC.name)).store_table()
     assert len(answers.records("made", home)) == len(STATES)
 
 
@@ -231,7 +231,7 @@ def test_a_diagnostic_that_the_table_does_not_know_yet_has_no_values(home, write
 def test_a_run_without_its_configuration_is_named_from_the_table_as_from_the_runs(home):
     run = answers.records("made", home)[2].run_id
     client(home).delete_tag(run, CONFIG_TAG)
-    MlflowWriter(SPEC, home).store_table()
+    MlflowWriter(SPEC, home, home.study_folder(SPEC.name)).store_table()
     for fresh in (False, True):
         with pytest.raises(StudyError, match=f"the MLflow run {run} of study 'made'"):
             answers.records("made", home, fresh=fresh)
@@ -260,7 +260,7 @@ def test_a_sender_puts_aside_what_is_no_event_and_leaves_the_table_of_the_rest(h
         """At the end the table is there: what people look at is made from it."""
         shown.append((final, TABLE_TAG in read_study(name, home).parent.data.tags))
 
-    assert Sender("made", home, said.append, lambda _: True, publish).run() == 0
+    assert Sender(home.study_folder("made"), home, said.append, lambda _: True, publish).run() == 0
     folder = home.study_folder("made")
     assert waiting(folder.spool) == 0
     assert shown == [(True, True)]
@@ -280,7 +280,7 @@ def test_while_a_study_runs_the_table_is_stored_and_then_what_is_made_from_it(ho
         assert TABLE_TAG in read_study(name, home).parent.data.tags
         shown.append((final, answers.records(name, home)[-1].state))
 
-    Sender("made", home, lambda _: None, lambda _: next(over), publish).run()
+    Sender(home.study_folder("made"), home, lambda _: None, lambda _: next(over), publish).run()
     # Once, for nothing moved after that; then the driver ends without a word.
     assert shown == [(False, "RUNNING"), (True, "INTERRUPTED")]
 
@@ -294,6 +294,11 @@ def test_where_no_table_can_be_stored_the_runs_answer_and_everything_is_sent(hom
     monkeypatch.setattr(sender, "_REFRESH_EVERY_S", 0.0)
     monkeypatch.setattr(MlflowClient, "log_artifact", refuse)
     over = iter([False, False, True])
-    assert Sender("made", home, print, lambda _: next(over), lambda *_, **__: None).run() == 0
+    assert (
+        Sender(
+            home.study_folder("made"), home, print, lambda _: next(over), lambda *_, **__: None
+        ).run()
+        == 0
+    )
     assert TABLE_TAG not in read_study("made", home).parent.data.tags
     assert [record.state for record in answers.records("made", home)][-1] == "INTERRUPTED"

@@ -36,7 +36,7 @@ def home(tmp_path):
 
 
 def opened(home):
-    writer = MlflowWriter(SPEC, home)
+    writer = MlflowWriter(SPEC, home, home.study_folder(SPEC.name))
     writer.apply(StudyBegun(timestamp=1, tags={}))
     return writer
 
@@ -54,8 +54,8 @@ def report(writer, number, epoch, **metrics):
     writer.apply(TrialReported(number=number, timestamp=1000 + epoch, epoch=epoch, metrics=metrics))
 
 
-def end(writer, number, state, *, on_front=False):
-    writer.apply(TrialEnded(number=number, timestamp=2000, state=state, on_front=on_front))
+def end(writer, number, state, *, keep_network=False):
+    writer.apply(TrialEnded(number=number, timestamp=2000, state=state, keep_network=keep_network))
 
 
 def runs(home):
@@ -81,7 +81,7 @@ def test_events_that_are_sent_again_are_recorded_once(home):
         write_network(home, trial)
         for epoch in (1, 2):
             report(writer, 0, epoch, val_accuracy=0.5)
-        end(writer, 0, "COMPLETE", on_front=True)
+        end(writer, 0, "COMPLETE", keep_network=True)
         writer.apply(FrontChanged(changes={0: True}))
         writer.flush()
     (run,) = runs(home).values()
@@ -100,7 +100,7 @@ def test_a_study_that_begins_again_has_the_spec_of_then(home):
     assert read_study(NAME, home).spec == SPEC
     for diagnostics in (["activity", "weights"], ["noise"]):
         again = StudySpec.from_dict(SPEC.to_dict() | {"diagnostics": diagnostics})
-        writer = MlflowWriter(again, home)
+        writer = MlflowWriter(again, home, home.study_folder(again.name))
         writer.apply(StudyBegun(timestamp=1, tags={}))
         writer.flush()
         assert read_study(NAME, home).spec == again
@@ -146,7 +146,7 @@ def test_a_mark_is_sent_only_where_it_changes(home):
         0: "true",
         1: "false",
     }
-    again = MlflowWriter(SPEC, home)
+    again = MlflowWriter(SPEC, home, home.study_folder(SPEC.name))
     again.apply(FrontChanged(changes={0: True, 1: False}))
     assert not again.waits
     again.apply(FrontChanged(changes={0: False, 1: True}))
