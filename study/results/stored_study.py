@@ -27,7 +27,6 @@ from study.spec.study_spec import StudySpec
 from study.tracking.store import all_runs, client, in_a_line, translated
 from study.tracking.tags import ROLE_TAG, TABLE_TAG
 from study.tracking.trial_table import FILE, METRICS, TrialRows, diagnostics_of, read_table
-from study.training.settings import with_defaults
 
 _COUNTS: Final = ("trainable_parameters", "macs", "epochs")
 _MEASURED: Final = tuple(name for name in METRICS if name not in _COUNTS)
@@ -211,7 +210,7 @@ def _record(
         feasible=feasible,
         family=config["architecture"]["family"],
         architecture=config["architecture"],
-        training=with_defaults(config["training"]),
+        training=config["training"],
         replicates=len(config["seeds"]),
         epochs=counts.pop("epochs") or 0,
         on_front=on_front,

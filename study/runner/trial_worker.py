@@ -117,7 +117,7 @@ class TrialWorker:
             elif self._checkpoints.due:
                 self._save(training)
         except (OSError, SafetensorError) as error:
-            notice = f"it goes on without what it could not write: {error}"
+            notice = f"continues without a file that could not be written: {error}"
         epochs = self._history[reported:]
         return {"epochs": epochs, "finished": finished, "notice": notice, "done": finished}
 
@@ -129,15 +129,15 @@ class TrialWorker:
         self._network = build(trial.architecture, shape, classes, trial.seeds).to(self._device)
         self._training = Training(self._network, self._dataset, trial.training)
         try:
-            found = self._checkpoints.load(trial.is_stored_as, self._device)
+            found = self._checkpoints.load(trial.to_dict(), self._device)
             if found is not None:
                 tensors, numbers = found
                 self._training.restore(tensors, numbers["training"])
                 self._history = numbers["history"]
                 self._curves = LossCurves(*numbers["curves"])
-                notice = f"it goes on after epoch {len(self._history)} of {trial.training.epochs}"
+                notice = f"continued after epoch {len(self._history)} of {trial.training.epochs}"
         except ValueError as error:
-            notice = f"it starts anew: {error}"
+            notice = f"restarted: {error}"
             self._checkpoints.discard()
         return notice
 
@@ -174,7 +174,7 @@ class TrialWorker:
         try:
             found = diagnose(network, self._dataset, self._groups, self._curves, clean=self._clean)
         except (ValueError, RuntimeError) as error:  # of the data; of the device's memory
-            return f"it has no diagnostics: {type(error).__name__}: {error}"
+            return f"no diagnostics: {type(error).__name__}: {error}"
         self._history[-1] |= found.to_metrics()
         (self._folder / DISTRIBUTIONS).write_text(json.dumps(found.to_dict()), encoding="utf-8")
         return None

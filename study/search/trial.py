@@ -73,13 +73,6 @@ class TrialConfig:
             seeds=tuple(table["seeds"]),
         )
 
-    def is_stored_as(self, table: dict[str, Any]) -> bool:
-        """Whether a table of `to_dict`, of this version or one before, is that of this trial."""
-        try:
-            return TrialConfig.from_dict(table) == self
-        except (KeyError, TypeError, ValueError):
-            return False
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EndedTrial:

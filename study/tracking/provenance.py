@@ -130,16 +130,7 @@ class Provenance:
             stored = json.loads(tags.get(ENVIRONMENT_TAG, "{}"))
         except json.JSONDecodeError:
             stored = {}
-        return cls(_command(tags.get(COMMAND_TAG)), _facts(stored))
-
-
-def _command(stored: str | None) -> str | None:
-    """The command as it is typed; it may be stored so, or as a JSON list of its words."""
-    try:
-        words = json.loads(stored or "")
-    except json.JSONDecodeError:
-        return stored or None
-    return shlex.join(map(str, words)) if isinstance(words, list) else stored
+        return cls(tags.get(COMMAND_TAG), _facts(stored))
 
 
 def _facts(stored: object) -> dict[str, str]:

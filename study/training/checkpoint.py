@@ -3,7 +3,7 @@
 import json
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, final
 
@@ -56,11 +56,11 @@ class Checkpoints:
         self._write_s = self._written_at - start
 
     def load(
-        self, is_this_trial: Callable[[Any], bool], device: torch.device
+        self, config: Mapping[str, Any], device: torch.device
     ) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
         """The last checkpoint, None if there is none.
 
-        Raises ValueError if it is damaged, or `is_this_trial` denies it of what was saved as `config`.
+        Raises ValueError if it is damaged, or was saved for another trial than that of the config.
         """
         if not self._file.exists():
             return None
@@ -70,7 +70,7 @@ class Checkpoints:
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # no dict
         except (SafetensorError, KeyError, OSError, ValueError) as error:
             raise ValueError(f"its checkpoint {self._file} is damaged: {error}") from error
-        if not is_this_trial(numbers["config"]):
+        if numbers.get("config") != config:
             raise ValueError(f"its checkpoint {self._file} is that of another trial")
         return tensors, numbers
 

@@ -31,9 +31,3 @@ DEFAULTS: Mapping[str, Any] = {
     field.name: field.default for field in fields(TrainingSettings) if field.default is not MISSING
 }
 """The settings that need not be given."""
-
-
-def with_defaults(stored: Mapping[str, Any]) -> dict[str, Any]:
-    """Stored settings, and the defaults of those that the version that stored them did not know."""
-    added = {name: value for name, value in DEFAULTS.items() if name not in stored}
-    return {**stored, **added}

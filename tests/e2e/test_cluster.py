@@ -131,8 +131,8 @@ def test_a_trial_goes_on_elsewhere_when_its_machine_dies_and_machines_that_join_
         assert process.returncode == 1
     (record,) = answers.records("moving", made.home)
     assert record.state == "INTERRUPTED"
-    assert record.notice.startswith("it goes on after epoch ")
-    assert output.count("trial 0: it goes on after epoch ") == 2
+    assert record.notice.startswith("continued after epoch ")
+    assert output.count("trial 0: continued after epoch ") == 2
     assert curve(made.home, record.run_id) == list(range(1, record.epochs + 1))
     said = site.study("status", "moving", "--json", "--address", site.address)
     assert json.loads(said.stdout)["status"] == "STOPPED"
@@ -162,7 +162,7 @@ def test_a_study_whose_head_is_killed_goes_on_with_the_next_head(site):
         finish(process)
     found = made.assert_whole(3)
     assert [record.run_id for record in found] == [record.run_id for record in earlier]
-    assert found[2].notice.startswith("it goes on after epoch ")
+    assert found[2].notice.startswith("continued after epoch ")
     for number, record in done.items():
         assert found[number].val_loss == record.val_loss
         assert found[number].notice is None

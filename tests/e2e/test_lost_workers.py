@@ -40,7 +40,7 @@ def stopped_worker(driver, checkpoint):
 
 
 def test_a_trial_whose_worker_is_killed_goes_on_from_its_last_checkpoint(tmp_path):
-    """Unless that is damaged, as that of the second trial is: it starts anew, and says so.
+    """Unless that is damaged, as that of the second trial is: it restarts, with a notice.
 
     The study asks for a part of a GPU. Where there is none it says so once.
     """
@@ -68,8 +68,8 @@ def test_a_trial_whose_worker_is_killed_goes_on_from_its_last_checkpoint(tmp_pat
         assert output.splitlines().count(said) == 1
     first, second = answers.records("lost", home)
     assert reached >= 1
-    assert first.notice == f"it goes on after epoch {reached} of {EPOCHS}"
-    assert second.notice.startswith(f"it starts anew: its checkpoint {checkpoints[1]} is damaged")
+    assert first.notice == f"continued after epoch {reached} of {EPOCHS}"
+    assert second.notice.startswith(f"restarted: its checkpoint {checkpoints[1]} is damaged")
     for record in (first, second):
         assert (record.state, record.epochs) == ("COMPLETE", EPOCHS)
         assert curve(home, record.run_id) == list(range(1, EPOCHS + 1))

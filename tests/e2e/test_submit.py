@@ -151,7 +151,7 @@ def gone_on(on_head):
     """The epoch from which the trial goes on, once the newest job has said so."""
     found = wait_until(
         lambda: re.search(
-            r"trial 0: it goes on after epoch (\d+) of", good(on_head("logs", "long"))
+            r"trial 0: continued after epoch (\d+) of", good(on_head("logs", "long"))
         ),
         "that trial 0 goes on",
         every_s=0.5,

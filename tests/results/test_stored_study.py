@@ -152,16 +152,3 @@ def test_every_question_is_answered_while_a_study_is_written_from_another_folder
     assert failed == []
     assert sizes == sorted(sizes)
     assert list(Path.cwd().iterdir()) == []  # nothing is written where it is asked
-
-
-def test_a_trial_from_before_a_setting_was_known_has_its_default(home):
-    experiment = write_study(home, "made", TRIALS)
-    store = client(home)
-    run = store.search_runs([experiment], "tags.`study.trial` = '1'")[0]
-    config = json.loads(run.data.tags["study.config"])
-    for name in ("patience", "noise", "batch_order"):
-        del config["training"][name]
-    store.set_tag(run.info.run_id, "study.config", json.dumps(config))
-    new, old = answers.records("made", home)[:2]
-    assert (old.training["patience"], old.training["noise"]) == (0, 0.0)
-    assert list(old.training.items()) == list(new.training.items())

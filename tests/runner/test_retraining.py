@@ -236,7 +236,7 @@ def test_an_interrupted_retraining_continues_from_its_checkpoint_and_is_recorded
         say=messages.append,
         on_epoch=lambda metrics, _: epochs.append(metrics["epochs"]),
     )
-    assert re.search(rf"trial 0: it goes on after epoch \d+ of {EPOCHS}", "\n".join(messages))
+    assert re.search(rf"trial 0: continued after epoch \d+ of {EPOCHS}", "\n".join(messages))
     _check_recorded_once(found, home, epochs)
 
 

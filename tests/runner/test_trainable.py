@@ -12,7 +12,6 @@ from study.runner.trainable import StudyTrainable
 from study.search.trial import TrialConfig
 from study.spec.metrics import GROUPS, recorded_names
 from study.study_folder import DISTRIBUTIONS, EXAMPLE, NETWORK, trial_folder
-from study.training.checkpoint import Checkpoints
 from study.training.dataset import load_dataset
 from study.training.evaluation import evaluate
 from study.training.noise import with_training_noise
@@ -139,7 +138,7 @@ def test_a_damaged_checkpoint_is_said_and_the_trial_starts_anew(digits, tmp_path
     (file,) = trial_folder(tmp_path, 0).iterdir()
     file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
     report = worker(digits, tmp_path, config()).step()
-    assert report["notice"].startswith("it starts anew: its checkpoint ")
+    assert report["notice"].startswith("restarted: its checkpoint ")
     assert [int(metrics["epochs"]) for metrics in report["epochs"]] == [1]
 
 
@@ -159,7 +158,7 @@ def test_a_trial_whose_checkpoint_cannot_be_written_goes_on_and_says_so(digits, 
     made = worker(digits, tmp_path, config(epochs=1), rungs=())
     report = made.step()
     assert report["finished"]
-    assert report["notice"].startswith("it goes on without what it could not write: ")
+    assert report["notice"].startswith("continues without a file that could not be written: ")
 
 
 def test_a_trial_whose_replicates_have_stopped_is_finished_with_the_epochs_it_trained(
@@ -184,22 +183,12 @@ def test_a_trial_whose_replicates_have_stopped_is_finished_with_the_epochs_it_tr
     assert plain["test_loss"] == alone["test_loss"]
 
 
-def test_a_checkpoint_from_before_a_setting_was_known_is_gone_on_from(digits, tmp_path):
+def test_the_checkpoint_of_another_trial_is_not_used(digits, tmp_path):
     first = worker(digits, tmp_path, config())
     first.step()
-    folder = trial_folder(tmp_path, 0)
-    folder.mkdir(parents=True, exist_ok=True)
+    trial_folder(tmp_path, 0).mkdir(parents=True, exist_ok=True)
     first.cleanup()
-    checkpoints = Checkpoints(folder)
-    tensors, numbers = checkpoints.load(lambda _: True, torch.device("cpu"))
-    for name in ("patience", "noise", "batch_order"):
-        del numbers["config"]["training"][name]
-    checkpoints.save(tensors, numbers)
-    report = worker(digits, tmp_path, config()).step()
-    assert report["notice"] == "it goes on after epoch 1 of 6"
-    numbers["config"]["training"]["patience"] = 3
-    checkpoints.save(tensors, numbers)
-    report = worker(digits, tmp_path, config()).step()
+    report = worker(digits, tmp_path, config(training={"patience": 3})).step()
     assert "is that of another trial" in report["notice"]
 
 

@@ -20,8 +20,3 @@ def test_the_command_and_the_facts_of_the_run_are_told():
 @pytest.mark.parametrize("stored", ["{", "[]", "null", '"text"'])
 def test_what_cannot_be_read_counts_as_not_recorded(stored):
     assert Provenance.of({"study.environment": stored}) == Provenance(None, {})
-
-
-def test_a_command_that_is_kept_in_words_is_one_that_can_be_typed():
-    tags = {"study.command": json.dumps(["study", "run", "my spec.toml"])}
-    assert Provenance.of(tags).command == "study run 'my spec.toml'"
