@@ -1,4 +1,4 @@
-"""Runs a study, or goes on with it: puts data, search, Ray Tune, tracking and screen together."""
+"""The driver: runs a new study or continues one, with its data, search, Ray Tune, records and screen."""
 
 import shutil
 import time
@@ -32,9 +32,9 @@ from study.training.dataset import Dataset, load_dataset
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunSummary:
-    """What a run of a study did.
+    """The result of one run of a study.
 
-    `stopped` says why it ended before its budget was met, `signal_number` by which signal, if so.
+    `stopped` is the reason if it ended before its budget was met, `signal_number` the signal, if any.
     """
 
     name: str
@@ -49,7 +49,7 @@ class RunSummary:
 @environment.RECORDS
 @environment.RAY
 def run(spec: StudySpec, home: Home | None = None, console: Console | None = None) -> RunSummary:
-    """Runs the study until its budget is met, continuing it if it exists.
+    """Runs the study until its budget is met; continues it if it exists.
 
     Ray runs on this machine, unless $RAY_ADDRESS names a cluster or Ray is initialised already.
     Shows progress on the console, by default on standard output. Raises BadInputError before
@@ -67,9 +67,9 @@ def run(spec: StudySpec, home: Home | None = None, console: Console | None = Non
     grid_size = len(grid(spec)) if spec.sampler == "grid" else None
     folder = home.study_folder(spec.name)
     resume.check_continues(folder, spec)
-    with ExitStack() as ray, _written(home):
+    with ExitStack() as ray, _writable(home):
         check_free(spec.name, home, stored_identity(folder.journal))
-        # What a new study writes must not stay behind if the cluster cannot run it.
+        # A new study that the cluster cannot run must leave no files behind.
         new = not folder.journal.exists()
         capacity = _capacity(spec, home, ray) if on_cluster() and new else None
         with folder.only_driver():
@@ -83,7 +83,7 @@ def run(spec: StudySpec, home: Home | None = None, console: Console | None = Non
 def _capacity(
     spec: StudySpec, home: Home, ray: ExitStack, on_started: Callable[[], None] = lambda: None
 ) -> Capacity:
-    """Starts Ray, or connects to it, while the stack lasts; returns what it has for the trials."""
+    """Starts Ray, or connects to it, while the stack lasts; returns its capacity for the trials."""
     alone = ray.enter_context(ray_runtime())
     on_started()
     capacity = find_capacity(spec.resources, alone=alone)
@@ -94,7 +94,7 @@ def _capacity(
 def _open(
     spec: StudySpec, home: Home, dataset: Dataset, grid_size: int | None, console: Console
 ) -> Session:
-    """Stores the spec, and opens what the study has stored before."""
+    """Stores the spec, and opens the stored search, if any."""
     folder = home.study_folder(spec.name)
     resume.store_spec(folder, spec)
     repair_journal(folder.journal)
@@ -117,15 +117,15 @@ def _open(
 
 
 def _run_trials(session: Session, ray: ExitStack, capacity: Capacity | None) -> None:
-    """Runs the trials that are left, from the first one of a new study on.
+    """Runs the trials that are left, and ends Ray.
 
-    `capacity` is None if Ray, which ends with this, has not been started for them yet.
+    `capacity` is None if Ray has not been started yet.
     """
     signals = session.stop.on_signals(session.progress.say)
     with signals as install, _recorded(session) as catch_up, ray:
         if session.over():
             catch_up()
-            session.progress.say(f"{session.over()}; more budget, such as --trials N, goes on")
+            session.progress.say(f"{session.over()}; more budget, such as --trials N, continues it")
             return
         if capacity is None:
             # Ray starts while the tracker opens its store: each takes seconds.
@@ -138,7 +138,7 @@ def _run_trials(session: Session, ray: ExitStack, capacity: Capacity | None) -> 
 
 
 def _summary(session: Session, seconds: float) -> RunSummary:
-    """What the run did; raises StudyError if no trial came out of it."""
+    """The result of the run; raises StudyError if it has no trial."""
     board = session.scoreboard
     failed = board.states["FAIL"]
     if failed and failed == board.ended:
@@ -158,10 +158,10 @@ def _summary(session: Session, seconds: float) -> RunSummary:
 
 @contextmanager
 def _recorded(session: Session) -> Iterator[Callable[[], None]]:
-    """Opens the tracker, and closes it with the status that the study really has.
+    """Opens the tracker, and closes it with the final status of the study.
 
-    Gives a function that brings the record in line with the search; before that no folder of a trial is
-    deleted, for its record may be made from it.
+    Yields a function that records ended trials of earlier runs. Folders of trials are deleted only
+    after it was called, for such records are made from them.
     """
     tracker, caught_up = session.tracker, False
 
@@ -189,7 +189,7 @@ def _recorded(session: Session) -> Iterator[Callable[[], None]]:
         except TrackingError as error:
             if ended:
                 raise
-            # What ended the study is raised; this came of it, or on top of it.
+            # The error that ended the study is raised.
             session.progress.say(f"error: {error}")
         finally:
             session.storage.note_run_ids(tracker.run_ids)
@@ -199,16 +199,16 @@ def _recorded(session: Session) -> Iterator[Callable[[], None]]:
 
 
 @contextmanager
-def _written(home: Home) -> Iterator[None]:
-    """Turns the system's refusal to write into a StudyError that says what is to be done."""
+def _writable(home: Home) -> Iterator[None]:
+    """Turns errors of a full or write-protected disk into a StudyError with the remedy."""
     try:
         yield
     except OSError as error:
         if error.errno not in UNWRITABLE:
             raise
         raise StudyError(
-            f"the home {home.folder} must be writable and have room, got: {error}; what is stored is "
-            "intact, and the same command goes on when there is room"
+            f"the home {home.folder} must be writable and have room, got: {error}; the stored "
+            "study is intact, and the same command continues it when there is room"
         ) from error
 
 

@@ -15,7 +15,7 @@ _QUIET_FOR_S: Final = 30.0
 
 @final
 class Progress:
-    """A context in which `update` shows the scoreboard, no more often than one can read."""
+    """A context in which `update` shows the scoreboard, at most once a second."""
 
     def __init__(self, scoreboard: Scoreboard, console: Console) -> None:
         self._scoreboard = scoreboard
@@ -38,7 +38,7 @@ class Progress:
             self._line()
 
     def update(self) -> None:
-        """Shows how the study stands, if it is time to."""
+        """Shows the scoreboard, if it is due."""
         if self._live is not None:
             self._live.update(self._table())
             return

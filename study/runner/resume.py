@@ -1,4 +1,4 @@
-"""Brings the records of a study that goes on in line with its storage, and sweeps what was left over."""
+"""Continues a study: compares its spec, completes its records from its storage, deletes leftovers."""
 
 import json
 import shutil
@@ -17,7 +17,7 @@ from study.spec.study_spec import StudySpec
 from study.study_folder import HISTORY, StudyFolder, trial_folder
 from study.tracking.tracker import Tracker
 
-# What may differ when a study is continued: how much is spent, and where; not what is searched.
+# May differ when a study is continued: the amount and place of computation, not the search.
 _MAY_GROW: Final = ("budget.trials", "budget.total_epochs", "budget.minutes", "budget.stagnation")
 _MAY_CHANGE: Final = (
     "resources",
@@ -28,7 +28,7 @@ _MAY_CHANGE: Final = (
 
 
 def earlier_scoreboard(spec: StudySpec, storage: SearchStorage, budget: BudgetSpent) -> Scoreboard:
-    """A scoreboard with the trials that ended in earlier runs."""
+    """The scoreboard with the trials that ended in earlier runs."""
     board = Scoreboard(spec, budget)
     for trial in storage.trials():
         if trial.state.is_finished():
@@ -39,15 +39,15 @@ def earlier_scoreboard(spec: StudySpec, storage: SearchStorage, budget: BudgetSp
 
 
 def record_again(storage: SearchStorage, board: Scoreboard, tracker: Tracker, store: Path) -> None:
-    """Records the trials that the storage knows to have ended and the record does not.
+    """Records trials that have ended in the storage but not in MLflow, as after the death of a driver.
 
-    Their driver died, or the record was away, between the two. Waits until the record is open.
+    Waits until the tracker is ready.
     """
     states = tracker.wait_until_ready()
     for trial in storage.trials():
         if trial.state.is_finished() and states.get(trial.number) != state_of(trial):
             _record(trial, board, tracker, store)
-    # The driver may have died between a trial's coming to the front and the others' leaving it.
+    # The driver may have died after a trial joined the front, before others left it.
     complete = [trial.number for trial in storage.trials() if state_of(trial) == "COMPLETE"]
     tracker.mark_front({number: number in board.front.points for number in complete})
 
@@ -67,16 +67,16 @@ def _record(trial: FrozenTrial, board: Scoreboard, tracker: Tracker, store: Path
 
 
 def _history(folder: Path) -> list[dict[str, float]]:
-    """The metrics of every epoch that a finished trial left in its folder; none if it is gone."""
+    """The metrics of every epoch of a finished trial; empty if its folder is gone."""
     try:
-        found: list[dict[str, float]] = json.loads((folder / HISTORY).read_text(encoding="utf-8"))
+        epochs: list[dict[str, float]] = json.loads((folder / HISTORY).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return []
-    return found
+    return epochs
 
 
 def clean_up(storage: SearchStorage, store: Path) -> None:
-    """Deletes the folders of trials that have ended and are recorded, or were never asked for."""
+    """Deletes the folders of all trials but those that will be continued."""
     running = {trial.number for trial in storage.trials() if not trial.state.is_finished()}
     kept = {trial_folder(store, number) for number in running}
     for folder in store.glob("trial-*"):
@@ -103,12 +103,12 @@ def check_continues(folder: StudyFolder, spec: StudySpec) -> None:
             "resources and the place of its data may change, and its budget (trials, total_epochs, "
             "minutes, stagnation) may grow:\n"
             + "\n".join(differences)
-            + "\ngive this one another name (--name NAME), or undo the change"
+            + "\nuse another name (--name NAME), or undo the change"
         )
 
 
 def _grew(before: float | None, after: float | None) -> bool:
-    """Whether a limit of the budget became no smaller; none is the largest."""
+    """Whether a limit of the budget became no smaller; no limit is the largest."""
     return after is None or (before is not None and after >= before)
 
 
@@ -124,7 +124,7 @@ def _flat(table: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     flat: dict[str, Any] = {}
     for key, value in table.items():
         if key == "objectives":
-            # Their order is the order of the values in the search.
+            # The search stores their values in this order.
             flat[key] = list(value.items())
         elif isinstance(value, dict):
             flat |= _flat(value, f"{prefix}{key}.")

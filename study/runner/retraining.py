@@ -10,36 +10,28 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Final, final
+from typing import final
 
 import torch
-from ray.exceptions import RayActorError
 
 from models.building import build
 from study import environment
-from study.cluster.capacity import TrialResources
-from study.cluster.ray_runtime import find_capacity, on_cluster, ray_runtime, whole_machine
-from study.cluster.shared_storage import check_shared
+from study.cluster.ray_runtime import on_cluster, whole_machine
 from study.errors import BadInputError, StudyError, TrackingError
 from study.home import Home
 from study.results.answers import choose
 from study.results.reader import read_study
 from study.results.record import TrialRecord
 from study.results.retrained_run import Retrained, Retraining, find_run, retrained
-from study.runner.callback import TrialCallback
 from study.runner.resume import store_spec
+from study.runner.single_trial import CONTINUES, run_trial
 from study.runner.stopper import StudyStopper
 from study.runner.sync import send_waiting
-from study.runner.trainable import lack_of_memory, tuner
-from study.search.trial import WORKER_DIED, Outcome, TrialConfig, judge
-from study.spec.sections import Resources
+from study.search.trial import Outcome, TrialConfig
 from study.spec.study_spec import StudySpec
 from study.study_folder import StudyFolder
 from study.tracking.store import client, translated
-from study.tracking.tracker import Tracker
 from study.training.dataset import Dataset, Split, load_dataset
-
-_CONTINUES: Final = "the same command continues from its last checkpoint"
 
 Say = Callable[[str], None]
 OnEpoch = Callable[[Mapping[str, float], int], None]
@@ -104,7 +96,7 @@ def retrain(  # noqa: PLR0913  # each setting has a name of its own
             send_waiting(folder, home, say)
             found = finished(new=True)
         if found is not None:
-            say(f"it was trained before, and is recorded now, from {folder.path}")
+            say(f"trained before, recorded now from {folder.path}")
         else:
             dataset = _dataset(stored.spec, data, full=full)
             config = wanted.config(record, stored.spec)
@@ -114,7 +106,8 @@ def retrain(  # noqa: PLR0913  # each setting has a name of its own
             folder.store_retraining(wanted.identity())
             resources = stored.spec.resources if on_cluster() else whole_machine()
             observer = _Observer(wanted, say, on_epoch)
-            _train(folder, home, config, dataset, resources, observer)
+            outcome, stop = run_trial(folder, home, config, dataset, resources, observer)
+            _raise_unless_complete(outcome, stop, folder)
             found = finished(new=True)
         shutil.rmtree(folder.path)
     if found is None:
@@ -124,7 +117,7 @@ def retrain(  # noqa: PLR0913  # each setting has a name of its own
 
 @final
 class _Observer:
-    """Hands messages and epochs on to the caller."""
+    """Passes messages and epochs to the caller."""
 
     def __init__(self, wanted: Retraining, say: Say, on_epoch: OnEpoch) -> None:
         self._wanted = wanted
@@ -132,128 +125,35 @@ class _Observer:
         self.say = say
 
     def begin(self, config: TrialConfig) -> None:
-        """The training was announced before Ray started."""
+        """Does nothing: the training was announced before Ray started."""
 
     def epoch(self, metrics: Mapping[str, float]) -> Mapping[str, float]:
-        """Of validation images that were trained on nothing is recorded."""
+        """Shows an epoch; nothing is recorded of validation images that were trained on."""
         self._on_epoch(metrics, self._wanted.epochs)
-        hidden = "val_" if self._wanted.full else None
-        return {key: metrics[key] for key in metrics if hidden is None or hidden not in key}
+        full = self._wanted.full
+        return {name: metrics[name] for name in metrics if not (full and "val_" in name)}
 
     def fail(self, config: TrialConfig, reason: str) -> None:
-        """The Tuner's result has the error."""
+        """Does nothing: `run_trial` raises the error."""
 
     def update(self) -> None:
-        """Nothing changes on the screen between epochs."""
+        """Does nothing: only epochs change the screen."""
 
 
-def _train(  # noqa: PLR0913, PLR0917  # what is trained, where, and how it is shown
-    folder: StudyFolder,
-    home: Home,
-    config: TrialConfig,
-    dataset: Dataset,
-    resources: Resources,
-    observer: _Observer,
-) -> None:
-    """Trains to the end, and records it. Raises StudyError if that fails.
-
-    After a signal it stops at the next report, and then the signal has its effect.
-    """
-    stop = StudyStopper()
-    with _recorded(Tracker(folder, home), config, observer.say) as (tracker, end):
-        with stop.on_signals(observer.say) as install, ray_runtime() as alone:
-            install()
-            share = find_capacity(resources, alone=alone).share
-            check_shared(home.folder)
-            if share.notice is not None:
-                observer.say(share.notice)
-            tracker.wait_until_ready()
-            callback = TrialCallback(tracker, stop, observer)
-            outcome = _run(folder, config, dataset, share, callback, stop)
-        if outcome.state == "PRUNED":
-            observer.say(f"stopped: {stop.reason}; {_CONTINUES}")
-        else:
-            end(outcome)
+def _raise_unless_complete(outcome: Outcome, stop: StudyStopper, folder: StudyFolder) -> None:
+    """Raises StudyError for a training that failed or was stopped; after a signal, has its effect."""
     if outcome.state == "FAIL":
         shutil.rmtree(folder.path)
-        raise StudyError(f"trial {config.number} cannot be retrained: {outcome.reason}")
+        raise StudyError(f"the trial cannot be retrained: {outcome.reason}")
     if outcome.state == "PRUNED":
         if stop.signal_number is not None:
             signal.raise_signal(stop.signal_number)
-        raise StudyError(f"the retraining was stopped: {stop.reason}; {_CONTINUES}")
-
-
-def _run(  # noqa: PLR0913, PLR0917  # the parts of one run of Ray Tune
-    folder: StudyFolder,
-    config: TrialConfig,
-    dataset: Dataset,
-    share: TrialResources,
-    callback: TrialCallback,
-    stop: StudyStopper,
-) -> Outcome:
-    """Runs the trial with Ray Tune; its outcome is PRUNED if it was stopped.
-
-    Raises StudyError if its workers die.
-    """
-    folder.trials.mkdir(exist_ok=True)
-    settings = {
-        "dataset_name": dataset.name,
-        "classes": dataset.classes,
-        "arrays": dataset.to_arrays(),
-        "rungs": (),
-    }
-    try:
-        result = tuner(
-            folder,
-            settings=settings,
-            share=share,
-            callback=callback,
-            stop=stop,
-            config=config.to_dict(),
-        ).fit()[0]
-    except RuntimeError as error:
-        reason = lack_of_memory(error)
-        if reason is None:
-            raise
-        raise StudyError(f"{reason}; {_CONTINUES}") from error
-    finally:
-        shutil.rmtree(folder.tune, ignore_errors=True)
-    if result.error is not None:
-        died = WORKER_DIED if isinstance(result.error, RayActorError) else "Ray Tune failed"
-        raise StudyError(f"{died}: {result.error}; {_CONTINUES}") from result.error
-    return judge(result.metrics or {}, objectives=())
-
-
-@contextmanager
-def _recorded(
-    tracker: Tracker, config: TrialConfig, say: Say
-) -> Iterator[tuple[Tracker, Callable[[Outcome], None]]]:
-    """Opens the tracker, and closes it; gives it with a function that ends the trial.
-
-    A trial that is not ended is interrupted.
-    """
-    outcomes: list[Outcome] = []
-    tracker.start({})
-    tracker.begin_trial(config)
-    try:
-        yield tracker, outcomes.append
-    except BaseException:
-        tracker.interrupt_trial(config.number)
-        try:
-            tracker.close("KILLED", say)
-        except TrackingError as error:
-            say(f"error: {error}")  # what ended the training is raised
-        raise
-    if outcomes:
-        tracker.end_trial(config.number, outcomes[0], keep_network=True)
-    else:
-        tracker.interrupt_trial(config.number)
-    tracker.close("FINISHED", say)
+        raise StudyError(f"the retraining was stopped: {stop.reason}; {CONTINUES}")
 
 
 @contextmanager
 def _locked(folder: StudyFolder) -> Iterator[StudyFolder]:
-    """Locks the folder; removes it at last, and empty folders above it, if nothing is stored there."""
+    """Locks the folder; in the end removes it, and empty folders above, if it has no retraining."""
     try:
         with folder.only_driver():
             try:
@@ -299,10 +199,7 @@ def _announcement(
     most = "at most " if wanted.settings(record).patience else ""
     rest = ""
     if wanted.full:
-        rest = (
-            ", those of validation included; nothing is left to choose an epoch by, so the last "
-            "weights are kept"
-        )
+        rest = ", those of validation included; without validation the last weights are kept"
     return (
         f"training trial {wanted.trial}, {record.label()}: {most}{wanted.epochs} epochs, "
         f"{wanted.replicates} replicates with the seeds {seeds[0]} to {seeds[-1]}, on "

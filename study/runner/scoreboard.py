@@ -1,4 +1,4 @@
-"""How a running study stands: trials by state, the front so far, its hypervolume, the time left."""
+"""The progress of a running study: trials by state, front, hypervolume, best trial, time left."""
 
 import time
 from collections import Counter
@@ -13,9 +13,10 @@ from study.spec.study_spec import StudySpec
 
 @final
 class Scoreboard:
-    """Counts what the driver hears, trials of earlier runs of the study included.
+    """Counts trials by state, those of earlier runs included; `budget` has the limits and the front.
 
-    `budget` has the limits and the front.
+    `running` has the label of each trial that a worker has; the screen shows it, and the driver records
+    these trials as interrupted in the end.
     """
 
     def __init__(self, spec: StudySpec, budget: BudgetSpent) -> None:
@@ -33,7 +34,7 @@ class Scoreboard:
     def add_earlier(
         self, number: int, label: str, state: str, metrics: Mapping[str, float], point: Point | None
     ) -> None:
-        """Adds a trial that ended before this run of the study; the rest as for `end`."""
+        """Adds a trial of an earlier run; the other arguments are those of `end`."""
         self._labels[number] = label
         self._count(state, metrics, point)
 
@@ -54,16 +55,16 @@ class Scoreboard:
 
     @property
     def ended(self) -> int:
-        """Trials that ended in any way, those left out that cost no training."""
+        """The number of ended trials, without infeasible ones, which cost no training."""
         return self.states.total() - self.states["INFEASIBLE"]
 
     @property
     def progress(self) -> str:
-        """How many trials ended, and of how many if that is known."""
+        """The number of ended trials, and that of all trials if known."""
         return f"{self.ended}" if self.trials is None else f"{self.ended} of {self.trials}"
 
     def best(self) -> tuple[float, str] | None:
-        """The best value of the first objective so far, and the trial on the front that has it."""
+        """The best value of the first objective so far, and its trial."""
         points = self.front.points
         if not points:
             return None
@@ -72,7 +73,7 @@ class Scoreboard:
         return points[number][0], f"trial {number} {self._labels[number]}"
 
     def seconds_left(self) -> float | None:
-        """The time until the budget of trials is met, at the pace so far."""
+        """The time until the budget of trials is met, at the rate so far; None if unknown."""
         if self._first_start is None or not self._ended_here or self.trials is None:
             return None
         pace = (time.monotonic() - self._first_start) / self._ended_here

@@ -1,9 +1,8 @@
-"""The process that sends a study's records, beside its driver.
+"""The process that sends a study's records, beside its driver; apart because it is run with `-m`.
 
-It is a process of its own, so that neither MLflow's work nor a store that is slow or away holds up
-Tune's loop, and so that it outlives a driver that is killed. It ends when its standard input does, as
-that of a dead driver does. What the sender has to say it prints, a JSON object a line, and at last
-`{"left": n}`, the number of events that could not be sent.
+In a process of its own neither MLflow nor a slow or absent store delays Tune's loop, and it outlives a
+driver that is killed. It ends when its standard input does, as after the driver's death. It prints the
+sender's messages, a JSON object a line, and at last `{"left": n}`, the number of unsent events.
 """
 
 import contextlib
@@ -22,9 +21,9 @@ from study.tracking.sender import Sender
 
 
 def main() -> None:
-    """The process: its arguments are the study's folder, its name, and the home's folder.
+    """Sends until no more events come; the arguments are study folder, study name and home folder.
 
-    The tracking URI is in its environment, for it may hold a password, and arguments are seen by all.
+    The tracking URI is in the environment: it may hold a password, and all users see arguments.
     """
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
@@ -32,17 +31,17 @@ def main() -> None:
     folder, name, home_folder = sys.argv[1:]
     home = Home.find(home_folder)
 
-    answers = sys.stdout
-    # MLflow prints where runs can be seen.
+    messages = sys.stdout
+    # MLflow prints links to runs.
     sys.stdout = sys.stderr
 
     def say(message: dict[str, Any]) -> None:
         with contextlib.suppress(BrokenPipeError):
-            answers.write(json.dumps(message) + "\n")
-            answers.flush()
+            messages.write(json.dumps(message) + "\n")
+            messages.flush()
 
     def ending(seconds: float) -> bool:
-        """Nothing is ever written to standard input, so that it is readable says that it ended."""
+        """Standard input, to which nothing is written, is readable once it has ended."""
         return bool(select.select([sys.stdin], [], [], seconds)[0])
 
     say({"left": Sender(StudyFolder(Path(folder), name), home, say, ending, publish).run()})

@@ -1,4 +1,4 @@
-"""The parts of one run of a study, and how Ray Tune works on them."""
+"""One run of a study: its parts, and the loop in which Ray Tune runs its trials."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -44,15 +44,15 @@ class Session:
         return self.home.study_folder(self.spec.name)
 
     def over(self) -> str | None:
-        """Why the study is over for good, None if it can go on."""
+        """The reason why the study is over, None if it can continue."""
         return self.budget.met() or self.clock.used_up()
 
 
 def fit(session: Session, capacity: Capacity) -> None:
     """Runs trials until the budget is met or the study is stopped, as many at once as fit.
 
-    Where memory runs out, Ray ends a worker, and Tune with it; the searcher then hands the trials that
-    ran out one by one, until one fails or all have ended.
+    Where memory runs out, Ray ends a worker, and Tune with it; the searcher then suggests the trials
+    that ran one by one, until one fails or all have ended.
     """
     observer = StudyObserver(session.tracker, session.scoreboard, session.progress)
     shape, classes = session.dataset.image_shape, session.dataset.classes

@@ -1,4 +1,4 @@
-"""When a study stops before its budget of trials is spent: on a signal, or when its minutes are over.
+"""Stops a study before its budget of trials is spent: on a signal, or when its minutes are used up.
 
 The minutes are those of all its runs together.
 """
@@ -21,7 +21,7 @@ _NOTE_EVERY_S: Final = 5.0
 
 @final
 class StudyClock:
-    """Runs from `start` on, so that what it takes to start Ray is not counted."""
+    """Measures the running time of a study, without the start of Ray."""
 
     def __init__(self, storage: SearchStorage, minutes: float | None) -> None:
         self._storage = storage
@@ -31,7 +31,7 @@ class StudyClock:
         self._noted = 0.0
 
     def start(self) -> None:
-        """Starts to count the minutes."""
+        """Starts the clock."""
         self._started = self._noted = time.monotonic()
 
     @property
@@ -41,14 +41,14 @@ class StudyClock:
         return self._before + here
 
     def note(self, *, at_once: bool = False) -> None:
-        """Stores the time every few seconds, or at once; only where there is a limit to it."""
+        """Stores the time every few seconds, or at once, if the study has a limit of time."""
         now = time.monotonic()
         if self._minutes is not None and (at_once or now - self._noted >= _NOTE_EVERY_S):
             self._storage.note_seconds(self.seconds)
             self._noted = now
 
     def used_up(self) -> str | None:
-        """In words, that the study's minutes are used up, if they are."""
+        """A message if the study's minutes are used up, else None."""
         if self._minutes is None or self.seconds < 60 * self._minutes:
             return None
         return f"the study's {self._minutes:g} minutes are used up"
@@ -56,9 +56,9 @@ class StudyClock:
 
 @final
 class StudyStopper(tune.Stopper):
-    """Stops a study when it is told to, when its minutes are used up, or on a signal.
+    """Stops all trials when `because` is called, the clock's minutes are used up, or on a signal.
 
-    `reason` says why, `signal_number` which signal it was, if one.
+    `reason` is then set, and `signal_number` after a signal.
     """
 
     def __init__(self, clock: StudyClock | None = None) -> None:
@@ -67,7 +67,7 @@ class StudyStopper(tune.Stopper):
         self._clock = clock
 
     def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
-        """No single trial is stopped here."""
+        """Ray asks this of each result; no single trial is stopped here."""
         del trial_id, result
         return False
 
@@ -88,14 +88,14 @@ class StudyStopper(tune.Stopper):
         self.reason = self.reason or reason
 
     def withdraw(self) -> None:
-        """Takes the reason back: the study was over before it could be stopped."""
+        """Clears the reason: the study was over before it could be stopped."""
         self.reason = None
 
     @contextmanager
     def on_signals(self, say: Callable[[str], None]) -> Iterator[Callable[[], None]]:
-        """Within this, a first Ctrl-C or SIGTERM stops the study cleanly, a second one at once.
+        """A context in which a first Ctrl-C or SIGTERM stops the study cleanly, a second one at once.
 
-        Gives a function that installs this again, for Ray takes SIGTERM for itself when it starts.
+        Yields a function that installs the handlers again, for Ray installs its own when it starts.
         """
         if threading.current_thread() is not threading.main_thread():
             yield lambda: None
@@ -106,7 +106,7 @@ class StudyStopper(tune.Stopper):
                 raise KeyboardInterrupt
             self.signal_number = number
             self.because(f"{signal.Signals(number).name} was received")
-            say("stopping; what is finished is kept (once more: stop at once)")
+            say("stopping; finished trials are kept (a second signal stops at once)")
 
         def install() -> None:
             for number in _SIGNALS:

@@ -1,4 +1,4 @@
-"""Sends what a study could not: its driver is gone, or gave up on a store that was away."""
+"""Sends the records of studies and retrainings that wait on disk since a driver or a store failed."""
 
 from collections.abc import Callable
 from typing import Any
@@ -16,10 +16,10 @@ from study.tracking.spool import waiting
 
 
 def sync(name: str, home: Home, say: Callable[[str], None]) -> int:
-    """Sends the records of a study that wait in a home; how many there were.
+    """Sends the waiting records of a study and its retrainings; returns their number.
 
-    Raises NotFoundError if the home has no such study, BadInputError if it is being run: its own
-    sender sends them. Raises TrackingError if the store does not take them; then they still wait.
+    Raises NotFoundError if the home has no such study, BadInputError if it runs and so has a sender of
+    its own, and TrackingError if the store does not take them; then they still wait.
     """
     folder = home.study_folder(name)
     folders = [one for one in (folder, *folder.retrainings()) if one.spec.exists()]
@@ -52,7 +52,7 @@ def send_waiting(folder: StudyFolder, home: Home, say: Callable[[str], None]) ->
             troubles.append(text)
             say(f"trying again for {PATIENCE_S:g} s: {text}")
 
-    # Also where nothing waits: an earlier sender may be at it, or have died before its end.
+    # Even if nothing waits: an earlier sender may still run, or have died before its end.
     left = Sender(folder, home, take, lambda _: True, publish).run()
     if folder.journal.exists():
         spec = StudySpec.from_dict(read_toml(folder.spec, []))
@@ -66,6 +66,6 @@ def send_waiting(folder: StudyFolder, home: Home, say: Callable[[str], None]) ->
     if refused:
         raise TrackingError(
             f"the tracking store {home.shown_uri} must take every record, it refused {len(refused)}: "
-            f"{refused[-1]}; what is put aside is in {folder.refused}"
+            f"{refused[-1]}; refused records are in {folder.refused}"
         )
     return count

@@ -1,8 +1,8 @@
-"""Trains one trial after another in one process, with or without Ray around it.
+"""Trains one trial after another in one process, with or without Ray.
 
-What travels is plain: a `TrialConfig` as a dict to the worker, and from it after each step
+A worker takes a `TrialConfig` as a dict, and reports after each step
 `{"epochs": [{...}], "finished": bool, "failure": str | None, "notice": str | None, "done": bool}`:
-the metrics of each epoch since the last report (of all, after an interruption), and what happened.
+`epochs` has the metrics of each epoch since the last report, of all epochs after an interruption.
 """
 
 import json
@@ -43,7 +43,7 @@ class TrialWorker:
     A step is an epoch, or as many short ones as fit into `_STEP_S`, but never beyond one of the
     `rungs`, after which the driver decides. In `store`, which every worker must see, a trial has a
     folder with its checkpoint, and in the end its network; raises StudyError where it does not see it.
-    What goes wrong in a trial is reported, not raised: Ray would end the worker with the trial.
+    Errors of a trial are reported, not raised: Ray would end the worker with the trial.
     """
 
     def __init__(  # noqa: PLR0913  # each has a name of its own
@@ -62,7 +62,7 @@ class TrialWorker:
         keep_freed_memory()
         self._device = torch.device("cuda" if gpus and torch.cuda.is_available() else "cpu")
         if self._device.type == "cuda" and gpus < 1:
-            # Ray shares a GPU by counting alone: a trial must not take its neighbours' memory.
+            # Ray shares a GPU by counting only: a trial must not use the memory of others.
             torch.cuda.set_per_process_memory_fraction(_OF_MEMORY * gpus)
         dataset = Dataset.from_arrays(dataset_name, classes, arrays)
         self._clean = dataset.to(self._device)
@@ -77,7 +77,7 @@ class TrialWorker:
             )
 
     def begin(self, config: dict[str, Any]) -> None:
-        """Takes up a trial, which starts, or goes on from its checkpoint, with the next step."""
+        """Sets the trial that the next step starts, or continues from its checkpoint."""
         self._trial = TrialConfig.from_dict(config)
         self._folder = trial_folder(self._store, self._trial.number)
         self._checkpoints = Checkpoints(self._folder)
@@ -87,7 +87,7 @@ class TrialWorker:
         self._curves = LossCurves()
 
     def step(self) -> dict[str, Any]:
-        """Trains a step of the trial; returns the report."""
+        """Trains a step; returns the report."""
         report: dict[str, Any] = {"finished": False, "failure": None, "notice": None, "done": True}
         try:
             return report | self._train()
@@ -122,16 +122,16 @@ class TrialWorker:
         return {"epochs": epochs, "finished": finished, "notice": notice, "done": finished}
 
     def _build(self) -> str | None:
-        """Builds the network, and goes on from the trial's checkpoint if it has one."""
+        """Builds the network, in the state of the trial's checkpoint if it has one."""
         trial, notice = self._trial, None
         self._set_noise(trial.training.noise)
         shape, classes = self._dataset.image_shape, self._dataset.classes
         self._network = build(trial.architecture, shape, classes, trial.seeds).to(self._device)
         self._training = Training(self._network, self._dataset, trial.training)
         try:
-            found = self._checkpoints.load(trial.to_dict(), self._device)
-            if found is not None:
-                tensors, numbers = found
+            checkpoint = self._checkpoints.load(trial.to_dict(), self._device)
+            if checkpoint is not None:
+                tensors, numbers = checkpoint
                 self._training.restore(tensors, numbers["training"])
                 self._history = numbers["history"]
                 self._curves = LossCurves(*numbers["curves"])
@@ -142,7 +142,7 @@ class TrialWorker:
         return notice
 
     def _set_noise(self, sigma: float) -> None:
-        """Sees to the noise on the images; that of one sigma serves trial after trial."""
+        """Makes the images noisy, unless they have this noise since the last trial."""
         if sigma != self._noise:
             self._dataset, self._noise = self._clean, 0.0  # never three data sets in memory
             self._dataset, self._noise = with_training_noise(self._clean, sigma), sigma
@@ -154,7 +154,7 @@ class TrialWorker:
         self._checkpoints.save(tensors, about | {"training": numbers, "curves": curves})
 
     def _finish(self, training: Training, network: Network) -> str | None:
-        """Tests, stores and diagnoses the kept weights; a notice if something is missing."""
+        """Tests, stores and diagnoses the kept weights; returns a notice if diagnostics fail."""
         training.restore_kept()
         self._history[-1] |= self._test_metrics(network)
         self._training = None
@@ -170,23 +170,25 @@ class TrialWorker:
         return notice
 
     def _diagnose(self, network: Network) -> str | None:
-        """Adds the diagnostics to the last epoch; what cannot be measured does not cost the trial."""
+        """Adds the diagnostics to the last epoch; an error there does not fail the trial."""
         try:
-            found = diagnose(network, self._dataset, self._groups, self._curves, clean=self._clean)
+            results = diagnose(
+                network, self._dataset, self._groups, self._curves, clean=self._clean
+            )
         except (ValueError, RuntimeError) as error:  # of the data; of the device's memory
             return f"no diagnostics: {type(error).__name__}: {error}"
-        self._history[-1] |= found.to_metrics()
-        (self._folder / DISTRIBUTIONS).write_text(json.dumps(found.to_dict()), encoding="utf-8")
+        self._history[-1] |= results.to_metrics()
+        (self._folder / DISTRIBUTIONS).write_text(json.dumps(results.to_dict()), encoding="utf-8")
         return None
 
     def close(self) -> None:
-        """Writes a checkpoint of a trial that is not done, which goes on from here another time."""
+        """Writes a checkpoint of a trial that is not done."""
         if self._training is not None and self._history and self._folder.exists():
             with suppress(OSError):
                 self._save(self._training)
 
     def _metrics(self, network: Network, epoch: EpochMetrics) -> dict[str, float]:
-        """The values of the kept weights under their plain names, this epoch's under `epoch/`."""
+        """The metrics of the kept weights under their names, those of this epoch under `epoch/`."""
         seconds = self._history[-1]["seconds"] if self._history else 0.0
         return {
             "trainable_parameters": count_parameters(network),

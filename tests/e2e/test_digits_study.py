@@ -101,7 +101,7 @@ def test_a_study_that_is_done_has_nothing_to_do(on_ray, tmp_path):
     assert "1/1 trials | 0 running" in done.stdout
     again = study_command(*arguments, "--trials", 1, **on_ray)
     assert again.returncode == 0, again.stderr
-    assert "all 1 trials are done; more budget, such as --trials N, goes on" in again.stdout
+    assert "all 1 trials are done; more budget, such as --trials N, continues it" in again.stdout
     assert "wide: Pareto front" in again.stdout
     (run,) = trial_runs(home, "wide")
     assert (run.data.tags["study.state"], run.data.metrics["threads"]) == ("COMPLETE", 2)

@@ -159,7 +159,7 @@ def test_a_store_that_fails_in_the_end_leaves_the_result_for_another_time(home, 
     monkeypatch.setattr(retraining, "load_dataset", None)  # it must not train again
     messages = []
     found = retrain(NAME, 0, 1, 1, home=home, say=messages.append)
-    assert "was trained before, and is recorded now" in messages[-1]
+    assert "trained before, recorded now" in messages[-1]
     assert found.new
     assert found.record.test_accuracy_sem is None
     assert found.agrees("test_accuracy") is None
@@ -296,6 +296,8 @@ def test_a_replicate_that_diverges_is_said_so_and_leaves_nothing(home, monkeypat
     stored = read_study(NAME, home)
     stored.records[2].training["learning_rate"] = 1e38
     monkeypatch.setattr(retraining, "read_study", lambda *_: stored)
-    with pytest.raises(StudyError, match=r"trial 2 cannot be retrained: .*the .* must stay finite"):
+    with pytest.raises(
+        StudyError, match=r"the trial cannot be retrained: .*the .* must stay finite"
+    ):
         retrain(NAME, 2, 2, home=home)
     assert not (home.study_folder(NAME).path / "retrained").exists()

@@ -1,0 +1,101 @@
+"""Runs one given trial with Ray Tune, and records it, as a driver does with those of a search."""
+
+import shutil
+from typing import Final
+
+from ray.exceptions import RayActorError
+
+from study.cluster.capacity import TrialResources
+from study.cluster.ray_runtime import find_capacity, ray_runtime
+from study.cluster.shared_storage import check_shared
+from study.errors import StudyError, TrackingError
+from study.home import Home
+from study.runner.callback import Observer, TrialCallback
+from study.runner.stopper import StudyStopper
+from study.runner.trainable import lack_of_memory, tuner
+from study.search.trial import WORKER_DIED, Outcome, TrialConfig, judge
+from study.spec.sections import Resources
+from study.study_folder import StudyFolder
+from study.tracking.tracker import Tracker
+from study.training.dataset import Dataset
+
+CONTINUES: Final = "the same command continues from its last checkpoint"
+
+
+def run_trial(  # noqa: PLR0913, PLR0917  # what is trained, where, with what, and how it is shown
+    folder: StudyFolder,
+    home: Home,
+    config: TrialConfig,
+    dataset: Dataset,
+    resources: Resources,
+    observer: Observer,
+) -> tuple[Outcome, StudyStopper]:
+    """Trains the trial, or continues it from its checkpoint.
+
+    Returns its outcome, PRUNED if it was stopped, and the stopper, which knows why. Raises StudyError
+    if its workers die, ClusterError if the cluster does not answer, and TrackingError if it cannot be
+    recorded; records that the store does not take wait in the folder.
+    """
+    tracker, stop = Tracker(folder, home), StudyStopper()
+    tracker.start({})
+    tracker.begin_trial(config)
+    try:
+        with stop.on_signals(observer.say) as install, ray_runtime() as alone:
+            install()
+            share = find_capacity(resources, alone=alone).share
+            check_shared(home.folder)
+            if share.notice is not None:
+                observer.say(share.notice)
+            tracker.wait_until_ready()
+            callback = TrialCallback(tracker, stop, observer)
+            outcome = _train(folder, config, dataset, share, callback, stop)
+    except BaseException:
+        tracker.interrupt_trial(config.number)
+        try:
+            tracker.close("KILLED", observer.say)
+        except TrackingError as error:
+            observer.say(f"error: {error}")  # the error that ended the training is raised
+        raise
+    if outcome.state == "PRUNED":
+        tracker.interrupt_trial(config.number)
+    else:
+        tracker.end_trial(config.number, outcome, keep_network=True)
+    tracker.close("FINISHED", observer.say)
+    return outcome, stop
+
+
+def _train(  # noqa: PLR0913, PLR0917  # the parts of one run of Ray Tune
+    folder: StudyFolder,
+    config: TrialConfig,
+    dataset: Dataset,
+    share: TrialResources,
+    callback: TrialCallback,
+    stop: StudyStopper,
+) -> Outcome:
+    folder.trials.mkdir(exist_ok=True)
+    settings = {
+        "dataset_name": dataset.name,
+        "classes": dataset.classes,
+        "arrays": dataset.to_arrays(),
+        "rungs": (),
+    }
+    try:
+        result = tuner(
+            folder,
+            settings=settings,
+            share=share,
+            callback=callback,
+            stop=stop,
+            config=config.to_dict(),
+        ).fit()[0]
+    except RuntimeError as error:
+        reason = lack_of_memory(error)
+        if reason is None:
+            raise
+        raise StudyError(f"{reason}; {CONTINUES}") from error
+    finally:
+        shutil.rmtree(folder.tune, ignore_errors=True)
+    if result.error is not None:
+        kind = WORKER_DIED if isinstance(result.error, RayActorError) else "Ray Tune failed"
+        raise StudyError(f"{kind}: {result.error}; {CONTINUES}") from result.error
+    return judge(result.metrics or {}, objectives=())
