@@ -1,14 +1,16 @@
 """Ray on this machine, or on the cluster that $RAY_ADDRESS names, and the capacity that it has.
 
 On this machine Ray would listen on every interface, and keep one token for all clusters of a user in a
-file that everybody may read. Here nothing listens beyond 127.0.0.1; the token is drawn for this cluster,
-is in the environment of its processes while it lasts, and is written nowhere.
+file that everybody may read, and let all users write into its folders. Here nothing listens beyond
+127.0.0.1; the token is drawn for this cluster, is in the environment of its processes while it lasts,
+and is written nowhere; its folders are the user's alone.
 """
 
 import logging
 import os
 import secrets
 import socket
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +18,7 @@ from typing import Any, Final
 
 import ray
 import torch
+from ray._common.utils import get_default_system_temp_dir
 from ray._private import ray_constants
 from ray._raylet import AuthenticationTokenLoader, Config  # type: ignore[attr-defined]  # compiled, no types
 
@@ -30,6 +33,7 @@ _NODE_GROUP: Final = "ray.io/node-group"
 _MODE: Final = "RAY_AUTH_MODE"
 _TOKEN: Final = "RAY_AUTH_TOKEN"  # noqa: S105  # the name of the variable
 _OWN_BYTES: Final = 32
+_PRIVATE: Final = 0o077
 
 
 def on_cluster() -> bool:
@@ -137,15 +141,20 @@ def local_ray(cpus: int, gpus: int = 0) -> Iterator[None]:
     Where $RAY_AUTH_MODE is set, Ray's own rules hold: `disabled` asks for no token, and with `token` a
     token that the user has is taken.
     """
-    with _token(), _loopback():
-        ray.init(
-            "local",
-            num_cpus=cpus,
-            num_gpus=gpus,
-            include_dashboard=False,
-            logging_level=logging.ERROR,
-            log_to_driver=False,
-        )
+    with _token(), _loopback(), _private_folder() as folder:
+        before = os.umask(_PRIVATE)  # the processes that Ray starts keep it
+        try:
+            ray.init(
+                "local",
+                num_cpus=cpus,
+                num_gpus=gpus,
+                include_dashboard=False,
+                logging_level=logging.ERROR,
+                log_to_driver=False,
+                _temp_dir=folder,
+            )
+        finally:
+            os.umask(before)
         try:
             yield
         finally:
@@ -176,6 +185,20 @@ def _read_again() -> None:
     """Ray keeps, within a process, what it once read of the environment."""
     AuthenticationTokenLoader.instance().reset_cache()
     Config.initialize("")
+
+
+@contextmanager
+def _private_folder() -> Iterator[str]:
+    """A folder for Ray's sockets and logs while the context lasts, which no other user can reach.
+
+    Ray lets everybody write into the folders that it makes, so they are within one that nobody else may
+    enter. It is where Ray has its own; its name is short, as the paths of sockets must be.
+    """
+    beside = get_default_system_temp_dir()  # type: ignore[no-untyped-call]  # Ray's
+    with tempfile.TemporaryDirectory(
+        prefix="ray", dir=beside, ignore_cleanup_errors=True
+    ) as folder:
+        yield f"{folder}/ray"
 
 
 @contextmanager

@@ -58,8 +58,7 @@ def translated(home: Home) -> Iterator[None]:
             raise TrackingError(
                 f"the tracking store {home.shown_uri} must let this user in, whose name and password "
                 "it takes from $MLFLOW_TRACKING_USERNAME and $MLFLOW_TRACKING_PASSWORD, or whose token "
-                f"from $MLFLOW_TRACKING_TOKEN: "
-                f"{_first_line(error)}"
+                f"from $MLFLOW_TRACKING_TOKEN: {_first_line(error)}"
             ) from error
         if unreachable is None:
             raise TrackingError(

@@ -299,6 +299,10 @@ def test_the_secrets_are_in_private_files_and_nowhere_else(cluster):
             if any(secret.encode() in content for secret in cluster.secrets.values()):
                 holders.add(str(file.relative_to(cluster.folder)))
                 assert stat.S_IMODE(file.stat().st_mode) == 0o600, file
+    # Ray's sockets and logs are in folders that it opens to everybody.
+    for node in (cluster.head, cluster.worker):
+        assert list((node.home / ".ray/ray").glob("session_*/sockets"))
+        assert stat.S_IMODE((node.home / ".ray").stat().st_mode) == 0o700
     assert holders == {
         *(f"head/mlflow/{name}" for name in _SECRETS),
         "head/.ray/auth_token",

@@ -2,10 +2,12 @@
 
 import json
 import os
+import re
 import secrets
 import shutil
 import signal
 import socket
+import stat
 import subprocess
 import sys
 import tempfile
@@ -34,7 +36,7 @@ API = "/api/2.0/mlflow"
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory):
-    """The processes of a study while it trains, and the address of its Ray."""
+    """The processes of a study while it trains, the address of its Ray and the folder of its files."""
     home = new_home(tmp_path_factory.mktemp("running")).folder
     user = tmp_path_factory.mktemp("user")
     command = [BIN / "study", "run", "studies/digits.toml", "--name", "long", "--home", home]
@@ -55,8 +57,15 @@ def running(tmp_path_factory):
             tree = _tree(process.pid)
             server = next(one for one in tree if one.name() == "gcs_server")
             port = next(one.laddr.port for one in server.net_connections() if not one.raddr)
+            session = next(
+                part.split("=", 1)[1]
+                for one in tree
+                for part in _command(one).split()
+                if part.startswith(("--session-dir=", "--session_dir="))
+            )
             yield SimpleNamespace(
                 tree=tree,
+                session=Path(session),
                 address=f"127.0.0.1:{port}",
                 token=server.environ()["RAY_AUTH_TOKEN"],
                 home=home,
@@ -140,19 +149,73 @@ def test_ray_answers_no_request_without_the_token_but_for_its_metrics(running):
 def test_the_token_is_in_no_file_and_in_no_arguments(running):
     assert len(running.token) == 64
     assert not [one for one in running.tree if running.token in _command(one)]
-    session = next(
-        part.split("=", 1)[1].rsplit("/logs", 1)[0]
-        for one in running.tree
-        for part in _command(one).split()
-        if part.startswith(("--session-dir=", "--session_dir=", "--log-dir=", "--log_dir="))
-    )
     assert list(running.user.rglob("*")) == []  # where Ray would keep one for all clusters
-    files = [file for folder in (Path(session), running.home) for file in folder.rglob("*")]
+    files = [file for folder in (running.session, running.home) for file in folder.rglob("*")]
     assert {"gcs_server.out", "driver.json"} <= {file.name for file in files}
     for file in files:
         if file.is_file():
             with suppress(FileNotFoundError):
                 assert running.token.encode() not in file.read_bytes(), file
+
+
+NOBODY = 65534
+
+# The rest of a script is another user's, once Python has read what it needs.
+BECOME = """
+import encodings.idna, json, os, sys, urllib.error, urllib.request
+user = int(sys.argv.pop(1))
+if os.geteuid() != user:
+    os.setgroups([])
+    os.setgid(user)
+    os.setuid(user)
+"""
+
+# Looks into a folder, puts a file there, and a link.
+INTRUDE = """
+folder = sys.argv[1]
+for act in (os.listdir, lambda to: os.mkdir(to + "/x"), lambda to: os.symlink("/", to + "/y")):
+    try:
+        act(folder)
+    except PermissionError:
+        print("refused")
+"""
+
+
+def _as_user(user, script, *arguments):
+    """What a script prints that is run as the user with a number; as any but ourselves only by root."""
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", BECOME + script, str(user), *arguments],
+        cwd="/",
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_rays_folders_are_the_users_alone(running):
+    """Their modes are Ray's, which lets everybody in: nobody gets as far."""
+    private = running.session.parent.parent
+    assert stat.S_IMODE(private.stat().st_mode) == 0o700
+    assert private.stat().st_uid == os.geteuid()
+    # Another user can only be had by root; the mode above is what refuses it.
+    for folder in ("sockets", "logs") if os.geteuid() == 0 else ():
+        said = _as_user(NOBODY, INTRUDE, running.session / folder)
+        assert said == 3 * "refused\n", folder
+
+
+def test_what_ray_starts_makes_private_files_and_the_driver_those_of_its_user(running):
+    def umask(process):
+        status = Path(f"/proc/{process.pid}/status").read_text()
+        return int(re.search(r"Umask:\s*(\d+)", status).group(1), 8)
+
+    driver, *children = running.tree
+    rays = [one for one in children if str(running.session) in _command(one)]
+    assert len(rays) > 3
+    assert {umask(one) for one in rays} == {0o077}
+    assert umask(driver) == umask(psutil.Process())
 
 
 @pytest.fixture(scope="module")
@@ -365,17 +428,10 @@ def _get_as_it_is(ui, path):
         return b"".join(parts)
 
 
-NOBODY = 65534
-
 # Makes an experiment whose runs keep their artifacts in a folder, puts a link to another folder in
 # the place of a run's, and reads and writes there. Prints the status of each request, and the answers.
 ATTACK = """
-import encodings.idna, json, os, sys, urllib.error, urllib.request  # while Python may be read
-user, address, name, location, folder, victim, *secret = sys.argv[1:]
-if os.geteuid() != int(user):
-    os.setgroups([])
-    os.setgid(int(user))
-    os.setuid(int(user))
+address, name, location, folder, victim, *secret = sys.argv[1:]
 headers = {"Authorization": "Bearer " + one for one in secret}
 def ask(path, content=None, kind="application/json"):
     asked = urllib.request.Request(address + path, content, headers | {"Content-Type": kind})
@@ -420,42 +476,29 @@ def attackers_folder():
         yield Path(folder)
 
 
-def _attack(ui, location, folder, victim, *secret, user=None):
+def _attack(user, ui, location, *places_and_secret):
     name = f"x{secrets.token_hex(4)}"
-    attacker = os.geteuid() if user is None else user
-    done = subprocess.run(
-        [
-            *(sys.executable, "-I", "-c", ATTACK, str(attacker)),
-            *(ui.address, name, location, folder, victim, *secret),
-        ],
-        cwd="/",
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE_S,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+    return json.loads(_as_user(user, ATTACK, ui.address, name, location, *places_and_secret))
 
 
 def test_another_user_of_the_machine_reads_and_writes_nothing(ui, attackers_folder, victim):
     """Really another one where root runs the tests; elsewhere ourselves, whom the server sees alike."""
-    user = NOBODY if os.geteuid() == 0 else None
-    answers = _attack(ui, attackers_folder.as_uri(), attackers_folder, victim, user=user)
+    user = NOBODY if os.geteuid() == 0 else os.geteuid()
+    answers = _attack(user, ui, attackers_folder.as_uri(), attackers_folder, victim)
     assert [status for status, _ in answers] == [401] * 5, answers
-    (made,) = attackers_folder.iterdir()
-    assert made.stat().st_uid == (NOBODY if os.geteuid() == 0 else os.geteuid())
+    assert [made.stat().st_uid for made in attackers_folder.iterdir()] == [user]
 
 
 def test_the_ui_serves_artifacts_of_its_home_alone(ui, attackers_folder, victim, small_study):
     """Also to who has the secret: records may be somebody else's."""
-    create, *rest = _attack(ui, attackers_folder.as_uri(), attackers_folder, victim, ui.secret)
+    us = os.geteuid()
+    create, *rest = _attack(us, ui, attackers_folder.as_uri(), attackers_folder, victim, ui.secret)
     assert create[0] == 400
     assert f"must be within {(small_study.home / 'artifacts').as_uri()}, and neither" in create[1]
     assert all("the users token" not in text for _, text in rest)
 
     inside = small_study.home / "artifacts" / "planted"
-    create, run, *rest = _attack(ui, inside.as_uri(), inside, victim, ui.secret)
+    create, run, *rest = _attack(us, ui, inside.as_uri(), inside, victim, ui.secret)
     shutil.rmtree(inside)
     assert (create[0], run[0]) == (200, 200)
     assert [status for status, _ in rest] == [400] * 3, rest
