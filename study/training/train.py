@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final, final
 
 import torch
-from torch import Tensor, nn
-from torch.optim import lr_scheduler
+from torch import Tensor
 
 from models.network import Network
 from study.training.batch_order import by_class, shuffled
@@ -18,13 +17,13 @@ from study.training.dataset import Dataset
 from study.training.evaluation import Estimate, evaluate, losses_of
 from study.training.generalisation import EpochLosses
 from study.training.kept_weights import KeptWeights
+from study.training.optimizer import Adam, learning_rate
 from study.training.settings import TrainingSettings
 
 # From glibc's malloc.h.
 _M_TRIM_THRESHOLD: Final = -1
 _M_MMAP_THRESHOLD: Final = -3
 _THRESHOLD: Final = 2**30
-_FLAT_UP_TO: Final = 2**18  # parameters; for more, a step of Adam each costs less than to copy them
 
 
 def keep_freed_memory() -> None:
@@ -39,21 +38,6 @@ def keep_freed_memory() -> None:
     if mallopt is not None:
         mallopt(_M_MMAP_THRESHOLD, _THRESHOLD)
         mallopt(_M_TRIM_THRESHOLD, _THRESHOLD)
-
-
-def learning_rate_schedule(
-    optimizer: torch.optim.Optimizer, settings: TrainingSettings, steps: int
-) -> lr_scheduler.LRScheduler:
-    """The schedule of the settings, made for so many steps: those of all epochs of a full training."""
-    match settings.schedule:
-        case "constant":
-            return lr_scheduler.ConstantLR(optimizer, factor=1.0)
-        case "cosine":
-            return lr_scheduler.CosineAnnealingLR(optimizer, T_max=steps)
-        case "one_cycle":
-            return lr_scheduler.OneCycleLR(
-                optimizer, max_lr=settings.learning_rate, total_steps=steps, cycle_momentum=False
-            )
 
 
 class NonFiniteLossError(ArithmeticError):
@@ -81,7 +65,7 @@ class EpochMetrics:
 
 @final
 class Training:
-    """A network in training: its optimizer, its schedule and the weights kept so far.
+    """A network in training: its optimizer and the weights kept so far.
 
     The network and the data set are on one device. The order of a replicate's batches follows from
     its seed and the epoch alone, so neither other replicates nor an interruption can change it.
@@ -93,16 +77,9 @@ class Training:
         self._dataset = dataset
         self._settings = settings
         self._epoch = 0
+        self._step = 0
         self._parameters = list(network.parameters())
-        size = sum(parameter.numel() for parameter in self._parameters)
-        self._flat = _flattened(self._parameters) if size <= _FLAT_UP_TO else None
-        # Adam's epsilon is that of the paper's framework (Keras).
-        self.optimizer = torch.optim.Adam(
-            self._parameters if self._flat is None else [self._flat],
-            lr=settings.learning_rate,
-            eps=1e-7,
-            fused=True,
-        )
+        self._adam = Adam(self._parameters)
         self._images = dataset.train.images.flatten(1)
         labels = dataset.train.labels
         self._fixed_order: Tensor | None = None
@@ -110,9 +87,13 @@ class Training:
             rows = by_class(labels, settings.batch_size)
             self._fixed_order = rows.expand(network.replicates, -1)
         images = len(labels) if self._fixed_order is None else self._fixed_order.shape[1]
-        steps = settings.epochs * math.ceil(images / settings.batch_size)
-        self._schedule = learning_rate_schedule(self.optimizer, settings, steps)
+        self._steps = settings.epochs * math.ceil(images / settings.batch_size)
         self._kept = KeptWeights(self._parameters, network.replicates, settings)
+
+    @property
+    def rate(self) -> float:
+        """The learning rate of the next step."""
+        return learning_rate(self._settings, self._step, self._steps)
 
     @property
     def over(self) -> bool:
@@ -148,10 +129,7 @@ class Training:
         tensors = self._kept.state()
         for index, parameter in enumerate(self._parameters):
             tensors[f"parameter.{index}"] = parameter.detach()
-        for index, moments in self.optimizer.state_dict()["state"].items():
-            tensors |= {f"optimizer.{index}.{name}": value for name, value in moments.items()}
-        rate = self.optimizer.param_groups[0]["lr"]
-        return tensors, {"epoch": self._epoch, "step": self._schedule.last_epoch, "rate": rate}
+        return tensors | self._adam.state(), {"epoch": self._epoch, "step": self._step}
 
     def restore(self, tensors: Mapping[str, Tensor], numbers: Mapping[str, Any]) -> None:
         """Goes on from a state of a training with the same network, data and settings.
@@ -161,20 +139,9 @@ class Training:
         with torch.no_grad():
             for index, parameter in enumerate(self._parameters):
                 parameter.copy_(tensors[f"parameter.{index}"])
+        self._adam.restore(tensors)
         self._kept.restore(tensors)
-        moments: dict[int, dict[str, Tensor]] = {}
-        for key, value in tensors.items():
-            kind, _, rest = key.partition(".")
-            if kind == "optimizer":
-                number, _, name = rest.partition(".")
-                moments.setdefault(int(number), {})[name] = value
-        self.optimizer.load_state_dict(self.optimizer.state_dict() | {"state": moments})
-        self._epoch = numbers["epoch"]
-        rate, step = numbers["rate"], numbers["step"]
-        self.optimizer.param_groups[0]["lr"] = rate
-        self._schedule.load_state_dict(
-            {"last_epoch": step, "_step_count": step + 1, "_last_lr": [rate]}
-        )
+        self._epoch, self._step = numbers["epoch"], numbers["step"]
 
     def restore_kept(self) -> None:
         """Puts the kept weights back into the network."""
@@ -198,12 +165,8 @@ class Training:
         losses = losses_of(self._network(images), labels).sum(dim=1)
         # A replicate's gradient is that of its own mean loss, however many there are.
         losses.backward(torch.full_like(losses, 1 / batch.shape[1]))  # type: ignore[no-untyped-call]  # torch's
-        if self._flat is not None:
-            self._flat.grad = torch.cat([_gradient(one) for one in self._parameters])
-        self.optimizer.step()
-        for parameter in self._parameters:
-            parameter.grad = None
-        self._schedule.step()
+        self._adam.step(self.rate)
+        self._step += 1
         return losses.detach()
 
     def _order(self) -> Tensor:
@@ -228,17 +191,3 @@ class Training:
 def _of(running: Tensor, losses: Tensor) -> list[float]:
     """The losses, nan for a replicate that has stopped."""
     return torch.where(running, losses, math.nan).tolist()
-
-
-def _flattened(parameters: list[nn.Parameter]) -> nn.Parameter:
-    """One parameter whose memory all of them become parts of: Adam then has one step to make."""
-    flat = nn.Parameter(torch.cat([parameter.detach().flatten() for parameter in parameters]))
-    parts = torch.split(flat.detach(), [parameter.numel() for parameter in parameters])
-    for parameter, part in zip(parameters, parts, strict=True):
-        parameter.data = part.view(parameter.shape)
-    return flat
-
-
-def _gradient(parameter: nn.Parameter) -> Tensor:
-    assert parameter.grad is not None  # noqa: S101  # every weight is live
-    return parameter.grad.flatten()

@@ -1,0 +1,118 @@
+"""Adam on the weights of a network, with the learning rate of a schedule at each step.
+
+`torch.optim.Adam` and its schedulers load torch's compiler when they are made, which takes a second of
+every worker; this calls the function that `torch.optim.Adam` itself calls.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Final, final
+
+import torch
+from torch import Tensor, nn
+from torch.optim.adam import adam
+
+from study.training.settings import TrainingSettings
+
+_EPSILON: Final = 1e-7  # that of the paper's framework (Keras)
+_FLAT_UP_TO: Final = 2**18  # parameters; for more, a step of Adam each costs less than to copy them
+_RISING: Final = 0.3  # share of the steps of `one_cycle`
+_START: Final = 1 / 25  # of the highest rate of `one_cycle`
+_END: Final = 1e-4  # of its first
+
+
+def learning_rate(settings: TrainingSettings, step: int, steps: int) -> float:
+    """The learning rate of a step, 0 for the first, in a full training of so many steps.
+
+    As `CosineAnnealingLR` and `OneCycleLR` of torch, with their default values, define it
+    (https://docs.pytorch.org/docs/stable/optim.html#how-to-adjust-learning-rate).
+    """
+    highest = settings.learning_rate
+    match settings.schedule:
+        case "constant":
+            return highest
+        case "cosine":
+            return _cosine(highest, 0.0, step / steps)
+        case "one_cycle":
+            first, top, last = highest * _START, _RISING * steps - 1, steps - 1
+            if step <= top:
+                return _cosine(first, highest, step / top)
+            return _cosine(highest, first * _END, (step - top) / (last - top))
+
+
+def _cosine(start: float, end: float, share: float) -> float:
+    return end + (start - end) / 2 * (1 + math.cos(math.pi * share))
+
+
+@final
+class Adam:
+    """Adam (Kingma & Ba, arXiv 1412.6980) on all parameters, which have gradients at each step.
+
+    Small parameters become parts of one tensor, so that one kernel updates them all.
+    """
+
+    def __init__(self, parameters: Sequence[nn.Parameter]) -> None:
+        self._parameters = parameters
+        size = sum(parameter.numel() for parameter in parameters)
+        self._is_flat = size <= _FLAT_UP_TO
+        self._weights = (
+            [_flattened(parameters)] if self._is_flat else [one.detach() for one in parameters]
+        )
+        self._means = [torch.zeros_like(weight) for weight in self._weights]
+        self._squares = [torch.zeros_like(weight) for weight in self._weights]
+        self._steps = [torch.zeros((), device=weight.device) for weight in self._weights]
+
+    def step(self, rate: float) -> None:
+        """Updates the parameters with a learning rate, and takes their gradients away."""
+        gradients = [_gradient(parameter) for parameter in self._parameters]
+        if self._is_flat:
+            gradients = [torch.cat([gradient.flatten() for gradient in gradients])]
+        adam(
+            self._weights,
+            gradients,
+            self._means,
+            self._squares,
+            [],
+            self._steps,
+            fused=True,
+            amsgrad=False,
+            beta1=0.9,
+            beta2=0.999,
+            lr=rate,
+            weight_decay=0.0,
+            eps=_EPSILON,
+            maximize=False,
+        )
+        for parameter in self._parameters:
+            parameter.grad = None
+
+    def state(self) -> dict[str, Tensor]:
+        """All that `restore` needs besides the parameters."""
+        return {
+            f"adam.{name}.{index}": tensor
+            for name, tensors in self._tensors().items()
+            for index, tensor in enumerate(tensors)
+        }
+
+    def restore(self, tensors: Mapping[str, Tensor]) -> None:
+        """Goes on from a state of an optimizer of the same network."""
+        for name, own in self._tensors().items():
+            for index, tensor in enumerate(own):
+                tensor.copy_(tensors[f"adam.{name}.{index}"])
+
+    def _tensors(self) -> dict[str, list[Tensor]]:
+        return {"mean": self._means, "square": self._squares, "step": self._steps}
+
+
+def _flattened(parameters: Sequence[nn.Parameter]) -> Tensor:
+    """One tensor whose memory all parameters become parts of."""
+    flat = torch.cat([parameter.detach().flatten() for parameter in parameters])
+    parts = torch.split(flat, [parameter.numel() for parameter in parameters])
+    for parameter, part in zip(parameters, parts, strict=True):
+        parameter.data = part.view(parameter.shape)
+    return flat
+
+
+def _gradient(parameter: nn.Parameter) -> Tensor:
+    assert parameter.grad is not None  # noqa: S101  # every weight is live
+    return parameter.grad
