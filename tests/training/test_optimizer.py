@@ -70,10 +70,12 @@ def test_training_does_not_load_the_compiler_of_torch():
 import sys
 import torch
 from models import Architecture, build
-from study import load_dataset, train
+from study import load_dataset
 from study.training.settings import TrainingSettings
+from study.training.train import Training
 network = build(Architecture(family="vann", dendrites=1, somata=2), (1, 8, 8), 10, [0])
-next(train(network, load_dataset("digits"), TrainingSettings(epochs=1, learning_rate=0.01)))
+settings = TrainingSettings(epochs=1, learning_rate=0.01)
+Training(network, load_dataset("digits"), settings).run_epoch()
 assert "torch._dynamo" not in sys.modules
 """
     subprocess.run([sys.executable, "-c", code], check=True)
