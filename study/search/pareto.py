@@ -16,6 +16,7 @@ from study.spec.metrics import Direction, metric_of
 Point = Sequence[float]
 
 _ROWS: Final = 128  # points that are compared with all others at once
+_BEYOND: Final = 1 + 1e-6  # standard errors: more than the rounding of the rule forgives
 
 
 def on_front(points: Sequence[Point], objectives: Mapping[str, Direction]) -> list[bool]:
@@ -45,15 +46,27 @@ def confident_front(
         return []
     signs = np.array([1.0 if way == "maximize" else -1.0 for way in objectives.values()])
     values, sems = _array(points) * signs, _array(errors)
-    kept = np.empty(len(values), dtype=bool)
-    for start in range(0, len(values), _ROWS):
-        rows = slice(start, start + _ROWS)
+    kept = np.ones(len(values), dtype=bool)
+    # What is dominated by more than the sum of the errors is found in one comparison with the few points
+    # that are best when their errors are taken off; only the rest is compared with all others.
+    low, high = values - _BEYOND * sems, values + _BEYOND * sems
+    best = low[moocore.is_nondominated(low, maximise=True)]
+    for rows in _blocks(kept):
+        ahead = best[None] - high[rows, None]
+        kept[rows] = ~((ahead >= 0).all(axis=2) & (ahead > 0).any(axis=2)).any(axis=1)
+    for rows in _blocks(kept):
         ahead = values[None] - values[rows, None]
         exact = (sems[None] == 0) & (sems[rows, None] == 0)
         surely = (ahead > 0) & is_real(ahead, sems[None], sems[rows, None])
         holds = (surely | (exact & (ahead >= 0))).all(axis=2)
         kept[rows] = ~(holds & (ahead > 0).any(axis=2)).any(axis=1)
     return [bool(flag) for flag in kept]
+
+
+def _blocks(kept: NDArray[np.bool_]) -> list[NDArray[np.intp]]:
+    """The places that are kept, so many at a time as are compared with all others at once."""
+    places = np.flatnonzero(kept)
+    return [places[start : start + _ROWS] for start in range(0, len(places), _ROWS)]
 
 
 def knee(points: Sequence[Point], objectives: Mapping[str, Direction]) -> int:
