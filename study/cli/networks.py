@@ -128,7 +128,7 @@ def retrain(
             full=full,
             data=data,
             home=place,
-            say=lambda text: say(screen, text),
+            notify=lambda text: say(screen, text),
             on_epoch=progress,
         )
     if as_json:

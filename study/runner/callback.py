@@ -27,7 +27,7 @@ class Observer(Protocol):
     def fail(self, config: TrialConfig, reason: str) -> None:
         """Ends a trial after an error that only Ray knows, perhaps before its worker started."""
 
-    def say(self, text: str) -> None:
+    def notify(self, text: str) -> None:
         """Prints a message."""
 
     def update(self) -> None:
@@ -60,7 +60,7 @@ class TrialCallback(tune.Callback):
             self._tracker.log_epoch(number, self._observer.epoch(metrics), worker)
         if result["notice"]:
             self._tracker.note(number, result["notice"])
-            self._observer.say(f"trial {number}: {result['notice']}")
+            self._observer.notify(f"trial {number}: {result['notice']}")
 
     def on_trial_recover(self, trial: Trial, **_: object) -> None:
         """Handles the death of a worker, whose trial Ray gives to another one."""
@@ -80,7 +80,7 @@ class TrialCallback(tune.Callback):
             self._stop.because("the tracking store takes no records")
         trouble = self._tracker.trouble
         if (trouble is None) != (self._trouble is None):
-            self._observer.say(
+            self._observer.notify(
                 "the tracking store takes records again"
                 if trouble is None
                 else f"the tracking store takes no records, so they wait on disk: {trouble}"
@@ -97,7 +97,7 @@ class StudyObserver(TrialListener):
         self._tracker = tracker
         self._scoreboard = scoreboard
         self._progress = progress
-        self.say = progress.say
+        self.notify = progress.notify
         self.update = progress.update
 
     def begin(self, config: TrialConfig) -> None:

@@ -75,7 +75,7 @@ def run(spec: StudySpec, home: Home | None = None, console: Console | None = Non
         with folder.only_driver():
             session = _open(spec, home, dataset, grid_size, console or Console())
             with session.progress:
-                session.progress.say(_headline(spec, dataset, session.budget.trials))
+                session.progress.notify(_headline(spec, dataset, session.budget.trials))
                 _run_trials(session, ray, capacity)
     return _summary(session, time.monotonic() - start)
 
@@ -121,19 +121,21 @@ def _run_trials(session: Session, ray: ExitStack, capacity: Capacity | None) -> 
 
     `capacity` is None if Ray has not been started yet.
     """
-    signals = session.stop.on_signals(session.progress.say)
+    signals = session.stop.on_signals(session.progress.notify)
     with signals as install, _recorded(session) as catch_up, ray:
         if session.over():
             catch_up()
-            session.progress.say(f"{session.over()}; more budget, such as --trials N, continues it")
+            session.progress.notify(
+                f"{session.over()}; more budget, such as --trials N, continues it"
+            )
             return
         if capacity is None:
             # Ray starts while the tracker opens its store: each takes seconds.
-            session.progress.say("starting Ray, which takes some seconds")
+            session.progress.notify("starting Ray, which takes some seconds")
             capacity = _capacity(session.spec, session.home, ray, install)
         catch_up()
         if session.stop.reason is None:
-            session.progress.say(BEGUN)
+            session.progress.notify(BEGUN)
             fit(session, capacity)
 
 
@@ -185,12 +187,12 @@ def _recorded(session: Session) -> Iterator[Callable[[], None]]:
         for number in session.scoreboard.running:
             tracker.interrupt_trial(number)
         try:
-            tracker.close(status, session.progress.say)
+            tracker.close(status, session.progress.notify)
         except TrackingError as error:
             if ended:
                 raise
             # The error that ended the study is raised.
-            session.progress.say(f"error: {error}")
+            session.progress.notify(f"error: {error}")
         finally:
             session.storage.note_run_ids(tracker.run_ids)
             if caught_up and tracker.all_sent:

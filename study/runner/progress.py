@@ -48,7 +48,7 @@ class Progress:
         if first or (news and quiet >= _LINE_EVERY_S) or quiet >= _QUIET_FOR_S:
             self._line()
 
-    def say(self, text: str) -> None:
+    def notify(self, text: str) -> None:
         """Prints a line above the table."""
         self._console.print(text, highlight=False, markup=False, soft_wrap=True)
 
@@ -71,7 +71,7 @@ class Progress:
         parts.append(_left(board))
         if board.last:
             parts.append(board.last)
-        self.say(" | ".join(parts))
+        self.notify(" | ".join(parts))
         self._shown_at = time.monotonic()
         self._shown = board.last
 

@@ -33,7 +33,7 @@ from study.study_folder import StudyFolder
 from study.tracking.store import client, translated
 from study.training.dataset import Dataset, Split, load_dataset
 
-Say = Callable[[str], None]
+Notify = Callable[[str], None]
 OnEpoch = Callable[[Mapping[str, float], int], None]
 
 
@@ -48,7 +48,7 @@ def retrain(  # noqa: PLR0913  # each setting has a name of its own
     full: bool = False,
     data: Path | None = None,
     home: Home | None = None,
-    say: Say = lambda _: None,
+    notify: Notify = lambda _: None,
     on_epoch: OnEpoch = lambda *_: None,
 ) -> Retrained:
     """Trains a trial's configuration with `replicates` seeds that the search did not use.
@@ -57,8 +57,8 @@ def retrain(  # noqa: PLR0913  # each setting has a name of its own
     is initialised already: there it gets the resources of a trial. `epochs` are by default the study's.
     With `full` it trains on the validation images too and keeps the last weights. `data` is the current
     place of the data set: dataset.root, or the npz file. The same retraining is done once: a finished
-    one is read, an interrupted one continues from its checkpoint. `say` takes messages; `on_epoch` each
-    epoch's metrics, and the number of epochs.
+    one is read, an interrupted one continues from its checkpoint. `notify` is called with messages,
+    `on_epoch` with the metrics of each epoch and the number of epochs.
 
     Raises NotFoundError if there is no such trial, BadInputError if a trial with patience is to be
     trained with `full` and `epochs` are not given, or if its network does not fit the data, DataError
@@ -93,19 +93,19 @@ def retrain(  # noqa: PLR0913  # each setting has a name of its own
         return found
     with _locked(home.study_folder(name).of_retraining(wanted.label())) as folder:
         if folder.retraining() is not None:
-            send_waiting(folder, home, say)
+            send_waiting(folder, home, notify)
             found = finished(new=True)
         if found is not None:
-            say(f"trained before, recorded now from {folder.path}")
+            notify(f"trained before, recorded now from {folder.path}")
         else:
             dataset = _dataset(stored.spec, data, full=full)
             config = wanted.config(record, stored.spec)
             _check_fits(config, dataset)
-            say(_announcement(wanted, record, stored.spec, dataset))
+            notify(_announcement(wanted, record, stored.spec, dataset))
             store_spec(folder, stored.spec)
             folder.store_retraining(wanted.identity())
             resources = stored.spec.resources if on_cluster() else whole_machine()
-            observer = _Observer(wanted, say, on_epoch)
+            observer = _Observer(wanted, notify, on_epoch)
             outcome, stop = run_trial(folder, home, config, dataset, resources, observer)
             _raise_unless_complete(outcome, stop, folder)
             found = finished(new=True)
@@ -119,10 +119,10 @@ def retrain(  # noqa: PLR0913  # each setting has a name of its own
 class _Observer:
     """Passes messages and epochs to the caller."""
 
-    def __init__(self, wanted: Retraining, say: Say, on_epoch: OnEpoch) -> None:
+    def __init__(self, wanted: Retraining, notify: Notify, on_epoch: OnEpoch) -> None:
         self._wanted = wanted
         self._on_epoch = on_epoch
-        self.say = say
+        self.notify = notify
 
     def begin(self, config: TrialConfig) -> None:
         """Does nothing: the training was announced before Ray started."""

@@ -35,7 +35,7 @@ def main() -> None:
     # MLflow prints links to runs.
     sys.stdout = sys.stderr
 
-    def say(message: dict[str, Any]) -> None:
+    def notify(message: dict[str, Any]) -> None:
         with contextlib.suppress(BrokenPipeError):
             messages.write(json.dumps(message) + "\n")
             messages.flush()
@@ -44,7 +44,7 @@ def main() -> None:
         """Standard input, to which nothing is written, is readable once it has ended."""
         return bool(select.select([sys.stdin], [], [], seconds)[0])
 
-    say({"left": Sender(StudyFolder(Path(folder), name), home, say, ending, publish).run()})
+    notify({"left": Sender(StudyFolder(Path(folder), name), home, notify, ending, publish).run()})
 
 
 if __name__ == "__main__":

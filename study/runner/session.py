@@ -65,7 +65,7 @@ def fit(session: Session, capacity: Capacity) -> None:
         capacity,
     )
     if capacity.share.notice is not None:
-        session.progress.say(capacity.share.notice)
+        session.progress.notify(capacity.share.notice)
     halving = Halving(session.spec)
     for trial in session.storage.trials():
         for epoch, metrics in rungs_of(trial).items():
@@ -99,5 +99,5 @@ def fit(session: Session, capacity: Capacity) -> None:
             if reason is None:
                 raise
             trials = ", ".join(map(str, searcher.on_lost_memory(reason)))
-            session.progress.say(f"memory ran out while these trials ran: {trials}: {reason}")
+            session.progress.notify(f"memory ran out while these trials ran: {trials}: {reason}")
     session.clock.note(at_once=True)

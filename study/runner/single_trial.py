@@ -40,27 +40,27 @@ def run_trial(  # noqa: PLR0913, PLR0917  # what is trained, where, with what, a
     tracker.start({})
     tracker.begin_trial(config)
     try:
-        with stop.on_signals(observer.say) as install, ray_runtime() as alone:
+        with stop.on_signals(observer.notify) as install, ray_runtime() as alone:
             install()
             share = find_capacity(resources, alone=alone).share
             check_shared(home.folder)
             if share.notice is not None:
-                observer.say(share.notice)
+                observer.notify(share.notice)
             tracker.wait_until_ready()
             callback = TrialCallback(tracker, stop, observer)
             outcome = _train(folder, config, dataset, share, callback, stop)
     except BaseException:
         tracker.interrupt_trial(config.number)
         try:
-            tracker.close("KILLED", observer.say)
+            tracker.close("KILLED", observer.notify)
         except TrackingError as error:
-            observer.say(f"error: {error}")  # the error that ended the training is raised
+            observer.notify(f"error: {error}")  # the error that ended the training is raised
         raise
     if outcome.state == "PRUNED":
         tracker.interrupt_trial(config.number)
     else:
         tracker.end_trial(config.number, outcome, keep_network=True)
-    tracker.close("FINISHED", observer.say)
+    tracker.close("FINISHED", observer.notify)
     return outcome, stop
 
 

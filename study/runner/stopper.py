@@ -92,7 +92,7 @@ class StudyStopper(tune.Stopper):
         self.reason = None
 
     @contextmanager
-    def on_signals(self, say: Callable[[str], None]) -> Iterator[Callable[[], None]]:
+    def on_signals(self, notify: Callable[[str], None]) -> Iterator[Callable[[], None]]:
         """A context in which a first Ctrl-C or SIGTERM stops the study cleanly, a second one at once.
 
         Yields a function that installs the handlers again, for Ray installs its own when it starts.
@@ -106,7 +106,7 @@ class StudyStopper(tune.Stopper):
                 raise KeyboardInterrupt
             self.signal_number = number
             self.because(f"{signal.Signals(number).name} was received")
-            say("stopping; finished trials are kept (a second signal stops at once)")
+            notify("stopping; finished trials are kept (a second signal stops at once)")
 
         def install() -> None:
             for number in _SIGNALS:

@@ -15,7 +15,7 @@ from study.tracking.sender import Sender
 from study.tracking.spool import waiting
 
 
-def sync(name: str, home: Home, say: Callable[[str], None]) -> int:
+def sync(name: str, home: Home, notify: Callable[[str], None]) -> int:
     """Sends the waiting records of a study and its retrainings; returns their number.
 
     Raises NotFoundError if the home has no such study, BadInputError if it runs and so has a sender of
@@ -30,11 +30,11 @@ def sync(name: str, home: Home, say: Callable[[str], None]) -> int:
     count = 0
     for one in folders:
         with one.only_driver():
-            count += send_waiting(one, home, say)
+            count += send_waiting(one, home, notify)
     return count
 
 
-def send_waiting(folder: StudyFolder, home: Home, say: Callable[[str], None]) -> int:
+def send_waiting(folder: StudyFolder, home: Home, notify: Callable[[str], None]) -> int:
     """Sends the records that wait in a folder, which the caller has locked; returns their number.
 
     Raises TrackingError like `sync`.
@@ -50,7 +50,7 @@ def send_waiting(folder: StudyFolder, home: Home, say: Callable[[str], None]) ->
         text = message.get("trouble") or message.get("unwritable")
         if text:
             troubles.append(text)
-            say(f"trying again for {PATIENCE_S:g} s: {text}")
+            notify(f"trying again for {PATIENCE_S:g} s: {text}")
 
     # Even if nothing waits: an earlier sender may still run, or have died before its end.
     left = Sender(folder, home, take, lambda _: True, publish).run()

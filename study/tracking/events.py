@@ -1,4 +1,4 @@
-"""What happens in a study, as the driver tells the sender: one type an event, one JSON line each."""
+"""The events of a study, which its driver writes and its sender reads: a type and a JSON line each."""
 
 import json
 from collections.abc import Mapping
@@ -22,7 +22,7 @@ class _Event:
     """Timestamps are milliseconds since 1970, as MLflow wants them."""
 
     def to_json(self) -> str:
-        """The event as one line, without its end."""
+        """The event as one line, without a line break."""
         return json.dumps([type(self).__name__, vars(self)], separators=(",", ":"), default=asdict)
 
 
@@ -55,7 +55,7 @@ class TrialReported(_Event):
 
 @dataclass(frozen=True, kw_only=True)
 class TrialNoticed(_Event):
-    """Something happened to a trial that does not end it."""
+    """A message about a trial that does not end it."""
 
     number: Number
     notice: str
@@ -63,9 +63,9 @@ class TrialNoticed(_Event):
 
 @dataclass(frozen=True, kw_only=True)
 class TrialEnded(_Event):
-    """A trial ended, or was interrupted and keeps its folder until it is resumed.
+    """A trial ended, or was interrupted; then its folder is kept.
 
-    `keep_network` says whether its network is stored.
+    `keep_network`: whether its network is stored.
     """
 
     number: Number
@@ -77,7 +77,7 @@ class TrialEnded(_Event):
 
 @dataclass(frozen=True, kw_only=True)
 class FrontChanged(_Event):
-    """Whether each of these trials is on the front from now on."""
+    """For each trial whose place changed: whether it is on the front now."""
 
     changes: Mapping[Number, bool]
 
@@ -116,7 +116,7 @@ _READERS: Final[Mapping[str, TypeAdapter[Event]]] = {
 
 
 def from_json(line: str) -> Event:
-    """The event of a line of `to_json`. Raises ValueError for any other line."""
+    """The event of a line of `to_json`. Raises ValueError for other lines."""
     try:
         match json.loads(line):
             case [str(name), dict(fields)] if name in _READERS:

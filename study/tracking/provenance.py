@@ -1,4 +1,4 @@
-"""The provenance of a study, written and read back: command, versions, commit and machine."""
+"""The provenance of a study, written and read: command, versions, commit and machine."""
 
 import json
 import os
@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -29,7 +30,7 @@ _PACKAGES: Final = (
 )
 
 COMMAND_VARIABLE: Final = "STUDY_COMMAND"
-"""The environment variable by which a job is told what was typed to submit it."""
+"""The environment variable with the command that submitted a job."""
 
 
 def environment_of_run() -> dict[str, Any]:
@@ -42,7 +43,7 @@ def environment_of_run() -> dict[str, Any]:
 
 
 def command_of_run() -> str:
-    """The command line of this process, or of that which submitted it, as one would type it."""
+    """The command line of this process, or of the one that submitted it, as typed."""
     submitted = os.environ.get(COMMAND_VARIABLE)
     if submitted:
         return without_passwords(submitted)
@@ -52,18 +53,16 @@ def command_of_run() -> str:
 
 
 def is_study(program: Path) -> bool:
-    """Whether a process of this first argument runs the command `study`, by whatever name."""
+    """Whether this first argument of a process is the command `study`."""
     return program.stem == "study" or program.parts[-2:] == ("cli", "__main__.py")
 
 
 def _versions() -> dict[str, str]:
-    found = {}
+    versions = {}
     for package in _PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return found
+        with suppress(PackageNotFoundError):
+            versions[package] = version(package)
+    return versions
 
 
 def _commit() -> str | None:
@@ -71,8 +70,8 @@ def _commit() -> str | None:
     source = Path(__file__).parents[2]
     if not (source / ".git").exists():
         return None
-    commit = _said("git", "-C", str(source), "rev-parse", "HEAD")
-    changed = _said("git", "-C", str(source), "status", "--porcelain", "--untracked-files=no")
+    commit = _output_of("git", "-C", str(source), "rev-parse", "HEAD")
+    changed = _output_of("git", "-C", str(source), "status", "--porcelain", "--untracked-files=no")
     return None if commit is None else commit + ("+" if changed else "")
 
 
@@ -84,7 +83,7 @@ def _machine() -> dict[str, Any]:
         "cores": os.cpu_count(),
         "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
         "gpus": (
-            _said("nvidia-smi", "--query-gpu=name", "--format=csv,noheader") or ""
+            _output_of("nvidia-smi", "--query-gpu=name", "--format=csv,noheader") or ""
         ).splitlines(),
     }
 
@@ -96,8 +95,8 @@ def _processor() -> str:
     return names[0] if names else platform.processor()
 
 
-def _said(*command: str) -> str | None:
-    """What a program printed; None if there is none, or it failed."""
+def _output_of(*command: str) -> str | None:
+    """The output of a program; None if there is no such program, or it failed."""
     program = shutil.which(command[0])
     if program is None:
         return None
@@ -108,7 +107,7 @@ def _said(*command: str) -> str | None:
 
 
 def as_tags() -> dict[str, str]:
-    """Both as tags of a study's parent run."""
+    """Command and environment as tags of a study's parent run."""
     return {
         ENVIRONMENT_TAG: json.dumps(environment_of_run()),
         COMMAND_TAG: command_of_run(),
@@ -118,14 +117,14 @@ def as_tags() -> dict[str, str]:
 @final
 @dataclass(frozen=True, slots=True)
 class Provenance:
-    """The command of a study, None if it was not recorded, and facts of its run by their name."""
+    """The command of a study, None if not recorded, and facts about its run by name."""
 
     command: str | None
     facts: dict[str, str]
 
     @classmethod
     def of(cls, tags: Mapping[str, str]) -> "Provenance":
-        """What the tags of a parent run say. What cannot be read counts as not recorded."""
+        """Reads the tags of a parent run; what cannot be read counts as not recorded."""
         try:
             stored = json.loads(tags.get(ENVIRONMENT_TAG, "{}"))
         except json.JSONDecodeError:

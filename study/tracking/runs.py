@@ -1,6 +1,6 @@
 """The MLflow runs of a study, created and filled with as few requests as possible.
 
-A run is created once, even where the answer of the request that created it was lost or came late.
+A run is created once, even if the response to the request that created it was lost or late.
 """
 
 import shutil
@@ -30,19 +30,18 @@ _METRICS_A_REQUEST: Final = 800
 Batch: TypeAlias = tuple[list[Metric], list[Param], list[RunTag]]
 
 PARENT: Final = -1
-"""Stands for the parent run where trials stand with their numbers."""
+"""The key of the parent run, where trials have their numbers."""
 
 
 @final
 @dataclass(slots=True)
 class PendingBatch:
-    """What waits for one run. Timestamps are milliseconds since 1970.
+    """Unsent changes of one run. Timestamps are milliseconds since 1970.
 
-    `create` is the start, the name and the tags of a run to be made; `steps` the metrics of one step
-    each, which are never sent apart, so that a step is recorded whole or not at all; `status` MLflow's
-    and when it came to be, None for now; `network` a folder to store, `discard` one to delete at last;
-    `one_by_one` sends each step alone, since one of them was refused; `newest` is the last step that was
-    ever added, as the arguments of `add`.
+    `create`: start, name and tags of a run to be created. `steps`: the metrics of each step, which one
+    request has, so that a step is recorded whole or not at all. `status`: MLflow's status and its time,
+    None for now. `network`: a folder to store. `discard`: a folder to delete in the end. `one_by_one`:
+    each step is sent alone, since one was refused. `newest`: the arguments of the last `add`.
     """
 
     create: tuple[int, str, dict[str, str]] | None = None
@@ -58,11 +57,10 @@ class PendingBatch:
     def add(self, step: int, timestamp: int, metrics: Mapping[str, float]) -> None:
         """Adds the metrics of a step."""
         if metrics:
-            found = [Metric(key, value, timestamp, step) for key, value in metrics.items()]
-            self.steps.append(found)
+            self.steps.append([Metric(key, metrics[key], timestamp, step) for key in metrics])
 
     def batches(self) -> Iterator[Batch]:
-        """What is left, as the arguments of `log_batch`; `sent` takes each off before the next."""
+        """The rest as arguments of `log_batch`; `sent` removes each batch before the next."""
         while self.steps or self.params or self.tags:
             metrics: list[Metric] = []
             for step in self.steps:
@@ -75,7 +73,7 @@ class PendingBatch:
             yield metrics, params, tags
 
     def sent(self, batch: Batch) -> None:
-        """A batch has been sent."""
+        """Removes a batch that has been sent."""
         left = len(batch[0])
         while left:
             left -= len(self.steps.pop(0))
@@ -83,9 +81,9 @@ class PendingBatch:
             self.params, self.tags = {}, {}
 
     def refuse(self) -> dict[str, Any] | None:
-        """Takes out what a request was refused for, as JSON types; None if all of it was.
+        """Removes the refused part, and returns it as JSON types; None if everything was refused.
 
-        First nothing: the next request has one step alone, which shows whether that is the one.
+        At first removes nothing, but has the next request send one step alone, to find the refused one.
         """
         if self.network is not None:
             refused: dict[str, Any] = {"network": str(self.network)}
@@ -99,7 +97,7 @@ class PendingBatch:
         return {"step": [dict(metric) for metric in self.steps.pop(0)]}
 
     def to_dict(self) -> dict[str, Any]:
-        """What is left, as JSON types."""
+        """The rest as JSON types."""
         table = asdict(self) | {"network": str(self.network), "discard": str(self.discard)}
         table["steps"] = [[dict(metric) for metric in step] for step in self.steps]
         return table
@@ -166,9 +164,9 @@ class StoredRuns:
         self._repeated: set[int] = set()
 
     def know(self, number: int, run: Run) -> bool:
-        """Takes note of a run that the store has; whether it is the one that counts.
+        """Adds a run of the store; returns whether it counts.
 
-        Of two of a number, which an earlier sender made, all choose the same.
+        If an earlier sender made two runs of a number, every process chooses the same one.
         """
         if number in self.run_ids:
             self._repeated.add(number)
@@ -180,7 +178,7 @@ class StoredRuns:
         return True
 
     def tidy(self) -> None:
-        """Deletes runs that were made twice, since the first one's answer was lost or came late."""
+        """Deletes runs that were created twice, since the first response was lost or late."""
         for number in sorted(self._repeated):
             for run_id in self._find(number):
                 if run_id != self.run_ids[number]:
@@ -188,7 +186,7 @@ class StoredRuns:
             self._repeated.discard(number)
 
     def send(self, number: int, unsent: PendingBatch, model_name: str) -> None:
-        """Sends what waits for a run; if that fails, what is left waits on."""
+        """Sends the changes of a run; if that fails, the rest stays in `unsent`."""
         if unsent.create is not None:
             self._create(number, *unsent.create)
             unsent.create = None
@@ -199,7 +197,7 @@ class StoredRuns:
             store_network(self._client, model, unsent.network, self._count)
             unsent.tags[MODEL_TAG] = model.model_id
             if not unsent.steps and unsent.newest is not None:
-                # They were sent, but not as the model's; MLflow keeps each once.
+                # They were sent without the model; MLflow keeps each point once.
                 unsent.add(*unsent.newest)
             if unsent.steps:
                 unsent.steps[-1] = with_model(unsent.steps[-1], model.model_id)
@@ -230,7 +228,7 @@ class StoredRuns:
 
     def _create(self, number: int, timestamp: int, name: str, tags: dict[str, str]) -> None:
         if number in self._doubtful:
-            # The answer may have been lost, and not the request.
+            # Perhaps only the response was lost.
             self._repeated.add(number)
             for run_id in self._find(number)[:1]:
                 self.run_ids[number] = run_id
@@ -247,7 +245,7 @@ class StoredRuns:
             self._rows.add(number, self.run_ids[number], tags)
 
     def _find(self, number: int) -> list[str]:
-        """The runs that the store has of a trial, or as the parent, the one that counts first."""
+        """The ids of the runs of a trial or the parent in the store, the one that counts first."""
         where = f"tags.`{ROLE_TAG}` = 'study'" if number == PARENT else self._tags.filter(number)
         runs = self._client.search_runs(
             [self._experiment], where, order_by=["attributes.run_id ASC"]

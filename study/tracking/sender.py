@@ -1,4 +1,4 @@
-"""Sends the spool of a study to the tracking store, whatever state that is in.
+"""Sends the spool of a study to the tracking store, which may be slow, absent or full.
 
 Used by the process that a driver starts (`study.runner.sender_process`), and by `study.runner.sync`.
 """
@@ -18,7 +18,7 @@ from study.home import Home
 from study.spec.study_spec import StudySpec
 from study.study_folder import StudyFolder
 from study.tracking.events import FrontChanged, TrialEnded, from_json
-from study.tracking.retry import PAUSE_S, Retry, Say
+from study.tracking.retry import PAUSE_S, Notify, Retry
 from study.tracking.spool import unsent, waiting, write_position
 from study.tracking.store import in_a_line
 from study.tracking.writer import MlflowWriter
@@ -28,17 +28,16 @@ _REFRESH_EVERY_S: Final = 8.0  # so that the table is at most ten seconds old on
 
 
 class Publish(Protocol):
-    """Updates what people see of a study in MLflow; the report only in the `final` state."""
+    """Updates the page of a study in MLflow; its report only in the `final` state."""
 
     def __call__(self, name: str, home: Home, *, final: bool) -> None: ...
 
 
 @contextmanager
 def system_metrics(run_id: str | None, home: Home) -> Iterator[None]:
-    """Records the load of this machine on the parent run, every ten seconds, if MLflow is told to.
+    """Records the load of this machine on the parent run, if that is enabled in MLflow.
 
-    That is by `MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING=true`
-    (https://mlflow.org/docs/latest/ml/tracking/system-metrics).
+    See https://mlflow.org/docs/latest/ml/tracking/system-metrics.
     """
     wanted = MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING.get()  # type: ignore[no-untyped-call]  # MLflow's
     if run_id is None or not wanted:
@@ -56,18 +55,18 @@ def system_metrics(run_id: str | None, home: Home) -> Iterator[None]:
 class Sender:
     """Sends the spool in a study's folder.
 
-    `ending` waits for up to so many seconds and tells whether no more will come. `say` takes what
-    there is to say: `{"runs": {...}}` of trials by number, `{"states": {...}}` once all of earlier runs
-    is sent, `{"sent": n}` events, `{"trouble": text}` that may pass and None when it has,
-    `{"unwritable": text}` of a disk that takes nothing, `{"refused": text}` of what the store will never
-    take, and `{"unshown": text}` of the report. `publish` updates what people see in MLflow.
+    `ending` waits for up to the given seconds and returns whether no more events will come. `notify`
+    takes messages: `{"runs": {...}}` by trial, `{"states": {...}}` after everything of earlier drivers
+    is sent, `{"sent": n}` events, `{"trouble": text}` of a passing error and None after it,
+    `{"unwritable": text}` of a full disk, `{"refused": text}` of records that the store refused for
+    good, and `{"unshown": text}` of the report. `publish` updates the page in MLflow.
     """
 
     def __init__(
         self,
         folder: StudyFolder,
         home: Home,
-        say: Say,
+        notify: Notify,
         ending: Callable[[float], bool],
         publish: Publish,
     ) -> None:
@@ -75,19 +74,19 @@ class Sender:
         self._spec = StudySpec.from_dict(json.loads(self._folder.spec.read_text()))
         self._spool = self._folder.spool
         self._home = home
-        self._say = say
+        self._notify = notify
         self._publish = publish
         self._writer: MlflowWriter | None = None
-        self._retry = Retry(home, say, ending, lambda: self._writer.sent if self._writer else 0)
-        self._told: dict[int, str] = {}
+        self._retry = Retry(home, notify, ending, lambda: self._writer.sent if self._writer else 0)
+        self._reported: dict[int, str] = {}
         self._moved = False
         self._refreshed_at = time.monotonic()
 
     def run(self) -> int:
-        """Sends until no more comes; the number of events that could not be sent."""
+        """Sends until no more events come; returns the number of unsent events."""
         self._spool.mkdir(exist_ok=True)
         with (self._spool / "sender.lock").open("w") as lock:
-            # An earlier driver's sender may still be at it.
+            # The sender of an earlier driver may still run.
             fcntl.flock(lock, fcntl.LOCK_EX)
             self._retry.wait(0.0)
             self._attempt(self._open)
@@ -99,7 +98,7 @@ class Sender:
             if not left and self._writer is not None:
                 self._settle(self._writer)
         if not left and self._writer is not None:
-            # It takes seconds, in which the study may go on already: that has a sender of its own.
+            # Without the lock: the next driver may start another sender during these seconds.
             self._show(self._writer, final=True)
         return left
 
@@ -107,27 +106,27 @@ class Sender:
         self._writer = MlflowWriter(self._spec, self._home, self._folder)
 
     def _resume(self, writer: MlflowWriter) -> None:
-        """All of earlier runs is sent, and the driver lives, if there is one."""
+        """Reports the runs and states, after everything of earlier drivers is sent."""
         if not self._retry.over and not writer.running:
-            # An earlier sender took this driver's start for the last word of its own.
+            # An earlier sender ended the study after this driver had started.
             writer.reopen()
             self._attempt(writer.flush)
-        self._tell_runs(writer)
-        self._say({"states": writer.states})
+        self._report_runs(writer)
+        self._notify({"states": writer.states})
 
     def _send_on(self) -> None:
-        """Sends what comes until no more does."""
+        """Sends events as they come, until the end."""
         parent = None if self._writer is None else self._writer.parent
         with system_metrics(parent, self._home):
             while not self._retry.over:
-                # What comes meanwhile is sent together.
+                # Events of this pause are sent together.
                 self._retry.wait(PAUSE_S)
                 self._drain(refresh=True)
-        # What was said between the last look and the end.
+        # Events between the last read and the end.
         self._drain()
 
     def _drain(self, *, refresh: bool = False) -> None:
-        """Sends all that waits by now, or what can be sent before patience ends."""
+        """Sends all unsent events, unless the time limit is reached."""
         while self._writer is not None:
             if refresh and time.monotonic() - self._refreshed_at > _REFRESH_EVERY_S:
                 self._refresh(self._writer)
@@ -139,20 +138,20 @@ class Sender:
             if not self._attempt(self._writer.flush):
                 return
             write_position(self._spool, lines[-1][1])
-            self._say({"sent": len(lines)})
-            self._tell_runs(self._writer)
+            self._notify({"sent": len(lines)})
+            self._report_runs(self._writer)
 
     def _apply(self, writer: MlflowWriter, line: str) -> None:
         try:
             event = from_json(line)
         except ValueError as error:
-            self._put_aside(error, {"line": line})
+            self._set_aside(error, {"line": line})
             return
         writer.apply(event)
         self._moved |= isinstance(event, FrontChanged | TrialEnded)
 
     def _settle(self, writer: MlflowWriter) -> None:
-        """All is sent: the driver may have been killed, and runs may have been made twice."""
+        """Ends a study whose driver was killed, deletes double runs, and stores the table."""
         if writer.running:
             writer.interrupt()
             self._attempt(writer.flush)
@@ -161,20 +160,20 @@ class Sender:
             with suppress(Exception):
                 writer.withdraw_table()
 
-    def _tell_runs(self, writer: MlflowWriter) -> None:
+    def _report_runs(self, writer: MlflowWriter) -> None:
         news = {
             number: run_id
             for number, run_id in writer.run_ids.items()
-            if number >= 0 and self._told.get(number) != run_id
+            if number >= 0 and self._reported.get(number) != run_id
         }
         if news:
-            self._told |= news
-            self._say({"runs": news})
+            self._reported |= news
+            self._notify({"runs": news})
 
     def _refresh(self, writer: MlflowWriter) -> None:
-        """Brings the table up to date, and then what people look at, which is made from it.
+        """Updates the table, and the page in MLflow that is made from it.
 
-        Tried once: no record waits for it. A table that cannot be brought up to date is withdrawn.
+        Tried once: no record depends on it. A table that cannot be updated is withdrawn.
         """
         self._refreshed_at = time.monotonic()
         try:
@@ -186,23 +185,20 @@ class Sender:
             self._show(writer, final=False)
 
     def _show(self, writer: MlflowWriter, *, final: bool) -> None:
-        """Brings what people look at up to date: the description, the front, in the end the report.
-
-        Tried once: no record waits for it.
-        """
+        """Updates the page in MLflow: description and front, in the end the report. Tried once."""
         if writer.parent is None:
             return
         try:
-            self._moved = not self._show_in_turn(final=final)
+            self._moved = not self._publish_alone(final=final)
         except Exception as error:  # noqa: BLE001  # as above
             self._moved = False
             if final:
-                self._say({"unshown": in_a_line(error)})
+                self._notify({"unshown": in_a_line(error)})
 
-    def _show_in_turn(self, *, final: bool) -> bool:
-        """Whether it was this sender's turn, for which only the last look waits.
+    def _publish_alone(self, *, final: bool) -> bool:
+        """Publishes under a lock, for which only the final call waits; returns whether it had the lock.
 
-        An earlier sender may be at its own last: MLflow fails at two that set the same tag at once.
+        MLflow fails if two senders set the same tag at once.
         """
         with (self._spool / "show.lock").open("w") as lock:
             try:
@@ -216,18 +212,18 @@ class Sender:
         return self._retry.attempt(act, lambda error: self._refuse(error, act))
 
     def _refuse(self, error: Exception, act: Callable[[], None]) -> bool:
-        """Puts aside what the store will never take; whether it is worth while to act again."""
+        """Sets a refused part aside; returns whether to act again."""
         if self._writer is None or not self._writer.waits or act != self._writer.flush:
-            self._put_aside(error, {})
+            self._set_aside(error, {})
             return False
         run, content = self._writer.refuse()
         if content:
-            self._put_aside(error, {"run": run, "content": content})
+            self._set_aside(error, {"run": run, "content": content})
         return True
 
-    def _put_aside(self, error: Exception, what: dict[str, Any]) -> None:
+    def _set_aside(self, error: Exception, what: dict[str, Any]) -> None:
         text = in_a_line(error)
         if what:
             with self._folder.refused.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(what | {"error": text}) + "\n")
-        self._say({"refused": text})
+        self._notify({"refused": text})

@@ -1,7 +1,7 @@
-"""What is to be recorded, on disk in its order until the tracking store has it.
+"""The spool: events on disk, in order, until the tracking store has them.
 
-One file a segment, one line an event (`study.tracking.events`). The driver appends, the sender
-(`study.tracking.sender`) reads; a line is whole or, where a driver was cut off, the last of its segment.
+A file is a segment, a line an event (`study.tracking.events`). The driver appends, the sender
+(`study.tracking.sender`) reads. Only the last line of a segment may be cut, if its driver was killed.
 """
 
 import errno
@@ -20,10 +20,10 @@ _POSITION: Final = "position.json"
 
 @final
 class Spool:
-    """The driver's end: appends, always to a segment of its own.
+    """Appends events, for the driver; each spool starts a new segment.
 
-    A line is handed to the system when `append` returns, so it outlives the process; the sender
-    syncs it to disk before it is sent. Raises OSError where it cannot be written.
+    A line that `append` has written outlives the process; the sender syncs it to disk before it sends
+    it. Raises OSError if the spool cannot be written.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -32,7 +32,7 @@ class Spool:
         self._file, self._size = self._new_segment(), 0
 
     def append(self, event: str) -> None:
-        """Adds an event, one line without its end."""
+        """Adds an event, a line without its break."""
         line = event.encode() + b"\n"
         if self._file.write(line) != len(line):
             self._file.truncate(self._size)
@@ -43,39 +43,36 @@ class Spool:
             self._file, self._size = self._new_segment(), 0
 
     def close(self) -> None:
-        """Nothing more is appended."""
+        """Closes the segment."""
         self._file.close()
 
     def _new_segment(self) -> FileIO:
         numbers = _segments(self._folder)
         number = numbers[-1] + 1 if numbers else read_position(self._folder).segment + 1
-        # Unbuffered, so that a line that was written in part is known to be.
+        # Unbuffered, to detect lines that were written in part.
         return _file(self._folder, number).open("ab", buffering=0)
 
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """Up to where all is sent: bytes of a segment, and whatever came before it."""
+    """Everything before this byte of a segment, and in earlier segments, is sent."""
 
     segment: int
     offset: int
 
 
 def read_position(folder: Path) -> Position:
-    """Up to where all is sent."""
+    """The position before which everything is sent."""
     try:
         stored = json.loads((folder / _POSITION).read_text(encoding="utf-8"))
         return Position(stored["segment"], stored["offset"])
     except (FileNotFoundError, ValueError, KeyError):
-        # None yet, or a power cut took it: what is sent once more is recorded once.
+        # None yet, or lost in a power cut: events that are sent again are recorded once.
         return Position(0, 0)
 
 
 def write_position(folder: Path, position: Position) -> None:
-    """All is sent up to here: what came before is deleted.
-
-    If this is lost, events are sent once more, which records nothing twice.
-    """
+    """Stores the position, and deletes the segments before it."""
     new = folder / f"{_POSITION}.new"
     with new.open("w", encoding="utf-8") as file:
         json.dump({"segment": position.segment, "offset": position.offset}, file)
@@ -88,12 +85,12 @@ def write_position(folder: Path, position: Position) -> None:
 
 
 def waiting(folder: Path) -> int:
-    """How many events wait to be sent."""
+    """The number of unsent events."""
     return sum(1 for _ in unsent(folder))
 
 
 def unsent(folder: Path) -> Iterator[tuple[str, Position]]:
-    """The lines that wait, each on disk for good, and the position after it."""
+    """The unsent lines, synced to disk, each with the position after it."""
     start = read_position(folder)
     for number in _segments(folder):
         if number < start.segment:
@@ -103,7 +100,7 @@ def unsent(folder: Path) -> Iterator[tuple[str, Position]]:
             file.seek(start.offset if number == start.segment else 0)
             for line in file:
                 if not line.endswith(b"\n"):
-                    break  # it is being written, or never was to its end
+                    break  # still being written, or cut
                 yield line.decode(errors="replace").rstrip("\n"), Position(number, file.tell())
 
 

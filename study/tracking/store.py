@@ -1,6 +1,6 @@
-"""The MLflow store of a home: the SQLite file where there is no server, and what its errors mean.
+"""The MLflow store of a home: its SQLite file if there is no server, and its errors.
 
-An error becomes one line that names the store and the reason; it is permanent or passes.
+An error becomes one line with the store and the reason; it is permanent or temporary.
 """
 
 import fcntl
@@ -27,9 +27,14 @@ from study.home import Home, without_passwords
 
 _PATIENCE_S: Final = 10.0
 
-# As MLflow says that a server with passwords refused a request (mlflow/utils/rest_utils.py).
+# MLflow's message when a server with passwords refuses a request (mlflow/utils/rest_utils.py).
 _REFUSAL: Final = re.compile(r"\berror code 40[13]\b|^PERMISSION_DENIED\b")
-_PASSING: Final = (401, 403, 408, 429)  # HTTP: credentials can be put right, and a server gets free
+_PASSING: Final = (
+    401,
+    403,
+    408,
+    429,
+)  # HTTP: wrong credentials, a busy server
 _REFUSALS: Final = ("INVALID_PARAMETER_VALUE", "RESOURCE_ALREADY_EXISTS", "INVALID_STATE")
 _DOUBTFUL_TRIES: Final = 20  # a minute and a half
 _SQLITE_FULL: Final = ("database or disk is full", "attempt to write a readonly database")
@@ -41,7 +46,7 @@ def translated(home: Home) -> Iterator[None]:
 
     Within it the libraries have the settings for records (`study.environment`).
 
-    Of a store that cannot be reached the message says for how long that was tried.
+    The message about an unreachable store has the time for which it was tried.
     """
     start = time.monotonic()
     try:
@@ -74,8 +79,8 @@ def translated(home: Home) -> Iterator[None]:
 def check_reachable(home: Home) -> None:
     """Raises TrackingError if a server takes no connection, or gives no answer, within ten seconds.
 
-    MLflow would wait for one that is silent for a minute; one that refuses it asks again for some
-    seconds, which is left to it.
+    MLflow would wait a minute for a silent server; one that refuses connections MLflow itself tries
+    again for some seconds.
     """
     if not home.tracking_uri.startswith(("http://", "https://")):
         return
@@ -91,7 +96,7 @@ def check_reachable(home: Home) -> None:
 
 
 def _unreachable(error: BaseException) -> str | None:
-    """Why no connection came about, in the system's words; None if one did."""
+    """The system's reason why there was no connection; None if there was one."""
     for link in _chain(error):
         if isinstance(link, ConnectionError | TimeoutError | socket.gaierror):
             return str(link.strerror or link)
@@ -99,13 +104,13 @@ def _unreachable(error: BaseException) -> str | None:
 
 
 def _first_line(error: Exception) -> str:
-    # The database's own words, without the statement, where it is a database's error.
+    # Of a database's error its own message, without the statement.
     words = next((link.orig for link in _chain(error) if isinstance(link, DBAPIError)), error)
     return without_passwords(str(words).strip().partition("\n")[0])
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
-    """An error, and those that it came from."""
+    """An error and its causes."""
     link: BaseException | None = error
     while link is not None:
         yield link
@@ -113,12 +118,11 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
 
 
 def make_store(home: Home) -> None:
-    """Makes the store if the home keeps its records itself and has none yet.
+    """Creates the SQLite file of a home without a server, if there is none yet.
 
-    MLflow makes its tables when a file is first opened, over a second or two, and fails if two do so
-    at once. So they are made under another name, by one process, and then put in place.
-    Its journal is a write-ahead log (https://sqlite.org/wal.html), which the file remembers: readers
-    and the writer do not wait for each other.
+    MLflow creates the tables when it first opens a file, in a second or two, and fails if two processes
+    do so at once. So one process creates them under another name, and then renames the file. It has a
+    write-ahead log (https://sqlite.org/wal.html): readers and the writer do not wait for each other.
     """
     database = home.database
     if database is None:
@@ -148,7 +152,7 @@ def _neighbour(database: Path, ending: str) -> Path:
 
 
 def is_permanent(error: Exception, tries: int) -> bool:
-    """Whether no more tries will help."""
+    """Whether repeating the request is useless after this number of tries."""
     if isinstance(error, MlflowException):
         if error.error_code in _REFUSALS:
             return True
@@ -157,33 +161,33 @@ def is_permanent(error: Exception, tries: int) -> bool:
         status = error.response.status_code
     else:
         return not isinstance(error, TrackingError | RequestException | SQLAlchemyError | OSError)
-    # A proxy whose server restarts, and a database that is not quite there, say things like that too.
+    # Also the answers of a proxy whose server restarts, and of a database that starts.
     doubtful = 400 <= status < 500 and status not in _PASSING  # noqa: PLR2004  # HTTP's
     return doubtful and tries >= _DOUBTFUL_TRIES
 
 
 def in_a_line(error: Exception) -> str:
-    """An error as it is said: its kind and first line, without passwords."""
+    """The type and first line of an error, without passwords."""
     return without_passwords(f"{type(error).__name__}: {error}".partition("\n")[0])
 
 
 def unwritable(error: Exception, home: Home) -> bool:
-    """Whether this machine cannot write: no room, or no right to."""
+    """Whether this machine cannot write: no room, or no permission."""
     refused = isinstance(error, OSError) and error.errno in UNWRITABLE
-    # SQLite's own words, which come through SQLAlchemy and MLflow.
+    # SQLite's messages, which SQLAlchemy and MLflow pass on.
     embedded = home.database is not None
     return refused or (embedded and any(text in str(error) for text in _SQLITE_FULL))
 
 
 def client(home: Home) -> MlflowClient:
-    """The store of a home."""
+    """A client of the home's store."""
     return MlflowClient(tracking_uri=home.tracking_uri)
 
 
 def all_runs(store: MlflowClient, experiment_id: str, where: str = "") -> list[Run]:
-    """Every run of an experiment that MLflow's filter lets pass, the oldest first.
+    """Every run of an experiment that passes MLflow's filter, the oldest first.
 
-    So a run that starts meanwhile moves no other to another page.
+    In this order a new run does not move others to another page.
     """
     runs: list[Run] = []
     order = ["attributes.start_time ASC"]

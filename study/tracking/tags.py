@@ -1,4 +1,4 @@
-"""How a study is laid out in MLflow: the tags that `tracking` writes and `results` reads.
+"""The layout of a study in MLflow: the tags that `tracking` writes and `results` reads.
 
 A study is one experiment of its name, with one parent run that holds the spec and a child run for each
 trial. Metrics have the names of `study.spec.metrics`; `epoch/...` holds the curves.
@@ -11,13 +11,13 @@ from typing import Final
 from study.spec.study_spec import StudySpec
 
 LAYOUT_TAG: Final = "study.layout"
-"""On the experiment: marks it as a study, and says by which version of this page."""
+"""On the experiment: marks it as a study; the version of this layout."""
 
 ROLE_TAG: Final = "study.role"
 """On each run: `study` for the parent, `trial` for a child, `retrained` for a retraining of a trial."""
 
 IDENTITY_TAG: Final = "study.identity"
-"""On the parent: the search that the runs belong to, as its journal knows it."""
+"""On the parent: the identity of the search, as in its journal."""
 
 SPEC_TAG: Final = "study.spec"
 """On the parent: the whole spec as JSON."""
@@ -33,10 +33,10 @@ STATE_TAG: Final = "study.state"
 training), FAIL, or INTERRUPTED (to be continued)."""
 
 REASON_TAG: Final = "study.reason"
-"""On a child that failed or is infeasible: why."""
+"""On a child that failed or is infeasible: the reason."""
 
 NOTICE_TAG: Final = "study.notice"
-"""On a child: what happened to it on the way, such as a damaged checkpoint."""
+"""On a child: its last notice, such as a damaged checkpoint."""
 
 WORKER_TAG: Final = "study.worker"
 """On a child: host and process of the worker that trained it."""
@@ -57,13 +57,13 @@ MODEL_TAG: Final = "study.model"
 """On a child that was on the front when it ended: the id of its LoggedModel."""
 
 ENVIRONMENT_TAG: Final = "study.environment"
-"""On the parent: versions, source and machine that the study was last run with, as JSON."""
+"""On the parent: versions, source and machine of its last run, as JSON."""
 
 COMMAND_TAG: Final = "study.command"
 """On the parent: the command that last ran the study."""
 
 TABLE_TAG: Final = "study.table"
-"""On the parent: the artifact that has the table of trials; without it the runs are asked."""
+"""On the parent: the artifact with the table of trials; without it readers use the runs."""
 
 RUN_STATUS: Final = {
     "RUNNING": "RUNNING",

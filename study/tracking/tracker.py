@@ -1,8 +1,7 @@
-"""Records a study from the driver, without ever waiting for the tracking store.
+"""Records a study from the driver, without waiting for the tracking store.
 
-Each call appends a line to the spool and returns, in some ten microseconds; the sender, a process of
-its own, brings the spool to the store. Ray's own callback sends a request for each metric from within
-Tune's loop, about 100 ms a report.
+Each call appends a line to the spool, in some ten microseconds; the sender, another process, sends it.
+Ray's own callback sends a request for each metric from within Tune's loop, about 100 ms a report.
 """
 
 import json
@@ -39,10 +38,10 @@ _MOST_DEATHS: Final = 3  # of senders one after another that sent nothing
 
 @final
 class Tracker:
-    """Records what is run in a study's folder, which has the spec.
+    """Records the trials that run in a study's folder, which has the spec.
 
-    `run_ids` has the MLflow run of each trial that has one by now. `trouble` says why nothing can be
-    sent, None while all is well. `failed` turns true if what happens cannot even be put on disk.
+    `run_ids` has the known MLflow runs by trial. `trouble` is the reason if nothing can be sent, else
+    None.
     """
 
     def __init__(self, folder: StudyFolder, home: Home) -> None:
@@ -55,12 +54,12 @@ class Tracker:
         self._unwritable: str | None = None
         self._refused: list[str] = []
         self._unshown: str | None = None
-        self._left: int | None = None  # until the sender has said that it is done
+        self._left: int | None = None  # until the sender has ended
         self._closing = False
         self._deaths = 0
         self._ready = threading.Event()
         self._sender: subprocess.Popen[str] | None = None
-        self._thread = threading.Thread(target=self._hear, name="tracker", daemon=True)
+        self._thread = threading.Thread(target=self._run_senders, name="tracker", daemon=True)
 
     def start(self, about: Mapping[str, str]) -> None:
         """Opens the spool and starts the sender; `about` are tags of the parent run.
@@ -72,17 +71,17 @@ class Tracker:
         self._thread.start()
 
     def wait_until_ready(self) -> Mapping[int, str]:
-        """Waits until the store has all of earlier runs; the state in which it has each trial.
+        """Waits until the store has everything of earlier drivers; returns the state of each trial.
 
         Raises TrackingError if the store cannot be opened.
         """
         troubled_s = 0
         while not self._ready.wait(1.0) and troubled_s < _READY_WITHIN_S and not self._refused:
-            # An earlier driver's sender, and a long record, take the time that they need.
+            # There is no limit for an earlier sender, or a long record.
             troubled_s += 1 if self.trouble or self._unwritable else 0
         if self._states is None:
             reasons = (self.trouble, self._unwritable, *self._refused)
-            reason = next((text for text in reasons if text), "it does not")
+            reason = next((text for text in reasons if text), "no answer")
             raise TrackingError(
                 f"the tracking store {self._home.shown_uri} must take the records of the study, tried "
                 f"for {troubled_s} s: {reason}"
@@ -91,15 +90,15 @@ class Tracker:
 
     @property
     def failed(self) -> bool:
-        """Whether records cannot be kept, so that `close` will raise."""
+        """Whether events cannot even be written to disk; then `close` will raise."""
         return self._error is not None or self._unwritable is not None
 
     def begin_trial(self, trial: TrialConfig) -> None:
-        """A trial starts or resumes."""
+        """Starts or resumes a trial."""
         self._put(TrialBegun(trial=trial, timestamp=_now()))
 
     def log_epoch(self, number: int, metrics: Mapping[str, float], worker: str) -> None:
-        """A trial's metrics after an epoch (`metrics["epochs"]` says which), and who trained it."""
+        """Adds the metrics after epoch `metrics["epochs"]`, and the worker, `host:process`."""
         self._put(
             TrialReported(
                 number=number,
@@ -111,15 +110,15 @@ class Tracker:
         )
 
     def log_counts(self, number: int, metrics: Mapping[str, float]) -> None:
-        """What is known of a trial's network that was never trained."""
+        """Adds the metrics of a network that was never trained."""
         self._put(TrialReported(number=number, timestamp=_now(), epoch=0, metrics=metrics))
 
     def note(self, number: int, notice: str) -> None:
-        """Something happened to a trial that does not end it."""
+        """Adds a message to a trial."""
         self._put(TrialNoticed(number=number, notice=notice))
 
     def end_trial(self, number: int, outcome: Outcome, *, keep_network: bool) -> None:
-        """Ends a trial; its folder is deleted when all of it, with the network if kept, is recorded."""
+        """Ends a trial; once it is recorded, with its network if kept, its folder is deleted."""
         self._put(
             TrialEnded(
                 number=number,
@@ -131,25 +130,23 @@ class Tracker:
         )
 
     def interrupt_trial(self, number: int) -> None:
-        """A trial was broken off, and will be continued when the study is."""
+        """Ends a trial that will be continued with the study."""
         self._put(TrialEnded(number=number, timestamp=_now(), state="INTERRUPTED"))
 
     def mark_front(self, changes: Mapping[int, bool]) -> None:
-        """Trials came to the front, or left it."""
+        """Adds trials that joined or left the front."""
         if changes:
             self._put(FrontChanged(changes=changes))
 
     def log_study(self, step: int, metrics: Mapping[str, float]) -> None:
-        """Metrics of the whole study after `step` trials ended."""
+        """Adds metrics of the whole study after `step` ended trials."""
         self._put(StudyReported(step=step, timestamp=_now(), metrics=metrics))
 
-    def close(self, status: str, say: Callable[[str], None]) -> None:
-        """Ends the study's record, with MLflow's status of the parent, and waits until all is sent.
+    def close(self, status: str, notify: Callable[[str], None]) -> None:
+        """Ends the parent run with this status, and waits until everything is sent.
 
-        What takes long is said. A store that takes nothing is tried for a while; then what is left
-        waits on disk.
-        Raises TrackingError if it does, or if the store refused something, and OSError if something
-        could not even be put on disk.
+        Raises TrackingError if the store fails for a while, so that records wait on disk, or refused
+        some, and OSError if some could not even be written to disk.
         """
         self._put(StudyEnded(timestamp=_now(), status=status))
         self._spool.close()
@@ -158,7 +155,7 @@ class Tracker:
             self._sender.stdin.close()
         self._thread.join(_QUIET_FOR_S)
         if self._thread.is_alive():
-            say("sending what is left to the tracking store, and the report")
+            notify("sending what is left to the tracking store, and the report")
             self._thread.join()
         if self._error is not None:
             raise self._error
@@ -176,14 +173,14 @@ class Tracker:
                 f"{self._refused[-1]}; they are in {self._folder.refused}"
             )
         if self._unshown is not None:
-            say(
+            notify(
                 f"the report could not be stored, `study sync {self._folder.name}` tries again: "
                 f"{self._unshown}"
             )
 
     @property
     def all_sent(self) -> bool:
-        """Whether the store has all, so that what it was made from can go; after `close`."""
+        """Whether the store has everything, so that its sources can be deleted; after `close`."""
         return self._left == 0 and not self._refused and not self.failed
 
     def _put(self, event: Event) -> None:
@@ -193,8 +190,8 @@ class Tracker:
             except OSError as error:
                 self._error = error
 
-    def _hear(self) -> None:
-        """The thread: keeps a sender at work until all is sent, and hears what it says."""
+    def _run_senders(self) -> None:
+        """The thread: starts a sender again until all is sent, and reads its messages."""
         while self._deaths < _MOST_DEATHS and self._left is None:
             try:
                 self._serve()
@@ -206,7 +203,7 @@ class Tracker:
         self._ready.set()
 
     def _serve(self) -> None:
-        """One sender, from its start to its end."""
+        """Runs a sender to its end."""
         command = [
             sys.executable,
             "-m",
@@ -216,7 +213,7 @@ class Tracker:
             str(self._home.folder),
         ]
         settings = os.environ | {
-            # The sender tries again by itself.
+            # The sender itself repeats requests.
             "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
             "MLFLOW_TRACKING_URI": self._home.tracking_uri,
         }
@@ -229,22 +226,22 @@ class Tracker:
                 stderr=log,
                 text=True,
                 env=settings,
-                # Ctrl-C is not meant for it.
+                # It must not get Ctrl-C.
                 start_new_session=True,
             ) as self._sender,
         ):
             if self._closing and self._sender.stdin is not None:
                 self._sender.stdin.close()
             for line in self._sender.stdout or ():
-                # The last line of one that was killed may be half a line.
+                # The last line of a killed sender may be cut.
                 with suppress(ValueError):
-                    self._take_in(json.loads(line))
+                    self._receive(json.loads(line))
         if self._left is None:
             code = self._sender.returncode
             self.trouble = f"the process that sends records ended with {code}, see sender.log"
 
-    def _take_in(self, message: Mapping[str, Any]) -> None:
-        """Takes in what the sender says."""
+    def _receive(self, message: Mapping[str, Any]) -> None:
+        """Applies a message of the sender."""
         match message:
             case {"runs": runs}:
                 self.run_ids.update({int(number): run_id for number, run_id in runs.items()})

@@ -1,9 +1,8 @@
 """The table of a study's trials: one Parquet file, from which every question is answered.
 
-A row is what MLflow has of a trial's run. The sender keeps the rows up to date with what it sends and
-stores the table as an artifact of the parent run; a reader reads that one file, or makes the same table
-of the runs. MLflow replaces an artifact as a whole, in a folder, through a server and in an object store
-alike, so half a table is never read.
+A row is the run of a trial. The sender updates the rows with everything it sends, and stores the table
+as an artifact of the parent run; a reader reads this file, or makes the same table of the runs. MLflow
+replaces artifacts atomically in a folder, through a server and in an object store.
 """
 
 import json
@@ -47,7 +46,7 @@ METRICS: Final = (
     "epochs",
     "seconds",
 )
-"""The metrics of every trial; a run has as many again, such as its curves."""
+"""The metrics of every trial in the table; a run has more, such as its curves."""
 
 _VERSION_KEY: Final = b"study.table"
 _VERSION: Final = b"1"
@@ -69,11 +68,11 @@ _KEYS: Final = [
 
 
 def diagnostics_of(spec: StudySpec) -> tuple[str, ...]:
-    """The names of all diagnostics that a trial of the study can have."""
+    """The names of all diagnostics of the study's trials."""
     return _names(spec.diagnostics, int(bounds(spec.space.layers)[1]))
 
 
-@cache  # asked for each trial
+@cache  # called for each trial
 def _names(groups: tuple[str, ...], layers: int) -> tuple[str, ...]:
     return tuple(recorded_names(groups, layers=layers))
 
@@ -81,7 +80,7 @@ def _names(groups: tuple[str, ...], layers: int) -> tuple[str, ...]:
 def read_table(file: Path, spec: StudySpec) -> pa.Table:
     """The table in a file, with the columns of the study's spec.
 
-    Raises ValueError if the file holds none of this version, OSError if it cannot be read.
+    Raises ValueError unless the file has a table of this version, OSError if it cannot be read.
     """
     # From memory, and column by column: nothing in a file is ever more than data.
     stored = pq.ParquetFile(pa.BufferReader(file.read_bytes()))
@@ -114,7 +113,7 @@ def _typed(column: pa.ChunkedArray, field: pa.Field) -> pa.ChunkedArray:
 
 
 def _empty(table: pa.Table, field: pa.Field) -> pa.ChunkedArray:
-    """A diagnostic that the study did not have when the table was stored has no values."""
+    """A null column for a diagnostic that the study did not have when the table was stored."""
     if field in _KEYS or field.name in METRICS:
         raise ValueError(f"the column {field.name} must be there")
     return pa.chunked_array([pa.nulls(table.num_rows, field.type)])
@@ -129,10 +128,7 @@ def _checked(table: pa.Table) -> pa.Table:
 
 @final
 class TrialRows:
-    """What the store has of each trial, as far as the table shows it.
-
-    `changed` says whether the stored table lacks any of it.
-    """
+    """The rows of the table, by trial; `changed`: whether the stored table differs."""
 
     def __init__(self, spec: StudySpec) -> None:
         self._spec = spec
@@ -142,7 +138,7 @@ class TrialRows:
         self.changed = True
 
     def take(self, run: Run) -> None:
-        """Takes this run for that of its trial. Raises KeyError or ValueError if it is of none."""
+        """Sets the run of a trial. Raises KeyError or ValueError if it is of none."""
         number = int(run.data.tags[NUMBER_TAG])
         self._rows.pop(number, None)
         self.add(number, run.info.run_id, run.data.tags, run.data.metrics.items())
@@ -155,7 +151,7 @@ class TrialRows:
         tags: Mapping[str, str],
         metrics: Iterable[tuple[str, float]] = (),
     ) -> None:
-        """The run of a trial has these tags and metrics by now."""
+        """Adds tags and metrics to the row of a trial."""
         row = self._rows.setdefault(number, {"trial": number, "run_id": run_id})
         row |= {_OF_TAGS[key]: text for key, text in tags.items() if key in _OF_TAGS}
         row |= {name: value for name, value in metrics if name in self._names}
@@ -164,7 +160,7 @@ class TrialRows:
         self.changed = True
 
     def table(self) -> pa.Table:
-        """The rows by trial. Raises ValueError or OverflowError for what no table can hold."""
+        """The table. Raises ValueError or OverflowError for values that it cannot hold."""
         rows = [row for _, row in sorted(self._rows.items())]
         return _checked(pa.Table.from_pylist(rows, schema=_schema(self._spec)))
 
@@ -187,13 +183,13 @@ class TrialRows:
         self._named, self.changed = True, False
 
     def withdraw(self, client: MlflowClient, parent: str) -> None:
-        """Leaves questions to the runs, where the stored table cannot be brought up to date."""
+        """Removes the tag of the table, which cannot be updated, so that readers use the runs."""
         self._named = False
         client.delete_tag(parent, TABLE_TAG)
 
 
 def _family(config: str) -> str | None:
-    """The family, None if that cannot be read, which is said by who needs the whole configuration."""
+    """The family, None if it cannot be read; readers of the configuration report that."""
     try:
         family = json.loads(config)["architecture"]["family"]
     except (ValueError, KeyError, TypeError, RecursionError):

@@ -1,8 +1,7 @@
-"""The requests that put a study into MLflow, as few as can be. Used by `study.tracking.sender` alone.
+"""Writes the events of a study to MLflow, with few requests, for `study.tracking.sender`.
 
-`apply` takes an event of the study; what it says waits until `flush`, which sends what each run has: one
-request that makes it, one with all parameters, metrics and tags, one that ends it. An event may be
-applied again after it was sent: nothing is recorded twice.
+`apply` takes an event, `flush` sends: for each run a request that creates it, one with all parameters,
+metrics and tags, one that ends it. An event that is applied again is recorded once.
 """
 
 import json
@@ -48,9 +47,10 @@ _CONSTANT: Final = frozenset({"trainable_parameters", "macs", "threads"})
 
 @final
 class MlflowWriter:
-    """Writes one study. Timestamps are milliseconds since 1970.
+    """Writes a study, or a retraining, which has no parent run of its own, no table and no report.
 
-    `states` says in which state each trial is, `running` tells whether the study is said to run.
+    `states` has the state of each trial: this process ends those that are RUNNING after the death of
+    the driver. `running`: whether a driver runs, by the record. Timestamps are milliseconds since 1970.
     """
 
     def __init__(self, spec: StudySpec, home: Home, folder: StudyFolder) -> None:
@@ -83,7 +83,7 @@ class MlflowWriter:
         )
 
     def _know(self, run: Run) -> None:
-        """A run that the store has."""
+        """Adds a run of the store."""
         number = self._tags.number_of(run)
         if number is None or not self._runs.know(number, run):
             return
@@ -98,7 +98,7 @@ class MlflowWriter:
         self._fronts[number] = run.data.tags.get(FRONT_TAG) == "true"
 
     def apply(self, event: Event) -> None:
-        """Takes in an event; what it says waits for `flush`."""
+        """Takes an event, for the next `flush`."""
         match event:
             case StudyBegun():
                 self._begin_study(event)
@@ -120,7 +120,7 @@ class MlflowWriter:
                     self._waiting(PARENT).status = (status, timestamp)
 
     def _begin_study(self, event: StudyBegun) -> None:
-        """Makes the parent run, or reopens it."""
+        """Creates or reopens the parent run."""
         self.running = True
         if not self._is_search:
             return
@@ -134,7 +134,7 @@ class MlflowWriter:
             unsent.status = None
 
     def _begin_trial(self, event: TrialBegun) -> None:
-        """Makes the run of a trial, or reopens the one that it has."""
+        """Creates or reopens the run of a trial."""
         trial, number = event.trial, event.trial.number
         unsent = self._waiting(number)
         if number in self.run_ids:
@@ -155,7 +155,7 @@ class MlflowWriter:
         settings |= {"dataset": self._spec.dataset.name, "replicates": len(trial.seeds)}
         if self._tags.retraining is not None:
             settings |= {"full": json.loads(self._tags.retraining)["full"]}
-        # MLflow takes a parameter twice if its value is the same, as here.
+        # MLflow accepts a parameter again if its value is the same.
         unsent.params = {key: str(value) for key, value in settings.items() if value is not None}
 
     def _report(self, event: TrialReported) -> None:
@@ -168,15 +168,11 @@ class MlflowWriter:
             self._workers[number] = event.worker
             self._waiting(number).tags[WORKER_TAG] = event.worker
         if epoch > self._last_epoch.get(number, -1):
-            # What never changes is written once: every value of a metric is a row in a table.
-            known = number in self._last_epoch
-            news = {
-                name: value
-                for name, value in event.metrics.items()
-                if not (known and name in _CONSTANT)
-            }
-            self._waiting(number).add(epoch, event.timestamp, news)
-            self._newest[number] = (epoch, event.timestamp, news)
+            # Constants are written once: each value of a metric is a row in the database.
+            known = _CONSTANT if number in self._last_epoch else frozenset()
+            metrics = {name: event.metrics[name] for name in event.metrics if name not in known}
+            self._waiting(number).add(epoch, event.timestamp, metrics)
+            self._newest[number] = (epoch, event.timestamp, metrics)
             self._last_epoch[number] = epoch
 
     def _end_trial(self, event: TrialEnded) -> None:
@@ -197,18 +193,18 @@ class MlflowWriter:
         self.states[number] = event.state
 
     def _mark_front(self, changes: Mapping[int, bool]) -> None:
-        """Sets the tag of trials that came to the front or left it."""
+        """Sets the tags of trials that joined or left the front."""
         for number, is_on_front in changes.items():
             if number in self.states and self._fronts.get(number, False) != is_on_front:
                 self._fronts[number] = is_on_front
                 self._waiting(number).tags[FRONT_TAG] = "true" if is_on_front else "false"
 
     def reopen(self) -> None:
-        """Says that the study runs, which an earlier sender took for ended."""
+        """Reopens the study, which an earlier sender ended."""
         self._begin_study(StudyBegun(timestamp=_now(), tags={}))
 
     def interrupt(self) -> None:
-        """The driver died: what runs is interrupted, and will be resumed."""
+        """Ends study and trials as interrupted, after the death of the driver."""
         timestamp = _now()
         for number, state in list(self.states.items()):
             if state == "RUNNING":
@@ -223,12 +219,12 @@ class MlflowWriter:
 
     @property
     def sent(self) -> int:
-        """How much got through."""
+        """The number of successful requests."""
         return self._runs.sent
 
     @property
     def waits(self) -> bool:
-        """Whether anything waits for `flush`."""
+        """Whether `flush` has anything to send."""
         return bool(self._unsent)
 
     @property
@@ -242,7 +238,7 @@ class MlflowWriter:
         return self.run_ids.get(PARENT) if self._is_search else None
 
     def flush(self) -> None:
-        """Sends everything that waits. If that fails, what was not sent still waits."""
+        """Sends all changes. If that fails, the rest is kept."""
         for number in sorted(self._unsent, key=lambda one: one != PARENT):
             name = f"{self._spec.name}-{number}"
             name += "" if self._is_search else f"-{self._tags.role}"
@@ -250,9 +246,9 @@ class MlflowWriter:
             del self._unsent[number]
 
     def refuse(self) -> tuple[str, dict[str, Any]]:
-        """Takes out what `flush` failed at: the run that it was for, and what it was, if anything.
+        """Removes what the store refused in `flush`; returns the run and the removed part, if any.
 
-        No more than has to: a network, a step of metrics; where that is not enough, all of the run.
+        That is a network, a step of metrics, or, if that is not enough, all changes of the run.
         """
         number = min(self._unsent, key=lambda one: one != PARENT)
         run_id = self.run_ids.get(number, "no run yet")
@@ -262,7 +258,7 @@ class MlflowWriter:
         return run_id, refused
 
     def tidy(self) -> None:
-        """Deletes runs that were made twice."""
+        """Deletes runs that were created twice."""
         self._runs.tidy()
 
     def store_table(self) -> None:
@@ -271,7 +267,7 @@ class MlflowWriter:
             self._rows.store(self._client, self.parent)
 
     def withdraw_table(self) -> None:
-        """Has the runs asked instead of a table that cannot be stored. Raises like MLflow."""
+        """Removes the tag of the table, so that readers use the runs. Raises like MLflow."""
         if self.parent is not None and self._rows is not None:
             self._rows.withdraw(self._client, self.parent)
 

@@ -34,7 +34,7 @@ def session(tmp_path):
     return SimpleNamespace(
         storage=SimpleNamespace(identity="a", note_run_ids=lambda _: None),
         over=lambda: "all trials are done",
-        progress=SimpleNamespace(say=said.append),
+        progress=SimpleNamespace(notify=said.append),
         said=said,
         scoreboard=SimpleNamespace(states={"FAIL": 0}, ended=1, running=()),
         stop=SimpleNamespace(withdraw=lambda: None),

@@ -122,7 +122,7 @@ def test_in_full_it_trains_on_validation_and_says_nothing_of_it(home, tmp_path, 
         *(NAME, 0, 2, 5),
         full=True,
         home=home,
-        say=messages.append,
+        notify=messages.append,
         on_epoch=lambda epoch, of: epochs.append((epoch["epochs"], of)),
     )
     assert epochs == [(epoch, 5) for epoch in range(1, 6)]
@@ -158,7 +158,7 @@ def test_a_store_that_fails_in_the_end_leaves_the_result_for_another_time(home, 
     aside.rename(models)
     monkeypatch.setattr(retraining, "load_dataset", None)  # it must not train again
     messages = []
-    found = retrain(NAME, 0, 1, 1, home=home, say=messages.append)
+    found = retrain(NAME, 0, 1, 1, home=home, notify=messages.append)
     assert "trained before, recorded now" in messages[-1]
     assert found.new
     assert found.record.test_accuracy_sem is None
@@ -208,7 +208,7 @@ def test_in_full_nothing_can_stop_it_so_epochs_must_be_given(home, monkeypatch):
 def test_a_retraining_has_the_patience_and_the_noise_of_its_trial(home, monkeypatch):
     with_training(home, monkeypatch, 1, patience=1, noise=0.5, learning_rate=0.3)
     messages = []
-    found = retrain(NAME, 1, 2, 80, home=home, say=messages.append)
+    found = retrain(NAME, 1, 2, 80, home=home, notify=messages.append)
     assert "at most 80 epochs" in messages[0]
     assert 2 <= found.record.epochs < 80
     assert (found.record.training["patience"], found.record.training["noise"]) == (1, 0.5)
@@ -233,7 +233,7 @@ def test_an_interrupted_retraining_continues_from_its_checkpoint_and_is_recorded
     found = retrain(
         *(NAME, 0, 1, EPOCHS),
         home=home,
-        say=messages.append,
+        notify=messages.append,
         on_epoch=lambda metrics, _: epochs.append(metrics["epochs"]),
     )
     assert re.search(rf"trial 0: continued after epoch \d+ of {EPOCHS}", "\n".join(messages))

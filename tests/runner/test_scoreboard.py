@@ -69,7 +69,7 @@ def show(terminal):
     console = Console(file=out, force_terminal=terminal, width=200)
     seen = board()
     with Progress(seen, console) as progress:
-        progress.say("hello [bold]")
+        progress.notify("hello [bold]")
         seen.begin(0, "net 0")
         progress.update()
         seen.begin(1, "net 1")
