@@ -27,7 +27,7 @@ from study import environment
 from study.errors import BadInputError
 from study.home import Home
 from study.report.ui_authentication import SECRET, TokenAuthentication
-from study.tracking.artifacts import own_folder
+from study.tracking.artifacts import current_location, own_folder
 
 _LOCATION: Final = ("artifact_location", "artifactLocation")  # of an experiment, in a request
 _PATIENCE_S: Final = 5
@@ -36,7 +36,9 @@ _PATIENCE_S: Final = 5
 def _repository(home: Home, artifact_uri: str, **_: object) -> LocalArtifactRepository:
     """As MLflow makes one, for any location."""
     try:
-        return LocalArtifactRepository(own_folder(artifact_uri, home).as_uri())
+        return LocalArtifactRepository(
+            own_folder(current_location(artifact_uri, home), home).as_uri()
+        )
     except BadInputError as error:
         raise MlflowException.invalid_parameter_value(str(error)) from error
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from mlflow.artifacts import download_artifacts
+from mlflow.artifacts import download_artifacts, list_artifacts
 from mlflow.exceptions import MlflowException
 from safetensors import SafetensorError
 
@@ -19,6 +19,7 @@ from study.results.reader import read_study
 from study.results.record import TrialRecord
 from study.results.retrained_run import choose_retrained
 from study.tracking import tags
+from study.tracking.artifacts import current_location
 from study.tracking.store import client, translated
 from study.tracking.tags import NETWORK_FOLDER
 
@@ -62,15 +63,16 @@ def download_network(run_id: str, home: Home, to: Path) -> Path | None:
         if model_id is None:
             return None
         # Not as models:/..., which MLflow looks up in the store of its environment, whatever is given.
-        location = store.get_logged_model(model_id).artifact_location
-        if not store.list_logged_model_artifacts(model_id, NETWORK_FOLDER):
+        location = current_location(store.get_logged_model(model_id).artifact_location, home)
+        network = f"{location}/{NETWORK_FOLDER}"
+        if not list_artifacts(network, tracking_uri=home.tracking_uri):
             raise TrackingError(
                 f"the network of run {run_id} was kept as model {model_id}, but its artifacts in "
                 f"{location} are gone"
             )
         try:
             folder = download_artifacts(
-                artifact_uri=f"{location}/{NETWORK_FOLDER}",
+                artifact_uri=network,
                 dst_path=str(to),
                 tracking_uri=home.tracking_uri,
             )
@@ -125,7 +127,7 @@ def promote(name: str, trial: int, alias: str, home: Home | None = None) -> str:
             version = store.create_model_version(
                 name,
                 # Not as models:/..., which MLflow looks up in the store of its environment.
-                source=store.get_logged_model(model_id).artifact_location,
+                source=current_location(store.get_logged_model(model_id).artifact_location, home),
                 run_id=record.run_id,
                 tags={tags.NUMBER_TAG: str(trial)},
                 model_id=model_id,

@@ -24,6 +24,7 @@ from study.results.record import TrialRecord
 from study.search.pareto import on_front
 from study.spec.constraint import Constraint, all_kept, violations
 from study.spec.study_spec import StudySpec
+from study.tracking.artifacts import current_location
 from study.tracking.store import all_runs, client, in_a_line, translated
 from study.tracking.tags import ROLE_TAG, TABLE_TAG
 from study.tracking.trial_table import FILE, METRICS, TrialRows, diagnostics_of, read_table
@@ -85,8 +86,9 @@ class StoredStudy:
         try:
             with tempfile.TemporaryDirectory() as folder, translated(self.home):
                 # Never by the tag's word: it only says that there is a table.
+                location = current_location(str(self.parent.info.artifact_uri), self.home)
                 file = download_artifacts(
-                    artifact_uri=f"{self.parent.info.artifact_uri}/{FILE}",
+                    artifact_uri=f"{location}/{FILE}",
                     dst_path=folder,
                     tracking_uri=self.home.tracking_uri,
                 )

@@ -34,5 +34,21 @@ def own_folder(location: str, home: Home) -> Path:
     return folder
 
 
+def current_location(location: str, home: Home) -> str:
+    """Where artifacts are now that were stored at a location, in a home that may have been moved.
+
+    A home that records in SQLite has its artifacts beside the database, which knows them by the folder
+    in which they were stored. Where that is gone, they are looked for below the home's own.
+    """
+    if home.artifact_location is None or urlsplit(location).scheme not in ("", "file"):
+        return location
+    place, root = _path(location), _path(home.artifact_location)
+    if place.exists():
+        return location
+    # The folder of a run or of a model is named by its ID, so it cannot be mistaken.
+    moved = (root.joinpath(*place.parts[first:]) for first in range(1, len(place.parts) - 1))
+    return next((folder.as_uri() for folder in moved if folder.exists()), location)
+
+
 def _path(location: str) -> Path:
     return Path(local_file_uri_to_path(location))  # type: ignore[no-untyped-call]  # MLflow's

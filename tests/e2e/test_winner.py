@@ -1,8 +1,11 @@
 """The winner of a real study, taken home and asked from the command line."""
 
 import json
+import shutil
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 
 import mlflow.pyfunc
 import numpy as np
@@ -16,6 +19,13 @@ from study.results import answers
 from tests.support.command import study_command
 
 pytestmark = pytest.mark.slow
+
+LOCATIONS = {
+    "experiments": "artifact_location",
+    "runs": "artifact_uri",
+    "logged_models": "artifact_location",
+}
+"""Where MLflow's database has the places of artifacts."""
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +62,23 @@ def test_it_is_exported_into_a_folder_given_either_way(ask, winner, tmp_path):
     message = ask("export", "small", 0, tmp_path / "a", "--to", tmp_path / "b", status=2)
     assert "the folder must be given once" in message
     assert "must not exist yet" in ask("export", "small", 0, tmp_path / "one", status=2)
+
+
+def test_a_home_that_was_moved_answers_and_gives_its_networks(ask, small_study, tmp_path):
+    moved = tmp_path / "moved"
+    shutil.copytree(small_study.home, moved)
+    with closing(sqlite3.connect(moved / "mlflow.db")) as store, store:
+        # The folder that was copied is still there, so the database has to name one that is not.
+        for table, column in LOCATIONS.items():
+            store.execute(
+                f"update {table} set {column} = replace({column}, ?, ?)",  # noqa: S608  # own words
+                (str(small_study.home), "/gone"),
+            )
+    best = study_command("best", "small", "--json", "--home", moved)
+    assert (best.returncode, best.stdout) == (0, ask("best", "small", "--json"))
+    done = study_command("export", "small", "--to", tmp_path / "network", "--home", moved)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "network/network.safetensors").exists()
 
 
 def test_it_is_asked_with_pictures_and_arrays(ask, winner, tmp_path):
