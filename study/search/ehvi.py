@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from study.search.acquisition import Improvement, normals
-from study.search.surrogate import Encoding, Surrogate
+from study.search.surrogate import Encoding, SuccessModel, Surrogate
 from study.spec.constraint import KNOWN_BEFORE_TRAINING, Constraint
 from study.spec.metrics import METRICS, metric_of
 from study.spec.study_spec import StudySpec
@@ -23,6 +23,7 @@ Counted = Callable[[Params], Mapping[str, float]]
 
 _NEAR: Final = 4  # so many candidates are looked at again for each that is chosen
 _ONE_BY_ONE: Final = 16  # beyond these, the expectation before any was chosen decides
+_LIKELY: Final = 0.5  # what is less likely to succeed is proposed only for want of anything else
 _LEAST_COMPLETE: Final = 4  # trials, before there is a front to improve
 
 
@@ -49,6 +50,8 @@ class ExpectedImprovement:
         self._running: set[int] = set()
         self._complete: list[int] = []
         self._feasible: list[int] = []
+        self._success = SuccessModel()
+        self._failed: dict[int, bool] = {}  # of the trials that ended; those never trained are none
 
     def add(self, number: int, params: Params) -> None:
         """Adds a trial that runs until `tell` is called."""
@@ -60,14 +63,19 @@ class ExpectedImprovement:
         if all(name in metrics for name in self._learned):
             self._seen.setdefault(number, {})[int(metrics["epochs"])] = metrics
 
-    def tell(self, number: int, *, complete: bool, feasible: bool = True) -> None:
+    def tell(
+        self, number: int, *, complete: bool = False, feasible: bool = True, failed: bool = False
+    ) -> None:
         """Ends a trial; `complete` after its last epoch, `feasible` if it keeps the constraints.
 
-        What a complete trial had when all its replicates had stopped it would have had at the full
-        number of epochs as well: the weights that are kept did not change any more.
+        `failed` if it raised, diverged, or ran out of memory. What a complete trial had when all its
+        replicates had stopped it would have had at the full number of epochs as well: the weights
+        that are kept did not change any more.
         """
         self._running.discard(number)
         seen = self._seen.get(number)
+        if seen or failed:
+            self._failed[number] = failed
         if complete and seen:
             seen.setdefault(self._epochs, seen[max(seen)])
             self._complete.append(number)
@@ -108,6 +116,7 @@ class ExpectedImprovement:
         costs, deviations = self._predicted(rows, counts)
         samples = normals(max(1, len(self._learned)))[:, self._columns()]
         feasible = self._probability_feasible(rows, counts)
+        feasible = feasible * self._probability_of_success(rows)
         gains = improvement.expected(costs, deviations, samples) * feasible
         gains_at_first = gains
         chosen = [int(np.argmax(gains))]
@@ -180,6 +189,22 @@ class ExpectedImprovement:
                     metrics[name] = metric_of(name).from_error(float(error))
                 kept[index] += all(one.violation(metrics) <= 0 for one in self._constraints)
         return kept / len(samples)
+
+    def _probability_of_success(self, rows: Array) -> Array:
+        """The probability (n,) that a trial does not fail; 1 as long as none has.
+
+        0 where it is below one half, unless it is so everywhere: close to what fails there is always
+        something left to be won.
+        """
+        ended = list(self._failed)
+        if not any(self._failed.values()):
+            return np.ones(len(rows))
+        params = [self._params[number] for number in ended]
+        known = self._encoding.rows(params, [self._counted(one) for one in params])
+        self._success.fit(known, np.array([not self._failed[number] for number in ended]))
+        probabilities = self._success.probability(rows)
+        likely = probabilities >= _LIKELY
+        return np.where(likely, probabilities, 0.0) if likely.any() else probabilities
 
     def _cost(self, name: str, value: float) -> float:
         return self._sign(name) * metric_of(name).to_error(value)

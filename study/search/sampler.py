@@ -165,7 +165,8 @@ class Sampler:
         if self._improvement is not None:
             feasible = all_kept(constraints)
             complete = state == TrialState.COMPLETE
-            self._improvement.tell(number, complete=complete, feasible=feasible)
+            failed = state == TrialState.FAIL
+            self._improvement.tell(number, complete=complete, feasible=feasible, failed=failed)
 
     def _add(self, number: int, answers: Configuration, system_attrs: Mapping[str, Any]) -> None:
         self._proposed.add(answers.key)

@@ -1,4 +1,4 @@
-"""Predicts what a configuration reaches after its last epoch, from the epochs of all trials so far."""
+"""Predicts what a configuration reaches after its last epoch, and whether its trial succeeds."""
 
 import math
 import warnings
@@ -8,7 +8,7 @@ from typing import Any, Final, final
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.gaussian_process import GaussianProcessRegressor
+from sklearn.gaussian_process import GaussianProcessClassifier, GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
 
 from study.spec.dimensions import Choice, Range
@@ -19,6 +19,7 @@ _WIDE: Final = 3  # ranges wider than so many times their start are logarithmic
 _SPREAD: Final = 2.0  # of a searched number, in the unit of the surrogate's length scales
 Array = NDArray[np.float64]
 _MOST_ROWS: Final = 300  # a fit costs their third power
+_OF_A_KIND: Final = 60  # successes, and as many failures, of which a classifier learns
 _FIT_AGAIN: Final = 1.3  # the kernel is fitted when there is so much more to fit it to
 _LEAST_DEVIATION: Final = 1e-3  # in standard deviations of what was seen
 
@@ -140,3 +141,51 @@ class Surrogate:
             warnings.simplefilter("ignore", ConvergenceWarning)
             process = GaussianProcessRegressor(kernel).fit(self._rows, self._values)
         return process.kernel_
+
+
+def subset(count: int, most: int) -> NDArray[np.int64]:
+    """The places, ascending, of at most so many of `count`: half the newest, half an even subset."""
+    if count <= most:
+        return np.arange(count)
+    newest = most // 2
+    older = np.linspace(0, count - newest - 1, most - newest).round().astype(np.int64)
+    return np.concatenate([older, np.arange(count - newest, count)])
+
+
+@final
+class SuccessModel:
+    """A Gaussian process classifier over settings (Matern 5/2): whether a trial fails there."""
+
+    def __init__(self) -> None:
+        self._kernel: object | None = None
+        self._rows_fitted = 0
+        self._process: GaussianProcessClassifier | None = None
+        self._all_alike: float | None = None
+
+    def fit(self, rows: Array, succeeded: NDArray[np.bool_]) -> None:
+        """Learns from rows (n, features) and whether each succeeded (n,), the latest last."""
+        kinds = [np.flatnonzero(kind) for kind in (succeeded, ~succeeded)]
+        kept = np.sort(np.concatenate([kind[subset(len(kind), _OF_A_KIND)] for kind in kinds]))
+        rows, succeeded = rows[kept], succeeded[kept]
+        self._all_alike = None
+        if succeeded.all() or not succeeded.any():
+            self._all_alike = float(succeeded[0])
+            return
+        kernel, optimizer = self._kernel, None
+        if kernel is None or len(rows) >= _FIT_AGAIN * self._rows_fitted:
+            lengths = np.full(rows.shape[1], 2.0)
+            matern = Matern(lengths, length_scale_bounds=(0.2, 50.0), nu=2.5)
+            kernel = ConstantKernel(10.0, constant_value_bounds=(1.0, 1e3)) * matern
+            optimizer, self._rows_fitted = "fmin_l_bfgs_b", len(rows)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)  # as below
+            process = GaussianProcessClassifier(kernel, optimizer=optimizer)
+            self._process = process.fit(rows, succeeded)
+        self._kernel = self._process.kernel_
+
+    def probability(self, rows: Array) -> Array:
+        """The probability (n,) that trials at rows (n, features) succeed."""
+        if self._all_alike is not None:
+            return np.full(len(rows), self._all_alike)
+        assert self._process is not None  # noqa: S101  # fit comes first
+        return np.asarray(self._process.predict_proba(rows)[:, 1])
