@@ -1,7 +1,7 @@
-"""Settings that Ray, MLflow and Optuna take from environment variables and from levels of loggers.
+"""Settings of Ray, MLflow and Optuna: environment variables, and levels of loggers.
 
-Importing this changes nothing. A call that uses these libraries makes the settings while it lasts; a
-process of our own, such as a command or the sender, calls `prepare`.
+A function that uses these libraries has the settings as its decorator; a process of this package, such
+as a command or the sender, calls `prepare`. An import changes nothing.
 """
 
 import gc
@@ -17,9 +17,9 @@ _COLLECT_AFTER: Final = 50_000  # objects; Python's own value is 700
 
 @final
 class Settings(ContextDecorator):
-    """Holds while any context of it lasts, in any thread; then all is as it was before.
+    """A context with these settings; after the last one, in any thread, the old settings are restored.
 
-    `variables` are set where they are not set yet, `levels` are those of loggers.
+    `variables` are set unless they have a value; `levels` are levels of loggers.
     """
 
     def __init__(self, variables: Mapping[str, str], levels: Mapping[str, int]) -> None:
@@ -33,7 +33,7 @@ class Settings(ContextDecorator):
     def __enter__(self) -> None:
         with self._lock:
             self._contexts += 1
-            # Of a further context too: the environment may have been replaced meanwhile.
+            # In a nested context too: the environment may have been replaced in between.
             added = [name for name in self._variables if name not in os.environ]
             os.environ.update({name: self._variables[name] for name in added})
             self._added += added
@@ -53,25 +53,25 @@ class Settings(ContextDecorator):
             self._added = []
             for name, level in self._before.items():
                 logger = logging.getLogger(name)
-                # A library that was imported meanwhile has given its logger a level of its own.
+                # A library that was imported in between has set the level of its logger.
                 if logger.level == self._levels[name]:
                     logger.setLevel(level)
 
 
-# MLflow makes its telemetry client, with an environment variable of its own, when it is imported.
+# MLflow creates its telemetry client, which has a variable of its own, when it is imported.
 IMPORT: Final = Settings({"MLFLOW_DISABLE_TELEMETRY": "true"}, {})
 
 RECORDS: Final = Settings(
     {
-        # MLflow would wait for a dead server for minutes; the tracker does its own waiting.
+        # MLflow would wait for a dead server for minutes; the sender repeats requests itself.
         "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
         "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
         "MLFLOW_LOGGING_LEVEL": "WARNING",
         "MLFLOW_DISABLE_TELEMETRY": "true",
-        # Links to a run that ended, between the answers of a command.
+        # Links to ended runs in the output of a command.
         "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
         "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
-        # It would put the uv project of the working directory into every model.
+        # MLflow would add the uv project of the working directory to every model.
         "MLFLOW_UV_AUTO_DETECT": "false",
     },
     {
@@ -82,18 +82,18 @@ RECORDS: Final = Settings(
         "mlflow.store.db": logging.CRITICAL,
     },
 )
-"""For what reads or writes records."""
+"""For functions that read or write records."""
 
 RAY: Final = Settings(
     {
         # Ray's CSV, JSON and TensorBoard files: the record is in MLflow.
         "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
-        # Tune's snapshots of itself, which grow with the trials: a study goes on from its own stores.
+        # Tune's snapshots, which grow with the trials: a study continues from its own storage.
         "TUNE_GLOBAL_CHECKPOINT_S": str(10**9),
-        # Ctrl-C is handled by study.runner.driver, which must know of it.
+        # study.runner.stopper handles Ctrl-C.
         "TUNE_DISABLE_SIGINT_HANDLER": "1",
         "RAY_CHDIR_TO_TRIAL_DIR": "0",
-        # Tune's own table; study.runner.progress shows the study.
+        # Tune's table; study.runner.progress shows the study.
         "RAY_AIR_NEW_OUTPUT": "0",
         "RAY_USAGE_STATS_ENABLED": "0",
     },
@@ -106,11 +106,11 @@ RAY: Final = Settings(
         "ray.tune": logging.CRITICAL,
     },
 )
-"""For what runs a study, or speaks with a cluster."""
+"""For functions that run a study, or connect to a cluster."""
 
 
 def prepare() -> None:
-    """Makes all settings for the rest of the process: for one of our own."""
+    """Makes all settings for the rest of the process."""
     RECORDS.__enter__()
     RAY.__enter__()
     # Libraries make a million objects that stay; searching them for garbage takes a sixth

@@ -1,7 +1,7 @@
-"""The errors that a user can meet, and the exit status that each ends a command with.
+"""The errors for users, and the exit status of a command that each ends.
 
 StudyError              exit 1, the study failed
-    TrackingError       the tracking server took no answer, or not all that was measured
+    TrackingError       the tracking server did not answer, or did not take every record
     ClusterError        a job or its cluster failed
     BadInputError       exit 2, nothing was spent or written
         SpecError       a spec, or a value in it, breaks a rule
@@ -22,7 +22,7 @@ UNWRITABLE: Final = (
     errno.EPERM,
     errno.EIO,
 )
-"""What the system says when a place cannot be written, now or ever; trying again is no use."""
+"""The errors of the system for a disk that cannot be written; trying again is useless."""
 
 
 class StudyError(Exception):
@@ -32,7 +32,7 @@ class StudyError(Exception):
 
 
 class TrackingError(StudyError):
-    """The tracking server did not take or give what was asked."""
+    """The tracking server refused a request, or did not answer."""
 
 
 class ClusterError(StudyError):
@@ -40,7 +40,7 @@ class ClusterError(StudyError):
 
 
 class BadInputError(StudyError):
-    """What the user gave breaks a rule; nothing was started and nothing was written."""
+    """An input breaks a rule; nothing was started and nothing was written."""
 
     exit_status: ClassVar[int] = 2
 
@@ -54,7 +54,7 @@ class DataError(BadInputError):
 
 
 class NotFoundError(BadInputError):
-    """There is no such study or trial, or what is asked of it was not kept."""
+    """There is no such study or trial, or its weights were not kept."""
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

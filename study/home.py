@@ -1,7 +1,6 @@
-"""Where studies are kept, and what one may be called.
+"""The home of studies: a folder of this machine, and the MLflow store with the records.
 
-A home is a folder of this machine and the MLflow store that holds the records. The name of a study
-becomes a folder and an MLflow experiment.
+The name of a study becomes a folder and an MLflow experiment.
 """
 
 import os
@@ -15,25 +14,25 @@ from study.errors import BadInputError
 from study.study_folder import StudyFolder
 
 NAME_PATTERN: Final = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
-"""Of a name: it is one step of a path, and never one that leads upwards."""
+"""A name is one step of a path, and never leads upwards."""
 
 LONGEST_NAME: Final = 100
 _PATTERN: Final = re.compile(NAME_PATTERN.removesuffix("$"))
 _SQLITE: Final = "sqlite:///"
 
-# In an address, what stands before the last @ of its host; and in its query.
+# Passwords and tokens of an address: before the last @ of its host, and in its query.
 _PASSWORD: Final = re.compile(r"(://[^/:@\s]*:)[^/\s]+@")
 _TOKEN: Final = re.compile(r"(://)[^/:@\s]+@")
 _KEY: Final = re.compile(r"(password=)[^&\s]+", re.IGNORECASE)
 
 
 def is_name(text: str) -> bool:
-    """Whether a study may be called so."""
+    """Whether a study may have this name."""
     return len(text) <= LONGEST_NAME and _PATTERN.fullmatch(text) is not None
 
 
 def checked_name(text: str) -> str:
-    """The text, if a study may be called so; raises BadInputError otherwise."""
+    """The text, if it is a valid name; raises BadInputError otherwise."""
     if is_name(text):
         return text
     shown = text if len(text) <= LONGEST_NAME else f"{text[:LONGEST_NAME]}..."
@@ -44,7 +43,7 @@ def checked_name(text: str) -> str:
 
 
 def checked_names(texts: list[str]) -> list[str]:
-    """The texts, if studies may be called so; raises BadInputError otherwise."""
+    """The texts, if all are valid names; raises BadInputError otherwise."""
     return [checked_name(text) for text in texts]
 
 
@@ -69,13 +68,13 @@ class Home:
             tracking_uri or os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{place}/mlflow.db"
         )
         if uri.startswith(_SQLITE):
-            # Whoever opens the file later may be in another folder.
+            # A process that opens the file later may have another working directory.
             uri = _SQLITE + str(Path(uri.removeprefix(_SQLITE)).absolute())
         return cls(folder=place, tracking_uri=uri)
 
     @property
     def shown_uri(self) -> str:
-        """The tracking URI as it may be printed and stored."""
+        """The tracking URI without passwords, to print and store."""
         return without_passwords(self.tracking_uri)
 
     @property
@@ -87,21 +86,18 @@ class Home:
 
     @property
     def artifact_location(self) -> str | None:
-        """Where artifacts go; None leaves it to the server."""
+        """The folder of artifacts; None leaves it to the server."""
         database = self.database
         return None if database is None else (database.parent / "artifacts").absolute().as_uri()
 
     def study_folder(self, name: str) -> StudyFolder:
-        """What a study keeps beside its records: its spec and the search's memory.
-
-        Raises BadInputError if no study may be called so: the name could lead out of the home.
-        """
+        """The folder of a study. Raises BadInputError for an invalid name."""
         return StudyFolder(self.folder / "studies" / checked_name(name), name)
 
     def options(self) -> str:
-        """The command-line options that lead back here, empty where the defaults do.
+        """The command-line options of this home, empty for the defaults.
 
-        A server is always among them: who reads them, as a job's output, may sit elsewhere.
+        They always name a server: they may be read on another machine, as in a job's output.
         """
         default = Home.find()
         parts = []
@@ -114,6 +110,6 @@ class Home:
 
 
 def without_passwords(text: str) -> str:
-    """A text in which the passwords of addresses such as `http://user:password@host` are stars."""
+    """A text with stars for passwords in addresses such as `http://user:password@host`."""
     text = _KEY.sub(r"\1***", _PASSWORD.sub(r"\1***@", text))
     return _TOKEN.sub(r"\1***@", text)

@@ -1,4 +1,4 @@
-"""A configuration that was trained anew, as it lies in MLflow: one run under that of the study."""
+"""Retrainings in MLflow: each a child run of the study's parent run, with a role of its own."""
 
 import json
 from dataclasses import asdict, dataclass, replace
@@ -33,10 +33,9 @@ _METRICS: Final = tuple(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retraining:
-    """What is to be trained: the same again is the same training, which is done once.
+    """The settings of a retraining, which identify it.
 
-    `full`: on the training and the validation images; there is no best epoch then, and the last
-    weights are kept.
+    `full`: on the training and the validation images; then the last weights are kept.
     """
 
     trial: int
@@ -52,27 +51,32 @@ class Retraining:
         if self.epochs < 1:
             raise BadInputError(f"`epochs >= 1` must hold, got epochs={self.epochs}")
 
-    def identity(self) -> str:
-        """What tells it from others, as JSON."""
+    def to_json(self) -> str:
+        """The value of the tag `RETRAINING_TAG`."""
         return json.dumps(asdict(self), sort_keys=True)
 
+    @classmethod
+    def of(cls, run: Run) -> "Retraining":
+        """The retraining that a run has the tag of."""
+        return cls(**json.loads(run.data.tags[RETRAINING_TAG]))
+
     def label(self) -> str:
-        """A name for its folder, such as `trial-5-replicates-10-epochs-50-full`."""
+        """The name of its folder, such as `trial-5-replicates-10-epochs-50-full`."""
         full = "-full" if self.full else ""
         return f"trial-{self.trial}-replicates-{self.replicates}-epochs-{self.epochs}{full}"
 
     def seeds(self, spec: StudySpec) -> list[int]:
-        """One a replicate; none of them is of the search."""
+        """A seed for each replicate; the search has used none of them."""
         first = spec.seed + spec.replicates
         return list(range(first, first + self.replicates))
 
     def settings(self, record: TrialRecord) -> TrainingSettings:
-        """Those of the trial, for as many epochs; in full, without validation, none stops before."""
-        found = replace(TrainingSettings(**record.training), epochs=self.epochs)
-        return replace(found, keep="last", patience=0) if self.full else found
+        """The trial's settings with these epochs; in full without patience, which needs validation."""
+        settings = replace(TrainingSettings(**record.training), epochs=self.epochs)
+        return replace(settings, keep="last", patience=0) if self.full else settings
 
     def config(self, record: TrialRecord, spec: StudySpec) -> TrialConfig:
-        """What a worker trains."""
+        """The configuration for the worker."""
         return TrialConfig(
             number=self.trial,
             architecture=Architecture(**record.architecture),
@@ -83,10 +87,10 @@ class Retraining:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retrained:
-    """A trial as the search saw it, and the same configuration trained anew.
+    """The results of a configuration in the search and in a retraining.
 
-    `record` has the fields of a trial; what was not measured, as validation when its images were
-    trained on, is None. `new` says whether it was trained now, or found.
+    `record` has the fields of a trial, None where nothing was measured, as validation in full. `new`:
+    whether it was trained, or recorded, now.
     """
 
     wanted: Retraining
@@ -95,12 +99,12 @@ class Retrained:
     new: bool
 
     def agrees(self, metric: str) -> bool | None:
-        """Whether the difference of both values of a metric is not real (`study.search.difference`).
+        """Whether both values of a metric are equal within the error (`study.search.difference`).
 
-        None if that cannot be said: a value or a standard error is missing.
+        None if a value or a standard error is missing.
         """
-        values = [getattr(one, metric) for one in (self.search, self.record)]
-        errors = [getattr(one, f"{metric}_sem") for one in (self.search, self.record)]
+        values = [getattr(record, metric) for record in (self.search, self.record)]
+        errors = [getattr(record, f"{metric}_sem") for record in (self.search, self.record)]
         if None in values or None in errors:
             return None
         return not is_real(values[0] - values[1], *errors)
@@ -113,23 +117,13 @@ class Retrained:
 
 
 def find_run(store: MlflowClient, experiment: str, wanted: Retraining) -> Run | None:
-    """The finished run of a retraining, if there is one."""
+    """The finished run of a retraining, None if there is none."""
     runs = _finished_runs(store, experiment, wanted.trial)
-    matching = (run for run in runs if run.data.tags[RETRAINING_TAG] == wanted.identity())
-    return next(matching, None)
+    return next((run for run in runs if Retraining.of(run) == wanted), None)
 
 
-def latest(store: MlflowClient, experiment: str, record: TrialRecord) -> Retrained | None:
-    """The retraining of a trial that started last, if there is one."""
-    run = next(iter(_finished_runs(store, experiment, record.trial)), None)
-    if run is None:
-        return None
-    wanted = Retraining(**json.loads(run.data.tags[RETRAINING_TAG]))
-    return retrained(run, wanted, record, new=False)
-
-
-def retrained(run: Run, wanted: Retraining, search: TrialRecord, *, new: bool) -> Retrained:
-    """What a finished run holds."""
+def retrained(run: Run, search: TrialRecord, *, new: bool) -> Retrained:
+    """The result in a finished run of a retraining of the trial `search`."""
     config, metrics = json.loads(run.data.tags[CONFIG_TAG]), run.data.metrics
     measured: dict[str, Any] = {name: metrics.get(name) for name in _METRICS}
     record = replace(
@@ -148,7 +142,7 @@ def retrained(run: Run, wanted: Retraining, search: TrialRecord, *, new: bool) -
         diagnostics={},  # those of the search are of other networks
         **measured,
     )
-    return Retrained(wanted=wanted, search=search, record=record, new=new)
+    return Retrained(wanted=Retraining.of(run), search=search, record=record, new=new)
 
 
 def _finished_runs(store: MlflowClient, experiment: str, trial: int) -> list[Run]:
@@ -163,19 +157,19 @@ def _finished(run: Run) -> bool:
 
 
 def choose_retrained(stored: StoredStudy, number: int | None, home: Home) -> TrialRecord:
-    """The same trial as it was retrained last: with that run, its metrics and its replicates.
+    """The trial of `choose` with the run, metrics and replicates of its retraining that started last.
 
     Raises NotFoundError like `choose`, or if it was not retrained.
     """
-    searched = choose(stored, number)
+    search = choose(stored, number)
     with translated(home):
-        found = latest(client(home), stored.parent.info.experiment_id, searched)
-    if found is None:
+        runs = _finished_runs(client(home), stored.parent.info.experiment_id, search.trial)
+    if not runs:
         raise NotFoundError(
-            f"trial {searched.trial} of study {stored.spec.name!r} was not retrained; "
-            f"study retrain {stored.spec.name} {searched.trial} --replicates N does it"
+            f"trial {search.trial} of study {stored.spec.name!r} was not retrained; "
+            f"study retrain {stored.spec.name} {search.trial} --replicates N does it"
         )
-    return found.record
+    return retrained(runs[0], search, new=False).record
 
 
 def retrainings(name: str, home: Home | None = None) -> list[Retrained]:
@@ -186,11 +180,10 @@ def retrainings(name: str, home: Home | None = None) -> list[Retrained]:
     stored = read_study(name, home or Home.find())
     with translated(stored.home):
         runs = all_runs(client(stored.home), stored.parent.info.experiment_id, _RETRAINED)
-    wanted = [(run, Retraining(**json.loads(run.data.tags[RETRAINING_TAG]))) for run in runs]
-    searched = {record.trial: record for record in stored.records} if wanted else {}
-    found = [
-        retrained(run, one, searched[one.trial], new=False)
-        for run, one in wanted
-        if _finished(run) and one.trial in searched
+    search = {record.trial: record for record in stored.records} if runs else {}
+    results = [
+        retrained(run, search[Retraining.of(run).trial], new=False)
+        for run in filter(_finished, runs)
+        if Retraining.of(run).trial in search
     ]
-    return sorted(found, key=lambda one: (one.wanted.trial, one.wanted.replicates))
+    return sorted(results, key=lambda result: (result.wanted.trial, result.wanted.replicates))

@@ -86,7 +86,7 @@ def retrain(  # noqa: PLR0913  # each setting has a name of its own
     def finished(*, new: bool) -> Retrained | None:
         with translated(home):
             run = find_run(client(home), stored.parent.info.experiment_id, wanted)
-        return None if run is None else retrained(run, wanted, record, new=new)
+        return None if run is None else retrained(run, record, new=new)
 
     found = finished(new=False)
     if found is not None:
@@ -103,7 +103,7 @@ def retrain(  # noqa: PLR0913  # each setting has a name of its own
             _check_fits(config, dataset)
             notify(_announcement(wanted, record, stored.spec, dataset))
             store_spec(folder, stored.spec)
-            folder.store_retraining(wanted.identity())
+            folder.store_retraining(wanted.to_json())
             resources = stored.spec.resources if on_cluster() else whole_machine()
             observer = _Observer(wanted, notify, on_epoch)
             outcome, stop = run_trial(folder, home, config, dataset, resources, observer)

@@ -14,9 +14,9 @@ from paper.files import claims_file
 from paper.verdict import verdict
 from study import BadInputError, StudySpec, study_spec
 from study.errors import NotFoundError
-from study.results.retrained_run import RETRAINING_TAG, ROLE, TRIAL_TAG, Retraining
+from study.results.retrained_run import Retraining
 from study.tracking.store import client
-from study.tracking.tags import CONFIG_TAG, PARENT_TAG, ROLE_TAG
+from study.tracking.tags import CONFIG_TAG, PARENT_TAG, RETRAINING_TAG, RETRAINS_TAG, ROLE_TAG
 from tests.support.stored_study import config_of, make_home, trial, write_study
 
 SPEC = {
@@ -57,9 +57,9 @@ def write_retraining(home, parent, number, replicates, accuracy, *, epochs=4, fu
     config = config_of(number, TRIALS[number], spec) | {"seeds": wanted.seeds(spec)}
     tags = {
         PARENT_TAG: parent,
-        ROLE_TAG: ROLE,
-        TRIAL_TAG: str(number),
-        RETRAINING_TAG: wanted.identity(),
+        ROLE_TAG: "retrained",
+        RETRAINS_TAG: str(number),
+        RETRAINING_TAG: wanted.to_json(),
         CONFIG_TAG: json.dumps(config),
     }
     run = store.create_run(experiment, tags=tags).info.run_id
