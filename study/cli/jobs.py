@@ -64,8 +64,8 @@ def submit(
 ) -> None:
     """Submit a study to a Ray cluster; again: goes on with it, or says how it stands."""
     wanted = read_spec(spec, trials, name, changes)
-    from study.cluster.delivery import Delivery  # noqa: PLC0415  # Ray loads only when it is needed
-    from study.cluster.submission import submit as hand_over  # noqa: PLC0415  # likewise
+    from study.cluster.delivery import Delivery
+    from study.cluster.submission import submit as hand_over
 
     delivery = Delivery(
         home=home,
@@ -108,7 +108,7 @@ def show_jobs(address: str, *, as_json: bool) -> None:
     if as_json:
         print_json([job.to_dict() for job in found])
         return
-    from study.cli import tables  # noqa: PLC0415  # loads only when it is needed
+    from study.cli import tables
 
     console().print(tables.job_table(found) if found else "no jobs of studies yet")
 
@@ -121,7 +121,7 @@ def show_job(address: str, name: str, *, as_json: bool) -> None:
     if as_json:
         print_json(found.to_dict() | {"last": said})
         return
-    from study.cli import tables  # noqa: PLC0415  # loads only when it is needed
+    from study.cli import tables
 
     screen = console()
     screen.print(tables.job_table([found]))
@@ -129,6 +129,6 @@ def show_job(address: str, name: str, *, as_json: bool) -> None:
 
 
 def _jobs() -> Any:  # noqa: ANN401  # a module; it loads Ray, which takes a second
-    from study.cluster import jobs  # noqa: PLC0415  # see above
+    from study.cluster import jobs
 
     return jobs

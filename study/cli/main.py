@@ -24,7 +24,6 @@ from study.cli.options import (
     TrialsOption,
     console,
     read_spec,
-    readers,
     say,
 )
 from study.cli.trials import app as trial_commands
@@ -53,17 +52,19 @@ def run(
 ) -> None:
     """Run a study on this machine, or go on with it if it exists."""
     wanted = read_spec(spec, trials, name, changes)
-    from study.runner import driver  # noqa: PLC0415  # Ray and torch load only when they are needed
+    from study.runner import driver
 
     screen = console()
     place = Home.find(home, tracking_uri)
     summary = driver.run(wanted, place, screen)
     minutes, seconds = divmod(round(summary.seconds), 60)
     if summary.front:
-        results, tables = readers()
-        front = results.front(wanted.name, place)
+        from study.cli import tables
+        from study.results import answers
+
+        front = answers.front(wanted.name, place)
         screen.print(tables.trial_table(front, f"{wanted.name}: Pareto front"))
-        tried = {record.family for record in results.records(wanted.name, place)}
+        tried = {record.family for record in answers.records(wanted.name, place)}
         untried = [family for family in wanted.families if family not in tried]
         if untried:
             say(screen, f"not tried with so few trials: {', '.join(untried)}")
@@ -85,7 +86,7 @@ def sync_records(
     name: NameArgument, home: HomeOption = None, tracking_uri: TrackingOption = None
 ) -> None:
     """Send the records of a study that wait on disk, since its tracking store was away."""
-    from study.runner.sync import sync  # noqa: PLC0415  # MLflow loads only when it is needed
+    from study.runner.sync import sync
 
     place = Home.find(home, tracking_uri)
     screen = console()

@@ -14,7 +14,6 @@ from study.cli.options import (
     TrialArgument,
     console,
     print_json,
-    readers,
     say,
 )
 from study.errors import BadInputError
@@ -42,8 +41,7 @@ def export(
     """Write the trained network of a trial, an example and a model card into a folder."""
     if folder is not None and to is not None:
         raise BadInputError(f"the folder must be given once, got {folder} and --to {to}")
-    readers()
-    from study.results.export import export_model  # noqa: PLC0415  # as above
+    from study.results.export import export_model
 
     place = folder or to or Path(name if trial is None else f"{name}-{trial}")
     written = export_model(name, place, trial, Home.find(home, tracking_uri), retrained=retrained)
@@ -63,9 +61,8 @@ def predict(
     as_json: JsonOption = False,
 ) -> None:
     """Classify images with the trained network of a trial."""
-    readers()
-    from study.cli import network_tables  # noqa: PLC0415  # as above
-    from study.results import prediction  # noqa: PLC0415  # as above
+    from study.cli import network_tables
+    from study.results import prediction
 
     found = prediction.predict(
         name, files, trial, Home.find(home, tracking_uri), retrained=retrained
@@ -88,8 +85,7 @@ def promote(
     tracking_uri: TrackingOption = None,
 ) -> None:
     """Register the model of a trial in MLflow, under the study's name and an alias."""
-    readers()
-    from study.results import network  # noqa: PLC0415  # as above
+    from study.results import network
 
     say(console(), network.promote(name, trial, alias, Home.find(home, tracking_uri)))
 
@@ -111,10 +107,9 @@ def retrain(
     as_json: JsonOption = False,
 ) -> None:
     """Train a trial's configuration anew with other seeds, and record it with the study."""
-    readers()
-    from study.cli import network_tables  # noqa: PLC0415  # torch loads, too
-    from study.cli.epoch_progress import EpochProgress  # noqa: PLC0415  # as above
-    from study.runner import retraining  # noqa: PLC0415  # torch loads, too
+    from study.cli import network_tables
+    from study.cli.epoch_progress import EpochProgress
+    from study.runner import retraining
 
     place = Home.find(home, tracking_uri)
     # What is not the answer must not get between the JSON.

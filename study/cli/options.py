@@ -4,7 +4,7 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 import typer
 from rich.console import Console
@@ -55,14 +55,6 @@ def read_spec(
     extra = [] if trials is None else [f"budget.trials={trials}"]
     extra += [] if name is None else [f"name={json.dumps(name)}"]
     return StudySpec.from_toml(file, [*(changes or []), *extra])
-
-
-def readers() -> tuple[Any, Any]:
-    """The modules that read and show results; they load MLflow, which takes a second."""
-    from study.cli import tables  # noqa: PLC0415  # see above
-    from study.results import answers  # noqa: PLC0415  # see above
-
-    return answers, tables
 
 
 def print_json(value: object) -> None:

@@ -18,7 +18,6 @@ from study.cli.options import (
     console,
     errors,
     print_json,
-    readers,
     say,
 )
 from study.errors import BadInputError
@@ -39,8 +38,10 @@ def list_studies(
     if address is not None:
         jobs.show_jobs(address, as_json=as_json)
         return
-    results, tables = readers()
-    found = results.list_studies(Home.find(home, tracking_uri), fresh=fresh)
+    from study.cli import tables
+    from study.results import answers
+
+    found = answers.list_studies(Home.find(home, tracking_uri), fresh=fresh)
     if as_json:
         print_json([study.to_dict() for study in found])
     else:
@@ -60,8 +61,10 @@ def status(
     if address is not None:
         jobs.show_job(address, name, as_json=as_json)
         return
-    results, tables = readers()
-    found = results.status(name, Home.find(home, tracking_uri), fresh=fresh)
+    from study.cli import tables
+    from study.results import answers
+
+    found = answers.status(name, Home.find(home, tracking_uri), fresh=fresh)
     if as_json:
         print_json(found.to_dict())
     else:
@@ -87,8 +90,8 @@ def compare(
     as_csv: CsvOption = False,
 ) -> None:
     """Compare studies, and list the front of all together."""
-    _, tables = readers()
-    from study.results.comparison import compare  # noqa: PLC0415  # pandas loads only when it is needed
+    from study.cli import tables
+    from study.results.comparison import compare
 
     found = compare(
         names, min_accuracy=min_accuracy, home=Home.find(home, tracking_uri), fresh=fresh
@@ -131,7 +134,7 @@ def report(
         raise BadInputError(
             f"a single figure needs a file that ends in .png (option --to), got {file}"
         )
-    from study.report.report import write_figure, write_report  # noqa: PLC0415  # plotly loads only when needed
+    from study.report.report import write_figure, write_report
 
     if file.suffix == ".png":
         write_figure(name, place, file, figure or "front", fresh=fresh)
@@ -153,6 +156,6 @@ def ui(
     tracking_uri: TrackingOption = None,
 ) -> None:
     """Serve the MLflow UI of all studies on this machine, until Ctrl-C."""
-    from study.report.ui import serve  # noqa: PLC0415  # loads only when it is needed
+    from study.report.ui import serve
 
     serve(Home.find(home, tracking_uri), port, lambda text: say(console(), text))

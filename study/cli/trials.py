@@ -18,7 +18,6 @@ from study.cli.options import (
     console,
     errors,
     print_json,
-    readers,
     say,
 )
 from study.errors import BadInputError
@@ -88,10 +87,11 @@ def trials(
     as_csv: CsvOption = False,
 ) -> None:
     """List the trials of a study that pass the filters, with the reasons of those that failed."""
-    results, _ = readers()
+    from study.results import answers
+
     place = Home.find(home, tracking_uri)
     states = tuple(one.upper() for one in state or ())
-    found = results.records(
+    found = answers.records(
         name, place, states=states, order=order or (), limit=limit, fresh=fresh, **filters
     )
     _print_records(found, f"{name}: {len(found)} trials", as_json=as_json, as_csv=as_csv)
@@ -110,9 +110,10 @@ def pareto(
     as_csv: CsvOption = False,
 ) -> None:
     """List the trials on the Pareto front, the fewest parameters first."""
-    results, _ = readers()
+    from study.results import answers
+
     place = Home.find(home, tracking_uri)
-    found = results.front(name, place, confident=confident, fresh=fresh)
+    found = answers.front(name, place, confident=confident, fresh=fresh)
     title = f"{name}: Pareto front{' within the standard errors' if confident else ''}"
     _print_records(found, title, as_json=as_json, as_csv=as_csv)
     if not found:
@@ -136,16 +137,17 @@ def best(
     as_csv: CsvOption = False,
 ) -> None:
     """List the complete trials that pass the filters, best validation accuracy first."""
-    results, _ = readers()
+    from study.results import answers
+
     place = Home.find(home, tracking_uri)
     if knee:
         given = [key for key, value in filters.items() if value not in (None, [])]
         if given or order or smallest or confident:
             raise BadInputError("`--knee` is that of the whole front, so it takes no other choice")
-        one = results.knee(name, place, fresh=fresh)
+        one = answers.knee(name, place, fresh=fresh)
         found, title = [] if one is None else [one], f"{name}: knee of the front"
     else:
-        found = results.best_configs(
+        found = answers.best_configs(
             name,
             smallest=smallest,
             confident=confident,
@@ -168,13 +170,14 @@ def _print_records(
         print_json([record.to_dict() for record in found])
         return
     if as_csv:
-        from study.results.record import to_frame  # noqa: PLC0415  # pandas loads only when it is needed
+        from study.results.record import to_frame
 
         sys.stdout.write(to_frame(found).to_csv(index=False))
         return
     if not found:
         return
-    _, tables = readers()
+    from study.cli import tables
+
     screen = console()
     count, found = len(found), found[:_SHOWN]
     screen.print(tables.trial_table(found, title))
@@ -195,6 +198,6 @@ def _print_records(
 
 def _say_why(name: str, place: Home, **asked: Any) -> None:  # noqa: ANN401  # as `explain_no_match`
     """Says on stderr why the answer is empty, which is no error: what programs read stays clean."""
-    from study.results.no_match import explain_no_match  # noqa: PLC0415  # MLflow loads only when it is needed
+    from study.results.no_match import explain_no_match
 
     say(errors(), explain_no_match(name, place, **asked))
