@@ -81,8 +81,8 @@ class Progress:
         table = Table(title=f"study {board.spec.name}", show_header=False, title_justify="left")
         states = ", ".join(f"{count} {state}" for state, count in sorted(board.states.items()))
         table.add_row("trials", f"{board.progress} ({states or 'none yet'})")
-        for number, label in board.running.items():
-            table.add_row("running", f"trial {number} {label}")
+        for number in sorted(board.running):
+            table.add_row("running", f"trial {number} {board.label(number)}")
         best = board.best()
         table.add_row(
             f"best {objective}", "none yet" if best is None else f"{best[0]:,.6g} ({best[1]})"

@@ -15,8 +15,8 @@ from study.spec.study_spec import StudySpec
 class Scoreboard:
     """Counts trials by state, those of earlier runs included; `budget` has the limits and the front.
 
-    `running` has the label of each trial that a worker has; the screen shows it, and the driver records
-    these trials as interrupted in the end.
+    `running` are the trials that a worker has, fewer than the searcher's where trials wait for one: the
+    screen shows them, and the driver records them as interrupted in the end.
     """
 
     def __init__(self, spec: StudySpec, budget: BudgetSpent) -> None:
@@ -24,7 +24,7 @@ class Scoreboard:
         self.trials = budget.trials
         self.front: Front = budget.front
         self.states: Counter[str] = Counter()
-        self.running: dict[int, str] = {}
+        self.running: set[int] = set()
         self.best_accuracy = 0.0
         self.last = ""
         self._labels: dict[int, str] = {}
@@ -41,17 +41,21 @@ class Scoreboard:
     def begin(self, number: int, label: str) -> None:
         """Starts a trial, or continues it."""
         self._first_start = self._first_start or time.monotonic()
-        self.running[number] = label
+        self.running.add(number)
         self._labels[number] = label
 
     def end(
         self, number: int, state: str, metrics: Mapping[str, float], point: Point | None = None
     ) -> None:
         """Ends a trial; `point` are its objectives if it is complete and keeps the constraints."""
-        self.running.pop(number, None)
+        self.running.discard(number)
         self._ended_here += state != "INFEASIBLE"
         self._count(state, metrics, point)
         self.last = f"trial {number} {state} {self._labels[number]}{self._describe(point)}"
+
+    def label(self, number: int) -> str:
+        """The label of a trial, such as `vann D2 S128`."""
+        return self._labels[number]
 
     @property
     def ended(self) -> int:
