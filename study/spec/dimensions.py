@@ -54,8 +54,8 @@ def to_plain(dimension: Dimension) -> object:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Rule:
-    """Reads a dimension of one kind from a spec; the error states the rule and the value."""
+class Numbers:
+    """Reads a dimension of numbers from a spec; the error states the rule and the value."""
 
     kind: type[int] | type[float]
     low: float
@@ -102,8 +102,8 @@ class _Rule:
 
 
 @dataclass(frozen=True, slots=True)
-class _Names:
-    """Reads a choice among known names."""
+class Names:
+    """Reads a dimension of known names from a spec."""
 
     known: tuple[str, ...]
 
@@ -117,47 +117,68 @@ class _Names:
 
 
 _as_plain = PlainSerializer(to_plain)
-Counts = Annotated[Dimension, BeforeValidator(_Rule(kind=int, low=1)), _as_plain]
-Slopes = Annotated[Dimension, BeforeValidator(_Rule(kind=float, low=0, high=1)), _as_plain]
-LearningRates = Annotated[Dimension, BeforeValidator(_Rule(kind=float, low=1e-8)), _as_plain]
-Dropouts = Annotated[Dimension, BeforeValidator(_Rule(kind=float, low=0, high=0.95)), _as_plain]
-Patiences = Annotated[Dimension, BeforeValidator(_Rule(kind=int, low=0)), _as_plain]
-Noises = Annotated[Dimension, BeforeValidator(_Rule(kind=float, low=0)), _as_plain]
-BatchOrders = Annotated[Dimension, BeforeValidator(_Names(BATCH_ORDERS)), _as_plain]
-Schedules = Annotated[Dimension, BeforeValidator(_Names(SCHEDULES)), _as_plain]
-Initializations = Annotated[
-    Dimension, BeforeValidator(_Names(CHOICES["initialization"])), _as_plain
-]
-Draws = Annotated[Dimension, BeforeValidator(_Names(CHOICES["synapse_draw"])), _as_plain]
+Counts = Annotated[Dimension, BeforeValidator(Numbers(kind=int, low=1)), _as_plain]
+Slopes = Annotated[Dimension, BeforeValidator(Numbers(kind=float, low=0, high=1)), _as_plain]
+LearningRates = Annotated[Dimension, BeforeValidator(Numbers(kind=float, low=1e-8)), _as_plain]
+Dropouts = Annotated[Dimension, BeforeValidator(Numbers(kind=float, low=0, high=0.95)), _as_plain]
+Patiences = Annotated[Dimension, BeforeValidator(Numbers(kind=int, low=0)), _as_plain]
+Noises = Annotated[Dimension, BeforeValidator(Numbers(kind=float, low=0)), _as_plain]
+BatchOrders = Annotated[Dimension, BeforeValidator(Names(BATCH_ORDERS)), _as_plain]
+Schedules = Annotated[Dimension, BeforeValidator(Names(SCHEDULES)), _as_plain]
+Initializations = Annotated[Dimension, BeforeValidator(Names(CHOICES["initialization"])), _as_plain]
+Draws = Annotated[Dimension, BeforeValidator(Names(CHOICES["synapse_draw"])), _as_plain]
 ReceptiveFields = Annotated[
-    Dimension, BeforeValidator(_Names(CHOICES["receptive_field"])), _as_plain
+    Dimension, BeforeValidator(Names(CHOICES["receptive_field"])), _as_plain
 ]
-SynapseUnits = Annotated[Dimension, BeforeValidator(_Names(CHOICES["synapses_per"])), _as_plain]
+SynapseUnits = Annotated[Dimension, BeforeValidator(Names(CHOICES["synapses_per"])), _as_plain]
 
 
 class Space(Section):
-    """What is searched: a plain value is fixed, a list a choice, a table with low and high a range.
+    """The search space: a plain value is fixed, a list is a choice, a table a range.
 
-    The names are those of `models.Architecture` and `study.training.settings.TrainingSettings`. A
-    family is not asked for what it does not have. A `cnn` takes the largest square kernel that
-    `synapses` allow. The defaults are those that did best on Fashion-MNIST (docs/networks.md).
+    A range has the keys `low`, `high` and perhaps `log = true`. Settings that a family does not have
+    are left out for it. The defaults did best on Fashion-MNIST (docs/networks.md).
     """
 
     somata: Counts = Choice((32, 64, 128, 256))
+    """Somata of each layer."""
     dendrites: Counts = Range(low=1, high=32, log=True, integer=True)
+    """Dendrites of each soma."""
     synapses: Counts = Choice((16,))
+    """Synapses of each dendrite, at most its inputs. A `cnn` takes the largest square kernel that
+    they allow.
+    """
     layers: Counts = Choice((1,))
+    """Layers of dendrites and somata."""
     leaky_slope: Slopes = Choice((0.1,))
+    """Slope of the leaky ReLU of somata for negative inputs."""
     dendrite_slope: Slopes = Choice((0.0,))
+    """The same of dendrites; with 1 they are linear."""
     dropout: Dropouts = Choice((0.0,))
+    """Share of activations that are dropped in training."""
     initialization: Initializations = Choice(("fan_in",))
+    """Initial weights: scaled to the synapses that there are, or to the dense layer, as in the
+    paper.
+    """
     synapse_draw: Draws = Choice(("constant",))
+    """Number of synapses of a dendrite: the same for all, or drawn over the layer, as in the
+    paper's code.
+    """
     cable_draw: Draws = Choice(("constant",))
+    """The same of the dendrites of a soma, in families with shuffled cables."""
     receptive_field: ReceptiveFields = Choice(("ring",))
+    """Shape of local receptive fields; `ring` is the paper's."""
     synapses_per: SynapseUnits = Choice(("dendrite",))
+    """Whether `synapses` counts inputs of a dendrite, or pixels that are read in every channel."""
     learning_rate: LearningRates = Range(low=2e-3, high=2e-2, log=True, integer=False)
+    """Learning rate of Adam, the highest of the schedule."""
     schedule: Schedules = Choice(("cosine",))
+    """Learning rate over the epochs: constant, down to zero, or up and down."""
     batch_size: Counts = Choice((128,))
+    """Images in a batch."""
     patience: Patiences = Choice((0,))
+    """Epochs without a lower validation loss after which a replicate stops; 0 for no limit."""
     noise: Noises = Choice((0.0,))
+    """Standard deviation of Gaussian noise on all images, drawn once."""
     batch_order: BatchOrders = Choice(("shuffled",))
+    """Order of the training images: shuffled in each epoch, or each batch of one class."""

@@ -17,26 +17,28 @@ DatasetName = Literal[
 
 
 class Section(BaseModel):
-    """A table of a spec."""
+    """A table of a spec. A key's docstring is its description in the reference (docs/reference.py)."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class DatasetSpec(Section):
-    """Which images to train on.
-
-    `root` is the folder in which torchvision keeps its data sets, `download` says whether it may
-    fetch them; `path` is the file of `npz`. Paths are relative to the working directory.
-    `train_size` and `validation_size` count images; by default a tenth of the training images
-    validates and the others train.
-    """
+    """The images to train on. A plain string in its place is a name, or the path of an npz file."""
 
     name: DatasetName
+    """The data set; `npz` reads arrays of your own."""
     root: Path = Path("data")
+    """Folder of torchvision data sets. Relative paths start at the working directory."""
     download: bool = False
+    """Whether torchvision may download the data set into `root`."""
     path: Path | None = None
+    """The file of `npz`: `x` (uint8 images: flat, grey, or channels last), `y` (labels from 0 up),
+    and `x_test` and `y_test` if there are any.
+    """
     train_size: Annotated[int, Field(ge=1)] | None = None
+    """Training images. By default all that are not used for validation."""
     validation_size: Annotated[int, Field(ge=1)] | None = None
+    """Validation images, taken from the training images. By default a tenth."""
 
     @model_validator(mode="after")
     def _path_belongs_to_npz(self) -> "DatasetSpec":
@@ -56,46 +58,53 @@ def dataset_table(raw: object) -> object:
 
 
 class Budget(Section):
-    """How much to spend; a study ends when the first of its limits is met.
-
-    `epochs` is the full length of one trial. The limits of the whole study are `trials` that end
-    (those that break a constraint before training are not counted), `total_epochs` trained (never
-    exceeded), `minutes` of running, and `stagnation`: so many trials that end one after another
-    while the hypervolume grows by less than a thousandth. Without any of them there are 30 trials, or,
-    of a grid, as many as it has.
-    """
+    """Limits of the study; it ends when the first of them is reached."""
 
     trials: Annotated[int, Field(ge=1)] | None = None
+    """Trials that end; those that break a constraint before training do not count. Without any
+    limit there are 30, or as many as a grid has.
+    """
     epochs: Annotated[int, Field(ge=1)] = 15
+    """Epochs of a trial that is not stopped early."""
     total_epochs: Annotated[int, Field(ge=1)] | None = None
+    """Epochs of all trials together; never exceeded."""
     minutes: Annotated[float, Field(gt=0)] | None = None
+    """Minutes of running, over all runs of the study."""
     stagnation: Annotated[int, Field(ge=1)] | None = None
+    """Trials that end one after another while the hypervolume grows by less than a thousandth."""
 
 
 class Stopping(Section):
-    """When a trial is stopped early, by asynchronous successive halving (`study.search.scheduler`).
+    """Early stopping of trials by asynchronous successive halving.
 
-    `scheduler`: `pareto` ranks by all objectives, `asha` by the first alone, `none` stops nothing.
-    Trials are compared after `grace_epochs`, by default a fifth of their epochs, and after each
-    `reduction_factor` times as many; about one in `reduction_factor` goes on. The defaults are those
-    that found the front of the digits with the fewest epochs (docs/search.md).
+    The defaults found the front of the digits with the fewest epochs (docs/search.md).
     """
 
     scheduler: Literal["pareto", "asha", "none"] = "pareto"
+    """How trials are ranked: `pareto` by all objectives, `asha` by the first alone; `none` stops
+    no trial.
+    """
     grace_epochs: Annotated[int, Field(ge=1)] | None = None
+    """Epochs before the first comparison. By default a fifth of those of a trial."""
     reduction_factor: Annotated[float, Field(gt=1, le=100)] = 2.0
+    """About one trial in so many continues after each comparison; the next comes after so many
+    times as many epochs.
+    """
 
 
 class Resources(Section):
-    """What one trial gets: CPUs and GPUs, as fractions if below one, and how many trials at once.
-
-    `concurrent_trials` is by default what the nodes hold; with an autoscaler, which starts nodes for
-    trials that wait, twice that, at least 8.
-    """
+    """Resources of one trial, and how many trials run at once."""
 
     cpus: Annotated[float, Field(gt=0)] = 1.0
+    """CPUs of a trial. Below 1, trials share a CPU."""
     gpus: Annotated[float, Field(ge=0)] = 0.0
+    """GPUs of a trial. With 0.125, eight trials share a GPU; where there is none, trials run on
+    CPUs.
+    """
     concurrent_trials: Annotated[int, Field(ge=1)] | None = None
+    """The most trials at once. By default as many as the nodes hold; with an autoscaler twice
+    that, at least 8.
+    """
 
     @field_validator("cpus", "gpus")
     @classmethod

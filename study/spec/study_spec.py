@@ -56,33 +56,46 @@ def _known_groups(groups: Sequence[str]) -> Sequence[str]:
 
 
 class StudySpec(Section):
-    """A whole study. Name, dataset and families must be given; all else has a default.
-
-    `keep` says which weights of a replicate are evaluated and stored: those of its `best`
-    validation epoch, or those of the `last` (as the paper does). `diagnostics` are the groups of what
-    is measured of each trial at its end (docs/diagnostics.md); those that objectives and constraints
-    name must be among them.
-    """
+    """A study. `name`, `dataset` and `families` have no default."""
 
     name: Annotated[str, Field(max_length=LONGEST_NAME, pattern=NAME_PATTERN)]
+    """Name of the study, its folder and its MLflow experiment: letters, digits, `.`, `_` and `-`.
+    """
     dataset: Annotated[DatasetSpec, BeforeValidator(dataset_table)]
+    """The data set: a table as below, a name, or the path of an npz file."""
     families: Annotated[tuple[str, ...], AfterValidator(_known_families)]
+    """Families of networks to choose from (docs/networks.md)."""
     replicates: Annotated[int, Field(ge=1, le=100)] = 3
+    """Networks of a trial, trained at once with different seeds."""
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
+    """Seed of the search, of the data split and of the first replicate; the next ones follow."""
     sampler: Literal["ehvi", "tpe", "nsga2", "nsga3", "gp", "random", "grid"] = "ehvi"
+    """What proposes the configurations (docs/search.md)."""
     keep: Literal["best", "last"] = "best"
+    """Weights that are evaluated and stored, for each replicate: of its `best` validation epoch,
+    or of the `last`, as in the paper.
+    """
     objectives: Annotated[dict[str, Direction], AfterValidator(_known_objectives)] = Field(
         default={"val_accuracy": "maximize", "trainable_parameters": "minimize"}
     )
+    """Metrics and whether to `maximize` or `minimize` each; none of the test images."""
     constraints: Annotated[tuple[str, ...], AfterValidator(_sound_constraints)] = ()
+    """Comparisons that a network on the front satisfies, such as `trainable_parameters <= 200000`.
+    Those of the network alone are checked before training.
+    """
     diagnostics: Annotated[tuple[str, ...], AfterValidator(_known_groups)] = (
         "generalisation",
         "efficiency",
     )
+    """Groups of further measurements at the end of a trial (docs/diagnostics.md)."""
     space: Space = Space()
+    """The search space."""
     budget: Budget = Budget()
+    """Limits of the study."""
     stopping: Stopping = Stopping()
+    """Early stopping of trials."""
     resources: Resources = Resources()
+    """Resources of a trial."""
 
     @model_validator(mode="after")
     def _grid_is_finite(self) -> "StudySpec":
