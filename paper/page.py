@@ -53,7 +53,7 @@ def write_page(*, figures: bool = True) -> None:
         return
     for summary in summaries:
         for file, title, draw in figures_of(summary):
-            write_picture(draw(summary), title, DOCS / f"{file}.png", 560)
+            write_picture(draw(summary), title, DOCS / f"images/{file}.png", 560)
 
 
 def text(summaries: Sequence[Summary]) -> str:
@@ -122,7 +122,7 @@ def _section(summary: Summary) -> list[str]:
     if summary["note"]:
         lines.append(summary["note"])
     for file, title, _ in figures_of(summary):
-        lines += ["", f"![{title}]({file}.png)"]
+        lines += ["", f"![{title}](images/{file}.png)"]
     if summary["findings"]:
         lines += ["", "### Claims", ""]
         if measured(summary["findings"]):

@@ -2,7 +2,7 @@
 
     python -m benchmarks.pages.fashion_mnist --root data --note "own split"
 
-Prints the front; writes benchmarks/results/fashion_mnist.json and docs/fashion_mnist_front.png (for
+Prints the front; writes benchmarks/results/fashion_mnist.json and docs/images/fashion_mnist_front.png (for
 which kaleido and a Chrome or Chromium must be there). With --draw the stored result is shown again.
 """
 
@@ -23,7 +23,7 @@ from study.results import answers
 
 REPOSITORY = Path(__file__).parents[2]
 RESULT = REPOSITORY / "benchmarks" / "results" / "fashion_mnist.json"
-PICTURE = REPOSITORY / "docs" / "fashion_mnist_front.png"
+PICTURE = REPOSITORY / "docs/images/fashion_mnist_front.png"
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""Draws how each family is wired, from the networks as they are built: docs/wiring.png.
+"""Draws how each family is wired, from the networks as they are built: docs/images/wiring.png.
 
     python -m benchmarks.pages.wiring
 
@@ -16,7 +16,7 @@ from plotly.subplots import make_subplots
 from models import FAMILIES, Architecture, Network, build
 from models.layers import SparseLayer
 
-PICTURE = Path(__file__).parents[2] / "docs" / "wiring.png"
+PICTURE = Path(__file__).parents[2] / "docs/images/wiring.png"
 # Okabe and Ito's palette.
 COLOURS = ("#E69F00", "#0072B2", "#009E73", "#CC79A7")
 SIDE = 28

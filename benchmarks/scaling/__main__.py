@@ -5,7 +5,7 @@
 
 Three parts: `simulation` (simulated GPUs; the real searcher, halving and journal), `storage` (what a
 trial leaves behind, counted in a small study) and `memory` (eight trials that share a GPU and the data).
-It prints the tables of docs/scaling.md and draws docs/scaling.png.
+It prints the tables of docs/scaling.md and draws docs/images/scaling.png.
 """
 
 import argparse
@@ -23,7 +23,7 @@ from benchmarks.scaling.table import tables
 
 REPOSITORY: Final = Path(__file__).parents[2]
 RESULT: Final = REPOSITORY / "benchmarks" / "results" / "scaling.json"
-PICTURE: Final = REPOSITORY / "docs" / "scaling.png"
+PICTURE: Final = REPOSITORY / "docs/images/scaling.png"
 PARTS: Final = ("simulation", "storage", "memory")
 GPUS: Final = (1, 8, 64, 256, 1000)
 MINUTES: Final = (1, 10, 60)

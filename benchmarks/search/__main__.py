@@ -5,7 +5,7 @@
 NAME is the table benchmarks/search/tables/NAME.npz, or a path. A search is measured by the hypervolume
 of the trials that it completed, as a share of that of the whole table (replay_table.py, replay.py),
 over the epochs that it spent. Prints a table; writes benchmarks/results/search.json and
-docs/search_hypervolume.png (for which kaleido and a Chrome or Chromium must be there). With --draw the
+docs/images/search_hypervolume.png (for which kaleido and a Chrome or Chromium must be there). With --draw the
 stored result is shown again.
 """
 
@@ -30,7 +30,7 @@ from benchmarks.search.summary import print_summary
 
 HERE = Path(__file__).parent
 RESULT = HERE.parent / "results" / "search.json"
-PICTURE = HERE.parents[1] / "docs" / "search_hypervolume.png"
+PICTURE = HERE.parents[1] / "docs/images/search_hypervolume.png"
 # Of the epochs of the whole table, where the traces are kept, evenly on a log scale.
 POINTS = 70
 

@@ -30,7 +30,7 @@ def test_the_readme_says_what_the_controls_of_equal_size_came_to():
 
 def test_each_figure_is_there_where_its_study_is():
     files = [f"{file}.png" for one in read() for file, _, _ in figures_of(one)]
-    assert sorted(files) == sorted(path.name for path in DOCS.glob("results_*.png"))
+    assert sorted(files) == sorted(path.name for path in (DOCS / "images").glob("results_*.png"))
 
 
 def test_committed_summaries_are_small():
