@@ -124,7 +124,7 @@ class StudyObserver(TrialListener):
         number = config.number
         self.begin(config)
         self._tracker.begin_trial(config)
-        self._tracker.log_counts(number, counted)
+        self._tracker.log_epoch(number, counted)
         self._scoreboard.end(number, outcome.state, counted)
         self._tracker.end_trial(number, outcome, keep_network=False)
 

@@ -58,10 +58,10 @@ def _record(trial: FrozenTrial, board: Scoreboard, tracker: Tracker, store: Path
     folder = trial_folder(store, number)
     metrics = metrics_of(trial)
     if "epochs" in metrics:
-        for epoch in [*_history(folder), metrics]:
-            tracker.log_epoch(number, epoch, "unknown")
-    elif metrics:
-        tracker.log_counts(number, metrics)
+        for epoch in _history(folder):
+            tracker.log_epoch(number, epoch)
+    if metrics:
+        tracker.log_epoch(number, metrics)
     outcome = Outcome(state=state_of(trial), reason=trial.user_attrs.get(REASON))  # type: ignore[arg-type]  # finished
     tracker.end_trial(number, outcome, keep_network=number in board.front.points)
 

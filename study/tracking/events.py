@@ -1,8 +1,9 @@
 """The events of a study, which its driver writes and its sender reads: a type and a JSON line each."""
 
 import json
+import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Annotated, Final, Literal, TypeAlias, get_args
 
 from pydantic import Field, TypeAdapter
@@ -10,6 +11,11 @@ from pydantic import Field, TypeAdapter
 from study.search.trial import TrialConfig
 
 EndState: TypeAlias = Literal["COMPLETE", "PRUNED", "FAIL", "INFEASIBLE", "INTERRUPTED"]
+
+
+def now() -> int:
+    """Milliseconds since 1970, as MLflow counts."""
+    return int(time.time() * 1000)
 
 
 Number: TypeAlias = Annotated[int, Field(ge=0)]
@@ -30,7 +36,7 @@ class _Event:
 class StudyBegun(_Event):
     """A driver starts or resumes the study; `tags` are further tags of the parent run."""
 
-    timestamp: int
+    timestamp: int = field(default_factory=now)
     tags: Mapping[str, str]
 
 
@@ -39,7 +45,7 @@ class TrialBegun(_Event):
     """A trial starts or resumes."""
 
     trial: TrialConfig
-    timestamp: int
+    timestamp: int = field(default_factory=now)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +53,7 @@ class TrialReported(_Event):
     """A trial's metrics after an epoch, 0 before the first, and the worker that measured them."""
 
     number: Number
-    timestamp: int
+    timestamp: int = field(default_factory=now)
     epoch: int
     metrics: Mapping[str, float]
     worker: str | None = None
@@ -69,7 +75,7 @@ class TrialEnded(_Event):
     """
 
     number: Number
-    timestamp: int
+    timestamp: int = field(default_factory=now)
     state: EndState
     reason: str | None = None
     keep_network: bool = False
@@ -87,7 +93,7 @@ class StudyReported(_Event):
     """Metrics of the whole study; the step is the number of trials that ended."""
 
     step: int
-    timestamp: int
+    timestamp: int = field(default_factory=now)
     metrics: Mapping[str, float]
 
 
@@ -95,7 +101,7 @@ class StudyReported(_Event):
 class StudyEnded(_Event):
     """The driver ends; `status` is MLflow's status of the parent run."""
 
-    timestamp: int
+    timestamp: int = field(default_factory=now)
     status: str
 
 

@@ -67,7 +67,7 @@ class Tracker:
         Raises OSError if the home cannot be written.
         """
         self._spool = Spool(self._folder.spool)
-        self._spool.append(StudyBegun(timestamp=_now(), tags=dict(about)).to_json())
+        self._spool.append(StudyBegun(tags=dict(about)).to_json())
         self._thread.start()
 
     def wait_until_ready(self) -> Mapping[int, str]:
@@ -95,23 +95,14 @@ class Tracker:
 
     def begin_trial(self, trial: TrialConfig) -> None:
         """Starts or resumes a trial."""
-        self._put(TrialBegun(trial=trial, timestamp=_now()))
+        self._put(TrialBegun(trial=trial))
 
-    def log_epoch(self, number: int, metrics: Mapping[str, float], worker: str) -> None:
-        """Adds the metrics after epoch `metrics["epochs"]`, and the worker, `host:process`."""
-        self._put(
-            TrialReported(
-                number=number,
-                timestamp=_now(),
-                epoch=int(metrics["epochs"]),
-                metrics=metrics,
-                worker=worker,
-            )
-        )
-
-    def log_counts(self, number: int, metrics: Mapping[str, float]) -> None:
-        """Adds the metrics of a network that was never trained."""
-        self._put(TrialReported(number=number, timestamp=_now(), epoch=0, metrics=metrics))
+    def log_epoch(
+        self, number: int, metrics: Mapping[str, float], worker: str | None = None
+    ) -> None:
+        """Adds the metrics after epoch `metrics["epochs"]`, by default 0, measured by a worker."""
+        epoch = int(metrics.get("epochs", 0))
+        self._put(TrialReported(number=number, epoch=epoch, metrics=metrics, worker=worker))
 
     def note(self, number: int, notice: str) -> None:
         """Adds a message to a trial."""
@@ -119,19 +110,12 @@ class Tracker:
 
     def end_trial(self, number: int, outcome: Outcome, *, keep_network: bool) -> None:
         """Ends a trial; once it is recorded, with its network if kept, its folder is deleted."""
-        self._put(
-            TrialEnded(
-                number=number,
-                timestamp=_now(),
-                state=outcome.state,
-                reason=outcome.reason,
-                keep_network=keep_network,
-            )
-        )
+        state, reason = outcome.state, outcome.reason
+        self._put(TrialEnded(number=number, state=state, reason=reason, keep_network=keep_network))
 
     def interrupt_trial(self, number: int) -> None:
         """Ends a trial that will be continued with the study."""
-        self._put(TrialEnded(number=number, timestamp=_now(), state="INTERRUPTED"))
+        self._put(TrialEnded(number=number, state="INTERRUPTED"))
 
     def mark_front(self, changes: Mapping[int, bool]) -> None:
         """Adds trials that joined or left the front."""
@@ -140,7 +124,7 @@ class Tracker:
 
     def log_study(self, step: int, metrics: Mapping[str, float]) -> None:
         """Adds metrics of the whole study after `step` ended trials."""
-        self._put(StudyReported(step=step, timestamp=_now(), metrics=metrics))
+        self._put(StudyReported(step=step, metrics=metrics))
 
     def close(self, status: str, notify: Callable[[str], None]) -> None:
         """Ends the parent run with this status, and waits until everything is sent.
@@ -148,7 +132,7 @@ class Tracker:
         Raises TrackingError if the store fails for a while, so that records wait on disk, or refused
         some, and OSError if some could not even be written to disk.
         """
-        self._put(StudyEnded(timestamp=_now(), status=status))
+        self._put(StudyEnded(status=status))
         self._spool.close()
         self._closing = True
         if self._sender is not None and self._sender.stdin is not None:
@@ -262,8 +246,3 @@ class Tracker:
                 self._unshown = text
             case {"left": left}:
                 self._left = left
-
-
-def _now() -> int:
-    """Milliseconds since 1970, as MLflow wants them."""
-    return int(time.time() * 1000)

@@ -5,7 +5,6 @@ metrics and tags, one that ends it. An event that is applied again is recorded o
 """
 
 import json
-import time
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any, Final, final
@@ -201,16 +200,15 @@ class MlflowWriter:
 
     def reopen(self) -> None:
         """Reopens the study, which an earlier sender ended."""
-        self._begin_study(StudyBegun(timestamp=_now(), tags={}))
+        self._begin_study(StudyBegun(tags={}))
 
     def interrupt(self) -> None:
         """Ends study and trials as interrupted, after the death of the driver."""
-        timestamp = _now()
         for number, state in list(self.states.items()):
             if state == "RUNNING":
-                self.apply(TrialEnded(number=number, timestamp=timestamp, state="INTERRUPTED"))
+                self.apply(TrialEnded(number=number, state="INTERRUPTED"))
         if PARENT in self.run_ids:
-            self.apply(StudyEnded(timestamp=timestamp, status="KILLED"))
+            self.apply(StudyEnded(status="KILLED"))
 
     @property
     def run_ids(self) -> Mapping[int, str]:
@@ -273,7 +271,3 @@ class MlflowWriter:
 
     def _waiting(self, number: int) -> PendingBatch:
         return self._unsent.setdefault(number, PendingBatch())
-
-
-def _now() -> int:
-    return int(time.time() * 1000)
