@@ -9,6 +9,7 @@ import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
 from study.errors import BadInputError
 from study.study_folder import StudyFolder
@@ -19,6 +20,9 @@ NAME_PATTERN: Final = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
 LONGEST_NAME: Final = 100
 _PATTERN: Final = re.compile(NAME_PATTERN.removesuffix("$"))
 _SQLITE: Final = "sqlite:///"
+
+ALLOW_LOCAL_ARTIFACTS: Final = "STUDY_ALLOW_LOCAL_ARTIFACTS"
+"""The environment variable that does what `allow_local_artifacts` does, if it is set to 1."""
 
 # Passwords and tokens of an address: before the last @ of its host, and in its query.
 _PASSWORD: Final = re.compile(r"(://[^/:@\s]*:)[^/\s]+@")
@@ -51,17 +55,26 @@ def checked_names(texts: list[str]) -> list[str]:
 class Home:
     """The folder of the studies, and the tracking URI of their records.
 
-    By default the records are in the folder too: `mlflow.db` (SQLite) and `artifacts`.
+    By default the records are in the folder too: `mlflow.db` (SQLite) and `artifacts`. With
+    `allow_local_artifacts` an MLflow server may name files of this machine as artifacts, to be read and
+    written (`study.tracking.artifacts`).
     """
 
     folder: Path
     tracking_uri: str
+    allow_local_artifacts: bool = False
 
     @classmethod
-    def find(cls, folder: Path | str | None = None, tracking_uri: str | None = None) -> "Home":
+    def find(
+        cls,
+        folder: Path | str | None = None,
+        tracking_uri: str | None = None,
+        *,
+        allow_local_artifacts: bool = False,
+    ) -> "Home":
         """The given home, else that of $STUDY_HOME and $MLFLOW_TRACKING_URI, else `./runs`.
 
-        Nothing is written.
+        $STUDY_ALLOW_LOCAL_ARTIFACTS=1 allows local artifacts, too. Nothing is written.
         """
         place = Path(folder or os.environ.get("STUDY_HOME") or "runs").absolute()
         uri = (
@@ -70,7 +83,8 @@ class Home:
         if uri.startswith(_SQLITE):
             # A process that opens the file later may have another working directory.
             uri = _SQLITE + str(Path(uri.removeprefix(_SQLITE)).absolute())
-        return cls(folder=place, tracking_uri=uri)
+        allowed = allow_local_artifacts or os.environ.get(ALLOW_LOCAL_ARTIFACTS) == "1"
+        return cls(folder=place, tracking_uri=uri, allow_local_artifacts=allowed)
 
     @property
     def shown_uri(self) -> str:
@@ -83,6 +97,11 @@ class Home:
         if not self.tracking_uri.startswith(_SQLITE):
             return None
         return Path(self.tracking_uri.removeprefix(_SQLITE))
+
+    @property
+    def is_served(self) -> bool:
+        """Whether an MLflow server keeps the records."""
+        return urlsplit(self.tracking_uri).scheme in ("http", "https")
 
     @property
     def artifact_location(self) -> str | None:
@@ -103,9 +122,10 @@ class Home:
         parts = []
         if self.folder != default.folder:
             parts.append(f" --home {shlex.quote(str(self.folder))}")
-        served = self.tracking_uri.startswith(("http://", "https://"))
-        if served or self.tracking_uri != Home.find(self.folder).tracking_uri:
+        if self.is_served or self.tracking_uri != Home.find(self.folder).tracking_uri:
             parts.append(f" --tracking-uri {shlex.quote(self.shown_uri)}")
+        if self.allow_local_artifacts and not default.allow_local_artifacts:
+            parts.append(" --allow-local-artifacts")
         return "".join(parts)
 
 

@@ -27,6 +27,17 @@ def test_the_environment_is_heard_and_options_win(monkeypatch):
     assert given.options() == " --home /b --tracking-uri http://other:5000"
 
 
+def test_local_artifacts_are_allowed_by_option_and_by_environment_alone(monkeypatch):
+    monkeypatch.delenv("STUDY_ALLOW_LOCAL_ARTIFACTS", raising=False)
+    assert not Home.find().allow_local_artifacts
+    given = Home.find("/b", "http://other:5000", allow_local_artifacts=True)
+    assert given.allow_local_artifacts
+    assert given.options().endswith(" --tracking-uri http://other:5000 --allow-local-artifacts")
+    for value, allowed in (("0", False), ("", False), ("1", True)):
+        monkeypatch.setenv("STUDY_ALLOW_LOCAL_ARTIFACTS", value)
+        assert Home.find().allow_local_artifacts is allowed
+
+
 def test_a_password_is_used_and_not_shown(monkeypatch):
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     home = Home.find("/a", "https://me:very-secret@server:5000/path")

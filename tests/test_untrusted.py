@@ -4,6 +4,7 @@ import ast
 import json
 import os
 import pickle
+import re
 import shutil
 import sqlite3
 import threading
@@ -115,6 +116,30 @@ def test_no_source_file_can_unpickle_or_run_what_it_reads():
         if _breaks(name, node)
     ]
     assert found == []
+
+
+ARTIFACTS = re.compile(
+    r"artifact_?(repository|repo)$|^(log|list|download)_\w*artifacts?$|^log_(text|dict|figure|image"
+    r"|table|stream)$|^load_table$|^MlflowClient$",
+    re.IGNORECASE,
+)
+CHECKED = {
+    ("log_artifact", "trial_table.py"),
+    ("log_artifacts", "mlflow_page.py"),
+    ("log_model_artifact", "logged_model.py"),
+    ("MlflowClient", "store.py"),  # makes a file of records
+}
+"""Calls of MLflow that may touch artifacts, and in which file; all but the last are `StoreClient`'s."""
+
+
+def test_no_source_file_touches_artifacts_but_where_their_location_is_checked():
+    found = {
+        (name.rpartition(".")[2], file.name)
+        for file in (ROOT / "study").rglob("*.py")
+        for name, node in _calls(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and ARTIFACTS.search(name.rpartition(".")[2])
+    }
+    assert {one for one in found if one[1] not in {"artifacts.py", "ui_server.py"}} == CHECKED
 
 
 def bombs(folder, went_off):

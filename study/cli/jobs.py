@@ -8,6 +8,7 @@ import typer
 
 from study.cli.options import (
     AddressOption,
+    LocalArtifactsOption,
     NameArgument,
     SetOption,
     StudyNameOption,
@@ -55,6 +56,7 @@ def submit(
             show_default="the head's $MLFLOW_TRACKING_URI",
         ),
     ] = None,
+    local_artifacts: LocalArtifactsOption = False,
     driver_cpus: Annotated[
         float, typer.Option(min=0, help="CPUs of the driver, on any node.", show_default="the head")
     ] = 0.0,
@@ -70,6 +72,7 @@ def submit(
     delivery = Delivery(
         home=home,
         tracking_uri=tracking_uri,
+        allow_local_artifacts=local_artifacts,
         source=source,
         retries=retries,
         driver_cpus=driver_cpus,

@@ -17,6 +17,7 @@ from study import environment
 from study.cli import jobs, networks, studies
 from study.cli.options import (
     HomeOption,
+    LocalArtifactsOption,
     NameArgument,
     SetOption,
     StudyNameOption,
@@ -49,13 +50,14 @@ def run(
     changes: SetOption = None,
     home: HomeOption = None,
     tracking_uri: TrackingOption = None,
+    local_artifacts: LocalArtifactsOption = False,
 ) -> None:
     """Run a study on this machine, or go on with it if it exists."""
     wanted = read_spec(spec, trials, name, changes)
     from study.runner import driver
 
     screen = console()
-    place = Home.find(home, tracking_uri)
+    place = Home.find(home, tracking_uri, allow_local_artifacts=local_artifacts)
     summary = driver.run(wanted, place, screen)
     minutes, seconds = divmod(round(summary.seconds), 60)
     if summary.front:
@@ -83,12 +85,15 @@ def run(
 
 @app.command("sync")
 def sync_records(
-    name: NameArgument, home: HomeOption = None, tracking_uri: TrackingOption = None
+    name: NameArgument,
+    home: HomeOption = None,
+    tracking_uri: TrackingOption = None,
+    local_artifacts: LocalArtifactsOption = False,
 ) -> None:
     """Send the records of a study that wait on disk, since its tracking store was away."""
     from study.runner.sync import sync
 
-    place = Home.find(home, tracking_uri)
+    place = Home.find(home, tracking_uri, allow_local_artifacts=local_artifacts)
     screen = console()
     sent = sync(name, place, lambda text: say(screen, text))
     say(screen, f"{sent} records were sent to {place.shown_uri}" if sent else "no records wait")

@@ -9,6 +9,7 @@ from rich.console import Console
 from study.cli.options import (
     HomeOption,
     JsonOption,
+    LocalArtifactsOption,
     NameArgument,
     TrackingOption,
     TrialArgument,
@@ -37,6 +38,7 @@ def export(
     retrained: RetrainedOption = False,
     home: HomeOption = None,
     tracking_uri: TrackingOption = None,
+    local_artifacts: LocalArtifactsOption = False,
 ) -> None:
     """Write the trained network of a trial, an example and a model card into a folder."""
     if folder is not None and to is not None:
@@ -44,7 +46,13 @@ def export(
     from study.results.export import export_model
 
     place = folder or to or Path(name if trial is None else f"{name}-{trial}")
-    written = export_model(name, place, trial, Home.find(home, tracking_uri), retrained=retrained)
+    written = export_model(
+        name,
+        place,
+        trial,
+        Home.find(home, tracking_uri, allow_local_artifacts=local_artifacts),
+        retrained=retrained,
+    )
     say(console(), str(written))
 
 
@@ -58,6 +66,7 @@ def predict(
     retrained: RetrainedOption = False,
     home: HomeOption = None,
     tracking_uri: TrackingOption = None,
+    local_artifacts: LocalArtifactsOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Classify images with the trained network of a trial."""
@@ -65,7 +74,11 @@ def predict(
     from study.results import prediction
 
     found = prediction.predict(
-        name, files, trial, Home.find(home, tracking_uri), retrained=retrained
+        name,
+        files,
+        trial,
+        Home.find(home, tracking_uri, allow_local_artifacts=local_artifacts),
+        retrained=retrained,
     )
     if as_json:
         print_json([one.to_dict() for one in found])
@@ -83,11 +96,17 @@ def promote(
     alias: Annotated[str, typer.Option("--as", metavar="ALIAS", help="Such as champion.")],
     home: HomeOption = None,
     tracking_uri: TrackingOption = None,
+    local_artifacts: LocalArtifactsOption = False,
 ) -> None:
     """Register the model of a trial in MLflow, under the study's name and an alias."""
     from study.results import network
 
-    say(console(), network.promote(name, trial, alias, Home.find(home, tracking_uri)))
+    say(
+        console(),
+        network.promote(
+            name, trial, alias, Home.find(home, tracking_uri, allow_local_artifacts=local_artifacts)
+        ),
+    )
 
 
 @app.command()
@@ -104,6 +123,7 @@ def retrain(
     ] = None,
     home: HomeOption = None,
     tracking_uri: TrackingOption = None,
+    local_artifacts: LocalArtifactsOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Train a trial's configuration anew with other seeds, and record it with the study."""
@@ -111,7 +131,7 @@ def retrain(
     from study.cli.epoch_progress import EpochProgress
     from study.runner import retraining
 
-    place = Home.find(home, tracking_uri)
+    place = Home.find(home, tracking_uri, allow_local_artifacts=local_artifacts)
     # What is not the answer must not get between the JSON.
     screen = Console(stderr=True) if as_json else console()
     with EpochProgress(screen, validates=not full) as progress:

@@ -24,6 +24,13 @@ TrackingOption = Annotated[
         show_default="$MLFLOW_TRACKING_URI, else SQLite in the home",
     ),
 ]
+LocalArtifactsOption = Annotated[
+    bool,
+    typer.Option(
+        "--allow-local-artifacts",
+        help="Read and write files of this machine where the tracking server says that artifacts are.",
+    ),
+]
 SetOption = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Change a key of the spec; may be repeated."),

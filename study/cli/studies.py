@@ -13,6 +13,7 @@ from study.cli.options import (
     FreshOption,
     HomeOption,
     JsonOption,
+    LocalArtifactsOption,
     NameArgument,
     TrackingOption,
     console,
@@ -30,6 +31,7 @@ app = typer.Typer()
 def list_studies(
     home: HomeOption = None,
     tracking_uri: TrackingOption = None,
+    local_artifacts: LocalArtifactsOption = False,
     address: ClusterOption = None,
     fresh: FreshOption = False,
     as_json: JsonOption = False,
@@ -41,7 +43,9 @@ def list_studies(
     from study.cli import tables
     from study.results import answers
 
-    found = answers.list_studies(Home.find(home, tracking_uri), fresh=fresh)
+    found = answers.list_studies(
+        Home.find(home, tracking_uri, allow_local_artifacts=local_artifacts), fresh=fresh
+    )
     if as_json:
         print_json([study.to_dict() for study in found])
     else:
@@ -53,6 +57,7 @@ def status(
     name: NameArgument,
     home: HomeOption = None,
     tracking_uri: TrackingOption = None,
+    local_artifacts: LocalArtifactsOption = False,
     address: ClusterOption = None,
     fresh: FreshOption = False,
     as_json: JsonOption = False,
@@ -64,7 +69,9 @@ def status(
     from study.cli import tables
     from study.results import answers
 
-    found = answers.status(name, Home.find(home, tracking_uri), fresh=fresh)
+    found = answers.status(
+        name, Home.find(home, tracking_uri, allow_local_artifacts=local_artifacts), fresh=fresh
+    )
     if as_json:
         print_json(found.to_dict())
     else:
@@ -85,6 +92,7 @@ def compare(
     ] = None,
     home: HomeOption = None,
     tracking_uri: TrackingOption = None,
+    local_artifacts: LocalArtifactsOption = False,
     fresh: FreshOption = False,
     as_json: JsonOption = False,
     as_csv: CsvOption = False,
@@ -94,7 +102,10 @@ def compare(
     from study.results.comparison import compare
 
     found = compare(
-        names, min_accuracy=min_accuracy, home=Home.find(home, tracking_uri), fresh=fresh
+        names,
+        min_accuracy=min_accuracy,
+        home=Home.find(home, tracking_uri, allow_local_artifacts=local_artifacts),
+        fresh=fresh,
     )
     if as_json:
         print_json(found.to_dict())
@@ -123,10 +134,11 @@ def report(
     ] = None,
     home: HomeOption = None,
     tracking_uri: TrackingOption = None,
+    local_artifacts: LocalArtifactsOption = False,
     fresh: FreshOption = False,
 ) -> None:
     """Write the report: one HTML page that works offline, or a figure of it as PNG."""
-    place = Home.find(home, tracking_uri)
+    place = Home.find(home, tracking_uri, allow_local_artifacts=local_artifacts)
     file = to or _report_file(name, place)
     if file.suffix not in (".html", ".png"):
         raise BadInputError(f"the report's file must end in .html or .png, got {file}")

@@ -13,6 +13,7 @@ from study.cli.options import (
     FreshOption,
     HomeOption,
     JsonOption,
+    LocalArtifactsOption,
     NameArgument,
     TrackingOption,
     console,
@@ -82,6 +83,7 @@ def trials(
     limit: LimitOption = None,
     home: HomeOption = None,
     tracking_uri: TrackingOption = None,
+    local_artifacts: LocalArtifactsOption = False,
     fresh: FreshOption = False,
     as_json: JsonOption = False,
     as_csv: CsvOption = False,
@@ -89,7 +91,7 @@ def trials(
     """List the trials of a study that pass the filters, with the reasons of those that failed."""
     from study.results import answers
 
-    place = Home.find(home, tracking_uri)
+    place = Home.find(home, tracking_uri, allow_local_artifacts=local_artifacts)
     states = tuple(one.upper() for one in state or ())
     found = answers.records(
         name, place, states=states, order=order or (), limit=limit, fresh=fresh, **filters
@@ -105,6 +107,7 @@ def pareto(
     confident: ConfidentOption = False,
     home: HomeOption = None,
     tracking_uri: TrackingOption = None,
+    local_artifacts: LocalArtifactsOption = False,
     fresh: FreshOption = False,
     as_json: JsonOption = False,
     as_csv: CsvOption = False,
@@ -112,7 +115,7 @@ def pareto(
     """List the trials on the Pareto front, the fewest parameters first."""
     from study.results import answers
 
-    place = Home.find(home, tracking_uri)
+    place = Home.find(home, tracking_uri, allow_local_artifacts=local_artifacts)
     found = answers.front(name, place, confident=confident, fresh=fresh)
     title = f"{name}: Pareto front{' within the standard errors' if confident else ''}"
     _print_records(found, title, as_json=as_json, as_csv=as_csv)
@@ -132,6 +135,7 @@ def best(
     order: OrderOption = None,
     home: HomeOption = None,
     tracking_uri: TrackingOption = None,
+    local_artifacts: LocalArtifactsOption = False,
     fresh: FreshOption = False,
     as_json: JsonOption = False,
     as_csv: CsvOption = False,
@@ -139,7 +143,7 @@ def best(
     """List the complete trials that pass the filters, best validation accuracy first."""
     from study.results import answers
 
-    place = Home.find(home, tracking_uri)
+    place = Home.find(home, tracking_uri, allow_local_artifacts=local_artifacts)
     if knee:
         given = [key for key, value in filters.items() if value not in (None, [])]
         if given or order or smallest or confident:

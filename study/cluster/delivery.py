@@ -18,7 +18,7 @@ from typing import Final, final
 import models
 from study.cluster.credentials import encrypt, ray_token
 from study.errors import BadInputError, SpecError
-from study.home import without_passwords
+from study.home import ALLOW_LOCAL_ARTIFACTS, without_passwords
 from study.spec.study_spec import StudySpec
 from study.tracking.provenance import is_study
 
@@ -105,6 +105,7 @@ class Delivery:
     `home` and `tracking_uri` are as the cluster's head sees them: by default what $STUDY_HOME and
     $MLFLOW_TRACKING_URI are there, else `~/dendritic-study/runs` of the head. With a tracking URI
     go the user, password and token of $MLFLOW_TRACKING_USERNAME, _PASSWORD and _TOKEN, sealed.
+    `allow_local_artifacts` is that of the home.
     `source` sends this package along, as it is here. `retries` says how often a driver that was
     killed is started again, and the job, if it died as a whole. The driver runs on the head, unless
     it is given `driver_cpus` or `driver_memory` (GiB) of any node's; then it needs home and URI.
@@ -112,6 +113,7 @@ class Delivery:
 
     home: str | None = None
     tracking_uri: str | None = None
+    allow_local_artifacts: bool = False
     source: bool = False
     retries: int = 0
     driver_cpus: float = 0.0
@@ -128,6 +130,8 @@ def job_config_of(spec: StudySpec, delivery: Delivery) -> JobConfig:
     _check_places(delivery)
     plain: dict[str, str] = {}
     secret: dict[str, str] = {}
+    if delivery.allow_local_artifacts:
+        plain[ALLOW_LOCAL_ARTIFACTS] = "1"
     if delivery.tracking_uri is not None:
         safe = without_passwords(delivery.tracking_uri) == delivery.tracking_uri
         (plain if safe else secret)["MLFLOW_TRACKING_URI"] = delivery.tracking_uri

@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from mlflow.artifacts import download_artifacts, list_artifacts
 from mlflow.exceptions import MlflowException
 from safetensors import SafetensorError
 
@@ -19,7 +18,7 @@ from study.results.reader import read_study
 from study.results.record import TrialRecord
 from study.results.retrained_run import choose_retrained
 from study.tracking import tags
-from study.tracking.artifacts import current_location
+from study.tracking.artifacts import artifacts_in, current_location, download
 from study.tracking.store import client, translated
 from study.tracking.tags import NETWORK_FOLDER
 
@@ -64,21 +63,15 @@ def download_network(run_id: str, home: Home, to: Path) -> Path | None:
             return None
         # Not as models:/..., which MLflow looks up in the store of its environment, whatever is given.
         location = current_location(store.get_logged_model(model_id).artifact_location, home)
-        network = f"{location}/{NETWORK_FOLDER}"
-        if not list_artifacts(network, tracking_uri=home.tracking_uri):
+        if not artifacts_in(location, NETWORK_FOLDER, home):
             raise TrackingError(
                 f"the network of run {run_id} was kept as model {model_id}, but its artifacts in "
                 f"{location} are gone"
             )
         try:
-            folder = download_artifacts(
-                artifact_uri=network,
-                dst_path=str(to),
-                tracking_uri=home.tracking_uri,
-            )
+            return download(location, NETWORK_FOLDER, to, home)
         except OSError as error:
             raise TrackingError(f"the artifacts in {location} cannot be read: {error}") from error
-    return Path(folder)
 
 
 @contextmanager
@@ -124,10 +117,11 @@ def promote(name: str, trial: int, alias: str, home: Home | None = None) -> str:
         if versions:
             version = versions[0]
         else:
+            # Not as models:/..., which MLflow looks up in the store of its environment.
+            source = current_location(store.get_logged_model(model_id).artifact_location, home)
             version = store.create_model_version(
                 name,
-                # Not as models:/..., which MLflow looks up in the store of its environment.
-                source=current_location(store.get_logged_model(model_id).artifact_location, home),
+                source=source,
                 run_id=record.run_id,
                 tags={tags.NUMBER_TAG: str(trial)},
                 model_id=model_id,

@@ -15,6 +15,7 @@ from study.errors import BadInputError, NotFoundError, StudyError
 from study.home import Home, checked_name, is_name
 from study.results.stored_study import StoredStudy
 from study.tracking import tags
+from study.tracking.artifacts import check_location
 from study.tracking.store import check_reachable, client, translated
 from study.tracking.tags import spec_of
 
@@ -102,6 +103,7 @@ def check_free(name: str, home: Home, identity: str | None) -> None:
             f"{study_folder.LAYOUT} and not deleted, got layout {kind or 'none'}, {stage}; "
             f"give the study another name"
         )
+    check_location(experiment.artifact_location, home)
     with translated(home):
         parent = _parent(client(home), experiment.experiment_id)
     if parent is not None and parent.data.tags.get(tags.IDENTITY_TAG) != identity:

@@ -13,7 +13,6 @@ from typing import Any, Final, final
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from mlflow.artifacts import download_artifacts
 from mlflow.entities import Run
 from numpy.typing import NDArray
 
@@ -24,7 +23,7 @@ from study.results.record import TrialRecord
 from study.search.pareto import on_front
 from study.spec.constraint import Constraint, all_kept, violations
 from study.spec.study_spec import StudySpec
-from study.tracking.artifacts import current_location
+from study.tracking.artifacts import current_location, download
 from study.tracking.store import all_runs, client, in_a_line, translated
 from study.tracking.tags import ROLE_TAG, TABLE_TAG
 from study.tracking.trial_table import FILE, METRICS, TrialRows, diagnostics_of, read_table
@@ -83,16 +82,12 @@ class StoredStudy:
         if self.fresh or TABLE_TAG not in self.parent.data.tags or not self._gives_artifacts():
             return self._table_of_runs()
         run_id, shown_uri = self.parent.info.run_id, self.home.shown_uri
+        location = current_location(str(self.parent.info.artifact_uri), self.home)
         try:
             with tempfile.TemporaryDirectory() as folder, translated(self.home):
                 # Never by the tag's word: it only says that there is a table.
-                location = current_location(str(self.parent.info.artifact_uri), self.home)
-                file = download_artifacts(
-                    artifact_uri=f"{location}/{FILE}",
-                    dst_path=folder,
-                    tracking_uri=self.home.tracking_uri,
-                )
-                return read_table(Path(file), self.spec)
+                file = download(location, FILE, Path(folder), self.home)
+                return read_table(file, self.spec)
         except (StudyError, OSError, ValueError, pa.ArrowException) as error:
             raise StudyError(
                 f"the table of trials of study {self.spec.name!r} in {shown_uri} must be readable "
@@ -103,7 +98,7 @@ class StoredStudy:
     def _gives_artifacts(self) -> bool:
         """Whether this store does: those of a server are not to be had from the server's database."""
         served = str(self.parent.info.artifact_uri).startswith("mlflow-artifacts:")
-        return not served or self.home.tracking_uri.startswith(("http://", "https://"))
+        return not served or self.home.is_served
 
     def _table_of_runs(self) -> pa.Table:
         where, experiment = f"tags.`{ROLE_TAG}` = 'trial'", self.parent.info.experiment_id

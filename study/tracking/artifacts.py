@@ -1,12 +1,86 @@
-"""Where the artifacts of records may be. The store names the places, and could name any file."""
+"""Artifacts of records, and where they may be: the store names the places, and could name any file."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Final, final
 from urllib.parse import urlsplit
 
+from mlflow import MlflowClient
+from mlflow.artifacts import download_artifacts, list_artifacts
+from mlflow.entities import FileInfo
+from mlflow.store.artifact.artifact_repo import ArtifactRepository
+from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 from mlflow.utils.file_utils import local_file_uri_to_path
 
 from study.errors import BadInputError
 from study.home import Home
+
+# Of places on this machine, and of what MLflow looks up in the store once more.
+_LOCAL: Final = ("", "file", "runs", "models")
+
+
+def check_location(location: str, home: Home) -> None:
+    """Raises BadInputError for a place on this machine that an MLflow server names, unless allowed."""
+    refused = home.is_served and not home.allow_local_artifacts
+    if refused and urlsplit(location).scheme in _LOCAL:
+        raise BadInputError(
+            f"an artifact location of the server {home.shown_uri} must be on a server, got "
+            f"{location!r}: files of this machine would be read and written where that says; "
+            "--allow-local-artifacts allows it, of a server that you trust"
+        )
+
+
+def artifacts_in(location: str, folder: str, home: Home) -> list[FileInfo]:
+    """What is in a folder at an artifact location of a record."""
+    check_location(location, home)
+    return list_artifacts(f"{location}/{folder}", tracking_uri=home.tracking_uri)
+
+
+def download(location: str, path: str, to: Path, home: Home) -> Path:
+    """Copies a file or a folder at an artifact location of a record below `to`; the copy."""
+    check_location(location, home)
+    copy = download_artifacts(
+        artifact_uri=f"{location}/{path}", dst_path=str(to), tracking_uri=home.tracking_uri
+    )
+    return Path(copy)
+
+
+@final
+class StoreClient(MlflowClient):
+    """MLflow's client of a home, which stores artifacts at locations that `check_location` lets pass.
+
+    Each is asked for once, since a server could name another one later.
+    """
+
+    def __init__(self, home: Home) -> None:
+        super().__init__(tracking_uri=home.tracking_uri)
+        self._home = home
+        self._repositories: dict[str, ArtifactRepository] = {}
+
+    def log_artifact(self, run_id: str, local_path: str, artifact_path: str | None = None) -> None:
+        self._of_run(run_id).log_artifact(local_path, artifact_path)  # type: ignore[no-untyped-call]  # MLflow's
+
+    def log_artifacts(self, run_id: str, local_dir: str, artifact_path: str | None = None) -> None:
+        self._of_run(run_id).log_artifacts(local_dir, artifact_path)  # type: ignore[no-untyped-call]  # MLflow's
+
+    def log_model_artifact(
+        self, model_id: str, local_path: str, artifact_path: str | None = None
+    ) -> None:
+        self._of_model(model_id).log_artifact(local_path, artifact_path)  # type: ignore[no-untyped-call]  # MLflow's
+
+    def _of_run(self, run_id: str) -> ArtifactRepository:
+        return self._opened(run_id, lambda: str(self.get_run(run_id).info.artifact_uri))
+
+    def _of_model(self, model_id: str) -> ArtifactRepository:
+        return self._opened(model_id, lambda: self.get_logged_model(model_id).artifact_location)
+
+    def _opened(self, record: str, location: Callable[[], str]) -> ArtifactRepository:
+        if record not in self._repositories:
+            place = current_location(location(), self._home)
+            self._repositories[record] = get_artifact_repository(
+                place, tracking_uri=self._home.tracking_uri
+            )
+        return self._repositories[record]
 
 
 def own_folder(location: str, home: Home) -> Path:
@@ -38,8 +112,10 @@ def current_location(location: str, home: Home) -> str:
     """Where artifacts are now that were stored at a location, in a home that may have been moved.
 
     A home that records in SQLite has its artifacts beside the database, which knows them by the folder
-    in which they were stored. Where that is gone, they are looked for below the home's own.
+    in which they were stored. Where that is gone, they are looked for below the home's own. Raises
+    BadInputError as `check_location` does.
     """
+    check_location(location, home)
     if home.artifact_location is None or urlsplit(location).scheme not in ("", "file"):
         return location
     place, root = _path(location), _path(home.artifact_location)

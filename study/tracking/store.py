@@ -24,6 +24,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from study import environment
 from study.errors import UNWRITABLE, BadInputError, TrackingError
 from study.home import Home, without_passwords
+from study.tracking.artifacts import StoreClient
 
 _PATIENCE_S: Final = 10.0
 
@@ -82,7 +83,7 @@ def check_reachable(home: Home) -> None:
     MLflow would wait a minute for a silent server; one that refuses connections MLflow itself tries
     again for some seconds.
     """
-    if not home.tracking_uri.startswith(("http://", "https://")):
+    if not home.is_served:
         return
     try:
         requests.get(f"{home.tracking_uri.rstrip('/')}/health", timeout=_PATIENCE_S)
@@ -181,7 +182,7 @@ def unwritable(error: Exception, home: Home) -> bool:
 
 def client(home: Home) -> MlflowClient:
     """A client of the home's store."""
-    return MlflowClient(tracking_uri=home.tracking_uri)
+    return StoreClient(home)
 
 
 def all_runs(store: MlflowClient, experiment_id: str, where: str = "") -> list[Run]:

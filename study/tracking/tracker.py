@@ -15,7 +15,7 @@ from contextlib import suppress
 from typing import Any, Final, final
 
 from study.errors import TrackingError
-from study.home import Home
+from study.home import ALLOW_LOCAL_ARTIFACTS, Home
 from study.search.trial import Outcome, TrialConfig
 from study.study_folder import StudyFolder
 from study.tracking.events import (
@@ -200,6 +200,7 @@ class Tracker:
             # The sender itself repeats requests.
             "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
             "MLFLOW_TRACKING_URI": self._home.tracking_uri,
+            ALLOW_LOCAL_ARTIFACTS: "1" if self._home.allow_local_artifacts else "0",
         }
         with (
             (self._folder.spool / "sender.log").open("a", encoding="utf-8") as log,

@@ -14,6 +14,7 @@ from mlflow.entities import Run
 from study.home import Home
 from study.spec.study_spec import StudySpec
 from study.study_folder import LAYOUT, NETWORK, StudyFolder, trial_folder
+from study.tracking.artifacts import check_location
 from study.tracking.events import (
     Event,
     FrontChanged,
@@ -73,13 +74,15 @@ class MlflowWriter:
 
     def _open_experiment(self, home: Home) -> str:
         found = self._client.get_experiment_by_name(self._spec.name)
-        if found is not None:
-            return str(found.experiment_id)
-        return self._client.create_experiment(
-            self._spec.name,
-            artifact_location=home.artifact_location,
-            tags={LAYOUT_TAG: LAYOUT},
-        )
+        if found is None:
+            new = self._client.create_experiment(
+                self._spec.name,
+                artifact_location=home.artifact_location,
+                tags={LAYOUT_TAG: LAYOUT},
+            )
+            found = self._client.get_experiment(new)
+        check_location(found.artifact_location, home)
+        return str(found.experiment_id)
 
     def _know(self, run: Run) -> None:
         """Adds a run of the store."""

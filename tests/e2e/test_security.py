@@ -20,6 +20,11 @@ import pytest
 import requests
 
 from study import Home
+from study.errors import BadInputError
+from study.results.reader import read_study
+from study.tracking.store import client
+from study.tracking.writer import MlflowWriter
+from tests.support.command import study_command
 from tests.support.empty_store import new_home
 from tests.support.processes import BIN, PATIENCE_S, ROOT, SMALL, clean_environment, wait_until
 
@@ -507,3 +512,64 @@ def test_the_ui_serves_artifacts_of_its_home_alone(ui, attackers_folder, victim,
     requests.post(
         f"{ui.address}{API}/experiments/delete", json=gone, headers=ui.as_user, timeout=60
     )
+
+
+@pytest.fixture
+def through_the_ui(ui, tmp_path, monkeypatch):
+    """A home whose records are on a server that names files of this machine as artifacts."""
+    monkeypatch.setenv("MLFLOW_TRACKING_TOKEN", ui.secret)
+    return Home(folder=tmp_path / "home", tracking_uri=ui.address)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("list",),
+        ("best", "small"),
+        ("report", "small", "--to", "report.html"),
+        ("export", "small", "--to", "network"),
+        ("predict", "small", "image.png"),
+        ("promote", "small", "0", "--as", "champion"),
+        ("retrain", "small", "0", "--replicates", "1"),
+        ("run", ROOT / "studies/digits.toml", "--name", "small"),
+    ],
+    ids=lambda command: command[0],
+)
+def test_a_command_follows_no_server_to_files_of_this_machine(command, ui, tmp_path):
+    done = study_command(
+        *command,
+        cwd=tmp_path,
+        MLFLOW_TRACKING_URI=ui.address,
+        MLFLOW_TRACKING_TOKEN=ui.secret,
+    )
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert f"an artifact location of the server {ui.address} must be on a server" in done.stderr
+    assert done.stdout == ""
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_it_does_where_the_user_allows_it_or_no_artifact_is_needed(ui, tmp_path):
+    asked = ("best", "small", "--json", "--home", tmp_path, "--tracking-uri", ui.address)
+    for more in (("--allow-local-artifacts",), ("--fresh",)):
+        done = study_command(*asked, *more, MLFLOW_TRACKING_TOKEN=ui.secret)
+        assert done.returncode == 0, done.stderr
+        assert json.loads(done.stdout)
+
+
+def test_nothing_is_recorded_where_a_server_names_files_of_this_machine(
+    through_the_ui, small_study, tmp_path
+):
+    store = client(through_the_ui)
+    parent = read_study("small", through_the_ui).parent
+    (model, *_) = store.search_logged_models([parent.info.experiment_id])
+    (tmp_path / "file").write_text("x")
+    spec = read_study("small", through_the_ui).spec
+    for write in (
+        lambda: store.log_artifact(parent.info.run_id, str(tmp_path / "file")),
+        lambda: store.log_artifacts(parent.info.run_id, str(tmp_path)),
+        lambda: store.log_model_artifact(model.model_id, str(tmp_path / "file")),
+        lambda: MlflowWriter(spec, through_the_ui, through_the_ui.study_folder("small")),
+    ):
+        with pytest.raises(BadInputError, match="must be on a server, got"):
+            write()
+    assert not list((small_study.home / "artifacts").rglob("file"))

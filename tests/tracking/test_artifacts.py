@@ -1,10 +1,49 @@
-"""Where the artifacts of records may be, as far as no server is needed to tell."""
+"""Where the artifacts of records may be, as far as no server is needed to tell.
+
+`tests/e2e/test_security.py` has the servers.
+"""
 
 import pytest
 
 from study.errors import BadInputError
 from study.home import Home
-from study.tracking.artifacts import own_folder
+from study.tracking.artifacts import check_location, own_folder
+
+SERVERS = ("http://server:5000", "https://ann:secret@server", "HTTP://server")
+
+
+@pytest.mark.parametrize("uri", SERVERS)
+@pytest.mark.parametrize(
+    "location",
+    [
+        "file:///etc",
+        "file:relative",
+        "FILE:///etc",
+        "fi\tle:///etc",
+        " file:///etc",
+        "/etc",
+        "relative",
+        "",
+        "runs:/another/artifacts",
+        "models:/m-1",
+    ],
+)
+def test_a_server_may_name_no_place_of_this_machine(location, uri):
+    home = Home.find("/home", uri)
+    with pytest.raises(BadInputError, match="must be on a server, got") as error:
+        check_location(location, home)
+    assert repr(location) in str(error.value)
+    assert "secret" not in str(error.value)
+    check_location(location, Home.find("/home", uri, allow_local_artifacts=True))
+
+
+@pytest.mark.parametrize("location", ["mlflow-artifacts:/1", "s3://bucket/1", "https://server/1"])
+def test_a_server_may_name_servers(location):
+    check_location(location, Home.find("/home", SERVERS[0]))
+
+
+def test_a_store_of_the_users_own_may_name_any_place():
+    check_location("file:///anywhere", Home.find("/home", "sqlite:////home/mlflow.db"))
 
 
 @pytest.fixture

@@ -9,7 +9,6 @@ from contextlib import closing
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from mlflow import MlflowClient
 
 from models import Architecture
 from study import environment
@@ -21,6 +20,7 @@ from study.runner import resume
 from study.search.trial import TrialConfig
 from study.spec.study_spec import StudySpec
 from study.tracking import retry, sender
+from study.tracking.artifacts import StoreClient
 from study.tracking.events import (
     StudyBegun,
     StudyEnded,
@@ -119,7 +119,7 @@ def test_a_question_is_answered_by_the_table_until_it_is_stored_again(home, writ
     assert answers.records("made", home, fresh=True)[6].state == "FAIL"
     writer.store_table()
     assert answers.records("made", home)[6].state == "FAIL"
-    monkeypatch.setattr(MlflowClient, "log_artifact", None)
+    monkeypatch.setattr(StoreClient, "log_artifact", None)
     writer.store_table()  # nothing changed
 
 
@@ -292,7 +292,7 @@ def test_where_no_table_can_be_stored_the_runs_answer_and_everything_is_sent(hom
 
     monkeypatch.setattr(retry, "PATIENCE_S", 0.5)
     monkeypatch.setattr(sender, "_REFRESH_EVERY_S", 0.0)
-    monkeypatch.setattr(MlflowClient, "log_artifact", refuse)
+    monkeypatch.setattr(StoreClient, "log_artifact", refuse)
     over = iter([False, False, True])
     assert (
         Sender(
