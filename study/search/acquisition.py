@@ -14,6 +14,7 @@ from scipy.stats import norm, qmc
 Array = NDArray[np.float64]
 
 _SAMPLES: Final = 16
+_REACHED: Final = 0.9  # the share of evenly drawn networks that reach the reference
 _BEYOND: Final = 0.1  # the reference lies so much beyond the range of what is known
 
 
@@ -21,21 +22,17 @@ _BEYOND: Final = 0.1  # the reference lies so much beyond the range of what is k
 class Improvement:
     """Expected improvements of a front in the box between its best values and a reference.
 
-    `points`: (n, objectives), costs to be minimised. `learned`: which objectives are predicted. Of
-    these the reference is the median of `typical` points (k, objectives), drawn evenly from the
-    space: nobody wants a network that half of all networks beat. Of the others it lies a tenth of
-    their range beyond the worst.
+    `points`: (n, objectives), costs to be minimised. `reference`: (objectives,), the costs from which
+    on nothing counts (`reference_of`).
     """
 
-    def __init__(self, points: Array, learned: NDArray[np.bool_], typical: Array) -> None:
-        low, high = points.min(axis=0), np.maximum(points.max(axis=0), typical.max(axis=0))
-        worst = np.where(learned, np.median(typical, axis=0), high + _BEYOND * (high - low))
-        span = worst - low
-        self._low = low
+    def __init__(self, points: Array, reference: Array) -> None:
+        self._low = points.min(axis=0)
+        span = np.abs(reference - self._low)
         self._span = np.where(span > 0, span, 1.0)
+        self._reference = self._scaled(reference)
         scaled = self._scaled(points)
         self._front = scaled[moocore.is_nondominated(scaled)]
-        self._reference = np.ones(points.shape[1])
         self._base = self._volume(self._front)
 
     def believe(self, point: Array) -> None:
@@ -59,6 +56,11 @@ class Improvement:
             found[index] = float(np.mean([self._gain(outcome) for outcome in outcomes]))
         return found
 
+    def shortfall(self, costs: Array, deviations: Array) -> Array:
+        """By how much trials (n,), as good as they may well be, miss the reference."""
+        beyond = self._scaled(costs - 2 * deviations) - self._reference
+        return np.asarray(np.maximum(beyond, 0.0).sum(axis=1))
+
     def _gain(self, point: Array) -> float:
         if (point >= self._reference).any() or self._dominated(point):
             return 0.0
@@ -72,6 +74,20 @@ class Improvement:
 
     def _scaled(self, points: Array) -> Array:
         return np.asarray((points - self._low) / self._span)
+
+
+def reference_of(points: Array, typical: Array, learned: NDArray[np.bool_], stated: Array) -> Array:
+    """The costs (objectives,) from which on nothing counts: those that are stated, where one is.
+
+    `points`, `typical`: (n, objectives), the latter predicted of trials that are drawn evenly from
+    the space. `learned`: which objectives are predicted. `stated`: (objectives,), NaN where nothing
+    is. By default a learned objective counts up to what nine of ten networks reach, and any other up
+    to a tenth of its range beyond its worst, so small networks count and untrainable ones do not.
+    """
+    low, high = points.min(axis=0), np.maximum(points.max(axis=0), typical.max(axis=0))
+    reached = np.quantile(typical, _REACHED, axis=0)
+    default = np.where(learned, reached, high + _BEYOND * (high - low))
+    return np.where(np.isnan(stated), default, stated)
 
 
 def normals(dimensions: int) -> Array:

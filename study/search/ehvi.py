@@ -4,6 +4,7 @@ Made for what is searched here: sizes are known before training and counted exac
 learned from every epoch of every trial, those included that were stopped early or still run.
 """
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, final
 
@@ -11,7 +12,7 @@ import moocore
 import numpy as np
 from numpy.typing import NDArray
 
-from study.search.acquisition import Improvement, normals
+from study.search.acquisition import Improvement, normals, reference_of
 from study.search.surrogate import Encoding, SuccessModel, Surrogate
 from study.spec.constraint import KNOWN_BEFORE_TRAINING, Constraint
 from study.spec.metrics import METRICS, metric_of
@@ -41,6 +42,8 @@ class ExpectedImprovement:
         learned = wanted - KNOWN_BEFORE_TRAINING
         known = [name for name in METRICS if name in learned]
         self._learned = [*known, *sorted(learned - METRICS.keys())]
+        stated = {name: self._cost(name, value) for name, value in spec.references.items()}
+        self._stated = np.array([stated.get(name, math.nan) for name in spec.objectives])
         self._counted = counted
         self._encoding = Encoding(spec)
         self._epochs = spec.budget.epochs
@@ -104,7 +107,9 @@ class ExpectedImprovement:
         rows = self._encoding.rows(candidates, counts)
         self._fit()
         typical, _ = self._predicted(rows[:drawn], counts[:drawn])
-        improvement = Improvement(self._points(), self._is_learned(), typical)
+        points, learned = self._points(), self._is_learned()
+        reference = reference_of(points, typical, learned, self._stated)
+        improvement = Improvement(points, reference)
         pending = sorted(self._running)
         if pending:
             known = [self._counted(self._params[number]) for number in pending]
@@ -118,6 +123,8 @@ class ExpectedImprovement:
         feasible = self._probability_feasible(rows, counts)
         feasible = feasible * self._probability_of_success(rows)
         gains = improvement.expected(costs, deviations, samples) * feasible
+        if not gains.any():  # nothing reaches the reference: what comes closest to it
+            gains = feasible / (1 + improvement.shortfall(costs, deviations))
         gains_at_first = gains
         chosen = [int(np.argmax(gains))]
         near = np.argsort(-gains, kind="stable")[: _NEAR * min(count, _ONE_BY_ONE)]

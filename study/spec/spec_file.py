@@ -50,7 +50,8 @@ def _apply(table: dict[str, Any], change: str) -> None:
         inner = table.setdefault(step, {})
         if not isinstance(inner, dict):
             # A shorthand such as dataset = "digits" gives way to the table it stands for.
-            inner = table[step] = {"name": inner} if step == "dataset" else {}
+            known = {"dataset": "name", "objectives": "goal"}.get(steps[0])
+            inner = table[step] = {} if known is None else {known: inner}
         table = inner
     table[steps[-1]] = value
 

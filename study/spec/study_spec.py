@@ -1,14 +1,17 @@
 """What a study is: the spec, with every default. Read from TOML by `StudySpec.from_toml`."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 import tomli_w
 from pydantic import (
     AfterValidator,
     BeforeValidator,
     Field,
+    ModelWrapValidatorHandler,
+    PrivateAttr,
     model_validator,
 )
 
@@ -40,6 +43,21 @@ def _known_objectives(objectives: dict[str, Direction]) -> dict[str, Direction]:
         if not is_metric(name):
             raise ValueError(f"unknown metric {name!r}; {nearest(name, metric_names())}")
     return objectives
+
+
+def _objective(name: str, raw: object) -> dict[str, Any]:
+    """The table of an objective, with `goal` and maybe `from`; raises ValueError if it is none."""
+    if not isinstance(raw, dict):
+        return {"goal": raw}
+    key = f"objectives.{name}"
+    for unknown in raw.keys() - {"goal", "from"}:
+        raise ValueError(f"unknown key '{key}.{unknown}'; {nearest(unknown, ['goal', 'from'])}")
+    if "goal" not in raw:
+        raise ValueError(f"the key '{key}.goal' must be given")
+    value = raw.get("from", 0.0)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise ValueError(f"`{key}.from` must be a finite number, got {value!r}")
+    return raw
 
 
 def _sound_constraints(constraints: Sequence[str]) -> Sequence[str]:
@@ -78,7 +96,9 @@ class StudySpec(Section):
     objectives: Annotated[dict[str, Direction], AfterValidator(_known_objectives)] = Field(
         default={"val_accuracy": "maximize", "trainable_parameters": "minimize"}
     )
-    """Metrics and whether to `maximize` or `minimize` each; none of the test images."""
+    """Metrics and whether to `maximize` or `minimize` each; none of the test images. In a table such
+    as `{ goal = "maximize", from = 0.6 }`, `from` is the value from which on a network is of interest.
+    """
     constraints: Annotated[tuple[str, ...], AfterValidator(_sound_constraints)] = ()
     """Comparisons that a network on the front satisfies, such as `trainable_parameters <= 200000`.
     Those of the network alone are checked before training.
@@ -96,6 +116,20 @@ class StudySpec(Section):
     """Early stopping of trials."""
     resources: Resources = Resources()
     """Resources of a trial."""
+    _references: dict[str, float] = PrivateAttr(default_factory=dict)
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _with_references(cls, raw: Any, build: ModelWrapValidatorHandler[Self]) -> Self:  # noqa: ANN401  # as written
+        found = raw.get("objectives") if isinstance(raw, dict) else None
+        if not isinstance(found, dict):
+            return build(raw)
+        tables = {name: _objective(name, one) for name, one in found.items()}
+        spec = build(raw | {"objectives": {name: one["goal"] for name, one in tables.items()}})
+        spec._references |= {  # noqa: SLF001  # its own
+            name: one["from"] for name, one in tables.items() if "from" in one
+        }
+        return spec
 
     @model_validator(mode="after")
     def _grid_is_finite(self) -> "StudySpec":
@@ -152,6 +186,11 @@ class StudySpec(Section):
             )
 
     @property
+    def references(self) -> Mapping[str, float]:
+        """The value of an objective from which on a network is of interest, where one is stated."""
+        return self._references
+
+    @property
     def replicate_seeds(self) -> list[int]:
         """One seed a replicate, the same for every trial so that trials are compared fairly."""
         return list(range(self.seed, self.seed + self.replicates))
@@ -171,7 +210,10 @@ class StudySpec(Section):
 
     def to_dict(self) -> dict[str, Any]:
         """The whole spec, defaults included, as JSON types; `from_dict` reads it back."""
-        return self.model_dump(mode="json")
+        table = self.model_dump(mode="json")
+        for name, reference in self._references.items():
+            table["objectives"][name] = {"goal": self.objectives[name], "from": reference}
+        return table
 
     def to_toml(self) -> str:
         """The whole spec as a file that `from_toml` reads."""

@@ -110,6 +110,23 @@ def test_trials_that_break_a_constraint_teach_it_where_it_is_kept():
     assert np.mean([accuracy(params) >= 0.93 for params in chosen]) > max(0.5, 2 * drawn)
 
 
+def test_small_networks_count_unless_the_user_wants_accurate_ones():
+    generator = np.random.default_rng(7)
+    trials = [draw(generator) for _ in range(30)]
+    trials = [params for params in trials if params["somata"] > 16]  # no small one is known yet
+    candidates = [draw(generator) for _ in range(200)]
+
+    def least_accurate(**changes):
+        chosen = told(spec(**changes), trials).rank(candidates, 8, 200)
+        return min(accuracy(candidates[index]) for index in chosen)
+
+    median = np.median([accuracy(params) for params in candidates])
+    assert least_accurate() < median - 0.03
+    from_there = {"val_accuracy": {"goal": "maximize", "from": 0.92}}
+    from_there["trainable_parameters"] = "minimize"
+    assert least_accurate(objectives=from_there) > 0.91
+
+
 @pytest.mark.parametrize(
     "objectives",
     [

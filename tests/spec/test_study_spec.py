@@ -109,6 +109,22 @@ def test_a_file_of_arrays_is_a_data_set():
             "every family must have dendrites where layer1_dendrites_firing steers, got mlp",
         ),
         ({"objectives": {"test_layer1_somata_entropy": "minimize"}}, "a test metric is reported"),
+        (
+            {"objectives": {"val_accuracy": {"goal": "maximize", "form": 0.6}}},
+            "unknown key 'objectives.val_accuracy.form'; did you mean 'from'?",
+        ),
+        (
+            {"objectives": {"val_accuracy": {"from": 0.6}}},
+            "the key 'objectives.val_accuracy.goal' must be given",
+        ),
+        (
+            {"objectives": {"val_accuracy": {"goal": "maximize", "from": "much"}}},
+            "`objectives.val_accuracy.from` must be a finite number, got 'much'",
+        ),
+        (
+            {"objectives": {"val_accuracy": {"goal": "up"}}},
+            "`objectives.val_accuracy` must be a known name, got 'up'",
+        ),
         ({"objectives": {}}, "there must be at least one objective, got none (key objectives)"),
         ({"objectives": "val"}, "`objectives` must be a valid table, got 'val'"),
         ({"name": "a" * 101}, "`length of name <= 100` must hold"),
@@ -165,6 +181,21 @@ def test_a_diagnostic_that_is_measured_steers():
         | {"constraints": ["val_accuracy_at_noise_025 >= 0.5"]}
     )
     assert StudySpec.from_dict(spec.to_dict()) == spec
+
+
+def test_an_objective_may_say_from_which_value_on_it_counts(tmp_path):
+    text = 'name = "a"\ndataset = "digits"\nfamilies = ["vann"]\n[objectives]\n'
+    path = write(
+        tmp_path, text + 'val_accuracy = { goal = "maximize", from = 0.6 }\nmacs = "minimize"'
+    )
+    spec = StudySpec.from_toml(path)
+    assert spec.objectives == {"val_accuracy": "maximize", "macs": "minimize"}
+    assert spec.references == {"val_accuracy": 0.6}
+    assert StudySpec.from_dict(spec.to_dict()) == spec
+    assert StudySpec.from_toml(write(tmp_path, spec.to_toml())) == spec
+    changed = StudySpec.from_toml(path, ["objectives.macs.from=1e6"])
+    assert (changed.objectives, changed.references["macs"]) == (spec.objectives, 1e6)
+    assert changed != spec
 
 
 def test_every_problem_is_told():
