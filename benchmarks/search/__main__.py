@@ -5,8 +5,8 @@
 NAME is the table benchmarks/search/tables/NAME.npz, or a path. A search is measured by the hypervolume
 of the trials that it completed, as a share of that of the whole table (replay_table.py, replay.py),
 over the epochs that it spent. Prints a table; writes benchmarks/results/search.json and
-docs/images/search_hypervolume.png (for which kaleido and a Chrome or Chromium must be there). With --draw the
-stored result is shown again.
+docs/images/search_hypervolume.png (for which kaleido and a Chrome or Chromium must be there). With
+--draw the stored result is shown again.
 """
 
 import argparse
