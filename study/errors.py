@@ -5,7 +5,7 @@ StudyError              exit 1, the study failed
     ClusterError        a job or its cluster failed
     BadInputError       exit 2, nothing was spent or written
         SpecError       a spec, or a value in it, breaks a rule
-        DataError       a data set is absent, or not what the spec says
+        DataError       a data set is absent, or differs from the spec
         NotFoundError   no such study or trial, or its weights were not kept
 """
 

@@ -1,4 +1,4 @@
-"""The folder of a study in its home: spec, journal, the driver's lock, and what is not recorded yet."""
+"""The folder of a study in its home: its spec, its journal, its lock, and its unrecorded trials."""
 
 import fcntl
 import json
@@ -65,7 +65,7 @@ class StudyFolder:
         return self.path / "spool"
 
     def retraining(self) -> str | None:
-        """What is retrained here, as JSON; None in the folder of a search."""
+        """The settings of the retraining in this folder, as JSON; None in the folder of a search."""
         file = self.path / _RETRAINING
         return file.read_text(encoding="utf-8") if file.exists() else None
 

@@ -1,4 +1,4 @@
-"""Retrains a trial's configuration with other seeds, to confirm what the search measured.
+"""Retrains a trial's configuration with other seeds, to confirm the results of the search.
 
 It runs and is recorded as any trial, in a folder of its own, with a role that no answer counts as a
 trial.
@@ -88,14 +88,14 @@ def retrain(  # noqa: PLR0913  # each setting has a name of its own
             run = find_run(client(home), stored.parent.info.experiment_id, wanted)
         return None if run is None else retrained(run, record, new=new)
 
-    found = finished(new=False)
-    if found is not None:
-        return found
+    result = finished(new=False)
+    if result is not None:
+        return result
     with _locked(home.study_folder(name).of_retraining(wanted.label())) as folder:
         if folder.retraining() is not None:
             send_waiting(folder, home, notify)
-            found = finished(new=True)
-        if found is not None:
+            result = finished(new=True)
+        if result is not None:
             notify(f"trained before, recorded now from {folder.path}")
         else:
             dataset = _dataset(stored.spec, data, full=full)
@@ -108,11 +108,11 @@ def retrain(  # noqa: PLR0913  # each setting has a name of its own
             observer = _Observer(wanted, notify, on_epoch)
             outcome, stop = run_trial(folder, home, config, dataset, resources, observer)
             _raise_unless_complete(outcome, stop, folder)
-            found = finished(new=True)
+            result = finished(new=True)
         shutil.rmtree(folder.path)
-    if found is None:
+    if result is None:
         raise TrackingError(f"{home.shown_uri} must have the run of the retraining, got none")
-    return found
+    return result
 
 
 @final

@@ -147,8 +147,8 @@ class RunTags:
 class StoredRuns:
     """The runs with some tags in one experiment.
 
-    `run_ids` has the run of each number, `sent` counts the requests that succeeded. What the runs hold
-    is added to `rows`, if given.
+    `run_ids` has the run of each number, `sent` counts the requests that succeeded. Tags and metrics
+    are added to `rows`, if given.
     """
 
     def __init__(

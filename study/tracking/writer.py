@@ -73,16 +73,16 @@ class MlflowWriter:
             self._know(run)
 
     def _open_experiment(self, home: Home) -> str:
-        found = self._client.get_experiment_by_name(self._spec.name)
-        if found is None:
+        experiment = self._client.get_experiment_by_name(self._spec.name)
+        if experiment is None:
             new = self._client.create_experiment(
                 self._spec.name,
                 artifact_location=home.artifact_location,
                 tags={LAYOUT_TAG: LAYOUT},
             )
-            found = self._client.get_experiment(new)
-        check_location(found.artifact_location, home)
-        return str(found.experiment_id)
+            experiment = self._client.get_experiment(new)
+        check_location(experiment.artifact_location, home)
+        return str(experiment.experiment_id)
 
     def _know(self, run: Run) -> None:
         """Adds a run of the store."""

@@ -30,12 +30,12 @@ class Unreachable:
 
 @pytest.fixture
 def session(tmp_path):
-    said = []
+    messages = []
     return SimpleNamespace(
         storage=SimpleNamespace(identity="a", note_run_ids=lambda _: None),
         over=lambda: "all trials are done",
-        progress=SimpleNamespace(notify=said.append),
-        said=said,
+        progress=SimpleNamespace(notify=messages.append),
+        messages=messages,
         scoreboard=SimpleNamespace(states={"FAIL": 0}, ended=1, running=()),
         stop=SimpleNamespace(withdraw=lambda: None),
         tracker=Unreachable(),
@@ -46,23 +46,23 @@ def session(tmp_path):
 def test_what_ended_a_study_is_not_hidden_by_a_store_that_is_away(session):
     with pytest.raises(StudyError, match="this ended it"), _recorded(session):
         raise StudyError("this ended it")
-    assert session.said == ["error: the store must answer, got silence"]
+    assert session.messages == ["error: the store must answer, got silence"]
 
 
 def test_a_store_that_is_away_after_a_study_that_ended_well_is_raised(session):
     with pytest.raises(TrackingError, match="got silence"), _recorded(session):
         pass
-    assert session.said == []
+    assert session.messages == []
 
 
 class Recorder(SimpleNamespace):
-    """A tracker that keeps what it is told."""
+    """A tracker that keeps what it is calls."""
 
     def __init__(self, *_):
-        super().__init__(run_ids={}, all_sent=False, failed=False, trouble=None, told=[])
+        super().__init__(run_ids={}, all_sent=False, failed=False, trouble=None, calls=[])
 
     def __getattr__(self, name):
-        return lambda *arguments, **named: self.told.append((name, *arguments, *named.values()))
+        return lambda *arguments, **named: self.calls.append((name, *arguments, *named.values()))
 
     def wait_until_ready(self):
         return {}
@@ -151,7 +151,7 @@ def test_the_record_of_a_study_follows_its_trials(tmp_path, monkeypatch):
     tracker = Recorder()
     monkeypatch.setattr(driver, "Tracker", lambda *_: tracker)
     run(tmp_path)
-    ends = [said[1:] for said in tracker.told if said[0] == "end_trial"]
+    ends = [messages[1:] for messages in tracker.calls if messages[0] == "end_trial"]
     assert [(number, outcome.state, on_front) for number, outcome, on_front in ends] == [
         (0, "COMPLETE", True),
         (1, "COMPLETE", True),
@@ -159,8 +159,8 @@ def test_the_record_of_a_study_follows_its_trials(tmp_path, monkeypatch):
         (3, "FAIL", False),
     ]
     assert ends[3][1].reason == "ValueError: it broke"
-    assert ("mark_front", {2: True, 1: False}) in tracker.told
-    assert tracker.told[-1][:2] == ("close", "FINISHED")
+    assert ("mark_front", {2: True, 1: False}) in tracker.calls
+    assert tracker.calls[-1][:2] == ("close", "FINISHED")
 
 
 def test_a_new_study_that_a_cluster_cannot_run_leaves_nothing_behind(tmp_path, ray, monkeypatch):

@@ -109,8 +109,8 @@ def test_its_network_can_be_loaded_exported_and_asked(confirmed, home, tmp_path)
     assert (history["retrained"], history["seeds"]) == (True, [2, 3, 4])
     assert "trained anew" in (folder / "README.md").read_text()
     np.savez(tmp_path / "test.npz", x=test.images.numpy()[:, 0], y=test.labels.numpy())
-    (said,) = predict(NAME, [tmp_path / "test.npz"], 1, home, retrained=True)
-    assert said.accuracy == pytest.approx(confirmed.record.test_accuracy)
+    (messages,) = predict(NAME, [tmp_path / "test.npz"], 1, home, retrained=True)
+    assert messages.accuracy == pytest.approx(confirmed.record.test_accuracy)
     with pytest.raises(NotFoundError, match="trial 0 of study 'made' was not retrained"):
         load_model(NAME, 0, home, retrained=True)
 

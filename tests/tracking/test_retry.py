@@ -37,21 +37,21 @@ def _short(monkeypatch):
     monkeypatch.setattr(retry, "_LONGEST_PAUSE_S", 0.02)
 
 
-def made(store, said, *, over):
-    found = Retry(HOME, said.append, lambda _: over, lambda: store.sent)
+def made(store, messages, *, over):
+    found = Retry(HOME, messages.append, lambda _: over, lambda: store.sent)
     found.wait(0.0)
     return found
 
 
 def test_trouble_is_said_once_and_that_it_has_passed():
-    store, said = Store(AWAY, AWAY, AWAY), []
-    assert made(store, said, over=False).attempt(store.act, lambda _: False)
-    assert said == [{"trouble": "ConnectionError: nobody is there"}, {"trouble": None}]
+    store, messages = Store(AWAY, AWAY, AWAY), []
+    assert made(store, messages, over=False).attempt(store.act, lambda _: False)
+    assert messages == [{"trouble": "ConnectionError: nobody is there"}, {"trouble": None}]
 
 
 def test_patience_ends_only_when_no_more_comes():
-    store, said = Store(*[AWAY] * 1000), []
-    tried = made(store, said, over=True)
+    store, messages = Store(*[AWAY] * 1000), []
+    tried = made(store, messages, over=True)
     assert not tried.attempt(store.act, lambda _: False)
     assert tried.gave_up
     left = len(store.errors)
@@ -62,19 +62,19 @@ def test_patience_ends_only_when_no_more_comes():
 
 def test_what_is_refused_for_good_is_tried_again_only_where_that_may_help():
     for again in (True, False):
-        store, said, refused = Store(REFUSAL), [], []
+        store, messages, refused = Store(REFUSAL), [], []
 
         def refuse(error, refused=refused, again=again):
             refused.append(error)
             return again
 
-        assert made(store, said, over=True).attempt(store.act, refuse) is again
+        assert made(store, messages, over=True).attempt(store.act, refuse) is again
         assert refused == [REFUSAL]
-        assert said == []
+        assert messages == []
 
 
 def test_there_is_no_patience_with_a_disk_that_takes_nothing():
-    store, said = Store(*[OSError(errno.ENOSPC, "full")] * 9), []
-    assert not made(store, said, over=True).attempt(store.act, lambda _: False)
+    store, messages = Store(*[OSError(errno.ENOSPC, "full")] * 9), []
+    assert not made(store, messages, over=True).attempt(store.act, lambda _: False)
     assert len(store.errors) == 8
-    assert said == [{"unwritable": "OSError: [Errno 28] full"}]
+    assert messages == [{"unwritable": "OSError: [Errno 28] full"}]

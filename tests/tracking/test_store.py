@@ -31,14 +31,14 @@ def test_a_server_that_is_not_there_is_named_with_the_time_that_was_tried(tmp_pa
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR", "1")  # of seconds between its tries
     error, message, seconds = ask(tmp_path, "http://127.0.0.1:9")
     assert error.exit_status == 1
-    said = re.fullmatch(
+    messages = re.fullmatch(
         "the tracking store http://127.0.0.1:9 must answer, but could not be reached for "
         r"(\d+) s: Connection refused",
         message,
     )
-    assert said, message
+    assert messages, message
     # The whole call took longer than the tries, by whatever the machine needed around them.
-    assert 0 < int(said[1]) <= seconds + 1
+    assert 0 < int(messages[1]) <= seconds + 1
 
 
 def test_a_server_that_stays_silent_is_given_up(tmp_path, monkeypatch):

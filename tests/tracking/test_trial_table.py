@@ -254,17 +254,19 @@ def test_a_sender_puts_aside_what_is_no_event_and_leaves_the_table_of_the_rest(h
     for line in ('["flush"]', '["interrupt", 1]', "no JSON", '["TrialEnded", {"number": 6}]'):
         spool.append(line)
     spool.append(StudyEnded(timestamp=3000, status="FINISHED").to_json())
-    said, shown = [], []
+    messages, shown = [], []
 
     def publish(name, home, *, final):
         """At the end the table is there: what people look at is made from it."""
         shown.append((final, TABLE_TAG in read_study(name, home).parent.data.tags))
 
-    assert Sender(home.study_folder("made"), home, said.append, lambda _: True, publish).run() == 0
+    assert (
+        Sender(home.study_folder("made"), home, messages.append, lambda _: True, publish).run() == 0
+    )
     folder = home.study_folder("made")
     assert waiting(folder.spool) == 0
     assert shown == [(True, True)]
-    assert len([message for message in said if "refused" in message]) == 4
+    assert len([message for message in messages if "refused" in message]) == 4
     refused = folder.refused.read_text().splitlines()
     assert json.loads(refused[0])["line"] == '["flush"]'
     assert answers.status("made", home).run_status == "FINISHED"
