@@ -2,8 +2,8 @@
 
     python -m benchmarks.pages.fashion_mnist --root data --note "own split"
 
-Prints the front; writes benchmarks/results/fashion_mnist.json and docs/images/fashion_mnist_front.png (for
-which kaleido and a Chrome or Chromium must be there). With --draw the stored result is shown again.
+Prints the front; writes benchmarks/results/fashion_mnist.json and docs/images/fashion_mnist_front.png
+(for which kaleido and a Chrome or Chromium must be there). With --draw the stored result is shown again.
 """
 
 import argparse
