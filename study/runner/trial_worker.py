@@ -207,6 +207,6 @@ class TrialWorker:
     def _test_metrics(self, network: Network) -> dict[str, float]:
         accuracy, loss = evaluate(network, self._dataset.test)
         return {
-            **Estimate.over(accuracy).named("test_accuracy"),
+            **Estimate.over(accuracy, len(self._dataset.test.labels)).named("test_accuracy"),
             **Estimate.over(loss).named("test_loss"),
         }

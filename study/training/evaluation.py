@@ -19,12 +19,18 @@ class Estimate:
     sem: float
 
     @classmethod
-    def over(cls, replicates: Tensor) -> "Estimate":
-        """The estimate from one value a replicate, shape (R,)."""
+    def over(cls, replicates: Tensor, images: int | None = None) -> "Estimate":
+        """The estimate from one value a replicate, shape (R,).
+
+        Shares of so many `images` are counts, in which a few replicates often agree by coincidence.
+        Each counts as known to one image at best: the standard error is at least `1 / images / sqrt(R)`.
+        """
         values = replicates.double()
         count = len(values)
-        sem = values.std().item() / math.sqrt(count) if count > 1 else math.nan
-        return cls(values.mean().item(), sem)
+        if count == 1:
+            return cls(values.mean().item(), math.nan)
+        deviation = max(values.std().item(), 0.0 if images is None else 1 / images)
+        return cls(values.mean().item(), deviation / math.sqrt(count))
 
     def named(self, name: str) -> dict[str, float]:
         """The mean under a metric's name, and the standard error, if there is one, under `..._sem`."""

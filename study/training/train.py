@@ -113,13 +113,14 @@ class Training:
         accuracy, loss = evaluate(self._network, self._dataset.validation)
         self._check_finite("validation", loss)
         self._kept.update(accuracy, loss)
+        images = len(self._dataset.validation.labels)
         return EpochMetrics(
             epoch=self._epoch,
             losses=EpochLosses(_of(running, train_loss), _of(running, loss)),
             train_loss=Estimate.over(train_loss[running]),
-            val_accuracy=Estimate.over(accuracy[running]),
+            val_accuracy=Estimate.over(accuracy[running], images),
             val_loss=Estimate.over(loss[running]),
-            kept_accuracy=Estimate.over(self._kept.accuracy),
+            kept_accuracy=Estimate.over(self._kept.accuracy, images),
             kept_loss=Estimate.over(self._kept.loss),
             seconds=time.perf_counter() - start,
         )

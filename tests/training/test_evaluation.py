@@ -3,6 +3,9 @@ import math
 import pytest
 import torch
 
+from paper.intervals import Sample, of_difference
+from study.search.pareto import confident_front
+from study.search.rungs import Rung
 from study.training.evaluation import Estimate
 
 
@@ -11,3 +14,25 @@ def test_an_estimate_is_mean_and_standard_error():
     assert estimate.mean == pytest.approx(7 / 3)
     assert estimate.sem == pytest.approx(math.sqrt(7 / 3) / math.sqrt(3))
     assert math.isnan(Estimate.over(torch.tensor([1.0])).sem)
+
+
+def test_replicates_that_agree_by_coincidence_make_no_difference_of_one_image_real():
+    images = 10_000
+    better, worse = (
+        Estimate.over(torch.full((2,), share, dtype=torch.double), images)
+        for share in (0.8925, 0.8924)
+    )
+    objectives = {"val_accuracy": "maximize", "macs": "minimize"}
+    points = [(better.mean, 100), (worse.mean, 100)]
+    errors = [(better.sem, 0.0), (worse.sem, 0.0)]
+    assert confident_front(points, errors, objectives) == [True, True]
+    interval = of_difference(
+        *(Sample(mean=one.mean, sem=one.sem, seeds=2) for one in (better, worse))
+    )
+    assert interval.low < 0 < interval.high
+    rung = Rung(objectives, 2)
+    rung.enter(0, better.named("val_accuracy") | {"macs": 100})
+    worse_by_a_third = worse.named("val_accuracy") | {"val_accuracy": better.mean - 0.3 / images}
+    assert rung.enter(1, worse_by_a_third | {"macs": 100})
+    # What the replicates really differ by counts as before.
+    assert Estimate.over(torch.tensor([0.5, 0.7]), images).sem == pytest.approx(0.1)

@@ -86,7 +86,8 @@ def test_what_is_kept_is_in_the_network_after_an_early_end(digits):
     epochs = train(trained, digits, settings(epochs=50, learning_rate=0.1))
     kept = [next(epochs).kept_accuracy for _ in range(6)][-1]
     epochs.close()
-    assert Estimate.over(evaluate(trained, digits.validation)[0]) == kept
+    images = len(digits.validation.labels)
+    assert Estimate.over(evaluate(trained, digits.validation)[0], images) == kept
 
 
 def test_a_replicate_that_diverges_ends_the_training_with_the_reason(digits):
