@@ -166,8 +166,10 @@ def ui(
     port: Annotated[int | None, typer.Option(help="By default 5000, or the next free.")] = None,
     home: HomeOption = None,
     tracking_uri: TrackingOption = None,
+    local_artifacts: LocalArtifactsOption = False,
 ) -> None:
     """Serve the MLflow UI of all studies on this machine, until Ctrl-C."""
     from study.report.ui import serve
 
-    serve(Home.find(home, tracking_uri), port, lambda text: say(console(), text))
+    place = Home.find(home, tracking_uri, allow_local_artifacts=local_artifacts)
+    serve(place, port, lambda text: say(console(), text))

@@ -1,7 +1,9 @@
 """The command up to its exit status: bad input is 2, one message, and nothing written."""
 
 import pytest
+import typer
 
+from study.cli.main import app
 from tests.support.command import study_command
 
 GOOD = 'name = "a"\ndataset = "digits"\nfamilies = ["dann-r"]\n'
@@ -51,3 +53,13 @@ def test_asking_for_what_is_not_there_is_bad_input(arguments, tmp_path):
     assert done.returncode == 2
     assert done.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+def test_every_command_that_takes_a_tracking_uri_takes_whether_it_may_name_local_artifacts():
+    options = {
+        name: {option for parameter in command.params for option in parameter.opts}
+        for name, command in typer.main.get_command(app).commands.items()
+    }
+    served = {name for name, known in options.items() if "--tracking-uri" in known}
+    assert len(served) > 12
+    assert {name for name in served if "--allow-local-artifacts" not in options[name]} == set()

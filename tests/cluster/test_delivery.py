@@ -1,6 +1,6 @@
 import pytest
 
-from study.cluster.delivery import Delivery
+from study.cluster.delivery import Delivery, job_config_of
 from study.cluster.submission import submit
 from study.errors import BadInputError, SpecError
 from study.spec.study_spec import StudySpec
@@ -48,3 +48,10 @@ def test_data_of_this_machine_is_not_submitted(dataset, key):
     spec = StudySpec.from_dict(THREE | {"dataset": dataset})
     with pytest.raises(SpecError, match=f"`{key}` must be an absolute path of the cluster's"):
         submit(spec, NOWHERE)
+
+
+def test_a_job_may_follow_its_server_to_local_files_where_that_was_allowed():
+    for allowed, environment in ((True, {"STUDY_ALLOW_LOCAL_ARTIFACTS": "1"}), (False, {})):
+        delivery = Delivery(allow_local_artifacts=allowed)
+        config = job_config_of(StudySpec.from_dict(THREE), delivery)
+        assert config.environment == environment
