@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from study.search.acquisition import Improvement, normals, reference_of
+from study.search.observations import Observations
 from study.search.surrogate import Encoding, SuccessModel, Surrogate
 from study.spec.constraint import KNOWN_BEFORE_TRAINING, Constraint
 from study.spec.metrics import METRICS, metric_of
@@ -49,7 +50,9 @@ class ExpectedImprovement:
         self._epochs = spec.budget.epochs
         self._surrogates = {name: Surrogate() for name in self._learned}
         self._params: dict[int, Params] = {}
-        self._seen: dict[int, dict[int, Mapping[str, float]]] = {}
+        self._rows: dict[int, Array] = {}
+        self._costs: dict[int, list[float]] = {}
+        self._observations = Observations(self._epochs)
         self._running: set[int] = set()
         self._complete: list[int] = []
         self._feasible: list[int] = []
@@ -59,12 +62,13 @@ class ExpectedImprovement:
     def add(self, number: int, params: Params) -> None:
         """Adds a trial that runs until `tell` is called."""
         self._params[number] = params
+        self._rows[number] = self._encoding.rows([params], [self._counted(params)])[0]
         self._running.add(number)
 
     def report(self, number: int, metrics: Mapping[str, float]) -> None:
         """Adds what a trial had reached after an epoch."""
         if all(name in metrics for name in self._learned):
-            self._seen.setdefault(number, {})[int(metrics["epochs"])] = metrics
+            self._observations.add(number, metrics)
 
     def tell(
         self, number: int, *, complete: bool = False, feasible: bool = True, failed: bool = False
@@ -76,11 +80,12 @@ class ExpectedImprovement:
         that are kept did not change any more.
         """
         self._running.discard(number)
-        seen = self._seen.get(number)
-        if seen or failed:
+        if failed or number in self._observations:
             self._failed[number] = failed
-        if complete and seen:
-            seen.setdefault(self._epochs, seen[max(seen)])
+        if complete and number in self._observations:
+            self._observations.complete(number)
+            metrics = self._observations.final(number)
+            self._costs[number] = [self._cost(name, metrics[name]) for name in self._objectives]
             self._complete.append(number)
             if feasible:
                 self._feasible.append(number)
@@ -92,11 +97,7 @@ class ExpectedImprovement:
 
     def front(self) -> list[Params]:
         """The configurations of the complete trials that no other dominates."""
-        if not self._complete:
-            return []
-        flags = moocore.is_nondominated(self._points())
-        ranked = zip(self._ranked(), flags, strict=True)
-        return [self._params[number] for number, keep in ranked if keep]
+        return [self._params[number] for number in self._on_front()]
 
     def rank(self, candidates: Sequence[Params], count: int, drawn: int) -> list[int]:
         """The best `count` candidates, the best first; each takes those before it for granted.
@@ -113,7 +114,7 @@ class ExpectedImprovement:
         pending = sorted(self._running)
         if pending:
             known = [self._counted(self._params[number]) for number in pending]
-            running = self._encoding.rows([self._params[number] for number in pending], known)
+            running = np.array([self._rows[number] for number in pending])
             for surrogate in self._surrogates.values():
                 surrogate.believe(running)
             for costs in self._predicted(running, known)[0]:
@@ -138,32 +139,37 @@ class ExpectedImprovement:
         return chosen + others[: count - len(chosen)]
 
     def _fit(self) -> None:
-        before_end: list[tuple[Array, Mapping[str, float]]] = []
-        at_end: list[tuple[Array, Mapping[str, float]]] = []
-        for number, epochs in self._seen.items():
-            params = self._params[number]
-            row = self._encoding.rows([params], [self._counted(params)])[0]
-            for epoch, metrics in epochs.items():
-                kind = at_end if epoch == self._epochs else before_end
-                kind.append((self._encoding.at_epoch(row, epoch), metrics))
-        # Of very many rows a surrogate learns from the last ones: those of complete trials.
-        found = before_end + at_end
-        rows = np.array([row for row, _ in found])
+        found = self._observations.sample(self._on_front())
+        rows = np.array(
+            [self._encoding.at_epoch(self._rows[one.number], one.epoch) for one in found]
+        )
         for name, surrogate in self._surrogates.items():
-            errors = [metric_of(name).to_error(metrics[name]) for _, metrics in found]
-            surrogate.fit(rows, np.array(errors))
+            errors = np.array([one.error(name) for one in found])
+            noise = np.array([one.noise(name) for one in found])
+            surrogate.fit(rows, errors, noise, len(self._observations))
 
     def _points(self) -> Array:
-        """The costs of the trials that make the front, shape (n, objectives)."""
-        return np.array(
-            [
-                [
-                    self._cost(name, self._seen[number][self._epochs][name])
-                    for name in self._objectives
-                ]
-                for number in self._ranked()
-            ]
-        )
+        """The costs that the trials of the front have by what is known now, (n, objectives).
+
+        Of what is learned these are the predictions: a value that was measured is as lucky as high.
+        """
+        points = self._measured()
+        rows = np.array([self._rows[number] for number in self._ranked()])
+        for column, name in enumerate(self._objectives):
+            if name in self._surrogates:
+                points[:, column] = self._sign(name) * self._surrogates[name].means(rows)
+        return points
+
+    def _measured(self) -> Array:
+        """The costs that were measured of the trials that make the front, (n, objectives)."""
+        return np.array([self._costs[number] for number in self._ranked()])
+
+    def _on_front(self) -> list[int]:
+        """The complete trials that no other dominates."""
+        if not self._complete:
+            return []
+        flags = moocore.is_nondominated(self._measured())
+        return [number for number, keep in zip(self._ranked(), flags, strict=True) if keep]
 
     def _ranked(self) -> list[int]:
         """The complete trials that keep the constraints; all of them as long as none does."""
@@ -206,8 +212,7 @@ class ExpectedImprovement:
         ended = list(self._failed)
         if not any(self._failed.values()):
             return np.ones(len(rows))
-        params = [self._params[number] for number in ended]
-        known = self._encoding.rows(params, [self._counted(one) for one in params])
+        known = np.array([self._rows[number] for number in ended])
         self._success.fit(known, np.array([not self._failed[number] for number in ended]))
         probabilities = self._success.probability(rows)
         likely = probabilities >= _LIKELY

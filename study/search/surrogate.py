@@ -11,6 +11,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.gaussian_process import GaussianProcessClassifier, GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
 
+from study.search.observations import newest_and_even
 from study.spec.dimensions import Choice, Range
 from study.spec.study_spec import StudySpec
 
@@ -18,9 +19,9 @@ _COUNTS: Final = ("trainable_parameters", "macs")
 _WIDE: Final = 3  # ranges wider than so many times their start are logarithmic
 _SPREAD: Final = 2.0  # of a searched number, in the unit of the surrogate's length scales
 Array = NDArray[np.float64]
-_MOST_ROWS: Final = 300  # a fit costs their third power
 _OF_A_KIND: Final = 60  # successes, and as many failures, of which a classifier learns
-_FIT_AGAIN: Final = 1.3  # the kernel is fitted when there is so much more to fit it to
+_FIT_AGAIN: Final = 1.3  # the kernel is fitted again when so much more was seen
+_LEAST_NOISE: Final = 1e-6  # a variance, as below
 _LEAST_DEVIATION: Final = 1e-3  # in standard deviations of what was seen
 
 
@@ -86,26 +87,35 @@ class Surrogate:
     """A Gaussian process over settings and epochs, with one length scale each (Matern 5/2).
 
     The epoch is one more feature, so what short trials showed counts for what long ones will reach.
+    Values are as certain as their standard errors say; what else settings do not explain is noise of
+    which the kernel has the variance.
     """
 
     def __init__(self) -> None:
         self._kernel: object | None = None
-        self._rows_fitted = 0
+        self._seen_fitted = 0
         self._process: GaussianProcessRegressor | None = None
         self._rows: Array = np.empty((0, 0))
         self._values: Array = np.empty(0)
+        self._noise: Array = np.empty(0)
         self._mean, self._scale = 0.0, 1.0
 
-    def fit(self, rows: Array, values: Array) -> None:
-        """Learns from rows (n, features) and their values (n,); of very many, from the last ones."""
-        rows, values = rows[-_MOST_ROWS:], values[-_MOST_ROWS:]
+    def fit(self, rows: Array, values: Array, errors: Array, seen: int) -> None:
+        """Learns from rows (n, features), their values (n,) and the standard errors of these (n,).
+
+        `seen` is of how many rows these were taken; the kernel is fitted again as it grows.
+        """
         self._mean, self._scale = float(values.mean()), float(values.std()) or 1.0
         self._rows, self._values = rows, (values - self._mean) / self._scale
-        stale = len(rows) >= _FIT_AGAIN * self._rows_fitted and self._rows_fitted < _MOST_ROWS
-        if self._kernel is None or stale or self._process_features() != rows.shape[1]:
-            self._kernel = self._fitted_kernel()
-            self._rows_fitted = len(rows)
-        self._condition(self._rows, self._values)
+        self._noise = (errors / self._scale) ** 2 + _LEAST_NOISE
+        if self._kernel is None or seen >= _FIT_AGAIN * self._seen_fitted:
+            self._kernel, self._seen_fitted = self._fitted_kernel(), seen
+        self._condition(self._rows, self._values, self._noise)
+
+    def means(self, rows: Array) -> Array:
+        """The expected values (n,) at rows (n, features)."""
+        assert self._process is not None  # noqa: S101  # fit comes first
+        return np.asarray(self._process.predict(rows) * self._scale + self._mean)
 
     def predict(self, rows: Array) -> tuple[Array, Array]:
         """The expected values (n,) at rows (n, features), and their standard deviations (n,)."""
@@ -118,18 +128,16 @@ class Surrogate:
 
     def believe(self, rows: Array) -> Array:
         """Takes what is expected at rows for granted from now on; the expected values (n,)."""
-        expected, _ = self.predict(rows)
+        expected = self.means(rows)
         values = np.concatenate([self._values, (expected - self._mean) / self._scale])
-        self._condition(np.concatenate([self._rows, rows]), values)
+        noise = np.concatenate([self._noise, np.full(len(rows), _LEAST_NOISE)])
+        self._condition(np.concatenate([self._rows, rows]), values, noise)
         return expected
 
-    def _condition(self, rows: Array, values: Array) -> None:
-        process = GaussianProcessRegressor(self._kernel, optimizer=None)
+    def _condition(self, rows: Array, values: Array, noise: Array) -> None:
+        process = GaussianProcessRegressor(self._kernel, alpha=noise, optimizer=None)
         self._process = process.fit(rows, values)
-        self._rows, self._values = rows, values
-
-    def _process_features(self) -> int:
-        return 0 if self._process is None else int(self._process.n_features_in_)
+        self._rows, self._values, self._noise = rows, values, noise
 
     def _fitted_kernel(self) -> object:
         features = self._rows.shape[1]
@@ -139,17 +147,9 @@ class Surrogate:
         with warnings.catch_warnings():
             # A length scale at its bound says that a setting does not matter.
             warnings.simplefilter("ignore", ConvergenceWarning)
-            process = GaussianProcessRegressor(kernel).fit(self._rows, self._values)
+            process = GaussianProcessRegressor(kernel, alpha=self._noise)
+            process.fit(self._rows, self._values)
         return process.kernel_
-
-
-def subset(count: int, most: int) -> NDArray[np.int64]:
-    """The places, ascending, of at most so many of `count`: half the newest, half an even subset."""
-    if count <= most:
-        return np.arange(count)
-    newest = most // 2
-    older = np.linspace(0, count - newest - 1, most - newest).round().astype(np.int64)
-    return np.concatenate([older, np.arange(count - newest, count)])
 
 
 @final
@@ -165,7 +165,9 @@ class SuccessModel:
     def fit(self, rows: Array, succeeded: NDArray[np.bool_]) -> None:
         """Learns from rows (n, features) and whether each succeeded (n,), the latest last."""
         kinds = [np.flatnonzero(kind) for kind in (succeeded, ~succeeded)]
-        kept = np.sort(np.concatenate([kind[subset(len(kind), _OF_A_KIND)] for kind in kinds]))
+        kept = np.sort(
+            np.concatenate([kind[newest_and_even(len(kind), _OF_A_KIND)] for kind in kinds])
+        )
         rows, succeeded = rows[kept], succeeded[kept]
         self._all_alike = None
         if succeeded.all() or not succeeded.any():

@@ -304,7 +304,9 @@ def test_an_interrupted_trial_is_asked_again_under_its_number_with_its_settings(
 def test_a_trial_broken_off_before_it_was_counted_is_not_trained(tmp_path):
     wanted = spec(constraints=["trainable_parameters <= 10"])
     SearchStorage(wanted, tmp_path / "journal").ask(
-        Sampler(wanted, 0, lambda _: {}).propose(0)  # and killed here
+        Sampler(wanted, 0, lambda _: {"trainable_parameters": 1, "macs": 1}).propose(
+            0
+        )  # and killed here
     )
     assert searcher(wanted, tmp_path).suggest("0") is None
     assert {state_of(trial) for trial in trials(wanted, tmp_path)} == {"INFEASIBLE"}
