@@ -8,8 +8,10 @@ INSTALLED := .venv/.installed
 AT_ONCE := -n 2 --dist loadfile --no-loadscope-reorder
 # Counting the branches that tests reach makes `make quick` half as long again, so only CI does.
 COVERAGE := $(if $(CI),--cov)
+# A broken link, a missing page and a name that is not there are errors.
+SITE := $(BIN)/python -m sphinx -q -W --keep-going -n -b html docs docs/_build
 
-.PHONY: study test quick durations format
+.PHONY: study test quick docs durations format
 
 study: $(INSTALLED)
 	$(BIN)/study run studies/digits.toml
@@ -19,6 +21,7 @@ test: $(INSTALLED)
 	$(BIN)/ruff check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(SITE)
 	$(BIN)/pytest $(AT_ONCE) $(COVERAGE)
 
 # The checks of everyday work: without the whole paths.
@@ -26,6 +29,10 @@ quick: $(INSTALLED)
 	$(BIN)/ruff check
 	$(BIN)/mypy
 	$(BIN)/pytest $(AT_ONCE) -m "not slow"
+
+# The documentation, as a site in docs/_build.
+docs: $(INSTALLED)
+	$(SITE)
 
 # Stores how long each file takes, which is the order in which the others run.
 durations: $(INSTALLED)

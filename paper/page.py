@@ -32,7 +32,7 @@ _HEAD: Final = """\
 
 Chavlis & Poirazi (Nat Commun 2025;16:943) claim that networks with dendrites are as accurate as vanilla
 ones with far fewer parameters, overfit less, and stand noise and classes in order better. The studies
-in [paper/specs](../paper/specs) train the networks of each claim, and what comes out judges it.
+in `paper/specs` train the networks of each claim, and what comes out judges it.
 `python -m paper summary` keeps summaries of the stored studies in paper/results, and
 `python -m paper page` makes this page of them.
 """

@@ -1,0 +1,238 @@
+"""The pages of the reference: each key of a spec, each command and each public name, from the code."""
+
+import ast
+import inspect
+import re
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+from types import FunctionType
+from typing import Any, Literal, get_args, get_origin
+
+from pydantic.fields import FieldInfo
+from typer.main import get_command
+
+import models
+import study
+from study.cli.main import app
+from study.spec.dimensions import Names, Numbers, to_plain
+from study.spec.sections import Section
+from study.spec.study_spec import StudySpec
+
+_NOTE = "% Made of the code by docs/reference.py; changes here are lost.\n\n"
+_INTRODUCTION = """\
+A spec is a TOML file. Other keys and other values are refused before anything is started.
+`--set space.synapses=8` changes a key on the command line.
+"""
+_TABLES = ("dataset", "objectives", "space", "budget", "stopping", "resources")
+
+
+def write(folder: Path) -> None:
+    """Writes the pages, unless they are there already and the same."""
+    pages = {"spec_keys": spec_keys(), "commands": commands(), "python": python()}
+    for name, text in pages.items():
+        file = folder / f"{name}.md"
+        if not file.exists() or file.read_text(encoding="utf-8") != _NOTE + text:
+            file.write_text(_NOTE + text, encoding="utf-8")
+
+
+def spec_keys() -> str:
+    """A table for the keys of the spec, and one for those of each of its tables."""
+    parts = [
+        "# Keys of a spec\n",
+        _INTRODUCTION,
+        *_section(StudySpec, ""),
+    ]
+    for name in _TABLES:
+        model = StudySpec.model_fields[name].annotation
+        if isinstance(model, type) and issubclass(model, Section):
+            parts += [
+                f"## `[{name}]`\n",
+                f"{_linked(inspect.getdoc(model) or '')}\n",
+                *_section(model, name),
+            ]
+    return "\n".join(parts)
+
+
+def _section(model: type[Section], table: str) -> Iterator[str]:
+    yield "| key | type | default | meaning |\n|---|---|---|---|"
+    meanings = descriptions(model)
+    for name, field in model.model_fields.items():
+        key = f"{table}.{name}" if table else name
+        cells = (f"`{key}`", _type(field), _default(field), meanings[name])
+        yield "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+    yield ""
+
+
+def descriptions(model: type[Section]) -> dict[str, str]:
+    """The docstring below each field of a table, in a line. Raises KeyError for one without."""
+    (body,) = ast.parse(textwrap.dedent(inspect.getsource(model))).body
+    assert isinstance(body, ast.ClassDef)  # noqa: S101  # it is the source of a class
+    found = {
+        field.target.id: " ".join(text.value.value.split())
+        for field, text in zip(body.body, body.body[1:], strict=False)
+        if isinstance(field, ast.AnnAssign)
+        and isinstance(field.target, ast.Name)
+        and isinstance(text, ast.Expr)
+        and isinstance(text.value, ast.Constant)
+        and isinstance(text.value.value, str)
+    }
+    return {name: _linked(found[name]) for name in model.model_fields}
+
+
+def _linked(text: str) -> str:
+    """The text with links where it names a page."""
+    return re.sub(r"docs/(\w+)\.md", r"[\1](\1.md)", text)
+
+
+def _type(field: FieldInfo) -> str:
+    for rule in (getattr(one, "func", None) for one in field.metadata):
+        if isinstance(rule, Numbers):
+            kind = "whole number" if rule.kind is int else "number"
+            upper = "" if rule.high == float("inf") else f" to {rule.high:g}"
+            return f"{kind}, {rule.low:g}{upper or ' or more'}"
+        if isinstance(rule, Names):
+            return ", ".join(f"`{name}`" for name in rule.known)
+    return _named(field.annotation) + _limits(field)
+
+
+def _named(annotation: Any) -> str:  # noqa: ANN401  # a type, or what typing makes of one
+    options = [one for one in get_args(annotation) if one is not type(None)]
+    if get_origin(annotation) is Literal:
+        return ", ".join(f"`{name}`" for name in options)
+    if annotation in _NAMES:
+        return _NAMES[annotation]
+    if isinstance(annotation, type) and issubclass(annotation, Section):
+        return "table"
+    if get_origin(annotation) is tuple:
+        return "list of texts"
+    if get_origin(annotation) is dict:
+        return "table of metrics"
+    # An optional value with limits.
+    inner = options[0]
+    return (
+        _named(get_args(inner)[0]) + _limits(*get_args(inner)[1:])
+        if get_args(inner)
+        else _named(inner)
+    )
+
+
+_NAMES = {int: "whole number", float: "number", str: "text", bool: "true or false", Path: "path"}
+
+
+_VALUES = {int: "INTEGER", float: "NUMBER", str: "TEXT", Path: "PATH"}
+
+
+def _limits(*fields: FieldInfo) -> str:
+    texts = []
+    for limit in (one for field in fields for one in field.metadata):
+        for name, sign in (("ge", "≥"), ("gt", ">"), ("le", "≤"), ("lt", "<")):
+            value = getattr(limit, name, None)
+            if value is not None:
+                texts.append(f"{sign} {value:,}")
+    return "".join(f", {text}" for text in texts)
+
+
+def _default(field: FieldInfo) -> str:
+    if field.is_required():
+        return "required"
+    value = field.default
+    if isinstance(value, Section):
+        return "the table's"
+    plain = to_plain(value) if hasattr(value, "values") and not isinstance(value, dict) else value
+    plain = to_plain(value) if hasattr(value, "low") else plain
+    if plain is None or plain == ():
+        return "none"
+    return f"`{_toml(plain)}`"
+
+
+def _toml(value: object) -> str:
+    match value:
+        case bool():
+            return str(value).lower()
+        case dict():
+            return "{ " + ", ".join(f"{key} = {_toml(one)}" for key, one in value.items()) + " }"
+        case list() | tuple():
+            return "[" + ", ".join(map(_toml, value)) + "]"
+        case str() | Path():
+            return f'"{value}"'
+        case _:
+            return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def commands() -> str:
+    """Every command with its help, its arguments and its options."""
+    group: Any = get_command(app)
+    parts = ["# Commands\n", f"{group.help}\n"]
+    for name, command in sorted(group.commands.items()):
+        arguments = [one for one in command.params if one.param_type_name == "argument"]
+        options = [one for one in command.params if one.param_type_name == "option"]
+        usage = " ".join(
+            [
+                "study",
+                name,
+                *(_usage(one) for one in arguments),
+                *(["[OPTIONS]"] if options else []),
+            ]
+        )
+        parts += [f"## `study {name}`\n", f"{inspect.cleandoc(command.help)}\n"]
+        parts += [f"```text\n{usage}\n```\n"]
+        rows = [(f"`{one.name.upper()}`", one) for one in arguments]
+        rows += [(_flags(one), one) for one in options]
+        parts += ["| argument or option | meaning |\n|---|---|"]
+        parts += [f"| {label} | {_meaning(one)} |" for label, one in rows]
+        parts += [""]
+    return "\n".join(parts)
+
+
+def _usage(argument: Any) -> str:  # noqa: ANN401  # of the library that typer brings along
+    name = argument.name.upper() + ("..." if argument.nargs == -1 else "")
+    return name if argument.required else f"[{name}]"
+
+
+def _flags(option: Any) -> str:  # noqa: ANN401  # as above
+    kind = option.type_descriptor.annotation
+    (kind,) = get_args(kind) or (kind,)
+    value = "" if option.is_flag else f" {option.metavar or _VALUES[kind]}"
+    return f"`{', '.join(option.opts)}{value}`".replace("|", "\\|")
+
+
+def _meaning(parameter: Any) -> str:  # noqa: ANN401  # as above
+    text = (getattr(parameter, "help", None) or "").replace("|", "\\|")
+    shown = parameter.show_default
+    default = shown if isinstance(shown, str) else parameter.default
+    if default in (None, False, (), []) or callable(default) or default is Ellipsis:
+        return text
+    return (
+        f"{text} Default: {default}." if isinstance(shown, str) else f"{text} Default: `{default}`."
+    )
+
+
+def python() -> str:
+    """The public names of both packages."""
+    parts = ["# Python\n", "All public names of `study` and of `models`.\n"]
+    for package in (study, models):
+        parts += [f"## `{package.__name__}`\n", f"{inspect.getdoc(package)}\n"]
+        for public in package.__all__:
+            value = getattr(package, public)
+            if not callable(value):
+                text = f"{package.__name__}.{public}\n\n   A dictionary by name (docs/networks.md)."
+                parts += [f"```{{eval-rst}}\n.. py:data:: {text}\n```\n"]
+                continue
+            kind = "class" if isinstance(value, type) else "function"
+            name = f"{package.__name__}.{public}"
+            if isinstance(value, type) and issubclass(value, Section):
+                # Its keys are on a page of their own.
+                name += "(**keys)\n   :no-members:\n" + "".join(_methods(value))
+            parts += [f"```{{eval-rst}}\n.. auto{kind}:: {name}\n```\n"]
+    return "\n".join(parts)
+
+
+def _methods(model: type[Section]) -> Iterator[str]:
+    for name, value in vars(model).items():
+        if name.startswith("_"):
+            continue
+        if isinstance(value, FunctionType | classmethod):
+            yield f"\n   .. automethod:: {name}\n"
+        elif isinstance(value, property):
+            yield f"\n   .. autoproperty:: {name}\n"

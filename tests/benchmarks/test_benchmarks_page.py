@@ -1,0 +1,159 @@
+"""docs/benchmarks.md, the other pages with figures and the README, beside the results that they show."""
+
+import json
+import math
+import re
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.search.summary import interval, needed_epochs
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs/benchmarks.md").read_text(encoding="utf-8")
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def percent(trial, metric):
+    return f"{100 * trial[metric]:.2f} ± {100 * trial[f'{metric}_sem']:.2f}"
+
+
+def result_of(benchmark):
+    return json.loads((ROOT / "benchmarks/results" / f"{benchmark}.json").read_text())
+
+
+def names_machine(text, machine):
+    assert machine["processor"] in text
+    for name, version in machine["versions"].items():
+        assert f"{name} {version}" in text
+
+
+def test_its_front_is_the_committed_result():
+    result = result_of("fashion_mnist")
+    table = PAGE.split("(own split): Pareto front")[1].split("```")[0]
+    rows = [re.split(r"\s{2,}", line.strip()) for line in table.splitlines() if " ± " in line]
+    front = [trial for trial in result["trials"] if trial["on_front"]]
+    front.sort(key=lambda trial: trial["trainable_parameters"])
+    for cells, trial in zip(rows, front, strict=True):
+        assert cells[0] == str(trial["trial"])
+        assert cells[2:5] == [
+            f"{trial['trainable_parameters']:,}",
+            percent(trial, "val_accuracy"),
+            percent(trial, "test_accuracy"),
+        ]
+    assert f"{len(result['trials'])} trials of {result['spec']['budget']['epochs']} epochs" in PAGE
+    assert f"Measured in {result['seconds']:.0f} s" in PAGE
+    names_machine(PAGE, result["machine"])
+
+
+def test_its_speeds_are_the_committed_result():
+    result = result_of("training")
+    text = (ROOT / "docs/networks.md").read_text(encoding="utf-8")
+    for row in result["steps"]:
+        seconds = row["seconds"]
+        line = f"| {row['dendrites']}, {row['somata']} | {1e3 * seconds['ours']:.2f} | "
+        line += f"{1e3 * seconds['masked_dense']:.2f} | "
+        line += f"{seconds['masked_dense'] / seconds['ours']:.1f}x | "
+        line += f"{seconds['ours_x5'] / seconds['ours']:.2f}x |"
+        assert line in text
+    names_machine(text, result["machine"])
+
+
+def test_the_options_in_the_docs_are_worth_what_was_measured():
+    result = result_of("defaults")
+    text = (ROOT / "docs/networks.md").read_text()
+    values = {}
+    for row in result["rows"]:
+        said = ", ".join(f"{key} {value}" for key, value in row["changes"].items()) or "defaults"
+        measured = row["val_accuracy"]
+        shown = f"{100 * measured['mean']:.2f} ± {100 * measured['sem']:.2f}"
+        values.setdefault(said, {})[row["family"]] = shown
+    for said, shown in values.items():
+        columns = [shown.get(family, "") for family in ("dann-lrf", "dann-r")]
+        assert f"| {said} | {columns[0]} | {columns[1]} |" in text
+    names_machine(text, result["machine"])
+
+
+def test_its_searches_are_the_committed_result():
+    result = result_of("search")
+    page = (ROOT / "docs/search.md").read_text()
+    rows = {}
+    for name, runs in result["runs"].items():
+        needed = needed_epochs(runs, "epochs_to_goal")
+        low, high = interval(needed)
+        median = float(np.median(needed))
+        share = f"{median / result['table']['all_epochs']:.1%}" if math.isfinite(median) else ""
+        never = sum(map(math.isinf, needed))
+        rows[name] = (
+            f"| {name} | {epochs(median)} | {epochs(low)} to {epochs(high)} | {share} | {never} |"
+        )
+    assert all(row in page for row in rows.values())
+    names_machine(page, result["machine"])
+
+
+def epochs(count):
+    return f"{count:,.0f}" if math.isfinite(count) else "never"
+
+
+def test_what_the_machinery_costs_is_the_committed_result():
+    result = result_of("overhead")
+    raw = result["trial"]["raw"]["ms"]
+    shown = {
+        "raw Ray Tune": "raw",
+        "Ray Tune with its own Optuna and MLflow": "stock",
+        "ours, sampler random": "random none every",
+        "ours, sampler ehvi": "ehvi none every",
+        "ours, sampler ehvi, halving": "ehvi pareto rung",
+    }
+    for said, kind in shown.items():
+        cost = result["trial"][kind]["ms"]
+        assert f"| {said} | {cost:.1f} | {cost / raw:.1f}x |" in PAGE
+    for one in result["growth"].values():
+        first, last = (window["ms"] for window in one["growth"].values())
+        assert f"{last / first:.1f} times what it does at 100" in PAGE
+    marks = result["decision"]["ehvi"]["marks"]
+    ask, report, tell = (
+        f"{marks['10000'][kind]['median'] / 1000:.1f}" for kind in ("ask", "report", "tell")
+    )
+    assert f"{ask} ms to ask, {report} ms to rank a report and {tell} ms to tell" in PAGE
+    assert f"{marks['1000']['memory_mb']:.0f} MiB at 1,000" in PAGE
+    assert f"to {marks['10000']['memory_mb']:.0f} MiB" in PAGE
+
+
+def test_what_recording_costs_is_the_committed_result():
+    result = result_of("tracking")
+    for store in ("sqlite", "server with PostgreSQL"):
+        ours, rays = (result[store][kind] for kind in ("ours", "rays"))
+        said = store.replace("sqlite", "SQLite")
+        line = f"| {said} | {ours['mean_ms']:.3f} | {rays['mean_ms']:.1f} | "
+        line += f"{ours['points_a_second']:,.0f} | {rays['points_a_second']:,.0f} |"
+        assert line in PAGE
+    names_machine(PAGE, result["machine"])
+
+
+def test_how_long_answers_take_is_the_committed_result():
+    result = result_of("answers")
+    seconds = result["seconds"]["10000"]
+    for question, taken in seconds["sqlite"].items():
+        if question in seconds["server"] and question not in ("knee", "best 5 of a family"):
+            assert f" | {taken:.2f} | {seconds['server'][question]:.2f} |" in PAGE, question
+    names_machine(PAGE, result["machine"])
+
+
+def test_the_numbers_of_the_readme_are_those_of_the_results():
+    text = " ".join(README.split())
+    runs = result_of("search")["runs"]
+    needed = {name: np.median(needed_epochs(runs[name], "epochs_to_goal")) for name in runs}
+    rival = min(value for name, value in needed.items() if not name.startswith("ours"))
+    assert f"in {epochs(needed['ours'])} epochs, the strongest rival" in text
+    assert f"build in {epochs(rival)}, random search in {epochs(needed['random'])}" in text
+    (row,) = (
+        one
+        for one in result_of("training")["steps"]
+        if (one["dendrites"], one["somata"]) == (4, 128)
+    )
+    ratio = row["seconds"]["masked_dense"] / row["seconds"]["ours"]
+    assert f"4 dendrites on each of 128 somata is {ratio:.1f} times as fast" in text
+    trial = result_of("overhead")["trial"]
+    ours, raw = trial["random none every"]["ms"], trial["raw"]["ms"]
+    assert f"{ours:.1f} ms beside its training, {ours / raw:.1f} times what Ray Tune" in text
