@@ -37,7 +37,7 @@ nitpick_ignore_regex = [
     ("py:.*", r"(study|models)\..*"),
 ]
 myst_heading_anchors = 3
-myst_enable_extensions = ["colon_fence"]
+myst_enable_extensions = ["deflist"]
 
 # In docstrings a name between single backticks is code, as in Markdown.
 default_role = "code"

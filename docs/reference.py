@@ -55,13 +55,10 @@ def spec_keys() -> str:
 
 
 def _section(model: type[Section], table: str) -> Iterator[str]:
-    yield "| key | type | default | meaning |\n|---|---|---|---|"
     meanings = descriptions(model)
     for name, field in model.model_fields.items():
         key = f"{table}.{name}" if table else name
-        cells = (f"`{key}`", _type(field), _default(field), meanings[name])
-        yield "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
-    yield ""
+        yield f"`{key}`\n: {meanings[name]}\n\n  {_type(field)}; {_default(field)}\n"
 
 
 def descriptions(model: type[Section]) -> dict[str, str]:
@@ -82,7 +79,9 @@ def descriptions(model: type[Section]) -> dict[str, str]:
 
 def _linked(text: str) -> str:
     """The text with links where it names a page."""
-    return re.sub(r"docs/(\w+)\.md", r"[\1](\1.md)", text)
+    return re.sub(
+        r"docs/(\w+)\.md", lambda page: f"[{page[1].replace('_', ' ')}]({page[1]}.md)", text
+    )
 
 
 def _type(field: FieldInfo) -> str:
@@ -138,12 +137,12 @@ def _default(field: FieldInfo) -> str:
         return "required"
     value = field.default
     if isinstance(value, Section):
-        return "the table's"
+        return "see below"
     plain = to_plain(value) if hasattr(value, "values") and not isinstance(value, dict) else value
     plain = to_plain(value) if hasattr(value, "low") else plain
     if plain is None or plain == ():
-        return "none"
-    return f"`{_toml(plain)}`"
+        return "default: none"
+    return f"default: `{_toml(plain)}`"
 
 
 def _toml(value: object) -> str:

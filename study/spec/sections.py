@@ -77,7 +77,7 @@ class Budget(Section):
 class Stopping(Section):
     """Early stopping of trials by asynchronous successive halving.
 
-    The defaults found the front of the digits with the fewest epochs (docs/search.md).
+    The defaults found the front of the digits with the fewest epochs (docs/search_method.md).
     """
 
     scheduler: Literal["pareto", "asha", "none"] = "pareto"

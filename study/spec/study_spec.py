@@ -88,7 +88,7 @@ class StudySpec(Section):
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     """Seed of the search, of the data split and of the first replicate; the next ones follow."""
     sampler: Literal["ehvi", "tpe", "nsga2", "nsga3", "gp", "random", "grid"] = "ehvi"
-    """What proposes the configurations (docs/search.md)."""
+    """What proposes the configurations (docs/search_method.md)."""
     keep: Literal["best", "last"] = "best"
     """Weights that are evaluated and stored, for each replicate: of its `best` validation epoch,
     or of the `last`, as in the paper.

@@ -76,7 +76,7 @@ def test_the_options_in_the_docs_are_worth_what_was_measured():
 
 def test_its_searches_are_the_committed_result():
     result = result_of("search")
-    page = (ROOT / "docs/search.md").read_text()
+    page = (ROOT / "docs/search_method.md").read_text()
     rows = {}
     for name, runs in result["runs"].items():
         needed = needed_epochs(runs, "epochs_to_goal")
