@@ -9,11 +9,13 @@ and is written nowhere; its folders are the user's alone.
 import logging
 import os
 import secrets
+import shutil
 import socket
 import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Final
 
 import ray
@@ -34,6 +36,7 @@ _MODE: Final = "RAY_AUTH_MODE"
 _TOKEN: Final = "RAY_AUTH_TOKEN"  # noqa: S105  # the name of the variable
 _OWN_BYTES: Final = 32
 _PRIVATE: Final = 0o077
+_LAST_LOGS_S: Final = 5.0
 
 
 def on_cluster() -> bool:
@@ -195,10 +198,16 @@ def _private_folder() -> Iterator[str]:
     enter. It is where Ray has its own; its name is short, as the paths of sockets must be.
     """
     beside = get_default_system_temp_dir()  # type: ignore[no-untyped-call]  # Ray's
-    with tempfile.TemporaryDirectory(
-        prefix="ray", dir=beside, ignore_cleanup_errors=True
-    ) as folder:
+    folder = tempfile.mkdtemp(prefix="ray", dir=beside)
+    try:
         yield f"{folder}/ray"
+    finally:
+        # Ray's last processes may still write their logs.
+        deadline = time.monotonic() + _LAST_LOGS_S
+        shutil.rmtree(folder, ignore_errors=True)
+        while Path(folder).exists() and time.monotonic() < deadline:
+            time.sleep(_LOOK_EVERY_S)
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager

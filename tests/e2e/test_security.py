@@ -79,6 +79,7 @@ def running(tmp_path_factory):
         finally:
             process.send_signal(signal.SIGINT)
             process.wait(PATIENCE_S)
+    assert not Path(session).parent.parent.exists(), "Ray's folders outlive the study"
 
 
 def _tree(pid):
