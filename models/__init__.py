@@ -1,7 +1,4 @@
-"""Dendritic and vanilla networks, several replicates in one torch module.
-
-The names below are loaded when they are first used, so that reading a spec does not wait for torch.
-"""
+"""Dendritic and vanilla networks. Each public name is loaded when first used, for most load torch."""
 
 import importlib
 from typing import TYPE_CHECKING, Final
@@ -11,9 +8,9 @@ if TYPE_CHECKING:
     from models.architecture import Architecture as Architecture
     from models.architecture import Family as Family
     from models.building import build as build
-    from models.counting import count_macs as count_macs
-    from models.counting import count_parameters as count_parameters
     from models.network import Network as Network
+    from models.network import count_macs as count_macs
+    from models.network import count_parameters as count_parameters
     from models.storage import load_network as load_network
     from models.storage import save_network as save_network
 
@@ -23,8 +20,8 @@ _SOURCES: Final = {
     "Family": "models.architecture",
     "Network": "models.network",
     "build": "models.building",
-    "count_macs": "models.counting",
-    "count_parameters": "models.counting",
+    "count_macs": "models.network",
+    "count_parameters": "models.network",
     "load_network": "models.storage",
     "save_network": "models.storage",
 }

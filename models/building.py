@@ -1,5 +1,6 @@
 """Builds a network from an architecture: draws its wiring and its initial weights."""
 
+import math
 from collections.abc import Sequence
 from typing import TypeAlias
 
@@ -9,7 +10,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from models.architecture import FAMILIES, Architecture, ImageShape, check_fits, layer_shapes
-from models.initialization import draw_weights, weight_bound
 from models.layers import ConvolutionLayer, DenseLayer, GroupedLayer, SparseLayer
 from models.network import Network
 from models.stage import Layer, Stage
@@ -158,3 +158,33 @@ def _blank(connections: int, units: int) -> Wiring:
     shape = (connections, units + 1)
     inputs, offsets = (torch.empty(size, dtype=torch.int32, device="meta") for size in shape)
     return inputs, offsets
+
+
+def weight_bound(
+    architecture: Architecture,
+    dense_fan_in: int,
+    dense_fan_out: int,
+    live_fan_in: float,
+    *,
+    slope: float | None,
+) -> float:
+    """The half width of the uniform distribution that the weights of a layer are drawn from.
+
+    `glorot_dense`: sqrt(6 / (fan in + fan out)) of the dense matrix, as in the paper's code.
+    `fan_in`: He's rule, sqrt(3 gain^2 / live fan in), with gain^2 = 2 / (1 + slope^2) before a
+    leaky ReLU of that slope and 1 before the softmax (None); it keeps the activations' variance.
+    """
+    if architecture.initialization == "glorot_dense":
+        return math.sqrt(6.0 / (dense_fan_in + dense_fan_out))
+    squared_gain = 1.0 if slope is None else 2.0 / (1.0 + slope**2)
+    return math.sqrt(3.0 * squared_gain / live_fan_in)
+
+
+def draw_weights(
+    generator: np.random.Generator, shape: tuple[int, ...], bound: float
+) -> NDArray[np.float32]:
+    """Weights of the given shape, uniform in [-bound, bound)."""
+    weights = generator.random(shape, dtype=np.float32)
+    weights -= np.float32(0.5)
+    weights *= np.float32(2.0 * bound)
+    return weights

@@ -1,4 +1,7 @@
-"""R replicates of one architecture as one module."""
+"""R replicates of one architecture as one module, and the counts of one replicate.
+
+Every weight that a network stores is live, so counts are taken from it as built.
+"""
 
 from collections.abc import Iterator, Sequence
 from typing import cast, final
@@ -8,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from models.architecture import Architecture, ImageShape
-from models.layers import DenseLayer
+from models.layers import ConvolutionLayer, DenseLayer
 from models.stage import Layer, Stage
 
 
@@ -103,3 +106,23 @@ class Network(nn.Module):
             columns = columns.expand(self.replicates, -1, -1)
         x = torch.empty(columns.shape, dtype=weight.dtype, device=weight.device).copy_(columns)
         return x.mul_(1 / 255) if images.dtype == torch.uint8 else x
+
+
+def count_parameters(network: Network) -> int:
+    """Trainable parameters of one replicate: live weights and all biases."""
+    return sum(parameter[0].numel() for parameter in network.parameters())
+
+
+def count_macs(network: Network) -> int:
+    """Multiply-accumulates of one replicate for one image, forward; biases are not counted.
+
+    Every weight that is stored is used once an image, those of a convolution once a position.
+    """
+    return sum(layer.weight[0].numel() * _positions(layer) for layer in network.layers)
+
+
+def _positions(layer: Layer) -> int:
+    if not isinstance(layer, ConvolutionLayer):
+        return 1
+    _, height, width = layer.shape
+    return ((height + 1) // 2) * ((width + 1) // 2)

@@ -1,6 +1,6 @@
-"""The token of a Ray cluster, and settings that are encrypted with it.
+"""The token of a Ray cluster, and encryption with it: apart, for the client and the job share it.
 
-What a job brings along is kept by Ray, shown by its API and unpacked on every node. Encrypted settings
+Ray keeps the files of a job, shows them in its API and unpacks them on every node. Encrypted settings
 can be decrypted only with the cluster's token, whose holder can run anything there anyway.
 """
 
@@ -29,27 +29,27 @@ def ray_token() -> str | None:
         return None
     token = os.environ.get("RAY_AUTH_TOKEN", "")
     if not token:
-        place = os.environ.get("RAY_AUTH_TOKEN_PATH")
-        file = Path(place) if place else Path.home() / ".ray" / "auth_token"
+        path = os.environ.get("RAY_AUTH_TOKEN_PATH")
+        file = Path(path) if path else Path.home() / ".ray" / "auth_token"
         token = file.read_text(encoding="utf-8") if file.is_file() else ""
     return token.strip() or None
 
 
 def encrypt(settings: Mapping[str, str], token: str) -> str:
-    """The settings as a text that tells nothing without the token."""
+    """The settings, encrypted with a key derived from the token."""
     salt = os.urandom(_SALT_BYTES)
-    box = Fernet(_key(token, salt)).encrypt(json.dumps(dict(settings)).encode())
-    return f"{salt.hex()}:{box.decode()}"
+    cipher = Fernet(_key(token, salt)).encrypt(json.dumps(dict(settings)).encode())
+    return f"{salt.hex()}:{cipher.decode()}"
 
 
 def decrypt(text: str, token: str) -> dict[str, str]:
-    """The settings of a sealed text; raises ValueError if it was not sealed with this token."""
-    salt, _, box = text.partition(":")
+    """The settings of an encrypted text; raises ValueError for another token."""
+    salt, _, cipher = text.partition(":")
     try:
-        opened = Fernet(_key(token, bytes.fromhex(salt))).decrypt(box)
+        decrypted = Fernet(_key(token, bytes.fromhex(salt))).decrypt(cipher)
     except (InvalidToken, ValueError) as error:
-        raise ValueError("the settings were not sealed with this token") from error
-    return {str(name): str(value) for name, value in json.loads(opened).items()}
+        raise ValueError("the settings were not encrypted with this token") from error
+    return {str(name): str(value) for name, value in json.loads(decrypted).items()}
 
 
 def _key(token: str, salt: bytes) -> bytes:

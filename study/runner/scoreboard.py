@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from typing import final
 
 from study.search.budget import BudgetSpent
-from study.search.front import Front
-from study.search.pareto import Point
+from study.search.pareto import Front, Point
 from study.spec.study_spec import StudySpec
 
 

@@ -18,8 +18,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 
 from models.building import build
-from models.counting import count_macs, count_parameters
-from models.network import Network
+from models.network import Network, count_macs, count_parameters
 from models.storage import save_network
 from study.errors import StudyError
 from study.search.trial import TrialConfig

@@ -2,8 +2,7 @@
 
 from typing import Final, final
 
-from study.search.front import Front
-from study.search.pareto import Point
+from study.search.pareto import Front, Point
 from study.spec.study_spec import StudySpec
 
 DEFAULT_TRIALS: Final = 30

@@ -1,10 +1,8 @@
-"""Whether a difference between two means over replicates is real: one rule for every place that asks.
+"""The rule for a real difference between two means over replicates; apart, for five modules use it.
 
 A difference is real if it exceeds its standard error, `sqrt(error ** 2 + other_error ** 2)`. Where
 errors are normal and two networks are equal, one pair in three differs by more; of six claims that a
 given one of them is better, one is made.
-
-The file is short so that the rule has a place of its own.
 """
 
 from typing import Final, TypeAlias

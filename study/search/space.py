@@ -70,9 +70,9 @@ def known_metrics(
     architecture: Architecture, image_shape: ImageShape, classes: int
 ) -> dict[str, float]:
     """The metrics that are known before training, of one replicate, counted on the network."""
-    # Whoever does not count need not wait for torch.
+    # Reading a space does not load torch.
     from models.building import outline  # noqa: PLC0415  # see above
-    from models.counting import count_macs, count_parameters  # noqa: PLC0415  # see above
+    from models.network import count_macs, count_parameters  # noqa: PLC0415  # see above
 
     network = outline(architecture, image_shape, classes)
     return {"trainable_parameters": count_parameters(network), "macs": count_macs(network)}

@@ -1,4 +1,4 @@
-"""In which order a training goes through its images: the batches of an epoch follow from it."""
+"""The order of the training images in an epoch. Apart from training, for the driver checks it first."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -16,14 +16,14 @@ _BATCH_ORDER: Final = 1  # a stream of its own beside those of models.building
 
 def shuffled(images: int, seeds: Sequence[int], epoch: int) -> Tensor:
     """A permutation of the images for each replicate, from its seed and the epoch, shape (R, images)."""
-    orders = [
+    permutations = [
         np.random.default_rng([_BATCH_ORDER, seed, epoch]).permutation(images) for seed in seeds
     ]
-    return torch.from_numpy(np.stack(orders))
+    return torch.from_numpy(np.stack(permutations))
 
 
 def by_class(labels: Tensor, batch_size: int) -> Tensor:
-    """The images class after class, so that a batch has images of one class only, shape (images,).
+    """The images sorted by class, so that each batch has images of one class, shape (images,).
 
     This is the sequential training of the paper (Fig. 7): the classes come in order, the images of a
     class in that of the data set, and of each class as many as fill whole batches; the others are

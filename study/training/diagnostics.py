@@ -11,8 +11,7 @@ from typing import Any, Final, TypeAlias, final
 import torch
 from torch import Tensor
 
-from models.counting import count_parameters
-from models.network import Network
+from models.network import Network, count_parameters
 from study.spec.metrics import SIGMAS, noise_name, on_test
 from study.training.activity import activity_of
 from study.training.dataset import Dataset, Split

@@ -1,4 +1,4 @@
-"""Accuracy and loss for what they cost: the scores of the paper, of one trial and without torch.
+"""The paper's efficiency scores of one trial. Apart from the diagnostics, which load torch.
 
 Source: Chavlis & Poirazi, Nat Commun 2025;16:943, "Methods" (efficiency scores). A network of P
 trainable parameters whose validation loss is lowest after E epochs costs k = P x E, and its cost

@@ -1,4 +1,4 @@
-"""How far validation losses are from training losses, and when they were lowest."""
+"""The losses of a training by epoch. Apart, for training makes them and diagnostics read them."""
 
 from dataclasses import dataclass, field
 from typing import final
@@ -11,7 +11,7 @@ from torch import Tensor
 @final
 @dataclass(frozen=True, slots=True)
 class EpochLosses:
-    """The losses (nats) of an epoch, one a replicate; nan of one that had stopped before.
+    """The losses (nats) of an epoch, one a replicate; nan for a replicate that has stopped.
 
     The training loss is the mean over the batches of the epoch, while the weights moved.
     """
@@ -29,14 +29,14 @@ class LossCurves:
     validation: list[list[float]] = field(default_factory=list)
 
     def add(self, losses: EpochLosses) -> None:
-        """The losses of the next epoch."""
+        """Appends the losses of the next epoch."""
         self.train.append(losses.train)
         self.validation.append(losses.validation)
 
     def gap(self) -> Tensor:
         """Validation minus training loss of the last epoch of each replicate (nats), shape (R,)."""
         gaps = np.array(self.validation) - np.array(self.train)
-        last = (~np.isnan(gaps)).sum(axis=0) - 1  # a replicate that stopped does not go on later
+        last = (~np.isnan(gaps)).sum(axis=0) - 1  # a stopped replicate has no later losses
         return torch.from_numpy(gaps[last, np.arange(gaps.shape[1])])
 
     def lowest_loss_epoch(self) -> Tensor:

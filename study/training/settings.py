@@ -1,4 +1,4 @@
-"""How a network is trained; whoever only reads of it need not wait for torch."""
+"""The settings of a training. Apart from the training itself, which loads torch."""
 
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, fields
@@ -7,13 +7,13 @@ from typing import Any, Literal
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingSettings:
-    """How a network is trained, by Adam; `epochs` is the full length that the schedule is made for.
+    """The settings of a training by Adam; `epochs` is the full length of the schedule.
 
     `schedule`: `constant`, `cosine` (down to zero), or `one_cycle` (up, then down). `keep`: the
     weights to evaluate and store, for each replicate of its `best` validation epoch or the `last`.
     A replicate whose validation loss was not below its lowest for `patience` epochs stops, and the
     weights of its lowest are kept; 0: none stops. `noise`: the standard deviation of the noise on all
-    images (`study.training.noise`). `batch_order`: `shuffled` anew each epoch, or `by_class`
+    images (`study.training.noise`). `batch_order`: `shuffled` in each epoch, or `by_class`
     (`study.training.batch_order`).
     """
 

@@ -5,7 +5,7 @@ from study.cluster.credentials import decrypt, encrypt
 SETTINGS = {"MLFLOW_TRACKING_USERNAME": "ada", "MLFLOW_TRACKING_PASSWORD": "p: w%\n"}
 
 
-def test_what_is_sealed_is_opened_with_the_same_token_and_reads_as_nothing():
+def test_encrypted_settings_are_decrypted_with_the_same_token_and_unreadable_without():
     text = encrypt(SETTINGS, "token")
     assert "ada" not in text
     assert decrypt(text, "token") == SETTINGS
@@ -14,17 +14,17 @@ def test_what_is_sealed_is_opened_with_the_same_token_and_reads_as_nothing():
 
 @pytest.mark.parametrize("token", ["", "tokem"])
 def test_another_token_opens_nothing(token):
-    with pytest.raises(ValueError, match="not sealed with this token"):
+    with pytest.raises(ValueError, match="not encrypted with this token"):
         decrypt(encrypt(SETTINGS, "token"), token)
 
 
 @pytest.mark.parametrize("text", ["", "zz:abc", "00:", "no salt"])
-def test_what_was_never_sealed_is_refused(text):
-    with pytest.raises(ValueError, match="not sealed with this token"):
+def test_a_text_that_was_never_encrypted_is_refused(text):
+    with pytest.raises(ValueError, match="not encrypted with this token"):
         decrypt(text, "token")
 
 
 def test_a_changed_text_is_noticed():
     text = encrypt(SETTINGS, "token")
-    with pytest.raises(ValueError, match="not sealed with this token"):
+    with pytest.raises(ValueError, match="not encrypted with this token"):
         decrypt(text[:-8] + ("A" if text[-8] != "A" else "B") + text[-7:], "token")
