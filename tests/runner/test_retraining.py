@@ -25,6 +25,8 @@ from tests.support.driven_study import Process
 from tests.support.processes import clean_environment, wait_until
 from tests.support.recorded_study import NAME, record_study
 
+pytestmark = pytest.mark.slow
+
 PARTS = ("train", "validation", "test")
 EPOCHS = 300
 """So long that a training can be interrupted before its end."""
