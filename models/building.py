@@ -31,16 +31,7 @@ def build(
     A replicate depends on its own seed only, not on the others. Raises ValueError where the
     architecture does not fit the images, or without a seed.
     """
-    return _build(_Draw(architecture, seeds, blank=False), image_shape, classes)
-
-
-def outline(architecture: Architecture, image_shape: ImageShape, classes: int) -> Network:
-    """One replicate of the network without weights and wiring: to count, not to compute with.
-
-    Both have their shapes and take no memory (torch's device `meta`), however many they are.
-    """
-    with torch.device("meta"):  # of the biases, too
-        return _build(_Draw(architecture, [0], blank=True), image_shape, classes)
+    return _build(_Draw(architecture, seeds), image_shape, classes)
 
 
 def _build(draw: "_Draw", image_shape: ImageShape, classes: int) -> Network:
@@ -59,8 +50,7 @@ def _build(draw: "_Draw", image_shape: ImageShape, classes: int) -> Network:
 class _Draw:
     """Draws layers, each replicate from streams of its own."""
 
-    def __init__(self, architecture: Architecture, seeds: Sequence[int], *, blank: bool) -> None:
-        self.blank = blank
+    def __init__(self, architecture: Architecture, seeds: Sequence[int]) -> None:
         self.architecture = architecture
         self.family = FAMILIES[architecture.family]
         self.seeds = seeds
@@ -101,24 +91,16 @@ class _Draw:
         bound = weight_bound(architecture, dendrites, somata, fan_in, slope=self.slopes[1])
         if self.family.cables == "own" or architecture.cable_draw == "constant":
             return GroupedLayer(self.weights(depth, "cables", (somata, fan_in), bound))
-        if self.blank:
-            connections = [_blank(dendrites, somata)]
-        else:
-            connections = [
-                _tensors(draw_over_matrix(generator, somata, dendrites, dendrites))
-                for generator in self._generators(depth, "cable wiring")
-            ]
+        connections = [
+            _tensors(draw_over_matrix(generator, somata, dendrites, dendrites))
+            for generator in self._generators(depth, "cable wiring")
+        ]
         return self._sparse(connections, depth, "cables", dendrites, bound)
 
     def _synapses(self, shape: ImageShape, depth: int) -> list[Wiring]:
         """The connections of the dendrites, or of the units that stand for them."""
-        architecture = self.architecture
-        if self.blank:
-            channels = shape[0] if architecture.synapses_per == "channel" else 1
-            total = architecture.units * (architecture.synapses or 0) * channels
-            return [_blank(total, architecture.units)]
         return [
-            _tensors(draw_synapses(generator, architecture, shape))
+            _tensors(draw_synapses(generator, self.architecture, shape))
             for generator in self._generators(depth, "wiring")
         ]
 
@@ -142,8 +124,6 @@ class _Draw:
 
     def weights(self, depth: int, stream: str, shape: tuple[int, ...], bound: float) -> Tensor:
         """Weights of all replicates, shape (R, *shape)."""
-        if self.blank:
-            return torch.empty((len(self.seeds), *shape), device="meta")
         drawn: list[NDArray[np.float32]] = [
             draw_weights(self.generator(seed, depth, stream), shape, bound) for seed in self.seeds
         ]
@@ -152,12 +132,6 @@ class _Draw:
 
 def _tensors(connections: Connections) -> Wiring:
     return torch.from_numpy(connections.inputs), torch.from_numpy(connections.offsets)
-
-
-def _blank(connections: int, units: int) -> Wiring:
-    shape = (connections, units + 1)
-    inputs, offsets = (torch.empty(size, dtype=torch.int32, device="meta") for size in shape)
-    return inputs, offsets
 
 
 def weight_bound(

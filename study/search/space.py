@@ -9,7 +9,7 @@ from typing import Any, Final, Protocol, final
 
 import numpy as np
 
-from models.architecture import FAMILIES, Architecture, ImageShape, check_fits
+from models.architecture import FAMILIES, Architecture, ImageShape, check_fits, counts_of
 from study.errors import SpecError
 from study.spec.dimensions import Choice, Dimension, bounds
 from study.spec.study_spec import StudySpec
@@ -69,13 +69,9 @@ def suggest(trial: TrialLike, spec: StudySpec) -> tuple[Architecture, TrainingSe
 def known_metrics(
     architecture: Architecture, image_shape: ImageShape, classes: int
 ) -> dict[str, float]:
-    """The metrics that are known before training, of one replicate, counted on the network."""
-    # Reading a space does not load torch.
-    from models.building import outline  # noqa: PLC0415  # see above
-    from models.network import count_macs, count_parameters  # noqa: PLC0415  # see above
-
-    network = outline(architecture, image_shape, classes)
-    return {"trainable_parameters": count_parameters(network), "macs": count_macs(network)}
+    """The metrics that are known before training, of one replicate."""
+    parameters, macs = counts_of(architecture, image_shape, classes)
+    return {"trainable_parameters": parameters, "macs": macs}
 
 
 def _ask(trial: TrialLike, name: str, dimension: Dimension) -> Any:  # noqa: ANN401  # the dimension's own type

@@ -3,7 +3,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models import FAMILIES, build, count_macs, count_parameters
-from models.building import outline
+from models.architecture import counts_of
 from models.layers import ConvolutionLayer
 from tests.support.architectures import PAPER, architecture
 from tests.support.oracle import dense_weight, paper_parameters
@@ -81,9 +81,27 @@ def test_counts_equal_the_closed_formula_and_the_weights_that_connect(
         biases = sum(layer.bias[0].numel() for layer in network.layers)
         assert count_macs(network) == live
         assert count_parameters(network) == live + biases
-    outlined = outline(wanted, (1, 4, 5), classes)
-    assert count_parameters(outlined) == count_parameters(network)
-    assert count_macs(outlined) == count_macs(network)
+
+
+@settings(max_examples=80)
+@given(
+    family=st.sampled_from(list(FAMILIES)),
+    dendrites=st.integers(1, 5),
+    somata=st.integers(4, 12),
+    synapses=st.sampled_from([1, 4]),
+    layers=st.integers(1, 3),
+    channels=st.integers(1, 3),
+    per=st.sampled_from(["dendrite", "channel"]),
+    draw=st.sampled_from(["constant", "global"]),
+)
+def test_what_is_counted_without_building_is_what_the_built_network_has(
+    family, dendrites, somata, synapses, layers, channels, per, draw
+):
+    sizes = {"dendrites": dendrites, "somata": somata, "synapses": synapses, "layers": layers}
+    options = {"synapse_draw": draw, "cable_draw": draw, "synapses_per": per}
+    wanted, shape = architecture(family, **sizes, **options), (channels, 5, 4)
+    network = build(wanted, shape, 3, [0])
+    assert counts_of(wanted, shape, 3) == (count_parameters(network), count_macs(network))
 
 
 def test_controls_are_counted():
@@ -113,12 +131,12 @@ def test_a_convolution_uses_its_weights_at_every_position():
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_an_outline_counts_networks_that_no_memory_could_hold(family):
-    sizes = {"dendrites": 16, "somata": 10**8, "synapses": 16}
-    wanted = architecture(family, **sizes)
-    outlined = outline(wanted, (3, 32, 32), 10)
-    assert count_parameters(outlined) > 10**9
-    small = architecture(family, **sizes | {"somata": 5})
-    built = build(small, (3, 32, 32), 10, [0])
-    assert count_parameters(outline(small, (3, 32, 32), 10)) == count_parameters(built)
-    assert count_macs(outline(small, (3, 32, 32), 10)) == count_macs(built)
+def test_networks_that_no_memory_could_hold_are_counted(family):
+    wanted = architecture(family, dendrites=16, somata=10**8, synapses=16)
+    assert counts_of(wanted, (3, 32, 32), 10)[0] > 10**9
+
+
+def test_what_does_not_fit_the_images_is_not_counted():
+    wanted = architecture("dann-r", dendrites=2, somata=4, synapses=21)
+    with pytest.raises(ValueError, match="must hold"):
+        counts_of(wanted, (1, 4, 5), 3)
