@@ -118,16 +118,6 @@ class StudyObserver(TrialListener):
     def run_id(self, number: int) -> str | None:
         return self._tracker.run_ids.get(number)
 
-    def on_infeasible(
-        self, config: TrialConfig, counted: Mapping[str, float], outcome: Outcome
-    ) -> None:
-        number = config.number
-        self.begin(config)
-        self._tracker.begin_trial(config)
-        self._tracker.log_epoch(number, counted)
-        self._scoreboard.end(number, outcome.state, counted)
-        self._tracker.end_trial(number, outcome, keep_network=False)
-
     def on_end(self, ended: EndedTrial) -> None:
         board, number = self._scoreboard, ended.number
         board.end(number, ended.outcome.state, ended.metrics, ended.point)

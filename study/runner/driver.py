@@ -145,8 +145,8 @@ def _summary(session: Session, seconds: float) -> RunSummary:
     failed = board.states["FAIL"]
     if failed and failed == board.ended:
         raise StudyError(f"all {failed} trials failed; the last one: {board.last}")
-    if not board.ended and board.states["INFEASIBLE"]:
-        raise StudyError(f"no trial keeps the constraints: {session.over() or board.last}")
+    if session.spec.constraints and not board.ended and session.budget.met():
+        raise StudyError(f"no configuration satisfies the constraints: {session.budget.met()}")
     return RunSummary(
         name=session.spec.name,
         states=dict(board.states),

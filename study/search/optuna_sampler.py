@@ -3,10 +3,13 @@
 There a proposal that was made before can be thrown away without a trace in the record.
 """
 
+import time
 import warnings
 from collections.abc import Callable, Container, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from enum import Enum
 from functools import partial
-from typing import Any, Final, final
+from typing import Any, Final, TypeAlias, final
 
 import optuna
 from optuna.distributions import (
@@ -21,6 +24,7 @@ from optuna.trial import TrialState, create_trial
 from study.search.configuration import Configuration, Key
 from study.spec.study_spec import StudySpec
 
+_SLOW_S: Final = 0.1  # the next ask after one that took longer does not hold its caller up
 _TRIES: Final = 10  # how often a sampler may repeat itself before it is given up
 
 SAMPLERS: Final[dict[str, Callable[[int], optuna.samplers.BaseSampler]]] = {
@@ -30,6 +34,19 @@ SAMPLERS: Final[dict[str, Callable[[int], optuna.samplers.BaseSampler]]] = {
     "gp": lambda seed: optuna.samplers.GPSampler(seed=seed),
     "random": lambda seed: optuna.samplers.RandomSampler(seed=seed),
 }
+
+
+Answer: TypeAlias = tuple[Configuration, dict[str, Any]]
+"""A proposal, and what the sampler must find again when it is rebuilt."""
+
+
+class Pending(Enum):
+    """What an ask returns while its proposal is computed."""
+
+    PENDING = "pending"
+
+
+PENDING: Final = Pending.PENDING
 
 
 @final
@@ -45,6 +62,9 @@ class OptunaSampler:
         self._study = optuna.create_study(
             directions=list(spec.objectives.values()), sampler=sampler
         )
+        self._thread = ThreadPoolExecutor(1)
+        self._asking: Future[Answer | None] | None = None
+        self._seconds = 0.0  # of the last ask
         self._in_view: dict[int, int] = {}  # the number there by the number in the study
 
     def add(self, number: int, answers: Configuration, system_attrs: Mapping[str, Any]) -> None:
@@ -59,13 +79,29 @@ class OptunaSampler:
         )
         self._in_view[number] = len(self._study.get_trials(deepcopy=False)) - 1
 
-    def ask(
-        self, number: int, known: Container[Key]
-    ) -> tuple[Configuration, dict[str, Any]] | None:
-        """What the sampler proposes for a trial, with what it must find again when it is rebuilt.
+    def ask(self, number: int, known: Container[Key]) -> Answer | Pending | None:
+        """The proposal of the sampler for a trial; None if it proposes what is known again and again.
 
-        None if it proposes what is known again and again.
+        After an ask that took long, PENDING until the proposal is there: a thread computes it, and
+        the caller, Ray's loop, asks again.
         """
+        if self._asking is None:
+            if self._seconds < _SLOW_S:
+                return self._ask(number, known)
+            self._asking = self._thread.submit(self._ask, number, known)
+        if not self._asking.done():
+            return PENDING
+        found, self._asking = self._asking.result(), None
+        return found
+
+    def _ask(self, number: int, known: Container[Key]) -> Answer | None:
+        start = time.monotonic()
+        try:
+            return self._new(number, known)
+        finally:
+            self._seconds = time.monotonic() - start
+
+    def _new(self, number: int, known: Container[Key]) -> Answer | None:
         for _ in range(_TRIES):
             trial = self._study.ask()
             answers = Configuration(self._spec, partial(_suggest, trial))

@@ -19,7 +19,7 @@ from optuna.trial import TrialState
 
 from study.search.configuration import Configuration, Key, key_of
 from study.search.ehvi import Counted, ExpectedImprovement
-from study.search.optuna_sampler import SAMPLERS, OptunaSampler
+from study.search.optuna_sampler import PENDING, SAMPLERS, OptunaSampler, Pending
 from study.search.space import grid
 from study.spec.constraint import all_kept
 from study.spec.study_spec import StudySpec
@@ -134,9 +134,14 @@ class Sampler:
         """Adds a stored trial that this sampler did not propose; it runs until `tell` is called."""
         self._add(number, Configuration(self._spec, given=params), system_attrs)
 
-    def propose(self, number: int) -> Proposal | None:
-        """A new configuration for the trial of this number; None if every one was proposed."""
+    def propose(self, number: int) -> Proposal | Pending | None:
+        """A new configuration for the trial of this number; None if every one was proposed.
+
+        PENDING while a sampler that takes long is computing: ask again, for the same number.
+        """
         asked = None if self._view is None else self._view.ask(number, self._proposed)
+        if asked is PENDING:
+            return PENDING
         if asked is not None:
             answers, system_attrs = asked
             self._proposed.add(answers.key)

@@ -11,7 +11,6 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
-from functools import cache
 from typing import Any, Final, final
 
 from optuna.trial import TrialState
@@ -20,10 +19,10 @@ from ray.tune.search import Searcher
 from models.architecture import Architecture
 from study.search.budget import BudgetSpent
 from study.search.configuration import Configuration
+from study.search.optuna_sampler import PENDING
 from study.search.rungs import rung_epochs
 from study.search.sampler import Sampler
 from study.search.storage import (
-    METRICS,
     REASON,
     RUN_ID,
     Ending,
@@ -45,7 +44,7 @@ from study.spec.metrics import METRICS as METRIC_NAMES
 from study.spec.study_spec import StudySpec
 
 _ASK_FOR_S: Final = 0.2  # at a time, for a trial that keeps the constraints; Ray's loop waits
-_MOST_INFEASIBLE: Final = 1000  # one after another
+_MOST_REJECTED: Final = 1000  # one after another
 
 Count = Callable[[Architecture], Mapping[str, float]]
 
@@ -73,7 +72,7 @@ class StudySearcher(Searcher):
         self._spec = spec
         self._storage = storage
         self._budget = budget
-        self._count = cache(count)
+        self._count = count
         self._listener = listener or TrialListener()
         self._capacity = capacity
         self._one_by_one = False  # only interrupted trials are handed out, each alone
@@ -93,7 +92,7 @@ class StudySearcher(Searcher):
         self._rung_epochs = rung_epochs(spec)
         # By Ray's name of a trial: its number, and how many epochs it has reported.
         self._running: dict[str, tuple[int, int]] = {}
-        self._infeasible_in_a_row = 0
+        self._rejected_in_a_row = 0
 
     def __getstate__(self) -> dict[str, Any]:
         """Ray snapshots its searcher to restore it; the storage is the memory."""
@@ -119,50 +118,42 @@ class StudySearcher(Searcher):
         running = len(self._running)
         if self._budget.met(running) is not None:
             return None
-        while self._interrupted:
+        if self._interrupted:
             number = self._interrupted.popleft()
             params = self._storage.trials()[number].params
-            config = Configuration(self._spec, given=params).for_trial(number)
-            # It may have been broken off before its network was counted.
-            if self._feasible(config):
-                return config
-        if self._one_by_one:
-            return None
+            return Configuration(self._spec, given=params).for_trial(number)
+        return None if self._one_by_one else self._new(running)
+
+    def _new(self, running: int) -> TrialConfig | None:
+        """A trial of a new configuration that satisfies the constraints; None if there is none now."""
         until = time.monotonic() + _ASK_FOR_S
         while self._budget.allows_another(running) and time.monotonic() < until:
             proposal = self._sampler.propose(self._storage.asked)
             if proposal is None:
                 self._budget.exhaust("every configuration of the space was tried")
+            if proposal is None or proposal is PENDING:
                 return None
-            config = proposal.configuration.for_trial(self._storage.ask(proposal))
-            if self._feasible(config):
-                return config
+            if self._feasible(proposal.configuration):
+                return proposal.configuration.for_trial(self._storage.ask(proposal))
         return None
 
     def _counted(self, params: Mapping[str, Any]) -> Mapping[str, float]:
         return self._count(Configuration(self._spec, given=params).architecture)
 
-    def _feasible(self, config: TrialConfig) -> bool:
-        """Whether the network keeps the constraints; if not, the trial has ended already."""
+    def _feasible(self, configuration: Configuration) -> bool:
+        """Whether the network satisfies the constraints; if not, only the sampler is told."""
         if not self._spec.constraints:
             return True
-        counted = self._count(config.architecture)
+        counted = self._count(configuration.architecture)
         broken = violations(self._spec.constraints, counted, before_training=True)
         if all_kept(broken):
-            self._infeasible_in_a_row = 0
+            self._rejected_in_a_row = 0
             return True
-        reason = "; ".join(text for text, violation in broken.items() if violation > 0)
-        outcome = Outcome(state="INFEASIBLE", reason=f"it breaks {reason}")
-        attributes = {METRICS: dict(counted), REASON: outcome.reason}
-        self._tell(
-            config.number,
-            Ending(state=TrialState.PRUNED, values=None, violations=broken, attributes=attributes),
-        )
-        self._listener.on_infeasible(config, counted, outcome)
-        self._infeasible_in_a_row += 1
-        if self._infeasible_in_a_row >= _MOST_INFEASIBLE:
+        self._sampler.tell(self._storage.asked, TrialState.PRUNED, None, broken)
+        self._rejected_in_a_row += 1
+        if self._rejected_in_a_row >= _MOST_REJECTED and self._spec.sampler != "grid":
             self._budget.exhaust(
-                f"{_MOST_INFEASIBLE} configurations one after another broke constraints, the last one "
+                f"{_MOST_REJECTED} configurations one after another break constraints, the last one "
                 f"with {', '.join(f'{name} = {value:,}' for name, value in counted.items())}"
             )
         return False

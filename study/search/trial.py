@@ -97,10 +97,5 @@ class TrialListener:
         del number
         return None
 
-    def on_infeasible(
-        self, config: TrialConfig, counted: Mapping[str, float], outcome: Outcome
-    ) -> None:
-        """A trial broke a constraint by what was counted before training."""
-
     def on_end(self, ended: EndedTrial) -> None:
         """A trial ended; one whose worker died only if the driver ended it."""

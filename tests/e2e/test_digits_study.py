@@ -169,7 +169,7 @@ def test_a_study_in_which_every_trial_fails_says_why(on_ray, tmp_path):
 
 
 def test_constraints_stopping_and_a_budget_of_epochs_in_one_study(on_ray, tmp_path):
-    """Trials that cost nothing, trials that end early (half of them learn nothing), and a front."""
+    """Half of the sizes are excluded; trials that end early, half of which learn nothing; a front."""
     home = new_home(tmp_path)
     done = study_command(
         *("run", "--name", "bound", "--home", tmp_path, "--set", "budget.total_epochs=150"),
@@ -183,18 +183,9 @@ def test_constraints_stopping_and_a_budget_of_epochs_in_one_study(on_ray, tmp_pa
     assert done.returncode == 0, done.stdout + done.stderr
     found = answers.records("bound", home)
     states = {record.state for record in found}
-    assert (
-        {"COMPLETE", "PRUNED", "INFEASIBLE"}
-        <= states
-        <= {*("COMPLETE", "PRUNED", "INFEASIBLE", "FAIL")}
-    )
+    assert {"COMPLETE", "PRUNED"} <= states <= {"COMPLETE", "PRUNED", "FAIL"}
     for record in found:
-        if record.state == "INFEASIBLE":
-            assert record.trainable_parameters > 3000
-            assert (record.epochs, record.val_accuracy) == (0, None)
-            assert record.reason == "it breaks trainable_parameters <= 3000"
-        else:
-            assert record.trainable_parameters <= 3000
+        assert record.trainable_parameters <= 3000
         if record.state == "PRUNED":
             assert record.epochs in (2, 4, 8)
         if record.on_front:
@@ -204,5 +195,3 @@ def test_constraints_stopping_and_a_budget_of_epochs_in_one_study(on_ray, tmp_pa
     assert 140 < spent <= 150
     status = study.status("bound", home)
     assert status.run_status == "FINISHED"
-    said = study_command("trials", "bound", "--home", tmp_path).stdout
-    assert "trials were not trained: it breaks trainable_parameters <= 3000" in said
