@@ -1,6 +1,6 @@
-"""How many trials a machine or a cluster has room for, now or with the nodes that may join it.
+"""The number of trials that a machine or a cluster holds, now or with nodes that may join it.
 
-Ray has no public call that tells which nodes an autoscaler may start, so any may, where there is one.
+Ray has no public call for the nodes that an autoscaler may start, so with one any node may join.
 """
 
 import math
@@ -13,20 +13,20 @@ from study.errors import SpecError
 from study.spec.sections import Resources
 
 _LOOK_EVERY_S: Final = 3.0
-_SHARE_OF_TIME: Final = 200  # a look takes at most one part in so many
+_SHARE_OF_TIME: Final = 200  # the look-ups take at most 1/200 of the time
 _AT_LEAST: Final = 8  # trials that run or wait on a cluster, however few nodes it has now
 _ROUNDING: Final = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """What a node has to give: CPUs and GPUs, as Ray counts them."""
+    """The CPUs and GPUs of a node, as Ray counts them."""
 
     cpus: float
     gpus: float
 
     def holds(self, cpus: float, gpus: float) -> int:
-        """How many trials of this size it has room for; a trial never gets parts of two GPUs."""
+        """The number of trials of this size that fit; a trial never gets parts of two GPUs."""
         count = math.floor(self.cpus / cpus + _ROUNDING)
         if gpus >= 1:
             count = min(count, math.floor(self.gpus / gpus + _ROUNDING))
@@ -40,7 +40,7 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class TrialResources:
-    """What each trial gets. `notice` says why that is not what the spec asks for, if so."""
+    """The resources of each trial. `notice` explains a difference from the spec, if there is one."""
 
     cpus: float
     gpus: float
@@ -50,7 +50,7 @@ class TrialResources:
 def resources_of_trial(
     wanted: Resources, nodes: Sequence[Node], *, this_machine: bool, grows: bool = False
 ) -> TrialResources:
-    """What a trial gets of these nodes; `this_machine`: the one node is this machine.
+    """The resources of a trial on these nodes; `this_machine`: the one node is this machine.
 
     Where the cluster `grows`, a trial that no node holds waits for one that does, with a notice.
     Elsewhere SpecError is raised, and where no node has a GPU trials run on CPUs, with a notice.
@@ -89,12 +89,12 @@ def _too_large(cpus: float, gpus: float, nodes: Sequence[Node], *, this_machine:
 def most_trials(
     resources: TrialResources, nodes: Iterable[Node], asked: int | None, *, grows: bool
 ) -> int:
-    """How many trials may run or wait; `asked` is the spec's `concurrent_trials`.
+    """The number of trials that may run or wait; `asked` is the spec's `concurrent_trials`.
 
     As many as the nodes hold, at most `asked`. Where the cluster `grows`, `asked`, or twice what it
-    holds now, at least 8: trials that wait make the autoscaler start nodes, but they were proposed
-    without what the running ones will tell. At least one: Ray Tune looks at nothing else while nothing
-    runs and nothing waits.
+    holds now, at least 8: waiting trials make the autoscaler start nodes, but they are proposed
+    without the results of those that run. At least one: Ray Tune does nothing while no trial runs or
+    waits.
     """
     now = sum(node.holds(resources.cpus, resources.gpus) for node in nodes)
     if not grows:
@@ -104,10 +104,10 @@ def most_trials(
 
 @final
 class Capacity:
-    """How many trials may run or wait, looked up every few seconds: nodes come and go.
+    """The number of trials that may run or wait, looked up every few seconds: nodes come and go.
 
-    `look` returns the nodes that are there; it is called from Tune's loop and takes some ten
-    milliseconds for a thousand nodes, so its time is kept to a small share.
+    `look` returns the current nodes. It is called from Tune's loop and takes some ten milliseconds for a
+    thousand nodes, so its share of the time is limited.
     """
 
     def __init__(
@@ -129,11 +129,11 @@ class Capacity:
 
     @property
     def share(self) -> TrialResources:
-        """What each trial gets."""
+        """The resources of each trial."""
         return self._share
 
     def __call__(self) -> int:
-        """How many trials may run or wait now."""
+        """The number of trials that may run or wait now."""
         start = self._clock()
         if start >= self._next_look:
             self._most = most_trials(self._share, self._look(), self._asked, grows=self._grows)

@@ -1,6 +1,6 @@
-"""The jobs API of a Ray cluster, met with the errors that a user can do something about.
+"""A client of the jobs API of a Ray cluster, with errors that name a remedy.
 
-A cluster with token authentication is met with Ray's own settings (`study.cluster.credentials`).
+Token authentication uses Ray's own settings (`study.cluster.credentials`).
 """
 
 import http.client
@@ -23,8 +23,8 @@ from study.errors import BadInputError, ClusterError
 
 _REACH_S: Final = 10.0
 _REQUEST_S: Final = 30.0
-# Ray's client goes where these say, whatever address it is given.
-_ELSEWHERE: Final = ("RAY_ADDRESS", "RAY_API_SERVER_ADDRESS")
+# They override the address that Ray's client is given.
+_ADDRESSES: Final = ("RAY_ADDRESS", "RAY_API_SERVER_ADDRESS")
 _REFUSED: Final = (401, 403)
 _HOW: Final = (
     "the address is that of the dashboard, such as http://head:8265; where the cluster demands a "
@@ -33,12 +33,12 @@ _HOW: Final = (
 
 
 class UnansweredError(ClusterError):
-    """A cluster does not answer, or not as it should: it may be on its way up or down."""
+    """A cluster does not answer, or answers wrongly: it may be starting or stopping."""
 
 
 @final
 class _Client(JobSubmissionClient):
-    """Ray's client, which does not wait for ever for a head that has fallen silent."""
+    """Ray's client with a time limit on every request."""
 
     def _do_request(self, *arguments: Any, **options: Any) -> Any:  # noqa: ANN401  # as Ray has it
         options.setdefault("timeout", _REQUEST_S)
@@ -58,14 +58,14 @@ def connect(address: str) -> JobSubmissionClient:
             f"{address!r} (option --address)"
         )
     _check_version(address.rstrip("/"))
-    # It says that it uploads what a job brings along.
+    # It logs the upload of the working directory.
     logging.getLogger(JobSubmissionClient.__mro__[1].__module__).setLevel(logging.WARNING)
-    elsewhere = {name: os.environ.pop(name) for name in _ELSEWHERE if name in os.environ}
+    addresses = {name: os.environ.pop(name) for name in _ADDRESSES if name in os.environ}
     try:
         with answered(address):
             return _Client(address)
     finally:
-        os.environ.update(elsewhere)
+        os.environ.update(addresses)
 
 
 def _is_address(address: str) -> bool:
@@ -79,7 +79,7 @@ def _is_address(address: str) -> bool:
 
 @contextmanager
 def answered(address: str) -> Iterator[None]:
-    """Turns what a cluster may answer, or not, into an UnansweredError."""
+    """Turns errors of Ray and of the network into an UnansweredError."""
     try:
         yield
     except (AuthenticationError, RayError, RuntimeError, OSError) as error:
@@ -87,22 +87,20 @@ def answered(address: str) -> Iterator[None]:
 
 
 def _check_version(address: str) -> None:
-    """Asks with a time limit, which Ray's client has not."""
+    """Compares the versions of Ray, with a time limit, which Ray's client does not have here."""
     token = ray_token()
     headers = {} if token is None else {"Authorization": f"Bearer {token}"}
     request = urllib.request.Request(f"{address}/api/version", headers=headers)  # noqa: S310  # see connect
     try:
-        with urllib.request.urlopen(request, timeout=_REACH_S) as answer:  # noqa: S310  # likewise
+        with urllib.request.urlopen(request, timeout=_REACH_S) as answer:  # noqa: S310  # see connect
             there = json.load(answer)["ray_version"]
     except urllib.error.HTTPError as error:
         error.close()
         if error.code in _REFUSED:
             what = "needs a token" if token is None else "refuses the token"
             raise ClusterError(f"the Ray cluster at {address} {what}\n{_HOW}") from error
-        passing = (
-            UnansweredError if error.code >= http.client.INTERNAL_SERVER_ERROR else ClusterError
-        )
-        raise passing(f"no Ray cluster is at {address}: {error}\n{_HOW}") from error
+        kind = UnansweredError if error.code >= http.client.INTERNAL_SERVER_ERROR else ClusterError
+        raise kind(f"no Ray cluster is at {address}: {error}\n{_HOW}") from error
     except (TimeoutError, urllib.error.URLError, OSError) as error:
         reason = getattr(error, "reason", error)
         raise UnansweredError(

@@ -1,4 +1,4 @@
-"""How a study is delivered to a cluster: checked before anything is sent, and packed into a folder.
+"""The delivery of a study to a cluster: checks before anything is sent, and the folder of the job.
 
 The folder holds the spec, the settings of the job and, where wanted, the source of this package. Ray
 unpacks it on every node; the job starts in it.
@@ -23,7 +23,7 @@ from study.spec.study_spec import StudySpec
 from study.tracking.provenance import is_study
 
 SPEC: Final = "spec.json"
-_ORDERS: Final = "job.json"
+_CONFIG: Final = "job.json"
 _NO_SOURCE: Final = shutil.ignore_patterns("__pycache__", "*.pyc")
 _SQLITE: Final = "sqlite:///"
 _CREDENTIALS: Final = (
@@ -35,10 +35,10 @@ _CREDENTIALS: Final = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobConfig:
-    """What a job is to do with the spec.
+    """The configuration of a job, beside its spec.
 
     `home` is as the head sees it, None for the head's own default. `environment` is set for the
-    study; `sealed` too, and it may hold passwords (`study.cluster.credentials`). `command` is
+    study, and so is `encrypted`, which may hold passwords (`study.cluster.credentials`). `command` is
     recorded as what runs the study. `retries` says how often a driver that was killed is started again.
     `version` is that of this package, None if its source goes along.
     """
@@ -46,14 +46,14 @@ class JobConfig:
     command: str
     home: str | None = None
     environment: dict[str, str] = field(default_factory=dict)
-    sealed: str | None = None
+    encrypted: str | None = None
     retries: int = 0
     version: str | None = None
 
     @classmethod
     def read(cls, folder: Path) -> "JobConfig":
-        """The orders in an unpacked folder; BadInputError if they are another version's."""
-        table = json.loads((folder / _ORDERS).read_text(encoding="utf-8"))
+        """The configuration in an unpacked folder; BadInputError if it is of another version."""
+        table = json.loads((folder / _CONFIG).read_text(encoding="utf-8"))
         here, there = table.get("version"), installed_version()
         if here not in (None, there):
             raise BadInputError(
@@ -72,24 +72,24 @@ def installed_version() -> str:
         return "none"
 
 
-def write_package(folder: Path, spec: StudySpec, orders: JobConfig, *, source: bool) -> None:
-    """Fills an empty folder."""
+def write_package(folder: Path, spec: StudySpec, config: JobConfig, *, source: bool) -> None:
+    """Writes spec, configuration and, with `source`, the packages into an empty folder."""
     (folder / SPEC).write_text(json.dumps(spec.to_dict(), indent=2), encoding="utf-8")
-    (folder / _ORDERS).write_text(json.dumps(asdict(orders), indent=2), encoding="utf-8")
+    (folder / _CONFIG).write_text(json.dumps(asdict(config), indent=2), encoding="utf-8")
     if source:
-        for place in _sources():
-            shutil.copytree(place, folder / place.name, ignore=_NO_SOURCE)
+        for package in _sources():
+            shutil.copytree(package, folder / package.name, ignore=_NO_SOURCE)
 
 
 def fingerprint(spec: StudySpec, *, source: bool) -> str:
-    """Differs where what a job would do differs, its source included."""
-    known = hashlib.sha256(json.dumps(spec.to_dict()).encode())
+    """A hash of the spec and, with `source`, of the packages: jobs of equal hashes do the same work."""
+    digest = hashlib.sha256(json.dumps(spec.to_dict()).encode())
     if source:
-        for place in _sources():
-            for file in sorted(place.rglob("*.py")):
-                known.update(str(file.relative_to(place.parent)).encode())
-                known.update(file.read_bytes())
-    return known.hexdigest()
+        for package in _sources():
+            for file in sorted(package.rglob("*.py")):
+                digest.update(str(file.relative_to(package.parent)).encode())
+                digest.update(file.read_bytes())
+    return digest.hexdigest()
 
 
 def _sources() -> list[Path]:
@@ -100,11 +100,11 @@ def _sources() -> list[Path]:
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
-    """How a study gets to a cluster, and what it has there.
+    """The options of a submission.
 
     `home` and `tracking_uri` are as the cluster's head sees them: by default what $STUDY_HOME and
     $MLFLOW_TRACKING_URI are there, else `~/dendritic-study/runs` of the head. With a tracking URI
-    go the user, password and token of $MLFLOW_TRACKING_USERNAME, _PASSWORD and _TOKEN, sealed.
+    go the user, password and token of $MLFLOW_TRACKING_USERNAME, _PASSWORD and _TOKEN, encrypted.
     `allow_local_artifacts` is that of the home.
     `source` sends this package along, as it is here. `retries` says how often a driver that was
     killed is started again, and the job, if it died as a whole. The driver runs on the head, unless
@@ -121,13 +121,13 @@ class Delivery:
 
 
 def job_config_of(spec: StudySpec, delivery: Delivery) -> JobConfig:
-    """What the job is told.
+    """The configuration of the job.
 
-    Raises SpecError if the data's place is relative, BadInputError if the home's is, if a driver on any
-    node would not know its stores, or if a password would go to a cluster without a token.
+    Raises SpecError if the path of the data is relative, BadInputError if that of the home is, if a
+    driver on any node would not know its stores, or if a password would go to a cluster without a token.
     """
     _check_data(spec)
-    _check_places(delivery)
+    _check_stores(delivery)
     plain: dict[str, str] = {}
     secret: dict[str, str] = {}
     if delivery.allow_local_artifacts:
@@ -136,7 +136,7 @@ def job_config_of(spec: StudySpec, delivery: Delivery) -> JobConfig:
         safe = without_passwords(delivery.tracking_uri) == delivery.tracking_uri
         (plain if safe else secret)["MLFLOW_TRACKING_URI"] = delivery.tracking_uri
         secret |= {name: os.environ[name] for name in _CREDENTIALS if os.environ.get(name)}
-    sealed = None
+    encrypted = None
     if secret:
         token = ray_token()
         if token is None:
@@ -145,19 +145,19 @@ def job_config_of(spec: StudySpec, delivery: Delivery) -> JobConfig:
                 f"{', '.join(secret)} and no token; set RAY_AUTH_MODE=token, or have the settings "
                 "in the environment of the cluster's head and leave --tracking-uri out"
             )
-        sealed = encrypt(secret, token)
+        encrypted = encrypt(secret, token)
     return JobConfig(
         command=_command(spec),
         home=delivery.home,
         environment=plain,
-        sealed=sealed,
+        encrypted=encrypted,
         retries=delivery.retries,
         version=None if delivery.source else installed_version(),
     )
 
 
 def _command(spec: StudySpec) -> str:
-    """What was typed; from Python, what does the same."""
+    """The command line, or the equivalent call from Python."""
     if is_study(Path(sys.argv[0])):
         return without_passwords(f"study {shlex.join(sys.argv[1:])}")
     return f"study.submit: {spec.name}"
@@ -166,11 +166,11 @@ def _command(spec: StudySpec) -> str:
 def job_id(name: str, delivery: Delivery) -> str:
     """The id of the first job of this study in this home; those that follow have a number more."""
     uri = None if delivery.tracking_uri is None else without_passwords(delivery.tracking_uri)
-    place = json.dumps([delivery.home, uri])
-    return f"study-{name}-{hashlib.sha256(place.encode()).hexdigest()[:8]}"
+    stores = json.dumps([delivery.home, uri])
+    return f"study-{name}-{hashlib.sha256(stores.encode()).hexdigest()[:8]}"
 
 
-def _check_places(delivery: Delivery) -> None:
+def _check_stores(delivery: Delivery) -> None:
     home, uri = delivery.home, delivery.tracking_uri
     if home is not None and not Path(home).is_absolute():
         raise BadInputError(
@@ -190,11 +190,11 @@ def _check_places(delivery: Delivery) -> None:
 
 
 def _check_data(spec: StudySpec) -> None:
-    """The job runs in a folder of its own, so that relative places mean nothing there."""
-    place, key = spec.dataset.root, "dataset.root"
+    """Raises SpecError for a relative path: the job runs in a folder of its own."""
+    path, key = spec.dataset.root, "dataset.root"
     if spec.dataset.path is not None:
-        place, key = spec.dataset.path, "dataset.path"
-    if spec.dataset.name != "digits" and not place.is_absolute():
+        path, key = spec.dataset.path, "dataset.path"
+    if spec.dataset.name != "digits" and not path.is_absolute():
         raise SpecError(
-            f"`{key}` must be an absolute path of the cluster's machines, got {str(place)!r}"
+            f"`{key}` must be an absolute path of the cluster's machines, got {str(path)!r}"
         )

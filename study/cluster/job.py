@@ -1,10 +1,10 @@
-"""The job on the cluster's head: runs the study that its folder holds, and starts a killed driver again.
+"""The job on the cluster's head: runs the study in its folder, and restarts a driver that was killed.
 
 With the file of a spec, `python -m study.cluster.job spec.toml`, it needs no folder: a RayJob of
 Kubernetes has its spec mounted (deploy/rayjob.yaml).
 
-The driver is a process of its own, so that one that runs out of memory, or is killed, does not take
-the job with it: what it stored is enough to go on (`study.runner.driver`).
+The driver is a separate process, so that the job survives one that runs out of memory or is killed;
+the next driver resumes from what was stored (`study.runner.driver`).
 """
 
 import ctypes
@@ -29,7 +29,7 @@ from study.tracking import provenance
 _HOME: Final = "~/dendritic-study/runs"  # where the head has no $STUDY_HOME
 _PATIENCE_S: Final = 120.0  # a machine that vanished keeps its lock on NFS for 90 s by default
 _PARENT_DIED: Final = 1  # PR_SET_PDEATHSIG of prctl(2)
-_ADOPT: Final = 36  # PR_SET_CHILD_SUBREAPER, likewise
+_ADOPT: Final = 36  # PR_SET_CHILD_SUBREAPER of prctl(2)
 _ORPHANS_S: Final = 30.0  # a driver that was killed leaves a sender, which sends what it has
 
 
@@ -41,52 +41,52 @@ def main() -> None:
     given = sys.argv[1] if len(sys.argv) > 1 else None
     file = given or SPEC
     try:
-        orders = JobConfig.read(Path()) if given is None else _own_orders(given)
-        environment = driver_environment(orders)
+        config = JobConfig.read(Path()) if given is None else _default_config(given)
+        environment = driver_environment(config)
         name = StudySpec.from_toml(file).name
     except BadInputError as error:
         print(f"error: {error}", flush=True)  # noqa: T201  # the log of the job
         sys.exit(error.exit_status)
-    home = orders.home or os.environ.get("STUDY_HOME") or str(Path(_HOME).expanduser())
+    home = config.home or os.environ.get("STUDY_HOME") or str(Path(_HOME).expanduser())
     _await_end(Home.find(home), name)
     command = [sys.executable, "-m", "study.cli", "run", file, "--home", home]
-    sys.exit(Driver(command, environment).run(orders.retries))
+    sys.exit(Driver(command, environment).run(config.retries))
 
 
-def _own_orders(file: str) -> JobConfig:
-    """Those of a job that nobody submitted with `study submit`: all is in the environment."""
-    typed = os.environ.get(provenance.COMMAND_VARIABLE)
-    return JobConfig(command=typed or f"study run {shlex.quote(file)}")
+def _default_config(file: str) -> JobConfig:
+    """The configuration of a job outside `study submit`: everything is in the environment."""
+    command = os.environ.get(provenance.COMMAND_VARIABLE)
+    return JobConfig(command=command or f"study run {shlex.quote(file)}")
 
 
 def _await_end(home: Home, name: str) -> None:
-    """Waits for the driver of a job that died, which ends by itself; of a live one `run` will speak."""
+    """Waits for the driver of a job that died to end; `run` refuses if one is still alive."""
     deadline = time.monotonic() + _PATIENCE_S
     while home.study_folder(name).is_driven() and time.monotonic() < deadline:
         time.sleep(0.2)
 
 
-def driver_environment(orders: JobConfig) -> dict[str, str]:
+def driver_environment(config: JobConfig) -> dict[str, str]:
     """The environment of the study's process.
 
-    Raises BadInputError if the orders are sealed with another token than the cluster's.
+    Raises BadInputError if the settings are encrypted with another token than the cluster's.
     """
-    environment = dict(os.environ) | orders.environment
-    environment |= {provenance.COMMAND_VARIABLE: orders.command}
-    if orders.sealed is not None:
+    environment = dict(os.environ) | config.environment
+    environment |= {provenance.COMMAND_VARIABLE: config.command}
+    if config.encrypted is not None:
         try:
-            environment |= decrypt(orders.sealed, ray_token() or "")
+            environment |= decrypt(config.encrypted, ray_token() or "")
         except ValueError as error:
             raise BadInputError(
-                "the cluster's head must have the token that the job was submitted with, to open the "
-                f"settings of the tracking store: {error}"
+                "the cluster's head must have the token that the job was submitted with, to "
+                f"decrypt the settings of the tracking store: {error}"
             ) from error
     return environment
 
 
 @final
 class Driver:
-    """The process that runs the study, and those that follow it if it is killed."""
+    """The process that runs the study, restarted if it is killed."""
 
     def __init__(self, command: list[str], environment: dict[str, str]) -> None:
         self._command = command
@@ -94,8 +94,8 @@ class Driver:
         self._stopped = False
 
     def run(self, retries: int) -> int:
-        """Runs the study to its end; returns the exit status, as a shell has it if it was killed."""
-        # Ray sends it to every process of the job, so that the driver has it too.
+        """Runs the study to its end; returns the exit status, 128 plus the signal if it was killed."""
+        # Ray sends it to every process of the job, the driver included.
         signal.signal(signal.SIGTERM, self._stop)
         _adopt_orphans()
         status = 0
@@ -111,14 +111,14 @@ class Driver:
         return status if status >= 0 else 128 - status
 
     def _run_once(self) -> int:
-        # One thread runs here, so that nothing can be held between fork and exec.
+        # There is one thread, so no lock can be held between fork and exec.
         process = subprocess.Popen(  # noqa: S603  # our own interpreter, arguments as a list
             self._command,
             env=self._environment,
             preexec_fn=_end_with_parent,  # noqa: PLW1509  # see above
         )
         if self._stopped:
-            process.terminate()  # it came too late for the signal
+            process.terminate()  # started after the signal
         status = process.wait()
         _await_orphans()
         return status
@@ -128,10 +128,10 @@ class Driver:
 
 
 def _adopt_orphans() -> None:
-    """Has what a driver leaves behind become children of this process, which waits for them.
+    """Makes this process the parent of processes that a driver leaves behind.
 
-    In a container nobody else may, and Ray takes what nobody has waited for as still running: a job that
-    is stopped would end only when Ray's patience does.
+    In a container there may be no other, and Ray counts a zombie as running: a stopped job would end
+    only at Ray's time limit.
     """
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_ADOPT, 1)
@@ -139,14 +139,14 @@ def _adopt_orphans() -> None:
 
 def _await_orphans() -> None:
     deadline = time.monotonic() + _ORPHANS_S
-    with suppress(ChildProcessError):  # there is none left
+    with suppress(ChildProcessError):  # no process is left
         while time.monotonic() < deadline:
             if os.waitpid(-1, os.WNOHANG)[0] == 0:
                 time.sleep(0.05)
 
 
 def _end_with_parent() -> None:
-    """Asks Linux to stop this process when its parent ends: nobody else would."""
+    """Makes Linux stop this process when its parent ends."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PARENT_DIED, signal.SIGTERM)
 

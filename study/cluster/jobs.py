@@ -1,4 +1,4 @@
-"""The jobs that run studies on a Ray cluster: found by the study's name, followed, stopped."""
+"""The jobs of studies on a Ray cluster: list, logs and stop, by the name of the study."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -13,25 +13,25 @@ from study.cluster.study_job import FINGERPRINT, HOME, STUDY, StudyJob, last_lin
 from study.errors import BadInputError, NotFoundError, nearest
 
 _EVERY_S: Final = 1.0
-_LOG_SHARE: Final = 5.0  # a log is asked for again after so many times the time that took
+_LOG_SHARE: Final = 5.0  # pause between two requests of a log, in multiples of their duration
 _SILENT_S: Final = 60.0
 
 
 class LostJobError(UnansweredError):
-    """A job died, its cluster does not answer any more, or has forgotten it."""
+    """A job died, or its cluster no longer answers or no longer knows it."""
 
 
 def study_jobs(address: str, name: str | None = None) -> list[StudyJob]:
-    """The jobs of studies, or of one study, the newest first; ClusterError if nobody answers."""
+    """The jobs of studies, or of one study, the newest first; ClusterError without an answer."""
     client = connect(address)
     with answered(address):
         return jobs_of(client, name)
 
 
 def study_job(address: str, name: str) -> StudyJob:
-    """The study's job that runs, else its newest; instead of a study a job can be named.
+    """The running job of a study, else its newest one; `name` may also be the id of a job.
 
-    Raises NotFoundError, with the studies there are, BadInputError if several run.
+    Raises NotFoundError, with the known studies, and BadInputError if several jobs run.
     """
     client = connect(address)
     with answered(address):
@@ -39,34 +39,34 @@ def study_job(address: str, name: str) -> StudyJob:
 
 
 def jobs_of(client: JobSubmissionClient, name: str | None = None) -> list[StudyJob]:
-    """As `study_jobs`, with a client that is there already."""
-    found = [_job(details) for details in client.list_jobs() if STUDY in (details.metadata or {})]
+    """As `study_jobs`, with an open client."""
+    jobs = [_job(details) for details in client.list_jobs() if STUDY in (details.metadata or {})]
     return sorted(
-        (job for job in found if name in (None, job.study)),
+        (job for job in jobs if name in (None, job.study)),
         key=lambda job: job.submitted or "",
         reverse=True,
     )
 
 
 def newest(client: JobSubmissionClient, name: str) -> StudyJob:
-    """As `study_job`, with a client that is there already."""
-    everything = jobs_of(client)
-    found = [job for job in everything if name in (job.study, job.job)]
-    if not found:
-        known = sorted({job.study for job in everything})
-        hint = nearest(name, known) if known else "it has none of any study"
+    """As `study_job`, with an open client."""
+    jobs = jobs_of(client)
+    named = [job for job in jobs if name in (job.study, job.job)]
+    if not named:
+        known = sorted({job.study for job in jobs})
+        hint = nearest(name, known) if known else "it has no job of any study"
         raise NotFoundError(f"the cluster has no job of a study {name!r}; {hint}")
-    running = [job for job in found if not job.over]
+    running = [job for job in named if not job.over]
     if len(running) > 1:
         raise BadInputError(
-            f"one job of the study {name!r} must be meant, got several that run, in different homes; "
-            f"name one in its place: {', '.join(job.job for job in running)}"
+            f"the study {name!r} must have one running job, got several, in different homes; "
+            f"give the id of one instead: {', '.join(job.job for job in running)}"
         )
-    return (running or found)[0]
+    return (running or named)[0]
 
 
 def last_message(address: str, job: str) -> str:
-    """The last that the job said (`study.cluster.study_job`); nothing if its node is gone."""
+    """The last message of the job (`study.cluster.study_job`); empty if its node is gone."""
     try:
         with answered(address):
             return last_line(connect(address).get_job_logs(job))
@@ -75,7 +75,7 @@ def last_message(address: str, job: str) -> str:
 
 
 def logs(address: str, name: str, *, follow: bool = False) -> Iterator[str]:
-    """What the study's newest job printed, in pieces; with `follow` until it ends."""
+    """The output of the study's newest job, in pieces; with `follow` until it ends."""
     client = connect(address)
     with answered(address):
         job = newest(client, name)
@@ -86,69 +86,69 @@ def logs(address: str, name: str, *, follow: bool = False) -> Iterator[str]:
 
 
 def output(client: JobSubmissionClient, job: str) -> Iterator[str]:
-    """What the job prints until it ends, in pieces as they come.
+    """The output of the job until it ends, in pieces.
 
-    The log of a job that is over ends early if the node that has it is gone. Raises LostJobError if the
-    cluster does not answer for a minute, or does not know the job.
+    The log of an ended job is cut short if its node is gone. Raises LostJobError if the cluster does not
+    answer for a minute, or does not know the job.
     """
-    shown = 0
-    heard = time.monotonic()
+    printed = 0
+    answered_at = time.monotonic()
     over = False
     while not over:
-        asked = time.monotonic()
+        asked_at = time.monotonic()
         try:
-            # Asked before the log, so that the log of an ended job is whole.
-            over = _found(client, job).over
+            # Before the log, so that the log of an ended job is complete.
+            over = _find(client, job).over
             text = client.get_job_logs(job)
         except (RayError, RuntimeError, OSError) as error:
             if over:
                 return
-            if time.monotonic() - heard > _SILENT_S:
+            if time.monotonic() - answered_at > _SILENT_S:
                 line = str(error).partition("\n")[0]
-                raise LostJobError(f"the job {job} cannot be followed any more: {line}") from error
+                raise LostJobError(f"the job {job} can no longer be followed: {line}") from error
             time.sleep(_EVERY_S)
             continue
-        heard = time.monotonic()
-        yield text[shown:]
-        shown = len(text)
+        answered_at = time.monotonic()
+        yield text[printed:]
+        printed = len(text)
         if not over:
-            time.sleep(max(_EVERY_S, _LOG_SHARE * (heard - asked)))
+            time.sleep(max(_EVERY_S, _LOG_SHARE * (answered_at - asked_at)))
 
 
 def stop(address: str, name: str, say: Callable[[str], None]) -> StudyJob:
-    """Stops the study's newest job and waits until it ended; nothing if it has already.
+    """Stops the study's newest job, if it runs, and waits until it has ended.
 
-    Trials keep the checkpoint of the epoch that is running. Raises NotFoundError without such a job,
+    Trials finish their current epoch and keep its checkpoint. Raises NotFoundError without such a job,
     ClusterError if the cluster does not answer.
     """
     client = connect(address)
     with answered(address):
         job = newest(client, name)
         if job.over:
-            say(f"job {job.job} is {job.status} already")
+            say(f"job {job.job} is already {job.status}")
             return job
         client.stop_job(job.job)
-        say(f"job {job.job} is stopping, after the epochs that are running")
+        say(f"job {job.job} is stopping after the current epochs")
         while not job.over:
             time.sleep(_EVERY_S)
-            job = _found(client, job.job)
+            job = _find(client, job.job)
     say(f"job {job.job} is {job.status}")
     return job
 
 
 def current(client: JobSubmissionClient, job: str) -> StudyJob:
-    """The job as it stands; LostJobError if the cluster does not answer or does not know it."""
+    """The current state of the job; LostJobError if the cluster does not answer or know it."""
     try:
-        return _found(client, job)
+        return _find(client, job)
     except (RayError, RuntimeError, OSError) as error:
-        raise LostJobError(f"the job {job} cannot be asked any more: {error}") from error
+        raise LostJobError(f"the job {job} can no longer be queried: {error}") from error
 
 
-def _found(client: JobSubmissionClient, job: str) -> StudyJob:
-    found = [one for one in jobs_of(client) if one.job == job]
-    if not found:
-        raise LostJobError(f"the cluster does not know the job {job} any more")
-    return found[0]
+def _find(client: JobSubmissionClient, job: str) -> StudyJob:
+    matches = [candidate for candidate in jobs_of(client) if candidate.job == job]
+    if not matches:
+        raise LostJobError(f"the cluster no longer knows the job {job}")
+    return matches[0]
 
 
 def _job(details: JobDetails) -> StudyJob:

@@ -1,7 +1,7 @@
-"""Ray on this machine, or on the cluster that $RAY_ADDRESS names, and the capacity that it has.
+"""Ray on this machine or on the cluster of $RAY_ADDRESS, and its capacity.
 
 On this machine Ray would listen on every interface, and keep one token for all clusters of a user in a
-file that everybody may read, and let all users write into its folders. Here nothing listens beyond
+file that all users can read, and let all users write into its folders. Here nothing listens beyond
 127.0.0.1; the token is drawn for this cluster, is in the environment of its processes while it lasts,
 and is written nowhere; its folders are the user's alone.
 """
@@ -40,12 +40,12 @@ _LAST_LOGS_S: Final = 5.0
 
 
 def on_cluster() -> bool:
-    """Whether Ray runs already, here or elsewhere, so that only it knows what there is."""
+    """Whether Ray already runs, here or on a cluster, so that only Ray knows the resources."""
     return ray.is_initialized() or bool(os.environ.get("RAY_ADDRESS"))
 
 
 def check_machine(resources: Resources) -> None:
-    """Raises SpecError if a trial wants more than this machine has: it would wait for ever."""
+    """Raises SpecError if a trial needs more than this machine has: it would never start."""
     resources_of_trial(resources, [Node(_cpus(), _gpus())], this_machine=True)
 
 
@@ -83,8 +83,8 @@ def ray_runtime() -> Iterator[bool]:
 def find_capacity(resources: Resources, *, alone: bool) -> Capacity:
     """The capacity of Ray, which runs, for trials of this size; `alone` is what `ray_runtime` gives.
 
-    A cluster that does not grow and has only a head without CPUs is given a minute for its workers: so
-    one looks that has just started. Raises SpecError if no node, now or later, can hold a trial.
+    A cluster without an autoscaler whose head has no CPUs gets a minute for its workers to join: it may
+    just have started. Raises SpecError if no node, now or later, can hold a trial.
     """
     grows = not alone and _grows()
     until = time.monotonic() + _WORKERS_S
@@ -106,7 +106,7 @@ def _grows() -> bool:
 
 
 def _nodes() -> list[Node]:
-    """The nodes that are there now."""
+    """The nodes that are alive."""
     has = [node["Resources"] for node in _alive()]
     return [Node(float(one.get("CPU", 0)), float(one.get("GPU", 0))) for one in has]
 
@@ -125,7 +125,7 @@ def _gpus() -> int:
 
 
 def _check_reachable(address: str) -> None:
-    """Ray itself would try for minutes, without a word."""
+    """Raises ClusterError within seconds; Ray itself would silently try for minutes."""
     host, _, port = address.removeprefix("ray://").rpartition(":")
     if not host or not port.isdigit():
         return
@@ -139,7 +139,7 @@ def _check_reachable(address: str) -> None:
 
 @contextmanager
 def local_ray(cpus: int, gpus: int = 0) -> Iterator[None]:
-    """A new Ray with so many CPUs and GPUs while the context lasts; the environment is then as before.
+    """Starts Ray with these CPUs and GPUs for the context; restores the environment at its end.
 
     Where $RAY_AUTH_MODE is set, Ray's own rules hold: `disabled` asks for no token, and with `token` a
     token that the user has is taken.
@@ -185,7 +185,7 @@ def _token() -> Iterator[None]:
 
 
 def _read_again() -> None:
-    """Ray keeps, within a process, what it once read of the environment."""
+    """Makes Ray read the environment again, which it caches within a process."""
     AuthenticationTokenLoader.instance().reset_cache()
     Config.initialize("")
 

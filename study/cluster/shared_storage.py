@@ -1,6 +1,6 @@
-"""Whether all nodes of a cluster see the home: trials write there what the driver reads.
+"""Checks that all nodes of a cluster share the home: trials write there what the driver reads.
 
-What a node does not see it would write to its own disk, and the study would lose it in silence.
+Without shared storage a node writes to its own disk, and the study silently loses the files.
 """
 
 import time
@@ -22,8 +22,7 @@ _LATE_S: Final = 5.0  # a network file system may show a new file late
 def check_shared(home: Path) -> None:
     """Raises BadInputError, with the nodes that do not see it, unless all that may run trials do.
 
-    Ray must run; the home is made if it is not there. A node that ends or joins meanwhile is not
-    waited for.
+    Ray must be running; a missing home is created. Nodes that leave or join meanwhile are ignored.
     """
     here = ray.get_runtime_context().get_node_id()
     others = [
@@ -37,18 +36,18 @@ def check_shared(home: Path) -> None:
     marker = home / f".shared-{uuid.uuid4().hex}"
     marker.touch()
     try:
-        blind = sorted(node for node in _asked(others, marker) if node)
+        without = sorted(node for node in _without(others, marker) if node)
     finally:
         marker.unlink()
-    if blind:
+    if without:
         raise BadInputError(
-            f"{NOT_SHARED}, got {home}, which is not the same on {', '.join(blind)} "
+            f"{NOT_SHARED}, got {home}, which is not the same on {', '.join(without)} "
             "(option --home, $STUDY_HOME)"
         )
 
 
-def _asked(nodes: list[dict[str, Any]], marker: Path) -> list[str | None]:
-    """For each node that answers: its name if it does not see the file, else None."""
+def _without(nodes: list[dict[str, Any]], marker: Path) -> list[str | None]:
+    """For each node that answers, its name if it does not see the file, else None."""
     answers = {
         _sees.options(
             scheduling_strategy=NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
@@ -56,13 +55,13 @@ def _asked(nodes: list[dict[str, Any]], marker: Path) -> list[str | None]:
         for node in nodes
     }
     ready, _ = ray.wait(list(answers), num_returns=len(answers), timeout=_ANSWER_S)
-    found: list[str | None] = []
+    names: list[str | None] = []
     for answer in ready:
         try:
-            found.append(None if ray.get(answer) else answers[answer])
+            names.append(None if ray.get(answer) else answers[answer])
         except RayError:
             continue
-    return found
+    return names
 
 
 @ray.remote(num_cpus=0, max_retries=0)

@@ -8,10 +8,10 @@ STUDY: Final = "study"
 """In a job's metadata: the name of the study. Other jobs of the cluster have no such entry."""
 
 HOME: Final = "home"
-"""In a job's metadata: the home it was given; none if the head's own was meant."""
+"""In a job's metadata: the home; absent for the head's default."""
 
 FINGERPRINT: Final = "fingerprint"
-"""In a job's metadata: what it was to do (`study.cluster.delivery.fingerprint`)."""
+"""In a job's metadata: the hash of its work (`study.cluster.delivery.fingerprint`)."""
 
 _OVER: Final = ("STOPPED", "SUCCEEDED", "FAILED")  # ray.job_submission.JobStatus
 _DIED: Final = ("JOB_SUPERVISOR_ACTOR_DIED", "JOB_SUPERVISOR_ACTOR_UNKNOWN_FAILURE")
@@ -21,14 +21,14 @@ _LONGEST_LINE: Final = 200
 _MOST_LINES: Final = 5
 
 BEGUN: Final = "the trials begin"
-"""Said when all checks are done and Ray is there: from here on a study works."""
+"""The message after all checks and the start of Ray: trials follow."""
 
 
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StudyJob:
     """One job of a study. Times are ISO 8601, UTC; `exit_code` is that of the study's process, and
-    `error` Ray's kind of what went wrong (ray.dashboard.modules.job.common.JobErrorType). `home` is as
+    `error` Ray's type of the error (ray.dashboard.modules.job.common.JobErrorType). `home` is as
     it was submitted, None for the head's own.
     """
 
@@ -49,12 +49,12 @@ class StudyJob:
 
     @property
     def over(self) -> bool:
-        """Whether it ended, in whatever way."""
+        """Whether it has ended, in any way."""
         return self.status in _OVER
 
     @property
     def died(self) -> bool:
-        """Whether it was ended from outside, and not by what the study said or did."""
+        """Whether it was killed, rather than ended by its study."""
         if self.exit_code is None:
             killed = self.error in _DIED
         else:
@@ -63,19 +63,19 @@ class StudyJob:
 
 
 def last_line(log: str) -> str:
-    """The last that the study said, with the commands below it, cut to what a table can show.
+    """The last message of the study, with the commands below it, cut to fit a table.
 
-    Ray's own lines begin with the name of a process in brackets; they, and what is indented below
-    them, are left out.
+    Ray's own lines, which begin with the name of a process in brackets, are left out, and so are the
+    indented lines below them.
     """
-    said: list[str] = []
+    message: list[str] = []
     is_rays = False
     for line in _COLOUR.sub("", log).splitlines():
-        shown = line.rstrip()[:_LONGEST_LINE]
+        text = line.rstrip()[:_LONGEST_LINE]
         if not line.startswith((" ", "\t")):
             is_rays = line.startswith("(")
-            if shown and not is_rays:
-                said = [shown]
-        elif shown and not is_rays:
-            said.append(shown)
-    return "\n".join(said[:_MOST_LINES])
+            if text and not is_rays:
+                message = [text]
+        elif text and not is_rays:
+            message.append(text)
+    return "\n".join(message[:_MOST_LINES])

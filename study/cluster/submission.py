@@ -1,4 +1,4 @@
-"""Submits a study to a Ray cluster as a job, follows it, and submits it again if it died.
+"""Submits a study to a Ray cluster as a job, follows it, and resubmits it if it died.
 
 The job runs on the cluster's head (`study.cluster.job`), where this package must be installed, unless
 its source goes along.
@@ -29,10 +29,10 @@ from study.errors import BadInputError, ClusterError
 from study.home import without_passwords
 from study.spec.study_spec import StudySpec
 
-# Without exec a shell stands between Ray and the job. A stop ends it first, and nobody in a container
-# then waits for the job, which Ray takes for one that still runs.
+# Without exec a shell is the parent of the job. A stop ends the shell first; in a container the job is
+# then a zombie, which Ray counts as running.
 _ENTRYPOINT: Final = "exec python -m study.cluster.job"
-_NOT_YET: Final = "No available agent"  # what a head says in its first seconds
+_NOT_YET: Final = "No available agent"  # from a head in its first seconds
 _PATIENCE_S: Final = 60.0
 _BEGIN_S: Final = 120.0
 _RETURN_S: Final = 600.0
@@ -54,32 +54,34 @@ def submit(
     """Submits the study to the cluster whose dashboard is at the address; returns the job's id.
 
     The id follows from study, home and tracking URI: submitting what runs already, or is done,
-    gives its job; what was stopped, or died, goes on in a new one. What the job prints is passed
-    to `say` (by default printed) until its trials begin, with `wait` until it ends.
+    returns that job; a study that was stopped, or died, is resumed by a new job. The output of the
+    job goes to `say` (by default printed) until its trials begin, with `wait` until it ends.
 
-    Raises BadInputError, before anything is sent, if the data's place is relative, for nobody knows
-    to what, or if a password would go to a cluster without a token; if the study runs already with
+    Raises BadInputError, before anything is sent, if the path of the data is relative,
+    or if a password would go to a cluster without a token; if the study runs already with
     another spec or tracking URI; and if the job refuses its input. ClusterError if the cluster does
     not answer, refuses, or (with `wait`) the job fails.
     """
     delivery = delivery or Delivery()
     say = say or _print
-    orders = job_config_of(spec, delivery)
+    config = job_config_of(spec, delivery)
     left = delivery.retries if wait else 0
     job: str | None = None
     while True:
         try:
-            job, done = _deliver(spec, address, delivery, orders)
+            job, done = _deliver(spec, address, delivery, config)
             if done:
-                say(f"the job {job} did this already; more budget, such as --trials N, goes on\n")
+                say(
+                    f"the job {job} did this already; a larger budget, such as --trials N, resumes it\n"
+                )
                 return job
             _follow(address, job, say, wait=wait)
         except UnansweredError as error:
             if job is None:
-                raise  # nothing was ever begun
+                raise  # there is no job to resume
             if not left:
-                raise ClusterError(f"{error}\nthe same command goes on with the study") from error
-            say(f"{error}\nit is submitted again, {left} times at most\n")
+                raise ClusterError(f"{error}\nthe same command resumes the study") from error
+            say(f"{error}\nit is resubmitted, {left} times at most\n")
         else:
             return job
         left -= 1
@@ -87,29 +89,29 @@ def submit(
 
 
 def _deliver(
-    spec: StudySpec, address: str, delivery: Delivery, orders: JobConfig
+    spec: StudySpec, address: str, delivery: Delivery, config: JobConfig
 ) -> tuple[str, bool]:
-    """Submits a job, unless there is one that does or did the same; its id, and whether that is done."""
+    """Submits a job unless one of the same work exists; returns its id, and whether it is done."""
     client = connect(address)
     work = fingerprint(spec, source=delivery.source)
     base = job_id(spec.name, delivery)
     while True:
         with answered(address):
-            everything = jobs_of(client, spec.name)
-        earlier = [job for job in everything if job.job.startswith(base)]
+            jobs = jobs_of(client, spec.name)
+        earlier = [job for job in jobs if job.job.startswith(base)]
         same = _same(earlier, work, address)
         if same is not None:
             return same.job, same.over
-        _check_alone(everything, earlier, delivery, address)
-        numbers = [int(one.job.removeprefix(base).lstrip("-") or 1) for one in earlier]
-        job = f"{base}-{max(numbers) + 1}" if numbers else base
+        _check_alone(jobs, earlier, delivery, address)
+        numbers = [int(job.job.removeprefix(base).lstrip("-") or 1) for job in earlier]
+        new_id = f"{base}-{max(numbers) + 1}" if numbers else base
         with tempfile.TemporaryDirectory() as folder:
-            write_package(Path(folder), spec, orders, source=delivery.source)
-            taken = _submitted(
+            write_package(Path(folder), spec, config, source=delivery.source)
+            submitted = _try_submit(
                 client,
                 address,
                 entrypoint=_ENTRYPOINT,
-                submission_id=job,
+                submission_id=new_id,
                 runtime_env={
                     "working_dir": folder,
                     "env_vars": {"RAY_JOB_STOP_WAIT_TIME_S": str(_STOP_S)},
@@ -119,27 +121,27 @@ def _deliver(
                 entrypoint_num_cpus=delivery.driver_cpus or None,
                 entrypoint_memory=int(delivery.driver_memory * _GIB) or None,
             )
-        if taken:
-            return job, False
+        if submitted:
+            return new_id, False
 
 
 def _check_alone(
-    everything: Sequence[StudyJob], earlier: Sequence[StudyJob], delivery: Delivery, address: str
+    jobs: Sequence[StudyJob], earlier: Sequence[StudyJob], delivery: Delivery, address: str
 ) -> None:
-    """Raises BadInputError if the study runs in the same home, but is recorded elsewhere."""
-    given = without_passwords(delivery.tracking_uri or "none")
-    for job in everything:
+    """Raises BadInputError if the study runs in the same home with another tracking URI."""
+    uri = without_passwords(delivery.tracking_uri or "none")
+    for job in jobs:
         if not job.over and job not in earlier and job.home == delivery.home:
             raise BadInputError(
                 f"the job {job.job} runs the study {job.study!r} in the same home with another "
-                f"tracking URI, got {given} (option --tracking-uri); give that one, stop the job first "
+                f"tracking URI, got {uri} (option --tracking-uri); give that one, stop the job first "
                 f"(study stop {job.study} --address {address}), or give this study another name "
                 "(--name NAME)"
             )
 
 
 def _same(earlier: Sequence[StudyJob], work: str, address: str) -> StudyJob | None:
-    """The newest of the jobs, if it does or did this work; BadInputError if it does other work."""
+    """The newest job if it does, or did, this work; BadInputError if it is running other work."""
     if not earlier or (earlier[0].over and earlier[0].status != "SUCCEEDED"):
         return None
     job = earlier[0]
@@ -153,10 +155,10 @@ def _same(earlier: Sequence[StudyJob], work: str, address: str) -> StudyJob | No
     )
 
 
-def _submitted(client: JobSubmissionClient, address: str, **job: object) -> bool:
-    """Submits the job, waiting for a head that has only just started; False if its id is taken.
+def _try_submit(client: JobSubmissionClient, address: str, **job: object) -> bool:
+    """Submits the job, waiting for a head that is starting; returns False if its id is taken.
 
-    It is, where another client was quicker, and where an answer was lost on its way.
+    That happens if another client was faster, or if the response to an earlier request was lost.
     """
     deadline = time.monotonic() + _PATIENCE_S
     while True:
@@ -165,9 +167,9 @@ def _submitted(client: JobSubmissionClient, address: str, **job: object) -> bool
         except (RayError, RuntimeError, OSError) as error:
             if "already exists" in str(error):
                 return False
-            passing = isinstance(error, OSError) or _NOT_YET in str(error)
-            if not passing or time.monotonic() > deadline:
-                kind = UnansweredError if passing else ClusterError
+            is_temporary = isinstance(error, OSError) or _NOT_YET in str(error)
+            if not is_temporary or time.monotonic() > deadline:
+                kind = UnansweredError if is_temporary else ClusterError
                 raise kind(f"the cluster at {address} refused the job: {error}") from error
             time.sleep(1.0)
         else:
@@ -175,33 +177,33 @@ def _submitted(client: JobSubmissionClient, address: str, **job: object) -> bool
 
 
 def _follow(address: str, job: str, say: Callable[[str], None], *, wait: bool) -> None:
-    """Passes on what the job prints: with `wait` to its end, else until its trials begin.
+    """Passes on the output of the job: with `wait` to its end, else until its trials begin.
 
-    Raises BadInputError if it refuses its input, ClusterError if it fails, LostJobError if it died or
-    cannot be followed.
+    Raises BadInputError if the job refuses its input, ClusterError if it fails, LostJobError if it
+    died or cannot be followed.
     """
     client = connect(address)
-    start, heard = time.monotonic(), ""
+    start, printed = time.monotonic(), ""
     for piece in output(client, job):
         say(piece)
-        heard += "" if BEGUN in heard else piece
-        if not wait and (BEGUN in heard or time.monotonic() - start > _BEGIN_S):
+        printed += "" if BEGUN in printed else piece
+        if not wait and (BEGUN in printed or time.monotonic() - start > _BEGIN_S):
             break
-    found = current(client, job)
-    if found.status == "PENDING":
-        say(f"{found.message}\n")
-    if not found.over or found.status == "SUCCEEDED":
+    state = current(client, job)
+    if state.status == "PENDING":
+        say(f"{state.message}\n")
+    if not state.over or state.status == "SUCCEEDED":
         return
-    said = (found.message or "").partition(", last available logs")[0]
-    if found.died:
-        raise LostJobError(f"the job {job} died: {said}")
-    if found.exit_code == BadInputError.exit_status:
-        raise BadInputError(f"the cluster refused the study, as said above (job {job})")
-    raise ClusterError(f"the job {job} must succeed, got {found.status}: {said}")
+    reason = (state.message or "").partition(", last available logs")[0]
+    if state.died:
+        raise LostJobError(f"the job {job} died: {reason}")
+    if state.exit_code == BadInputError.exit_status:
+        raise BadInputError(f"the cluster refused the study, as printed above (job {job})")
+    raise ClusterError(f"the job {job} must succeed, got {state.status}: {reason}")
 
 
 def _wait_for(address: str) -> None:
-    """Returns when the cluster answers; raises ClusterError if it does not for minutes."""
+    """Waits until the cluster answers; raises ClusterError after ten minutes."""
     deadline = time.monotonic() + _RETURN_S
     while True:
         try:

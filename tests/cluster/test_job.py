@@ -20,26 +20,28 @@ def token(monkeypatch):
     return "of the cluster"
 
 
-def test_sealed_settings_are_opened_with_the_clusters_token(token):
-    sealed = encrypt({"MLFLOW_TRACKING_USERNAME": "ada"}, token)
-    orders = JobConfig(command="typed", sealed=sealed, environment={"MLFLOW_TRACKING_URI": "x"})
-    found = job.driver_environment(orders)
+def test_encrypted_settings_are_decrypted_with_the_clusters_token(token):
+    encrypted = encrypt({"MLFLOW_TRACKING_USERNAME": "ada"}, token)
+    config = JobConfig(
+        command="typed", encrypted=encrypted, environment={"MLFLOW_TRACKING_URI": "x"}
+    )
+    found = job.driver_environment(config)
     assert found["MLFLOW_TRACKING_USERNAME"] == "ada"
     assert found["MLFLOW_TRACKING_URI"] == "x"
     assert found["STUDY_COMMAND"] == "typed"
 
 
-def test_settings_sealed_with_another_token_are_refused_and_not_shown(token):
-    orders = JobConfig(command="", sealed=encrypt({"NAME": "secret"}, token + "?"))
+def test_settings_encrypted_with_another_token_are_refused_and_not_shown(token):
+    config = JobConfig(command="", encrypted=encrypt({"NAME": "secret"}, token + "?"))
     with pytest.raises(BadInputError, match="must have the token that the job was submitted with"):
-        job.driver_environment(orders)
+        job.driver_environment(config)
 
 
-def test_without_orders_all_is_in_the_environment(monkeypatch):
+def test_without_a_configuration_all_is_in_the_environment(monkeypatch):
     monkeypatch.setenv("STUDY_COMMAND", "kubectl apply -f job.yaml")
-    assert job._own_orders("a spec.toml") == JobConfig(command="kubectl apply -f job.yaml")  # noqa: SLF001  # see below
+    assert job._default_config("a spec.toml") == JobConfig(command="kubectl apply -f job.yaml")  # noqa: SLF001  # see below
     monkeypatch.delenv("STUDY_COMMAND")
-    assert job._own_orders("a spec.toml").command == "study run 'a spec.toml'"  # noqa: SLF001  # no other way in but a run
+    assert job._default_config("a spec.toml").command == "study run 'a spec.toml'"  # noqa: SLF001  # no other way in but a run
 
 
 def test_a_spec_file_that_is_refused_ends_the_job_with_one_line(tmp_path):

@@ -12,17 +12,19 @@ THREE = {"name": "mine", "dataset": "digits", "families": ["vann"]}
 SPEC_OF_THREE = StudySpec.from_dict(THREE)
 
 
-def test_spec_and_orders_are_read_back(tmp_path):
-    orders = JobConfig(command="study submit mine.toml", home="/mnt/study", sealed="x", retries=2)
-    write_package(tmp_path, SPEC_OF_THREE, orders, source=False)
-    assert JobConfig.read(tmp_path) == orders
+def test_spec_and_configuration_are_read_back(tmp_path):
+    config = JobConfig(
+        command="study submit mine.toml", home="/mnt/study", encrypted="x", retries=2
+    )
+    write_package(tmp_path, SPEC_OF_THREE, config, source=False)
+    assert JobConfig.read(tmp_path) == config
     assert StudySpec.from_toml(tmp_path / SPEC) == SPEC_OF_THREE
     assert {file.name for file in tmp_path.iterdir()} == {"spec.json", "job.json"}
 
 
-def test_orders_of_another_version_are_refused_with_both(tmp_path):
-    orders = JobConfig(command="", version="99.0")
-    write_package(tmp_path, SPEC_OF_THREE, orders, source=False)
+def test_a_configuration_of_another_version_is_refused_with_both(tmp_path):
+    config = JobConfig(command="", version="99.0")
+    write_package(tmp_path, SPEC_OF_THREE, config, source=False)
     table = json.loads((tmp_path / "job.json").read_text()) | {"new": "in that version"}
     (tmp_path / "job.json").write_text(json.dumps(table))
     with pytest.raises(BadInputError, match=r"got 99\.0 here, [\d.]+ on the cluster"):

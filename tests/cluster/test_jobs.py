@@ -58,7 +58,7 @@ def test_the_job_of_a_study_is_the_one_that_runs():
 
 def test_of_several_that_run_one_must_be_named():
     with dashboard([RUNS, STOPPED, OTHER]) as address:
-        with pytest.raises(BadInputError, match="name one in its place: study-a-3, study-a-1"):
+        with pytest.raises(BadInputError, match="give the id of one instead: study-a-3, study-a-1"):
             jobs.study_job(address, "a")
         assert jobs.study_job(address, "study-a-3").job == "study-a-3"
 
@@ -80,7 +80,7 @@ def test_a_head_that_falls_silent_is_given_up(monkeypatch):
         try:
             with pytest.raises(ClusterError, match="must answer"):
                 jobs.study_jobs(address)
-            with pytest.raises(jobs.LostJobError, match="cannot be followed any more"):
+            with pytest.raises(jobs.LostJobError, match="can no longer be followed"):
                 list(jobs.output(client.connect(address), "study-a-1"))
         finally:
             again.set()

@@ -72,7 +72,7 @@ def test_a_submitted_study_is_followed_and_submitting_it_again_is_the_same_job(o
     assert answers.status("submitted", Home.find(home)).to_dict()["run_status"] == "FINISHED"
 
     again = good(on_head("submit", *SPEC, "--source")).splitlines()
-    assert again[0].startswith(f"the job {job} did this already; more budget")
+    assert again[0].startswith(f"the job {job} did this already; a larger budget")
     assert again[1] == f"job {job}"
     everything = json.loads(good(on_head("list", "--json")))
     (found,) = (one for one in everything if one["study"] == "submitted")
@@ -131,7 +131,7 @@ def test_a_running_study_survives_its_driver_is_stopped_cleanly_and_gone_on_with
     assert (first.state, first.trial) == ("INTERRUPTED", 0)
     assert first.epochs >= before > 0
     assert answers.status("long", place).to_dict()["run_status"] == "KILLED"
-    assert f"job {job} is STOPPED already" in good(on_head("stop", "long"))
+    assert f"job {job} is already STOPPED" in good(on_head("stop", "long"))
 
     said += good(on_head("submit", *arguments, **secret))
     assert f"job {job}-2" in said
@@ -173,7 +173,7 @@ def test_what_the_job_refuses_is_bad_input_here(on_head, ray_head):
     )
     assert done.returncode == 2
     assert "the data set mnist is not in /nowhere/MNIST/raw" in done.stdout
-    assert "the cluster refused the study, as said above (job study-submitted-" in done.stderr
+    assert "the cluster refused the study, as printed above (job study-submitted-" in done.stderr
 
 
 def test_a_study_without_a_job_is_said_with_those_there_are(on_head):
