@@ -6,7 +6,8 @@ This is the one truth of a study. Each change is one line in a journal, on disk 
 import os
 import uuid
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, final
@@ -62,14 +63,32 @@ class _WholeLines(JournalFileBackend):
     def __init__(self, journal: str) -> None:
         super().__init__(journal)
         self._journal = Path(journal)
+        self._together: list[dict[str, Any]] | None = None
 
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
+        if self._together is not None:
+            self._together += logs
+            return
         size = self._journal.stat().st_size
         try:
             super().append_logs(logs)
         except OSError:
             os.truncate(self._journal, size)
             raise
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Appends at once, in the end, what is written meanwhile; nothing, if that raises.
+
+        An append is a lock, a synced write and an unlock, each a round trip on shared storage.
+        """
+        self._together = []
+        try:
+            yield
+            logs, self._together = self._together, None
+            self.append_logs(logs)
+        finally:
+            self._together = None
 
 
 @final
@@ -80,8 +99,10 @@ class SearchStorage:
     """
 
     def __init__(self, spec: StudySpec, journal: Path) -> None:
-        self._storage = JournalStorage(_WholeLines(str(journal)))
-        _check_layout(self._storage, journal)
+        self._lines = _WholeLines(str(journal))
+        self._storage = JournalStorage(self._lines)
+        for stored in self._storage.get_all_studies():
+            _check_layout(stored.user_attrs, journal)
         self.study = optuna.create_study(
             storage=self._storage,
             study_name=spec.name,
@@ -132,15 +153,15 @@ class SearchStorage:
         self._storage.set_trial_user_attr(self._id(number), f"{_RUNG}{epoch}", dict(values))
 
     def tell(self, number: int, ending: Ending) -> None:
-        """A trial ended."""
+        """Stores the end of a trial, with all that belongs to it, in one append."""
         trial_id = self._id(number)
-        for name, value in ending.attributes.items():
-            self._storage.set_trial_user_attr(trial_id, name, value)
-        if ending.violations:
-            trial = optuna.Trial(self.study, trial_id)
+        trial = optuna.Trial(self.study, trial_id)
+        with self._lines.together():
+            for name, value in ending.attributes.items():
+                self._storage.set_trial_user_attr(trial_id, name, value)
             for text, violation in ending.violations.items():
                 trial.set_constraint(text, violation)
-        self._storage.set_trial_state_values(trial_id, ending.state, ending.values)
+            self._storage.set_trial_state_values(trial_id, ending.state, ending.values)
 
     def note_seconds(self, seconds: float) -> None:
         """For how long the study has been run by now, all runs together."""
@@ -174,14 +195,19 @@ class SearchStorage:
 def stored_identity(journal: Path) -> str | None:
     """The identity of the search in a journal, None if there is none yet.
 
-    Writes nothing: another driver may have the journal. Raises BadInputError like `SearchStorage`.
+    Reads no further than to its identity, and writes nothing: another driver may have the journal.
+    Raises BadInputError like `SearchStorage`.
     """
     if not journal.exists():
         return None
-    storage = JournalStorage(JournalFileBackend(str(journal)))
-    _check_layout(storage, journal)
-    found = [study.user_attrs.get(_IDENTITY) for study in storage.get_all_studies()]
-    return found[0] if found else None
+    attributes: dict[str, Any] = {}
+    for line in JournalFileBackend(str(journal)).read_logs(0):
+        if "study_id" in line:
+            attributes |= line.get("user_attr", {})
+        if _IDENTITY in attributes:
+            _check_layout(attributes, journal)
+            return str(attributes[_IDENTITY])
+    return None
 
 
 def rungs_of(trial: FrozenTrial) -> dict[int, dict[str, float]]:
@@ -236,15 +262,14 @@ def epochs_of(trial: FrozenTrial) -> int:
     return int(metrics_of(trial).get("epochs", 0))
 
 
-def _check_layout(storage: JournalStorage, journal: Path) -> None:
-    """Raises BadInputError, and writes nothing, if another version made the journal."""
-    for study in storage.get_all_studies():
-        layout = study.user_attrs.get(_LAYOUT, "1" if _IDENTITY in study.user_attrs else LAYOUT)
-        if layout != LAYOUT:
-            raise BadInputError(
-                f"the study in {journal.parent} must be of layout {LAYOUT}, got layout {layout}: "
-                "another version made it and can go on with it; here, give the study another name"
-            )
+def _check_layout(attributes: Mapping[str, Any], journal: Path) -> None:
+    """Raises BadInputError if another version made the journal of a study with these attributes."""
+    layout = attributes.get(_LAYOUT, "1" if _IDENTITY in attributes else LAYOUT)
+    if layout != LAYOUT:
+        raise BadInputError(
+            f"the study in {journal.parent} must be of layout {LAYOUT}, got layout {layout}: "
+            "another version made it and can go on with it; here, give the study another name"
+        )
 
 
 def repair_journal(journal: Path) -> None:

@@ -1,3 +1,4 @@
+import errno
 import itertools
 import math
 import pickle
@@ -6,6 +7,7 @@ import time
 
 import optuna
 import pytest
+from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
 
 from models.architecture import Architecture
@@ -16,6 +18,7 @@ from study.search.sampler import Sampler
 from study.search.searcher import StudySearcher
 from study.search.space import known_metrics
 from study.search.storage import (
+    Ending,
     SearchStorage,
     budget_spent,
     metrics_of,
@@ -398,11 +401,51 @@ def test_a_journal_whose_last_line_was_cut_loses_that_line_alone(tmp_path):
     assert trials(wanted, tmp_path)[:1] == before
 
 
+def test_the_end_of_a_trial_is_one_append_to_the_journal(tmp_path, monkeypatch):
+    wanted = spec(constraints=["val_accuracy >= 0.8"])
+    search = searcher(wanted, tmp_path, listener=Listener())
+    search.suggest("0")
+    search.on_trial_result("0", report(3, finished=False))
+    appends = []
+    append = JournalFileBackend.append_logs
+
+    def listen(self, logs):
+        appends.append(len(logs))
+        append(self, logs)
+
+    monkeypatch.setattr(JournalFileBackend, "append_logs", listen)
+    search.on_trial_complete("0", report(generalisation_gap=0.1))
+    assert appends == [5]  # metrics, diagnostics, the run, the constraint, the state
+    (trial,) = trials(wanted, tmp_path)
+    assert (state_of(trial), point_of(trial)) == ("COMPLETE", [0.9, 700])
+    assert trial.constraints["val_accuracy >= 0.8"] < 0
+
+
+def test_an_end_that_cannot_be_written_leaves_the_trial_as_it_was(tmp_path, monkeypatch):
+    storage = SearchStorage(spec(), tmp_path / "journal")
+    proposal = Sampler(spec(sampler="random"), 0, lambda _: {}).propose(0)
+    storage.ask(proposal)
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "no space left")
+
+    ending = Ending(state=TrialState.FAIL, values=None, violations={}, attributes={"reason": "x"})
+    with monkeypatch.context() as patch:
+        patch.setattr(JournalFileBackend, "append_logs", full)
+        with pytest.raises(OSError, match="no space"):
+            storage.tell(0, ending)
+    (trial,) = trials(spec(), tmp_path)
+    assert (trial.state, trial.user_attrs) == (TrialState.RUNNING, {})
+    storage.tell(0, ending)
+    assert trials(spec(), tmp_path)[0].state == TrialState.FAIL
+
+
 def test_asking_a_journal_for_its_identity_leaves_it_as_it_is(tmp_path):
     journal = tmp_path / "journal"
     assert stored_identity(journal) is None
     assert not journal.exists()
     identity = SearchStorage(spec(), journal).identity
+    journal.write_bytes(journal.read_bytes() + b"not read\n" * 3)  # however long it is
     before = journal.read_bytes()
     assert stored_identity(journal) == identity
     assert journal.read_bytes() == before
