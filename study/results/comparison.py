@@ -1,5 +1,6 @@
 """Compares studies: what each spent and found, and the front of all together."""
 
+import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -108,7 +109,7 @@ def compare(
         studies=tuple(studies),
         accuracy=accuracy,
         front=tuple(joint),
-        differences=_differences([one.spec for one in stored]),
+        differences=_differences([one.spec for one in stored]) + _other_arrays(stored),
     )
 
 
@@ -160,6 +161,21 @@ def _differences(specs: Sequence[StudySpec]) -> tuple[str, ...]:
         for what, said in kinds.items()
         if len({said(spec) for spec in specs}) > 1
     )
+
+
+def _other_arrays(stored: Sequence[StoredStudy]) -> tuple[str, ...]:
+    """That the specs name one data set and split, and the arrays were others: a file was changed."""
+    named = {
+        json.dumps([one.spec.to_dict()["dataset"] | {"root": None}, one.spec.seed])
+        for one in stored
+    }
+    if len(named) > 1:
+        return ()
+    known = {one.spec.name: one.data for one in stored if one.data is not None}
+    if len(set(known.values())) < 2:  # noqa: PLR2004  # a difference is of two
+        return ()
+    hashes = "; ".join(f"{name}: SHA-256 {data}" for name, data in known.items())
+    return (f"the arrays of the data set differ, so accuracies do not compare: {hashes}",)
 
 
 def _row(one: ComparedStudy) -> dict[str, Any]:

@@ -25,7 +25,7 @@ from study.spec.constraint import Constraint, all_kept, violations
 from study.spec.study_spec import StudySpec
 from study.tracking.artifacts import current_location, download
 from study.tracking.store import all_runs, client, in_a_line, translated
-from study.tracking.tags import ROLE_TAG, TABLE_TAG
+from study.tracking.tags import DATA_TAG, ROLE_TAG, TABLE_TAG
 from study.tracking.trial_table import FILE, METRICS, TrialRows, diagnostics_of, read_table
 
 _COUNTS: Final = ("trainable_parameters", "macs", "epochs")
@@ -55,6 +55,12 @@ class StoredStudy:
     parent: Run
     spec: StudySpec
     fresh: bool = False
+
+    @property
+    def data(self) -> str | None:
+        """The hash of the arrays that the study trained on, None if it was not stored."""
+        found: str | None = self.parent.data.tags.get(DATA_TAG)
+        return found
 
     @cached_property
     def records(self) -> list[TrialRecord]:

@@ -22,7 +22,13 @@ from study.runner.resume import clean_up, record_again
 from study.runner.session import Session, fit
 from study.runner.stopper import StudyClock, StudyStopper
 from study.search.space import check_space, grid
-from study.search.storage import SearchStorage, budget_spent, repair_journal, stored_identity
+from study.search.storage import (
+    SearchStorage,
+    budget_spent,
+    repair_journal,
+    stored_data,
+    stored_identity,
+)
 from study.spec.study_spec import StudySpec
 from study.tracking import provenance, tags
 from study.tracking.tracker import Tracker
@@ -67,6 +73,7 @@ def run(spec: StudySpec, home: Home | None = None, console: Console | None = Non
     grid_size = len(grid(spec)) if spec.sampler == "grid" else None
     folder = home.study_folder(spec.name)
     resume.check_continues(folder, spec)
+    dataset.check_is(stored_data(folder.journal), spec.name)
     with ExitStack() as ray, _writable(home):
         check_free(spec.name, home, stored_identity(folder.journal))
         # A new study that the cluster cannot run must leave no files behind.
@@ -98,7 +105,7 @@ def _open(
     folder = home.study_folder(spec.name)
     resume.store_spec(folder, spec)
     repair_journal(folder.journal)
-    storage = SearchStorage(spec, folder.journal)
+    storage = SearchStorage(spec, folder.journal, dataset.sha256())
     budget = budget_spent(spec, storage.trials(), grid_size)
     scoreboard = resume.earlier_scoreboard(spec, storage, budget)
     clock = StudyClock(storage, spec.budget.minutes)
@@ -172,7 +179,10 @@ def _recorded(session: Session) -> Iterator[Callable[[], None]]:
         record_again(session.storage, session.scoreboard, tracker, session.folder.trials)
         caught_up = True
 
-    tracker.start(provenance.as_tags() | {tags.IDENTITY_TAG: session.storage.identity})
+    identified = {tags.IDENTITY_TAG: session.storage.identity}
+    if session.storage.data is not None:
+        identified[tags.DATA_TAG] = session.storage.data
+    tracker.start(provenance.as_tags() | identified)
     status, ended = "FAILED", False
     try:
         yield catch_up

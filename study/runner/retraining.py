@@ -23,6 +23,7 @@ from study.results.answers import choose
 from study.results.reader import read_study
 from study.results.record import TrialRecord
 from study.results.retrained_run import Retrained, Retraining, find_run, retrained
+from study.results.stored_study import StoredStudy
 from study.runner.resume import store_spec
 from study.runner.single_trial import CONTINUES, run_trial
 from study.runner.stopper import StudyStopper
@@ -98,7 +99,7 @@ def retrain(  # noqa: PLR0913  # each setting has a name of its own
         if result is not None:
             notify(f"trained before, recorded now from {folder.path}")
         else:
-            dataset = _dataset(stored.spec, data, full=full)
+            dataset = _dataset(stored, data, full=full)
             config = wanted.config(record, stored.spec)
             _check_fits(config, dataset)
             notify(_announcement(wanted, record, stored.spec, dataset))
@@ -169,12 +170,17 @@ def _locked(folder: StudyFolder) -> Iterator[StudyFolder]:
         raise StudyError(f"the folder {folder.path} cannot be written: {error}") from error
 
 
-def _dataset(spec: StudySpec, data: Path | None, *, full: bool) -> Dataset:
-    """The data set of the search, with its split; in full, validation images are trained on too."""
+def _dataset(stored: StoredStudy, data: Path | None, *, full: bool) -> Dataset:
+    """The data set of the search, with its split; in full, validation images are trained on too.
+
+    Raises DataError if its arrays are not those of the search.
+    """
+    spec = stored.spec
     place = spec.dataset
     if data is not None:
         place = place.model_copy(update={"path" if place.name == "npz" else "root": data})
     dataset = load_dataset(place, spec.seed)
+    dataset.check_is(stored.data, spec.name)
     if not full:
         return dataset
     parts = (dataset.train, dataset.validation)

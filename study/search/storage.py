@@ -28,6 +28,7 @@ from study.study_folder import LAYOUT
 
 _IDENTITY: Final = "identity"
 _LAYOUT: Final = "layout"
+_DATA: Final = "data"  # the hash of its arrays
 _SECONDS: Final = "seconds"
 _RUNG: Final = "rung/"  # and the epoch: what the trial had reached there
 METRICS: Final = "metrics"
@@ -95,10 +96,11 @@ class _WholeLines(JournalFileBackend):
 class SearchStorage:
     """The stored search of a spec, new or as it was left.
 
-    Raises BadInputError, and writes nothing, if another version made it.
+    `data` is the hash of the arrays that a new study trains on. Raises BadInputError, and writes
+    nothing, if another version made it.
     """
 
-    def __init__(self, spec: StudySpec, journal: Path) -> None:
+    def __init__(self, spec: StudySpec, journal: Path, data: str | None = None) -> None:
         self._lines = _WholeLines(str(journal))
         self._storage = JournalStorage(self._lines)
         for stored in self._storage.get_all_studies():
@@ -112,6 +114,8 @@ class SearchStorage:
         )
         if _IDENTITY not in self.study.user_attrs:
             self.study.set_user_attr(_LAYOUT, LAYOUT)
+            if data is not None:
+                self.study.set_user_attr(_DATA, data)
             self.study.set_user_attr(_IDENTITY, uuid.uuid4().hex)
         names = list(spec.objectives)
         with warnings.catch_warnings():
@@ -126,6 +130,11 @@ class SearchStorage:
     def identity(self) -> str:
         """What tells this search from every other, also from one of the same name elsewhere."""
         return str(self.study.user_attrs[_IDENTITY])
+
+    @property
+    def data(self) -> str | None:
+        """The hash of the arrays that the study trains on, None if it was not stored."""
+        return self.study.user_attrs.get(_DATA)
 
     @property
     def asked(self) -> int:
@@ -195,19 +204,28 @@ class SearchStorage:
 def stored_identity(journal: Path) -> str | None:
     """The identity of the search in a journal, None if there is none yet.
 
-    Reads no further than to its identity, and writes nothing: another driver may have the journal.
-    Raises BadInputError like `SearchStorage`.
+    Writes nothing: another driver may have the journal. Raises BadInputError like `SearchStorage`.
     """
-    if not journal.exists():
-        return None
+    return _head(journal).get(_IDENTITY)
+
+
+def stored_data(journal: Path) -> str | None:
+    """The hash of the arrays of the study in a journal, None if there is none; as `stored_identity`."""
+    return _head(journal).get(_DATA)
+
+
+def _head(journal: Path) -> dict[str, Any]:
+    """The attributes of the study in a journal, read no further than to its identity, the last."""
     attributes: dict[str, Any] = {}
+    if not journal.exists():
+        return attributes
     for line in JournalFileBackend(str(journal)).read_logs(0):
         if "study_id" in line:
             attributes |= line.get("user_attr", {})
         if _IDENTITY in attributes:
             _check_layout(attributes, journal)
-            return str(attributes[_IDENTITY])
-    return None
+            return attributes
+    return {}
 
 
 def rungs_of(trial: FrozenTrial) -> dict[int, dict[str, float]]:

@@ -18,6 +18,8 @@ ROLE_TAG: Final = "study.role"
 
 IDENTITY_TAG: Final = "study.identity"
 """On the parent: the identity of the search, as in its journal."""
+DATA_TAG: Final = "study.data"
+"""On the parent: the SHA-256 of the arrays that the study trains, validates and tests on."""
 
 SPEC_TAG: Final = "study.spec"
 """On the parent: the whole spec as JSON."""

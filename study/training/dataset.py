@@ -1,5 +1,6 @@
 """Data sets as uint8 tensors with deterministic train, validation and test splits."""
 
+import hashlib
 import warnings
 from dataclasses import dataclass
 from typing import Final
@@ -57,6 +58,23 @@ class Dataset:
             for part in _PARTS
             for kind in ("images", "labels")
         }
+
+    def sha256(self) -> str:
+        """The hash of all six arrays, their shapes and types: what identifies the data of a study."""
+        found = hashlib.sha256()
+        for name, array in self.to_arrays().items():
+            found.update(f"{name} {array.dtype} {array.shape}".encode())
+            found.update(np.ascontiguousarray(array).data)
+        return found.hexdigest()
+
+    def check_is(self, sha256: str | None, study: str) -> None:
+        """Raises DataError, with both hashes, if a study was made of other arrays; None is any."""
+        own = self.sha256()
+        if sha256 is not None and sha256 != own:
+            raise DataError(
+                f"the data of study {study!r} must be the arrays that it began with, of SHA-256 "
+                f"{sha256}, got {self.name} with {own}: restore them, or give the study another name"
+            )
 
     @classmethod
     def from_arrays(

@@ -21,6 +21,8 @@ def home(tmp_path_factory):
     home = make_home(tmp_path_factory.mktemp("home"))
     write_study(home, "first", FIRST)
     write_study(home, "second", SECOND)
+    write_study(home, "same", SECOND, data="a" * 64)
+    write_study(home, "changed", SECOND, data="b" * 64)
     write_study(home, "begun", FIRST[2:], dataset="mnist", seed=3)
     write_study(home, "exact", SECOND, objectives={"val_loss": "minimize"})
     return home
@@ -71,6 +73,12 @@ def test_what_makes_a_comparison_unfair_is_said(home):
     )
     assert (found.accuracy, found.studies[1].status.best) == (None, None)
     assert found.frame()["smallest_trial"].isna().all()
+
+
+def test_a_file_that_was_changed_between_two_studies_is_said_with_both_hashes(home):
+    (said,) = compare(["same", "changed"], home=home).differences
+    assert f"do not compare: same: SHA-256 {'a' * 64}; changed: SHA-256 {'b' * 64}" in said
+    assert compare(["same", "second"], home=home).differences == ()
 
 
 def test_studies_with_other_objectives_have_no_joint_front(home):

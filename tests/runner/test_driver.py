@@ -2,17 +2,21 @@ import io
 from contextlib import contextmanager
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from rich.console import Console
 
 from study.cluster.capacity import Capacity, Node, TrialResources
-from study.errors import SpecError, StudyError, TrackingError
+from study.errors import DataError, SpecError, StudyError, TrackingError
 from study.home import Home
-from study.runner import driver
+from study.runner import driver, resume
 from study.runner import session as session_module
 from study.runner.driver import _recorded
+from study.runner.retraining import _dataset
+from study.search.storage import SearchStorage
 from study.spec.study_spec import StudySpec
 from study.study_folder import StudyFolder
+from study.training.dataset import load_dataset
 
 
 class Unreachable:
@@ -32,7 +36,7 @@ class Unreachable:
 def session(tmp_path):
     messages = []
     return SimpleNamespace(
-        storage=SimpleNamespace(identity="a", note_run_ids=lambda _: None),
+        storage=SimpleNamespace(identity="a", data="b", note_run_ids=lambda _: None),
         over=lambda: "all trials are done",
         progress=SimpleNamespace(notify=messages.append),
         messages=messages,
@@ -41,6 +45,29 @@ def session(tmp_path):
         tracker=Unreachable(),
         folder=StudyFolder(tmp_path, "a"),
     )
+
+
+def test_a_study_does_not_go_on_with_other_data(tmp_path):
+    images, labels = np.arange(40 * 16, dtype=np.uint8).reshape(40, 4, 4), np.arange(40) % 2
+    file, home = tmp_path / "a.npz", Home.find(str(tmp_path / "home"))
+    np.savez(file, x=images, y=labels, x_test=images, y_test=labels)
+    table = {"name": "a", "dataset": str(file), "families": ["vann"], "space": {"somata": 4}}
+    spec = StudySpec.from_dict(table)
+    folder = home.study_folder("a")
+    resume.store_spec(folder, spec)
+    before = load_dataset(spec.dataset).sha256()
+    SearchStorage(spec, folder.journal, before)
+    images[0, 0, 0] += 1
+    np.savez(file, x=images, y=labels, x_test=images, y_test=labels)
+    after = load_dataset(spec.dataset).sha256()
+    assert before != after
+    with pytest.raises(DataError) as caught:
+        driver.run(spec, home)
+    assert before in str(caught.value) and after in str(caught.value)  # noqa: PT018  # both hashes
+    stored = SimpleNamespace(spec=spec, data=before)
+    with pytest.raises(DataError, match=f"{before}, got npz with {after}"):
+        _dataset(stored, None, full=True)  # before anything is trained
+    assert _dataset(SimpleNamespace(spec=spec, data=after), None, full=True)
 
 
 def test_what_ended_a_study_is_not_hidden_by_a_store_that_is_away(session):

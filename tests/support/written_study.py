@@ -12,6 +12,7 @@ from study.spec.study_spec import StudySpec
 from study.tracking.store import client
 from study.tracking.tags import (
     CONFIG_TAG,
+    DATA_TAG,
     FRONT_TAG,
     IDENTITY_TAG,
     LAYOUT_TAG,
@@ -32,12 +33,16 @@ def make_home(folder):
     return home
 
 
-def write_study(home, name, trials, **spec):
-    """`trials` are (state, val_accuracy, sem, parameters), all of family dann-r but if a fifth says."""
+def write_study(home, name, trials, data=None, **spec):
+    """`data` is the hash of its arrays.
+
+    `trials` are (state, val_accuracy, sem, parameters), all of family dann-r but if a fifth says.
+    """
     table = {"name": name, "dataset": "digits", "families": ["dann-r", "vann"]} | spec
     store = client(home)
     experiment = store.create_experiment(name, tags={LAYOUT_TAG: study_folder.LAYOUT})
     tags = {ROLE_TAG: "study", IDENTITY_TAG: name}
+    tags |= {} if data is None else {DATA_TAG: data}
     tags[SPEC_TAG] = json.dumps(StudySpec.from_dict(table).to_dict())
     store.create_run(experiment, run_name=name, tags=tags)
     for number, trial in enumerate(trials):
