@@ -1,6 +1,6 @@
 """Does it search better? Searches replayed on a table of learning curves, ours beside its peers.
 
-    python -m benchmarks.search NAME [--seeds 20] [--methods tpe ours] [--limit-share 1.0] [--jobs 2]
+    python -m benchmarks.search NAME [--seeds 20] [--methods tpe ours] [--quantile 0.5] [--result FILE]
 
 NAME is the table benchmarks/search/tables/NAME.npz, or a path. A search is measured by the hypervolume
 of the trials that it completed, as a share of that of the whole table (replay_table.py, replay.py),
@@ -41,6 +41,12 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=20, help="searches of each method")
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=available())
     parser.add_argument("--limit-share", type=float, default=1.0, help="of all epochs of the table")
+    parser.add_argument(
+        "--quantile", type=float, default=0.5, help="of the error, where the box ends"
+    )
+    parser.add_argument(
+        "--result", type=Path, default=RESULT, help="file; another one is not drawn"
+    )
     parser.add_argument("--workers", type=int, default=8, help="simulated workers of a search")
     parser.add_argument("--jobs", type=int, default=2, help="searches replayed at once")
     parser.add_argument("--keep", action="store_true", help="keep stored searches of other methods")
@@ -48,15 +54,16 @@ def main() -> None:
     arguments = parser.parse_args()
     if not arguments.draw:
         result = measure(arguments)
-        RESULT.write_text(json.dumps(result) + "\n", encoding="utf-8")
-    result = json.loads(RESULT.read_text(encoding="utf-8"))
+        arguments.result.write_text(json.dumps(result) + "\n", encoding="utf-8")
+    result = json.loads(arguments.result.read_text(encoding="utf-8"))
     print_summary(result)
-    draw(result, PICTURE)
+    if arguments.result == RESULT:
+        draw(result, PICTURE)
 
 
 def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     path = _path(arguments.table)
-    table = Table.load(path)
+    table = Table.load(path, arguments.quantile)
     limit = max(1, round(arguments.limit_share * table.all_epochs))
     stored = json.loads(RESULT.read_text(encoding="utf-8")) if arguments.keep else {"runs": {}}
     points = np.unique(np.geomspace(table.epochs, limit, POINTS).round().astype(int)).tolist()
@@ -66,7 +73,8 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     # One thread a process: what they compute is small. Fresh processes, for Ray and Optuna have state.
     os.environ["OMP_NUM_THREADS"] = "1"
     with ProcessPoolExecutor(arguments.jobs, mp_context=get_context("spawn")) as pool:
-        arms = [(name, seed, str(path), limit, arguments.workers, epochs) for name, seed in tasks]
+        settings = (str(path), arguments.quantile, limit, arguments.workers, epochs)
+        arms = [(name, seed, *settings) for name, seed in tasks]
         for (name, _), run in zip(tasks, pool.map(search, *zip(*arms, strict=True)), strict=True):
             runs[name].append(run)
             if len(runs[name]) == arguments.seeds:
@@ -79,6 +87,7 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
             "configurations": len(table.configurations),
             "all_epochs": table.all_epochs,
             "front": table.front_size,
+            "quantile": table.quantile,
         },
         "seeds": arguments.seeds,
         "workers": arguments.workers,

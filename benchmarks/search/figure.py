@@ -13,8 +13,17 @@ import plotly.graph_objects as go
 from benchmarks.search.summary import GOAL, needed_epochs
 
 # Okabe and Ito's palette, ours first; dashes tell apart what is printed in grey.
-COLOURS: Final = ("#D55E00", "#000000", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
-DASHES: Final = ("solid", "dot", "dash", "dashdot", "longdash", "longdashdot", "solid")
+COLOURS: Final = (
+    "#D55E00",
+    "#000000",
+    "#0072B2",
+    "#009E73",
+    "#CC79A7",
+    "#E69F00",
+    "#56B4E9",
+    "#999999",
+)
+DASHES: Final = ("solid", "dot", "dash", "dashdot", "longdash", "longdashdot", "solid", "dot")
 
 
 def draw(result: dict[str, Any], to: Path) -> None:
@@ -74,7 +83,7 @@ def _method(name: str) -> str:
 
 
 def _styles(result: dict[str, Any]) -> list[tuple[str, str]]:
-    known = ["ours", "random", "tpe", "tpe+asha", "nsga2", "moasha"]
+    known = ["ours", "random", "tpe", "tpe+asha", "nsga2", "moasha", "random+halving"]
     methods = dict.fromkeys(_method(name) for name in result["runs"])
     return [(COLOURS[known.index(name)], DASHES[known.index(name)]) for name in methods]
 

@@ -10,6 +10,7 @@ from benchmarks.search.replay_table import Space
 # Where each method is made; what stands before a bracket is the name that its variants share.
 METHODS: Final = {
     "ours": "benchmarks.search.replay_ours:ours",
+    "random+halving": "benchmarks.search.replay_ours:random_proposals",
     "random": "benchmarks.search.peers:random",
     "random (no repeats)": "benchmarks.search.peers:random_without_repeats",
     "tpe": "benchmarks.search.peers:tpe",
@@ -24,8 +25,8 @@ METHODS: Final = {
     "moasha (no repeats)": "benchmarks.search.peers_moasha:moasha_without_repeats",
     "moasha (as released)": "benchmarks.search.peers_moasha:moasha_as_released",
 }
-# Slow, and by a defect no rival (peers_moasha.py): run where it is named.
-ON_REQUEST: Final = ("moasha (as released)",)
+# Slow, and by a defect no rival (peers_moasha.py); ours without its sampler: run where they are named.
+ON_REQUEST: Final = ("moasha (as released)", "random+halving")
 
 
 def make(name: str, space: Space, seed: int) -> Method:

@@ -18,10 +18,16 @@ from benchmarks.search.summary import GOAL
 
 
 def search(  # noqa: PLR0913, PLR0917  # mapped over
-    name: str, seed: int, path: str, limit: int, workers: int, epochs: Sequence[int]
+    name: str,
+    seed: int,
+    path: str,
+    quantile: float,
+    limit: int,
+    workers: int,
+    epochs: Sequence[int],
 ) -> dict[str, Any]:
     """One search, as numbers; `epochs` are those at which its trace is kept."""
-    table = _table(path)
+    table = _table(path, quantile)
     start = time.perf_counter()
     method = make(name, table.space, seed)
     trace = replay(method, table, limit=limit, workers=workers)
@@ -39,8 +45,8 @@ def search(  # noqa: PLR0913, PLR0917  # mapped over
 
 
 @cache
-def _table(path: str) -> Table:
-    return Table.load(Path(path))
+def _table(path: str, quantile: float) -> Table:
+    return Table.load(Path(path), quantile)
 
 
 def _first(reached: np.ndarray) -> int | None:

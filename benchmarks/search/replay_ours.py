@@ -75,3 +75,8 @@ class Ours:
 
 def ours(space: Space, seed: int) -> Ours:
     return Ours(space, seed)
+
+
+def random_proposals(space: Space, seed: int) -> Ours:
+    """The halving of ours, with proposals that are drawn at random, none twice."""
+    return Ours(space, seed, sampler="random")

@@ -6,13 +6,13 @@ replayed on it in no time and its result be compared with the best that there is
 The hypervolume is measured in a box of the table's own. One side is log10 of the trainable
 parameters, from the table's fewest (0) to its most (1), with the reference a tenth beyond: with the
 reference at 1 the largest network, often the most accurate, would count for nothing. The other side
-is log10 of the error, from that of the most accurate configuration (0) to that of the median one
-(1); worse configurations are clipped and so count for nothing. Both choices make a share of 95 % a
-target that tells searches apart. With a reference of chance level nearly all of the volume is
-won by any mediocre network, and the first random trials would reach it; from the median on, what is
-left to win is the front itself. On the logarithm, halving the error counts the same at
-20 % as at 10 %, so that the accurate end of the front, which a linear scale squeezes, weighs its
-part. A point that lies on the box's worst side in one objective adds nothing.
+is log10 of the error, from that of the most accurate configuration (0) to that of a quantile, by
+default the median one (1); worse configurations are clipped and so count for nothing. Both choices
+make a share of 95 % a target that tells searches apart. With a reference of chance level nearly all
+of the volume is won by any mediocre network, and the first random trials would reach it; from the
+median on, what is left to win is the front itself. On the logarithm, halving the error counts the
+same at 20 % as at 10 %, so that the accurate end of the front, which a linear scale squeezes,
+weighs its part. A point that lies on the box's worst side in one objective adds nothing.
 """
 
 import json
@@ -59,6 +59,8 @@ class Table:
     val_accuracy_sem: NDArray[np.float64]
     trainable_parameters: NDArray[np.int64]
     macs: NDArray[np.int64]
+    quantile: float = 0.5
+    """Where the box ends: the share of configurations that are more accurate."""
     costs: NDArray[np.float64] = field(init=False)
     """(n, epochs, 2): the point of each configuration after each epoch, in the box."""
     hypervolume: float = field(init=False)
@@ -68,7 +70,7 @@ class Table:
         parameters = np.log10(self.trainable_parameters)
         parameters = (parameters - parameters.min()) / np.ptp(parameters)
         final = self.val_accuracy[:, -1]
-        best, reference = np.log10(1 - final.max()), np.log10(1 - np.median(final))
+        best, reference = np.log10(1 - final.max()), np.log10(np.quantile(1 - final, self.quantile))
         errors = (np.log10(1 - self.val_accuracy) - best) / (reference - best)
         costs = np.stack(np.broadcast_arrays(parameters[:, None], errors), axis=-1)
         # The class is frozen; these two follow from the rest.
@@ -84,7 +86,7 @@ class Table:
             )
 
     @classmethod
-    def load(cls, path: Path) -> Self:
+    def load(cls, path: Path, quantile: float = 0.5) -> Self:
         """The table of an .npz file, which has the configurations as one JSON string."""
         with np.load(path) as arrays:
             return cls(
@@ -93,6 +95,7 @@ class Table:
                 val_accuracy_sem=arrays["val_accuracy_sem"].astype(np.float64),
                 trainable_parameters=arrays["trainable_parameters"],
                 macs=arrays["macs"],
+                quantile=quantile,
             )
 
     @property
