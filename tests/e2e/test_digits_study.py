@@ -87,7 +87,8 @@ def test_a_network_can_be_taken_home(small_study, tmp_path):
 
 def test_workers_are_warm(small_study):
     trained = trial_runs(Home.find(small_study.home), "small")
-    assert len({run.data.tags["study.worker"] for run in trained}) == 2
+    # One may train all of them before the other has loaded its libraries.
+    assert 1 <= len({run.data.tags["study.worker"] for run in trained}) <= 2
     assert {run.data.metrics["threads"] for run in trained} == {1}
 
 
