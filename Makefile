@@ -2,7 +2,11 @@
 # Needed: Python 3.11 or newer with pip, and make.
 
 PYTHON ?= python3
+# An index of packages that has PyTorch for CPUs alone, which is a tenth of the size:
+# make study TORCH_INDEX=https://download.pytorch.org/whl/cpu
+TORCH_INDEX ?=
 BIN := .venv/bin
+RUNTIME := .venv/.runtime
 INSTALLED := .venv/.installed
 # A file of tests is run as a whole, for its tests share servers and studies.
 AT_ONCE := -n 2 --dist loadfile --no-loadscope-reorder
@@ -13,7 +17,7 @@ SITE := $(BIN)/python -m sphinx -q -W --keep-going -n -b html docs docs/_build
 
 .PHONY: study test quick docs durations format
 
-study: $(INSTALLED)
+study: $(RUNTIME)
 	$(BIN)/study run studies/digits.toml
 
 test: $(INSTALLED)
@@ -42,9 +46,16 @@ format: $(INSTALLED)
 	$(BIN)/ruff format
 	$(BIN)/ruff check --fix
 
-# Made anew only when what is to be installed changes.
-$(INSTALLED): pyproject.toml constraints.txt
+# What is needed to run is installed first, what tests need only for them; anew when it changes.
+PIP := $(BIN)/python -m pip install --disable-pip-version-check --progress-bar off -c constraints.txt
+
+$(RUNTIME): pyproject.toml constraints.txt
 	$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'Python 3.11 or newer is needed (make PYTHON=python3.11)')"
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --disable-pip-version-check --progress-bar off -c constraints.txt -e '.[dev]'
+	$(if $(TORCH_INDEX),$(PIP) --index-url $(TORCH_INDEX) torch torchvision)
+	$(PIP) -e .
+	touch $@
+
+$(INSTALLED): $(RUNTIME)
+	$(PIP) -e '.[dev]'
 	touch $@
