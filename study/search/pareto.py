@@ -46,27 +46,19 @@ def confident_front(
         return []
     signs = np.array([1.0 if way == "maximize" else -1.0 for way in objectives.values()])
     values, sems = _array(points) * signs, _array(errors)
-    kept = np.ones(len(values), dtype=bool)
-    # What is dominated by more than the sum of the errors is found in one comparison with the few points
-    # that are best when their errors are taken off; only the rest is compared with all others.
-    low, high = values - _BEYOND * sems, values + _BEYOND * sems
-    best = low[moocore.is_nondominated(low, maximise=True)]
-    for rows in _blocks(kept):
-        ahead = best[None] - high[rows, None]
-        kept[rows] = ~((ahead >= 0).all(axis=2) & (ahead > 0).any(axis=2)).any(axis=1)
-    for rows in _blocks(kept):
-        ahead = values[None] - values[rows, None]
-        exact = (sems[None] == 0) & (sems[rows, None] == 0)
-        surely = (ahead > 0) & is_real(ahead, sems[None], sems[rows, None])
+    # Whatever a point dominates, one with values as high and errors as small dominates too.
+    strongest = moocore.is_nondominated(np.hstack([-values, sems]), keep_weakly=False)
+    best, best_sems = values[strongest], sems[strongest]
+    kept = np.array(on_front(points, objectives))
+    others = np.flatnonzero(~kept)
+    for start in range(0, len(others), _ROWS):
+        rows = others[start : start + _ROWS, None]
+        ahead = best - values[rows]
+        exact = (best_sems == 0) & (sems[rows] == 0)
+        surely = (ahead > 0) & is_real(ahead, best_sems, sems[rows])
         holds = (surely | (exact & (ahead >= 0))).all(axis=2)
-        kept[rows] = ~(holds & (ahead > 0).any(axis=2)).any(axis=1)
-    return [bool(flag) for flag in kept]
-
-
-def _blocks(kept: NDArray[np.bool_]) -> list[NDArray[np.intp]]:
-    """The places that are kept, so many at a time as are compared with all others at once."""
-    places = np.flatnonzero(kept)
-    return [places[start : start + _ROWS] for start in range(0, len(places), _ROWS)]
+        kept[rows[:, 0]] = ~(holds & (ahead > 0).any(axis=2)).any(axis=1)
+    return kept.tolist()
 
 
 def knee(points: Sequence[Point], objectives: Mapping[str, Direction]) -> int:

@@ -109,21 +109,22 @@ def own_folder(location: str, home: Home) -> Path:
 
 
 def current_location(location: str, home: Home) -> str:
-    """Where artifacts are now that were stored at a location, in a home that may have been moved.
+    """The location of a record's artifacts now, in a home that may have been moved or copied.
 
     A home that records in SQLite has its artifacts beside the database, which knows them by the folder
-    in which they were stored. Where that is gone, they are looked for below the home's own. Raises
+    that they were first stored in. MLflow names the folder of a run `RUN_ID/artifacts` and that of a
+    model `models/MODEL_ID/artifacts`; the home's own is used unless only the stored one exists. Raises
     BadInputError as `check_location` does.
     """
     check_location(location, home)
     if home.artifact_location is None or urlsplit(location).scheme not in ("", "file"):
         return location
-    place, root = _path(location), _path(home.artifact_location)
-    if place.exists():
+    stored, root = _path(location), _path(home.artifact_location)
+    if stored.is_relative_to(root) or stored.name != "artifacts":
         return location
-    # The folder of a run or of a model is named by its ID, so it cannot be mistaken.
-    moved = (root.joinpath(*place.parts[first:]) for first in range(1, len(place.parts) - 1))
-    return next((folder.as_uri() for folder in moved if folder.exists()), location)
+    is_model = stored.parts[-3:-2] == ("models",)
+    own = root.joinpath(*stored.parts[-3 if is_model else -2 :])
+    return location if stored.exists() and not own.exists() else own.as_uri()
 
 
 def _path(location: str) -> Path:

@@ -7,7 +7,7 @@ import pytest
 
 from study.errors import BadInputError
 from study.home import Home
-from study.tracking.artifacts import check_location, own_folder
+from study.tracking.artifacts import check_location, current_location, own_folder
 
 SERVERS = ("http://server:5000", "https://ann:secret@server", "HTTP://server")
 
@@ -101,3 +101,21 @@ def test_a_link_in_its_way_is_refused(link, to, home, tmp_path):
     location = (home.folder / "artifacts" / "run" / "artifacts").as_uri()
     with pytest.raises(BadInputError, match="symbolic link"):
         own_folder(location, home)
+
+
+@pytest.mark.parametrize("below", ["a1/artifacts", "models/m-1/artifacts"])
+def test_artifacts_of_a_moved_or_copied_home_are_its_own(below, home, tmp_path):
+    first = tmp_path / "first" / "artifacts" / below
+    own = home.folder / "artifacts" / below
+    # Of a run that starts after the home was moved there is no folder yet.
+    assert current_location(first.as_uri(), home) == own.as_uri()
+    first.mkdir(parents=True)
+    assert current_location(first.as_uri(), home) == first.as_uri()  # only there
+    own.mkdir(parents=True)
+    assert current_location(first.as_uri(), home) == own.as_uri()
+    assert current_location(own.as_uri(), home) == own.as_uri()
+
+
+@pytest.mark.parametrize("location", ["file:///etc", "s3://bucket/a1/artifacts"])
+def test_a_place_that_is_no_folder_of_a_run_stays_as_it_is(location, home):
+    assert current_location(location, home) == location

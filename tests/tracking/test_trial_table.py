@@ -3,6 +3,7 @@
 import json
 import math
 import pickle
+import shutil
 import sqlite3
 from contextlib import closing
 
@@ -132,6 +133,25 @@ def test_the_next_sender_makes_the_table_of_what_the_store_has(home, writer):
     found = answers.records("made", home)
     assert found[6].state == "FAIL"
     assert told(found[:6]) == told(before[:6])
+
+
+def test_a_home_that_was_copied_answers_from_its_own_table_and_stores_it_there(home, writer):
+    writer.store_table()
+    copy = Home.find(home.folder.with_name(f"{home.folder.name}-copy"))
+    shutil.copytree(home.folder, copy.folder)
+    writer.apply(TrialEnded(number=6, timestamp=2000, state="FAIL"))
+    writer.flush()
+    writer.store_table()
+    assert answers.records("made", copy)[6].state == "RUNNING"
+
+    shutil.rmtree(home.folder)
+    before = answers.records("made", copy)
+    store = client(copy)
+    store.set_tag(before[6].run_id, STATE_TAG, "INTERRUPTED")
+    MlflowWriter(SPEC, copy, copy.study_folder(SPEC.name)).store_table()
+    assert answers.records("made", copy)[6].state == "INTERRUPTED"
+    store.log_artifact(before[6].run_id, __file__)  # the first of its run
+    assert not home.folder.exists()
 
 
 def test_a_table_that_is_withdrawn_leaves_questions_to_the_runs(home, writer):
