@@ -140,7 +140,7 @@ def best(
     as_json: JsonOption = False,
     as_csv: CsvOption = False,
 ) -> None:
-    """List the complete trials that pass the filters, best validation accuracy first."""
+    """List the complete trials that pass the filters, best in the first objective first."""
     from study.results import answers
 
     place = Home.find(home, tracking_uri, allow_local_artifacts=local_artifacts)

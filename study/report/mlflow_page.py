@@ -14,9 +14,8 @@ from typing import Final
 from study.home import Home
 from study.report.trial_text import table_csv
 from study.results.format import count, percent
-from study.results.query import SMALLEST
 from study.results.reader import read_study
-from study.results.record import TrialRecord, arranged
+from study.results.record import TrialRecord
 from study.spec.study_spec import StudySpec
 from study.tracking.provenance import Provenance
 from study.tracking.store import client
@@ -56,7 +55,7 @@ def publish(name: str, home: Home, *, final: bool) -> None:
     store = client(home)
     stored = read_study(name, home)
     parent, spec = stored.parent, stored.spec
-    members = arranged(stored.front(), SMALLEST)
+    members = stored.front()
     experiment, run = parent.info.experiment_id, parent.info.run_id
     view = {VIEW_TAG: runs_view(spec, parent.info.start_time)}
     links = {"trials": runs_page(experiment, view)}

@@ -12,8 +12,7 @@ from plotly.offline import get_plotlyjs
 from study.report.style import Section
 from study.report.summary import summary
 from study.report.trial_text import table_csv, table_html
-from study.results.query import SMALLEST
-from study.results.record import TrialRecord, arranged
+from study.results.record import TrialRecord
 from study.results.stored_study import StoredStudy
 from study.tracking.provenance import Provenance
 
@@ -27,7 +26,7 @@ _FAILED: Final = "failed"
 def page(stored: StoredStudy, panels: Sequence[Section]) -> str:
     """The page; all of its text from the store is escaped."""
     name = escape(stored.spec.name)
-    front = arranged([record for record in stored.records if record.on_front], SMALLEST)
+    front = stored.front()
     parts = {
         "front": "The front",
         "table": "Table",

@@ -6,8 +6,7 @@ from typing import Final
 
 from study.report.style import in_words
 from study.results.format import count, percent
-from study.results.query import Order
-from study.results.record import TrialRecord, arranged
+from study.results.record import TrialRecord
 from study.results.stored_study import StoredStudy
 from study.search.difference import is_real
 from study.spec.study_spec import StudySpec
@@ -27,7 +26,7 @@ def summary(stored: StoredStudy) -> str:
     """The paragraph, as plain text."""
     spec, records = stored.spec, stored.records
     sentences = [_searched(spec, records), _ended(spec, records)]
-    best = best_trial(spec, records)
+    best = stored.best
     if best is None:
         sentences.append("No trial that keeps the constraints is complete yet.")
     else:
@@ -38,17 +37,6 @@ def summary(stored: StoredStudy) -> str:
     if stored.parent.info.status == "RUNNING":
         sentences.append("The study was still running when this page was made.")
     return " ".join(sentence for sentence in sentences if sentence)
-
-
-def best_trial(spec: StudySpec, records: Sequence[TrialRecord]) -> TrialRecord | None:
-    """The complete, feasible trial that is best in the first objective, of equals the smallest."""
-    name, direction = next(iter(spec.objectives.items()))
-    order = (
-        Order(name, descending=direction == "maximize"),
-        Order("trainable_parameters", descending=False),
-    )
-    complete = [record for record in records if record.point(spec.objectives) is not None]
-    return next(iter(arranged(complete, order)), None)
 
 
 def smallest_within_error(best: TrialRecord, records: Sequence[TrialRecord]) -> TrialRecord | None:

@@ -19,6 +19,7 @@ from study.results.query import (
     Filters,
     Order,
     Query,
+    best_first,
     bounds_of,
     check_families,
     families_of,
@@ -27,7 +28,7 @@ from study.results.reader import read_study, study_experiments
 from study.results.record import TrialRecord, arranged, as_good_as_the_best, to_frame
 from study.results.stored_study import StoredStudy
 from study.search.budget import trials_allowed
-from study.search.pareto import confident_front, hypervolume
+from study.search.pareto import hypervolume
 from study.search.pareto import knee as knee_of
 from study.spec.study_spec import StudySpec
 
@@ -76,14 +77,13 @@ def list_studies(home: Home | None = None, *, fresh: bool = False) -> list[Study
 def status(name: str, home: Home | None = None, *, fresh: bool = False) -> StudyStatus:
     """How a study stands. Raises NotFoundError if there is no such study."""
     stored = read_study(name, home or Home.find(), fresh=fresh)
-    return status_of(stored, stored.front())
+    return status_of(stored)
 
 
-def status_of(stored: StoredStudy, front: Sequence[TrialRecord]) -> StudyStatus:
-    """The status of a study whose front is known."""
+def status_of(stored: StoredStudy) -> StudyStatus:
+    """The status of a study that was read."""
     spec, tally = stored.spec, stored.tally()
-    points = [record.point(spec.objectives) for record in front]
-    best = stored.select(replace(COMPLETE, order=MOST_ACCURATE, limit=1))
+    points = [record.point(spec.objectives) for record in stored.front()]
     return StudyStatus(
         name=spec.name,
         dataset=spec.dataset.name,
@@ -94,7 +94,7 @@ def status_of(stored: StoredStudy, front: Sequence[TrialRecord]) -> StudyStatus:
         states=dict(tally.states),
         front=len(points),
         hypervolume=hypervolume([point for point in points if point], spec.objectives),
-        best=next(iter(best), None),
+        best=stored.best,
         parent_run_id=stored.parent.info.run_id,
         tracking_uri=stored.home.shown_uri,
     )
@@ -154,14 +154,7 @@ def front(
     `confident` counts a trial as dominated only where the difference exceeds the standard errors
     (`study.search.pareto.confident_front`), so that all remain that may be on the front.
     """
-    stored = read_study(name, home or Home.find(), fresh=fresh)
-    if not confident:
-        return arranged(stored.front(), SMALLEST)
-    objectives = stored.spec.objectives
-    found = [one for one in stored.select(COMPLETE) if one.point(objectives) is not None]
-    points = [one.point(objectives) or () for one in found]
-    flags = confident_front(points, [one.errors(objectives) for one in found], objectives)
-    return arranged([one for one, keep in zip(found, flags, strict=True) if keep], SMALLEST)
+    return read_study(name, home or Home.find(), fresh=fresh).front(confident=confident)
 
 
 def pareto_front(
@@ -174,7 +167,7 @@ def pareto_front(
 def knee(name: str, home: Home | None = None, *, fresh: bool = False) -> TrialRecord | None:
     """The trial at the knee of the front (`study.search.pareto.knee`); None if no trial is on it yet."""
     stored = read_study(name, home or Home.find(), fresh=fresh)
-    found = arranged(stored.front(), SMALLEST)
+    found = stored.front()
     if not found:
         return None
     points = [record.point(stored.spec.objectives) or () for record in found]
@@ -192,23 +185,19 @@ def best_configs(  # noqa: PLR0913  # each way to ask has a name of its own
     fresh: bool = False,
     **filters: Unpack[Filters],
 ) -> list[TrialRecord]:
-    """The complete, feasible trials that pass the filters, best validation accuracy first.
+    """The complete, feasible trials that pass the filters, best in the study's first objective first.
 
-    Of equally accurate trials the smaller comes first. `smallest` has the fewest parameters come
-    first, `order` is as in `records`. `confident` keeps those alone that the most accurate one
-    does not exceed by more than the standard error of the difference: as far as is known they are
-    as good. An empty list if none passes. Raises SpecError for filters that cannot be meant.
+    Of equally good trials the smaller comes first. `smallest` sorts by parameters, fewest first;
+    `order` is as in `records`. `confident` keeps only those that the most accurate one does not exceed
+    by more than the standard error of the difference. An empty list if none passes. Raises SpecError
+    for invalid filters.
     """
     if smallest and order:
         raise SpecError(f"`smallest` is an order, so no other may be given, got {', '.join(order)}")
-    default = SMALLEST if smallest else MOST_ACCURATE
-    query = replace(
-        COMPLETE,
-        bounds=bounds_of(filters),
-        order=tuple(map(Order.parse, order)) or default,
-        limit=limit,
-    )
+    wanted = SMALLEST if smallest else tuple(map(Order.parse, order))
+    query = replace(COMPLETE, bounds=bounds_of(filters), order=wanted, limit=limit)
     stored, query = _asked(name, home, query, filters, fresh=fresh)
+    query = replace(query, order=query.order or best_first(stored.spec.objectives))
     if not confident:
         return stored.select(query)
     found = stored.select(replace(query, order=MOST_ACCURATE, limit=None))
@@ -232,27 +221,3 @@ def _asked(
     check_families(filters)
     stored = read_study(name, home or Home.find(), fresh=fresh)
     return stored, replace(query, families=families_of(filters, stored.spec.families))
-
-
-def best_first(found: list[TrialRecord]) -> list[TrialRecord]:
-    """The complete ones that keep the constraints: best validation accuracy first, then smallest."""
-    complete = [record for record in found if record.state == "COMPLETE" and record.feasible]
-    return arranged(complete, MOST_ACCURATE)
-
-
-def choose(stored: StoredStudy, number: int | None) -> TrialRecord:
-    """The trial of a number; by default the most accurate one on the front.
-
-    Raises NotFoundError if the study has no such trial.
-    """
-    name, found = stored.spec.name, stored.records
-    if number is None:
-        best = next((record for record in best_first(found) if record.on_front), None)
-        if best is None:
-            raise NotFoundError(f"study {name!r} has no complete trial yet")
-        return best
-    chosen = next((record for record in found if record.trial == number), None)
-    if chosen is None:
-        have = f"trials 0 to {found[-1].trial}" if found else "no trials"
-        raise NotFoundError(f"study {name!r} has {have}, got trial {number}")
-    return chosen

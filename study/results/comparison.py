@@ -11,7 +11,7 @@ import pandas as pd
 from study.errors import BadInputError
 from study.home import Home
 from study.results.answers import StudyStatus, status_of
-from study.results.query import COMPLETE, SMALLEST, Bound, bounds_of
+from study.results.query import COMPLETE, MOST_ACCURATE, SMALLEST, Bound, bounds_of
 from study.results.reader import read_study
 from study.results.record import TrialRecord, arranged, to_frame
 from study.results.stored_study import StoredStudy
@@ -91,8 +91,8 @@ def compare(
     home = home or Home.find()
     stored = [read_study(name, home, fresh=fresh) for name in names]
     fronts = {one.spec.name: one.front() for one in stored}
-    statuses = [status_of(one, fronts[one.spec.name]) for one in stored]
-    accuracy = bounds[0].value if bounds else _reached_by_all(statuses)
+    statuses = [status_of(one) for one in stored]
+    accuracy = bounds[0].value if bounds else _reached_by_all(stored)
     objectives = stored[0].spec.objectives
     comparable = all(one.spec.objectives == objectives for one in stored)
     joint = _joint_front(fronts, objectives) if comparable else []
@@ -113,10 +113,11 @@ def compare(
     )
 
 
-def _reached_by_all(statuses: Sequence[StudyStatus]) -> float | None:
-    best = [None if one.best is None else one.best.val_accuracy for one in statuses]
+def _reached_by_all(stored: Sequence[StoredStudy]) -> float | None:
+    most_accurate = replace(COMPLETE, order=MOST_ACCURATE, limit=1)
+    best = [record.val_accuracy for one in stored for record in one.select(most_accurate)]
     reached = [value for value in best if value is not None]
-    return min(reached) if len(reached) == len(best) else None
+    return min(reached) if len(reached) == len(stored) else None
 
 
 def _joint_front(

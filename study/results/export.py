@@ -10,7 +10,6 @@ from models import portable
 from models.portable import DESCRIPTION, TENSORS
 from study.errors import BadInputError, StudyError
 from study.home import Home
-from study.results.answers import choose
 from study.results.model_card import model_card, training_history
 from study.results.network import fetch_network, load_fetched
 from study.results.reader import read_study
@@ -65,7 +64,7 @@ def export_model(
     """
     home = home or Home.find()
     stored = read_study(name, home)
-    record = choose_retrained(stored, trial, home) if retrained else choose(stored, trial)
+    record = choose_retrained(stored, trial, home) if retrained else stored.trial(trial)
     if to.exists():
         raise BadInputError(f"the folder to write must not exist yet, got {to}")
     with tempfile.TemporaryDirectory() as folder:

@@ -13,7 +13,6 @@ from safetensors import SafetensorError
 from models.portable import DESCRIPTION, TENSORS
 from study.errors import BadInputError, NotFoundError, TrackingError
 from study.home import Home
-from study.results.answers import choose
 from study.results.reader import read_study
 from study.results.record import TrialRecord
 from study.results.retrained_run import choose_retrained
@@ -103,7 +102,7 @@ def promote(name: str, trial: int, alias: str, home: Home | None = None) -> str:
             f"'latest' nor a version such as 'v1', got {alias!r}"
         )
     home = home or Home.find()
-    record = choose(read_study(name, home), trial)
+    record = read_study(name, home).trial(trial)
     store = client(home)
     with translated(home):
         model_id = store.get_run(record.run_id).data.tags.get(tags.MODEL_TAG)
@@ -152,7 +151,7 @@ def load_model(
     """
     home = home or Home.find()
     stored = read_study(name, home)
-    record = choose_retrained(stored, trial, home) if retrained else choose(stored, trial)
+    record = choose_retrained(stored, trial, home) if retrained else stored.trial(trial)
     with tempfile.TemporaryDirectory() as folder:
         fetched = fetch_network(name, record, stored.records, home, Path(folder))
         return load_fetched(name, record, fetched)

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from models.portable import Portable, softmax
 from study.errors import DataError
 from study.home import Home
-from study.results.answers import choose
 from study.results.network import fetch_network, undamaged
 from study.results.reader import read_study
 from study.results.retrained_run import choose_retrained
@@ -164,7 +163,7 @@ def predict(
     """
     home = home or Home.find()
     stored = read_study(name, home)
-    record = choose_retrained(stored, trial, home) if retrained else choose(stored, trial)
+    record = choose_retrained(stored, trial, home) if retrained else stored.trial(trial)
     with tempfile.TemporaryDirectory() as place:
         folder = fetch_network(name, record, stored.records, home, Path(place))
         with undamaged(name, record, folder):

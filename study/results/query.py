@@ -1,13 +1,13 @@
 """What is asked of a study: which trials, in what order, how many."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, TypedDict, final
 
 from models.architecture import FAMILIES
 from study.errors import SpecError, nearest
-from study.spec.metrics import is_metric, metric_names, metric_of
+from study.spec.metrics import Direction, is_metric, metric_names, metric_of
 from study.tracking import tags
 
 STATES: Final = tuple(tags.RUN_STATUS)
@@ -90,14 +90,17 @@ class Order:
         return cls(metric, way == "desc" if colon else better_is_more)
 
 
-MOST_ACCURATE: Final = (
-    Order("val_accuracy", descending=True),
-    Order("trainable_parameters", descending=False),
-)
-SMALLEST: Final = (
-    Order("trainable_parameters", descending=False),
-    Order("val_accuracy", descending=True),
-)
+_FEWEST_PARAMETERS: Final = Order("trainable_parameters", descending=False)
+MOST_ACCURATE: Final = (Order("val_accuracy", descending=True), _FEWEST_PARAMETERS)
+SMALLEST: Final = (_FEWEST_PARAMETERS, Order("val_accuracy", descending=True))
+
+
+def best_first(objectives: Mapping[str, Direction]) -> tuple[Order, ...]:
+    """The best in the first objective first, of equals the smallest, of those the most accurate."""
+    metric, direction = next(iter(objectives.items()))
+    if metric == "trainable_parameters" and direction == "minimize":
+        return SMALLEST
+    return Order(metric, descending=direction == "maximize"), _FEWEST_PARAMETERS
 
 
 @final

@@ -80,10 +80,6 @@ class TrialRecord:
             return None
         return values
 
-    def errors(self, objectives: Mapping[str, Direction]) -> Point:
-        """The standard errors of the objectives; 0 of what has none, such as counts."""
-        return [self.value(f"{name}_sem") or 0.0 for name in objectives]
-
 
 def arranged(records: Iterable[TrialRecord], order: Sequence[Order]) -> list[TrialRecord]:
     """The records in an order; those without a value come last, of equal ones the lower number first."""

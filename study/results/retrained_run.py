@@ -10,7 +10,6 @@ from mlflow.entities import Run
 from models.architecture import Architecture
 from study.errors import BadInputError, NotFoundError
 from study.home import Home
-from study.results.answers import choose
 from study.results.reader import read_study
 from study.results.record import TrialRecord
 from study.results.stored_study import StoredStudy
@@ -161,7 +160,7 @@ def choose_retrained(stored: StoredStudy, number: int | None, home: Home) -> Tri
 
     Raises NotFoundError like `choose`, or if it was not retrained.
     """
-    search = choose(stored, number)
+    search = stored.trial(number)
     with translated(home):
         runs = _finished_runs(client(home), stored.parent.info.experiment_id, search.trial)
     if not runs:

@@ -3,7 +3,7 @@
 import json
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,11 +16,11 @@ import pyarrow.compute as pc
 from mlflow.entities import Run
 from numpy.typing import NDArray
 
-from study.errors import StudyError
+from study.errors import NotFoundError, StudyError
 from study.home import Home
-from study.results.query import STARTED, Query
+from study.results.query import SMALLEST, STARTED, Order, Query, best_first
 from study.results.record import TrialRecord
-from study.search.pareto import on_front
+from study.search.pareto import confident_front, on_front
 from study.spec.constraint import Constraint, all_kept, violations
 from study.spec.study_spec import StudySpec
 from study.tracking.artifacts import current_location, download
@@ -71,9 +71,37 @@ class StoredStudy:
         """The trials of a query; without an order by number, as those of equal values."""
         return self._records(self._places(query))
 
-    def front(self) -> list[TrialRecord]:
-        """The trials on the front, by number: complete and feasible ones that no other dominates."""
-        return self._records(np.flatnonzero(self._on_front))
+    def trial(self, number: int | None) -> TrialRecord:
+        """The trial of a number, by default the best. Raises NotFoundError if there is none."""
+        name = self.spec.name
+        if number is None:
+            if self.best is None:
+                raise NotFoundError(f"study {name!r} has no complete trial yet")
+            return self.best
+        numbers = self._values("trial")
+        found = self._records(np.flatnonzero(numbers == number))
+        if not found:
+            have = f"trials 0 to {numbers.max():.0f}" if len(numbers) else "no trials"
+            raise NotFoundError(f"study {name!r} has {have}, got trial {number}")
+        return found[0]
+
+    @cached_property
+    def best(self) -> TrialRecord | None:
+        """The trial on the front that is best in the first objective, of equals the smallest.
+
+        None if no complete trial keeps the constraints. This is what "the best trial" means everywhere.
+        """
+        places = self._ordered(np.flatnonzero(self._on_front), best_first(self.spec.objectives))
+        return next(iter(self._records(places[:1])), None)
+
+    def front(self, *, confident: bool = False) -> list[TrialRecord]:
+        """The complete, feasible trials that no other dominates, the fewest parameters first.
+
+        With `confident`, that no other dominates by more than the standard errors
+        (`study.search.pareto.confident_front`).
+        """
+        flags = self._on_confident_front() if confident else self._on_front
+        return self._records(self._ordered(np.flatnonzero(flags), SMALLEST))
 
     def tally(self) -> Tally:
         """Counts all trials."""
@@ -140,12 +168,15 @@ class StoredStudy:
         for bound in query.bounds:
             values = self._values(bound.metric)
             kept &= values <= bound.value if bound.sign == "<=" else values >= bound.value
-        places = np.flatnonzero(kept)
+        return self._ordered(np.flatnonzero(kept), query.order)[: query.limit]
+
+    def _ordered(self, places: NDArray[np.intp], order: Sequence[Order]) -> NDArray[np.intp]:
+        """The rows in an order, those of equal values by number."""
         keys = [self._values("trial")[places]]  # the last decides first
-        for order in reversed(query.order):
-            values = self._values("trial" if order.metric == STARTED else order.metric)[places]
-            keys.append(-values if order.descending else values)
-        return places[np.lexsort(keys)][: query.limit]
+        for one in reversed(order):
+            values = self._values("trial" if one.metric == STARTED else one.metric)[places]
+            keys.append(-values if one.descending else values)
+        return places[np.lexsort(keys)]
 
     @cached_property
     def _feasible(self) -> NDArray[np.bool_]:
@@ -164,12 +195,25 @@ class StoredStudy:
     @cached_property
     def _on_front(self) -> NDArray[np.bool_]:
         """Which trials are on the front."""
-        objectives = self.spec.objectives
-        points = np.column_stack([self._values(name) for name in objectives])
-        judged = self._feasible & np.isfinite(points).all(axis=1)
+        judged, points = self._points()
         flags = np.zeros(len(judged), dtype=np.bool_)
-        flags[judged] = on_front(points[judged].tolist(), objectives)
+        flags[judged] = on_front(points, self.spec.objectives)
         return flags
+
+    def _on_confident_front(self) -> NDArray[np.bool_]:
+        """Which trials are on the front within the standard errors."""
+        judged, points = self._points()
+        errors = np.column_stack([self._values(f"{name}_sem") for name in self.spec.objectives])
+        errors = np.where(np.isnan(errors), 0.0, errors)  # counts are known exactly
+        flags = np.zeros(len(judged), dtype=np.bool_)
+        flags[judged] = confident_front(points, errors[judged].tolist(), self.spec.objectives)
+        return flags
+
+    def _points(self) -> tuple[NDArray[np.bool_], list[list[float]]]:
+        """Which trials are complete and feasible with every objective, and their objectives."""
+        values = np.column_stack([self._values(name) for name in self.spec.objectives])
+        judged = self._feasible & np.isfinite(values).all(axis=1)
+        return judged, values[judged].tolist()
 
     def _records(self, places: NDArray[np.intp]) -> list[TrialRecord]:
         records = []

@@ -19,7 +19,6 @@ from study import environment
 from study.cluster.ray_runtime import on_cluster, whole_machine
 from study.errors import BadInputError, StudyError, TrackingError
 from study.home import Home
-from study.results.answers import choose
 from study.results.reader import read_study
 from study.results.record import TrialRecord
 from study.results.retrained_run import Retrained, Retraining, find_run, retrained
@@ -69,7 +68,7 @@ def retrain(  # noqa: PLR0913  # each setting has a name of its own
     """
     home = home or Home.find()
     stored = read_study(name, home)
-    record = choose(stored, trial)
+    record = stored.trial(trial)
     patience = record.training["patience"]
     if full and epochs is None and patience:
         raise BadInputError(

@@ -58,7 +58,7 @@ def confident_front(
         surely = (ahead > 0) & is_real(ahead, best_sems, sems[rows])
         holds = (surely | (exact & (ahead >= 0))).all(axis=2)
         kept[rows[:, 0]] = ~(holds & (ahead > 0).any(axis=2)).any(axis=1)
-    return kept.tolist()
+    return [bool(flag) for flag in kept]
 
 
 def knee(points: Sequence[Point], objectives: Mapping[str, Direction]) -> int:

@@ -1,4 +1,4 @@
-from study.report.summary import best_trial, smallest_within_error
+from study.report.summary import smallest_within_error
 from study.spec.study_spec import StudySpec
 from tests.support.stored_study import record, trial
 
@@ -10,12 +10,6 @@ def records(*made):
         record(number, trial(accuracy, somata, sem=sem), SPEC, on_front=True)
         for number, (accuracy, somata, sem) in enumerate(made)
     ]
-
-
-def test_the_best_is_the_most_accurate_and_of_equals_the_smallest():
-    found = records((0.9, 50, 0.01), (0.9, 40, 0.01), (0.8, 5, 0.01))
-    assert best_trial(SPEC, found).trial == 1
-    assert best_trial(SPEC, []) is None
 
 
 def test_the_smallest_within_one_error_of_the_best_is_on_the_front():

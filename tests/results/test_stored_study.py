@@ -10,6 +10,7 @@ import pytest
 from study.errors import StudyError
 from study.home import Home
 from study.results import answers, comparison, no_match
+from study.results.reader import read_study
 from study.results.record import to_frame
 from study.tracking.store import client
 from tests.support.written_study import make_home, write_study, write_trial
@@ -20,6 +21,8 @@ TRIALS = [
     ("COMPLETE", 0.7, 0.01, 3000),
     ("RUNNING", None, None, 500),
 ]
+
+CHEAP = {"trainable_parameters": "minimize", "val_accuracy": "maximize"}
 
 
 @pytest.fixture
@@ -34,6 +37,35 @@ def test_the_front_is_of_the_marked_trials_and_right_where_a_mark_is_late(home):
         True,
         True,
         False,
+    ]
+
+
+def test_the_best_trial_is_best_in_the_first_objective_and_of_equals_the_smallest(home):
+    write_study(home, "made", [*TRIALS, ("COMPLETE", 0.9, 0.01, 1500)])
+    write_study(home, "cheap", TRIALS, objectives=CHEAP)
+    write_study(home, "empty", [])
+    for name, number in (("made", 4), ("cheap", 0)):
+        stored = read_study(name, home)
+        assert stored.best.trial == stored.trial(None).trial == number
+        assert answers.status(name, home).best == answers.best_configs(name, home=home)[0]
+    assert answers.status("cheap", home).best.trial == 0
+    assert read_study("empty", home).best is None
+
+
+def test_a_trial_within_the_standard_errors_is_on_the_confident_front_alone(home):
+    near, far, unknown = (
+        ("COMPLETE", 0.895, 0.01, 2500),
+        ("COMPLETE", 0.85, 0.01, 2600),
+        ("COMPLETE", 0.899, None, 2700),
+    )
+    write_study(home, "made", [*TRIALS[:2], near, far, unknown, ("PRUNED", 0.99, 0.0, 10)])
+    assert [record.trial for record in answers.front("made", home)] == [0, 1]
+    found = answers.front("made", home, confident=True)
+    assert [(record.trial, record.on_front) for record in found] == [
+        (0, True),
+        (1, True),
+        (2, False),
+        (4, False),
     ]
 
 
@@ -69,7 +101,6 @@ def test_diagnostics_are_read_with_a_trial_and_are_columns_of_its_table(home):
     assert without.diagnostics == {}
     del values["lowest_loss_epoch"]  # the study does not ask for its group
     assert found.diagnostics == values
-    assert found.errors({name: "minimize"}) == [0.25]
     frame = to_frame([without, found])
     assert math.isnan(frame[name][0])
     assert frame[f"test_{name}"][1] == 2.0

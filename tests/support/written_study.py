@@ -70,7 +70,8 @@ def write_trial(
     run_id = store.create_run(experiment, start_time=1000 + number, tags=tags).info.run_id
     metrics = {"trainable_parameters": parameters, "macs": parameters, "epochs": 2}
     if accuracy is not None:
-        metrics |= {"val_accuracy": accuracy, "val_accuracy_sem": sem, "val_loss": 1 - accuracy}
+        metrics |= {"val_accuracy": accuracy, "val_loss": 1 - accuracy}
+        metrics |= {} if sem is None else {"val_accuracy_sem": sem}
     store.log_batch(
         run_id,
         [Metric(key, value, 0, 2) for key, value in metrics.items()],
