@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -93,7 +93,9 @@ def logs(
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Until the job ends.")] = False,
 ) -> None:
     """Print what a study's job on a cluster printed."""
-    for piece in _jobs().logs(address, name, follow=follow):
+    from study.cluster import jobs
+
+    for piece in jobs.logs(address, name, follow=follow):
         sys.stdout.write(piece)
         sys.stdout.flush()
 
@@ -101,13 +103,17 @@ def logs(
 @app.command()
 def stop(name: NameArgument, address: AddressOption) -> None:
     """Stop a study's job on a cluster; what is finished is kept, and submitting again goes on."""
+    from study.cluster import jobs
+
     screen = console()
-    _jobs().stop(address, name, lambda text: say(screen, text))
+    jobs.stop(address, name, lambda text: say(screen, text))
 
 
 def show_jobs(address: str, *, as_json: bool) -> None:
     """Prints the jobs of all studies."""
-    found = _jobs().study_jobs(address)
+    from study.cluster import jobs
+
+    found = jobs.study_jobs(address)
     if as_json:
         print_json([job.to_dict() for job in found])
         return
@@ -118,7 +124,8 @@ def show_jobs(address: str, *, as_json: bool) -> None:
 
 def show_job(address: str, name: str, *, as_json: bool) -> None:
     """Prints the newest job of a study, and the last that it said."""
-    jobs = _jobs()
+    from study.cluster import jobs
+
     found = jobs.study_job(address, name)
     said = jobs.last_message(address, found.job)
     if as_json:
@@ -129,9 +136,3 @@ def show_job(address: str, name: str, *, as_json: bool) -> None:
     screen = console()
     screen.print(tables.job_table([found]))
     say(screen, said)
-
-
-def _jobs() -> Any:  # noqa: ANN401  # a module; it loads Ray, which takes a second
-    from study.cluster import jobs
-
-    return jobs

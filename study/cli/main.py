@@ -16,16 +16,14 @@ from rich.console import Console
 from study import environment
 from study.cli import jobs, networks, studies
 from study.cli.options import (
-    HomeOption,
-    LocalArtifactsOption,
     NameArgument,
     SetOption,
     StudyNameOption,
-    TrackingOption,
     TrialsOption,
     console,
     read_spec,
     say,
+    with_home,
 )
 from study.cli.trials import app as trial_commands
 from study.errors import StudyError
@@ -43,30 +41,29 @@ DEFAULT_SPEC = Path("studies/digits.toml")
 
 
 @app.command()
+@with_home
 def run(
     spec: Annotated[Path, typer.Argument(help="The spec, TOML.")] = DEFAULT_SPEC,
     trials: TrialsOption = None,
     name: StudyNameOption = None,
     changes: SetOption = None,
-    home: HomeOption = None,
-    tracking_uri: TrackingOption = None,
-    local_artifacts: LocalArtifactsOption = False,
+    *,
+    home: Home,
 ) -> None:
     """Run a study on this machine, or go on with it if it exists."""
     wanted = read_spec(spec, trials, name, changes)
     from study.runner import driver
 
     screen = console()
-    place = Home.find(home, tracking_uri, allow_local_artifacts=local_artifacts)
-    summary = driver.run(wanted, place, screen)
+    summary = driver.run(wanted, home, screen)
     minutes, seconds = divmod(round(summary.seconds), 60)
     if summary.front:
         from study.cli import tables
         from study.results import answers
 
-        front = answers.front(wanted.name, place)
+        front = answers.front(wanted.name, home)
         screen.print(tables.trial_table(front, f"{wanted.name}: Pareto front"))
-        tried = {record.family for record in answers.records(wanted.name, place)}
+        tried = {record.family for record in answers.records(wanted.name, home)}
         untried = [family for family in wanted.families if family not in tried]
         if untried:
             say(screen, f"not tried with so few trials: {', '.join(untried)}")
@@ -78,25 +75,24 @@ def run(
     if summary.front:
         say(screen, "look at it, ask it, take the best network home:")
         for command in ("ui", f"best {wanted.name} --limit 5", f"export {wanted.name} --to best"):
-            say(screen, f"  {_program()} {command}{place.options()}")
+            say(screen, f"  {_program()} {command}{home.options()}")
     if summary.stopped is not None and summary.signal_number is not None:
         raise typer.Exit(128 + summary.signal_number)
 
 
 @app.command("sync")
+@with_home
 def sync_records(
     name: NameArgument,
-    home: HomeOption = None,
-    tracking_uri: TrackingOption = None,
-    local_artifacts: LocalArtifactsOption = False,
+    *,
+    home: Home,
 ) -> None:
     """Send the records of a study that wait on disk, since its tracking store was away."""
     from study.runner.sync import sync
 
-    place = Home.find(home, tracking_uri, allow_local_artifacts=local_artifacts)
     screen = console()
-    sent = sync(name, place, lambda text: say(screen, text))
-    say(screen, f"{sent} records were sent to {place.shown_uri}" if sent else "no records wait")
+    sent = sync(name, home, lambda text: say(screen, text))
+    say(screen, f"{sent} records were sent to {home.shown_uri}" if sent else "no records wait")
 
 
 for _commands in (jobs.app, studies.app, trial_commands, networks.app):
@@ -129,7 +125,3 @@ def main() -> None:
             f"error: {error}", style="red", highlight=False, markup=False, soft_wrap=True
         )
         sys.exit(error.exit_status)
-
-
-if __name__ == "__main__":
-    main()

@@ -7,15 +7,13 @@ import typer
 from rich.console import Console
 
 from study.cli.options import (
-    HomeOption,
     JsonOption,
-    LocalArtifactsOption,
     NameArgument,
-    TrackingOption,
     TrialArgument,
     console,
     print_json,
     say,
+    with_home,
 )
 from study.errors import BadInputError
 from study.home import Home
@@ -28,35 +26,30 @@ RetrainedOption = Annotated[
 
 
 @app.command()
+@with_home
 def export(
     name: NameArgument,
     trial: Annotated[int | None, typer.Argument(help="Its number; by default the best.")] = None,
-    folder: Annotated[
+    directory: Annotated[
         Path | None, typer.Argument(metavar="[DIR]", help="Folder to write, which must not exist.")
     ] = None,
     to: Annotated[Path | None, typer.Option(metavar="DIR", help="The same folder.")] = None,
     retrained: RetrainedOption = False,
-    home: HomeOption = None,
-    tracking_uri: TrackingOption = None,
-    local_artifacts: LocalArtifactsOption = False,
+    *,
+    home: Home,
 ) -> None:
     """Write the trained network of a trial, an example and a model card into a folder."""
-    if folder is not None and to is not None:
-        raise BadInputError(f"the folder must be given once, got {folder} and --to {to}")
+    if directory is not None and to is not None:
+        raise BadInputError(f"the folder must be given once, got {directory} and --to {to}")
     from study.results.export import export_model
 
-    place = folder or to or Path(name if trial is None else f"{name}-{trial}")
-    written = export_model(
-        name,
-        place,
-        trial,
-        Home.find(home, tracking_uri, allow_local_artifacts=local_artifacts),
-        retrained=retrained,
-    )
+    target = directory or to or Path(name if trial is None else f"{name}-{trial}")
+    written = export_model(name, target, trial, home, retrained=retrained)
     say(console(), str(written))
 
 
 @app.command()
+@with_home
 def predict(
     name: NameArgument,
     files: Annotated[
@@ -64,22 +57,15 @@ def predict(
     ],
     trial: Annotated[int | None, typer.Option(help="By default the best.")] = None,
     retrained: RetrainedOption = False,
-    home: HomeOption = None,
-    tracking_uri: TrackingOption = None,
-    local_artifacts: LocalArtifactsOption = False,
+    *,
+    home: Home,
     as_json: JsonOption = False,
 ) -> None:
     """Classify images with the trained network of a trial."""
     from study.cli import network_tables
     from study.results import prediction
 
-    found = prediction.predict(
-        name,
-        files,
-        trial,
-        Home.find(home, tracking_uri, allow_local_artifacts=local_artifacts),
-        retrained=retrained,
-    )
+    found = prediction.predict(name, files, trial, home, retrained=retrained)
     if as_json:
         print_json([one.to_dict() for one in found])
         return
@@ -90,26 +76,22 @@ def predict(
 
 
 @app.command()
+@with_home
 def promote(
     name: NameArgument,
     trial: TrialArgument,
     alias: Annotated[str, typer.Option("--as", metavar="ALIAS", help="Such as champion.")],
-    home: HomeOption = None,
-    tracking_uri: TrackingOption = None,
-    local_artifacts: LocalArtifactsOption = False,
+    *,
+    home: Home,
 ) -> None:
     """Register the model of a trial in MLflow, under the study's name and an alias."""
     from study.results import network
 
-    say(
-        console(),
-        network.promote(
-            name, trial, alias, Home.find(home, tracking_uri, allow_local_artifacts=local_artifacts)
-        ),
-    )
+    say(console(), network.promote(name, trial, alias, home))
 
 
 @app.command()
+@with_home
 def retrain(
     name: NameArgument,
     trial: TrialArgument,
@@ -121,9 +103,8 @@ def retrain(
     data: Annotated[
         Path | None, typer.Option(help="Where the data set is now: its root, or the npz.")
     ] = None,
-    home: HomeOption = None,
-    tracking_uri: TrackingOption = None,
-    local_artifacts: LocalArtifactsOption = False,
+    *,
+    home: Home,
     as_json: JsonOption = False,
 ) -> None:
     """Train a trial's configuration anew with other seeds, and record it with the study."""
@@ -131,7 +112,6 @@ def retrain(
     from study.cli.epoch_progress import EpochProgress
     from study.runner import retraining
 
-    place = Home.find(home, tracking_uri, allow_local_artifacts=local_artifacts)
     # What is not the answer must not get between the JSON.
     screen = Console(stderr=True) if as_json else console()
     with EpochProgress(screen, validates=not full) as progress:
@@ -142,7 +122,7 @@ def retrain(
             epochs,
             full=full,
             data=data,
-            home=place,
+            home=home,
             notify=lambda text: say(screen, text),
             on_epoch=progress,
         )

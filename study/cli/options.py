@@ -1,29 +1,19 @@
-"""What the commands share: options, and how they print."""
+"""Options that several commands have, and how commands print."""
 
+import inspect
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import wraps
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import typer
 from rich.console import Console
 
-from study.home import checked_name
+from study.home import Home, checked_name
 from study.spec.study_spec import StudySpec
 
-HomeOption = Annotated[
-    Path | None,
-    typer.Option("--home", help="Folder of the studies.", show_default="$STUDY_HOME, else ./runs"),
-]
-TrackingOption = Annotated[
-    str | None,
-    typer.Option(
-        "--tracking-uri",
-        help="MLflow store of the records.",
-        show_default="$MLFLOW_TRACKING_URI, else SQLite in the home",
-    ),
-]
 LocalArtifactsOption = Annotated[
     bool,
     typer.Option(
@@ -52,7 +42,73 @@ CsvOption = Annotated[bool, typer.Option("--csv", help="Print CSV.")]
 NameArgument = Annotated[str, typer.Argument(help="Name of the study.", callback=checked_name)]
 TrialArgument = Annotated[int, typer.Argument(help="Number of the trial.")]
 
+Command = Callable[..., None]
+
 _WIDTH: Final = 110  # of tables where there is no terminal to ask
+
+
+def with_options(
+    parameter: str, options: Mapping[str, Any], value: Callable[..., object]
+) -> Callable[[Command], Command]:
+    """A decorator that gives a command options in place of a parameter.
+
+    `options` has the type of each, annotated for Typer; all are None or false by default. The command
+    gets `value(**options)`.
+    """
+
+    def decorate(command: Command) -> Command:
+        @wraps(command)
+        def decorated(**given: Any) -> None:  # noqa: ANN401  # of any option
+            made = value(**{name: given.pop(name) for name in options})
+            command(**given, **{parameter: made})
+
+        parameters = dict(inspect.signature(command).parameters)
+        replaced = [
+            inspect.Parameter(
+                name,
+                inspect.Parameter.KEYWORD_ONLY,
+                default=False if option is LocalArtifactsOption else None,
+                annotation=option,
+            )
+            for name, option in options.items()
+        ]
+        kept = [
+            [one.replace(kind=one.KEYWORD_ONLY)] if name != parameter else replaced
+            for name, one in parameters.items()
+        ]
+        # Typer reads the options of a command off its signature and its annotations.
+        signature = inspect.Signature([one for part in kept for one in part])
+        decorated.__signature__ = signature  # type: ignore[attr-defined]  # as inspect asks
+        decorated.__annotations__ = {
+            name: one.annotation for name, one in signature.parameters.items()
+        }
+        return decorated
+
+    return decorate
+
+
+with_home = with_options(
+    "home",
+    {
+        "folder": Annotated[
+            Path | None,
+            typer.Option(
+                "--home", help="Folder of the studies.", show_default="$STUDY_HOME, else ./runs"
+            ),
+        ],
+        "tracking_uri": Annotated[
+            str | None,
+            typer.Option(
+                "--tracking-uri",
+                help="MLflow store of the records.",
+                show_default="$MLFLOW_TRACKING_URI, else SQLite in the home",
+            ),
+        ],
+        "allow_local_artifacts": LocalArtifactsOption,
+    },
+    Home.find,
+)
+"""Gives a command the options of the home that its parameter `home` is."""
 
 
 def read_spec(

@@ -11,15 +11,13 @@ from study.cli.options import (
     ClusterOption,
     CsvOption,
     FreshOption,
-    HomeOption,
     JsonOption,
-    LocalArtifactsOption,
     NameArgument,
-    TrackingOption,
     console,
     errors,
     print_json,
     say,
+    with_home,
 )
 from study.errors import BadInputError
 from study.home import Home, checked_names
@@ -28,10 +26,10 @@ app = typer.Typer()
 
 
 @app.command("list")
+@with_home
 def list_studies(
-    home: HomeOption = None,
-    tracking_uri: TrackingOption = None,
-    local_artifacts: LocalArtifactsOption = False,
+    *,
+    home: Home,
     address: ClusterOption = None,
     fresh: FreshOption = False,
     as_json: JsonOption = False,
@@ -43,9 +41,7 @@ def list_studies(
     from study.cli import tables
     from study.results import answers
 
-    found = answers.list_studies(
-        Home.find(home, tracking_uri, allow_local_artifacts=local_artifacts), fresh=fresh
-    )
+    found = answers.list_studies(home, fresh=fresh)
     if as_json:
         print_json([study.to_dict() for study in found])
     else:
@@ -53,11 +49,11 @@ def list_studies(
 
 
 @app.command()
+@with_home
 def status(
     name: NameArgument,
-    home: HomeOption = None,
-    tracking_uri: TrackingOption = None,
-    local_artifacts: LocalArtifactsOption = False,
+    *,
+    home: Home,
     address: ClusterOption = None,
     fresh: FreshOption = False,
     as_json: JsonOption = False,
@@ -69,9 +65,7 @@ def status(
     from study.cli import tables
     from study.results import answers
 
-    found = answers.status(
-        name, Home.find(home, tracking_uri, allow_local_artifacts=local_artifacts), fresh=fresh
-    )
+    found = answers.status(name, home, fresh=fresh)
     if as_json:
         print_json(found.to_dict())
     else:
@@ -79,6 +73,7 @@ def status(
 
 
 @app.command()
+@with_home
 def compare(
     names: Annotated[
         list[str], typer.Argument(help="Names of two studies or more.", callback=checked_names)
@@ -90,9 +85,8 @@ def compare(
             show_default="the best that all studies reach",
         ),
     ] = None,
-    home: HomeOption = None,
-    tracking_uri: TrackingOption = None,
-    local_artifacts: LocalArtifactsOption = False,
+    *,
+    home: Home,
     fresh: FreshOption = False,
     as_json: JsonOption = False,
     as_csv: CsvOption = False,
@@ -104,7 +98,7 @@ def compare(
     found = compare(
         names,
         min_accuracy=min_accuracy,
-        home=Home.find(home, tracking_uri, allow_local_artifacts=local_artifacts),
+        home=home,
         fresh=fresh,
     )
     if as_json:
@@ -122,6 +116,7 @@ def compare(
 
 
 @app.command()
+@with_home
 def report(
     name: NameArgument,
     to: Annotated[Path | None, typer.Option(help="File, .html or .png.")] = None,
@@ -132,14 +127,12 @@ def report(
             show_default="front",
         ),
     ] = None,
-    home: HomeOption = None,
-    tracking_uri: TrackingOption = None,
-    local_artifacts: LocalArtifactsOption = False,
+    *,
+    home: Home,
     fresh: FreshOption = False,
 ) -> None:
     """Write the report: one HTML page that works offline, or a figure of it as PNG."""
-    place = Home.find(home, tracking_uri, allow_local_artifacts=local_artifacts)
-    file = to or _report_file(name, place)
+    file = to or _report_file(name, home)
     if file.suffix not in (".html", ".png"):
         raise BadInputError(f"the report's file must end in .html or .png, got {file}")
     if figure is not None and file.suffix != ".png":
@@ -149,27 +142,26 @@ def report(
     from study.report.report import write_figure, write_report
 
     if file.suffix == ".png":
-        write_figure(name, place, file, figure or "front", fresh=fresh)
+        write_figure(name, home, file, figure or "front", fresh=fresh)
     else:
-        write_report(name, place, file, fresh=fresh)
+        write_report(name, home, file, fresh=fresh)
     say(console(), str(file))
 
 
-def _report_file(name: str, place: Home) -> Path:
+def _report_file(name: str, home: Home) -> Path:
     """Beside what the study keeps, or, on a machine that only reads its records, here."""
-    folder = place.study_folder(name).path
+    folder = home.study_folder(name).path
     return folder / "report.html" if folder.is_dir() else Path(f"{name}-report.html")
 
 
 @app.command()
+@with_home
 def ui(
     port: Annotated[int | None, typer.Option(help="By default 5000, or the next free.")] = None,
-    home: HomeOption = None,
-    tracking_uri: TrackingOption = None,
-    local_artifacts: LocalArtifactsOption = False,
+    *,
+    home: Home,
 ) -> None:
     """Serve the MLflow UI of all studies on this machine, until Ctrl-C."""
     from study.report.ui import serve
 
-    place = Home.find(home, tracking_uri, allow_local_artifacts=local_artifacts)
-    serve(place, port, lambda text: say(console(), text))
+    serve(home, port, lambda text: say(console(), text))

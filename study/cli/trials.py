@@ -1,9 +1,7 @@
 """The commands that list trials of a study."""
 
-import inspect
 import sys
-from collections.abc import Callable, Sequence
-from functools import wraps
+from collections.abc import Sequence
 from typing import Annotated, Any, Final
 
 import typer
@@ -11,15 +9,14 @@ import typer
 from study.cli.options import (
     CsvOption,
     FreshOption,
-    HomeOption,
     JsonOption,
-    LocalArtifactsOption,
     NameArgument,
-    TrackingOption,
     console,
     errors,
     print_json,
     say,
+    with_home,
+    with_options,
 )
 from study.errors import BadInputError
 from study.home import Home
@@ -51,28 +48,12 @@ ConfidentOption = Annotated[
     bool, typer.Option("--confident", help="Only differences beyond the standard errors count.")
 ]
 
-
-def _with_filters(command: Callable[..., None]) -> Callable[..., None]:
-    """The command with an option for each of `_FILTERS`, whose values it takes as `filters`."""
-
-    @wraps(command)
-    def with_options(**given: Any) -> None:  # noqa: ANN401  # of any option
-        filters = {name: given.pop(name) for name in _FILTERS}
-        command(filters=filters, **given)
-
-    own = inspect.signature(command).parameters
-    name, *others = (parameter for key, parameter in own.items() if key != "filters")
-    options = [
-        inspect.Parameter(key, name.kind, default=None, annotation=option)
-        for key, option in _FILTERS.items()
-    ]
-    # Typer reads the options of a command off its signature.
-    with_options.__signature__ = inspect.Signature([name, *options, *others])  # type: ignore[attr-defined]  # as inspect asks
-    return with_options
+_with_filters = with_options("filters", _FILTERS, dict)
 
 
 @app.command()
 @_with_filters
+@with_home
 def trials(
     name: NameArgument,
     filters: dict[str, Any],
@@ -81,9 +62,8 @@ def trials(
     ] = None,
     order: OrderOption = None,
     limit: LimitOption = None,
-    home: HomeOption = None,
-    tracking_uri: TrackingOption = None,
-    local_artifacts: LocalArtifactsOption = False,
+    *,
+    home: Home,
     fresh: FreshOption = False,
     as_json: JsonOption = False,
     as_csv: CsvOption = False,
@@ -91,23 +71,22 @@ def trials(
     """List the trials of a study that pass the filters, with the reasons of those that failed."""
     from study.results import answers
 
-    place = Home.find(home, tracking_uri, allow_local_artifacts=local_artifacts)
     states = tuple(one.upper() for one in state or ())
     found = answers.records(
-        name, place, states=states, order=order or (), limit=limit, fresh=fresh, **filters
+        name, home, states=states, order=order or (), limit=limit, fresh=fresh, **filters
     )
     _print_records(found, f"{name}: {len(found)} trials", as_json=as_json, as_csv=as_csv)
     if not found:
-        _say_why(name, place, states=states, fresh=fresh, **filters)
+        _say_why(name, home, states=states, fresh=fresh, **filters)
 
 
 @app.command()
+@with_home
 def pareto(
     name: NameArgument,
     confident: ConfidentOption = False,
-    home: HomeOption = None,
-    tracking_uri: TrackingOption = None,
-    local_artifacts: LocalArtifactsOption = False,
+    *,
+    home: Home,
     fresh: FreshOption = False,
     as_json: JsonOption = False,
     as_csv: CsvOption = False,
@@ -115,16 +94,16 @@ def pareto(
     """List the trials on the Pareto front, the fewest parameters first."""
     from study.results import answers
 
-    place = Home.find(home, tracking_uri, allow_local_artifacts=local_artifacts)
-    found = answers.front(name, place, confident=confident, fresh=fresh)
+    found = answers.front(name, home, confident=confident, fresh=fresh)
     title = f"{name}: Pareto front{' within the standard errors' if confident else ''}"
     _print_records(found, title, as_json=as_json, as_csv=as_csv)
     if not found:
-        _say_why(name, place, fresh=fresh)
+        _say_why(name, home, fresh=fresh)
 
 
 @app.command()
 @_with_filters
+@with_home
 def best(
     name: NameArgument,
     filters: dict[str, Any],
@@ -133,9 +112,8 @@ def best(
     knee: Annotated[bool, typer.Option("--knee", help="The knee of the front.")] = False,
     confident: ConfidentOption = False,
     order: OrderOption = None,
-    home: HomeOption = None,
-    tracking_uri: TrackingOption = None,
-    local_artifacts: LocalArtifactsOption = False,
+    *,
+    home: Home,
     fresh: FreshOption = False,
     as_json: JsonOption = False,
     as_csv: CsvOption = False,
@@ -143,12 +121,11 @@ def best(
     """List the complete trials that pass the filters, best in the first objective first."""
     from study.results import answers
 
-    place = Home.find(home, tracking_uri, allow_local_artifacts=local_artifacts)
     if knee:
         given = [key for key, value in filters.items() if value not in (None, [])]
         if given or order or smallest or confident:
             raise BadInputError("`--knee` is that of the whole front, so it takes no other choice")
-        one = answers.knee(name, place, fresh=fresh)
+        one = answers.knee(name, home, fresh=fresh)
         found, title = [] if one is None else [one], f"{name}: knee of the front"
     else:
         found = answers.best_configs(
@@ -157,14 +134,14 @@ def best(
             confident=confident,
             order=order or (),
             limit=limit,
-            home=place,
+            home=home,
             fresh=fresh,
             **filters,
         )
         title = f"{name}: best configurations"
     _print_records(found, title, as_json=as_json, as_csv=as_csv)
     if not found:
-        _say_why(name, place, fresh=fresh, **({} if knee else filters))
+        _say_why(name, home, fresh=fresh, **({} if knee else filters))
 
 
 def _print_records(
@@ -200,8 +177,8 @@ def _print_records(
         say(screen, f"{len(infeasible)} trials were not trained: {reasons}")
 
 
-def _say_why(name: str, place: Home, **asked: Any) -> None:  # noqa: ANN401  # as `explain_no_match`
+def _say_why(name: str, home: Home, **asked: Any) -> None:  # noqa: ANN401  # as `explain_no_match`
     """Says on stderr why the answer is empty, which is no error: what programs read stays clean."""
     from study.results.no_match import explain_no_match
 
-    say(errors(), explain_no_match(name, place, **asked))
+    say(errors(), explain_no_match(name, home, **asked))
