@@ -25,7 +25,7 @@ from paper.summary import summary, to_text
 from paper.verdict import verdict
 from paper.verdict_table import NARROWEST, paragraphs, reasons, verdict_table
 
-_WIDTH = 110  # of tables where there is no terminal to ask
+_WIDTH = 110  # of tables without a terminal
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -53,7 +53,7 @@ def _parser() -> argparse.ArgumentParser:
     judged.set_defaults(act=_verdict)
     kept = commands.add_parser("summary", help="keep what stored studies found")
     kept.add_argument("names", nargs="*", metavar="NAME", help="a study; all if none is given")
-    kept.add_argument("--note", default="", help="what else to say of how they were run")
+    kept.add_argument("--note", default="", help="a remark on how they were run")
     kept.add_argument(
         "--parts", nargs="+", default=[], metavar="STUDY", help="the studies that NAME was run as"
     )
@@ -96,7 +96,7 @@ def _summary(arguments: argparse.Namespace) -> None:
         file = RESULTS / f"{name}.json"
         file.write_text(to_text(content), encoding="utf-8")
         states = ", ".join(f"{count} {state}" for state, count in content["states"].items())
-        print(f"{name}: {states}; {len(content['findings'])} findings -> {file.name}")
+        print(f"{name}: {states}; {len(content['findings'])} results -> {file.name}")
 
 
 if __name__ == "__main__":

@@ -30,9 +30,9 @@ def equal_size(trials: Sequence[Trial]) -> list[str]:
         "worse": sum(sign(gap) < 0 for *_, gap in compared),
         "unsure": sum(bool(missing[bound]) for bound in ahead),
     }
-    said = _said(len(compared), **counts)
+    text = _headline(len(compared), **counts)
     others = other_names(families(one for one in trials if not is_dendritic(one)))
-    lines = [f"**{said}.** The best of each by validation, the others being {others}:", ""]
+    lines = [f"**{text}.** The best of each by validation, the others being {others}:", ""]
     for bound, ours, other, gap in compared:
         lines.append(
             f"- At most {bound:,} parameters: {label(ours)}, which has "
@@ -53,18 +53,18 @@ def equal_size(trials: Sequence[Trial]) -> list[str]:
     return [*lines, ""]
 
 
-def _said(sizes: int, *, better: int, worse: int, unsure: int) -> str:
+def _headline(sizes: int, *, better: int, worse: int, unsure: int) -> str:
     bounds = f"of {sizes} bounds on the parameters"
     ahead = f"under {unsure} they are ahead of networks most of which were trained only smaller"
     if better:
-        said = f"Dendritic networks beat others of equal size under {better} {bounds}"
-        said += f", and are beaten under {worse}" if worse else ""
+        text = f"Dendritic networks beat others of equal size under {better} {bounds}"
+        text += f", and are beaten under {worse}" if worse else ""
     else:
-        said = "Dendritic networks do not beat others of equal size: "
-        said += f"they are beaten under {worse} {bounds}" if worse else "no difference is certain"
+        text = "Dendritic networks do not beat others of equal size: "
+        text += f"they are beaten under {worse} {bounds}" if worse else "no difference is certain"
     if unsure:
-        return f"{said}; {ahead}"
-    return said if better + worse in (0, sizes) else f"{said}; elsewhere no difference is certain"
+        return f"{text}; {ahead}"
+    return text if better + worse in (0, sizes) else f"{text}; elsewhere no difference is certain"
 
 
 def smallest(trials: Sequence[Trial]) -> list[str]:

@@ -1,6 +1,6 @@
-"""Which trials of the summaries stand for a family, a condition or a size: chosen on validation alone.
+"""Chooses the trials that represent a family, a condition or a size, on validation alone.
 
-Test values are told of what validation chose, and choose nothing.
+Test values are reported and never choose.
 """
 
 import math
@@ -14,7 +14,7 @@ from paper.intervals import Interval, Sample, of_difference
 Trial = dict[str, Any]
 
 BOUNDS: Final = (10_000, 30_000, 100_000, 300_000)
-"""Parameters under which the best network is told."""
+"""Bounds on the parameters under which the best network is reported."""
 
 PUBLISHED_BEST: Final = 0.8929
 """Test accuracy of the paper's best vanilla network (4 dendrites, 512 somata) on Fashion-MNIST, a share.
@@ -22,11 +22,11 @@ PUBLISHED_BEST: Final = 0.8929
 The mean of five networks on the official test images (Table 1 and Fig. 3)."""
 
 _CONDITIONS: Final = {"noise": 0.0, "batch_order": "shuffled"}
-"""Settings that change the task, not the network, and what they are usually."""
+"""Settings that change the task, not the network, and their usual values."""
 
 
 def published(summary: Summary, kind: str) -> dict[str, dict[str, Any]]:
-    """The findings of a kind that have a published value, by family."""
+    """The results of a kind that have a published value, by family."""
     return {
         one["family"]: one
         for one in summary["findings"]
@@ -50,7 +50,7 @@ def best(trials: Iterable[Trial]) -> Trial | None:
 
 
 def families(trials: Iterable[Trial]) -> list[str]:
-    """Those of the trials, in the order of `models.architecture.FAMILIES`."""
+    """The families of the trials, in the order of `models.architecture.FAMILIES`."""
     there = {one["family"] for one in trials}
     return [family for family in FAMILIES if family in there]
 
@@ -58,7 +58,7 @@ def families(trials: Iterable[Trial]) -> list[str]:
 def best_of_each(summary: Summary) -> list[Trial]:
     """The best of each family; in a grid for each value of what it varies beyond sizes.
 
-    A search does not try every setting with every family, so there one stands for all.
+    A search does not try every setting with every family, so one trial represents the family.
     """
     settings = summary["varied"] if summary["spec"]["sampler"] == "grid" else []
     groups: dict[tuple[Any, ...], list[Trial]] = {}
@@ -83,14 +83,14 @@ def _sortable(value: object) -> tuple[float, str]:
 
 
 def other_names(found: Iterable[str]) -> str:
-    """Families that networks are held against; of dendritic ones that are those of linear dendrites."""
+    """Names of the families in a comparison; dendritic ones are those with linear dendrites."""
     return ", ".join(
         f"linear {family}" if FAMILIES[family].cables == "own" else family for family in found
     )
 
 
 def rising(trials: Iterable[Trial]) -> list[Trial]:
-    """From small to large those that are better on validation than all smaller ones."""
+    """The trials that are better on validation than all smaller ones, from small to large."""
     kept: list[Trial] = []
     for one in sorted(trials, key=lambda one: (one["trainable_parameters"], -one["val_accuracy"])):
         if not kept or one["val_accuracy"] > kept[-1]["val_accuracy"]:
@@ -139,13 +139,13 @@ def _anew(trial: Trial | None) -> Trial:
 
 
 def smallest_confirmed(trials: Iterable[Trial], accuracy: float) -> Trial | None:
-    """The smallest of those trained anew whose mean test accuracy over the other seeds is so much."""
+    """The smallest retrained trial of at least this mean test accuracy over the new seeds."""
     found = [one for one in trials if one.get("anew") and one["test_accuracy"] >= accuracy]
     return min(found, key=lambda one: one["trainable_parameters"], default=None)
 
 
 def smallest_reaching(trials: Iterable[Trial], accuracy: float) -> Trial | None:
-    """The smallest whose mean validation accuracy is at least so much."""
+    """The smallest trial of at least this mean validation accuracy."""
     return next((one for one in rising(trials) if one["val_accuracy"] >= accuracy), None)
 
 

@@ -12,14 +12,13 @@ ONE_SEED: Final = "a single seed has no interval"
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClaimResult:
-    """A claim and what a study says to it; what there is none of is None.
+    """A claim and its result in a study; None for what does not apply.
 
     `ours` is what was measured, in `unit`, and `low` and `high` bound its 95 % interval; `published` is
     in the same unit. Units: `accuracy` (a share), `ratio`, `loss per decade`, and differences such as
     `accuracy difference`, `loss difference` or, of another metric, its name and `difference`. `seeds`
-    counts the networks behind it (of a trend the fewest of any configuration). Trials are those
-    that were chosen on validation, each of its study; parameters are of one replicate. `reason` says
-    why, in words.
+    counts the networks behind it (of a trend the fewest of any configuration). Trials are chosen on
+    validation, each in its study; parameters are of one replicate. `reason` explains the verdict.
     """
 
     statement: str
@@ -44,12 +43,12 @@ class ClaimResult:
     reason: str = ""
 
     def to_dict(self) -> dict[str, Any]:
-        """The finding as JSON types."""
+        """The result as JSON types."""
         return asdict(self)
 
 
 def shown(value: float, unit: str) -> str:
-    """A value as people write it: accuracies in percent, their differences in points."""
+    """A value with its unit: accuracies in percent, their differences in points."""
     if unit == "accuracy":
         return f"{100 * value:.2f} %"
     if unit == "accuracy difference":
@@ -62,7 +61,7 @@ def shown(value: float, unit: str) -> str:
 @final
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """A verdict and why."""
+    """A verdict and its reason."""
 
     verdict: Verdict
     reason: str
@@ -74,10 +73,10 @@ def at_least(interval: Interval, bound: float, unit: str) -> Judgement:
         return Judgement("undecided", ONE_SEED)
     limit = shown(bound, unit)
     if interval.low >= bound:
-        return Judgement("holds", f"{_said(interval, unit)} is nowhere below {limit}")
+        return Judgement("holds", f"{_interval(interval, unit)} is nowhere below {limit}")
     if interval.high < bound:
-        return Judgement("does not", f"{_said(interval, unit)} is wholly below {limit}")
-    return Judgement("undecided", f"{_said(interval, unit)} has {limit} within")
+        return Judgement("does not", f"{_interval(interval, unit)} is wholly below {limit}")
+    return Judgement("undecided", f"{_interval(interval, unit)} has {limit} within")
 
 
 def at_most(interval: Interval, bound: float, unit: str) -> Judgement:
@@ -86,10 +85,10 @@ def at_most(interval: Interval, bound: float, unit: str) -> Judgement:
         return Judgement("undecided", ONE_SEED)
     limit = shown(bound, unit)
     if interval.high <= bound:
-        return Judgement("holds", f"{_said(interval, unit)} is nowhere above {limit}")
+        return Judgement("holds", f"{_interval(interval, unit)} is nowhere above {limit}")
     if interval.low > bound:
-        return Judgement("does not", f"{_said(interval, unit)} is wholly above {limit}")
-    return Judgement("undecided", f"{_said(interval, unit)} has {limit} within")
+        return Judgement("does not", f"{_interval(interval, unit)} is wholly above {limit}")
+    return Judgement("undecided", f"{_interval(interval, unit)} has {limit} within")
 
 
 def within(interval: Interval, low: float, high: float, unit: str) -> Judgement:
@@ -98,15 +97,17 @@ def within(interval: Interval, low: float, high: float, unit: str) -> Judgement:
         return Judgement("undecided", ONE_SEED)
     agreed = f"{shown(low, unit)} to {shown(high, unit)}"
     if low <= interval.low and interval.high <= high:
-        return Judgement("holds", f"{_said(interval, unit)} lies within {agreed}")
+        return Judgement("holds", f"{_interval(interval, unit)} lies within {agreed}")
     if interval.low > high:
-        return Judgement("does not", f"{_said(interval, unit)} lies above {agreed}")
+        return Judgement("does not", f"{_interval(interval, unit)} lies above {agreed}")
     if interval.high < low:
-        return Judgement("does not", f"{_said(interval, unit)} lies below {agreed}")
-    return Judgement("undecided", f"{_said(interval, unit)} overlaps {agreed}, and is not within")
+        return Judgement("does not", f"{_interval(interval, unit)} lies below {agreed}")
+    return Judgement(
+        "undecided", f"{_interval(interval, unit)} overlaps {agreed}, and is not within"
+    )
 
 
-def _said(interval: Interval, unit: str) -> str:
+def _interval(interval: Interval, unit: str) -> str:
     if interval.low is None or interval.high is None:
         return shown(interval.value, unit)
     return f"[{shown(interval.low, unit)}, {shown(interval.high, unit)}]"

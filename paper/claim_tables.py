@@ -1,4 +1,4 @@
-"""Findings in words and tables, as docs/results.md has them."""
+"""The results of claims in words and tables, for docs/results.md."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -10,39 +10,39 @@ from paper.tables import table
 
 VERDICTS: Final = ("holds", "does not", "undecided")
 
-Finding = dict[str, Any]
+Result = dict[str, Any]
 
 
-def tally(findings: Sequence[Finding]) -> str:
-    """How many hold, do not, and are undecided, in words; and how many were not measured."""
-    counts = Counter(one["verdict"] for one in findings)
+def tally(results: Sequence[Result]) -> str:
+    """The numbers of claims that hold, do not and are undecided, in words, and of those not measured."""
+    counts = Counter(one["verdict"] for one in results)
     holds, not_, open_ = (counts[verdict] for verdict in VERDICTS)
-    said = f"{holds} {_verb(holds, 'hold')}, {not_} {'does' if not_ == 1 else 'do'} not, "
-    said += f"{open_} {'is' if open_ == 1 else 'are'} undecided"
-    missing = len(findings) - len(measured(findings))
-    return said + (f" ({missing} of these were not measured)" if missing else "")
+    text = f"{holds} {_verb(holds, 'hold')}, {not_} {'does' if not_ == 1 else 'do'} not, "
+    text += f"{open_} {'is' if open_ == 1 else 'are'} undecided"
+    missing = len(results) - len(measured(results))
+    return text + (f" ({missing} of these were not measured)" if missing else "")
 
 
 def tally_table(summaries: Sequence[Summary], titles: Sequence[str]) -> list[str]:
-    """One row a study: how many of its claims have which verdict, and how many were not measured."""
+    """One row a study: the number of its claims, of each verdict, and of those not measured."""
     rows = []
     for summary, title in zip(summaries, titles, strict=True):
-        findings = summary["findings"]
-        known = measured(findings)
+        results = summary["findings"]
+        known = measured(results)
         counts = Counter(one["verdict"] for _, one in known)
         numbers = [counts[verdict] for verdict in VERDICTS]
-        missing = len(findings) - len(known)
-        rows.append([title, *map(str, [len(findings), *numbers, missing])])
+        missing = len(results) - len(known)
+        rows.append([title, *map(str, [len(results), *numbers, missing])])
     return table(["study", "claims", "hold", "do not", "undecided", "not measured"], rows)
 
 
-def measured(findings: Sequence[Finding]) -> list[tuple[int, Finding]]:
-    """The findings that say something, with their numbers in `study verdict`."""
-    return [(number, one) for number, one in enumerate(findings, 1) if not _is_open(one)]
+def measured(results: Sequence[Result]) -> list[tuple[int, Result]]:
+    """The results of claims that were measured, with their numbers in `python -m paper verdict`."""
+    return [(number, one) for number, one in enumerate(results, 1) if not _is_open(one)]
 
 
-def finding_table(findings: Sequence[Finding]) -> list[str]:
-    """One row a claim that was measured: what was published, what was found, and the verdict."""
+def result_table(results: Sequence[Result]) -> list[str]:
+    """One row a claim that was measured: published value, ours, and the verdict."""
     rows = [
         [
             str(number),
@@ -53,16 +53,16 @@ def finding_table(findings: Sequence[Finding]) -> list[str]:
             "" if one["seeds"] is None else str(one["seeds"]),
             one["verdict"],
         ]
-        for number, one in measured(findings)
+        for number, one in measured(results)
     ]
     return table(["", "claim", "source", "paper", "ours [95 %]", "seeds", "verdict"], rows, left=3)
 
 
-def explained(findings: Sequence[Finding]) -> list[str]:
-    """What agrees, what does not and what is uncertain, with reasons; and what was not measured."""
+def explained(results: Sequence[Result]) -> list[str]:
+    """The claims that agree, do not, are uncertain (with reasons), and were not measured."""
     lines = []
     for verdict, title in zip(VERDICTS, ("Agrees", "Does not agree", "Uncertain"), strict=True):
-        group = [(number, one) for number, one in measured(findings) if one["verdict"] == verdict]
+        group = [(number, one) for number, one in measured(results) if one["verdict"] == verdict]
         if not group:
             lines += [f"**{title}:** nothing.", ""]
         elif verdict == "holds":
@@ -71,19 +71,19 @@ def explained(findings: Sequence[Finding]) -> list[str]:
             lines += [f"**{title}:**", ""]
             lines += [f"- {number}: {one['reason']}." for number, one in group]
             lines.append("")
-    missing = [one for one in findings if _is_open(one)]
+    missing = [one for one in results if _is_open(one)]
     if missing:
         reasons = "; ".join(dict.fromkeys(one["reason"] for one in missing))
-        lines.append(f"**Not measured:** {len(missing)} of {len(findings)} claims ({reasons}).")
+        lines.append(f"**Not measured:** {len(missing)} of {len(results)} claims ({reasons}).")
     return lines[:-1] if lines[-1] == "" else lines
 
 
-def _is_open(one: Finding) -> bool:
+def _is_open(one: Result) -> bool:
     """Whether nothing was measured; a claim may also fail because no network reaches a value."""
     return one["ours"] is None and one["verdict"] == "undecided"
 
 
-def _published(one: Finding) -> str:
+def _published(one: Result) -> str:
     if one["published"] is None:
         return ""
     text = shown(one["published"], one["unit"])
@@ -92,7 +92,7 @@ def _published(one: Finding) -> str:
     return f"{text} ± {shown(one['published_sd'], one['unit'])}".replace(" % ±", " ±")
 
 
-def _ours(one: Finding) -> str:
+def _ours(one: Result) -> str:
     if one["ours"] is None:
         return ""
     text = shown(one["ours"], one["unit"])

@@ -1,6 +1,6 @@
 """Claims of a paper, held against what studies measure: the tables `[[claims]]`, by `kind`.
 
-What a claim says is data; `paper.verdict` judges it. Accuracies are shares in 0..1, losses nats.
+A claim is data; `paper.verdict` judges it. Accuracies are shares in 0..1, losses nats.
 """
 
 import difflib
@@ -71,7 +71,7 @@ MetricName: TypeAlias = Annotated[str, AfterValidator(_known_metric)]
 
 
 class _Claim(BaseModel):
-    """What every claim may say: where it was published, and settings that a trial must have."""
+    """The keys of every claim: where it was published, and settings that a trial must have."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
@@ -113,7 +113,7 @@ class Accuracy(_Claim):
 
 
 class LossRatio(_Rivalry):
-    """The test loss of the most accurate configuration is at most so many times the reference's."""
+    """The test loss of the most accurate configuration is at most `at_most` times the reference's."""
 
     kind: Literal["loss_ratio"]
     at_most: Positive
@@ -140,7 +140,7 @@ class Difference(_Rivalry):
 
 
 class FewerParameters(_Rivalry):
-    """A family reaches the reference's best with at least so many times fewer parameters.
+    """A family reaches the reference's best with at least `at_least` times fewer parameters.
 
     On test it may be worse by up to `tolerance`. `published`: how many times fewer were published.
     """
@@ -167,7 +167,7 @@ class SizeTrend(_Claim):
 
 
 class Parameters(_Claim):
-    """A network of at most so many parameters reaches a test accuracy; `families`: by default any."""
+    """A network of at most `at_most` parameters reaches a test accuracy; `families`: by default any."""
 
     kind: Literal["parameters"]
     families: Families = ()
@@ -177,7 +177,7 @@ class Parameters(_Claim):
 
 
 class AccuracyUnder(_Claim):
-    """The best network of at most so many parameters has at least this test accuracy."""
+    """The best network of at most `max_parameters` has at least this test accuracy."""
 
     kind: Literal["accuracy_under"]
     families: Families = ()
@@ -187,7 +187,7 @@ class AccuracyUnder(_Claim):
 
 
 class Controls(_Against):
-    """Families are more accurate than each control, by at least so much, at the same size.
+    """Families are more accurate than each control, by at least `at_least`, at the same size.
 
     That is with `max_parameters`, by default as many as the best of the families has.
     """
@@ -204,7 +204,7 @@ Rivalry: TypeAlias = LossRatio | Difference | FewerParameters
 """A claim about a family beside a reference."""
 
 Comparing: TypeAlias = Rivalry | Controls
-"""A claim with a reference of whatever kind."""
+"""A claim with a reference or controls."""
 
 Claim: TypeAlias = Annotated[
     Accuracy

@@ -51,10 +51,10 @@ def front(summary: Summary) -> go.Figure:
         }
         figure.add_scatter(**chosen, name=name)
     sizes = [one["trainable_parameters"] for one in trials]
-    for place, (family, finding) in enumerate(published(summary, "accuracy").items()):
+    for place, (family, result) in enumerate(published(summary, "accuracy").items()):
         figure.add_scatter(
             x=[min(sizes), max(sizes)],
-            y=[100 * finding["published"]] * 2,
+            y=[100 * result["published"]] * 2,
             mode="lines",
             line={"color": family_style(family)[0], "width": 1.5, "dash": "dash"},
             name="paper",
@@ -160,7 +160,7 @@ def _sizes(figure: go.Figure, trials: Sequence[Trial]) -> None:
 
 
 def _range(figure: go.Figure) -> list[float]:
-    """What the chosen networks and the published values span; faint points may lie below."""
+    """The range of the chosen networks and the published values; faint points may lie below."""
     heights = [y for trace in figure.data if trace.mode != "markers" for y in trace.y]
     low, high = min(heights), max(heights)
     margin = 0.06 * (high - low) or 1.0
@@ -175,7 +175,7 @@ def units(summary: Summary) -> go.Figure:
     for column, (measure, title) in enumerate(measures.items(), start=1):
         for chosen in best_of_each({**summary, "varied": []}):
             found = chosen.get("diagnostics", {})
-            names = {f"test_{part}_{measure}": said for part, said in _PARTS.items()}
+            names = {f"test_{part}_{measure}": words for part, words in _PARTS.items()}
             figure.add_bar(
                 x=list(names.values()),
                 y=[found.get(name) for name in names],

@@ -20,7 +20,7 @@ RESULTS: Final = _ROOT / "paper" / "results"
 DOCS: Final = _ROOT / "docs"
 
 Summary: TypeAlias = dict[str, Any]
-"""What `paper.summary.summary` keeps of a study."""
+"""The content of `paper.summary.summary`."""
 
 _CLAIM: Final[TypeAdapter[Claim]] = TypeAdapter(Claim)
 _CLAIMS: Final = ".claims"
@@ -64,7 +64,9 @@ def read_claims(spec: Path) -> tuple[Claim, ...]:
     except OSError as error:
         raise study.BadInputError(f"cannot read the claims {file}: {error.strerror}") from error
     if set(table) - {"claims"}:
-        raise study.BadInputError(f"{file} has tables [[claims]] alone, got {', '.join(table)}")
+        raise study.BadInputError(
+            f"{file} must have tables [[claims]] only, got {', '.join(table)}"
+        )
     return claims_of(table.get("claims", []))
 
 

@@ -13,7 +13,7 @@ _QUANTILE: Final = (1 + LEVEL) / 2
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sample:
-    """The mean over so many seeds, and its standard error, None of one seed.
+    """The mean over `seeds`, and its standard error, None for one seed.
 
     `retrained` says whether the seeds are others than those that the search chose by.
     """

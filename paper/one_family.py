@@ -19,16 +19,14 @@ _SIZES: Final = ("dendrites", "somata", "synapses")
 _FEWEST: Final = 4  # configurations of a trend: a line through three has one degree of freedom
 
 
-def judge_accuracy(
-    claim: Accuracy, measurements: Measurements, finding: ClaimResult
-) -> ClaimResult:
+def judge_accuracy(claim: Accuracy, measurements: Measurements, result: ClaimResult) -> ClaimResult:
     """Whether the test accuracy agrees with the published one, both ways.
 
     It does where its interval lies within the tolerance, widened by the published value's own interval
     if its standard deviation is known.
     """
     record = measurements.best(TrialFilter(families=(claim.family,), where=claim.where))
-    found = _with_accuracy(finding, record, measurements)
+    found = _with_accuracy(result, record, measurements)
     margin = claim.tolerance + _published_half_width(claim)
     ours = of_mean(measurements.sample(record, "test_accuracy"))
     low, high = claim.published - margin, claim.published + margin
@@ -38,47 +36,47 @@ def judge_accuracy(
 
 
 def judge_parameters(
-    claim: Parameters, measurements: Measurements, finding: ClaimResult
+    claim: Parameters, measurements: Measurements, result: ClaimResult
 ) -> ClaimResult:
-    """Whether the most accurate of the configurations that are small enough reaches the accuracy."""
+    """Whether the most accurate configuration within the bound on size reaches the accuracy."""
     return _judge_under(
         TrialFilter(families=claim.families, where=claim.where, max_parameters=claim.at_most),
         claim.target_accuracy,
         measurements,
-        finding,
+        result,
     )
 
 
 def judge_accuracy_under(
-    claim: AccuracyUnder, measurements: Measurements, finding: ClaimResult
+    claim: AccuracyUnder, measurements: Measurements, result: ClaimResult
 ) -> ClaimResult:
-    """As `judge_parameters`, asked the other way round."""
+    """Whether the best network under a bound on the parameters has at least the accuracy."""
     return _judge_under(
         TrialFilter(
             families=claim.families, where=claim.where, max_parameters=claim.max_parameters
         ),
         claim.at_least,
         measurements,
-        finding,
+        result,
     )
 
 
 def _judge_under(
-    wanted: TrialFilter, least: float, measurements: Measurements, finding: ClaimResult
+    wanted: TrialFilter, least: float, measurements: Measurements, result: ClaimResult
 ) -> ClaimResult:
     record = measurements.best(wanted)
-    found = _with_accuracy(finding, record, measurements)
+    found = _with_accuracy(result, record, measurements)
     ours = of_mean(measurements.sample(record, "test_accuracy"))
     return _judged(found, claim_result.at_least(ours, least, found.unit))
 
 
 def _with_accuracy(
-    finding: ClaimResult, record: TrialRecord, measurements: Measurements
+    result: ClaimResult, record: TrialRecord, measurements: Measurements
 ) -> ClaimResult:
     sample = measurements.sample(record, "test_accuracy")
     ours = of_mean(sample)
     return replace(
-        finding,
+        result,
         family=record.family,
         ours=ours.value,
         low=ours.low,

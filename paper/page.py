@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from paper.answer import equal_size, smallest
 from paper.choose import Trial, complete, usual
-from paper.claim_tables import explained, finding_table, measured, tally, tally_table
+from paper.claim_tables import explained, measured, result_table, tally, tally_table
 from paper.figures import figures_of
 from paper.files import DOCS, Summary, read, spec_files
 from paper.tables import best_table, control_table, table, under_table
@@ -20,7 +20,7 @@ TITLES: Final = {
     "learning_rate": "Learning rate",
     "depth": "Depth",
     "structure": "Structure or sparsity",
-    "representation": "What units do",
+    "representation": "What units respond to",
     "beyond": "Free search",
 }
 """The title of each study, in the order of the page; others follow by name."""
@@ -38,7 +38,7 @@ in `paper/specs` train the networks of each claim, and what comes out judges it.
 """
 
 _RULES: Final = """\
-How to read it: configurations are chosen on validation images, and their test values are told (the paper
+How to read it: configurations are chosen on validation images, and their test values reported (the paper
 chose on test images). Ours are means ± standard errors over seeds, with intervals of 95 % (Student,
 Welch); the paper's are means ± standard deviations of five seeds. D is the dendrites of a soma, S the
 somata. Every dendrite has 16 synapses, as the paper's text says; its code draws 16 on average.
@@ -93,13 +93,13 @@ def _title(name: str) -> str:
 def _answer(summaries: Sequence[Summary]) -> list[str]:
     if not summaries:
         return ["## The answer", "", "No study has been run yet, so nothing can be said."]
-    findings = [one for summary in summaries for one in summary["findings"]]
+    results = [one for summary in summaries for one in summary["findings"]]
     trials = usual(summaries, _DATASET)
     return [
         "## The answer",
         "",
         *equal_size(trials),
-        f"Of {len(findings)} claims, {tally(findings)}.",
+        f"Of {len(results)} claims, {tally(results)}.",
         *smallest(trials),
         "",
         *tally_table(summaries, [_title(one["name"]) for one in summaries]),
@@ -108,7 +108,7 @@ def _answer(summaries: Sequence[Summary]) -> list[str]:
 
 def _section(summary: Summary) -> list[str]:
     spec, states = summary["spec"], summary["states"]
-    said = ", ".join(f"{count} {state}" for state, count in sorted(states.items()))
+    counts = ", ".join(f"{count} {state}" for state, count in sorted(states.items()))
     lines = [
         f"## {_title(summary['name'])}",
         "",
@@ -117,7 +117,7 @@ def _section(summary: Summary) -> list[str]:
         "```",
         "",
         f"On {spec['dataset']['name']}: {', '.join(spec['families'])}.",
-        f"{_each(summary['epochs'])} epochs, {_each(summary['replicates'])} seeds. Trials: {said}.",
+        f"{_each(summary['epochs'])} epochs, {_each(summary['replicates'])} seeds. Trials: {counts}.",
     ]
     if summary["note"]:
         lines.append(summary["note"])
@@ -126,7 +126,7 @@ def _section(summary: Summary) -> list[str]:
     if summary["findings"]:
         lines += ["", "### Claims", ""]
         if measured(summary["findings"]):
-            lines += [*finding_table(summary["findings"]), ""]
+            lines += [*result_table(summary["findings"]), ""]
         lines += explained(summary["findings"])
     if complete(summary):
         lines += ["", "### Best configurations", "", *best_table(summary)]

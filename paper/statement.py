@@ -28,39 +28,39 @@ def unit_of(metric: str) -> str:
 
 
 def statement(claim: Claim, control: str | None = None) -> str:
-    """What a claim says; `control` is that of several which is meant."""
+    """The sentence of a claim; `control` is the one of several that is compared."""
     match claim:
         case Accuracy():
-            said = (
+            text = (
                 f"The best {claim.family} has a test accuracy of {shown(claim.published, 'accuracy')}, "
                 f"give or take {100 * claim.tolerance:g} points"
             )
         case LossRatio():
-            said = (
+            text = (
                 f"The test loss of the best {_family(claim)} is at most {claim.at_most:g} times that "
                 f"of the best {_reference(claim)}"
             )
         case Difference():
-            said = _difference(claim)
+            text = _difference(claim)
         case FewerParameters():
-            said = _fewer(claim)
+            text = _fewer(claim)
         case SizeTrend():
             verb = "rises" if claim.direction == "rises" else "does not rise"
-            said = f"The {_name(claim.metric)} of larger {claim.family} {verb} with their size"
+            text = f"The {_name(claim.metric)} of larger {claim.family} {verb} with their size"
         case Parameters():
-            said = (
+            text = (
                 f"{_any(claim.families)} of at most {claim.at_most:,} parameters reaches a test "
                 f"accuracy of {shown(claim.target_accuracy, 'accuracy')}"
             )
         case AccuracyUnder():
-            said = (
+            text = (
                 f"The best {_best(claim.families)} of at most {claim.max_parameters:,} parameters "
                 f"has a test accuracy of at least {shown(claim.at_least, 'accuracy')}"
             )
         case Controls():
-            said = _controls(claim, control or " or ".join(claim.controls))
+            text = _controls(claim, control or " or ".join(claim.controls))
     alike = not isinstance(claim, Comparing) or claim.where_reference == claim.where
-    return said + where_words(claim.where) if alike else said
+    return text + where_words(claim.where) if alike else text
 
 
 def _name(metric: str) -> str:

@@ -1,4 +1,4 @@
-"""What paper/results keeps of a stored study, in a file small enough to commit.
+"""The summary of a stored study in paper/results, in a file small enough to commit.
 
 All numbers of docs/results.md are from these files, so the page can be made anew without the store.
 """
@@ -52,7 +52,7 @@ class _Part:
 
 
 def summary(name: str, home: study.Home, note: str = "", parts: Sequence[str] = ()) -> Summary:
-    """A stored study as JSON types: how it was run, on what, its trials, and what of its claims holds.
+    """A stored study as JSON types: how and on what it was run, its trials, the results of its claims.
 
     `parts` are the studies that it was run as, if it was run as several, each with a part of its space;
     their trials name the study that they are of. Nothing in it is a path, or names the machine. Raises
@@ -81,7 +81,7 @@ def summary(name: str, home: study.Home, note: str = "", parts: Sequence[str] = 
         "varied": varied,
         "trials": [],
         "retrained": [],
-        "findings": _findings(name, studies, home),
+        "findings": _results(name, studies, home),
     }
     for part in studies:
         whose = {"study": part.name} if parts else {}
@@ -146,7 +146,7 @@ def varied_settings(found: Iterable[study.TrialRecord]) -> list[str]:
 
 
 def rounded(value: Any, digits: int = 5) -> Any:  # noqa: ANN401  # any JSON type
-    """Every number that is not whole with so many significant digits; what is not finite is None."""
+    """Every number that is not whole to `digits` significant digits; None for one that is not finite."""
     if isinstance(value, float):
         return float(f"{value:.{digits}g}") if math.isfinite(value) else None
     if isinstance(value, Mapping):
@@ -157,7 +157,7 @@ def rounded(value: Any, digits: int = 5) -> Any:  # noqa: ANN401  # any JSON typ
 
 
 def _row(record: study.TrialRecord, varied: Sequence[str]) -> dict[str, Any]:
-    """What is there of a trial; what it does not have is left out."""
+    """The values that a trial has."""
     settings = _settings(record)
     row: dict[str, Any] = {
         "trial": record.trial,
@@ -227,8 +227,8 @@ def _hours(studies: Sequence[_Part]) -> dict[str, float | None]:
     return {"training": rounded(training, 3), "wall": rounded(wall, 3)}
 
 
-def _findings(name: str, studies: Sequence[_Part], home: study.Home) -> list[dict[str, Any]]:
-    """What came out of the claims beside the spec file of a study; none if there are no such claims."""
+def _results(name: str, studies: Sequence[_Part], home: study.Home) -> list[dict[str, Any]]:
+    """The results of the claims beside the spec file of a study; none if there are no such claims."""
     spec = SPECS / f"{name}.toml"
     if not claims_file(spec).exists():
         return []

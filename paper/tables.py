@@ -126,18 +126,18 @@ def only_smaller(trials: Sequence[Trial], bound: int, ours: Trial) -> list[str]:
 
 
 def under_table(trials: Sequence[Trial]) -> list[str]:
-    """For each bound both, as far as they are there, and the difference."""
+    """For each bound the best dendritic network, the best other one, and the difference."""
     rows = [
         [
             f"{bound:,}",
-            *_told(ours),
-            *_told(other),
+            *_cells(ours),
+            *_cells(other),
             points(difference(ours, other)) if ours and other else "",
         ]
         for bound, ours, other in _best_under(trials)
     ]
-    told = ("parameters", "test %")
-    header = ["at most", "best dendritic", *told, "best other", *told, "difference [95 %]"]
+    columns = ("parameters", "test %")
+    header = ["at most", "best dendritic", *columns, "best other", *columns, "difference [95 %]"]
     return table(header, rows)
 
 
@@ -151,7 +151,7 @@ def _best_under(trials: Sequence[Trial]) -> list[tuple[int, Trial | None, Trial 
     return found
 
 
-def _told(trial: Trial | None) -> list[str]:
+def _cells(trial: Trial | None) -> list[str]:
     if trial is None:
         return ["none trained", "", ""]
     return [

@@ -35,7 +35,7 @@ _FEWER: Final = math.nextafter(1, 2)  # as many are not fewer
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pair:
-    """A trial and the one that it is held against, with the metric of both."""
+    """A trial and its reference, with a metric of both."""
 
     record: TrialRecord
     sample: Sample
@@ -47,7 +47,7 @@ class Pair:
     def of(
         cls, records: tuple[TrialRecord, TrialRecord], metric: str, measurements: Measurements
     ) -> "Pair":
-        """Both trials with a metric. Raises UndecidableError if one has it not."""
+        """Both trials with a metric. Raises UndecidableError if one does not have it."""
         record, reference = records
         return cls(
             record=record,
@@ -57,11 +57,11 @@ class Pair:
             measurements=measurements,
         )
 
-    def finding(
+    def result(
         self, blank: ClaimResult, interval: Interval, judged: claim_result.Judgement
     ) -> ClaimResult:
-        """What was found of both."""
-        who = (
+        """The result of a claim about both."""
+        seeds = (
             f"{seeds_of(self.record, self.sample, self.measurements)}, against "
             f"{seeds_of(self.reference, self.reference_sample, self.measurements)}"
         )
@@ -80,20 +80,20 @@ class Pair:
             trainable_parameters=self.record.trainable_parameters,
             reference_parameters=self.reference.trainable_parameters,
             verdict=judged.verdict,
-            reason=f"{judged.reason}; {who}",
+            reason=f"{judged.reason}; {seeds}",
         )
 
 
 def judge_loss_ratio(
     claim: LossRatio, measurements: Measurements, blank: ClaimResult
 ) -> ClaimResult:
-    """Whether the ratio of the mean test losses is at most so large."""
+    """Whether the ratio of the mean test losses is at most the bound."""
     pair = Pair.of(_most_accurate(claim, measurements), "test_loss", measurements)
     try:
         interval = of_ratio(pair.sample, pair.reference_sample)
     except ValueError as error:
         raise UndecidableError(str(error)) from error
-    return pair.finding(blank, interval, claim_result.at_most(interval, claim.at_most, blank.unit))
+    return pair.result(blank, interval, claim_result.at_most(interval, claim.at_most, blank.unit))
 
 
 def judge_difference(
@@ -107,7 +107,7 @@ def judge_difference(
         judged = claim_result.at_least(interval, claim.at_least, unit)
     else:
         judged = claim_result.at_most(interval, claim.at_most or 0.0, unit)
-    return pair.finding(blank, interval, judged)
+    return pair.result(blank, interval, judged)
 
 
 def judge_control(
@@ -124,9 +124,7 @@ def judge_control(
     )
     pair = Pair.of((record, reference), "test_accuracy", measurements)
     interval = of_difference(pair.sample, pair.reference_sample)
-    return pair.finding(
-        blank, interval, claim_result.at_least(interval, claim.at_least, blank.unit)
-    )
+    return pair.result(blank, interval, claim_result.at_least(interval, claim.at_least, blank.unit))
 
 
 def _most_accurate(
@@ -141,7 +139,7 @@ def _most_accurate(
 @final
 @dataclass(frozen=True, slots=True)
 class _Quality:
-    """What is to be reached: its metrics, the order of the better first, and which way that is."""
+    """A metric of the reference to be reached: on test, its order on validation, and its direction."""
 
     metric: str
     unit: str
@@ -197,7 +195,7 @@ def judge_fewer_parameters(
         )
     size = f"{_times(reference, record):.2f} times fewer parameters"
     judged = claim_result.Judgement(judged.verdict, f"{size}; {judged.reason}")
-    return pair.finding(blank, interval, judged)
+    return pair.result(blank, interval, judged)
 
 
 def _times(reference: TrialRecord, record: TrialRecord) -> float:
@@ -212,17 +210,17 @@ def _not_reached(
     larger: Sequence[TrialRecord],
     measurements: Measurements,
 ) -> claim_result.Judgement:
-    """What is said where no configuration that is small enough is as good on validation."""
+    """What is text where no configuration that is small enough is as good on validation."""
     goal = f"reaches the best validation {claim.metric} of {claim.reference}"
     if larger:
         smallest = arranged(larger, SMALLEST)[0]
-        said = (
+        text = (
             f"no configuration of {claim.family} that is small enough {goal}; the smallest that does "
             f"is {measurements.named(smallest)} with {smallest.trainable_parameters:,} parameters"
         )
     else:
-        said = f"no configuration of {claim.family} {goal}"
+        text = f"no configuration of {claim.family} {goal}"
     verdict: Verdict = "does not" if judged.verdict == "does not" else "undecided"
     return claim_result.Judgement(
-        verdict, f"{said}; of the best that is small enough {judged.reason}"
+        verdict, f"{text}; of the best that is small enough {judged.reason}"
     )

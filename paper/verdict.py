@@ -1,12 +1,14 @@
 """Tests claims against what studies measured, more strictly than they were published.
 
-Configurations are chosen on validation, never on test; every value has an interval; and where nothing
-can be said that is said. docs/verdict.md says how.
+Configurations are chosen on validation, never on test; every value has an interval; a claim without
+enough measurements is undecided. docs/verdict.md has the rules.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import TypeAlias
 
 from paper.claim_result import ClaimResult
 from paper.claims import (
@@ -37,14 +39,16 @@ from paper.two_families import (
 )
 from study import BadInputError, Home, StudySpec, best_configs, retrainings, study_spec
 
+_Rule: TypeAlias = Callable[[Measurements, ClaimResult], ClaimResult]
+
 
 def verdict(
     *names: str, spec: Path | str | None = None, home: Home | None = None
 ) -> list[ClaimResult]:
-    """What studies say to each claim beside a spec file, by default that of the first study's name.
+    """The result of each claim beside a spec file, by default that of the first study's name.
 
     The trials of several studies are judged as if they were of one. A claim about several controls has
-    a finding for each. Nothing is stored. Raises BadInputError if there is no such study, if there are
+    a result for each. Nothing is stored. Raises BadInputError if there is no such study, if there are
     no claims, or if not all of it is about the same data.
     """
     home = home or Home.find()
@@ -69,45 +73,54 @@ def verdict(
 
 
 def judge_all(claims: Sequence[Claim], names: Sequence[str], home: Home) -> list[ClaimResult]:
-    """What studies of a home say to claims."""
+    """The results of claims in studies of a home."""
     measurements = Measurements.pooled([_measurements(name, home) for name in names])
-    return [finding for claim in claims for finding in judge(claim, measurements)]
+    return [result for claim in claims for result in judge(claim, measurements)]
 
 
 def judge(claim: Claim, measurements: Measurements) -> list[ClaimResult]:
-    """The findings of one claim."""
+    """The results of one claim."""
     if isinstance(claim, Controls):
         return [_judge(claim, measurements, control) for control in claim.controls]
     return [_judge(claim, measurements)]
 
 
 def _judge(claim: Claim, measurements: Measurements, control: str | None = None) -> ClaimResult:
-    blank = _blank(claim, control)
+    rule, unit = _rule(claim, control)
+    blank = _blank(claim, control, unit)
     try:
-        match claim:
-            case Accuracy():
-                found = judge_accuracy(claim, measurements, blank)
-            case LossRatio():
-                found = judge_loss_ratio(claim, measurements, blank)
-            case Difference():
-                found = judge_difference(claim, measurements, blank)
-            case FewerParameters():
-                found = judge_fewer_parameters(claim, measurements, blank)
-            case SizeTrend():
-                found = judge_size_trend(claim, measurements, blank)
-            case Parameters():
-                found = judge_parameters(claim, measurements, blank)
-            case AccuracyUnder():
-                found = judge_accuracy_under(claim, measurements, blank)
-            case Controls():
-                found = judge_control(claim, control or claim.controls[0], measurements, blank)
+        return rule(measurements, blank)
     except UndecidableError as error:
         return replace(blank, reason=str(error))
-    return found
 
 
-def _blank(claim: Claim, control: str | None) -> ClaimResult:
-    """The finding of a claim of which nothing is known."""
+def _rule(claim: Claim, control: str | None) -> tuple[_Rule, str]:
+    """The rule that judges a claim, and the unit of its values."""
+    rule: _Rule
+    match claim:
+        case Accuracy():
+            rule, unit = partial(judge_accuracy, claim), "accuracy"
+        case Parameters():
+            rule, unit = partial(judge_parameters, claim), "accuracy"
+        case AccuracyUnder():
+            rule, unit = partial(judge_accuracy_under, claim), "accuracy"
+        case LossRatio():
+            rule, unit = partial(judge_loss_ratio, claim), "ratio"
+        case Difference():
+            rule, unit = partial(judge_difference, claim), unit_of(claim.metric)
+        case FewerParameters():
+            rule, unit = partial(judge_fewer_parameters, claim), unit_of(f"test_{claim.metric}")
+        case SizeTrend():
+            rule = partial(judge_size_trend, claim)
+            unit = f"{unit_of(claim.metric).removesuffix(' difference')} per decade"
+        case Controls():
+            rule = partial(judge_control, claim, control or claim.controls[0])
+            unit = "accuracy difference"
+    return rule, unit
+
+
+def _blank(claim: Claim, control: str | None, unit: str) -> ClaimResult:
+    """The result of a claim without measurements."""
     families = getattr(claim, "families", None)
     family = " or ".join(families) if families else getattr(claim, "family", None)
     # Of fewer parameters a ratio was published, which is no difference of values.
@@ -120,24 +133,8 @@ def _blank(claim: Claim, control: str | None) -> ClaimResult:
         reference=control or getattr(claim, "reference", None),
         published=published,
         published_sd=getattr(claim, "published_sd", None),
-        unit=_unit(claim),
+        unit=unit,
     )
-
-
-def _unit(claim: Claim) -> str:
-    match claim:
-        case Accuracy() | Parameters() | AccuracyUnder():
-            return "accuracy"
-        case LossRatio():
-            return "ratio"
-        case Difference():
-            return unit_of(claim.metric)
-        case FewerParameters():
-            return unit_of(f"test_{claim.metric}")
-        case SizeTrend():
-            return f"{unit_of(claim.metric).removesuffix(' difference')} per decade"
-        case Controls():
-            return "accuracy difference"
 
 
 def _same_data(own: StudySpec, other: StudySpec, keys: Sequence[str]) -> None:
@@ -151,10 +148,10 @@ def _same_data(own: StudySpec, other: StudySpec, keys: Sequence[str]) -> None:
 
 
 def _measurements(name: str, home: Home) -> Measurements:
-    """What the store has of a study.
+    """The measurements of a study in its store.
 
-    A retraining is believed that tells as much as the trial itself: on the same images, for as many
-    epochs, and with more than one seed. Of several the one with the most counts.
+    A retraining counts if it is on the same images, for as many epochs, and with more than one seed; of
+    several, the one with the most seeds.
     """
     found = best_configs(name, home=home)
     run_ids = {record.trial: record.run_id for record in found}

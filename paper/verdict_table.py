@@ -1,4 +1,4 @@
-"""What a study says to its claims, as a table for a terminal, with the reasons in words."""
+"""The results of claims as a table for a terminal, and their reasons in words."""
 
 from collections.abc import Iterator, Sequence
 from typing import Final
@@ -12,8 +12,8 @@ NARROWEST: Final = 80
 """Columns of a terminal that the table needs."""
 
 
-def verdict_table(findings: Sequence[ClaimResult], title: str) -> Table:
-    """One row a finding, numbered as `reasons` are. Fits 80 columns, in as many lines as it takes."""
+def verdict_table(results: Sequence[ClaimResult], title: str) -> Table:
+    """One row a result, numbered as `reasons` are. Fits 80 columns, in as many lines as it takes."""
     table = Table(
         title=title,
         title_justify="left",
@@ -28,70 +28,68 @@ def verdict_table(findings: Sequence[ClaimResult], title: str) -> Table:
     table.add_column("seeds", justify="right", no_wrap=True)
     table.add_column("parameters\n(reference)", justify="right", no_wrap=True)
     table.add_column("verdict", no_wrap=True)
-    for number, finding in enumerate(findings, start=1):
+    for number, result in enumerate(results, start=1):
         table.add_row(
             str(number),
-            _claim(finding),
-            _published(finding, "\n"),
-            _ours(finding, "\n"),
-            "" if finding.seeds is None else str(finding.seeds),
-            _parameters(finding, "\n"),
-            finding.verdict,
+            _claim(result),
+            _published(result, "\n"),
+            _ours(result, "\n"),
+            "" if result.seeds is None else str(result.seeds),
+            _parameters(result, "\n"),
+            result.verdict,
         )
     return table
 
 
-def reasons(findings: Sequence[ClaimResult]) -> Iterator[str]:
-    """The reason of each finding, a sentence each."""
-    for number, finding in enumerate(findings, start=1):
-        yield f"{number}. {finding.verdict}: {finding.reason}"
+def reasons(results: Sequence[ClaimResult]) -> Iterator[str]:
+    """The reason of each result, a sentence each."""
+    for number, result in enumerate(results, start=1):
+        yield f"{number}. {result.verdict}: {result.reason}"
 
 
-def paragraphs(findings: Sequence[ClaimResult]) -> Iterator[str]:
-    """All of each finding, for terminals that are too narrow for the table."""
-    for number, finding in enumerate(findings, start=1):
+def paragraphs(results: Sequence[ClaimResult]) -> Iterator[str]:
+    """Each result as a paragraph, for terminals that are too narrow for the table."""
+    for number, result in enumerate(results, start=1):
         lines = {
-            "verdict": finding.verdict,
-            "published": _published(finding, " "),
-            "ours": _ours(finding, " "),
-            "seeds": "" if finding.seeds is None else str(finding.seeds),
-            "parameters": _parameters(finding, " "),
-            "reason": finding.reason,
+            "verdict": result.verdict,
+            "published": _published(result, " "),
+            "ours": _ours(result, " "),
+            "seeds": "" if result.seeds is None else str(result.seeds),
+            "parameters": _parameters(result, " "),
+            "reason": result.reason,
         }
-        said = [f"  {name}: {text}" for name, text in lines.items() if text]
-        yield "\n".join([f"{number}. {_claim(finding)}", *said])
+        texts = [f"  {name}: {text}" for name, text in lines.items() if text]
+        yield "\n".join([f"{number}. {_claim(result)}", *texts])
 
 
-def _claim(finding: ClaimResult) -> str:
-    return finding.statement + ("" if finding.source is None else f" ({finding.source})")
+def _claim(result: ClaimResult) -> str:
+    return result.statement + ("" if result.source is None else f" ({result.source})")
 
 
-def _published(finding: ClaimResult, between: str) -> str:
-    if finding.published is None:
+def _published(result: ClaimResult, between: str) -> str:
+    if result.published is None:
         return ""
-    text = shown(finding.published, finding.unit)
-    if finding.published_sd is None:
+    text = shown(result.published, result.unit)
+    if result.published_sd is None:
         return text
-    return f"{text}{between}± {_bare(finding.published_sd, finding.unit)}"
+    return f"{text}{between}± {_bare(result.published_sd, result.unit)}"
 
 
-def _ours(finding: ClaimResult, between: str) -> str:
-    if finding.ours is None:
+def _ours(result: ClaimResult, between: str) -> str:
+    if result.ours is None:
         return ""
-    text = shown(finding.ours, finding.unit)
-    if finding.low is None or finding.high is None:
+    text = shown(result.ours, result.unit)
+    if result.low is None or result.high is None:
         return text
-    return (
-        f"{text}{between}[{_bare(finding.low, finding.unit)}, {_bare(finding.high, finding.unit)}]"
-    )
+    return f"{text}{between}[{_bare(result.low, result.unit)}, {_bare(result.high, result.unit)}]"
 
 
 def _bare(value: float, unit: str) -> str:
-    """A bound without the sign of its unit, which stands beside the value."""
+    """A bound without its unit, which the value has."""
     return shown(value, unit).removesuffix(" %").removesuffix(" points")
 
 
-def _parameters(finding: ClaimResult, between: str) -> str:
-    own, reference = finding.trainable_parameters, finding.reference_parameters
+def _parameters(result: ClaimResult, between: str) -> str:
+    own, reference = result.trainable_parameters, result.reference_parameters
     text = "" if own is None else f"{own:,}"
     return text if reference is None else f"{text}{between}({reference:,})".strip()

@@ -90,7 +90,7 @@ def test_claims_stand_in_a_file_beside_the_spec(tmp_path):
     ("text", "said"),
     [
         ("[[claims]", "mine.claims.toml is not TOML"),
-        ('name = "mine"', "has tables [[claims]] alone, got name"),
+        ('name = "mine"', "must have tables [[claims]] only, got name"),
         ('[[claims]]\nkind = "accuracy"', "the key 'claims.0.family' must be given"),
     ],
 )
