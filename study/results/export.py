@@ -1,25 +1,18 @@
-"""Takes a trained network out of a study, into a folder that stands alone."""
+"""Exports a trained network of a study into a folder that needs nothing else."""
 
 import json
 import shutil
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from models import portable
 from models.portable import DESCRIPTION, TENSORS
 from study.errors import BadInputError, StudyError
 from study.home import Home
 from study.results.model_card import model_card, training_history
-from study.results.network import fetch_network, load_fetched
+from study.results.network import FetchedNetwork
 from study.results.reader import read_study
-from study.results.record import TrialRecord
-from study.results.retrained_run import choose_retrained
-from study.results.stored_study import StoredStudy
-
-if TYPE_CHECKING:
-    from models.network import Network
-
 
 _CODE: Final = Path(portable.__file__)
 
@@ -62,30 +55,30 @@ def export_model(
     TrackingError like `load_model`, BadInputError if the folder exists, StudyError if it cannot be
     written.
     """
-    home = home or Home.find()
-    stored = read_study(name, home)
-    record = choose_retrained(stored, trial, home) if retrained else stored.trial(trial)
+    study = read_study(name, home or Home.find())
     if to.exists():
         raise BadInputError(f"the folder to write must not exist yet, got {to}")
     with tempfile.TemporaryDirectory() as folder:
-        fetched = fetch_network(name, record, stored.records, home, Path(folder) / "fetched")
-        network = load_fetched(name, record, fetched)
+        fetched = FetchedNetwork.of_trial(study, trial, Path(folder), retrained=retrained)
         complete = Path(folder) / "complete"
         complete.mkdir()
         for file in (TENSORS, DESCRIPTION):
             # Without its permissions: safetensors writes for its user alone.
-            shutil.copyfile(fetched / file, complete / file)
-        _write_company(stored, record, network, complete, retrained=retrained)
+            shutil.copyfile(fetched.folder / file, complete / file)
+        _write_documents(fetched, complete, retrained=retrained)
         _put_in_place(complete, to)
     return to
 
 
-def _write_company(
-    stored: StoredStudy, record: TrialRecord, network: "Network", folder: Path, *, retrained: bool
-) -> None:
+def _write_documents(fetched: FetchedNetwork, folder: Path, *, retrained: bool) -> None:
     """Writes all but the network itself."""
+    network = fetched.load()
     history = training_history(
-        stored.spec, record, network.image_shape, network.seeds, retrained=retrained
+        fetched.study.spec,
+        fetched.record,
+        network.image_shape,
+        network.seeds,
+        retrained=retrained,
     )
     text = json.dumps(history, indent=2) + "\n"
     (folder / "training.json").write_text(text, encoding="utf-8")
@@ -95,7 +88,7 @@ def _write_company(
 
 
 def _put_in_place(complete: Path, to: Path) -> None:
-    """Copies the folder to where it belongs: beside it first, so that nobody sees it half written."""
+    """Copies the folder into its place: beside it first, since a rename is atomic."""
     try:
         to.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=to.parent, prefix=f".{to.name}.") as beside:

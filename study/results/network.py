@@ -2,10 +2,11 @@
 
 import re
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, final
 
 from mlflow.exceptions import MlflowException
 from safetensors import SafetensorError
@@ -16,6 +17,7 @@ from study.home import Home
 from study.results.reader import read_study
 from study.results.record import TrialRecord
 from study.results.retrained_run import choose_retrained
+from study.results.stored_study import StoredStudy
 from study.tracking import tags
 from study.tracking.artifacts import artifacts_in, current_location, download
 from study.tracking.store import client, translated
@@ -28,30 +30,64 @@ _ALIAS: Final = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 _VERSION: Final = re.compile(r"v\d+", re.IGNORECASE)
 
 
-def fetch_network(
-    name: str, record: TrialRecord, found: Sequence[TrialRecord], home: Home, to: Path
-) -> Path:
-    """Copies the network of a trial below `to`; the folder that `models.load_network` reads.
+@final
+@dataclass(frozen=True, slots=True)
+class FetchedNetwork:
+    """The network of a trial of a study, in a folder that `models.load_network` reads."""
 
-    `found` are the trials of the study. Raises NotFoundError if the network was not kept: only trials
-    that are on the front when they end keep theirs. Raises TrackingError if it was, and the store
-    does not have it any more.
-    """
-    folder = download_network(record.run_id, home, to)
-    if folder is None:
-        have = ", ".join(str(other.trial) for other in found if other.on_front)
-        raise NotFoundError(
-            f"the weights of trial {record.trial} of study {name!r} were not kept: trials keep them "
-            f"that are on the front when they end, such as {have or 'none yet'}"
+    study: StoredStudy
+    record: TrialRecord
+    folder: Path
+
+    @classmethod
+    def of_trial(
+        cls, study: StoredStudy, trial: int | None, to: Path, *, retrained: bool
+    ) -> "FetchedNetwork":
+        """Copies the network of a trial, by default the best, below `to`.
+
+        With `retrained` that of its last retraining. Raises NotFoundError if there is no such trial, or
+        its network was not kept: only trials that are on the front when they end keep theirs. Raises
+        TrackingError if it was kept and the store does not have it any more.
+        """
+        home = study.home
+        record = choose_retrained(study, trial, home) if retrained else study.trial(trial)
+        folder = download_network(record.run_id, home, to)
+        if folder is None:
+            have = ", ".join(str(other.trial) for other in study.front())
+            raise NotFoundError(
+                f"the weights of trial {record.trial} of study {study.spec.name!r} were not kept: "
+                f"trials keep them that are on the front when they end, such as {have or 'none yet'}"
+            )
+        fetched = cls(study, record, folder)
+        for file in (TENSORS, DESCRIPTION):
+            if not (folder / file).is_file():
+                raise fetched._damage(f"{file} is missing")
+        return fetched
+
+    def load(self) -> "Network":
+        """The network. Raises TrackingError if its files are damaged."""
+        from models.storage import load_network  # noqa: PLC0415  # torch loads only when it is needed
+
+        with self.undamaged():
+            return load_network(self.folder)
+
+    @contextmanager
+    def undamaged(self) -> Iterator[None]:
+        """Turns the errors of reading the folder into TrackingError."""
+        try:
+            yield
+        except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
+            raise self._damage(str(error).replace(f"{self.folder}/", "")) from error
+
+    def _damage(self, reason: str) -> TrackingError:
+        return TrackingError(
+            f"the stored network of trial {self.record.trial} of study {self.study.spec.name!r} is "
+            f"damaged (artifacts of run {self.record.run_id}): {reason}"
         )
-    for file in (TENSORS, DESCRIPTION):
-        if not (folder / file).is_file():
-            raise _damage(name, record, f"{file} is missing")
-    return folder
 
 
 def download_network(run_id: str, home: Home, to: Path) -> Path | None:
-    """The one place that knows how a run's network lies in MLflow; None if it has none.
+    """Copies the network of a run below `to`; None if it has none.
 
     Raises TrackingError if the run has a model, and its artifacts are gone.
     """
@@ -71,22 +107,6 @@ def download_network(run_id: str, home: Home, to: Path) -> Path | None:
             return download(location, NETWORK_FOLDER, to, home)
         except OSError as error:
             raise TrackingError(f"the artifacts in {location} cannot be read: {error}") from error
-
-
-@contextmanager
-def undamaged(name: str, record: TrialRecord, folder: Path) -> Iterator[None]:
-    """Turns the errors of reading the network in the folder into TrackingError."""
-    try:
-        yield
-    except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
-        raise _damage(name, record, str(error).replace(f"{folder}/", "")) from error
-
-
-def _damage(name: str, record: TrialRecord, reason: str) -> TrackingError:
-    return TrackingError(
-        f"the stored network of trial {record.trial} of study {name!r} is damaged "
-        f"(artifacts of run {record.run_id}): {reason}"
-    )
 
 
 def promote(name: str, trial: int, alias: str, home: Home | None = None) -> str:
@@ -132,7 +152,7 @@ def promote(name: str, trial: int, alias: str, home: Home | None = None) -> str:
 def _register(name: str, home: Home) -> None:
     try:
         client(home).create_registered_model(
-            name, description=f"Networks of the study {name}; an alias says which one is meant."
+            name, description=f"Networks of the study {name}; an alias names one of them."
         )
     except MlflowException as error:
         if error.error_code != "RESOURCE_ALREADY_EXISTS":
@@ -144,22 +164,10 @@ def load_model(
 ) -> "Network":
     """The trained network of a trial, on the CPU, in evaluation mode; all replicates are in it.
 
-    By default that of the most accurate trial on the front; with `retrained`, as `study.retrain` left
-    it last. Raises NotFoundError if there is no such
-    trial, or if its weights were not kept: only trials that are on the front when they end keep them.
-    Raises TrackingError if the store lost or damaged them.
+    By default that of the best trial; with `retrained` that of its last retraining. Raises NotFoundError
+    if there is no such trial, or if its weights were not kept: only trials that are on the front when
+    they end keep them. Raises TrackingError if the store lost or damaged them.
     """
-    home = home or Home.find()
-    stored = read_study(name, home)
-    record = choose_retrained(stored, trial, home) if retrained else stored.trial(trial)
+    study = read_study(name, home or Home.find())
     with tempfile.TemporaryDirectory() as folder:
-        fetched = fetch_network(name, record, stored.records, home, Path(folder))
-        return load_fetched(name, record, fetched)
-
-
-def load_fetched(name: str, record: TrialRecord, folder: Path) -> "Network":
-    """The network in a folder; raises TrackingError if its files are damaged."""
-    from models.storage import load_network  # noqa: PLC0415  # torch loads only when it is needed
-
-    with undamaged(name, record, folder):
-        return load_network(folder)
+        return FetchedNetwork.of_trial(study, trial, Path(folder), retrained=retrained).load()

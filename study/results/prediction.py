@@ -13,9 +13,8 @@ from numpy.typing import NDArray
 from models.portable import Portable, softmax
 from study.errors import DataError
 from study.home import Home
-from study.results.network import fetch_network, undamaged
+from study.results.network import FetchedNetwork
 from study.results.reader import read_study
-from study.results.retrained_run import choose_retrained
 from study.training.data_sources import images_of, labels_of, read_arrays
 
 
@@ -23,7 +22,7 @@ from study.training.data_sources import images_of, labels_of, read_arrays
 class Images:
     """Images, shape (count, channels, height, width), uint8; labels, shape (count,), if there are any.
 
-    `notice` says what was done to them to make them fit.
+    `notice` describes a change that made them fit.
     """
 
     images: NDArray[np.uint8]
@@ -99,11 +98,11 @@ def _from_picture(path: Path, image_shape: tuple[int, ...]) -> Images:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prediction:
-    """What a network says of the images of one file.
+    """The prediction of a network for the images of one file.
 
     `probabilities`: shape (images, classes), the mean over the replicates. `labels`, shape (images,),
     and `accuracies`, the share of right answers of each replicate, where the file has labels.
-    `notice` says what was done to the images to make them fit.
+    `notice` describes a change that made the images fit.
     """
 
     trial: int
@@ -157,19 +156,17 @@ def predict(
 ) -> list[Prediction]:
     """Classifies the images of each file (`study.results.prediction`) with the network of a trial.
 
-    By default that of the most accurate trial on the front; with `retrained`, as it was retrained last.
+    By default that of the best trial; with `retrained` that of its last retraining.
     The images are taken as they are, also of a trial with noise. Raises NotFoundError and TrackingError
     like `study.load_model`, DataError if a file cannot be read or does not fit.
     """
-    home = home or Home.find()
-    stored = read_study(name, home)
-    record = choose_retrained(stored, trial, home) if retrained else stored.trial(trial)
-    with tempfile.TemporaryDirectory() as place:
-        folder = fetch_network(name, record, stored.records, home, Path(place))
-        with undamaged(name, record, folder):
-            network = Portable(folder)
-    found = [(file, read_images(file, network.image_shape, network.classes)) for file in files]
-    return [_predict(network, record.trial, file, images) for file, images in found]
+    study = read_study(name, home or Home.find())
+    with tempfile.TemporaryDirectory() as folder:
+        fetched = FetchedNetwork.of_trial(study, trial, Path(folder), retrained=retrained)
+        with fetched.undamaged():
+            network = Portable(fetched.folder)
+    read = [(file, read_images(file, network.image_shape, network.classes)) for file in files]
+    return [_predict(network, fetched.record.trial, file, images) for file, images in read]
 
 
 def _predict(network: Portable, trial: int, file: Path, images: Images) -> Prediction:
