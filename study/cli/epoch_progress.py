@@ -1,4 +1,4 @@
-"""Shows a training epoch by epoch: a line that changes on a terminal, some lines elsewhere."""
+"""The progress of a training by epoch; apart, for it is the one display that changes in place."""
 
 import time
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""The commands that hand a study to a Ray cluster, and look after its job there."""
+"""The commands that submit a study to a Ray cluster, and show and stop its job."""
 
 import sys
 from pathlib import Path
@@ -30,11 +30,11 @@ def submit(
     retries: Annotated[
         int,
         typer.Option(
-            min=0, help="How often to go on if the driver is killed; with --wait, if the head is."
+            min=0, help="Restarts if the driver is killed; with --wait, also if the head is."
         ),
     ] = 0,
     source: Annotated[
-        bool, typer.Option("--source", help="Send this package along, as it is here.")
+        bool, typer.Option("--source", help="Send the source of this package.")
     ] = False,
     trials: TrialsOption = None,
     name: StudyNameOption = None,
@@ -51,8 +51,8 @@ def submit(
         str | None,
         typer.Option(
             "--tracking-uri",
-            help="MLflow store as the head reaches it; $MLFLOW_TRACKING_USERNAME and _PASSWORD go "
-            "along, sealed.",
+            help="MLflow store as the head reaches it; $MLFLOW_TRACKING_USERNAME and _PASSWORD are "
+            "sent encrypted.",
             show_default="the head's $MLFLOW_TRACKING_URI",
         ),
     ] = None,
@@ -64,7 +64,7 @@ def submit(
         float, typer.Option(min=0, help="GiB of the driver, likewise.", show_default="the head")
     ] = 0.0,
 ) -> None:
-    """Submit a study to a Ray cluster; again: goes on with it, or says how it stands."""
+    """Submit a study to a Ray cluster; submitting it again continues it, or shows its status."""
     wanted = read_spec(spec, trials, name, changes)
     from study.cluster.delivery import Delivery
     from study.cluster.submission import submit as hand_over
@@ -102,7 +102,7 @@ def logs(
 
 @app.command()
 def stop(name: NameArgument, address: AddressOption) -> None:
-    """Stop a study's job on a cluster; what is finished is kept, and submitting again goes on."""
+    """Stop a study's job on a cluster; finished trials are kept, submitting it again continues it."""
     from study.cluster import jobs
 
     screen = console()
@@ -123,16 +123,16 @@ def show_jobs(address: str, *, as_json: bool) -> None:
 
 
 def show_job(address: str, name: str, *, as_json: bool) -> None:
-    """Prints the newest job of a study, and the last that it said."""
+    """Prints the newest job of a study, and its last message."""
     from study.cluster import jobs
 
     found = jobs.study_job(address, name)
-    said = jobs.last_message(address, found.job)
+    message = jobs.last_message(address, found.job)
     if as_json:
-        print_json(found.to_dict() | {"last": said})
+        print_json(found.to_dict() | {"last": message})
         return
     from study.cli import tables
 
     screen = console()
     screen.print(tables.job_table([found]))
-    say(screen, said)
+    say(screen, message)

@@ -50,7 +50,7 @@ def run(
     *,
     home: Home,
 ) -> None:
-    """Run a study on this machine, or go on with it if it exists."""
+    """Run a study on this machine, or continue it if it exists."""
     wanted = read_spec(spec, trials, name, changes)
     from study.runner import driver
 
@@ -87,7 +87,7 @@ def sync_records(
     *,
     home: Home,
 ) -> None:
-    """Send the records of a study that wait on disk, since its tracking store was away."""
+    """Send the records of a study that wait on disk because its tracking store was unreachable."""
     from study.runner.sync import sync
 
     screen = console()
@@ -100,7 +100,7 @@ for _commands in (jobs.app, studies.app, trial_commands, networks.app):
 
 
 def _program() -> str:
-    """How this command is called from here; where it runs as a module, as in a job: `study`."""
+    """The path of this command from here; `study` where it runs as a module, as in a job."""
     program = Path(sys.argv[0]).absolute()
     found = shutil.which("study")
     if program.suffix == ".py" or (found and Path(found).resolve() == program.resolve()):
@@ -110,7 +110,7 @@ def _program() -> str:
 
 
 def _command_line() -> str:
-    """What goes on with the study: a job is submitted again."""
+    """The command that continues the study: a job is submitted again."""
     submitted = os.environ.get(COMMAND_VARIABLE)
     return submitted or without_passwords(f"{_program()} {shlex.join(sys.argv[1:])}")
 

@@ -12,7 +12,7 @@ from study.results.record import TrialRecord
 from study.results.retrained_run import Retrained
 
 _SHOWN: Final = 20
-"""Of the images of a file; JSON has them all."""
+"""Images shown of a file; JSON has them all."""
 
 _ROWS: Final = {
     "val_accuracy": ("val accuracy %", 100.0, 2),
@@ -46,7 +46,7 @@ def prediction_table(predictions: Sequence[Prediction], title: str) -> Table:
 
 
 def sentences(predictions: Sequence[Prediction]) -> Iterator[str]:
-    """What else there is to say of each file."""
+    """Notices, and the accuracy, of each file."""
     for prediction in predictions:
         count = len(prediction.probabilities)
         if prediction.notice is not None:
@@ -78,8 +78,8 @@ def retraining_table(found: Retrained, name: str) -> Table:
 
 
 def verdict(found: Retrained) -> str:
-    """What the last column means, and where the run is."""
-    known = "trained now" if found.new else "trained before, and read"
+    """The meaning of the last column, and the run."""
+    known = "trained now" if found.new else "trained before"
     return (
         "agree: the difference does not exceed its standard error, as in two of three repetitions of "
         f"equal networks; {known}, MLflow run "

@@ -21,7 +21,7 @@ from study.home import Home
 app = typer.Typer()
 
 RetrainedOption = Annotated[
-    bool, typer.Option("--retrained", help="As it was retrained last, not as it was searched.")
+    bool, typer.Option("--retrained", help="The network of its last retraining, not of the search.")
 ]
 
 
@@ -95,7 +95,7 @@ def promote(
 def retrain(
     name: NameArgument,
     trial: TrialArgument,
-    replicates: Annotated[int, typer.Option(help="So many, each with a new seed.")],
+    replicates: Annotated[int, typer.Option(help="Number of replicates, each with a new seed.")],
     epochs: Annotated[int | None, typer.Option(help="By default the study's.")] = None,
     full: Annotated[
         bool, typer.Option("--full", help="Train on the validation images too.")
@@ -112,7 +112,7 @@ def retrain(
     from study.cli.epoch_progress import EpochProgress
     from study.runner import retraining
 
-    # What is not the answer must not get between the JSON.
+    # Nothing but the result may be printed between the JSON.
     screen = Console(stderr=True) if as_json else console()
     with EpochProgress(screen, validates=not full) as progress:
         found = retraining.retrain(

@@ -32,10 +32,11 @@ AddressOption = Annotated[
 ]
 ClusterOption = Annotated[
     str | None,
-    typer.Option("--address", help="Ask the jobs of the Ray cluster at this dashboard instead."),
+    typer.Option("--address", help="Show the jobs of the Ray cluster at this dashboard instead."),
 ]
 FreshOption = Annotated[
-    bool, typer.Option("--fresh", help="Ask every run instead of the table, at most 10 s old.")
+    bool,
+    typer.Option("--fresh", help="Read every run instead of the table, which is at most 10 s old."),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 CsvOption = Annotated[bool, typer.Option("--csv", help="Print CSV.")]
@@ -44,7 +45,7 @@ TrialArgument = Annotated[int, typer.Argument(help="Number of the trial.")]
 
 Command = Callable[..., None]
 
-_WIDTH: Final = 110  # of tables where there is no terminal to ask
+_WIDTH: Final = 110  # of tables without a terminal
 
 
 def with_options(
@@ -114,7 +115,7 @@ with_home = with_options(
 def read_spec(
     file: Path, trials: int | None, name: str | None, changes: Sequence[str] | None
 ) -> StudySpec:
-    """The spec of a file with what the command line changes."""
+    """The spec of a file with the changes of the command line."""
     extra = [] if trials is None else [f"budget.trials={trials}"]
     extra += [] if name is None else [f"name={json.dumps(name)}"]
     return StudySpec.from_toml(file, [*(changes or []), *extra])
@@ -126,15 +127,15 @@ def print_json(value: object) -> None:
 
 
 def console() -> Console:
-    """The terminal, as wide as it is."""
+    """The terminal, in its width."""
     return Console(width=None if sys.stdout.isatty() else _WIDTH)
 
 
 def errors() -> Console:
-    """Where warnings and reasons go, so that what programs read stays clean."""
+    """The console of warnings and reasons, on stderr, so that stdout can be parsed."""
     return Console(stderr=True)
 
 
 def say(screen: Console, text: str) -> None:
-    """Prints a sentence as it is: without markup, and broken into lines by the terminal alone."""
+    """Prints a sentence without markup; only the terminal breaks it into lines."""
     screen.print(text, highlight=False, markup=False, soft_wrap=True)

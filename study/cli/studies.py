@@ -58,7 +58,7 @@ def status(
     fresh: FreshOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Show how a study stands, or its job on a cluster."""
+    """Show the status of a study, or of its job on a cluster."""
     if address is not None:
         jobs.show_job(address, name, as_json=as_json)
         return
@@ -149,7 +149,7 @@ def report(
 
 
 def _report_file(name: str, home: Home) -> Path:
-    """Beside what the study keeps, or, on a machine that only reads its records, here."""
+    """In the study's folder, or, on a machine that only reads its records, here."""
     folder = home.study_folder(name).path
     return folder / "report.html" if folder.is_dir() else Path(f"{name}-report.html")
 

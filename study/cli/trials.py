@@ -23,19 +23,23 @@ from study.home import Home
 
 app = typer.Typer()
 
-_SHOWN: Final = 1000  # rows of a table: a terminal takes seconds over more, and nobody reads them
+_SHOWN: Final = 1000  # rows of a table: more take seconds in a terminal
 
 _FILTERS: Final[dict[str, Any]] = {
     "family": Annotated[
         list[str] | None, typer.Option("--family", help="Of one family; repeat it for more.")
     ],
-    "min_parameters": Annotated[int | None, typer.Option(min=0, help="At least so many.")],
-    "max_parameters": Annotated[int | None, typer.Option(min=0, help="At most so many.")],
-    "min_macs": Annotated[int | None, typer.Option(min=0, help="Multiply-accumulates, at least.")],
-    "max_macs": Annotated[int | None, typer.Option(min=0, help="Multiply-accumulates, at most.")],
-    "min_accuracy": Annotated[float | None, typer.Option(help="Validation, 0 to 1.")],
-    "min_epochs": Annotated[int | None, typer.Option(min=0, help="Trained for at least so many.")],
-    "max_epochs": Annotated[int | None, typer.Option(min=0, help="Trained for at most so many.")],
+    "min_parameters": Annotated[
+        int | None, typer.Option(min=0, help="Least trainable parameters.")
+    ],
+    "max_parameters": Annotated[int | None, typer.Option(min=0, help="Most trainable parameters.")],
+    "min_macs": Annotated[int | None, typer.Option(min=0, help="Least multiply-accumulates.")],
+    "max_macs": Annotated[int | None, typer.Option(min=0, help="Most multiply-accumulates.")],
+    "min_accuracy": Annotated[
+        float | None, typer.Option(help="Least validation accuracy, 0 to 1.")
+    ],
+    "min_epochs": Annotated[int | None, typer.Option(min=0, help="Least epochs trained.")],
+    "max_epochs": Annotated[int | None, typer.Option(min=0, help="Most epochs trained.")],
 }
 OrderOption = Annotated[
     list[str] | None,
@@ -43,7 +47,7 @@ OrderOption = Annotated[
         "--order", metavar="METRIC[:asc|desc]", help="By a metric, epochs or trial; repeatable."
     ),
 ]
-LimitOption = Annotated[int | None, typer.Option(min=1, help="The first so many.")]
+LimitOption = Annotated[int | None, typer.Option(min=1, help="Number of trials, the first ones.")]
 ConfidentOption = Annotated[
     bool, typer.Option("--confident", help="Only differences beyond the standard errors count.")
 ]
@@ -77,7 +81,7 @@ def trials(
     )
     _print_records(found, f"{name}: {len(found)} trials", as_json=as_json, as_csv=as_csv)
     if not found:
-        _say_why(name, home, states=states, fresh=fresh, **filters)
+        _explain(name, home, states=states, fresh=fresh, **filters)
 
 
 @app.command()
@@ -98,7 +102,7 @@ def pareto(
     title = f"{name}: Pareto front{' within the standard errors' if confident else ''}"
     _print_records(found, title, as_json=as_json, as_csv=as_csv)
     if not found:
-        _say_why(name, home, fresh=fresh)
+        _explain(name, home, fresh=fresh)
 
 
 @app.command()
@@ -141,7 +145,7 @@ def best(
         title = f"{name}: best configurations"
     _print_records(found, title, as_json=as_json, as_csv=as_csv)
     if not found:
-        _say_why(name, home, fresh=fresh, **({} if knee else filters))
+        _explain(name, home, fresh=fresh, **({} if knee else filters))
 
 
 def _print_records(
@@ -177,8 +181,8 @@ def _print_records(
         say(screen, f"{len(infeasible)} trials were not trained: {reasons}")
 
 
-def _say_why(name: str, home: Home, **asked: Any) -> None:  # noqa: ANN401  # as `explain_no_match`
-    """Says on stderr why the answer is empty, which is no error: what programs read stays clean."""
+def _explain(name: str, home: Home, **query: Any) -> None:  # noqa: ANN401  # as `explain_no_match`
+    """Explains an empty result on stderr, for it is no error."""
     from study.results.no_match import explain_no_match
 
-    say(errors(), explain_no_match(name, home, **asked))
+    say(errors(), explain_no_match(name, home, **query))

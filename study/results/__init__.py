@@ -1,1 +1,1 @@
-"""Reads a study back from MLflow, and answers what is asked of it."""
+"""Queries of studies in MLflow, and their results: trials, fronts, networks, comparisons."""

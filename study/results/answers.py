@@ -1,4 +1,4 @@
-"""Answers questions about studies from what MLflow holds; needs no driver and no Ray.
+"""Answers questions about studies from their records in MLflow; needs no driver and no Ray.
 
 Answers come from the table of trials that a study's sender stores, at most ten seconds old while the
 study runs; with `fresh` from the runs themselves, which takes seconds for thousands of trials.
@@ -35,10 +35,10 @@ from study.spec.study_spec import StudySpec
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StudyStatus:
-    """How a study stands. `run_status` is MLflow's status of the parent run.
+    """The status of a study. `run_status` is MLflow's status of the parent run.
 
-    `trials` counts those that ended, without infeasible ones; `budget` how many may end, None if
-    another limit ends the study. `epochs` is how many all trials trained.
+    `trials` counts those that ended, without infeasible ones; `budget` is the most that may end, None if
+    another limit ends the study. `epochs` are those of all trials.
     """
 
     name: str
@@ -62,7 +62,7 @@ class StudyStatus:
 def list_studies(home: Home | None = None, *, fresh: bool = False) -> list[StudyStatus]:
     """The status of every study in the store, by name; none if there is no store yet.
 
-    A study that is being made at this moment is left out.
+    A study whose first records are not all written yet is left out.
     """
     home = home or Home.find()
     found = []
@@ -75,7 +75,7 @@ def list_studies(home: Home | None = None, *, fresh: bool = False) -> list[Study
 
 
 def status(name: str, home: Home | None = None, *, fresh: bool = False) -> StudyStatus:
-    """How a study stands. Raises NotFoundError if there is no such study."""
+    """The status of a study. Raises NotFoundError if there is no such study."""
     stored = read_study(name, home or Home.find(), fresh=fresh)
     return status_of(stored)
 
@@ -105,7 +105,7 @@ def study_spec(name: str, home: Home | None = None) -> StudySpec:
     return read_study(name, home or Home.find()).spec
 
 
-def records(  # noqa: PLR0913  # each way to ask has a name of its own
+def records(  # noqa: PLR0913  # each option has a name of its own
     name: str,
     home: Home | None = None,
     *,
@@ -115,11 +115,11 @@ def records(  # noqa: PLR0913  # each way to ask has a name of its own
     fresh: bool = False,
     **filters: Unpack[Filters],
 ) -> list[TrialRecord]:
-    """The trials of a study that pass, by number; every one where nothing else is said.
+    """The trials of a study that pass the filters, by number; all of them by default.
 
     `states` are those that pass; `order` has entries METRIC, METRIC:asc or METRIC:desc, the first
     decides first, by one of `study.results.query.ORDERS`. Raises NotFoundError if there is no such
-    study, SpecError for a state, a family, an order or a bound that cannot be meant.
+    study, SpecError for an invalid state, family, order or bound.
     """
     query = Query(
         states=tuple(states),
@@ -127,11 +127,11 @@ def records(  # noqa: PLR0913  # each way to ask has a name of its own
         order=tuple(map(Order.parse, order)),
         limit=limit,
     )
-    stored, query = _asked(name, home, query, filters, fresh=fresh)
+    stored, query = _read(name, home, query, filters, fresh=fresh)
     return stored.select(query)
 
 
-def trials(  # noqa: PLR0913  # each way to ask has a name of its own
+def trials(  # noqa: PLR0913  # each option has a name of its own
     name: str,
     home: Home | None = None,
     *,
@@ -165,7 +165,7 @@ def pareto_front(
 
 
 def knee(name: str, home: Home | None = None, *, fresh: bool = False) -> TrialRecord | None:
-    """The trial at the knee of the front (`study.search.pareto.knee`); None if no trial is on it yet."""
+    """The trial at the knee of the front (`study.search.pareto.knee`); None for an empty front."""
     stored = read_study(name, home or Home.find(), fresh=fresh)
     found = stored.front()
     if not found:
@@ -174,7 +174,7 @@ def knee(name: str, home: Home | None = None, *, fresh: bool = False) -> TrialRe
     return found[knee_of(points, stored.spec.objectives)]
 
 
-def best_configs(  # noqa: PLR0913  # each way to ask has a name of its own
+def best_configs(  # noqa: PLR0913  # each option has a name of its own
     name: str,
     *,
     smallest: bool = False,
@@ -196,7 +196,7 @@ def best_configs(  # noqa: PLR0913  # each way to ask has a name of its own
         raise SpecError(f"`smallest` is an order, so no other may be given, got {', '.join(order)}")
     wanted = SMALLEST if smallest else tuple(map(Order.parse, order))
     query = replace(COMPLETE, bounds=bounds_of(filters), order=wanted, limit=limit)
-    stored, query = _asked(name, home, query, filters, fresh=fresh)
+    stored, query = _read(name, home, query, filters, fresh=fresh)
     query = replace(query, order=query.order or best_first(stored.spec.objectives))
     if not confident:
         return stored.select(query)
@@ -209,13 +209,13 @@ def smallest(
 ) -> TrialRecord | None:
     """The complete, feasible trial with the fewest parameters that passes; None if none does.
 
-    `smallest("digits", min_accuracy=0.95)` is the smallest network that is at least so accurate.
+    `smallest("digits", min_accuracy=0.95)` is the smallest network of at least that accuracy.
     """
     found = best_configs(name, smallest=True, limit=1, home=home, fresh=fresh, **filters)
     return next(iter(found), None)
 
 
-def _asked(
+def _read(
     name: str, home: Home | None, query: Query, filters: Filters, *, fresh: bool
 ) -> tuple[StoredStudy, Query]:
     check_families(filters)

@@ -1,4 +1,4 @@
-"""Compares studies: what each spent and found, and the front of all together."""
+"""Compares studies: the cost and the best trials of each, and their joint front."""
 
 import json
 from collections import Counter
@@ -22,8 +22,8 @@ from study.spec.study_spec import StudySpec
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ComparedStudy:
-    """One of the studies: how it stands, its smallest trial that reaches the common accuracy (None if
-    none does), and how many trials of the joint front are its own (None if there is no such front).
+    """One of the studies: its status, its smallest trial that reaches the common accuracy (None if none
+    does), and the number of its trials on the joint front (None without one).
     """
 
     status: StudyStatus
@@ -39,7 +39,7 @@ class Comparison:
     `accuracy` is the validation accuracy at which the smallest trials are compared, None if not every
     study has a complete trial. `front` has the trials that no trial of any of the studies dominates,
     each with its study, the fewest parameters first; it is empty where the objectives differ, and
-    then hypervolumes do not compare. `differences` says what else makes the comparison unfair.
+    then hypervolumes do not compare. `differences` are other reasons why the comparison is unfair.
     """
 
     studies: tuple[ComparedStudy, ...]
@@ -139,7 +139,7 @@ def _smallest(stored: StoredStudy, accuracy: float | None) -> TrialRecord | None
 
 
 def _differences(specs: Sequence[StudySpec]) -> tuple[str, ...]:
-    """What must be equal for a fair comparison and is not."""
+    """The properties that a fair comparison needs to be equal and are not."""
 
     def objectives(spec: StudySpec) -> str:
         return ", ".join(f"{name} {way}" for name, way in sorted(spec.objectives.items()))
@@ -158,9 +158,9 @@ def _differences(specs: Sequence[StudySpec]) -> tuple[str, ...]:
         "the splits differ, so accuracies are of different validation images": split,
     }
     return tuple(
-        f"{what}: {'; '.join(f'{spec.name}: {said(spec)}' for spec in specs)}"
-        for what, said in kinds.items()
-        if len({said(spec) for spec in specs}) > 1
+        f"{rule}: {'; '.join(f'{spec.name}: {words(spec)}' for spec in specs)}"
+        for rule, words in kinds.items()
+        if len({words(spec) for spec in specs}) > 1
     )
 
 

@@ -1,4 +1,4 @@
-"""Counts and estimates as text, alike in terminal, report and model card. Nothing else is shared."""
+"""Numbers as text, alike in messages, terminal, report and model card; short, for that is all."""
 
 
 def count(number: float | None) -> str:
@@ -16,3 +16,8 @@ def estimate(mean: float | None, sem: float | None, scale: float = 1.0, digits: 
 def percent(share: float | None, sem: float | None = None) -> str:
     """A share in percent, with its standard error if there is one; empty if there is none."""
     return estimate(share, sem, 100, 2)
+
+
+def number(value: float) -> str:
+    """A whole number with separators, another with six significant digits."""
+    return f"{value:,.0f}" if value == int(value) and abs(value) > 1 else f"{value:.6g}"

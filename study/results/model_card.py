@@ -1,4 +1,4 @@
-"""What goes along with an exported network: its history as JSON, and a card for people."""
+"""The documents of an exported network: its training history as JSON, and a model card."""
 
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
@@ -76,12 +76,12 @@ def training_history(
     *,
     retrained: bool,
 ) -> dict[str, Any]:
-    """How a trial's network came about and what was measured, as JSON types.
+    """The training and the measurements of a trial's network, as JSON types.
 
     `metrics` has a mean over replicates and its standard error for each; `seeds` are one a replicate.
     """
     dataset = spec.dataset
-    # Of a network that was trained on the validation images nothing is said on them.
+    # A network that was trained on the validation images has no metrics on them.
     validated = not retrained or record.val_accuracy is not None
     return {
         "study": spec.name,
@@ -112,7 +112,7 @@ def training_history(
 
 
 def model_card(history: Mapping[str, Any], files: Mapping[str, str]) -> str:
-    """The card, Markdown, from `training_history` and what each file of the folder is for."""
+    """The card, Markdown, from `training_history` and the purpose of each file of the folder."""
     architecture = Architecture(**history["architecture"])
     return _CARD.format(
         label=architecture.label(),
@@ -148,21 +148,21 @@ def _settings(settings: Mapping[str, Any]) -> str:
 
 
 def _unusual(training: Mapping[str, Any]) -> str:
-    """What a reader must know of settings that are not the default."""
-    said = ""
+    """Sentences about settings that are not the default."""
+    text = ""
     if training.get("patience"):
-        said += (
+        text += (
             f" A replicate whose validation loss was not below its lowest for {training['patience']} "
             "epochs stopped, and has the weights of its lowest."
         )
     if training.get("noise"):
-        said += (
+        text += (
             f" All images, also those of the results, had Gaussian noise of {training['noise']:g} (a "
             "standard deviation, of pixels from 0 to 1), drawn once."
         )
     if training.get("batch_order") == "by_class":
-        said += " A batch had images of one class only, and each epoch went class after class."
-    return said
+        text += " A batch had images of one class only, and each epoch went class after class."
+    return text
 
 
 def _results(metrics: Mapping[str, Mapping[str, float | None]]) -> str:

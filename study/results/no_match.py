@@ -1,9 +1,10 @@
-"""Says why nothing passed: how far the closest trials are from what was asked."""
+"""Explains an empty result: how far the closest trials are from the filters."""
 
 from dataclasses import replace
 from typing import Unpack
 
 from study.home import Home
+from study.results.format import number
 from study.results.query import (
     COMPLETE,
     Bound,
@@ -12,7 +13,6 @@ from study.results.query import (
     Query,
     bounds_of,
     families_of,
-    shown,
 )
 from study.results.reader import read_study
 from study.results.stored_study import StoredStudy
@@ -26,9 +26,9 @@ def explain_no_match(
     fresh: bool = False,
     **filters: Unpack[Filters],
 ) -> str:
-    """One line about a question to a study that no trial passed: why, and which come closest.
+    """One line that explains why no trial passed, with the closest ones.
 
-    `states` are those that were asked for, () for any; the default are the complete, feasible trials.
+    `states` are those of the query, () for any; by default complete, feasible trials.
     """
     stored = read_study(name, home or Home.find(), fresh=fresh)
     chosen = states == COMPLETE.states
@@ -40,9 +40,9 @@ def explain_no_match(
         return _none_at_all(stored, query, kind)
     bounds = bounds_of(filters)
     found = [text for bound in bounds if (text := _closest(stored, query, bound, bounds))]
-    said = f"the closest: {'; '.join(found)}" if found else "but by now one has, so ask again"
+    closest = f"the closest: {'; '.join(found)}" if found else "but by now one has: ask again"
     wanted = " and ".join(map(str, bounds))
-    return f"no {kind}{_of(families)} has {wanted}; {said}"
+    return f"no {kind}{_of(families)} has {wanted}; {closest}"
 
 
 def _none_at_all(stored: StoredStudy, query: Query, kind: str) -> str:
@@ -62,7 +62,7 @@ def _closest(
 ) -> str | None:
     """The trial that comes closest to a bound, of those that keep the others if any does.
 
-    None if it is not this bound that fails.
+    None if the trials keep this bound.
     """
     others = tuple(other for other in bounds if other != bound)
     order = (Order(bound.metric, descending=bound.sign == ">="),)
@@ -73,7 +73,7 @@ def _closest(
             if bound.holds(value):
                 return None
             beside = f" with {' and '.join(map(str, kept))}" if kept else ""
-            return f"{bound.metric} {shown(value)}{beside} (trial {found[0].trial})"
+            return f"{bound.metric} {number(value)}{beside} (trial {found[0].trial})"
     return None
 
 

@@ -1,4 +1,4 @@
-"""What is asked of a study: which trials, in what order, how many."""
+"""A query of a study: the states, families and bounds of trials, their order, and a limit."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -7,6 +7,7 @@ from typing import Final, Literal, TypedDict, final
 
 from models.architecture import FAMILIES
 from study.errors import SpecError, nearest
+from study.results.format import number
 from study.spec.metrics import Direction, is_metric, metric_names, metric_of
 from study.tracking import tags
 
@@ -14,14 +15,14 @@ STATES: Final = tuple(tags.RUN_STATUS)
 """Every state that a trial can be in."""
 
 STARTED: Final = "trial"
-"""Orders trials as they were started, which is by their numbers."""
+"""The order in which trials were started, which is that of their numbers."""
 
 ORDERS: Final = (*metric_names(), "epochs", STARTED)
-"""What trials can be ordered by, and so by the diagnostics of further layers."""
+"""The keys of an order; diagnostics of further layers are keys too."""
 
 
 class Filters(TypedDict, total=False):
-    """Which trials: those of a family (or of one of several) whose values keep every bound.
+    """Filters of trials: a family, or several, and bounds that all must keep.
 
     Bounds include their value, and None is no bound. Parameters and multiply-accumulates are of one
     replicate, the accuracy is that of validation as a share, epochs are those that were trained.
@@ -51,14 +52,14 @@ _BOUNDS: Final[dict[str, tuple[str, Literal["<=", ">="]]]] = {
 @final
 @dataclass(frozen=True, slots=True)
 class Bound:
-    """A metric may be at most or at least so much."""
+    """A bound on a metric: at most or at least `value`."""
 
     metric: str
     sign: Literal["<=", ">="]
     value: float
 
     def __str__(self) -> str:
-        return f"{self.metric} {self.sign} {shown(self.value)}"
+        return f"{self.metric} {self.sign} {number(self.value)}"
 
     def holds(self, value: float) -> bool:
         """Whether a value keeps the bound."""
@@ -68,7 +69,7 @@ class Bound:
 @final
 @dataclass(frozen=True, slots=True)
 class Order:
-    """Trials by a metric; those without it come last."""
+    """An order of trials by a metric; those without it come last."""
 
     metric: str
     descending: bool
@@ -106,7 +107,7 @@ def best_first(objectives: Mapping[str, Direction]) -> tuple[Order, ...]:
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Query:
-    """Trials in one of the states, of one of the families, that keep all bounds; empty is any.
+    """Trials in one of the states, of one of the families, that keep all bounds; empty means any.
 
     `feasible` leaves out those that break a constraint of their study, and those that did not complete.
     Without an order they come as they were started. Of trials with equal values the one that was
@@ -136,7 +137,7 @@ COMPLETE: Final = Query(states=("COMPLETE",), feasible=True)
 
 
 def bounds_of(filters: Filters) -> tuple[Bound, ...]:
-    """The bounds of filters. Raises SpecError for those that nothing could pass."""
+    """The bounds of filters. Raises SpecError for those that no trial could pass."""
     bounds = [
         Bound(metric, sign, _checked(name, value))
         for name, (metric, sign) in _BOUNDS.items()
@@ -147,8 +148,8 @@ def bounds_of(filters: Filters) -> tuple[Bound, ...]:
         high = [bound.value for bound in bounds if bound.metric == metric and bound.sign == "<="]
         if low and high and low[0] > high[0]:
             raise SpecError(
-                f"the least {metric} must not be above the most, got {shown(low[0])} and "
-                f"{shown(high[0])}"
+                f"the least {metric} must not be above the most, got {number(low[0])} and "
+                f"{number(high[0])}"
             )
     return tuple(bounds)
 
@@ -181,8 +182,3 @@ def check_families(filters: Filters) -> None:
     for family in (given,) if isinstance(given, str) else given:
         if family not in FAMILIES:
             raise SpecError(f"unknown family {family!r}; {nearest(family, FAMILIES)}")
-
-
-def shown(value: float) -> str:
-    """A number as people write it: counts with commas, shares as they are."""
-    return f"{value:,.0f}" if value == int(value) and abs(value) > 1 else f"{value:.6g}"

@@ -26,7 +26,7 @@ _REQUESTS_AT_ONCE: Final = 8  # a server answers each in some milliseconds, most
 def study_experiments(home: Home) -> dict[str, Experiment]:
     """The name of every study of this layout, sorted, and its experiment.
 
-    What others called so that no study can have the name is left out.
+    Experiments whose names are invalid for a study are left out.
     """
     if home.database is not None and not home.database.exists():
         return {}
@@ -50,8 +50,8 @@ def study_experiments(home: Home) -> dict[str, Experiment]:
 def read_study(name: str, home: Home, *, fresh: bool = False) -> StoredStudy:
     """The study of a name; its trials are read later, with `fresh` from the runs themselves.
 
-    Raises NotFoundError if there is none, or it has only just been made, BadInputError if no study may
-    be called so.
+    Raises NotFoundError if there is none, or its first records are not written yet, BadInputError for an
+    invalid name.
     """
     experiment = _experiment(checked_name(name), home)
     stored = None if experiment is None else experiment.tags.get(tags.LAYOUT_TAG)
@@ -109,7 +109,7 @@ def check_free(name: str, home: Home, identity: str | None) -> None:
     if parent is not None and parent.data.tags.get(tags.IDENTITY_TAG) != identity:
         raise BadInputError(
             f"the study {name!r} at {home.shown_uri} was run from another home than "
-            f"{home.folder}, which does not have its search; go on from its own home "
+            f"{home.folder}, which does not have its search; continue it from its own home "
             f"(--home DIR), or give this study another name"
         )
 

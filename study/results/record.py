@@ -1,4 +1,4 @@
-"""A trial as it is read back: its record, with the same fields everywhere."""
+"""The record of a trial, with the same fields everywhere."""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -24,11 +24,11 @@ class TrialRecord:
     """A trial. Counts are of one replicate, accuracies shares in 0..1, losses nats.
 
     Values are means over replicates, `..._sem` their standard errors (None for one replicate);
-    they belong to the kept weights. What was not measured (yet) is None. `state` is RUNNING,
+    they belong to the kept weights. Values that were not measured (yet) are None. `state` is RUNNING,
     COMPLETE, PRUNED (stopped early), INFEASIBLE (it broke a constraint before training), FAIL or
-    INTERRUPTED; `reason` says why a trial failed or is infeasible, `notice` what happened on the way.
-    `diagnostics` has those of its study by name (docs/diagnostics.md), with their `..._sem`.
-    `feasible` says whether a trial that was judged keeps the constraints, None of others.
+    INTERRUPTED; `reason` is why a trial failed or is infeasible, `notice` an event during training.
+    `diagnostics` are those of its study by name (docs/diagnostics.md), with their `..._sem`. `feasible`:
+    whether the trial keeps the constraints, None before they are judged.
     """
 
     trial: int
@@ -61,7 +61,7 @@ class TrialRecord:
         return asdict(self)
 
     def label(self) -> str:
-        """The network in short, as `dann-lrf D4 S128 K16`; the family alone if it cannot be read."""
+        """The network in short, as `dann-lrf D4 S128 K16`; the family if it cannot be read."""
         try:
             return Architecture(**self.architecture).label()
         except (TypeError, ValueError):
@@ -98,10 +98,7 @@ def arranged(records: Iterable[TrialRecord], order: Sequence[Order]) -> list[Tri
 
 
 def as_good_as_the_best(records: Sequence[TrialRecord]) -> list[TrialRecord]:
-    """Those that the first, the most accurate, exceeds by no more than the errors explain.
-
-    That is where the difference is not real (`study.search.difference`).
-    """
+    """Those that are not really less accurate (`study.search.difference`) than the first, the best."""
     if not records:
         return []
     best, *_ = records
@@ -129,7 +126,7 @@ def to_frame(records: Sequence[TrialRecord]) -> pd.DataFrame:
 
 
 def _columns() -> list[str]:
-    """The columns of a table without rows, so that what reads it finds them."""
+    """The columns of a table without rows."""
     own = [field.name for field in fields(TrialRecord)]
     architecture = [field.name for field in fields(Architecture)]
     kept = [name for name in own if name not in ("architecture", "training", "diagnostics")]

@@ -1,4 +1,4 @@
-"""A study as it is stored, and its trials, all of which are in one table."""
+"""A stored study, and its trials, all of which are in one table."""
 
 import json
 import tempfile
@@ -119,7 +119,7 @@ class StoredStudy:
         location = current_location(str(self.parent.info.artifact_uri), self.home)
         try:
             with tempfile.TemporaryDirectory() as folder, translated(self.home):
-                # Never by the tag's word: it only says that there is a table.
+                # Not the file that the tag names: the tag only marks that there is a table.
                 file = download(location, FILE, Path(folder), self.home)
                 return read_table(file, self.spec)
         except (StudyError, OSError, ValueError, pa.ArrowException) as error:
@@ -130,7 +130,7 @@ class StoredStudy:
             ) from error
 
     def _gives_artifacts(self) -> bool:
-        """Whether this store does: those of a server are not to be had from the server's database."""
+        """Whether the artifacts can be read: a server's cannot, from the server's database."""
         served = str(self.parent.info.artifact_uri).startswith("mlflow-artifacts:")
         return not served or self.home.is_served
 
@@ -187,7 +187,7 @@ class StoredStudy:
             names = sorted(frozenset().union(*(one.names for one in parsed)))
             values = np.column_stack([self._values(name) for name in names])
             for place in np.flatnonzero(kept):
-                # What is not a number breaks a constraint, as what is absent.
+                # NaN breaks a constraint, as a missing value does.
                 metrics = dict(zip(names, values[place].tolist(), strict=True))
                 kept[place] = all_kept(violations(self.spec.constraints, metrics))
         return kept
