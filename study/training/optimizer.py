@@ -12,9 +12,9 @@ import torch
 from torch import Tensor, nn
 from torch.optim.adam import adam
 
+from study.engine.engine import BETAS, EPSILON
 from study.training.settings import TrainingSettings
 
-_EPSILON: Final = 1e-7  # that of the paper's framework (Keras)
 _FLAT_UP_TO: Final = 2**18  # parameters; for more, a step of Adam each costs less than to copy them
 _RISING: Final = 0.3  # share of the steps of `one_cycle`
 _START: Final = 1 / 25  # of the highest rate of `one_cycle`
@@ -76,11 +76,11 @@ class Adam:
             self._steps,
             fused=True,
             amsgrad=False,
-            beta1=0.9,
-            beta2=0.999,
+            beta1=BETAS[0],
+            beta2=BETAS[1],
             lr=rate,
             weight_decay=0.0,
-            eps=_EPSILON,
+            eps=EPSILON,
             maximize=False,
         )
         for parameter in self._parameters:

@@ -8,16 +8,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, final
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from models.network import Network
+from study.engine.engine import Engine
 from study.training.batch_order import by_class, shuffled
-from study.training.dataset import Dataset
-from study.training.evaluation import Estimate, evaluate, losses_of
+from study.training.dataset import Dataset, Split
+from study.training.engines import EngineChoice, make_engine
+from study.training.evaluation import Estimate
 from study.training.generalisation import EpochLosses
 from study.training.kept_weights import KeptWeights
-from study.training.optimizer import Adam, learning_rate
+from study.training.optimizer import learning_rate
 from study.training.settings import TrainingSettings
 
 # From glibc's malloc.h.
@@ -65,35 +68,39 @@ class EpochMetrics:
 
 @final
 class Training:
-    """A network in training: its optimizer and the weights kept so far.
+    """A network in training: its engine and the weights kept so far.
 
     The network and the data set are on one device. The order of a replicate's batches follows from
     its seed and the epoch alone, so neither other replicates nor an interruption can change it.
     Raises SpecError if batches are made by class, and a class does not fill one.
     """
 
-    def __init__(self, network: Network, dataset: Dataset, settings: TrainingSettings) -> None:
+    def __init__(
+        self,
+        network: Network,
+        dataset: Dataset,
+        settings: TrainingSettings,
+        engine: EngineChoice = "auto",
+    ) -> None:
         self._network = network
         self._dataset = dataset
         self._settings = settings
         self._epoch = 0
-        self._step = 0
         self._parameters = list(network.parameters())
-        self._adam = Adam(self._parameters)
-        self._images = dataset.train.images.flatten(1)
         labels = dataset.train.labels
         self._fixed_order: Tensor | None = None
         if settings.batch_order == "by_class":
             rows = by_class(labels, settings.batch_size)
             self._fixed_order = rows.expand(network.replicates, -1)
         images = len(labels) if self._fixed_order is None else self._fixed_order.shape[1]
-        self._steps = settings.epochs * math.ceil(images / settings.batch_size)
+        self._steps = math.ceil(images / settings.batch_size)
         self._kept = KeptWeights(self._parameters, network.replicates, settings)
+        self._engine = make_engine(engine, network, dataset.train, settings.batch_size)
 
     @property
-    def rate(self) -> float:
-        """The learning rate of the next step."""
-        return learning_rate(self._settings, self._step, self._steps)
+    def engine(self) -> Engine:
+        """What trains the network."""
+        return self._engine
 
     @property
     def over(self) -> bool:
@@ -108,9 +115,9 @@ class Training:
         start = time.perf_counter()
         self._epoch += 1
         running = ~self._kept.stopped
-        train_loss = self._train_epoch()
+        train_loss = self._train_epoch(running)
         self._check_finite("training", train_loss)
-        accuracy, loss = evaluate(self._network, self._dataset.validation)
+        accuracy, loss = self.evaluate(self._dataset.validation)
         self._check_finite("validation", loss)
         self._kept.update(accuracy, loss)
         images = len(self._dataset.validation.labels)
@@ -130,52 +137,50 @@ class Training:
         tensors = self._kept.state()
         for index, parameter in enumerate(self._parameters):
             tensors[f"parameter.{index}"] = parameter.detach()
-        return tensors | self._adam.state(), {"epoch": self._epoch, "step": self._step}
+        numbers = {"epoch": self._epoch, "engine": self._engine.name}
+        return tensors | self._engine.state(), numbers
 
     def restore(self, tensors: Mapping[str, Tensor], numbers: Mapping[str, Any]) -> None:
         """Goes on from a state of a training with the same network, data and settings.
 
-        What follows is the same, bit by bit, as if it had never been interrupted.
+        What follows is the same, bit by bit, as if it had never been interrupted. Raises ValueError,
+        and changes nothing, if it is the state of another engine.
         """
+        if numbers["engine"] != self._engine.name:
+            raise ValueError(
+                "`engine of the checkpoint = engine` must hold, got "
+                f"{numbers['engine']} and {self._engine.name}"
+            )
         with torch.no_grad():
             for index, parameter in enumerate(self._parameters):
                 parameter.copy_(tensors[f"parameter.{index}"])
-        self._adam.restore(tensors)
+        self._engine.restore(tensors)
         self._kept.restore(tensors)
-        self._epoch, self._step = numbers["epoch"], numbers["step"]
+        self._epoch = numbers["epoch"]
 
     def restore_kept(self) -> None:
         """Puts the kept weights back into the network."""
         self._kept.put_back()
 
-    def _train_epoch(self) -> Tensor:
-        """Trains over all batches; the mean loss of each replicate, shape (R,)."""
-        order = self._order()
-        total = torch.zeros(self._network.replicates, dtype=torch.float64, device=order.device)
-        self._network.train()
-        self._network.seed_dropout(self._epoch)
-        for batch in torch.split(order, self._settings.batch_size, dim=1):
-            total += self.step(batch)
-        return (total / order.shape[1]).cpu()
+    def evaluate(self, split: Split) -> tuple[Tensor, Tensor]:
+        """Accuracy and loss of the network's present weights, as `study.training.evaluation`."""
+        return self._engine.evaluate(split.images, split.labels)
 
-    def step(self, batch: Tensor) -> Tensor:
-        """One step on the training images of these numbers, shape (R, B); their summed losses, (R,)."""
-        rows, shape = batch.flatten(), self._network.image_shape
-        images = self._images.index_select(0, rows).view(*batch.shape, *shape)
-        labels = self._dataset.train.labels.index_select(0, rows).view(batch.shape)
-        losses = losses_of(self._network(images), labels).sum(dim=1)
-        # A replicate's gradient is that of its own mean loss, however many there are.
-        losses.backward(torch.full_like(losses, 1 / batch.shape[1]))  # type: ignore[no-untyped-call]  # torch's
-        self._adam.step(self.rate)
-        self._step += 1
-        return losses.detach()
+    def _train_epoch(self, running: Tensor) -> Tensor:
+        """Trains over all batches; the mean loss of each replicate, shape (R,)."""
+        total = self._steps * self._settings.epochs
+        done = self._steps * (self._epoch - 1)
+        rates = [
+            learning_rate(self._settings, step, total) for step in range(done, done + self._steps)
+        ]
+        numbers = running.nonzero().flatten().tolist()
+        return self._engine.train_epoch(self._epoch, self._order(), np.array(rates), numbers)
 
     def _order(self) -> Tensor:
         """The numbers of the epoch's images in their order for each replicate, shape (R, images)."""
         if self._fixed_order is not None:
             return self._fixed_order
-        labels = self._dataset.train.labels
-        return shuffled(len(labels), self._network.seeds, self._epoch).to(labels.device)
+        return shuffled(len(self._dataset.train.labels), self._network.seeds, self._epoch)
 
     def _check_finite(self, kind: str, loss: Tensor) -> None:
         stopped = self._kept.stopped.tolist()

@@ -1,5 +1,7 @@
 """A masked dense reference for the sparse networks, and the paper's closed formulas."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -24,13 +26,23 @@ def dense_weight(layer: Layer, replicate: int) -> Tensor:
     return matrix.index_put((units, inputs.long()), weight)
 
 
-def masked_dense_logits(network: Network, images: Tensor, replicate: int) -> Tensor:
-    """The logits of one replicate, by dense matrices; images of shape (batch, ...)."""
+def masked_dense_logits(
+    network: Network,
+    images: Tensor,
+    replicate: int,
+    dropout: Callable[[int, Tensor], Tensor] = lambda _, x: x,
+) -> Tensor:
+    """The logits of one replicate, by dense matrices; images of shape (batch, ...).
+
+    `dropout` maps the number of a layer, and its outputs, (batch, units), to what remains of them.
+    """
     x = images.flatten(1)
+    number = 0
     for stage in network.stages:
         slopes = stage.slopes if stage.cables is not None else stage.slopes[1:]
         for layer, slope in zip(stage.layers, slopes, strict=True):
-            x = functional.leaky_relu(_apply(layer, x, replicate), slope)
+            x = dropout(number, functional.leaky_relu(_apply(layer, x, replicate), slope))
+            number += 1
     return _apply(network.readout, x, replicate)
 
 

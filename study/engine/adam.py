@@ -1,0 +1,32 @@
+"""Adam over all parameters of one replicate, as torch's does it."""
+
+import math
+
+import numpy as np
+
+from study.engine.compilation import inner
+from study.engine.engine import BETAS, EPSILON
+
+
+_DECAY1 = np.float32(BETAS[0])
+_DECAY2 = np.float32(BETAS[1])
+_REST1 = np.float32(1.0 - BETAS[0])
+_REST2 = np.float32(1.0 - BETAS[1])
+_EPSILON = np.float32(EPSILON)
+
+
+@inner
+def adam_step(moving, rate, step) -> None:  # type: ignore[no-untyped-def]
+    """The step of this number, from 1; it leaves zero gradients."""
+    size = np.float32(rate / (1.0 - BETAS[0] ** step))
+    correction = np.float32(1.0 / math.sqrt(1.0 - BETAS[1] ** step))
+    parameters, gradient = moving.parameters, moving.gradient
+    first, second = moving.first_moment, moving.second_moment
+    for place in range(len(parameters)):
+        slope = gradient[place]
+        mean = _DECAY1 * first[place] + _REST1 * slope
+        square = _DECAY2 * second[place] + _REST2 * (slope * slope)
+        first[place] = mean
+        second[place] = square
+        parameters[place] -= size * mean / (np.sqrt(square) * correction + _EPSILON)
+        gradient[place] = 0.0

@@ -1,0 +1,120 @@
+"""A network as plain arrays, which compiled functions read: the layers, the wiring, the weights.
+
+In a tile, some images of a batch, activations are feature-major, (units, lanes), as in
+`models.layers`: each image is a lane. Rows start at a multiple of 64 bytes, a line of the cache.
+"""
+
+from typing import Final, NamedTuple
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+Floats = NDArray[np.float32]
+Indices = NDArray[np.uint32]
+
+LANES: Final = 16
+"""A tile has a multiple of so many: the floats of a line of the cache."""
+
+# The columns of `Plan.layers`.
+KIND: Final = 0
+INPUTS: Final = 1
+UNITS: Final = 2
+WEIGHT: Final = 3
+BIAS: Final = 4
+ROW: Final = 5
+COLUMNS: Final = 6
+OFFSETS: Final = 7
+READERS: Final = 8
+READER_OFFSETS: Final = 9
+FIELDS: Final = 10
+
+SPARSE: Final = 0
+DENSE: Final = 1
+
+
+class Plan(NamedTuple):
+    """What all replicates have in common.
+
+    `layers`: (L, FIELDS), a row a layer, the readout last: its kind; how many inputs and units; where
+    its weights and biases start in a replicate's parameters, its units in the rows of activations,
+    and its part in the arrays of `Wiring`. `slopes`: (L,), of the leaky ReLU after each layer.
+    `dropout`: the share of units that a training step silences after every layer but the readout.
+    """
+
+    layers: NDArray[np.int64]
+    slopes: Floats
+    dropout: float
+
+
+class Wiring(NamedTuple):
+    """What the units of one replicate read; of all sparse layers, one after another.
+
+    `pixels`: the inputs of the network that are read at all, (P,). `columns` and `offsets`: unit u of
+    a layer reads `columns[offsets[u]:offsets[u + 1]]`, of the first layer places in `pixels`.
+    `readers`, `entries` and `reader_offsets`: the same from the other side, which units read an
+    input, and with which of their weights; of the first layer there is none.
+    """
+
+    pixels: Indices
+    columns: Indices
+    offsets: Indices
+    readers: Indices
+    entries: Indices
+    reader_offsets: Indices
+
+
+class Moving(NamedTuple):
+    """What training changes of one replicate, each (parameters,): zero gradients between steps."""
+
+    parameters: Floats
+    gradient: Floats
+    first_moment: Floats
+    second_moment: Floats
+
+
+class Workspace(NamedTuple):
+    """Memory for one tile, which nothing outlasts.
+
+    `words`: (inputs, lanes / 8), the images' bytes, eight a word; `bytes`: the same memory as
+    (inputs, lanes). `pixels`: (inputs, lanes). `outputs` and `through`: (units of all layers, lanes),
+    activations and the loss's gradient. `peak`, `total`: (lanes,), of the softmax.
+    """
+
+    words: NDArray[np.uint64]
+    bytes: NDArray[np.uint8]
+    pixels: Floats
+    outputs: Floats
+    through: Floats
+    peak: Floats
+    total: Floats
+
+
+class Images(NamedTuple):
+    """Images as rows of eight pixels a word, (images, inputs / 8, rounded up); labels, (images,)."""
+
+    words: NDArray[np.uint64]
+    labels: NDArray[np.int64]
+
+
+def aligned(shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[np.generic]:
+    """Zeros that start with a line of the cache."""
+    kind = np.dtype(dtype)
+    size = int(np.prod(shape)) * kind.itemsize
+    memory = np.zeros(size + 64, np.uint8)
+    start = -memory.ctypes.data % 64
+    return memory[start : start + size].view(kind).reshape(shape)
+
+
+def workspace(inputs: int, units: int, lanes: int) -> Workspace:
+    """A workspace for tiles of so many lanes."""
+    padded = -(-inputs // 8) * 8
+    words = aligned((padded, lanes // 8), np.uint64)
+    return Workspace(
+        words=words,
+        bytes=words.view(np.uint8),
+        pixels=aligned((padded, lanes), np.float32),
+        outputs=aligned((units, lanes), np.float32),
+        through=aligned((units, lanes), np.float32),
+        peak=aligned((lanes,), np.float32),
+        total=aligned((lanes,), np.float32),
+    )

@@ -1,0 +1,179 @@
+"""The compiled engine: a whole epoch of a replicate is one loop, on one thread, without Python."""
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from typing import Final, final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from models.network import Network
+from study.engine.arrays import LANES, Floats, Images, Moving, Workspace, aligned, workspace
+from study.engine.compilation import was_compiled
+from study.engine.engine import EngineName
+from study.engine.layout import (
+    images_of,
+    plan_of,
+    read_parameters,
+    wiring_of,
+    write_parameters,
+)
+from study.engine.loops import evaluate_images, train_steps
+from study.engine.turns import take_turns
+
+_WIDEST_TILE: Final = (
+    64  # images; of wider ones activations leave the processor's second-level cache
+)
+_TURNS: Final = 8  # of a replicate in an epoch
+_DROPOUT: Final = 3  # a stream of its own beside those of models.building and study.training
+
+_STEPS: Final = "adam.steps"
+
+_Turn = Callable[[Workspace], None]
+
+
+@final
+class CompiledEngine:
+    """An engine (`study.engine.engine`) for networks of sparse, grouped and dense layers, on the CPU.
+
+    `compilation_seconds`: how long this process waited for the compiler, None if it did not have to.
+    Raises TypeError of a network with other layers.
+    """
+
+    name: EngineName = "compiled"
+
+    def __init__(
+        self, network: Network, images: Tensor, labels: Tensor, batch_size: int, threads: int
+    ) -> None:
+        self._network = network
+        self._batch_size = batch_size
+        self._images = images_of(images, labels)
+        self._plan = plan_of(network)
+        self._wiring = [wiring_of(network, replicate) for replicate in range(network.replicates)]
+        size = sum(parameter[0].numel() for parameter in network.parameters())
+        # Rows that start with a line of the cache, with some parameters at the end that are none.
+        shape = (network.replicates, -(-size // LANES) * LANES)
+        self._weights, self._gradients, self._first, self._second = (
+            aligned(shape, np.float32) for _ in Moving._fields
+        )
+        self._steps = 0
+        inputs, units = int(np.prod(network.image_shape)), int(self._plan.layers[:, 2].sum())
+        lanes = min(_WIDEST_TILE, -(-batch_size // LANES) * LANES)
+        self._workspaces = [
+            workspace(inputs, units, lanes) for _ in range(min(threads, network.replicates))
+        ]
+        self.compilation_seconds = self._load()
+
+    def train_epoch(
+        self, epoch: int, order: Tensor, rates: NDArray[np.float64], running: Sequence[int]
+    ) -> Tensor:
+        read_parameters(list(self._network.parameters()), self._weights)
+        orders = order.numpy()
+        totals = np.zeros(len(orders))
+        tasks = [self._training(number, orders, epoch, rates, totals) for number in running]
+        take_turns(tasks, self._workspaces)
+        self._steps += len(rates)
+        write_parameters(self._weights, list(self._network.parameters()))
+        return torch.from_numpy(totals / orders.shape[1])
+
+    def evaluate(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        read_parameters(list(self._network.parameters()), self._weights)
+        tested = images_of(images, labels)
+        totals = np.zeros((2, self._network.replicates))
+        take_turns(
+            [self._evaluation(number, tested, totals) for number in range(totals.shape[1])],
+            self._workspaces,
+        )
+        loss, right = torch.from_numpy(totals / len(labels))
+        return right, loss
+
+    def state(self) -> dict[str, Tensor]:
+        moments = {name: torch.from_numpy(rows) for name, rows in self._moments().items()}
+        return moments | {_STEPS: torch.tensor(self._steps)}
+
+    def restore(self, tensors: Mapping[str, Tensor]) -> None:
+        self._steps = int(tensors[_STEPS])
+        for name, rows in self._moments().items():
+            rows[:] = tensors[name].numpy()
+
+    def _moments(self) -> dict[str, Floats]:
+        return {"adam.mean": self._first, "adam.square": self._second}
+
+    def _training(
+        self,
+        number: int,
+        orders: NDArray[np.int64],
+        epoch: int,
+        rates: NDArray[np.float64],
+        totals: NDArray[np.float64],
+    ) -> Iterator[_Turn]:
+        """The turns of the training of a replicate; its losses are added up in `totals`."""
+        seed = np.random.SeedSequence([_DROPOUT, self._network.seeds[number], epoch])
+        key = int(seed.generate_state(1)[0])
+        order = np.ascontiguousarray(orders[number])
+        ends = np.linspace(0, len(rates), _TURNS + 1).astype(int).tolist()
+
+        def turn(steps: tuple[int, int], memory: Workspace) -> None:
+            totals[number] += train_steps(
+                self._plan,
+                self._wiring[number],
+                self._moving(number),
+                memory,
+                self._images,
+                order,
+                self._batch_size,
+                steps,
+                self._steps,
+                rates,
+                key,
+            )
+
+        for steps in zip(ends, ends[1:], strict=False):
+            yield partial(turn, steps)
+
+    def _evaluation(
+        self, number: int, images: Images, totals: NDArray[np.float64]
+    ) -> Iterator[_Turn]:
+        count = len(images.labels)
+        ends = np.linspace(0, count, _TURNS + 1).astype(int).tolist()
+
+        def turn(some: NDArray[np.int64], memory: Workspace) -> None:
+            totals[:, number] += evaluate_images(
+                self._plan, self._wiring[number], self._weights[number], memory, images, some
+            )
+
+        for first, last in zip(ends, ends[1:], strict=False):
+            yield partial(turn, np.arange(first, last))
+
+    def _moving(self, number: int) -> Moving:
+        return Moving(
+            self._weights[number],
+            self._gradients[number],
+            self._first[number],
+            self._second[number],
+        )
+
+    def _load(self) -> float | None:
+        """Compiles the loops, or reads them from where an earlier process kept them."""
+        start = time.perf_counter()
+        nothing, rates = np.zeros(0, np.int64), np.zeros(1)
+        memory, wiring = self._workspaces[0], self._wiring[0]
+        train_steps(
+            self._plan,
+            wiring,
+            self._moving(0),
+            memory,
+            self._images,
+            nothing,
+            1,
+            (0, 0),
+            0,
+            rates,
+            0,
+        )
+        evaluate_images(self._plan, wiring, self._weights[0], memory, self._images, nothing)
+        compiled = was_compiled(train_steps) or was_compiled(evaluate_images)
+        return time.perf_counter() - start if compiled else None

@@ -1,0 +1,44 @@
+"""What an engine does for a training; the parts of Adam that all engines have in common."""
+
+from collections.abc import Mapping, Sequence
+from typing import Final, Literal, Protocol, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+EngineName: TypeAlias = Literal["compiled", "torch"]
+
+BETAS: Final = (0.9, 0.999)
+"""Of Adam."""
+
+EPSILON: Final = 1e-7
+"""Of Adam; that of the paper's framework (Keras)."""
+
+
+class Engine(Protocol):
+    """Trains the replicates of one network by Adam; the weights are those of its parameters.
+
+    A replicate's losses and weights depend neither on the others nor on an interruption.
+    """
+
+    name: EngineName
+
+    def train_epoch(
+        self, epoch: int, order: Tensor, rates: NDArray[np.float64], running: Sequence[int]
+    ) -> Tensor:
+        """Trains on the images of each replicate's order, (R, images); their mean losses, (R,).
+
+        `rates`: the learning rate of each step of the epoch. `epoch`: a replicate's dropout follows
+        from its seed and the epoch alone. `running`: the replicates that are to be trained; of the
+        weights and losses of others nothing is promised.
+        """
+
+    def evaluate(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """Accuracy (share in 0..1) and mean cross-entropy (nats), one a replicate, (R,), on the CPU."""
+
+    def state(self) -> dict[str, Tensor]:
+        """All that `restore` of the same engine needs besides the weights."""
+
+    def restore(self, tensors: Mapping[str, Tensor]) -> None:
+        """Goes on from a state of an engine of the same name."""

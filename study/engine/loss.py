@@ -1,0 +1,72 @@
+"""The cross-entropy of the softmax of the logits, (classes, lanes), and its gradient."""
+
+import numpy as np
+
+from study.engine.compilation import inner
+
+_LOG2_E = np.float32(1.4426950408889634)
+_LN2_HIGH = np.float32(0.693359375)
+_LN2_LOW = np.float32(-2.12194440e-4)
+_LOWEST = np.float32(-87.0)  # its exponential is the least normal number
+
+
+@inner
+def cross_entropy(logits, order, first, count, labels, work, lanes):  # type: ignore[no-untyped-def]
+    """The summed losses (nats), and how many are right, of the tile's first `count` lanes.
+
+    `work.total` then has the sums of the exponentials of the logits less their largest, `work.peak`.
+    """
+    classes = len(logits)
+    for lane in range(lanes):
+        work.peak[lane] = logits[0, lane]
+        work.total[lane] = 0.0
+    for label in range(1, classes):
+        for lane in range(lanes):
+            value = logits[label, lane]
+            work.peak[lane] = value if value > work.peak[lane] else work.peak[lane]
+    for label in range(classes):
+        for lane in range(lanes):
+            work.total[lane] += exponential(logits[label, lane] - work.peak[lane])
+    loss, right = 0.0, 0
+    for lane in range(count):
+        label = labels[order[first + lane]]
+        below_peak = logits[label, lane] - work.peak[lane]
+        loss += np.log(work.total[lane]) - below_peak
+        best = 0
+        while best < classes - 1 and logits[best, lane] != work.peak[lane]:
+            best += 1
+        right += best == label
+    return loss, right
+
+
+@inner
+def cross_entropy_gradient(
+    logits, order, first, count, labels, work, through, scale, lanes
+) -> None:  # type: ignore[no-untyped-def]
+    """The gradient of the losses times `scale`; of lanes from `count` on it is zero."""
+    scale = np.float32(scale)
+    for lane in range(lanes):
+        work.total[lane] = scale / work.total[lane] if lane < count else np.float32(0.0)
+    for label in range(len(logits)):
+        for lane in range(lanes):
+            share = exponential(logits[label, lane] - work.peak[lane])
+            through[label, lane] = share * work.total[lane]
+    for lane in range(count):
+        through[labels[order[first + lane]], lane] -= scale
+
+
+@inner
+def exponential(x):  # type: ignore[no-untyped-def]
+    """e to the x <= 0 in single precision, to two units in the last place (Cephes, expf)."""
+    x = _LOWEST if x < _LOWEST else x
+    power = np.floor(x * _LOG2_E + np.float32(0.5))
+    r = (x - power * _LN2_HIGH) - power * _LN2_LOW
+    p = np.float32(1.9875691500e-4)
+    p = p * r + np.float32(1.3981999507e-3)
+    p = p * r + np.float32(8.3334519073e-3)
+    p = p * r + np.float32(4.1665795894e-2)
+    p = p * r + np.float32(1.6666665459e-1)
+    p = p * r + np.float32(5.0000001201e-1)
+    p = p * r * r + r + np.float32(1.0)
+    bits = np.int32(np.int32(power) + np.int32(127)) << np.int32(23)
+    return p * np.int32(bits).view(np.float32)

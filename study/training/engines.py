@@ -1,0 +1,41 @@
+"""Which engine trains a network."""
+
+from importlib.util import find_spec
+from typing import Final, Literal, TypeAlias
+
+import torch
+
+from models.layers import ConvolutionLayer, DenseLayer
+from models.network import Network
+from study.engine.engine import Engine, EngineName
+from study.training.dataset import Split
+from study.training.torch_engine import TorchEngine
+
+EngineChoice: TypeAlias = Literal["auto", "compiled", "torch"]
+
+_DENSE_UP_TO: Final = 2**20  # weights of dense layers; beyond, torch's matrix products are faster
+
+
+def engine_name(network: Network) -> EngineName:
+    """The faster one: on a CPU the compiled engine, but for convolutions and large dense layers.
+
+    Where numba is missing, which does not exist for every platform, it is torch.
+    """
+    dense = [layer.weight[0].numel() for layer in network.layers if isinstance(layer, DenseLayer)]
+    convolves = any(isinstance(layer, ConvolutionLayer) for layer in network.layers)
+    on_cpu = network.readout.weight.device.type == "cpu"
+    if not on_cpu or convolves or sum(dense) > _DENSE_UP_TO or find_spec("numba") is None:
+        return "torch"
+    return "compiled"
+
+
+def make_engine(choice: EngineChoice, network: Network, split: Split, batch_size: int) -> Engine:
+    """The engine of that name, or, if the choice is `auto`, of `engine_name`."""
+    name = engine_name(network) if choice == "auto" else choice
+    if name == "torch":
+        return TorchEngine(network, split, batch_size)
+    # Only a process that trains waits for numba.
+    from study.engine.compiled_engine import CompiledEngine  # noqa: PLC0415
+
+    threads = torch.get_num_threads()
+    return CompiledEngine(network, split.images, split.labels, batch_size, threads)

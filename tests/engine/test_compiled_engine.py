@@ -1,0 +1,225 @@
+"""The compiled engine against the masked dense reference and against torch's engine."""
+
+import copy
+from functools import partial
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional
+
+from models import FAMILIES, Architecture, build
+from study.engine.compiled_engine import CompiledEngine
+from study.training.dataset import Split
+from study.training.torch_engine import TorchEngine
+from tests.support.oracle import masked_dense_logits
+
+FAMILY_NAMES = [name for name in FAMILIES if name != "cnn"]
+BATCH = 24  # of 40 images, so that the second of two batches is not full, and no tile either
+
+
+def architecture(family, **changes):
+    kind = FAMILIES[family]
+    sizes = {
+        "somata": 6,
+        "dendrites": 3 if kind.has_dendrites else None,
+        "synapses": 5 if kind.counts_synapses else None,
+    }
+    return Architecture(family=family, **(sizes | changes))
+
+
+def split(shape=(1, 7, 5), count=40):
+    generator = torch.Generator().manual_seed(1)
+    images = torch.randint(0, 256, (count, *shape), dtype=torch.uint8, generator=generator)
+    images[:, :, 0] = 0  # as at the border of real images: some units have nothing to read
+    return Split(images, torch.randint(0, 10, (count,), generator=generator))
+
+
+def order(replicates, count=40):
+    rows = [np.random.default_rng(seed).permutation(count) for seed in range(replicates)]
+    return torch.from_numpy(np.stack(rows))
+
+
+def compiled(network, data, *, threads=1, batch_size=BATCH):
+    return CompiledEngine(network, data.images, data.labels, batch_size, threads)
+
+
+def rates(steps):
+    return np.linspace(1e-2, 5e-3, steps)
+
+
+def dropout_of(share, seed, epoch, step, number, x):
+    """The engine's masks, worked again: counters, mixed twice with the key of step and layer."""
+    (key,) = np.random.SeedSequence([3, seed, epoch]).generate_state(1)
+    key = mixed(key ^ mixed(np.uint32(step)))
+    key = mixed(key + np.uint32(number))
+    batch, units = x.shape
+    place = np.arange(units, dtype=np.uint32)[None] * np.uint32(BATCH)
+    place = place + np.arange(batch, dtype=np.uint32)[:, None]
+    kept = mixed(mixed(place) ^ key) >= np.uint32(share * 2**32)
+    return x * torch.from_numpy(kept) / (1 - share)
+
+
+def mixed(number):
+    with np.errstate(over="ignore"):
+        number = np.uint32(number) ^ (np.uint32(number) >> np.uint32(17))
+        number = number * np.uint32(0xED5AD4BB)
+        number = number ^ (number >> np.uint32(11))
+        number = number * np.uint32(0xAC4C1B51)
+        number = number ^ (number >> np.uint32(15))
+        number = number * np.uint32(0x31848BAB)
+        return number ^ (number >> np.uint32(14))
+
+
+@pytest.mark.parametrize("dropout", [0.0, 0.3])
+@pytest.mark.parametrize("layers", [1, 2])
+@pytest.mark.parametrize("family", FAMILY_NAMES)
+def test_losses_and_gradients_are_those_of_masked_dense_matrices(family, layers, dropout):
+    data = split()
+    network = build(
+        architecture(family, layers=layers, dropout=dropout), data.images.shape[1:], 10, [7]
+    )
+    engine = compiled(network, data)
+    reference = copy.deepcopy(network).double()
+    images, labels = data.images.double() / 255, data.labels
+    first = order(1)[:, :BATCH]
+    loss = engine.train_epoch(4, first, np.zeros(1), [0])
+    drop = partial(dropout_of, dropout, 7, 4, 0) if dropout else lambda _, x: x
+    logits = masked_dense_logits(reference, images[first[0]], 0, drop)
+    expected = functional.cross_entropy(logits, labels[first[0]])
+    expected.backward()
+    torch.testing.assert_close(loss[0], expected.detach(), rtol=1e-6, atol=1e-6)
+    # Adam's first moment after one step is a tenth of the gradient.
+    found = 10 * engine.state()["adam.mean"][0].double()
+    gradients = torch.cat([parameter.grad[0].flatten() for parameter in reference.parameters()])
+    torch.testing.assert_close(found[: len(gradients)], gradients, rtol=1e-4, atol=2e-7)
+    accuracy, loss = engine.evaluate(data.images, labels)
+    logits = masked_dense_logits(reference, images, 0)
+    assert accuracy[0] == (logits.argmax(dim=1) == labels).double().mean()
+    torch.testing.assert_close(loss[0], functional.cross_entropy(logits, labels).detach(), rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("layers", [1, 2])
+@pytest.mark.parametrize("family", FAMILY_NAMES)
+def test_epochs_are_those_of_torch(family, layers):
+    """Ten steps of three replicates, each with an order of its own."""
+    data = split(shape=(3, 4, 6))
+    own = build(
+        architecture(family, layers=layers, synapses_per="channel"), data.images.shape[1:], 10, [0, 3, 5]
+    )
+    its = copy.deepcopy(own)
+    ours, torchs = compiled(own, data, threads=2), TorchEngine(its, data, BATCH)
+    for epoch in range(1, 6):
+        losses = [
+            engine.train_epoch(epoch, order(3), rates(2), range(3)) for engine in (ours, torchs)
+        ]
+        torch.testing.assert_close(*losses, rtol=1e-5, atol=1e-6)
+    for mine, other in zip(own.parameters(), its.parameters(), strict=True):
+        torch.testing.assert_close(mine, other, rtol=1e-4, atol=2e-5)
+    for one, other in zip(
+        ours.evaluate(data.images, data.labels),
+        torchs.evaluate(data.images, data.labels),
+        strict=True,
+    ):
+        torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"synapse_draw": "global"},  # units that read nothing
+        {"family": "sann", "cable_draw": "global"},  # dendrites that nothing reads
+        {"dendrite_slope": 1.0},
+        {"dendrite_slope": 0.0, "leaky_slope": 0.0},
+        {"somata": 40, "synapses": 29, "dendrites": 9, "layers": 3},
+    ],
+)
+def test_options_are_those_of_torch(changes):
+    data = split()
+    made = architecture(**({"family": "dann-r"} | changes))
+    own = build(made, data.images.shape[1:], 10, [0, 1])
+    its = copy.deepcopy(own)
+    for engine in (compiled(own, data), TorchEngine(its, data, BATCH)):
+        engine.train_epoch(1, order(2), rates(2), range(2))
+    for mine, other in zip(own.parameters(), its.parameters(), strict=True):
+        torch.testing.assert_close(mine, other, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("batch_size", [1, 16, 64, 200])
+def test_any_size_of_a_batch_gives_the_steps_of_torch(batch_size):
+    data = split(count=230)
+    own = build(architecture("dann-lrf"), data.images.shape[1:], 10, [0])
+    its = copy.deepcopy(own)
+    steps = min(4, -(-230 // batch_size))
+    some = order(1, 230)[:, : steps * batch_size]
+    for engine in (compiled(own, data, batch_size=batch_size), TorchEngine(its, data, batch_size)):
+        engine.train_epoch(1, some, rates(steps), [0])
+    for mine, other in zip(own.parameters(), its.parameters(), strict=True):
+        torch.testing.assert_close(mine, other, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_replicate_alone_is_the_same_among_others_bit_by_bit(threads):
+    data, made = split(), architecture("sann-grf", layers=2, dropout=0.2)
+    alone = build(made, data.images.shape[1:], 10, [5])
+    among = build(made, data.images.shape[1:], 10, [2, 5, 9])
+    for network, orders in ((alone, order(3)[1:2]), (among, order(3))):
+        engine = compiled(network, data, threads=threads)
+        engine.train_epoch(1, orders, rates(2), range(len(orders)))
+        engine.train_epoch(2, orders, rates(2), range(len(orders)))
+    for mine, shared in zip(alone.parameters(), among.parameters(), strict=True):
+        assert torch.equal(mine[0], shared[1])
+
+
+def test_an_engine_goes_on_from_a_state_bit_by_bit():
+    data, made = split(), architecture("dann-r", dropout=0.2)
+    networks = [build(made, data.images.shape[1:], 10, [0, 1]) for _ in range(2)]
+    whole = compiled(networks[0], data)
+    whole.train_epoch(1, order(2), rates(2), range(2))
+    networks[1].load_state_dict(networks[0].state_dict())
+    resumed = compiled(networks[1], data)
+    resumed.restore({name: value.clone() for name, value in whole.state().items()})
+    for engine in (whole, resumed):
+        engine.train_epoch(2, order(2), rates(2), range(2))
+    for one, other in zip(networks[0].parameters(), networks[1].parameters(), strict=True):
+        assert torch.equal(one, other)
+
+
+def test_a_replicate_that_has_stopped_is_not_trained():
+    data = split()
+    network = build(architecture("dann-r"), data.images.shape[1:], 10, [0, 1])
+    before = [parameter.detach().clone() for parameter in network.parameters()]
+    compiled(network, data).train_epoch(1, order(2), rates(2), [1])
+    for parameter, old in zip(network.parameters(), before, strict=True):
+        assert torch.equal(parameter[0], old[0])
+    assert not torch.equal(network.readout.weight[1], before[-2][1])
+
+
+def test_weights_that_are_not_finite_give_losses_that_are_not():
+    data = split()
+    network = build(architecture("dann-r"), data.images.shape[1:], 10, [0, 1])
+    with torch.no_grad():
+        network.readout.weight[1, 0, 0] = torch.inf
+    engine = compiled(network, data)
+    _, loss = engine.evaluate(data.images, data.labels)
+    trained = engine.train_epoch(1, order(2), rates(2), range(2))
+    assert loss.isfinite().tolist() == trained.isfinite().tolist() == [True, False]
+
+
+def test_read_only_images_serve():
+    data = split()
+    network = build(architecture("dann-r"), data.images.shape[1:], 10, [0])
+    frozen = data.images.numpy().copy()
+    frozen.flags.writeable = False
+    with pytest.warns(UserWarning, match="not writable"):
+        images = torch.from_numpy(frozen)
+    found = compiled(network, data).evaluate(images, data.labels)
+    expected = TorchEngine(network, data, BATCH).evaluate(data.images, data.labels)
+    torch.testing.assert_close(found, expected)
+
+
+def test_a_layer_that_is_not_known_is_refused():
+    data = split()
+    made = Architecture(family="cnn", somata=2, synapses=9)
+    with pytest.raises(TypeError, match="must be sparse, grouped or dense, got ConvolutionLayer"):
+        compiled(build(made, data.images.shape[1:], 10, [0]), data)
