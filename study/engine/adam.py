@@ -4,9 +4,9 @@ import math
 
 import numpy as np
 
+from study.engine.arrays import Moving
 from study.engine.compilation import inner
 from study.engine.engine import BETAS, EPSILON
-
 
 _DECAY1 = np.float32(BETAS[0])
 _DECAY2 = np.float32(BETAS[1])
@@ -16,7 +16,7 @@ _EPSILON = np.float32(EPSILON)
 
 
 @inner
-def adam_step(moving, rate, step) -> None:  # type: ignore[no-untyped-def]
+def adam_step(moving: Moving, rate: float, step: int) -> None:
     """The step of this number, from 1; it leaves zero gradients."""
     size = np.float32(rate / (1.0 - BETAS[0] ** step))
     correction = np.float32(1.0 / math.sqrt(1.0 - BETAS[1] ** step))

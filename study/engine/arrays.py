@@ -4,16 +4,22 @@ In a tile, some images of a batch, activations are feature-major, (units, lanes)
 `models.layers`: each image is a lane. Rows start at a multiple of 64 bytes, a line of the cache.
 """
 
-from typing import Final, NamedTuple
+import math
+from typing import Final, NamedTuple, TypeAlias
 
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
 Indices = NDArray[np.uint32]
 
+Size: TypeAlias = int | np.int64
+"""A place or a count; to compiled functions both are one type."""
+
 LANES: Final = 16
 """A tile has a multiple of so many: the floats of a line of the cache."""
+
+_LINE: Final = 64  # bytes
 
 # The columns of `Plan.layers`.
 KIND: Final = 0
@@ -27,6 +33,9 @@ OFFSETS: Final = 7
 READERS: Final = 8
 READER_OFFSETS: Final = 9
 FIELDS: Final = 10
+
+PIXEL: Final = np.float32(1 / 255)
+"""The scale of a byte of an image."""
 
 SPARSE: Final = 0
 DENSE: Final = 1
@@ -50,7 +59,7 @@ class Wiring(NamedTuple):
     """What the units of one replicate read; of all sparse layers, one after another.
 
     `pixels`: the inputs of the network that are read at all, (P,). `columns` and `offsets`: unit u of
-    a layer reads `columns[offsets[u]:offsets[u + 1]]`, of the first layer places in `pixels`.
+    a layer reads `columns[offsets[u]:offsets[u + 1]]`.
     `readers`, `entries` and `reader_offsets`: the same from the other side, which units read an
     input, and with which of their weights; of the first layer there is none.
     """
@@ -96,25 +105,28 @@ class Images(NamedTuple):
     labels: NDArray[np.int64]
 
 
-def aligned(shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[np.generic]:
+def floats(*shape: int) -> Floats:
     """Zeros that start with a line of the cache."""
-    kind = np.dtype(dtype)
-    size = int(np.prod(shape)) * kind.itemsize
-    memory = np.zeros(size + 64, np.uint8)
-    start = -memory.ctypes.data % 64
-    return memory[start : start + size].view(kind).reshape(shape)
+    return _aligned(4 * math.prod(shape)).view(np.float32).reshape(shape)
+
+
+def _aligned(size: int) -> NDArray[np.uint8]:
+    """Zero bytes that start with a line of the cache."""
+    memory = np.zeros(size + _LINE, np.uint8)
+    start = -memory.ctypes.data % _LINE
+    return memory[start : start + size]
 
 
 def workspace(inputs: int, units: int, lanes: int) -> Workspace:
     """A workspace for tiles of so many lanes."""
     padded = -(-inputs // 8) * 8
-    words = aligned((padded, lanes // 8), np.uint64)
+    bytes_ = _aligned(padded * lanes).reshape(padded, lanes)
     return Workspace(
-        words=words,
-        bytes=words.view(np.uint8),
-        pixels=aligned((padded, lanes), np.float32),
-        outputs=aligned((units, lanes), np.float32),
-        through=aligned((units, lanes), np.float32),
-        peak=aligned((lanes,), np.float32),
-        total=aligned((lanes,), np.float32),
+        words=bytes_.view(np.uint64),
+        bytes=bytes_,
+        pixels=floats(padded, lanes),
+        outputs=floats(units, lanes),
+        through=floats(units, lanes),
+        peak=floats(lanes),
+        total=floats(lanes),
     )

@@ -17,6 +17,8 @@ import numba
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
+_NUMBA: Final[Any] = numba.config  # its names are made when it is imported
+
 # Sums may be reordered and fused; nan and infinity keep their meaning, for they end a training.
 _FAST_MATH: Final = {"reassoc", "contract", "nsz", "arcp", "afn"}
 _OPTIONS: Final[dict[str, Any]] = {"fastmath": _FAST_MATH, "error_model": "numpy", "nogil": True}
@@ -28,20 +30,27 @@ def inner(function: _Function) -> _Function:
     return compiled
 
 
-def entry(function: _Function) -> _Function:
-    """A function that Python calls, without its lock; compiled at the first call on a machine."""
-    before = numba.config.CACHE_DIR
-    numba.config.CACHE_DIR = str(cache_folder())
-    try:
-        compiled: _Function = numba.njit(cache=True, **_OPTIONS)(function)
-    finally:
-        numba.config.CACHE_DIR = before
+def inlined(function: _Function) -> _Function:
+    """A function that is called for each unit, so that its calls would cost more than its loops."""
+    compiled: _Function = numba.njit(forceinline=True, **_OPTIONS)(function)
     return compiled
 
 
-def was_compiled(function: Callable[..., Any]) -> bool:
-    """Whether this process had to compile an entry, since no earlier one had kept it."""
-    return bool(function.stats.cache_misses)  # type: ignore[attr-defined]  # of numba's dispatcher
+def entry(function: _Function) -> _Function:
+    """A function that Python calls, without its lock; compiled at the first call on a machine."""
+    before = _NUMBA.CACHE_DIR
+    _NUMBA.CACHE_DIR = str(cache_folder())
+    try:
+        compiled: _Function = numba.njit(cache=True, **_OPTIONS)(function)
+    finally:
+        _NUMBA.CACHE_DIR = before
+    return compiled
+
+
+def compilations(function: Callable[..., Any]) -> int:
+    """How often this process had to compile an entry, since no earlier one had kept it."""
+    stats = function.stats  # type: ignore[attr-defined]  # of numba's dispatcher
+    return sum(stats.cache_misses.values())
 
 
 @cache
@@ -50,8 +59,8 @@ def cache_folder() -> Path:
     name = f"engine-{_key()}"
     user = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     places = [Path(user) / "dendritic-study"]
-    if numba.config.CACHE_DIR:
-        places.insert(0, Path(numba.config.CACHE_DIR))
+    if _NUMBA.CACHE_DIR:
+        places.insert(0, Path(_NUMBA.CACHE_DIR))
     for place in places:
         with suppress(OSError):
             folder = place / name

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
+from itertools import pairwise
 from typing import Final, final
 
 import numpy as np
@@ -11,8 +12,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from models.network import Network
-from study.engine.arrays import LANES, Floats, Images, Moving, Workspace, aligned, workspace
-from study.engine.compilation import was_compiled
+from study.engine.arrays import LANES, Floats, Images, Moving, Workspace, floats, workspace
+from study.engine.compilation import compilations
 from study.engine.engine import EngineName
 from study.engine.layout import (
     images_of,
@@ -24,9 +25,7 @@ from study.engine.layout import (
 from study.engine.loops import evaluate_images, train_steps
 from study.engine.turns import take_turns
 
-_WIDEST_TILE: Final = (
-    64  # images; of wider ones activations leave the processor's second-level cache
-)
+_WIDEST_TILE: Final = 128  # images; twice as many gained nothing
 _TURNS: Final = 8  # of a replicate in an epoch
 _DROPOUT: Final = 3  # a stream of its own beside those of models.building and study.training
 
@@ -57,7 +56,7 @@ class CompiledEngine:
         # Rows that start with a line of the cache, with some parameters at the end that are none.
         shape = (network.replicates, -(-size // LANES) * LANES)
         self._weights, self._gradients, self._first, self._second = (
-            aligned(shape, np.float32) for _ in Moving._fields
+            floats(*shape) for _ in Moving._fields
         )
         self._steps = 0
         inputs, units = int(np.prod(network.image_shape)), int(self._plan.layers[:, 2].sum())
@@ -131,7 +130,7 @@ class CompiledEngine:
                 key,
             )
 
-        for steps in zip(ends, ends[1:], strict=False):
+        for steps in pairwise(ends):
             yield partial(turn, steps)
 
     def _evaluation(
@@ -145,7 +144,7 @@ class CompiledEngine:
                 self._plan, self._wiring[number], self._weights[number], memory, images, some
             )
 
-        for first, last in zip(ends, ends[1:], strict=False):
+        for first, last in pairwise(ends):
             yield partial(turn, np.arange(first, last))
 
     def _moving(self, number: int) -> Moving:
@@ -159,6 +158,7 @@ class CompiledEngine:
     def _load(self) -> float | None:
         """Compiles the loops, or reads them from where an earlier process kept them."""
         start = time.perf_counter()
+        before = compilations(train_steps) + compilations(evaluate_images)
         nothing, rates = np.zeros(0, np.int64), np.zeros(1)
         memory, wiring = self._workspaces[0], self._wiring[0]
         train_steps(
@@ -175,5 +175,5 @@ class CompiledEngine:
             0,
         )
         evaluate_images(self._plan, wiring, self._weights[0], memory, self._images, nothing)
-        compiled = was_compiled(train_steps) or was_compiled(evaluate_images)
+        compiled = compilations(train_steps) + compilations(evaluate_images) > before
         return time.perf_counter() - start if compiled else None

@@ -2,11 +2,21 @@
 
 import numpy as np
 
+from study.engine.arrays import Floats, Size
 from study.engine.compilation import inner
 
 
 @inner
-def dense_products(weights, row_step, column_step, x, inputs, y, units, lanes) -> None:  # type: ignore[no-untyped-def]
+def dense_products(
+    weights: Floats,
+    row_step: Size,
+    column_step: Size,
+    x: Floats,
+    inputs: int,
+    y: Floats,
+    units: int,
+    lanes: int,
+) -> None:
     """Adds a matrix times x, (inputs, lanes), to y, (units, lanes).
 
     The matrix's entry (u, i) is `weights[u * row_step + i * column_step]`, so that the transposed
@@ -41,24 +51,40 @@ def dense_products(weights, row_step, column_step, x, inputs, y, units, lanes) -
                 y[unit + 3, lane] += d0 * x0
         unit += 4
     while unit < units:
-        p0 = unit * row_step
-        for i in range(0, whole, 4):
-            j0 = p0 + i * column_step
-            a0, a1 = weights[j0], weights[j0 + column_step]
-            a2, a3 = weights[j0 + 2 * column_step], weights[j0 + 3 * column_step]
-            for lane in range(lanes):
-                y[unit, lane] += (a0 * x[i, lane] + a1 * x[i + 1, lane]) + (
-                    a2 * x[i + 2, lane] + a3 * x[i + 3, lane]
-                )
-        for i in range(whole, inputs):
-            a0 = weights[p0 + i * column_step]
-            for lane in range(lanes):
-                y[unit, lane] += a0 * x[i, lane]
+        _one_unit(weights, unit * row_step, column_step, x, inputs, y, unit, lanes)
         unit += 1
 
 
 @inner
-def dense_weight_gradient(gradient, x, inputs, through, units, lanes) -> None:  # type: ignore[no-untyped-def]
+def _one_unit(
+    weights: Floats,
+    place: Size,
+    column_step: Size,
+    x: Floats,
+    inputs: int,
+    y: Floats,
+    unit: int,
+    lanes: int,
+) -> None:
+    whole = inputs - inputs % 4
+    for i in range(0, whole, 4):
+        j = place + i * column_step
+        a0, a1 = weights[j], weights[j + column_step]
+        a2, a3 = weights[j + 2 * column_step], weights[j + 3 * column_step]
+        for lane in range(lanes):
+            y[unit, lane] += (a0 * x[i, lane] + a1 * x[i + 1, lane]) + (
+                a2 * x[i + 2, lane] + a3 * x[i + 3, lane]
+            )
+    for i in range(whole, inputs):
+        a0 = weights[place + i * column_step]
+        for lane in range(lanes):
+            y[unit, lane] += a0 * x[i, lane]
+
+
+@inner
+def dense_weight_gradient(
+    gradient: Floats, x: Floats, inputs: int, through: Floats, units: int, lanes: int
+) -> None:
     """Adds to the gradient of each weight, (units x inputs,): the product of its rows."""
     unit = 0
     while unit + 2 <= units:

@@ -23,6 +23,8 @@ class Engine(Protocol):
     """
 
     name: EngineName
+    compilation_seconds: float | None
+    """How long this process waited for a compiler, None if it did not."""
 
     def train_epoch(
         self, epoch: int, order: Tensor, rates: NDArray[np.float64], running: Sequence[int]

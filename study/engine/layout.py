@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import cast
 
 import numpy as np
 import torch
@@ -10,7 +11,7 @@ from torch import Tensor
 
 from models.layers import DenseLayer, GroupedLayer, SparseLayer
 from models.network import Network
-from models.stage import Layer
+from models.stage import Layer, Stage
 from study.engine.arrays import (
     BIAS,
     COLUMNS,
@@ -58,9 +59,9 @@ def plan_of(network: Network) -> Plan:
 
 
 def _slopes(network: Network) -> Floats:
-    slopes = [
-        slope for stage in network.stages for slope in stage.slopes[-len(stage.layers) :]
-    ]  # of somata alone where there are no dendrites
+    stages = cast("list[Stage]", list(network.stages))  # ModuleList forgets
+    # Of somata alone where there are no dendrites.
+    slopes = [slope for stage in stages for slope in stage.slopes[-len(stage.layers) :]]
     return np.array([*slopes, 1.0], np.float32)
 
 
@@ -85,12 +86,11 @@ def wiring_of(network: Network, replicate: int) -> Wiring:
     for number, layer in enumerate(network.layers):
         if not isinstance(layer, DenseLayer):
             columns, offsets = _connections(layer, replicate)
+            parts.columns.append(columns)
             parts.offsets.append(offsets)
             if number == 0:
-                pixels, places = np.unique(columns, return_inverse=True)
-                parts.columns.append(places.astype(np.uint32))
+                pixels = np.unique(columns)
             else:
-                parts.columns.append(columns)
                 _add_readers(parts, columns, offsets, inputs)
         inputs = layer.bias.shape[1]
     return parts.joined(pixels)
@@ -98,8 +98,8 @@ def wiring_of(network: Network, replicate: int) -> Wiring:
 
 def _connections(layer: Layer, replicate: int) -> tuple[Indices, Indices]:
     if isinstance(layer, SparseLayer):
-        columns, offsets = layer.connections(replicate)
-        return columns.numpy().astype(np.uint32), offsets.numpy().astype(np.uint32)
+        inputs, ends = layer.connections(replicate)
+        return inputs.numpy().astype(np.uint32), ends.numpy().astype(np.uint32)
     if isinstance(layer, GroupedLayer):
         _, units, each = layer.weight.shape
         columns = np.arange(units * each, dtype=np.uint32)

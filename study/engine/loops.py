@@ -1,18 +1,42 @@
 """The loops that Python calls: the steps of an epoch of one replicate, and its evaluation."""
 
 import numpy as np
+from numpy.typing import NDArray
 
 from study.engine.activation import mixed
 from study.engine.adam import adam_step
-from study.engine.arrays import LANES
+from study.engine.arrays import (
+    DENSE,
+    KIND,
+    LANES,
+    ROW,
+    Floats,
+    Images,
+    Moving,
+    Plan,
+    Wiring,
+    Workspace,
+)
 from study.engine.compilation import entry
 from study.engine.loss import cross_entropy, cross_entropy_gradient
 from study.engine.passes import backward, forward
-from study.engine.tile import fill_tile
+from study.engine.tile import fill_pixels, fill_tile
 
 
 @entry
-def train_steps(plan, wiring, moving, work, images, order, batch_size, steps, before, rates, seed):  # type: ignore[no-untyped-def]
+def train_steps(
+    plan: Plan,
+    wiring: Wiring,
+    moving: Moving,
+    work: Workspace,
+    images: Images,
+    order: NDArray[np.int64],
+    batch_size: int,
+    steps: tuple[int, int],
+    before: int,
+    rates: NDArray[np.float64],
+    seed: int,
+) -> float:
     """Trains the steps `steps[0]` to `steps[1] - 1` of an epoch; the sum of the losses of all images.
 
     `order`: (images of the epoch,). `rates`: the learning rate of each step of the epoch. `before`:
@@ -28,11 +52,12 @@ def train_steps(plan, wiring, moving, work, images, order, batch_size, steps, be
         for first in range(0, count, size):
             images_here = min(size, count - first)
             lanes = -(-images_here // LANES) * LANES
-            fill_tile(images, order, start + first, images_here, lanes, wiring, work)
+            fill_tile(images, order, start + first, images_here, lanes, work)
+            fill_pixels(wiring, lanes, work)
             forward(
                 plan, wiring, moving.parameters, work, lanes, plan.dropout, key, batch_size, first
             )
-            row = plan.layers[-1, 5]
+            row = plan.layers[-1, ROW]
             logits, through = work.outputs[row:], work.through[row:]
             loss, _ = cross_entropy(
                 logits, order, start + first, images_here, images.labels, work, lanes
@@ -55,16 +80,25 @@ def train_steps(plan, wiring, moving, work, images, order, batch_size, steps, be
 
 
 @entry
-def evaluate_images(plan, wiring, parameters, work, images, order):  # type: ignore[no-untyped-def]
+def evaluate_images(
+    plan: Plan,
+    wiring: Wiring,
+    parameters: Floats,
+    work: Workspace,
+    images: Images,
+    order: NDArray[np.int64],
+) -> tuple[float, int]:
     """The sum of the losses of the images in the order, and how many are classified right."""
     total, right = 0.0, 0
     size = work.pixels.shape[1]
     for start in range(0, len(order), size):
         count = min(size, len(order) - start)
         lanes = -(-count // LANES) * LANES
-        fill_tile(images, order, start, count, lanes, wiring, work)
-        forward(plan, wiring, parameters, work, lanes, 0.0, np.uint32(0), size, 0)
-        logits = work.outputs[plan.layers[-1, 5] :]
+        fill_tile(images, order, start, count, lanes, work)
+        if plan.layers[0, KIND] == DENSE:
+            fill_pixels(wiring, lanes, work)
+        forward(plan, wiring, parameters, work, lanes, 0.0, np.uint32(0), size, np.int64(0))
+        logits = work.outputs[plan.layers[-1, ROW] :]
         loss, correct = cross_entropy(logits, order, start, count, images.labels, work, lanes)
         total += loss
         right += correct

@@ -1,7 +1,9 @@
 """The cross-entropy of the softmax of the logits, (classes, lanes), and its gradient."""
 
 import numpy as np
+from numpy.typing import NDArray
 
+from study.engine.arrays import Floats, Workspace
 from study.engine.compilation import inner
 
 _LOG2_E = np.float32(1.4426950408889634)
@@ -11,7 +13,15 @@ _LOWEST = np.float32(-87.0)  # its exponential is the least normal number
 
 
 @inner
-def cross_entropy(logits, order, first, count, labels, work, lanes):  # type: ignore[no-untyped-def]
+def cross_entropy(
+    logits: Floats,
+    order: NDArray[np.int64],
+    first: int,
+    count: int,
+    labels: NDArray[np.int64],
+    work: Workspace,
+    lanes: int,
+) -> tuple[float, int]:
     """The summed losses (nats), and how many are right, of the tile's first `count` lanes.
 
     `work.total` then has the sums of the exponentials of the logits less their largest, `work.peak`.
@@ -23,7 +33,7 @@ def cross_entropy(logits, order, first, count, labels, work, lanes):  # type: ig
     for label in range(1, classes):
         for lane in range(lanes):
             value = logits[label, lane]
-            work.peak[lane] = value if value > work.peak[lane] else work.peak[lane]
+            work.peak[lane] = max(work.peak[lane], value)
     for label in range(classes):
         for lane in range(lanes):
             work.total[lane] += exponential(logits[label, lane] - work.peak[lane])
@@ -41,24 +51,32 @@ def cross_entropy(logits, order, first, count, labels, work, lanes):  # type: ig
 
 @inner
 def cross_entropy_gradient(
-    logits, order, first, count, labels, work, through, scale, lanes
-) -> None:  # type: ignore[no-untyped-def]
+    logits: Floats,
+    order: NDArray[np.int64],
+    first: int,
+    count: int,
+    labels: NDArray[np.int64],
+    work: Workspace,
+    through: Floats,
+    scale: float,
+    lanes: int,
+) -> None:
     """The gradient of the losses times `scale`; of lanes from `count` on it is zero."""
-    scale = np.float32(scale)
+    single = np.float32(scale)
     for lane in range(lanes):
-        work.total[lane] = scale / work.total[lane] if lane < count else np.float32(0.0)
+        work.total[lane] = single / work.total[lane] if lane < count else np.float32(0.0)
     for label in range(len(logits)):
         for lane in range(lanes):
             share = exponential(logits[label, lane] - work.peak[lane])
             through[label, lane] = share * work.total[lane]
     for lane in range(count):
-        through[labels[order[first + lane]], lane] -= scale
+        through[labels[order[first + lane]], lane] -= single
 
 
 @inner
-def exponential(x):  # type: ignore[no-untyped-def]
-    """e to the x <= 0 in single precision, to two units in the last place (Cephes, expf)."""
-    x = _LOWEST if x < _LOWEST else x
+def exponential(x: np.float32) -> np.float32:
+    """E to the x <= 0 in single precision, to two units in the last place (Cephes, expf)."""
+    x = max(x, _LOWEST)
     power = np.floor(x * _LOG2_E + np.float32(0.5))
     r = (x - power * _LN2_HIGH) - power * _LN2_LOW
     p = np.float32(1.9875691500e-4)
@@ -69,4 +87,5 @@ def exponential(x):  # type: ignore[no-untyped-def]
     p = p * r + np.float32(5.0000001201e-1)
     p = p * r * r + r + np.float32(1.0)
     bits = np.int32(np.int32(power) + np.int32(127)) << np.int32(23)
-    return p * np.int32(bits).view(np.float32)
+    scaled: np.float32 = p * np.int32(bits).view(np.float32)
+    return scaled

@@ -1,6 +1,7 @@
 """One tile through all layers of one replicate, forward and backward."""
 
 import numpy as np
+from numpy.typing import NDArray
 
 from study.engine.activation import leaky_relu, mixed, silence, through_leaky_relu
 from study.engine.arrays import (
@@ -10,19 +11,42 @@ from study.engine.arrays import (
     INPUTS,
     KIND,
     OFFSETS,
+    PIXEL,
     READER_OFFSETS,
     READERS,
     ROW,
+    SPARSE,
     UNITS,
     WEIGHT,
+    Floats,
+    Moving,
+    Plan,
+    Size,
+    Wiring,
+    Workspace,
 )
-from study.engine.compilation import inner
+from study.engine.compilation import inlined, inner
 from study.engine.dense import dense_products, dense_weight_gradient
-from study.engine.sparse import sparse_backward, sparse_forward, sparse_weight_gradient
+from study.engine.sparse import (
+    add_entry_gradients,
+    single_backward,
+    sparse_backward,
+    sparse_forward,
+)
 
 
 @inner
-def forward(plan, wiring, parameters, work, lanes, share, key, batch_size, first) -> None:  # type: ignore[no-untyped-def]
+def forward(
+    plan: Plan,
+    wiring: Wiring,
+    parameters: Floats,
+    work: Workspace,
+    lanes: int,
+    share: float,
+    key: np.uint32,
+    batch_size: int,
+    first: Size,
+) -> None:
     """From `work.pixels` to the logits, the last rows of `work.outputs`.
 
     `share`: of units to silence, by the draws of `key`; the lanes are images `first` and following of
@@ -41,65 +65,162 @@ def forward(plan, wiring, parameters, work, lanes, share, key, batch_size, first
                 bias = biases[unit]
                 for lane in range(lanes):
                     y[unit, lane] = bias
-            dense_products(weights, layer[INPUTS], 1, x, layer[INPUTS], y, units, lanes)
+            dense_products(weights, layer[INPUTS], np.int64(1), x, layer[INPUTS], y, units, lanes)
+            leaky_relu(y, plan.slopes[number], lanes)
         else:
             columns = wiring.columns[layer[COLUMNS] :]
             offsets = wiring.offsets[layer[OFFSETS] : layer[OFFSETS] + units + 1]
-            sparse_forward(weights, biases, columns, offsets, x, y, lanes)
-        if number < last:
-            leaky_relu(y, plan.slopes[number], lanes)
-            if share > 0.0:
-                silence(y, share, _of_layer(key, number), batch_size, first, lanes)
+            slope = plan.slopes[number]
+            if number == 0:
+                sparse_forward(
+                    weights, biases, columns, offsets, work.bytes, PIXEL, y, slope, lanes
+                )
+            else:
+                one = np.float32(1.0)
+                sparse_forward(weights, biases, columns, offsets, x, one, y, slope, lanes)
+        if share > 0.0 and number < last:
+            for unit in range(units):
+                silence(y, unit, unit, share, _of_layer(key, number), batch_size, first, lanes)
         x = y
 
 
 @inner
-def backward(plan, wiring, moving, work, lanes, share, key, batch_size, first) -> None:  # type: ignore[no-untyped-def]
+def backward(
+    plan: Plan,
+    wiring: Wiring,
+    moving: Moving,
+    work: Workspace,
+    lanes: int,
+    share: float,
+    key: np.uint32,
+    batch_size: int,
+    first: Size,
+) -> None:
     """Adds to the gradients, from that of the logits, the last rows of `work.through`."""
-    for back in range(len(plan.layers)):
-        number = len(plan.layers) - 1 - back
+    last = len(plan.layers) - 1
+    _add_readout_biases(plan.layers[last], moving, work, lanes)
+    for back in range(last + 1):
+        number = last - back
         layer = plan.layers[number]
         units, inputs = layer[UNITS], layer[INPUTS]
-        through = work.through[layer[ROW] : layer[ROW] + units]
         weights = moving.parameters[layer[WEIGHT] : layer[BIAS]]
         gradient = moving.gradient[layer[WEIGHT] : layer[BIAS]]
-        x = work.pixels
-        below = work.through
+        through = work.through[layer[ROW] : layer[ROW] + units]
+        x, below = work.pixels, work.through
         if number > 0:
             row = plan.layers[number - 1, ROW]
-            x = work.outputs[row : row + inputs]
-            below = work.through[row : row + inputs]
-        _add_row_sums(moving.gradient[layer[BIAS] : layer[BIAS] + units], through, lanes)
+            x, below = work.outputs[row : row + inputs], work.through[row : row + inputs]
         if layer[KIND] == DENSE:
             dense_weight_gradient(gradient, x, inputs, through, units, lanes)
             if number > 0:
                 below[:, :lanes] = 0.0
-                dense_products(weights, 1, inputs, through, units, below, inputs, lanes)
-        else:
-            columns = wiring.columns[layer[COLUMNS] :]
-            offsets = wiring.offsets[layer[OFFSETS] : layer[OFFSETS] + units + 1]
-            sparse_weight_gradient(gradient, columns, offsets, x, through, lanes)
-            if number > 0:
-                readers = wiring.readers[layer[READERS] :]
-                entries = wiring.entries[layer[READERS] :]
-                start = layer[READER_OFFSETS]
-                offsets = wiring.reader_offsets[start : start + inputs + 1]
-                sparse_backward(weights, readers, entries, offsets, through, below, lanes)
+                dense_products(weights, np.int64(1), inputs, through, units, below, inputs, lanes)
         if number > 0:
-            if share > 0.0:
-                silence(below, share, _of_layer(key, number - 1), batch_size, first, lanes)
-            through_leaky_relu(below, x, plan.slopes[number - 1], lanes)
+            _to_lower_layer(
+                plan,
+                wiring,
+                moving,
+                work,
+                number,
+                x,
+                through,
+                below,
+                lanes,
+                share,
+                key,
+                batch_size,
+                first,
+            )
 
 
 @inner
-def _add_row_sums(sums, rows, lanes) -> None:  # type: ignore[no-untyped-def]
-    for unit in range(len(sums)):
+def _to_lower_layer(
+    plan: Plan,
+    wiring: Wiring,
+    moving: Moving,
+    work: Workspace,
+    number: int,
+    x: Floats,
+    through: Floats,
+    below: Floats,
+    lanes: int,
+    share: float,
+    key: np.uint32,
+    batch_size: int,
+    first: Size,
+) -> None:
+    """From the gradients of a layer to those of the units that it reads, one after another.
+
+    A unit's row stays in the processor's first-level cache for all that is done with it.
+    """
+    layer, lower = plan.layers[number], plan.layers[number - 1]
+    weights = moving.parameters[layer[WEIGHT] : layer[BIAS]]
+    gradient = moving.gradient[layer[WEIGHT] : layer[BIAS]]
+    readers = wiring.readers[layer[READERS] :]
+    entries = wiring.entries[layer[READERS] :]
+    reader_offsets = wiring.reader_offsets[layer[READER_OFFSETS] :]
+    slope = plan.slopes[number - 1]
+    reads_pixels = number == 1 and lower[KIND] == SPARSE
+    for unit in range(layer[INPUTS]):
+        row = unit
+        single, total = False, np.float32(0)
+        if layer[KIND] == SPARSE:
+            # What reads pixels hands no gradient on, so that one row serves all its units.
+            row = 0 if reads_pixels else unit
+            e, last = np.int64(reader_offsets[unit]), np.int64(reader_offsets[unit + 1])
+            single = last - e == 1 and share == 0.0
+            if single:
+                total = single_backward(
+                    weights,
+                    gradient,
+                    readers[e],
+                    entries[e],
+                    through,
+                    x,
+                    unit,
+                    slope,
+                    below,
+                    row,
+                    lanes,
+                )
+            else:
+                sparse_backward(
+                    weights,
+                    gradient,
+                    readers,
+                    entries,
+                    e,
+                    last,
+                    through,
+                    x,
+                    unit,
+                    below,
+                    row,
+                    lanes,
+                )
+        if share > 0.0:
+            silence(below, row, unit, share, _of_layer(key, number - 1), batch_size, first, lanes)
+        if not single:
+            total = through_leaky_relu(below, row, x, unit, slope, lanes)
+        moving.gradient[lower[BIAS] + unit] += total
+        if reads_pixels:
+            e, last = np.int64(wiring.offsets[unit]), np.int64(wiring.offsets[unit + 1])
+            add_entry_gradients(
+                moving.gradient, wiring.columns, e, last, work.pixels, below, row, lanes
+            )
+
+
+@inner
+def _add_readout_biases(
+    layer: NDArray[np.int64], moving: Moving, work: Workspace, lanes: int
+) -> None:
+    for unit in range(layer[UNITS]):
         total = np.float32(0)
         for lane in range(lanes):
-            total += rows[unit, lane]
-        sums[unit] += total
+            total += work.through[layer[ROW] + unit, lane]
+        moving.gradient[layer[BIAS] + unit] += total
 
 
-@inner
-def _of_layer(key, number):  # type: ignore[no-untyped-def]
+@inlined
+def _of_layer(key: np.uint32, number: int) -> np.uint32:
     return mixed(np.uint32(key + np.uint32(number)))

@@ -1,18 +1,20 @@
-"""Brings some images of a batch into a table of pixels, (pixels, lanes), as floats in 0..1."""
+"""Brings some images of a batch into a table of pixels, (pixels, lanes)."""
 
 import numpy as np
+from numpy.typing import NDArray
 
-from study.engine.arrays import Images, Wiring, Workspace
+from study.engine.arrays import PIXEL, Images, Wiring, Workspace
 from study.engine.compilation import inner
 
 _HALF = np.uint64(0x00000000FFFFFFFF)
 _QUARTER = np.uint64(0x0000FFFF0000FFFF)
 _EIGHTH = np.uint64(0x00FF00FF00FF00FF)
-_SCALE = np.float32(1 / 255)
 
 
 @inner
-def fill_tile(images, order, first, count, lanes, wiring, work) -> None:  # type: ignore[no-untyped-def]
+def fill_tile(
+    images: Images, order: NDArray[np.int64], first: int, count: int, lanes: int, work: Workspace
+) -> None:
     """Takes the images `order[first:first + count]`; further lanes repeat the last one.
 
     Bytes are transposed in blocks of 8 images x 8 pixels (Warren, Hacker's Delight, 7-3, of bytes),
@@ -52,14 +54,21 @@ def fill_tile(images, order, first, count, lanes, wiring, work) -> None:  # type
             words[row + 5, group] = f
             words[row + 6, group] = g
             words[row + 7, group] = h
-    for place in range(len(wiring.pixels)):
-        pixel = wiring.pixels[place]
-        for lane in range(lanes):
-            work.pixels[place, lane] = work.bytes[pixel, lane] * _SCALE
 
 
 @inner
-def _swap(low, high, bits, mask):  # type: ignore[no-untyped-def]
+def fill_pixels(wiring: Wiring, lanes: int, work: Workspace) -> None:
+    """The bytes of the tile as floats; those of pixels that nothing reads are left out."""
+    for place in range(len(wiring.pixels)):
+        pixel = wiring.pixels[place]
+        for lane in range(lanes):
+            work.pixels[pixel, lane] = work.bytes[pixel, lane] * PIXEL
+
+
+@inner
+def _swap(
+    low: np.uint64, high: np.uint64, bits: int, mask: np.uint64
+) -> tuple[np.uint64, np.uint64]:
     """Exchanges the upper parts of one word with the lower parts of another."""
     changed = ((low >> np.uint64(bits)) ^ high) & mask
     return low ^ (changed << np.uint64(bits)), high ^ changed

@@ -57,7 +57,9 @@ class TrialCallback(tune.Callback):
         number = trial.config["number"]
         worker = f"{result['hostname']}:{result['pid']}"
         for metrics in result["epochs"]:
-            self._tracker.log_epoch(number, self._observer.epoch(metrics), worker)
+            self._tracker.log_epoch(
+                number, self._observer.epoch(metrics), worker=worker, engine=result["engine"]
+            )
         if result["notice"]:
             self._tracker.note(number, result["notice"])
             self._observer.notify(f"trial {number}: {result['notice']}")

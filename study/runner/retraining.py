@@ -104,7 +104,9 @@ def retrain(  # noqa: PLR0913  # each setting has a name of its own
             notify(_announcement(wanted, record, stored.spec, dataset))
             store_spec(folder, stored.spec)
             folder.store_retraining(wanted.to_json())
-            resources = stored.spec.resources if on_cluster() else whole_machine()
+            resources = stored.spec.resources
+            if not on_cluster():
+                resources = whole_machine().model_copy(update={"engine": resources.engine})
             observer = _Observer(wanted, notify, on_epoch)
             outcome, stop = run_trial(folder, home, config, dataset, resources, observer)
             _raise_unless_complete(outcome, stop, folder)

@@ -80,6 +80,7 @@ def fit(session: Session, capacity: Capacity) -> None:
         "arrays": session.dataset.to_arrays(),
         "rungs": rung_epochs(session.spec),
         "diagnostics": session.spec.diagnostics,
+        "engine": session.spec.resources.engine,
     }
     again = True
     while again and session.stop.reason is None:

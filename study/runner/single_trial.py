@@ -18,6 +18,7 @@ from study.spec.sections import Resources
 from study.study_folder import StudyFolder
 from study.tracking.tracker import Tracker
 from study.training.dataset import Dataset
+from study.training.engines import EngineChoice
 
 CONTINUES: Final = "the same command continues from its last checkpoint"
 
@@ -48,7 +49,7 @@ def run_trial(  # noqa: PLR0913, PLR0917  # what is trained, where, with what, a
                 observer.notify(share.notice)
             tracker.wait_until_ready()
             callback = TrialCallback(tracker, stop, observer)
-            outcome = _train(folder, config, dataset, share, callback, stop)
+            outcome = _train(folder, config, dataset, share, resources.engine, callback, stop)
     except BaseException:
         tracker.interrupt_trial(config.number)
         try:
@@ -69,6 +70,7 @@ def _train(  # noqa: PLR0913, PLR0917  # the parts of one run of Ray Tune
     config: TrialConfig,
     dataset: Dataset,
     share: TrialResources,
+    engine: EngineChoice,
     callback: TrialCallback,
     stop: StudyStopper,
 ) -> Outcome:
@@ -78,6 +80,7 @@ def _train(  # noqa: PLR0913, PLR0917  # the parts of one run of Ray Tune
         "classes": dataset.classes,
         "arrays": dataset.to_arrays(),
         "rungs": (),
+        "engine": engine,
     }
     try:
         result = tuner(

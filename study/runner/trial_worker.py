@@ -1,7 +1,8 @@
 """Trains one trial after another in one process, with or without Ray.
 
 A worker takes a `TrialConfig` as a dict, and reports after each step
-`{"epochs": [{...}], "finished": bool, "failure": str | None, "notice": str | None, "done": bool}`:
+`{"epochs": [{...}], "engine": str | None, "finished": bool, "failure": str | None, "notice": str | None,
+"done": bool}`:
 `epochs` has the metrics of each epoch since the last report, of all epochs after an interruption.
 """
 
@@ -26,6 +27,7 @@ from study.study_folder import DISTRIBUTIONS, EXAMPLE, HISTORY, NETWORK, NOT_SHA
 from study.training.checkpoint import Checkpoints
 from study.training.dataset import Dataset
 from study.training.diagnostics import diagnose
+from study.training.engines import EngineChoice
 from study.training.evaluation import Estimate, evaluate
 from study.training.generalisation import LossCurves
 from study.training.noise import with_training_noise
@@ -56,6 +58,7 @@ class TrialWorker:
         rungs: tuple[int, ...],
         store: str,
         diagnostics: tuple[str, ...] = (),
+        engine: EngineChoice = "auto",
     ) -> None:
         torch.set_num_threads(threads)
         keep_freed_memory()
@@ -69,6 +72,7 @@ class TrialWorker:
         self._noise = 0.0
         self._rungs = frozenset(rungs)
         self._groups = diagnostics
+        self._engine = engine
         self._store = Path(store)
         if not self._store.is_dir():
             raise StudyError(
@@ -87,7 +91,13 @@ class TrialWorker:
 
     def step(self) -> dict[str, Any]:
         """Trains a step; returns the report."""
-        report: dict[str, Any] = {"finished": False, "failure": None, "notice": None, "done": True}
+        report: dict[str, Any] = {
+            "engine": None,
+            "finished": False,
+            "failure": None,
+            "notice": None,
+            "done": True,
+        }
         try:
             return report | self._train()
         except Exception as error:  # noqa: BLE001  # see above
@@ -118,7 +128,13 @@ class TrialWorker:
         except (OSError, SafetensorError) as error:
             notice = f"continues without a file that could not be written: {error}"
         epochs = self._history[reported:]
-        return {"epochs": epochs, "finished": finished, "notice": notice, "done": finished}
+        return {
+            "epochs": epochs,
+            "engine": f"{training.engine.name} on {self._device.type}",
+            "finished": finished,
+            "notice": notice,
+            "done": finished,
+        }
 
     def _build(self) -> str | None:
         """Builds the network, in the state of the trial's checkpoint if it has one."""
@@ -126,7 +142,10 @@ class TrialWorker:
         self._set_noise(trial.training.noise)
         shape, classes = self._dataset.image_shape, self._dataset.classes
         self._network = build(trial.architecture, shape, classes, trial.seeds).to(self._device)
-        self._training = Training(self._network, self._dataset, trial.training)
+        self._training = Training(self._network, self._dataset, trial.training, self._engine)
+        waited = self._training.engine.compilation_seconds
+        if waited is not None:
+            notice = f"the training engine was compiled in {waited:.0f} s, once on this machine"
         try:
             checkpoint = self._checkpoints.load(trial.to_dict(), self._device)
             if checkpoint is not None:

@@ -101,6 +101,10 @@ class Resources(Section):
     """GPUs of a trial. With 0.125, eight trials share a GPU; where there is none, trials run on
     CPUs.
     """
+    engine: Literal["auto", "torch"] = "auto"
+    """What computes the training: by default the compiled engine on CPUs, where it is the faster one,
+    else torch (docs/networks.md).
+    """
     concurrent_trials: Annotated[int, Field(ge=1)] | None = None
     """The most trials at once. By default as many as the nodes hold; with an autoscaler twice
     that, at least 8.

@@ -50,13 +50,14 @@ class TrialBegun(_Event):
 
 @dataclass(frozen=True, kw_only=True)
 class TrialReported(_Event):
-    """A trial's metrics after an epoch, 0 before the first, and the worker that measured them."""
+    """A trial's metrics after an epoch, 0 before the first; the worker and engine that trained it."""
 
     number: Number
     timestamp: int = field(default_factory=now)
     epoch: int
     metrics: Mapping[str, float]
     worker: str | None = None
+    engine: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

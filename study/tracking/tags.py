@@ -43,6 +43,9 @@ NOTICE_TAG: Final = "study.notice"
 WORKER_TAG: Final = "study.worker"
 """On a child: host and process of the worker that trained it."""
 
+ENGINE_TAG: Final = "study.engine"
+"""On a child: the engine that trained it, and its device, as `compiled on cpu`."""
+
 FRONT_TAG: Final = "on_front"
 """On a child: `true` while the trial is on the front of the study, else `false`."""
 

@@ -98,11 +98,21 @@ class Tracker:
         self._put(TrialBegun(trial=trial))
 
     def log_epoch(
-        self, number: int, metrics: Mapping[str, float], worker: str | None = None
+        self,
+        number: int,
+        metrics: Mapping[str, float],
+        *,
+        worker: str | None = None,
+        engine: str | None = None,
     ) -> None:
-        """Adds the metrics after epoch `metrics["epochs"]`, by default 0, measured by a worker."""
+        """Adds the metrics after epoch `metrics["epochs"]`, by default 0.
+
+        `worker` is the process that measured them, `engine` what computed the training there.
+        """
         epoch = int(metrics.get("epochs", 0))
-        self._put(TrialReported(number=number, epoch=epoch, metrics=metrics, worker=worker))
+        self._put(
+            TrialReported(number=number, epoch=epoch, metrics=metrics, worker=worker, engine=engine)
+        )
 
     def note(self, number: int, notice: str) -> None:
         """Adds a message to a trial."""

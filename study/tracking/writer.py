@@ -30,6 +30,7 @@ from study.tracking.runs import PARENT, PendingBatch, RunTags, StoredRuns
 from study.tracking.store import all_runs, client, make_store
 from study.tracking.tags import (
     CONFIG_TAG,
+    ENGINE_TAG,
     FRONT_TAG,
     LAYOUT_TAG,
     NOTICE_TAG,
@@ -65,7 +66,7 @@ class MlflowWriter:
         self.states: dict[int, str] = {}
         self.running = False
         self._last_epoch: dict[int, int] = {}
-        self._workers: dict[int, str] = {}
+        self._trained_by: dict[int, dict[str, str]] = {}
         self._fronts: dict[int, bool] = {}
         self._newest: dict[int, tuple[int, int, dict[str, float]]] = {}
         self._unsent: dict[int, PendingBatch] = {}
@@ -166,9 +167,11 @@ class MlflowWriter:
         A trial that resumes reports all its epochs again, with the same numbers.
         """
         number, epoch = event.number, event.epoch
-        if event.worker is not None and self._workers.get(number) != event.worker:
-            self._workers[number] = event.worker
-            self._waiting(number).tags[WORKER_TAG] = event.worker
+        trained_by = {WORKER_TAG: event.worker, ENGINE_TAG: event.engine}
+        known_tags = self._trained_by.setdefault(number, {})
+        for tag, value in trained_by.items():
+            if value is not None and known_tags.get(tag) != value:
+                known_tags[tag] = self._waiting(number).tags[tag] = value
         if epoch > self._last_epoch.get(number, -1):
             # Constants are written once: each value of a metric is a row in the database.
             known = _CONSTANT if number in self._last_epoch else frozenset()

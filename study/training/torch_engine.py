@@ -20,6 +20,7 @@ class TorchEngine:
     """An engine (`study.engine.engine`); the network and the images are on one device."""
 
     name: EngineName = "torch"
+    compilation_seconds: float | None = None
 
     def __init__(self, network: Network, split: Split, batch_size: int) -> None:
         self._network = network

@@ -96,7 +96,9 @@ def test_losses_and_gradients_are_those_of_masked_dense_matrices(family, layers,
     accuracy, loss = engine.evaluate(data.images, labels)
     logits = masked_dense_logits(reference, images, 0)
     assert accuracy[0] == (logits.argmax(dim=1) == labels).double().mean()
-    torch.testing.assert_close(loss[0], functional.cross_entropy(logits, labels).detach(), rtol=1e-6, atol=1e-6)
+    torch.testing.assert_close(
+        loss[0], functional.cross_entropy(logits, labels).detach(), rtol=1e-6, atol=1e-6
+    )
 
 
 @pytest.mark.parametrize("layers", [1, 2])
@@ -105,7 +107,10 @@ def test_epochs_are_those_of_torch(family, layers):
     """Ten steps of three replicates, each with an order of its own."""
     data = split(shape=(3, 4, 6))
     own = build(
-        architecture(family, layers=layers, synapses_per="channel"), data.images.shape[1:], 10, [0, 3, 5]
+        architecture(family, layers=layers, synapses_per="channel"),
+        data.images.shape[1:],
+        10,
+        [0, 3, 5],
     )
     its = copy.deepcopy(own)
     ours, torchs = compiled(own, data, threads=2), TorchEngine(its, data, BATCH)

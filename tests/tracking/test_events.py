@@ -29,7 +29,14 @@ TRIAL = TrialConfig(
 EVENTS = [
     StudyBegun(timestamp=1, tags={"study.command": "study run"}),
     TrialBegun(trial=TRIAL, timestamp=1),
-    TrialReported(number=3, timestamp=1, epoch=2, metrics={"val_loss": 1 / 7}, worker="host:1"),
+    TrialReported(
+        number=3,
+        timestamp=1,
+        epoch=2,
+        metrics={"val_loss": 1 / 7},
+        worker="host:1",
+        engine="torch on cpu",
+    ),
     TrialNoticed(number=3, notice="two\nlines"),
     TrialEnded(number=3, timestamp=1, state="FAIL", reason="it broke"),
     FrontChanged(changes={3: True, 12: False}),
