@@ -8,7 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-LIBRARIES = ("torch", "ray", "optuna", "mlflow", "numpy")
+LIBRARIES = ("torch", "ray", "optuna", "mlflow", "numpy", "numba")
 
 
 def describe() -> dict[str, Any]:

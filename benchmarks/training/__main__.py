@@ -1,222 +1,164 @@
-"""A whole training step, making the batch included, against masked dense torch and plain layers.
+"""Epochs of the compiled engine, of torch's and of masked dense torch: processor seconds and time.
 
-    python -m benchmarks.training [--threads N] [--quick]
+    python -m benchmarks.training [--quick]
 
-All rivals in one process, in turn, medians; random images of 28 x 28, batch 128. Prints tables and
-writes benchmarks/results/training.json (not with --quick).
+All rivals in one process, in turn, medians; random images of 28 x 28, batch 128, dann-lrf with 16
+synapses a dendrite. A rival trains on a random tenth of 54,000 images and validates with 600; figures
+are ten times as much, an epoch. One replicate has one thread. Prints tables and writes
+benchmarks/results/training.json (not with --quick).
 """
 
 import argparse
 import json
+import os
 import statistics
+import subprocess
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import torch
-from torch import Tensor, nn
-from torch.nn import functional
 
 from benchmarks.machine import describe
-from models import FAMILIES, Architecture, Network, build, count_macs
-from models.layers import GroupedLayer, SparseLayer
-from study.training.dataset import Dataset, Split
-from study.training.settings import TrainingSettings
-from study.training.train import Training, keep_freed_memory
+from benchmarks.training import rivals
+from models import count_macs
+from study.training.train import keep_freed_memory
 
 RESULT = Path(__file__).parents[1] / "results" / "training.json"
-SIZES = ((1, 32), (4, 128), (16, 256), (64, 512))
-IMAGES, BATCH, CLASSES = 54_000, 128, 10
+SIZES = ((1, 32), (4, 64), (4, 128), (16, 256), (64, 512))
+DENSE = (("vann", (1, 32)), ("vann", (4, 128)), ("vann-r", (4, 128)), ("pdann", (4, 128)))
+Timed = dict[str, dict[str, float]]
 
 
-def data() -> Dataset:
-    generator = torch.Generator().manual_seed(0)
-    images = torch.randint(0, 256, (IMAGES, 1, 28, 28), dtype=torch.uint8, generator=generator)
-    split = Split(images, torch.randint(0, CLASSES, (IMAGES,), generator=generator))
-    few = Split(split.images[:100], split.labels[:100])
-    return Dataset(name="random", classes=CLASSES, train=split, validation=few, test=few)
-
-
-def network(family: str, dendrites: int, somata: int, replicates: int) -> Network:
-    synapses = 16 if FAMILIES[family].counts_synapses else None
-    architecture = Architecture(
-        family=family, dendrites=dendrites, somata=somata, synapses=synapses
-    )
-    return build(architecture, (1, 28, 28), CLASSES, list(range(replicates)))
-
-
-def ours(
-    family: str, size: tuple[int, int], replicates: int, dataset: Dataset
-) -> Callable[[], object]:
-    settings = TrainingSettings(epochs=1000, learning_rate=1e-3, batch_size=BATCH)
-    training = Training(network(family, *size, replicates), dataset, settings)
-    batch = torch.randint(0, IMAGES, (replicates, BATCH))
-    return lambda: training.step(batch)
-
-
-def plain(size: tuple[int, int], dataset: Dataset, *, masked: bool) -> Callable[[], object]:
-    """The same network of torch.nn.Linear's widths; masked: weights times mask, in every step."""
-    family = "dann-r" if masked else "vann"
-    source = network(family, *size, 1)
-    weights = [nn.Parameter(dense(layer).detach().clone()) for layer in source.layers]
-    masks = [(weight != 0).float() for weight in weights[:2]] if masked else []
-    biases = [nn.Parameter(layer.bias[0, :, 0].detach().clone()) for layer in source.layers]
-    optimizer = torch.optim.Adam([*weights, *biases], lr=1e-3, eps=1e-7, fused=True)
-    images, labels = dataset.train.images.flatten(1), dataset.train.labels
-    batch = torch.randint(0, IMAGES, (BATCH,))
-
-    def step() -> None:
-        x = images[batch].float().div_(255)
-        for depth, (weight, bias) in enumerate(zip(weights, biases, strict=True)):
-            live = weight * masks[depth] if masked and depth < len(masks) else weight
-            x = functional.linear(x, live, bias)
-            x = functional.leaky_relu(x, 0.1) if depth < len(weights) - 1 else x
-        optimizer.zero_grad()
-        functional.cross_entropy(x, labels[batch]).backward()
-        optimizer.step()
-
-    return step
-
-
-def dense(layer: Any) -> Tensor:  # noqa: ANN401  # any layer of one replicate
-    weight = layer.weight[0]
-    if isinstance(layer, GroupedLayer):
-        return torch.block_diag(*weight)
-    if isinstance(layer, SparseLayer):
-        inputs, offsets = layer.connections(0)
-        units = torch.repeat_interleave(torch.arange(len(offsets) - 1), torch.diff(offsets))
-        return torch.zeros(len(offsets) - 1, layer.inputs).index_put((units, inputs.long()), weight)
-    return weight
-
-
-def in_turn(rivals: dict[str, Callable[[], object]], rounds: int) -> dict[str, float]:
-    """The median of each rival's seconds, each having its turn in every round."""
-    times: dict[str, list[float]] = {name: [] for name in rivals}
-    for number in range(rounds + 2):
-        for name, run in rivals.items():
-            start = time.perf_counter()
+def in_turn(runs: dict[str, Callable[[], object]], rounds: int) -> Timed:
+    """The median processor seconds and seconds of each rival, each having its turn in every round."""
+    found: dict[str, list[tuple[float, float]]] = {name: [] for name in runs}
+    for number in range(rounds + 1):
+        for name, run in runs.items():
+            start, wall = time.process_time(), time.perf_counter()
             run()
-            if number >= 2:  # noqa: PLR2004  # the first two warm up
-                times[name].append(time.perf_counter() - start)
-    return {name: statistics.median(found) for name, found in times.items()}
-
-
-def several(run: Callable[[], object], steps: int) -> Callable[[], None]:
-    """Some steps as one, so that a rival finds its own data in the cache, as in training."""
-
-    def steps_in_a_row() -> None:
-        for _ in range(steps):
-            run()
-
-    return steps_in_a_row
-
-
-def compare(size: tuple[int, int], dataset: Dataset, rounds: int) -> dict[str, float]:
-    steps = 1 if size == SIZES[-1] else 10
-    rivals = {
-        "ours": ours("dann-r", size, 1, dataset),
-        "ours_x5": ours("dann-r", size, 5, dataset),
-        "masked_dense": plain(size, dataset, masked=True),
-    }
-    if size != SIZES[-1]:
-        rivals |= {
-            "vann": ours("vann", size, 1, dataset),
-            "plain_linear": plain(size, dataset, masked=False),
-        }
-    timed = in_turn({name: several(run, steps) for name, run in rivals.items()}, rounds)
-    return {name: seconds / steps for name, seconds in timed.items()}
-
-
-def epoch(dataset: Dataset) -> dict[str, float]:
-    """Processor seconds of an epoch of one (4, 128) replicate, on one thread: others spin, idle."""
-    spent: dict[str, float] = {}
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    for name, run in (
-        ("ours", ours("dann-r", (4, 128), 1, dataset)),
-        ("masked_dense", plain((4, 128), dataset, masked=True)),
-    ):
-        several(run, 20)()
-        start, wall = time.process_time(), time.perf_counter()
-        several(run, -(-IMAGES // BATCH))()
-        spent[f"{name}_cpu_seconds"] = time.process_time() - start
-        spent[f"{name}_seconds"] = time.perf_counter() - wall
-    torch.set_num_threads(threads)
-    return spent
-
-
-def roofline(seconds: float) -> dict[str, float | str]:
-    """What the machine can do, and how much of it a (64, 512) step of `seconds` reaches.
-
-    The least that a step must do: three passes of multiply-adds over the live weights (forward, and
-    the gradients of weights and of dendrites), and the dendrites' activations written and read once
-    in each direction.
-    """
-    net = network("dann-r", *SIZES[-1], 1)
-    flops = 2 * 3 * count_macs(net) * BATCH
-    traffic = 4 * net.architecture.units * BATCH * 4
-    a, b = torch.rand(2048, 2048), torch.rand(2048, 2048)
-    source, target = torch.rand(2**26), torch.empty(2**26)
-    timed = in_turn({"multiply": lambda: a @ b, "stream": lambda: target.copy_(source)}, 5)
-    flop_rate = 2 * 2048**3 / timed["multiply"]
-    bandwidth = 2 * 4 * 2**26 / timed["stream"]
-    bounds = {"arithmetic": flops / flop_rate, "memory": traffic / bandwidth}
-    bound = max(bounds, key=lambda name: bounds[name])
+            if number:  # the first warms up
+                spent = time.process_time() - start, time.perf_counter() - wall
+                found[name].append(spent)
     return {
-        "gflops": flop_rate / 1e9,
-        "gigabytes_per_second": bandwidth / 1e9,
-        "arithmetic_seconds": bounds["arithmetic"],
-        "memory_seconds": bounds["memory"],
-        "bound": bound,
-        "fraction": bounds[bound] / seconds,
+        name: dict(
+            zip(
+                ("processor", "wall"), map(statistics.median, zip(*times, strict=True)), strict=True
+            )
+        )
+        for name, times in found.items()
     }
+
+
+def scaled(timed: Timed, factors: dict[str, float]) -> Timed:
+    return {
+        name: {kind: factors.get(name, 10) * value for kind, value in times.items()}
+        for name, times in timed.items()
+    }
+
+
+@contextmanager
+def busy_core() -> Iterator[None]:
+    """Another process computes all the time."""
+    process = subprocess.Popen([sys.executable, "-c", "while True: pass"])  # noqa: S603  # our own
+    try:
+        yield
+    finally:
+        process.kill()
+        process.wait()
+
+
+def compare(size: tuple[int, int], split: rivals.Split, rounds: int) -> Timed:
+    steps = 2 if size == SIZES[-1] else rivals.STEPS
+    runs = {
+        "compiled": rivals.engine("compiled", "dann-lrf", size, 1, split),
+        "torch": rivals.engine("torch", "dann-lrf", size, 1, split),
+        "masked_dense": rivals.masked_dense("dann-lrf", size, split, steps),
+    }
+    return scaled(in_turn(runs, rounds), {"masked_dense": 10 * rivals.STEPS / steps})
+
+
+def peaks() -> dict[str, float]:
+    """What one core can do: multiply-adds of a large matrix product, bytes of a copy, a second."""
+    a, b = torch.rand(1024, 1024), torch.rand(1024, 1024)
+    source, target = torch.rand(2**25), torch.empty(2**25)
+    timed = in_turn({"multiply": lambda: a @ b, "copy": lambda: target.copy_(source)}, 9)
+    return {
+        "multiply_adds": 1024**3 / timed["multiply"]["processor"],
+        "bytes": 2 * 4 * 2**25 / timed["copy"]["processor"],
+    }
+
+
+def floor(size: tuple[int, int], seconds: float, peak: dict[str, float]) -> dict[str, float]:
+    """Which share of an epoch's time its arithmetic and its traffic with memory would take.
+
+    Three passes of multiply-adds over the live weights; the images read once, as bytes.
+    """
+    macs = 3 * count_macs(rivals.network("dann-lrf", size, 1)) * rivals.IMAGES
+    return {
+        "multiply_adds": macs / peak["multiply_adds"] / seconds,
+        "memory": rivals.IMAGES * 784 / peak["bytes"] / seconds,
+    }
+
+
+def several(split: rivals.Split, rounds: int) -> Timed:
+    """Five replicates of (4, 128) on two threads, and one."""
+    torch.set_num_threads(2)
+    runs = {
+        "one": rivals.engine("compiled", "dann-lrf", (4, 128), 1, split),
+        "five": rivals.engine("compiled", "dann-lrf", (4, 128), 5, split),
+    }
+    timed = scaled(in_turn(runs, rounds), {})
+    torch.set_num_threads(1)
+    return timed
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.training", description=__doc__)
-    parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--quick", action="store_true", help="few rounds, nothing written")
-    arguments = parser.parse_args()
-    torch.set_num_threads(arguments.threads)
+    rounds = 2 if parser.parse_args().quick else 5
+    torch.set_num_threads(1)
     keep_freed_memory()
-    dataset = data()
-    rounds = 3 if arguments.quick else 15
-    print(f"a training step in ms, batch {BATCH}, {arguments.threads} threads")
-    print("  D    S     ours  ours x5  masked     vs masked  five/one   vann  Linear  vann/Linear")
-    rows = []
-    for size in SIZES:
-        row = compare(size, dataset, rounds)
-        rows.append({"dendrites": size[0], "somata": size[1], "seconds": row})
-        faster, five = row["masked_dense"] / row["ours"], row["ours_x5"] / row["ours"]
-        line = f"{size[0]:3} {size[1]:4} {1e3 * row['ours']:8.3f} {1e3 * row['ours_x5']:8.3f} "
-        line += f"{1e3 * row['masked_dense']:7.2f} {faster:12.1f}x {five:8.2f}x"
-        if "vann" in row:
-            line += f" {1e3 * row['vann']:6.2f} {1e3 * row['plain_linear']:7.2f} "
-            line += f"{row['vann'] / row['plain_linear']:11.2f}x"
-        print(line, flush=True)
-    whole = epoch(dataset)
-    ratio = whole["masked_dense_cpu_seconds"] / whole["ours_cpu_seconds"]
-    print(
-        f"an epoch of {IMAGES:,} images, one (4, 128) replicate, processor seconds: "
-        f"ours {whole['ours_cpu_seconds']:.2f}, masked dense "
-        f"{whole['masked_dense_cpu_seconds']:.2f}, {ratio:.1f}x"
-    )
-    roof = roofline(rows[-1]["seconds"]["ours"])  # type: ignore[index]  # made above
-    print(
-        f"roofline at (64, 512): {roof['gflops']:.0f} GFLOP/s, "
-        f"{roof['gigabytes_per_second']:.1f} GB/s; bound by {roof['bound']}; "
-        f"{100 * float(roof['fraction']):.0f} % reached"
-    )
-    if not arguments.quick:
-        result = {
-            "machine": describe(),
-            "threads": arguments.threads,
-            "batch": BATCH,
-            "steps": rows,
-            "epoch": whole,
-            "roofline": roof,
-        }
+    split = rivals.random_images()
+    peak = peaks()
+    result: dict[str, object] = {"machine": describe(), "load": os.getloadavg(), "peak": peak}
+    for condition in ("alone", "beside a busy core"):
+        print(f"an epoch of dann-lrf in processor seconds, {condition}")
+        print("  D    S  compiled   torch  masked  torch/compiled (time)  masked/compiled  of peak")
+        rows = []
+        for size in SIZES if condition == "alone" else SIZES[:-1]:
+            if condition == "alone":
+                row = compare(size, split, rounds)
+            else:
+                with busy_core():
+                    row = compare(size, split, rounds)
+            ours, torchs, dense = (row[name] for name in ("compiled", "torch", "masked_dense"))
+            share = floor(size, ours["processor"], peak)
+            rows.append({"dendrites": size[0], "somata": size[1], "epoch": row, "floor": share})
+            print(
+                f"{size[0]:3} {size[1]:4} {ours['processor']:9.3f} {torchs['processor']:7.3f} "
+                f"{dense['processor']:7.2f} {torchs['processor'] / ours['processor']:11.1f}x "
+                f"({torchs['wall'] / ours['wall']:5.1f}x) "
+                f"{dense['processor'] / ours['processor']:14.1f}x {share['multiply_adds']:8.0%}",
+                flush=True,
+            )
+        result[condition] = rows
+    dense_rows = {}
+    for family, size in DENSE:
+        runs = {name: rivals.engine(name, family, size, 1, split) for name in ("compiled", "torch")}
+        row = scaled(in_turn(runs, min(rounds, 3)), {})
+        dense_rows[f"{family} {size[0]}, {size[1]}"] = row
+        ratio = row["torch"]["processor"] / row["compiled"]["processor"]
+        print(f"{family} {size}: torch/compiled {ratio:.2f}x", flush=True)
+    result["dense"] = dense_rows
+    tested = {name: rivals.evaluation(name, (4, 128), split) for name in ("compiled", "torch")}
+    result["evaluation"] = shown = in_turn(tested, rounds)
+    print("evaluation of 6,000 images at (4, 128):", shown)
+    result["several"] = both = several(split, rounds)
+    print(f"five replicates / one, two threads: {both['five']['wall'] / both['one']['wall']:.2f}x")
+    if rounds > 2:  # noqa: PLR2004  # as above
         RESULT.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
 
 

@@ -13,7 +13,9 @@ from study.training.torch_engine import TorchEngine
 
 EngineChoice: TypeAlias = Literal["auto", "compiled", "torch"]
 
-_DENSE_UP_TO: Final = 2**20  # weights of dense layers; beyond, torch's matrix products are faster
+_DENSE_UP_TO: Final = (
+    2**22
+)  # weights of dense layers; beyond, torch is as fast and uses all threads
 
 
 def engine_name(network: Network) -> EngineName:

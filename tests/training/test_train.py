@@ -22,9 +22,14 @@ def settings(**changes):
     return TrainingSettings(**({"epochs": 3, "learning_rate": 0.01, "batch_size": 64} | changes))
 
 
-def train(network, dataset, settings):
+@pytest.fixture(params=["compiled", "torch"])
+def engine(request):
+    return request.param
+
+
+def train(network, dataset, settings, engine="auto"):
     """Trains and yields each epoch; the network holds the kept weights when this ends or is closed."""
-    training = Training(network, dataset, settings)
+    training = Training(network, dataset, settings, engine)
     try:
         while not training.over:
             yield training.run_epoch()
@@ -34,9 +39,9 @@ def train(network, dataset, settings):
 
 @pytest.mark.parametrize("family", ["dann-r", "dann-lrf", "vann"])
 @pytest.mark.parametrize("schedule", ["constant", "cosine", "one_cycle"])
-def test_training_learns_the_digits(family, schedule, digits):
+def test_training_learns_the_digits(family, schedule, engine, digits):
     trained = network(family)
-    epochs = list(train(trained, digits, settings(schedule=schedule, epochs=8)))
+    epochs = list(train(trained, digits, settings(schedule=schedule, epochs=8), engine))
     assert [epoch.epoch for epoch in epochs] == list(range(1, 9))
     assert epochs[-1].train_loss.mean < epochs[0].train_loss.mean / 2
     assert epochs[-1].kept_accuracy.mean > 0.8
@@ -44,17 +49,17 @@ def test_training_learns_the_digits(family, schedule, digits):
     assert accuracy.min() > 0.75
 
 
-def test_a_replicate_trains_alone_as_it_trains_among_others(digits):
+def test_a_replicate_trains_alone_as_it_trains_among_others(engine, digits):
     alone, among = network(seeds=[5]), network(seeds=[2, 5])
-    list(train(alone, digits, settings()))
-    list(train(among, digits, settings()))
+    list(train(alone, digits, settings(), engine))
+    list(train(among, digits, settings(), engine))
     for mine, shared in zip(alone.parameters(), among.parameters(), strict=True):
         torch.testing.assert_close(mine[0], shared[1], rtol=1e-4, atol=1e-5)
 
 
-def test_training_is_reproducible(digits):
+def test_training_is_reproducible(engine, digits):
     first, again = network(), network()
-    results = [list(train(net, digits, settings())) for net in (first, again)]
+    results = [list(train(net, digits, settings(), engine)) for net in (first, again)]
     assert results[0][-1].val_loss == results[1][-1].val_loss
     for one, other in zip(first.parameters(), again.parameters(), strict=True):
         assert torch.equal(one, other)
@@ -90,22 +95,22 @@ def test_what_is_kept_is_in_the_network_after_an_early_end(digits):
     assert Estimate.over(evaluate(trained, digits.validation)[0], images) == kept
 
 
-def test_a_replicate_that_diverges_ends_the_training_with_the_reason(digits):
+def test_a_replicate_that_diverges_ends_the_training_with_the_reason(engine, digits):
     with pytest.raises(NonFiniteLossError, match=r"in epoch \d+ of the replicate with seed [01] "):
-        list(train(network("vann"), digits, settings(learning_rate=1e30, epochs=30)))
+        list(train(network("vann"), digits, settings(learning_rate=1e30, epochs=30), engine))
 
 
-def test_weights_that_diverge_with_the_last_batch_are_not_kept(digits):
+def test_weights_that_diverge_with_the_last_batch_are_not_kept(engine, digits):
     """The training loss of a batch is taken before its step, so only validation sees the last one."""
     one_batch = settings(learning_rate=1e30, epochs=1, batch_size=2000)
     with pytest.raises(NonFiniteLossError, match="the validation loss must stay finite, got nan"):
-        list(train(network("vann"), digits, one_batch))
+        list(train(network("vann"), digits, one_batch, engine))
 
 
-def test_a_training_with_patience_ends_when_all_replicates_have_stopped(digits):
+def test_a_training_with_patience_ends_when_all_replicates_have_stopped(engine, digits):
     trained = network(seeds=[0, 1, 2])
     losses = []
-    for epoch in train(trained, digits, settings(epochs=60, learning_rate=0.1, patience=2)):
+    for epoch in train(trained, digits, settings(epochs=60, learning_rate=0.1, patience=2), engine):
         losses.append(evaluate(trained, digits.validation)[1])
         last = epoch
     per_epoch = torch.stack(losses)
@@ -124,11 +129,54 @@ def test_a_training_with_patience_ends_when_all_replicates_have_stopped(digits):
     assert last.kept_loss.mean == pytest.approx(kept.mean().item(), rel=1e-6)
 
 
-def test_batches_by_class_make_the_epochs_and_their_schedule(digits):
-    training = Training(network(), digits, settings(batch_order="by_class", schedule="cosine"))
+def test_batches_by_class_make_the_epochs_and_their_schedule(engine, digits):
+    by_class = settings(batch_order="by_class", schedule="cosine")
+    training = Training(network(), digits, by_class, engine)
+    rates, trains = [], training.engine.train_epoch
+
+    def recorded(epoch, order, rates_of_epoch, running):
+        rates.extend(rates_of_epoch)
+        return trains(epoch, order, rates_of_epoch, running)
+
+    training.engine.train_epoch = recorded
     while not training.over:
         training.run_epoch()
     batches = sum(count // 64 for count in digits.train.labels.bincount().tolist())
-    _, numbers = training.state()
-    assert numbers["step"] == 3 * batches < 3 * len(digits.train.labels) // 64
-    assert training.rate == 0
+    assert len(rates) == 3 * batches < 3 * len(digits.train.labels) // 64
+    assert rates[0] == 0.01
+    assert rates == sorted(rates, reverse=True)
+    assert rates[-1] < 1e-4
+
+
+def test_an_interrupted_training_is_the_same_bit_by_bit(engine, digits):
+    """With dropout, a schedule, replicates and early stopping, after any number of epochs."""
+    options = settings(epochs=5, schedule="one_cycle", patience=2)
+    whole, resumed = network(dropout=0.2), network(dropout=0.2)
+    training = Training(whole, digits, options, engine)
+    states = []
+    while not training.over:
+        training.run_epoch()
+        tensors, numbers = training.state()
+        states.append(({name: value.clone() for name, value in tensors.items()}, numbers))
+    for tensors, numbers in states:
+        continued = Training(resumed, digits, options, engine)
+        continued.restore(tensors, numbers)
+        while not continued.over:
+            continued.run_epoch()
+        for one, other in zip(whole.parameters(), resumed.parameters(), strict=True):
+            assert torch.equal(one, other)
+
+
+def test_a_training_does_not_go_on_from_the_state_of_another_engine(digits):
+    other = Training(network(), digits, settings(), "torch")
+    training = Training(network(), digits, settings(), "compiled")
+    with pytest.raises(ValueError, match="must hold, got torch and compiled"):
+        training.restore(*other.state())
+
+
+def test_both_engines_train_alike(digits):
+    losses = {}
+    for name in ("compiled", "torch"):
+        epochs = list(train(network(), digits, settings(schedule="cosine"), name))
+        losses[name] = [epoch.train_loss.mean for epoch in epochs]
+    assert losses["compiled"] == pytest.approx(losses["torch"], rel=1e-3)
