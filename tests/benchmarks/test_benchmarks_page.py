@@ -49,13 +49,21 @@ def test_its_front_is_the_committed_result():
 def test_its_speeds_are_the_committed_result():
     result = result_of("training")
     text = (ROOT / "docs/networks.md").read_text(encoding="utf-8")
-    for row in result["steps"]:
-        seconds = row["seconds"]
-        line = f"| {row['dendrites']}, {row['somata']} | {1e3 * seconds['ours']:.2f} | "
-        line += f"{1e3 * seconds['masked_dense']:.2f} | "
-        line += f"{seconds['masked_dense'] / seconds['ours']:.1f}x | "
-        line += f"{seconds['ours_x5'] / seconds['ours']:.2f}x |"
+    for row in result["alone"]:
+        ours, torchs, dense = (
+            row["epoch"][name]["processor"] for name in ("compiled", "torch", "masked_dense")
+        )
+        line = f"| {row['dendrites']}, {row['somata']} | {ours:.3f} | {torchs:.2f} | {dense:.2f} | "
+        line += f"{torchs / ours:.1f}x | {dense / ours:.1f}x | "
+        line += f"{100 * row['floor']['multiply_adds']:.0f} % |"
         assert line in text
+    busy = [
+        row["epoch"]["torch"]["processor"] / row["epoch"]["compiled"]["processor"]
+        for row in result["beside a busy core"]
+    ]
+    assert "{:.1f}x, {:.1f}x, {:.1f}x and {:.1f}x".format(*busy) in text
+    five, one = (result["several"][name]["processor"] for name in ("five", "one"))
+    assert f"Five replicates take {five / one:.1f} times the processor seconds of one" in text
     names_machine(text, result["machine"])
 
 

@@ -90,6 +90,7 @@ def test_workers_are_warm(small_study):
     # One may train all of them before the other has loaded its libraries.
     assert 1 <= len({run.data.tags["study.worker"] for run in trained}) <= 2
     assert {run.data.metrics["threads"] for run in trained} == {1}
+    assert {run.data.tags["study.engine"] for run in trained} == {"compiled on cpu"}
 
 
 def test_a_study_that_is_done_has_nothing_to_do(on_ray, tmp_path):
