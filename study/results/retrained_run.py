@@ -156,9 +156,9 @@ def _finished(run: Run) -> bool:
 
 
 def choose_retrained(stored: StoredStudy, number: int | None, home: Home) -> TrialRecord:
-    """The trial of `choose` with the run, metrics and replicates of its retraining that started last.
+    """The trial, by default the best, with the run, metrics and replicates of its newest retraining.
 
-    Raises NotFoundError like `choose`, or if it was not retrained.
+    Raises NotFoundError if there is no such trial, or if it was not retrained.
     """
     search = stored.trial(number)
     with translated(home):
