@@ -136,7 +136,7 @@ def test_a_short_trial_takes_three_requests(tmp_path):
         for number in range(1, 60, 3):  # none of them on the front
             trial = begin(tracker, number)
             for epoch in range(1, EPOCHS + 1):
-                tracker.log_epoch(number, metrics_of(number, epoch), "host:1")
+                tracker.log_epoch(number, metrics_of(number, epoch), worker="host:1")
             end(tracker, trial, home)
         os.kill(sender, signal.SIGCONT)
         tracker.close("FINISHED", print)
@@ -178,8 +178,8 @@ def test_what_the_store_will_never_take_is_put_aside_and_said(tmp_path):
     tracker.wait_until_ready()
     begin(tracker, 0)
     trial = begin(tracker, 1)
-    tracker.log_epoch(1, metrics_of(1, 1) | {"not a name: §": 1.0}, "host:1")
-    tracker.log_epoch(1, metrics_of(1, 2), "host:1")
+    tracker.log_epoch(1, metrics_of(1, 1) | {"not a name: §": 1.0}, worker="host:1")
+    tracker.log_epoch(1, metrics_of(1, 2), worker="host:1")
     end(tracker, trial, home)
     end(tracker, begin(tracker, 2), home)
     with pytest.raises(TrackingError, match=r"it refused 1: .*they are in .*refused.jsonl"):

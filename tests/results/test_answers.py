@@ -58,7 +58,7 @@ def write(tracker, folder):
                 "macs": 90 * somata,
                 "epoch/val_accuracy": 0.5,
             }
-            tracker.log_epoch(number, metrics, "host:1")
+            tracker.log_epoch(number, metrics, worker="host:1")
         if state == "INTERRUPTED":
             tracker.interrupt_trial(number)
             continue
@@ -236,7 +236,7 @@ def test_a_study_goes_on_in_the_runs_that_it_has(home):
     tracker.begin_trial(config(5, 8))
     for epoch in (1, 2):
         metrics = {"epochs": epoch, "val_accuracy": 0.7, "trainable_parameters": 800, "macs": 1}
-        tracker.log_epoch(5, metrics | {"epoch/val_accuracy": 0.5}, "host:2")
+        tracker.log_epoch(5, metrics | {"epoch/val_accuracy": 0.5}, worker="host:2")
     tracker.end_trial(5, Outcome(state="COMPLETE"), keep_network=True)
     tracker.close("FINISHED", print)
     after = answers.records("made", home)

@@ -14,7 +14,7 @@ tracker = opened(home)
 tracker.wait_until_ready()
 trial = begin(tracker, 0)
 for epoch in range(1, EPOCHS + 1):
-    tracker.log_epoch(0, metrics_of(0, epoch), "host:1")
+    tracker.log_epoch(0, metrics_of(0, epoch), worker="host:1")
 end(tracker, trial, home)
 begin(tracker, 1)
 os.kill(os.getpid(), signal.SIGKILL)

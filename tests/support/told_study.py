@@ -65,7 +65,7 @@ def push(tracker, home, numbers, pause_s=0.0):
         trials = [begin(tracker, number) for number in pair]
         for epoch in range(1, EPOCHS + 1):
             for trial in trials:
-                tracker.log_epoch(trial.number, metrics_of(trial.number, epoch), "host:1")
+                tracker.log_epoch(trial.number, metrics_of(trial.number, epoch), worker="host:1")
             time.sleep(pause_s)
         for trial in trials:
             end(tracker, trial, home)
