@@ -47,12 +47,13 @@ format: $(INSTALLED)
 	$(BIN)/ruff check --fix
 
 # What is needed to run is installed first, what tests need only for them; anew when it changes.
+# An index of PyTorch alone lacks the pinned versions of other packages: those come with `-e .`.
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --progress-bar off -c constraints.txt
 
 $(RUNTIME): pyproject.toml constraints.txt
 	$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'Python 3.11 or newer is needed (make PYTHON=python3.11)')"
 	$(PYTHON) -m venv .venv
-	$(if $(TORCH_INDEX),$(PIP) --index-url $(TORCH_INDEX) torch torchvision)
+	$(if $(TORCH_INDEX),$(PIP) --no-deps --index-url $(TORCH_INDEX) torch torchvision)
 	$(PIP) -e .
 	touch $@
 
