@@ -1,0 +1,63 @@
+"""deploy/slurm.sbatch, as far as it can be checked without Slurm."""
+
+import re
+import subprocess
+
+from tests.support.processes import ROOT
+
+FILE = ROOT / "deploy/slurm.sbatch"
+TEXT = FILE.read_text(encoding="utf-8")
+RECORDED = """
+echo "$(basename "$0") $* [${RAY_ADDRESS:-}]" >> "$CALLS"
+case "$(basename "$0") $*" in
+    "python "*token*) echo secret ;;
+    "python "*address*) echo 10.0.0.1 ;;
+    "scontrol show"*) echo "JobState=$JOB_STATE" ;;
+    "study run"*) trap 'exit 143' TERM; kill -TERM "$PPID"; sleep 30 & wait ;;
+esac
+"""
+"""What stands for the programs that the script calls: a study to whose job Slurm sends SIGTERM."""
+
+
+def calls(folder, **environment):
+    """The programs that the script calls, in order, and its exit status."""
+    programs = folder / ".venv/bin"
+    programs.mkdir(parents=True)
+    for name in ("ray", "srun", "scontrol", "study", "python"):
+        (programs / name).write_text(f"#!/bin/bash{RECORDED}")
+        (programs / name).chmod(0o755)
+    slurm = {
+        "SLURM_SUBMIT_DIR": str(folder),
+        "SLURM_JOB_ID": "7",
+        "SLURM_JOB_NUM_NODES": "3",
+        "SLURM_CPUS_PER_TASK": "8",
+        "SLURMD_NODENAME": "n1",
+    }
+    recorded = folder / "calls"
+    done = subprocess.run(
+        ["bash", FILE, "mine.toml", "--trials", "9"],  # noqa: S607  # Slurm's own call
+        env={"PATH": "/usr/bin:/bin", "CALLS": str(recorded)} | slurm | environment,
+        check=False,
+        timeout=60,
+    )
+    return recorded.read_text().splitlines(), done.returncode
+
+
+def test_a_job_stops_its_study_on_sigterm_and_requeues_itself(tmp_path):
+    called, status = calls(tmp_path, JOB_STATE="RUNNING")
+    assert status == 143
+    assert "study run mine.toml --trials 9 [10.0.0.1:6379]" in called
+    assert any(one.startswith("srun --nodes=2 --ntasks=2 --exclude=n1") for one in called)
+    assert called[-2:] == ["scontrol requeue 7 [10.0.0.1:6379]", "ray stop [10.0.0.1:6379]"]
+
+
+def test_a_cancelled_job_is_not_requeued(tmp_path):
+    called, status = calls(tmp_path, JOB_STATE="COMPLETING")
+    assert status == 143
+    assert not any("requeue" in one for one in called)
+
+
+def test_slurm_signals_the_script_alone_and_may_requeue_it():
+    options = re.findall(r"^#SBATCH (.*)$", TEXT.partition("set -euo")[0], flags=re.MULTILINE)
+    assert {"--requeue", "--signal=B:TERM@300", "--open-mode=append", "--exclusive"} <= set(options)
+    assert TEXT.count("#SBATCH ") == len(options)  # below the first command Slurm reads none
