@@ -1,4 +1,4 @@
-"""Continues a study: repairs its journal, compares its spec, completes its records, deletes leftovers."""
+"""Continues a study: repairs its journal, compares its spec, completes its records, cleans up."""
 
 import json
 import shutil
