@@ -10,7 +10,7 @@ from starlette.responses import PlainTextResponse
 from study.report.ui_authentication import TokenAuthentication
 
 PORT = 5000
-SECRET = "a-secret"
+SECRET = "a-secret"  # noqa: S105  # of a test
 BEARER = {"Authorization": f"Bearer {SECRET}"}
 
 
