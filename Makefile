@@ -2,7 +2,7 @@
 # Needed: Python 3.11 or newer with pip, and make.
 
 PYTHON ?= python3
-# An index of packages that has PyTorch for CPUs alone, which is a tenth of the size:
+# An index of packages that has PyTorch for CPUs alone, which is much smaller:
 # make study TORCH_INDEX=https://download.pytorch.org/whl/cpu
 TORCH_INDEX ?=
 BIN := .venv/bin

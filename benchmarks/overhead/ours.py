@@ -19,7 +19,7 @@ from benchmarks.overhead.trial import EPOCHS, EveryEpoch, NullTrainable
 from study import StudySpec
 from study.home import Home
 from study.runner import driver
-from study.runner import trainable as runner_trainable
+from study.runner import tuner as runner_tuner
 from study.runner.callback import StudyObserver, TrialCallback
 from study.runner.progress import Progress
 from study.runner.scoreboard import Scoreboard
@@ -136,7 +136,7 @@ def measure(trials: int, sampler: str, scheduler: str, *, every_epoch: bool) -> 
     times = Times()
     times.attach()
     trainable: type[tune.Trainable] = EveryEpoch if every_epoch else NullTrainable
-    runner_trainable.StudyTrainable = trainable  # type: ignore[assignment,misc]
+    runner_tuner.StudyTrainable = trainable  # type: ignore[assignment,misc]
     with tempfile.TemporaryDirectory() as folder:
         home = Home(folder=Home.find(folder).folder, tracking_uri=f"sqlite:///{folder}/mlflow.db")
         summary = driver.run(spec(trials, sampler, scheduler), home, Console(file=io.StringIO()))

@@ -1,4 +1,4 @@
-"""Who may use the UI of `study ui`: whoever opens its link, and programs that send its secret."""
+"""Authentication for `study ui`: a link that signs in one browser, and a bearer token for programs."""
 
 import secrets
 from collections.abc import Callable

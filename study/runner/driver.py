@@ -25,7 +25,6 @@ from study.search.space import check_space, grid
 from study.search.storage import (
     SearchStorage,
     budget_spent,
-    repair_journal,
     stored_data,
     stored_identity,
 )
@@ -104,7 +103,7 @@ def _open(
     """Stores the spec, and opens the stored search, if any."""
     folder = home.study_folder(spec.name)
     resume.store_spec(folder, spec)
-    repair_journal(folder.journal)
+    resume.repair_journal(folder.journal)
     storage = SearchStorage(spec, folder.journal, dataset.sha256())
     budget = budget_spent(spec, storage.trials(), grid_size)
     scoreboard = resume.earlier_scoreboard(spec, storage, budget)

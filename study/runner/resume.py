@@ -1,4 +1,4 @@
-"""Continues a study: compares its spec, completes its records from its storage, deletes leftovers."""
+"""Continues a study: repairs its journal, compares its spec, completes its records, cleans up."""
 
 import json
 import shutil
@@ -131,3 +131,16 @@ def _flat(table: dict[str, Any], prefix: str = "") -> dict[str, Any]:
         else:
             flat[prefix + key] = value
     return flat
+
+
+def repair_journal(journal: Path) -> None:
+    """Cuts a last line off that was not written to its end, as a full disk or a power cut leaves it.
+
+    For the study's only driver: the last line may be another one's that is being written.
+    """
+    if not journal.exists():
+        return
+    with journal.open("rb+") as file:
+        content = file.read()
+        if content and not content.endswith(b"\n"):
+            file.truncate(content.rfind(b"\n") + 1)

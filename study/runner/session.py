@@ -11,7 +11,7 @@ from study.runner.callback import StudyObserver, TrialCallback
 from study.runner.progress import Progress
 from study.runner.scoreboard import Scoreboard
 from study.runner.stopper import StudyClock, StudyStopper
-from study.runner.trainable import lack_of_memory, tuner
+from study.runner.tuner import lack_of_memory, tuner
 from study.search.budget import BudgetSpent
 from study.search.rungs import rung_epochs
 from study.search.scheduler import Halving

@@ -12,7 +12,7 @@ from study.errors import StudyError, TrackingError
 from study.home import Home
 from study.runner.callback import Observer, TrialCallback
 from study.runner.stopper import StudyStopper
-from study.runner.trainable import lack_of_memory, tuner
+from study.runner.tuner import lack_of_memory, tuner
 from study.search.trial import WORKER_DIED, Outcome, TrialConfig, judge
 from study.spec.sections import Resources
 from study.study_folder import StudyFolder

@@ -1,27 +1,10 @@
-"""The worker as a Ray Trainable, and the Tuner that runs trials with it.
+"""The worker as a Ray Trainable; apart from the tuner, so that a worker does not load the search."""
 
-Apart from the worker, which does not load Ray.
-"""
-
-from collections.abc import Mapping
-from typing import Any, Final, final
+from typing import Any, final
 
 from ray import tune
-from ray.exceptions import OutOfMemoryError
-from ray.tune.schedulers import TrialScheduler
-from ray.tune.search import Searcher
 
-from study.cluster.capacity import TrialResources
-from study.runner.callback import TrialCallback
-from study.runner.stopper import StudyStopper
 from study.runner.trial_worker import TrialWorker
-from study.study_folder import StudyFolder
-
-_LOST_WORKERS: Final = 3  # how often a trial may lose its worker before it fails
-
-# More than any cluster can run: the searcher follows the capacity as it changes, and Tune, whose
-# limits are fixed at the start, has as many trials wait for a worker.
-_NO_LIMIT: Final = 100_000
 
 
 @final
@@ -42,60 +25,3 @@ class StudyTrainable(tune.Trainable):
     def cleanup(self) -> None:
         """Stores a checkpoint of a trial that is not done: Ray ends the actor."""
         self._worker.close()
-
-
-def tuner(  # noqa: PLR0913  # each part has a name of its own
-    folder: StudyFolder,
-    *,
-    settings: Mapping[str, Any],
-    share: TrialResources,
-    callback: TrialCallback,
-    stop: StudyStopper,
-    searcher: Searcher | None = None,
-    scheduler: TrialScheduler | None = None,
-    config: dict[str, Any] | None = None,
-) -> tune.Tuner:
-    """Ray's Tuner for the trials that the searcher suggests, or for the one of the config.
-
-    `settings` are keywords of `TrialWorker`, all but the resources and the folder.
-    """
-    trainable = tune.with_parameters(
-        StudyTrainable,
-        **settings,
-        threads=max(1, int(share.cpus)),
-        gpus=share.gpus,
-        store=str(folder.trials),
-    )
-    return tune.Tuner(
-        tune.with_resources(trainable, {"cpu": share.cpus, "gpu": share.gpus}),
-        param_space=config,
-        tune_config=tune.TuneConfig(
-            search_alg=searcher,
-            scheduler=scheduler,
-            num_samples=1 if searcher is None else -1,
-            max_concurrent_trials=_NO_LIMIT,
-            reuse_actors=True,
-            trial_name_creator=lambda trial: f"trial-{trial.config['number']}",
-            trial_dirname_creator=lambda trial: f"trial-{trial.config['number']}",
-        ),
-        run_config=tune.RunConfig(
-            name=folder.tune.name,
-            storage_path=str(folder.path),
-            callbacks=[callback],
-            stop=stop,
-            verbose=0,
-            failure_config=tune.FailureConfig(max_failures=_LOST_WORKERS),
-            # Trials write their own checkpoints, where they outlive Ray.
-            checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
-        ),
-    )
-
-
-def lack_of_memory(error: RuntimeError) -> str | None:
-    """Why a Tuner ended with an error, if that is the lack of memory, by which Ray ends a worker.
-
-    Tune handles two ways in which a worker can end, and this is neither.
-    """
-    if not isinstance(error.__cause__, OutOfMemoryError):
-        return None
-    return f"OutOfMemoryError: {str(error.__cause__).splitlines()[0]}"

@@ -288,16 +288,3 @@ def _check_layout(attributes: Mapping[str, Any], journal: Path) -> None:
             f"the study in {journal.parent} must be of layout {LAYOUT}, got layout {layout}: "
             "another version made it and can go on with it; here, give the study another name"
         )
-
-
-def repair_journal(journal: Path) -> None:
-    """Cuts a last line off that was not written to its end, as a full disk or a power cut leaves it.
-
-    For the study's only driver: the last line may be another one's that is being written.
-    """
-    if not journal.exists():
-        return
-    with journal.open("rb+") as file:
-        content = file.read()
-        if content and not content.endswith(b"\n"):
-            file.truncate(content.rfind(b"\n") + 1)

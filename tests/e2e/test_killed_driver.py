@@ -63,6 +63,8 @@ def test_a_study_whose_driver_is_killed_again_and_again_is_as_if_it_had_not_been
     home = new_home(tmp_path / "broken")
     arguments = ("--name", "whole", "--home", home.folder, *limits)
     run_and_kill(arguments, on_ray, start_s, training_s / 6)  # two at a time
+    # Both CPUs were used, by one process each.
+    assert len({run.data.tags["study.worker"] for run in trial_runs(unbroken, "whole")}) == 2
     expected = answers.records("whole", unbroken)
     found = answers.records("whole", home)
     assert [record.trial for record in found] == list(range(12))

@@ -12,6 +12,7 @@ from optuna.trial import TrialState
 
 from models.architecture import Architecture
 from study.errors import BadInputError
+from study.runner.resume import repair_journal
 from study.search.budget import BudgetSpent
 from study.search.optuna_sampler import SAMPLERS
 from study.search.sampler import Sampler
@@ -23,7 +24,6 @@ from study.search.storage import (
     budget_spent,
     metrics_of,
     point_of,
-    repair_journal,
     rungs_of,
     state_of,
     stored_identity,
