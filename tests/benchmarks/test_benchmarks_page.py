@@ -155,7 +155,7 @@ def test_the_numbers_of_the_readme_are_those_of_the_results():
         epochs(np.median(needed_epochs(runs[name], "epochs_to_goal")))
         for name in ("ours", "random+halving")
     )
-    assert f"in {ours} epochs, random proposals with the same early stopping in {others}" in text
+    assert f"after {ours} epochs, random search with the same early stopping after {others}" in text
     (row,) = (
         one
         for one in result_of("training")["alone"]
@@ -164,9 +164,9 @@ def test_the_numbers_of_the_readme_are_those_of_the_results():
     seconds = {name: times["processor"] for name, times in row["epoch"].items()}
     faster = {name: value / seconds["compiled"] for name, value in seconds.items()}
     assert (
-        f"takes {seconds['compiled']:.2f} s of one processor, torch {faster['torch']:.1f} times as "
-        f"much, masked dense layers {faster['masked_dense']:.1f} times"
+        f"takes {seconds['compiled']:.2f} s on one core, {faster['torch']:.1f} times as long in torch, "
+        f"and {faster['masked_dense']:.1f} times as long with masked dense layers"
     ) in text
     trial = result_of("overhead")["trial"]
     ours, raw = trial["random none every"]["ms"], trial["raw"]["ms"]
-    assert f"{ours:.1f} ms beside its training, {ours / raw:.1f} times what Ray Tune" in text
+    assert f"is {ours:.1f} ms with random sampling, {ours / raw:.1f} times that of plain" in text

@@ -103,6 +103,8 @@ def reader(tmp_path, ray_head, on_ray):
     shutil.copytree(ROOT / "studies", tmp_path / "studies")
     ((_, spec),) = snippets("README.md", "toml")
     (tmp_path / "mine.toml").write_text(spec)
+    own, *_ = snippets("docs/own_data.md", "toml")
+    (tmp_path / "own.toml").write_text(own[1])
     home = new_home(tmp_path / "runs")
     # The second study that one of the pages compares with.
     write_study(home, "other", [("COMPLETE", 0.9, 0.01, 5000)])
