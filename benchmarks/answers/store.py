@@ -40,8 +40,7 @@ from study.training.train import TrainingSettings
 
 STATES: Final = {
     "COMPLETE": 0.55,
-    "PRUNED": 0.40,
-    "INFEASIBLE": 0.03,
+    "PRUNED": 0.43,
     "FAIL": 0.01,
     "RUNNING": 0.01,
 }
@@ -172,7 +171,7 @@ def _metrics(config: TrialConfig, state: str, draw: np.random.Generator) -> dict
     inputs = 64 if shape.synapses is None else shape.synapses
     parameters = shape.somata * (shape.dendrites * (inputs + 2) + 11) + 10
     counts: dict[str, float] = {"trainable_parameters": parameters, "macs": parameters - 100}
-    if state in ("INFEASIBLE", "FAIL"):
+    if state == "FAIL":
         return counts
     error = 0.02 + 2.0 / np.sqrt(parameters) * draw.lognormal(0.0, 0.3)
     accuracy = float(np.clip(1 - error, 0.1, 0.999))

@@ -12,7 +12,7 @@ from study.results.comparison import ComparedStudy, Comparison
 from study.results.format import count, percent
 from study.results.record import TrialRecord
 
-_SAID: Final = ("FAIL", "PRUNED", "INFEASIBLE", "RUNNING", "INTERRUPTED")
+_SAID: Final = ("FAIL", "PRUNED", "RUNNING", "INTERRUPTED")
 """States that are shown even where all trials have them."""
 
 

@@ -175,10 +175,6 @@ def _print_records(
     for record in found:
         if record.state == "FAIL":
             say(screen, f"trial {record.trial} failed: {record.reason}")
-    infeasible = [record for record in found if record.state == "INFEASIBLE"]
-    if infeasible:
-        reasons = "; ".join(sorted({record.reason or "" for record in infeasible}))
-        say(screen, f"{len(infeasible)} trials were not trained: {reasons}")
 
 
 def _explain(name: str, home: Home, **query: Any) -> None:  # noqa: ANN401  # as `explain_no_match`

@@ -49,7 +49,7 @@ def cuts(spec: StudySpec, records: Sequence[TrialRecord]) -> list[Cut]:
     """The rungs of a study, and what happened at each."""
     found = []
     for epoch in rung_epochs(spec):
-        came = [one for one in records if one.epochs >= epoch and one.state != "INFEASIBLE"]
+        came = [one for one in records if one.epochs >= epoch]
         stopped = [one for one in came if one.state == "PRUNED" and one.epochs == epoch]
         found.append(Cut(epoch, len(came), len(stopped)))
     return found

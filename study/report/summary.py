@@ -15,7 +15,6 @@ _LOW: Final = {"trainable_parameters": "few", "macs": "few", "seconds": "short"}
 _STATES: Final = {
     "COMPLETE": "are complete",
     "PRUNED": "were stopped early",
-    "INFEASIBLE": "were not trained, for they break a constraint",
     "FAIL": "failed",
     "INTERRUPTED": "are interrupted",
     "RUNNING": "are running",

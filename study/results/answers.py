@@ -37,7 +37,7 @@ from study.spec.study_spec import StudySpec
 class StudyStatus:
     """The status of a study. `run_status` is MLflow's status of the parent run.
 
-    `trials` counts those that ended, without infeasible ones; `budget` is the most that may end, None if
+    `trials` counts those that ended; `budget` is the most that may end, None if
     another limit ends the study. `epochs` are those of all trials.
     """
 

@@ -25,8 +25,8 @@ class TrialRecord:
 
     Values are means over replicates, `..._sem` their standard errors (None for one replicate);
     they belong to the kept weights. Values that were not measured (yet) are None. `state` is RUNNING,
-    COMPLETE, PRUNED (stopped early), INFEASIBLE (it broke a constraint before training), FAIL or
-    INTERRUPTED; `reason` is why a trial failed or is infeasible, `notice` an event during training.
+    COMPLETE, PRUNED (stopped early), FAIL or INTERRUPTED; `reason` is why a trial failed, `notice` an
+    event during training.
     `diagnostics` are those of its study by name (docs/diagnostics.md), with their `..._sem`. `feasible`:
     whether the trial keeps the constraints, None before they are judged.
     """

@@ -219,7 +219,7 @@ class StoredStudy:
         records = []
         for place, row in zip(places, self._table.take(places).to_pylist(), strict=True):
             with self._readable(row["run_id"]):
-                judged = row["state"] in ("COMPLETE", "INFEASIBLE")
+                judged = row["state"] == "COMPLETE"
                 record = _record(
                     row,
                     self.spec,

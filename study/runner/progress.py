@@ -60,8 +60,6 @@ class Progress:
         ]
         if board.states["PRUNED"]:
             parts.append(f"{board.states['PRUNED']} stopped early")
-        if board.states["INFEASIBLE"]:
-            parts.append(f"{board.states['INFEASIBLE']} infeasible")
         if board.states["FAIL"]:
             parts.append(f"{board.states['FAIL']} failed")
         parts.append(f"front {len(board.front.points)}, hypervolume {board.front.hypervolume:.4f}")

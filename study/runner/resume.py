@@ -11,7 +11,7 @@ from study.errors import SpecError
 from study.runner.scoreboard import Scoreboard
 from study.search.budget import BudgetSpent
 from study.search.configuration import Configuration
-from study.search.storage import METRICS, REASON, SearchStorage, metrics_of, point_of, state_of
+from study.search.storage import METRICS, REASON, SearchStorage, metrics_of, point_of
 from study.search.trial import Outcome
 from study.spec.study_spec import StudySpec
 from study.study_folder import HISTORY, StudyFolder, trial_folder
@@ -34,7 +34,7 @@ def earlier_scoreboard(spec: StudySpec, storage: SearchStorage, budget: BudgetSp
         if trial.state.is_finished():
             label = Configuration(spec, given=trial.params).architecture.label()
             metrics = trial.user_attrs.get(METRICS, {})
-            board.add_earlier(trial.number, label, state_of(trial), metrics, point_of(trial))
+            board.add_earlier(trial.number, label, trial.state.name, metrics, point_of(trial))
     return board
 
 
@@ -45,10 +45,10 @@ def record_again(storage: SearchStorage, board: Scoreboard, tracker: Tracker, st
     """
     states = tracker.wait_until_ready()
     for trial in storage.trials():
-        if trial.state.is_finished() and states.get(trial.number) != state_of(trial):
+        if trial.state.is_finished() and states.get(trial.number) != trial.state.name:
             _record(trial, board, tracker, store)
     # The driver may have died after a trial joined the front, before others left it.
-    complete = [trial.number for trial in storage.trials() if state_of(trial) == "COMPLETE"]
+    complete = [trial.number for trial in storage.trials() if trial.state.name == "COMPLETE"]
     tracker.mark_front({number: number in board.front.points for number in complete})
 
 
@@ -62,7 +62,7 @@ def _record(trial: FrozenTrial, board: Scoreboard, tracker: Tracker, store: Path
             tracker.log_epoch(number, epoch)
     if metrics:
         tracker.log_epoch(number, metrics)
-    outcome = Outcome(state=state_of(trial), reason=trial.user_attrs.get(REASON))  # type: ignore[arg-type]  # finished
+    outcome = Outcome(state=trial.state.name, reason=trial.user_attrs.get(REASON))  # type: ignore[arg-type]  # finished
     tracker.end_trial(number, outcome, keep_network=number in board.front.points)
 
 

@@ -48,7 +48,7 @@ class Scoreboard:
     ) -> None:
         """Ends a trial; `point` are its objectives if it is complete and keeps the constraints."""
         self.running.discard(number)
-        self._ended_here += state != "INFEASIBLE"
+        self._ended_here += 1
         self._count(state, metrics, point)
         self.last = f"trial {number} {state} {self._labels[number]}{self._describe(point)}"
 
@@ -58,8 +58,8 @@ class Scoreboard:
 
     @property
     def ended(self) -> int:
-        """The number of ended trials, without infeasible ones, which cost no training."""
-        return self.states.total() - self.states["INFEASIBLE"]
+        """The number of ended trials."""
+        return self.states.total()
 
     @property
     def progress(self) -> str:

@@ -237,12 +237,6 @@ def rungs_of(trial: FrozenTrial) -> dict[int, dict[str, float]]:
     }
 
 
-def state_of(trial: FrozenTrial) -> str:
-    """The trial's state as it is shown: Optuna's, or INFEASIBLE if it broke a constraint untrained."""
-    untrained = trial.state == TrialState.PRUNED and bool(trial.constraints)
-    return "INFEASIBLE" if untrained else trial.state.name
-
-
 def point_of(trial: FrozenTrial) -> Sequence[float] | None:
     """The objectives of a complete trial that keeps all constraints; None of any other."""
     complete = trial.state == TrialState.COMPLETE
@@ -252,10 +246,10 @@ def point_of(trial: FrozenTrial) -> Sequence[float] | None:
 def budget_spent(
     spec: StudySpec, trials: Iterable[FrozenTrial], grid_size: int | None = None
 ) -> BudgetSpent:
-    """What stored trials have spent of the budget; infeasible ones cost nothing."""
+    """What stored trials have spent of the budget."""
     spent = BudgetSpent(spec, grid_size)
     for trial in trials:
-        if trial.state.is_finished() and state_of(trial) != "INFEASIBLE":
+        if trial.state.is_finished():
             spent.end(trial.number, epochs_of(trial), point_of(trial))
     return spent
 

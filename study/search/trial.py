@@ -8,16 +8,13 @@ from typing import Any, Literal, TypeAlias
 from models.architecture import Architecture
 from study.training.settings import TrainingSettings
 
-State: TypeAlias = Literal["COMPLETE", "PRUNED", "FAIL", "INFEASIBLE"]
+State: TypeAlias = Literal["COMPLETE", "PRUNED", "FAIL"]
 WORKER_DIED = "the worker process died: it was killed, or its machine ran out of memory"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """The end of a trial: its state, and the reason for FAIL and INFEASIBLE.
-
-    INFEASIBLE trials break a constraint that is known before training, and were not trained.
-    """
+    """The end of a trial: its state, and the reason for FAIL."""
 
     state: State
     reason: str | None = None

@@ -10,7 +10,7 @@ from pydantic import Field, TypeAdapter
 
 from study.search.trial import TrialConfig
 
-EndState: TypeAlias = Literal["COMPLETE", "PRUNED", "FAIL", "INFEASIBLE", "INTERRUPTED"]
+EndState: TypeAlias = Literal["COMPLETE", "PRUNED", "FAIL", "INTERRUPTED"]
 
 
 def now() -> int:

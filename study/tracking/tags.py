@@ -31,11 +31,10 @@ CONFIG_TAG: Final = "study.config"
 """On a child: architecture, training settings and seeds as JSON."""
 
 STATE_TAG: Final = "study.state"
-"""On a child: RUNNING, COMPLETE, PRUNED (stopped early), INFEASIBLE (it broke a constraint before
-training), FAIL, or INTERRUPTED (to be continued)."""
+"""On a child: RUNNING, COMPLETE, PRUNED (stopped early), FAIL, or INTERRUPTED (to be continued)."""
 
 REASON_TAG: Final = "study.reason"
-"""On a child that failed or is infeasible: the reason."""
+"""On a child that failed: the reason."""
 
 NOTICE_TAG: Final = "study.notice"
 """On a child: its last notice, such as a damaged checkpoint."""
@@ -74,7 +73,6 @@ RUN_STATUS: Final = {
     "RUNNING": "RUNNING",
     "COMPLETE": "FINISHED",
     "PRUNED": "KILLED",
-    "INFEASIBLE": "KILLED",
     "INTERRUPTED": "KILLED",
     "FAIL": "FAILED",
 }

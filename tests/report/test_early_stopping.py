@@ -10,7 +10,7 @@ RECORDS = [
     record(1, trial(0.8, state="PRUNED", epochs=4), SPEC),
     record(2, trial(0.8, state="PRUNED", epochs=8), SPEC),
     record(3, trial(0.8, state="FAIL", epochs=5), SPEC),
-    record(4, trial(0.8, state="INFEASIBLE", epochs=0), SPEC),
+    record(4, trial(0.8, state="FAIL", epochs=0), SPEC),
     record(5, trial(0.8, state="INTERRUPTED", epochs=9), SPEC),
 ]
 CURVES = {

@@ -76,7 +76,7 @@ def home(tmp_path_factory):
     }
     write_study(home, SPEC, many, tags=tags, hypervolumes=[0.1, 0.2])
     write_study(home, SPEC | {"name": "new"}, [], status="RUNNING")
-    running = [trial(0.5, state="RUNNING", epochs=1), trial(0.0, state="INFEASIBLE", epochs=0)]
+    running = [trial(0.5, state="RUNNING", epochs=1), trial(0.0, state="FAIL", epochs=0)]
     running += [trial(0.3, state="PRUNED", epochs=1), trial(0.3, state="INTERRUPTED", epochs=2)]
     write_study(home, SPEC | {"name": "begun"}, running, status="RUNNING")
     single = [trial(0.9, sem=None)]

@@ -61,7 +61,7 @@ def taken(records, query):
 QUERIES = [
     Query(),
     Query(states=("COMPLETE",), feasible=True),
-    Query(states=("PRUNED", "FAIL", "INFEASIBLE")),
+    Query(states=("PRUNED", "FAIL")),
     Query(states=("INTERRUPTED",)),
     Query(families=("vann", "dann-r"), states=("COMPLETE", "PRUNED")),
     Query(bounds=(Bound("trainable_parameters", "<=", 20_000),)),

@@ -25,7 +25,6 @@ from study.search.storage import (
     metrics_of,
     point_of,
     rungs_of,
-    state_of,
     stored_identity,
 )
 from study.search.trial import TrialListener
@@ -250,7 +249,7 @@ def test_a_proposal_that_breaks_a_constraint_is_told_to_the_sampler_and_not_reco
         assert count(Architecture(**config["architecture"]))["trainable_parameters"] <= 2000
         search.on_trial_complete(str(number), report(accuracy=0.5 + number / 100))
     assert search.suggest("more") == "FINISHED"
-    assert [state_of(trial) for trial in trials(wanted, tmp_path)] == ["COMPLETE"] * 12
+    assert [trial.state.name for trial in trials(wanted, tmp_path)] == ["COMPLETE"] * 12
     assert any(constraints[limit] > 0 for constraints in told)
 
 
@@ -302,7 +301,7 @@ def test_a_constraint_on_what_is_learned_reaches_sampler_and_front(tmp_path):
         search.suggest(str(number))
         search.on_trial_complete(str(number), report(accuracy=accuracy))
     below, above = trials(wanted, tmp_path)
-    assert (state_of(below), point_of(below)) == ("COMPLETE", None)
+    assert (below.state.name, point_of(below)) == ("COMPLETE", None)
     assert below.constraints["val_accuracy >= 0.8"] > 0
     assert point_of(above) == [0.9, 700]
     assert SearchStorage(wanted, tmp_path / "journal").study.best_trials == [above]
@@ -417,7 +416,7 @@ def test_the_end_of_a_trial_is_one_append_to_the_journal(tmp_path, monkeypatch):
     search.on_trial_complete("0", report(generalisation_gap=0.1))
     assert appends == [5]  # metrics, diagnostics, the run, the constraint, the state
     (trial,) = trials(wanted, tmp_path)
-    assert (state_of(trial), point_of(trial)) == ("COMPLETE", [0.9, 700])
+    assert (trial.state.name, point_of(trial)) == ("COMPLETE", [0.9, 700])
     assert trial.constraints["val_accuracy >= 0.8"] < 0
 
 

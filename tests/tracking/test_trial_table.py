@@ -46,11 +46,11 @@ SPEC = StudySpec.from_dict(
         "families": ["dann-r"],
         "space": {"synapses": 4},
         "diagnostics": ["activity"],
-        "constraints": ["val_accuracy >= 0.2"],
+        "constraints": ["val_accuracy >= 0.2", "trainable_parameters <= 103"],
     }
 )
 DIAGNOSTIC = "layer1_somata_entropy"
-STATES = ["COMPLETE", "COMPLETE", "FAIL", "PRUNED", "INFEASIBLE", "INTERRUPTED", "RUNNING"]
+STATES = ["COMPLETE", "COMPLETE", "FAIL", "PRUNED", "COMPLETE", "INTERRUPTED", "RUNNING"]
 
 
 @pytest.fixture
