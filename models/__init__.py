@@ -1,4 +1,4 @@
-"""Dendritic and vanilla networks. Each public name is loaded when first used, for most load torch."""
+"""Dendritic and vanilla networks. Public names load on first use: most of them import torch."""
 
 import importlib
 from typing import TYPE_CHECKING, Final
@@ -26,7 +26,7 @@ _SOURCES: Final = {
     "save_network": "models.storage",
 }
 
-__all__ = sorted(_SOURCES)  # noqa: PLE0605  # the names stand above
+__all__ = sorted(_SOURCES)  # noqa: PLE0605  # the keys above
 
 
 def __getattr__(name: str) -> object:

@@ -1,7 +1,7 @@
-"""What is searched over: families as data, and one frozen architecture.
+"""Families of networks, as data, and the architecture of one network.
 
-A family says how the two halves of a dendrosomatic layer are wired; everything else is a size or an
-option. Source: Chavlis & Poirazi, Nat Commun 2025;16:943, "Methods" (model family).
+A family determines the wiring of both halves of a dendrosomatic layer; everything else is a size or
+an option. Source: Chavlis & Poirazi, Nat Commun 2025;16:943, "Methods" (model family).
 """
 
 import math
@@ -23,13 +23,13 @@ CHOICES: Final[dict[str, tuple[str, ...]]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Family:
-    """How one layer is wired.
+    """The wiring of a layer.
 
-    `synapses`: which inputs a dendrite reads: `random` inputs; a receptive field of its own
-    (`local`) or one near those of its soma's other dendrites (`grouped`); `all`; or, for units that
-    share their weights over the image, those of a `convolution`.
-    `cables`: which dendrites a soma reads: its `own` only; as many, but drawn at random
-    (`shuffled`); or `all` of the layer. `none`: there are no dendrites, somata read the inputs.
+    `synapses`: the inputs of a dendrite: `random`; a receptive field of its own (`local`), or one
+    near those of its soma's other dendrites (`grouped`); `all`; or, with weights shared over the
+    image, those of a `convolution`.
+    `cables`: the dendrites of a soma: its `own`; as many, drawn at random (`shuffled`); or `all` of
+    the layer. `none`: no dendrites, somata read the inputs.
     """
 
     synapses: Literal["random", "local", "grouped", "all", "convolution"]
@@ -38,17 +38,17 @@ class Family:
 
     @property
     def has_dendrites(self) -> bool:
-        """Whether there is a number of dendrites to choose."""
+        """Whether the family has a number of dendrites."""
         return self.cables != "none"
 
     @property
     def counts_synapses(self) -> bool:
-        """Whether there is a number of synapses to choose."""
+        """Whether the family has a number of synapses."""
         return self.synapses != "all"
 
     @property
     def options(self) -> tuple[str, ...]:
-        """The options that make a difference to the family, beyond those of every family."""
+        """The options of this family, besides those of all families."""
         options = ["dendrite_slope"] if self.has_dendrites else []
         if self.synapses == "random":
             options.append("synapse_draw")
@@ -93,25 +93,25 @@ FAMILIES: Final[dict[str, Family]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Architecture:
-    """One network to train, without its seeds and without the images it will read.
+    """One network, without its seeds and the shape of its images.
 
     Sizes: `dendrites` of each soma, `somata` of each layer (channels of a `cnn`), `synapses` of each
     dendrite (of each soma where there are no dendrites; the area of the kernel of a `cnn`), `layers`.
     A size that the family does not have is None.
 
     `leaky_slope` is the slope of the leaky ReLU below zero (the paper: 0.1), `dendrite_slope` that of
-    dendrites if it differs (1: linear dendrites). `dropout` is the share of units silenced in training,
+    dendrites if different (1: linear dendrites). `dropout` is the share of units dropped in training,
     after dendrites and after somata.
 
     `initialization`: `fan_in` (He's rule on the live connections) or `glorot_dense` (the paper's:
     Glorot's rule on the widths of the dense matrix, of which only the live entries are kept).
-    `synapse_draw`, `cable_draw`: `constant`, each unit has the same number, or `global`, so many in
-    all are drawn over the whole matrix (the paper's code), which leaves some units with none.
+    `synapse_draw`, `cable_draw`: `constant`, the same number for each unit, or `global`, the same
+    total drawn over the whole matrix (the paper's code), which leaves some units with none.
     `receptive_field`: the paper's `ring` rule, or a `square` patch.
     `synapses_per`: with several channels, `synapses` counts the inputs of a `dendrite`, or its pixels,
     each read in every `channel` (the paper's receptive fields).
 
-    Raises ValueError where a size or an option is impossible whatever the images are.
+    Raises ValueError for a size or an option that is invalid for images of any shape.
     """
 
     family: str
@@ -165,7 +165,7 @@ class Architecture:
             )
         if not exists and value is not None:
             raise ValueError(
-                f"`{name}` must be left out for family {self.family}, which has none to choose, "
+                f"`{name}` must be left out for family {self.family}, which has no such size, "
                 f"got {name}={value}"
             )
 
@@ -175,7 +175,7 @@ class Architecture:
         return self.somata * (self.dendrites or 1)
 
     def label(self) -> str:
-        """A short name for people, such as `dann-lrf D4 S128 K16`."""
+        """A short label for display, such as `dann-lrf D4 S128 K16`."""
         parts = [self.family]
         if self.dendrites is not None:
             parts.append(f"D{self.dendrites}")
@@ -188,7 +188,7 @@ class Architecture:
 
 
 def soma_grid(somata: int) -> ImageShape:
-    """The one-channel image (1, height, width) as which the next layer reads `somata` somata.
+    """The shape (1, height, width) in which the next layer reads `somata` somata.
 
     Height and width are the two middle divisors, the larger first: 256 is 16 x 16, 128 is 16 x 8
     (the paper's code, deeper networks).
@@ -200,7 +200,7 @@ def soma_grid(somata: int) -> ImageShape:
 
 
 def layer_shapes(architecture: Architecture, image_shape: ImageShape) -> list[ImageShape]:
-    """What each layer reads, the images first, and at the end what the readout reads."""
+    """The input shape of each layer, in order, and last that of the readout."""
     shapes = [image_shape]
     for _ in range(architecture.layers):
         if FAMILIES[architecture.family].synapses == "convolution":
@@ -212,9 +212,9 @@ def layer_shapes(architecture: Architecture, image_shape: ImageShape) -> list[Im
 
 
 def check_fits(architecture: Architecture, image_shape: ImageShape) -> None:
-    """Raises ValueError if a dendrite would need more inputs than a layer has.
+    """Raises ValueError if a dendrite has more synapses than its layer has inputs.
 
-    Where `synapses` counts pixels the bound is height x width, else channels x height x width.
+    The bound is height x width if `synapses` counts pixels, else channels x height x width.
     """
     family = FAMILIES[architecture.family]
     if architecture.synapses is None or family.synapses == "convolution":
@@ -232,9 +232,9 @@ def check_fits(architecture: Architecture, image_shape: ImageShape) -> None:
 
 
 def counts_of(architecture: Architecture, image_shape: ImageShape, classes: int) -> tuple[int, int]:
-    """Parameters and multiply-accumulates of one replicate, as `models.network` counts them when built.
+    """Parameters and multiply-accumulates of one replicate, equal to the counts of the built network.
 
-    Images are of (channels, height, width). Raises ValueError where the architecture does not fit them.
+    `image_shape` is (channels, height, width). Raises ValueError if the architecture does not fit it.
     """
     check_fits(architecture, image_shape)
     family, units, somata = FAMILIES[architecture.family], architecture.units, architecture.somata

@@ -15,7 +15,7 @@ from models.network import Network
 from models.stage import Layer, Stage
 from models.wiring import Connections, draw_over_matrix, draw_synapses
 
-# Every draw has a stream of its own, so that a change in one never shifts another.
+# Each kind of draw has its own random stream, so that a change in one does not shift another.
 _STREAMS = ("wiring", "synapses", "cables", "readout", "cable wiring")
 
 
@@ -26,19 +26,15 @@ Wiring: TypeAlias = tuple[Tensor, Tensor]
 def build(
     architecture: Architecture, image_shape: ImageShape, classes: int, seeds: Sequence[int]
 ) -> Network:
-    """A network of one replicate a seed, reading images of (channels, height, width).
+    """Builds a network with one replicate for each seed, for images of (channels, height, width).
 
-    A replicate depends on its own seed only, not on the others. Raises ValueError where the
-    architecture does not fit the images, or without a seed.
+    A replicate depends on its own seed only, not on the others. Raises ValueError if the
+    architecture does not fit the images, or `seeds` is empty.
     """
-    return _build(_Draw(architecture, seeds), image_shape, classes)
-
-
-def _build(draw: "_Draw", image_shape: ImageShape, classes: int) -> Network:
-    architecture, seeds = draw.architecture, draw.seeds
     if not seeds:
         raise ValueError("`seeds` must hold at least one seed, got none")
     check_fits(architecture, image_shape)
+    draw = _Draw(architecture, seeds)
     *read, last = layer_shapes(architecture, image_shape)
     stages = [draw.stage(shape, depth) for depth, shape in enumerate(read)]
     features = int(np.prod(last))
@@ -48,7 +44,7 @@ def _build(draw: "_Draw", image_shape: ImageShape, classes: int) -> Network:
 
 
 class _Draw:
-    """Draws layers, each replicate from streams of its own."""
+    """Draws layers, each replicate from its own streams."""
 
     def __init__(self, architecture: Architecture, seeds: Sequence[int]) -> None:
         self.architecture = architecture
@@ -59,7 +55,7 @@ class _Draw:
         self.slopes = (soma_slope if own is None else own, soma_slope)
 
     def stage(self, shape: ImageShape, depth: int) -> Stage:
-        """One layer, reading an image of the shape."""
+        """One layer for inputs of the shape (channels, height, width)."""
         cables = self._cables(depth) if self.family.has_dendrites else None
         return Stage(self._units(shape, depth), cables, self.slopes, self.architecture.dropout)
 
@@ -76,7 +72,10 @@ class _Draw:
             bound = weight_bound(architecture, fan_in, units * side**2, fan_in, slope=slope)
             kernel = (units, shape[0], side, side)
             return ConvolutionLayer(self.weights(depth, "synapses", kernel, bound), shape)
-        connections = self._synapses(shape, depth)
+        connections = [
+            _tensors(draw_synapses(generator, architecture, shape))
+            for generator in self._generators(depth, "wiring")
+        ]
         fan_in = len(connections[0][0]) / units
         bound = weight_bound(architecture, inputs, units, fan_in, slope=slope)
         return self._sparse(connections, depth, "synapses", inputs, bound)
@@ -96,13 +95,6 @@ class _Draw:
             for generator in self._generators(depth, "cable wiring")
         ]
         return self._sparse(connections, depth, "cables", dendrites, bound)
-
-    def _synapses(self, shape: ImageShape, depth: int) -> list[Wiring]:
-        """The connections of the dendrites, or of the units that stand for them."""
-        return [
-            _tensors(draw_synapses(generator, self.architecture, shape))
-            for generator in self._generators(depth, "wiring")
-        ]
 
     def _sparse(
         self,
@@ -142,7 +134,7 @@ def weight_bound(
     *,
     slope: float | None,
 ) -> float:
-    """The half width of the uniform distribution that the weights of a layer are drawn from.
+    """The half-width of the uniform distribution of a layer's initial weights.
 
     `glorot_dense`: sqrt(6 / (fan in + fan out)) of the dense matrix, as in the paper's code.
     `fan_in`: He's rule, sqrt(3 gain^2 / live fan in), with gain^2 = 2 / (1 + slope^2) before a

@@ -1,7 +1,8 @@
 """Sparse dendrites and their own somata in one pass, in blocks that stay in the processor's cache.
 
-A layer of N dendrites makes N x B activations; written to memory and read again by each step, they
-cost more than the arithmetic. So a block of somata goes through all steps before the next one.
+A layer of N dendrites has N x B activations; writing them to memory and reading them again in each
+step costs more than the arithmetic. Therefore a block of somata passes through all steps before the
+next block.
 """
 
 from collections.abc import Sequence
@@ -17,12 +18,12 @@ from models.layers import GroupedLayer, SparseLayer
 from models.sparse_product import Pattern
 
 _BLOCK_BYTES: Final = 2**21
-"""Of activations in a block: what the second-level caches of two cores hold (measured)."""
+"""Bytes of activations in a block: the capacity of the second-level caches of two cores (measured)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """Some somata in a row (of all replicates), with their dendrites and synapses."""
+    """Consecutive somata (of all replicates), with their dendrites and synapses."""
 
     somata: slice
     dendrites: slice
@@ -32,7 +33,7 @@ class Block:
 
 
 def blocks_of(synapses: SparseLayer, cables: GroupedLayer, batch: int) -> list[Block]:
-    """The layer in blocks for a batch size; on a GPU, whose kernels want much at once, in one."""
+    """The blocks of a layer for a batch size; a single one on a GPU, which favours large kernels."""
     per_soma = cables.weight.shape[-1]
     somata = cables.weight[..., 0].numel()
     device = synapses.weight.device
@@ -63,7 +64,7 @@ class _Dendrosomatic(torch.autograd.Function):
     """x, synapses, dendrite biases, cables, soma biases -> activations of the somata."""
 
     @staticmethod
-    def forward(  # noqa: PLR0913, PLR0917  # torch wants tensors as arguments of their own
+    def forward(  # noqa: PLR0913, PLR0917  # torch takes each tensor as a separate argument
         ctx: Any,  # noqa: ANN401  # torch's context
         x: Tensor,
         weight: Tensor,
@@ -105,7 +106,7 @@ class _Dendrosomatic(torch.autograd.Function):
         for block, active in zip(ctx.blocks, kept, strict=True):
             here = arriving[block.somata]
             cables.append(block.own.sampled_products(here, active))
-            # One buffer for all blocks: memory that is touched anew costs more than the arithmetic.
+            # One buffer for all blocks: fresh memory pages cost more than the arithmetic.
             below = torch.empty_like(active) if ctx.needs_input_grad[0] else below[: len(active)]
             spread = below.view(len(here), -1, table.shape[1])
             torch.mul(
@@ -134,7 +135,7 @@ class _Dendrosomatic(torch.autograd.Function):
 
 
 def _through_leaky(gradient: Tensor, activation: Tensor, slope: float, out: Tensor) -> Tensor:
-    """The gradient before a leaky ReLU; an activation has the sign of what went in."""
+    """The gradient before a leaky ReLU, from its output, which has the sign of its input."""
     result: Tensor = torch.ops.aten.leaky_relu_backward.grad_input(
         gradient, activation, slope, self_is_result=True, grad_input=out
     )
@@ -152,7 +153,7 @@ def dendrosomatic(
     slopes: tuple[float, float],
     blocks: Sequence[Block],
 ) -> Tensor:
-    """The somata's activations; (R, inputs, B) to (R, somata, B), with `blocks` from `blocks_of`.
+    """The activations of the somata; (R, inputs, B) to (R, somata, B), with `blocks` of `blocks_of`.
 
     Equal to `leaky_relu(cables(leaky_relu(synapses(x), slopes[0])), slopes[1])`.
     """

@@ -1,8 +1,8 @@
-"""The layers that every family is made of. Each holds R replicates and live weights only.
+"""The layers of all families. Each holds R replicates, and live weights only.
 
-Activations are feature-major: R replicates, F features, B images, shape (R, F, B). So the batch is
-the inner dimension of every kernel, and a layer's input is, as it stands, the table whose rows a
-sparse layer sums.
+Activations are feature-major: R replicates, F features, B images, shape (R, F, B). The batch is
+therefore the inner dimension of every kernel, and the input of a sparse layer is the table whose
+rows it sums, without a copy.
 """
 
 from typing import Any, final
@@ -17,11 +17,11 @@ from models.sparse_product import Pattern, sparse_product
 
 @final
 class SparseLayer(nn.Module):
-    """Units that read some inputs each: dendrites with their synapses, or somata with drawn cables.
+    """Units that read a subset of the inputs: dendrites with synapses, or somata with drawn cables.
 
-    `connections`: one (inputs, offsets) pair a replicate, as in `models.wiring.Connections`; all
-    replicates have as many connections. `weight`: (R, connections). `inputs`: how many a replicate
-    reads from. Maps (R, inputs, B) to (R, units, B).
+    `connections`: one (inputs, offsets) pair for each replicate, as in `models.wiring.Connections`,
+    with equal numbers of connections. `weight`: (R, connections). `inputs`: the number of inputs of
+    a replicate. Maps (R, inputs, B) to (R, units, B).
     """
 
     def __init__(
@@ -32,7 +32,7 @@ class SparseLayer(nn.Module):
         self.inputs = inputs
         self.weight = nn.Parameter(weight)
         self.bias = nn.Parameter(torch.zeros(len(weight), units, 1))
-        # The replicates are one block-diagonal matrix: replicate r reads from row r x inputs on.
+        # The replicates form one block-diagonal matrix: the rows of replicate r start at r x inputs.
         (first, offsets), *others = connections
         columns = [first, *(read + (r + 1) * inputs for r, (read, _) in enumerate(others))]
         ends = [one[1:] + (r + 1) * weight.shape[1] for r, (_, one) in enumerate(others)]
@@ -44,7 +44,7 @@ class SparseLayer(nn.Module):
         self._transposed: tuple[Pattern, Tensor] | None = None
 
     def connections(self, replicate: int) -> tuple[Tensor, Tensor]:
-        """What each unit of a replicate reads, as (inputs, offsets)."""
+        """The inputs of each unit of a replicate, as (inputs, offsets)."""
         units = self.bias.shape[1]
         start = replicate * self.weight.shape[1]
         offsets = self.offsets[replicate * units : (replicate + 1) * units + 1] - start
@@ -61,18 +61,17 @@ class SparseLayer(nn.Module):
 
     @property
     def transposed(self) -> tuple[Pattern, Tensor]:
-        """The transposed pattern, made when an input first needs a gradient."""
+        """The transposed pattern, created when an input first needs a gradient."""
         if self._transposed is None:
             self._transposed = self.pattern.transposed()
         return self._transposed
 
     def forget_patterns(self) -> None:
-        """To be called when the connections change or move: the patterns are made anew from them."""
+        """Discards the cached patterns; to be called when the connections change or move."""
         self._pattern = self._transposed = None
 
     def _apply(self, *arguments: Any, **keywords: Any) -> "SparseLayer":  # noqa: ANN401  # of nn.Module
-        """Also after a move to another device or dtype."""
-        self.forget_patterns()
+        self.forget_patterns()  # of the old device
         super()._apply(*arguments, **keywords)  # type: ignore[no-untyped-call]  # torch's
         return self
 
@@ -85,7 +84,7 @@ class SparseLayer(nn.Module):
 
 @final
 class GroupedLayer(nn.Module):
-    """Units that read a block of inputs of their own: somata with the cables of their dendrites.
+    """Units that each read their own block of inputs: somata with the cables of their dendrites.
 
     `weight`: (R, S, D). Maps (R, S x D, B) to (R, S, B); soma j reads dendrites jD..jD+D-1.
     """
@@ -116,10 +115,10 @@ class DenseLayer(nn.Module):
 
 @final
 class ConvolutionLayer(nn.Module):
-    """Units that share their weights over the image; stride 2, padded so that no pixel is left out.
+    """Units that share their weights over the image: stride 2, padded to cover every pixel.
 
-    `weight`: (R, units, channels, side, side). `shape`: the image read. Maps (R, inputs, B) to
-    (R, units x ceil(height / 2) x ceil(width / 2), B).
+    `weight`: (R, units, channels, side, side). `shape`: (channels, height, width) of the input.
+    Maps (R, inputs, B) to (R, units x ceil(height / 2) x ceil(width / 2), B).
     """
 
     def __init__(self, weight: Tensor, shape: ImageShape) -> None:
@@ -133,7 +132,7 @@ class ConvolutionLayer(nn.Module):
         _, height, width = self.shape
         batch = x.shape[-1]
         images = x.permute(2, 0, 1).reshape(batch, -1, height, width)
-        # Of a kernel with an even side the wider half lies below and to the right.
+        # The wider half of a kernel with an even side is below and to the right.
         before, after = (side - 1) // 2, side // 2
         images = functional.pad(images, (before, after, before, after))
         features = functional.conv2d(

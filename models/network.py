@@ -1,6 +1,6 @@
 """R replicates of one architecture as one module, and the counts of one replicate.
 
-Every weight that a network stores is live, so counts are taken from it as built.
+All stored weights are live, so the counts are those of the built network.
 """
 
 from collections.abc import Iterator, Sequence
@@ -17,9 +17,9 @@ from models.stage import Layer, Stage
 
 @final
 class Network(nn.Module):
-    """R replicates of one architecture; each has wiring, initial weights and a seed of its own.
+    """R replicates of one architecture, each with its own seed, wiring and initial weights.
 
-    `stages` are its layers, `readout` gives logits. Made by `models.build`.
+    `stages` are its layers, `readout` computes the logits. Built by `models.build`.
     """
 
     def __init__(
@@ -50,23 +50,23 @@ class Network(nn.Module):
 
     @property
     def layers(self) -> list[Layer]:
-        """All layers in the order in which they are computed."""
+        """All layers in order of computation."""
         stages: list[Stage] = list(self.stages)  # type: ignore[arg-type]  # ModuleList forgets
         return [*(layer for stage in stages for layer in stage.layers), self.readout]
 
     def seed_dropout(self, epoch: int) -> None:
-        """Starts each replicate's dropout anew, from its seed and the epoch alone."""
+        """Seeds the dropout of each replicate by its seed and the epoch alone."""
         device = self.readout.weight.device
         self._dropout_generators = [
             torch.Generator(device).manual_seed(seed * 1_000_003 + epoch) for seed in self.seeds
         ]
 
     def forward(self, images: Tensor) -> Tensor:
-        """Logits, shape (R, batch, classes).
+        """Computes logits, shape (R, batch, classes).
 
-        `images` has shape (batch, channels, height, width), read by every replicate, or
-        (R, batch, channels, height, width), each replicate's own; uint8 in 0..255 or float in 0..1.
-        Raises ValueError for another shape.
+        `images` has shape (batch, channels, height, width), shared by all replicates, or
+        (R, batch, channels, height, width); uint8 in 0..255 or float in 0..1. Raises ValueError for
+        other shapes.
         """
         x = self._columns(images)
         if self.training and not self._dropout_generators:
@@ -78,10 +78,11 @@ class Network(nn.Module):
 
     @torch.no_grad()
     def activations(self, images: Tensor) -> Iterator[tuple[str, Tensor]]:
-        """Each layer's name and its outputs after the leaky ReLU, shape (R, units, batch), in turn.
+        """Yields the name of each layer and its outputs after the leaky ReLU, shape (R, units, batch).
 
-        `layer1_dendrites`, `layer1_somata`, `layer2_dendrites` and so on; without dendrites only
-        somata. Without dropout. To be read before the next is asked for. Images as for `forward`.
+        The names are `layer1_dendrites`, `layer1_somata`, `layer2_dendrites` and so on, without the
+        dendrites where there are none. No dropout is applied. Outputs are valid until the next
+        iteration. `images` as for `forward`.
         """
         x = self._columns(images)
         for number, stage in enumerate(cast("list[Stage]", list(self.stages)), start=1):
@@ -114,9 +115,9 @@ def count_parameters(network: Network) -> int:
 
 
 def count_macs(network: Network) -> int:
-    """Multiply-accumulates of one replicate for one image, forward; biases are not counted.
+    """Multiply-accumulates of one replicate in the forward pass of one image, without biases.
 
-    Every weight that is stored is used once an image, those of a convolution once a position.
+    Each weight is used once per image, that of a convolution once per position.
     """
     return sum(layer.weight[0].numel() * _positions(layer) for layer in network.layers)
 

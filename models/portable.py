@@ -1,8 +1,8 @@
-"""A stored network computed with numpy alone: this file goes along with every model that is taken away.
+"""Computes a stored network with numpy; a copy of this file is part of every exported model.
 
-It needs numpy and safetensors, and neither torch nor the package that trained the network. As
-`Portable(folder)` it reads `network.safetensors` and `network.json`; MLflow, when it loads the file as
-the code of a model, gets the same as a `PythonModel`.
+It needs numpy and safetensors, but neither torch nor the package that trained the network.
+`Portable(folder)` reads `network.safetensors` and `network.json`. When MLflow loads the file as the
+code of a model, it defines the network as a `PythonModel`.
 
 Activations are feature-major: R replicates, F features, B images, shape (R, F, B).
 """
@@ -21,7 +21,7 @@ LAYOUT = 1
 TENSORS = "network.safetensors"
 DESCRIPTION = "network.json"
 FLOATS_AT_ONCE = 2**23
-"""So many activations are computed at a time, for the memory: images go through in blocks."""
+"""The number of activations computed at once; images are divided into blocks to limit memory."""
 
 Floats = NDArray[np.float32]
 Tensors = dict[str, NDArray[Any]]
@@ -30,8 +30,8 @@ Tensors = dict[str, NDArray[Any]]
 class Portable:
     """The replicates of one stored network.
 
-    `folder` holds its two files. Raises FileNotFoundError if one is missing, ValueError for another
-    layout. `image_shape` is (channels, height, width).
+    `folder` holds its two files. `image_shape` is (channels, height, width). Raises FileNotFoundError
+    if a file is missing, ValueError for another layout.
     """
 
     def __init__(self, folder: Path | str) -> None:
@@ -48,11 +48,10 @@ class Portable:
         self.replicates: int = len(description["seeds"])
 
     def probabilities(self, images: NDArray[Any], replicate: int = -1) -> Floats:
-        """The probability of each class, shape (batch, classes); they sum to one.
+        """Class probabilities, shape (batch, classes), of one replicate, or the mean of all for -1.
 
-        `images` has shape (batch, channels, height, width), uint8 in 0..255 or float in 0..1. They
-        are those of one replicate, or, with -1, the mean over all. Raises ValueError for another
-        shape or replicate.
+        `images` has shape (batch, channels, height, width), uint8 in 0..255 or float in 0..1. Raises
+        ValueError for other shapes, types or replicates.
         """
         if not -1 <= replicate < self.replicates:
             raise ValueError(
@@ -63,7 +62,7 @@ class Portable:
         return chosen
 
     def logits(self, images: NDArray[Any]) -> Floats:
-        """Logits of every replicate, shape (R, batch, classes); `images` as in `probabilities`."""
+        """The logits of every replicate, shape (R, batch, classes); `images` as in `probabilities`."""
         images = np.asarray(images)
         if images.ndim != 4 or images.shape[1:] != self.image_shape:  # noqa: PLR2004  # as above
             raise ValueError(
@@ -79,7 +78,7 @@ class Portable:
         return np.concatenate([empty, *blocks], axis=1)
 
     def _floats_an_image(self) -> int:
-        """The activations of the widest layer, or as many as there are synapses."""
+        """The largest number of activations or synaptic terms of a layer, for one image."""
         _, height, width = self.image_shape
         read = self.replicates * math.prod(self.image_shape)
         positions = ((height + 1) // 2) * ((width + 1) // 2)
@@ -104,12 +103,12 @@ class Portable:
             x = leaky_relu(apply(units, x, shape), slope)
             if has_dendrites:
                 x = leaky_relu(apply(cables, x, shape), soma_slope)
-            # What a convolution reads next; no other layer asks for it.
+            # The input of the next convolution; other layers ignore it.
             shape = (self.architecture["somata"], (shape[1] + 1) // 2, (shape[2] + 1) // 2)
         return apply(self._layer("readout"), x, shape).transpose(0, 2, 1)
 
     def _layer(self, name: str) -> Tensors:
-        """The tensors of a layer; empty if there is none of the name."""
+        """The tensors of a layer; empty if it does not exist."""
         parts = ("weight", "bias", "columns", "offsets")
         return {
             part: self.tensors[f"{name}.{part}"]
@@ -119,9 +118,9 @@ class Portable:
 
 
 def apply(layer: Tensors, x: Floats, shape: tuple[int, ...]) -> Floats:
-    """A layer without its nonlinearity; (R, inputs, B) to (R, units, B).
+    """Applies a layer without its nonlinearity; (R, inputs, B) to (R, units, B).
 
-    Its tensors say which kind it is. Only a convolution looks at the `shape` of the image it reads.
+    The names and shapes of its tensors determine its kind. Only convolutions use the input `shape`.
     """
     weight, bias = layer["weight"], layer["bias"]
     if "columns" in layer:
@@ -131,16 +130,16 @@ def apply(layer: Tensors, x: Floats, shape: tuple[int, ...]) -> Floats:
     elif weight.shape[2] == x.shape[1]:
         sums = weight @ x
     else:
-        # Each unit reads a block of inputs of its own: somata their dendrites.
+        # Each unit reads its own block of inputs: somata their dendrites.
         sums = (weight[:, :, None] @ x.reshape(*weight.shape, -1))[:, :, 0]
     total: Floats = sums + bias
     return total
 
 
 def sparse_sums(layer: Tensors, x: Floats) -> Floats:
-    """What each unit reads, weighted and summed; the replicates are one block-diagonal matrix.
+    """The weighted sum of the inputs of each unit; the replicates form one block-diagonal matrix.
 
-    Unit u reads `columns[offsets[u]:offsets[u + 1]]`, and has a sum of zero if it reads nothing.
+    Unit u reads `columns[offsets[u]:offsets[u + 1]]`; without inputs its sum is 0.
     """
     columns, offsets, weight = layer["columns"], layer["offsets"], layer["weight"]
     terms = x.reshape(-1, x.shape[-1])[columns]
@@ -155,8 +154,8 @@ def sparse_sums(layer: Tensors, x: Floats) -> Floats:
 def convolution(weight: Floats, bias: Floats, x: Floats) -> Floats:
     """A convolution of stride 2; x of shape (R, channels, height, width, B).
 
-    `weight` has shape (R, units, channels, side, side). No pixel is left out: of a kernel with an even
-    side the wider half lies below and to the right.
+    `weight` has shape (R, units, channels, side, side). Every pixel is covered: the wider half of a
+    kernel with an even side is below and to the right.
     """
     replicates, units, channels, side, _ = weight.shape
     height, width = (x.shape[2] + 1) // 2, (x.shape[3] + 1) // 2
@@ -183,7 +182,7 @@ def leaky_relu(x: Floats, slope: float) -> Floats:
     return np.where(x > 0, x, np.float32(slope) * x)
 
 
-# Without MLflow the file is as good; whoever only wants to predict does not wait for it.
+# Only when MLflow loads the file: plain predictions need no MLflow.
 if "mlflow" in sys.modules:
     from mlflow.models import set_model
     from mlflow.pyfunc.model import PythonModel, PythonModelContext

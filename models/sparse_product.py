@@ -1,7 +1,7 @@
-"""Products with a sparse matrix that is stored as its live entries: what each row reads, and weights.
+"""Products with a sparse matrix that is stored as the columns and weights of its live entries.
 
-Three kernels of torch do all of it, and no dense matrix is ever made (b is the batch, the contiguous
-inner dimension of every table):
+Three kernels of torch suffice, without any dense matrix (b is the batch, the contiguous inner
+dimension of every table):
 
 - row sums, out[u] = sum over the entries of row u of weight * table[column]: `embedding_bag`, with a
   row as a bag and its weights as `per_sample_weights`;
@@ -22,10 +22,10 @@ from torch.nn import functional
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
-    """Which entries of a (rows, columns) matrix live: row u has `columns[offsets[u]:offsets[u + 1]]`.
+    """The live entries of a (rows, width) matrix: row u has `columns[offsets[u]:offsets[u + 1]]`.
 
-    `columns` and `offsets` are int32 on one device; `empty` is the same pattern as torch's CSR tensor
-    with zeros as values, and shares their memory.
+    `columns` and `offsets` are int32 on one device; `empty` is the pattern as torch's CSR tensor of
+    zeros, which shares their memory.
     """
 
     columns: Tensor
@@ -51,7 +51,7 @@ class Pattern:
         )
 
     def transposed(self) -> tuple["Pattern", Tensor]:
-        """The pattern of the transposed matrix, and for each of its entries the entry it comes from."""
+        """The transposed pattern, and for each of its entries the index of the original entry."""
         order = torch.argsort(self.columns, stable=True).to(torch.int32)
         per_row = torch.diff(self.offsets)
         rows = torch.arange(len(per_row), dtype=torch.int32, device=self.columns.device)
@@ -83,7 +83,7 @@ class Pattern:
 
 def _csr(columns: Tensor, offsets: Tensor, width: int, values: Tensor) -> Tensor:
     with warnings.catch_warnings():
-        # torch calls its CSR tensors beta; the tests hold what is used of them to a dense reference.
+        # torch calls its CSR tensors beta; tests compare the functions used here with a dense product.
         warnings.simplefilter("ignore", UserWarning)
         return torch.sparse_csr_tensor(offsets, columns, values, (len(offsets) - 1, width))
 

@@ -1,4 +1,4 @@
-"""One layer of a network: units that read its inputs, and, where there are any, their somata."""
+"""One layer of a network: units that read its inputs, and somata that read these units, if any."""
 
 from collections.abc import Sequence
 from typing import TypeAlias, final
@@ -17,7 +17,7 @@ Layer: TypeAlias = SparseLayer | GroupedLayer | DenseLayer | ConvolutionLayer
 class Stage(nn.Module):
     """Dendrites and somata (`cables` is None where somata read the inputs), each with a leaky ReLU.
 
-    `slopes`: of dendrites and of somata. `dropout`: the share of units that a training step silences.
+    `slopes`: of dendrites and of somata. `dropout`: the share of units dropped in a training step.
     Maps (R, inputs, B) to (R, features, B).
     """
 
@@ -34,23 +34,23 @@ class Stage(nn.Module):
 
     @property
     def layers(self) -> list[Layer]:
-        """The layers in the order in which they are computed."""
+        """The layers in order of computation."""
         return [self.units] if self.cables is None else [self.units, self.cables]
 
     def forward(self, x: Tensor, generators: Sequence[torch.Generator]) -> Tensor:
         units, cables = self.units, self.cables
-        silencing = self.training and self.dropout > 0
-        if isinstance(units, SparseLayer) and isinstance(cables, GroupedLayer) and not silencing:
+        drops = self.training and self.dropout > 0
+        if isinstance(units, SparseLayer) and isinstance(cables, GroupedLayer) and not drops:
             blocks = self._blocks_for(x, units, cables)
             return dendrosomatic(x, units, cables, self.slopes, blocks)
         for layer, slope in zip(self.layers, self.slopes[-len(self.layers) :], strict=True):
             x = functional.leaky_relu_(layer(x), slope)
-            if silencing:
-                x = self._silence(x, generators)
+            if drops:
+                x = self._drop(x, generators)
         return x
 
     def forget_wiring(self) -> None:
-        """To be called when the connections change: what was made of them is made anew."""
+        """Discards what was cached of the connections; to be called when they change."""
         self._blocks.clear()
         for layer in self.layers:
             if isinstance(layer, SparseLayer):
@@ -62,14 +62,14 @@ class Stage(nn.Module):
             self._blocks[key] = blocks_of(units, cables, x.shape[-1])
         return self._blocks[key]
 
-    def _silence(self, x: Tensor, generators: Sequence[torch.Generator]) -> Tensor:
-        """Dropout, each replicate from a generator of its own, so that none depends on the others."""
-        share = torch.empty_like(x)
-        for replicate, generator in zip(share, generators, strict=True):
+    def _drop(self, x: Tensor, generators: Sequence[torch.Generator]) -> Tensor:
+        """Dropout with one generator for each replicate, so that replicates are independent."""
+        mask = torch.empty_like(x)
+        for replicate, generator in zip(mask, generators, strict=True):
             replicate.bernoulli_(1.0 - self.dropout, generator=generator)
-        return x * share.div_(1.0 - self.dropout)
+        return x * mask.div_(1.0 - self.dropout)
 
 
 def _forget_wiring(stage: Stage, _: object) -> None:
-    """A state dict brings its own wiring."""
+    """A state dict includes the wiring."""
     stage.forget_wiring()

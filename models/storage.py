@@ -18,10 +18,10 @@ DESCRIPTION: Final = "network.json"
 
 
 def save_network(network: Network, folder: Path | str) -> None:
-    """Writes `network.safetensors` and `network.json` into the folder, which is made if needed."""
+    """Writes `network.safetensors` and `network.json` into the folder, which is created if needed."""
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    # Copies, for after training all weights are parts of one tensor, which safetensors refuses.
+    # Copies: after training, weights are views of one tensor, which safetensors rejects.
     tensors = {name: value.cpu().clone() for name, value in network.state_dict().items()}
     save_file(tensors, folder / TENSORS)
     description = {
@@ -35,10 +35,10 @@ def save_network(network: Network, folder: Path | str) -> None:
 
 
 def load_network(folder: Path | str) -> Network:
-    """The network that `save_network` wrote, on the CPU, in evaluation mode.
+    """Loads the network that `save_network` wrote, on the CPU, in evaluation mode.
 
-    The stored wiring is used, so the result does not depend on how wiring is drawn today.
-    Raises FileNotFoundError if a file is missing, ValueError if one is damaged or of another layout.
+    The wiring is the stored one, so the result does not depend on the version that loads it. Raises
+    FileNotFoundError if a file is missing, ValueError if one is damaged or of another layout.
     """
     folder = Path(folder)
     try:
@@ -54,7 +54,7 @@ def load_network(folder: Path | str) -> Network:
 
 
 def _outline(description: dict[str, Any]) -> Network:
-    """The network that is described; its weights and wiring are to be replaced."""
+    """A network of the described shape; its weights and wiring are to be replaced."""
     if description["layout"] != LAYOUT:
         raise ValueError(f"`layout == {LAYOUT}` must hold, got {description['layout']}")
     channels, height, width = description["image_shape"]

@@ -1,7 +1,7 @@
-"""Draws which inputs each unit reads, as index arrays; no mask is ever made.
+"""Draws the inputs of each unit, as index arrays instead of masks.
 
 Inputs are numbered as the flattened image (channels, height, width). One call wires one layer of
-one replicate, from a generator of its own.
+one replicate, from its own generator.
 """
 
 import math
@@ -17,7 +17,7 @@ from models.architecture import FAMILIES, Architecture, ImageShape
 
 @dataclass(frozen=True, slots=True)
 class Connections:
-    """What each unit reads: unit u reads `inputs[offsets[u]:offsets[u + 1]]`, in rising order.
+    """The inputs of each unit: unit u reads `inputs[offsets[u]:offsets[u + 1]]`, in ascending order.
 
     `inputs`: shape (connections,), int32. `offsets`: shape (units + 1,), int32.
     """
@@ -27,7 +27,7 @@ class Connections:
 
     @classmethod
     def of(cls, rows: NDArray[np.integer]) -> "Connections":
-        """The connections of units that read as many inputs each; rows of shape (units, inputs)."""
+        """The connections of units with equal numbers of inputs; rows of shape (units, inputs)."""
         inputs = np.sort(rows, axis=1).astype(np.int32)
         offsets = np.arange(0, inputs.size + 1, inputs.shape[1], dtype=np.int32)
         return cls(inputs.ravel(), offsets)
@@ -36,16 +36,16 @@ class Connections:
 def draw_synapses(
     generator: np.random.Generator, architecture: Architecture, shape: ImageShape
 ) -> Connections:
-    """What each dendrite of a layer reads; dendrites jD..jD+D-1 are those of soma j.
+    """Draws the inputs of each dendrite of a layer; dendrites jD..jD+D-1 are those of soma j.
 
-    Each has `synapses` distinct inputs, or `synapses` pixels in all their channels.
-    Families that read all inputs, or convolve, have nothing to draw.
+    Each has `synapses` distinct inputs, or `synapses` pixels in all their channels. Not for families
+    that read all inputs or are convolutional: their wiring is not drawn.
     """
     family = FAMILIES[architecture.family]
     connections = _PATTERNS[family.synapses](generator, architecture, shape)
     if family.cables != "shuffled" or architecture.cable_draw == "global":
         return connections
-    # A dendrite's place says which soma it belongs to, so shuffled cables are shuffled dendrites.
+    # The position of a dendrite determines its soma, so shuffled cables are shuffled dendrites.
     rows = connections.inputs.reshape(architecture.units, -1)
     return Connections.of(generator.permutation(rows, axis=0))
 
@@ -53,25 +53,25 @@ def draw_synapses(
 def draw_over_matrix(
     generator: np.random.Generator, units: int, inputs: int, total: int
 ) -> Connections:
-    """`total` distinct connections, every subset of the whole (units x inputs) matrix equally likely.
+    """Draws `total` distinct connections, every subset of the (units x inputs) matrix equally likely.
 
-    So a unit has total / units connections in the mean, and may have none (the paper's code).
-    First how many each unit has, then which: the matrix itself is never made.
+    A unit has total / units connections on average, and may have none (the paper's code). The number
+    of connections of each unit is drawn first, then the inputs, so the matrix is never created.
     """
     counts = generator.multivariate_hypergeometric([inputs] * units, total, method="marginals")
     offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int32)
     drawn = np.empty(total, dtype=np.int32)
     for count in np.unique(counts[counts > 0]):
-        alike = np.flatnonzero(counts == count)
-        rows = np.sort(_distinct(generator, len(alike), inputs, int(count)), axis=1)
-        drawn[offsets[alike][:, None] + np.arange(count)] = rows
+        units_of_count = np.flatnonzero(counts == count)
+        rows = np.sort(_distinct(generator, len(units_of_count), inputs, int(count)), axis=1)
+        drawn[offsets[units_of_count][:, None] + np.arange(count)] = rows
     return Connections(drawn, offsets)
 
 
 def _random(
     generator: np.random.Generator, architecture: Architecture, shape: ImageShape
 ) -> Connections:
-    """Inputs from anywhere in the image."""
+    """Random inputs of the whole image."""
     channels, height, width = shape
     synapses = architecture.synapses or 0
     if architecture.synapse_draw == "global":
@@ -98,10 +98,10 @@ def _local(
 def _grouped(
     generator: np.random.Generator, architecture: Architecture, shape: ImageShape
 ) -> Connections:
-    """One centre a soma; the fields of its dendrites are centred on distinct pixels around it.
+    """One centre for each soma; the fields of its dendrites are centred on distinct pixels around it.
 
-    Those pixels follow the ring rule. If a soma has more dendrites than the image has pixels, the
-    pixels are used again.
+    The ring rule chooses these pixels. If a soma has more dendrites than the image has pixels, pixels
+    are reused.
     """
     _, height, width = shape
     dendrites = architecture.dendrites or 1
@@ -119,7 +119,7 @@ def _fields(
     shape: ImageShape,
     centres: NDArray[np.integer],
 ) -> Connections:
-    """A receptive field around each centre; where `synapses` counts pixels, in all channels."""
+    """A receptive field around each centre, in all channels if `synapses` counts pixels."""
     synapses = architecture.synapses or 0
     field = _ring if architecture.receptive_field == "ring" else _square
     if architecture.synapses_per == "channel":
@@ -131,12 +131,12 @@ def _fields(
 def _ring(
     generator: np.random.Generator, shape: ImageShape, centres: NDArray[np.integer], count: int
 ) -> NDArray[np.integer]:
-    """The paper's rule: the 3 x 3 block around the centre, then whole rings one pixel further out.
+    """The paper's rule: the 3 x 3 block around the centre, then whole rings of one more pixel.
 
-    Of the last ring that is needed (of the block, if it is larger than the field) a random part.
+    Of the last ring (of the block, if it is larger than the field) a random part is taken.
     """
     channels, height, width = shape
-    # A field at the corner of the image must still find enough within the radius.
+    # Large enough for a field in a corner of the image.
     radius = 1
     while channels * min(radius + 1, height) * min(radius + 1, width) < count:
         radius += 1
@@ -153,14 +153,14 @@ def _ring(
 def _square(
     generator: np.random.Generator, shape: ImageShape, centres: NDArray[np.integer], count: int
 ) -> NDArray[np.integer]:
-    """The smallest square patch that holds the field, inside the image and near the centre.
+    """The smallest square patch with enough inputs, inside the image and near the centre.
 
-    If it holds more than the field, a random part of it.
+    If it has more inputs than the field, a random part is taken.
     """
     channels, height, width = shape
     side = math.isqrt(max(0, -(-count // channels) - 1)) + 1
     tall, wide = min(side, height), min(side, width)
-    # A patch that the image cuts short on one side grows on the other.
+    # If the image is too small in one direction, the patch grows in the other.
     while channels * tall * wide < count:
         tall, wide = min(tall + 1, height), min(wide + 1, width)
     top = np.clip(centres // width - tall // 2, 0, height - tall)
@@ -181,12 +181,10 @@ def _first(
 
     `pixels` and `rank` have shape (units, candidates); equal ranks are in random order.
     """
-    channels, height, width = shape
-    planes = np.arange(channels) * height * width
-    inputs = (planes[None, :, None] + pixels[:, None, :]).reshape(len(pixels), -1)
+    inputs = _all_channels(pixels, shape)
     if count == inputs.shape[1]:
         return inputs
-    order = np.tile(rank, (1, channels)) + generator.random(inputs.shape)
+    order = np.tile(rank, (1, shape[0])) + generator.random(inputs.shape)
     chosen = np.argpartition(order, count - 1, axis=1)[:, :count]
     return np.take_along_axis(inputs, chosen, axis=1)
 
@@ -194,9 +192,9 @@ def _first(
 def _distinct(
     generator: np.random.Generator, units: int, inputs: int, count: int
 ) -> NDArray[np.int32]:
-    """`count` distinct inputs for each unit, every subset equally likely; shape (units, count).
+    """Draws `count` distinct inputs for each unit, every subset equally likely; shape (units, count).
 
-    Floyd's sampling, all units at once: the memory is that of the result.
+    Floyd's sampling, vectorized over units: it needs no memory beyond the result.
     """
     chosen = np.full((units, count), -1, dtype=np.int32)
     for column, last in enumerate(range(inputs - count, inputs)):
@@ -207,6 +205,7 @@ def _distinct(
 
 
 def _all_channels(pixels: NDArray[np.integer], shape: ImageShape) -> NDArray[np.integer]:
+    """The inputs of these pixels in every channel; (units, pixels) to (units, channels x pixels)."""
     channels, height, width = shape
     planes = np.arange(channels) * height * width
     return (planes[None, :, None] + pixels[:, None, :]).reshape(len(pixels), -1)

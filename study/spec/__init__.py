@@ -1,1 +1,1 @@
-"""What a study is: its spec, with the settings to search, the metrics and the constraints."""
+"""The spec of a study: its search space, metrics and constraints."""

@@ -1,6 +1,6 @@
-"""Constraints: comparisons of metrics with numbers, as `trainable_parameters <= 20000`.
+"""Constraints: comparisons of metrics with numbers, such as `trainable_parameters <= 20000`.
 
-They are parsed and computed here; nothing of them is ever run as Python, so a spec cannot run code.
+They are parsed and evaluated here, never executed as Python, so a spec cannot run code.
 """
 
 import ast
@@ -33,7 +33,7 @@ class Constraint:
 
     @classmethod
     def parse(cls, text: str) -> "Constraint":
-        """The constraint of a text. Raises ValueError, with the rule and the text, if it is none."""
+        """Parses a constraint. Raises ValueError, with the rule and the text, if it is invalid."""
         left, _, right = _sides(text)
         names = _names(left, text) | _names(right, text)
         if not names:
@@ -41,7 +41,7 @@ class Constraint:
         for name in names:
             if name.startswith("test_"):
                 raise ValueError(
-                    f"a test metric is reported and never steers a study, got {text!r}"
+                    f"a test metric is only reported and never constrained, got {text!r}"
                 )
             if not is_metric(name):
                 known = nearest(name, metric_names())
@@ -50,14 +50,14 @@ class Constraint:
 
     @property
     def known_before_training(self) -> bool:
-        """Whether the network alone decides, as counted before any training."""
+        """Whether the constraint depends only on counts of the untrained network."""
         return self.names <= KNOWN_BEFORE_TRAINING
 
     def violation(self, metrics: Mapping[str, float]) -> float:
-        """By how much the constraint is broken, relative to its larger side: 0 or less if it holds.
+        """The violation relative to the larger side: 0 or less if the constraint is satisfied.
 
-        Relative, so that parameters do not outweigh accuracies when a sampler adds violations up.
-        Infinity if a metric is absent, or a side is not a number.
+        Relative, so that parameters do not outweigh accuracies when a sampler adds violations.
+        Infinity if a metric is absent or a side is not finite.
         """
         left, at_most, right = _sides(self.text)
         try:
@@ -74,7 +74,7 @@ class Constraint:
 def violations(
     constraints: tuple[str, ...], metrics: Mapping[str, float], *, before_training: bool = False
 ) -> dict[str, float]:
-    """The violation of each constraint by its text; `before_training`, of those known by then."""
+    """The violation of each constraint by its text; with `before_training`, of those known by then."""
     parsed = [Constraint.parse(text) for text in constraints]
     return {
         one.text: one.violation(metrics)
@@ -84,16 +84,16 @@ def violations(
 
 
 def all_kept(broken: Mapping[str, float]) -> bool:
-    """Whether every constraint of `violations` is kept."""
+    """Whether no constraint of `violations` is violated."""
     return all(violation <= 0 for violation in broken.values())
 
 
-@lru_cache(maxsize=256)  # every trial of a study is judged by the same few texts
+@lru_cache(maxsize=256)  # the same few constraints apply to every trial of a study
 def _sides(text: str) -> tuple[ast.expr, bool, ast.expr]:
-    """The left side, whether it may be at most the right one, and the right side."""
+    """The left side, whether the sign is `<=`, and the right side."""
     form = (
         "a constraint must be one comparison with <= or >= between metrics and numbers, "
-        f"as 'trainable_parameters <= 20000', got {text!r}"
+        f"such as 'trainable_parameters <= 20000', got {text!r}"
     )
     try:
         compared = ast.parse(text.strip(), mode="eval").body
@@ -118,7 +118,7 @@ def _names(side: ast.expr, text: str) -> frozenset[str]:
         case ast.BinOp(left=left, op=op, right=right) if type(op) in _OPERATORS:
             return _names(left, text) | _names(right, text)
     raise ValueError(
-        f"a side of a constraint holds metrics, numbers, + - * / and brackets only, got {text!r}"
+        f"a side of a constraint may hold only metrics, numbers, + - * / and brackets, got {text!r}"
     )
 
 

@@ -1,6 +1,6 @@
-"""The searched settings: each a fixed value, a choice of values, or a range.
+"""The dimensions of the search space: fixed values, choices and ranges.
 
-In a spec a plain value is fixed, a list is a choice, a table with low and high is a range.
+In a spec a plain value is fixed, a list is a choice, and a table with low and high is a range.
 """
 
 import math
@@ -21,7 +21,7 @@ BATCH_ORDERS: Final = ("shuffled", "by_class")
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """One of the values; a choice of one is a fixed value, and nothing is searched."""
+    """One of the values; a single value is fixed."""
 
     values: tuple[Value, ...]
 
@@ -88,7 +88,7 @@ class Numbers:
     def _range(self, raw: Mapping[str, object]) -> Range:
         if not {"low", "high"} <= set(raw) <= {"low", "high", "log"}:
             raise ValueError(
-                f"a range has the keys low, high and perhaps log, got {', '.join(map(str, raw))}"
+                f"a range has the keys low, high and optionally log, got {', '.join(map(str, raw))}"
             )
         low, high = self._number(raw["low"]), self._number(raw["high"])
         if low >= high:
@@ -134,10 +134,10 @@ SynapseUnits = Annotated[Dimension, BeforeValidator(Names(CHOICES["synapses_per"
 
 
 class Space(Section):
-    """The search space: a plain value is fixed, a list is a choice, a table a range.
+    """The search space: a plain value is fixed, a list is a choice, a table is a range.
 
-    A range has the keys `low`, `high` and perhaps `log = true`. Settings that a family does not have
-    are left out for it. The defaults did best on Fashion-MNIST (docs/networks.md).
+    A range has the keys `low`, `high` and optionally `log = true`. Settings that do not apply to a
+    family are ignored for it. The defaults performed best on Fashion-MNIST (docs/networks.md).
     """
 
     somata: Counts = Choice((32, 64, 128, 256))
@@ -145,40 +145,40 @@ class Space(Section):
     dendrites: Counts = Range(low=1, high=32, log=True, integer=True)
     """Dendrites of each soma."""
     synapses: Counts = Choice((16,))
-    """Synapses of each dendrite, at most its inputs. A `cnn` takes the largest square kernel that
-    they allow.
+    """Synapses of each dendrite, at most its inputs. A `cnn` uses the largest square kernel of at
+    most this area.
     """
     layers: Counts = Choice((1,))
     """Layers of dendrites and somata."""
     leaky_slope: Slopes = Choice((0.1,))
     """Slope of the leaky ReLU of somata for negative inputs."""
     dendrite_slope: Slopes = Choice((0.0,))
-    """The same of dendrites; with 1 they are linear."""
+    """The same for dendrites; 1 makes them linear."""
     dropout: Dropouts = Choice((0.0,))
-    """Share of activations that are dropped in training."""
+    """Share of activations dropped in training."""
     initialization: Initializations = Choice(("fan_in",))
-    """Initial weights: scaled to the synapses that there are, or to the dense layer, as in the
-    paper.
+    """Scale of the initial weights: by the actual number of synapses, or by the size of the dense
+    layer, as in the paper.
     """
     synapse_draw: Draws = Choice(("constant",))
-    """Number of synapses of a dendrite: the same for all, or drawn over the layer, as in the
-    paper's code.
+    """Number of synapses of a dendrite: the same for all, or drawn at random over the layer, as in
+    the paper's code.
     """
     cable_draw: Draws = Choice(("constant",))
-    """The same of the dendrites of a soma, in families with shuffled cables."""
+    """The same for the dendrites of a soma, in families with shuffled cables."""
     receptive_field: ReceptiveFields = Choice(("ring",))
     """Shape of local receptive fields; `ring` is the paper's."""
     synapses_per: SynapseUnits = Choice(("dendrite",))
-    """Whether `synapses` counts inputs of a dendrite, or pixels that are read in every channel."""
+    """Whether `synapses` counts the inputs of a dendrite, or pixels, each read in every channel."""
     learning_rate: LearningRates = Range(low=2e-3, high=2e-2, log=True, integer=False)
-    """Learning rate of Adam, the highest of the schedule."""
+    """Learning rate of Adam; the maximum of the schedule."""
     schedule: Schedules = Choice(("cosine",))
-    """Learning rate over the epochs: constant, down to zero, or up and down."""
+    """Learning rate over the epochs: constant, decaying to zero, or rising and falling."""
     batch_size: Counts = Choice((128,))
     """Images in a batch."""
     patience: Patiences = Choice((0,))
-    """Epochs without a lower validation loss after which a replicate stops; 0 for no limit."""
+    """Epochs without a lower validation loss after which a replicate stops; 0 never stops one."""
     noise: Noises = Choice((0.0,))
-    """Standard deviation of Gaussian noise on all images, drawn once."""
+    """Standard deviation of the Gaussian noise added to all images, drawn once."""
     batch_order: BatchOrders = Choice(("shuffled",))
-    """Order of the training images: shuffled in each epoch, or each batch of one class."""
+    """Order of the training images: shuffled in each epoch, or in batches of a single class."""

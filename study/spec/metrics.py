@@ -1,10 +1,10 @@
-"""The metrics that can steer a study, each with the scale on which its values are compared.
+"""The metrics that a study can optimize or constrain, and their scales.
 
-A metric has one name in specs, in MLflow, in records and in tables. Test metrics are reported and
-never steer. Every trial has those of `METRICS` after each epoch; a diagnostic is measured once, on the
-kept weights of a trial that was trained to its end (`study.training.diagnostics`). Diagnostics of
-validation images, of the weights and of the training may be objectives and be constrained; their
-counterparts on test images have the prefix `test_`. docs/diagnostics.md defines each.
+A metric has the same name in specs, MLflow, records and tables. Every trial has those of `METRICS`
+after each epoch. A diagnostic is measured once, on the kept weights of a complete trial
+(`study.training.diagnostics`). Diagnostics of validation images, of the weights and of the training
+may be objectives and be constrained; test metrics, with the prefix `test_`, are only reported.
+docs/diagnostics.md defines each.
 """
 
 import math
@@ -17,15 +17,15 @@ Direction: TypeAlias = Literal["maximize", "minimize"]
 _LEAST_ERROR: Final = 1e-3
 
 SIGMAS: Final = (0.25, 0.5, 0.75, 1.0)
-"""Standard deviations of the noise that test-time images get, of pixels in 0..1 (Fig. 7b)."""
+"""Standard deviations of the noise on test-time images, for pixels in 0..1 (Fig. 7b)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Metric:
-    """A metric and the fixed box that hypervolumes are measured in.
+    """A metric, with its bounds in the hypervolume.
 
-    `best` and `worst` bound the box, so that hypervolumes of different studies compare;
-    `log` says that its scale is logarithmic.
+    `best` and `worst` are fixed, so that hypervolumes of different studies are comparable; `log`
+    makes the scale logarithmic.
     """
 
     best: float
@@ -34,28 +34,28 @@ class Metric:
 
     @property
     def direction(self) -> Direction:
-        """The direction in which the metric gets better."""
+        """The direction in which the metric improves."""
         return "maximize" if self.best > self.worst else "minimize"
 
     def cost(self, value: float) -> float:
-        """The value on the box's scale: 0 at its best end, 1 at its worst, clipped to both."""
+        """The value scaled to 0 (best) to 1 (worst), clipped to both."""
         position = (self._scale(value) - self._scale(self.best)) / (
             self._scale(self.worst) - self._scale(self.best)
         )
         return min(1.0, max(0.0, position))
 
     def to_error(self, value: float) -> float:
-        """The value as a surrogate learns it: a power of ten, less is better.
+        """The logarithm that a surrogate predicts; less is better.
 
-        Of a share such as an accuracy that of what is missing, so that from 98 to 99 % is as far as
-        from 80 to 90 %.
+        For a share such as an accuracy, that of the error, so that 98 to 99 % is as large a step as 80
+        to 90 %.
         """
         if self.log:
             return math.log10(max(value, 1e-12))
         return math.log10(max(self._sign * (self.best - value), 0.0) + _LEAST_ERROR)
 
     def from_error(self, error: float) -> float:
-        """The value of `to_error`."""
+        """The inverse of `to_error`."""
         power = math.pow(10.0, error)
         return power if self.log else self.best - self._sign * (power - _LEAST_ERROR)
 
@@ -68,20 +68,20 @@ class Metric:
 
 
 METRICS: Final[dict[str, Metric]] = {
-    # The share of validation images classified right, and their mean cross-entropy in nats.
+    # The share of validation images classified correctly, and their mean cross-entropy in nats.
     "val_accuracy": Metric(best=1.0, worst=0.0, log=False),
     "val_loss": Metric(best=1e-3, worst=10.0, log=True),
     # Of one replicate: trainable parameters, and multiply-accumulates for one image.
     "trainable_parameters": Metric(best=100, worst=1e8, log=True),
     "macs": Metric(best=100, worst=1e8, log=True),
-    # The training time of the trial, all replicates.
+    # The training time of the trial, for all replicates together.
     "seconds": Metric(best=0.1, worst=1e6, log=True),
 }
-"""What every trial has, after each of its epochs."""
+"""The metrics of every trial, known after each epoch."""
 
 
 def noise_name(sigma: float) -> str:
-    """The validation accuracy under noise; in hundredths, so that a constraint can name it."""
+    """The name of the validation accuracy under noise; in hundredths, as constraints need a word."""
     return f"val_accuracy_at_noise_{round(100 * sigma):03}"
 
 
@@ -116,7 +116,7 @@ _SEPARABILITY: Final[dict[str, Metric]] = {
     "trustworthiness": _SHARE,
 }
 
-# Of each layer: its parts, and what is measured of each.
+# Diagnostics of layers: the parts of a layer, and the metrics of each part.
 _LAYERED: Final[dict[str, tuple[tuple[str, ...], dict[str, Metric]]]] = {
     "activity": (("dendrites", "somata"), _ACTIVITY),
     "weights": (("synapses", "cables"), _WEIGHTS),
@@ -125,7 +125,7 @@ _LAYERED: Final[dict[str, tuple[tuple[str, ...], dict[str, Metric]]]] = {
 _OUTPUT: Final = "output"
 
 GROUPS: Final = (*_PLAIN, *_LAYERED)
-"""What a spec can ask for (key diagnostics)."""
+"""The groups of diagnostics that a spec can request (key diagnostics)."""
 
 _ON_IMAGES: Final = ("efficiency", "noise", "activity", "separability")
 _LAYER_NAME: Final = re.compile(r"layer([1-9][0-9]{0,3})_([a-z]+)_([a-z_]+)")
@@ -134,7 +134,7 @@ _LAYER_NAME: Final = re.compile(r"layer([1-9][0-9]{0,3})_([a-z]+)_([a-z_]+)")
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Diagnostic:
-    """A diagnostic that may steer; `layer` (from 1) and `part` are None if it is of no such layer."""
+    """A diagnostic that a study can optimize; `layer` (from 1) and `part` are None if not of a layer."""
 
     name: str
     group: str
@@ -144,19 +144,17 @@ class Diagnostic:
 
     @property
     def test_name(self) -> str | None:
-        """The name of the same on test images; None if no images are measured."""
-        if self.group not in _ON_IMAGES:
-            return None
-        return on_test(self.name)
+        """The name of its counterpart on test images; None if it is not measured on images."""
+        return on_test(self.name) if self.group in _ON_IMAGES else None
 
 
 def on_test(name: str) -> str:
-    """The name on test images of what has this name on validation images."""
+    """The name on test images of a metric of validation images."""
     return f"test_{name.removeprefix('val_')}"
 
 
 def diagnostic(name: str) -> Diagnostic | None:
-    """The diagnostic of a name; None if there is none of this name that may steer."""
+    """The diagnostic of a name; None if no study can optimize one of this name."""
     for group, metrics in _PLAIN.items():
         if name in metrics:
             return Diagnostic(name=name, group=group, metric=metrics[name])
@@ -175,14 +173,14 @@ def diagnostic(name: str) -> Diagnostic | None:
 
 
 def is_diagnostic(name: str) -> bool:
-    """Whether a trial has a value of this name from its diagnostics, standard errors included."""
+    """Whether the name is that of a diagnostic, of its test counterpart or of a standard error."""
     plain = name.removesuffix("_sem")
     on_images = plain.removeprefix("test_")
     return any(diagnostic(one) is not None for one in (plain, on_images, f"val_{on_images}"))
 
 
 def names_of(groups: Iterable[str] = GROUPS, *, layers: int) -> Iterator[str]:
-    """The names that may steer, of these groups, in networks of so many layers."""
+    """The names of the diagnostics of these groups, for networks with this number of layers."""
     for group in groups:
         yield from _PLAIN.get(group, ())
         parts, metrics = _LAYERED.get(group, ((), {}))
@@ -194,7 +192,7 @@ def names_of(groups: Iterable[str] = GROUPS, *, layers: int) -> Iterator[str]:
 
 
 def recorded_names(groups: Iterable[str], *, layers: int) -> Iterator[str]:
-    """All names that a trial can have of these groups: standard errors and test metrics as well."""
+    """The names of all values recorded for these groups, with standard errors and test metrics."""
     for name in names_of(groups, layers=layers):
         found = diagnostic(name)
         tested = None if found is None else found.test_name
@@ -204,16 +202,16 @@ def recorded_names(groups: Iterable[str], *, layers: int) -> Iterator[str]:
 
 
 def is_metric(name: str) -> bool:
-    """Whether there is a metric of this name that may steer: one of every trial, or a diagnostic."""
+    """Whether a study can optimize a metric of this name: one of `METRICS`, or a diagnostic."""
     return name in METRICS or diagnostic(name) is not None
 
 
 def metric_of(name: str) -> Metric:
-    """The metric of a name. Raises KeyError if none of this name may steer."""
+    """The metric of a name. Raises KeyError unless `is_metric(name)`."""
     found = diagnostic(name)
     return METRICS[name] if found is None else found.metric
 
 
 def metric_names() -> tuple[str, ...]:
-    """The names to choose from, of the diagnostics by layer those of the first layer."""
+    """The names for which `is_metric` holds; diagnostics of layers for the first layer only."""
     return (*METRICS, *names_of(layers=1))

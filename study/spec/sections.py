@@ -1,4 +1,4 @@
-"""The tables of a spec, and the rules that all of them keep: no unknown keys, no infinite numbers."""
+"""The tables of a spec, which allow neither unknown keys nor infinite numbers."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -23,22 +23,22 @@ class Section(BaseModel):
 
 
 class DatasetSpec(Section):
-    """The images to train on. A plain string in its place is a name, or the path of an npz file."""
+    """The data set. A plain string instead of the table is a name, or the path of an npz file."""
 
     name: DatasetName
-    """The data set; `npz` reads arrays of your own."""
+    """The data set; `npz` reads your own arrays."""
     root: Path = Path("data")
     """Folder of torchvision data sets. Relative paths start at the working directory."""
     download: bool = False
     """Whether torchvision may download the data set into `root`."""
     path: Path | None = None
-    """The file of `npz`: `x` (uint8 images: flat, grey, or channels last), `y` (labels from 0 up),
-    and `x_test` and `y_test` if there are any.
+    """The file for `npz`, with the arrays `x` (uint8 images: flat, grey, or channels last), `y`
+    (labels from 0), and optionally `x_test` and `y_test`.
     """
     train_size: Annotated[int, Field(ge=1)] | None = None
-    """Training images. By default all that are not used for validation."""
+    """Number of training images. By default all that are not used for validation."""
     validation_size: Annotated[int, Field(ge=1)] | None = None
-    """Validation images, taken from the training images. By default a tenth."""
+    """Number of validation images, taken from the training images. By default a tenth."""
 
     @model_validator(mode="after")
     def _path_belongs_to_npz(self) -> "DatasetSpec":
@@ -51,27 +51,27 @@ class DatasetSpec(Section):
 
 
 def dataset_table(raw: object) -> object:
-    """The table that a plain name, or the path of an npz file, stands for."""
+    """Expands a plain name, or the path of an npz file, to a table."""
     if not isinstance(raw, str):
         return raw
     return {"name": "npz", "path": raw} if raw.endswith(".npz") else {"name": raw}
 
 
 class Budget(Section):
-    """Limits of the study; it ends when the first of them is reached."""
+    """Limits of the study, which ends when the first is reached."""
 
     trials: Annotated[int, Field(ge=1)] | None = None
-    """Trials that end; those that break a constraint before training do not count. Without any
-    limit there are 30, or as many as a grid has.
+    """Number of trials. Configurations rejected by a constraint before training do not count. Without
+    any limit: 30, or the size of the grid.
     """
     epochs: Annotated[int, Field(ge=1)] = 15
-    """Epochs of a trial that is not stopped early."""
+    """Epochs of a trial, unless stopped early."""
     total_epochs: Annotated[int, Field(ge=1)] | None = None
-    """Epochs of all trials together; never exceeded."""
+    """Total epochs of all trials; never exceeded."""
     minutes: Annotated[float, Field(gt=0)] | None = None
-    """Minutes of running, over all runs of the study."""
+    """Running time in minutes, over all runs of the study."""
     stagnation: Annotated[int, Field(ge=1)] | None = None
-    """Trials that end one after another while the hypervolume grows by less than a thousandth."""
+    """Number of successive trials during which the hypervolume grows by less than a thousandth."""
 
 
 class Stopping(Section):
@@ -81,33 +81,31 @@ class Stopping(Section):
     """
 
     scheduler: Literal["pareto", "asha", "none"] = "pareto"
-    """How trials are ranked: `pareto` by all objectives, `asha` by the first alone; `none` stops
-    no trial.
+    """Ranking of trials: `pareto` by all objectives, `asha` by the first alone; `none` disables
+    early stopping.
     """
     grace_epochs: Annotated[int, Field(ge=1)] | None = None
-    """Epochs before the first comparison. By default a fifth of those of a trial."""
+    """Epochs before the first comparison. By default a fifth of `budget.epochs`."""
     reduction_factor: Annotated[float, Field(gt=1, le=100)] = 2.0
-    """About one trial in so many continues after each comparison; the next comes after so many
-    times as many epochs.
+    """About one in this many trials continues after each comparison; the epoch of the next comparison
+    is larger by this factor.
     """
 
 
 class Resources(Section):
-    """Resources of one trial, and how many trials run at once."""
+    """Resources of a trial, and the number of concurrent trials."""
 
     cpus: Annotated[float, Field(gt=0)] = 1.0
     """CPUs of a trial. Below 1, trials share a CPU."""
     gpus: Annotated[float, Field(ge=0)] = 0.0
-    """GPUs of a trial. With 0.125, eight trials share a GPU; where there is none, trials run on
-    CPUs.
-    """
+    """GPUs of a trial. With 0.125, eight trials share a GPU; without a GPU, trials run on CPUs."""
     engine: Literal["auto", "torch"] = "auto"
-    """What computes the training: by default the compiled engine on CPUs, where it is the faster one,
-    else torch (docs/networks.md).
+    """Engine of the training: by default the compiled one on CPUs where it is faster, else torch
+    (docs/networks.md).
     """
     concurrent_trials: Annotated[int, Field(ge=1)] | None = None
-    """The most trials at once. By default as many as the nodes hold; with an autoscaler twice
-    that, at least 8.
+    """Maximum number of concurrent trials. By default as many as fit on the nodes; with an
+    autoscaler twice that, at least 8.
     """
 
     @field_validator("cpus", "gpus")

@@ -1,4 +1,4 @@
-"""From the text of a spec to checked values, with errors that name key, rule and value."""
+"""Reads and validates a spec, with errors that name the key, the rule and the value."""
 
 import json
 import re
@@ -16,11 +16,10 @@ Model = TypeVar("Model", bound=BaseModel)
 
 
 def read_toml(path: Path, changes: Sequence[str]) -> dict[str, Any]:
-    """The table in a file after changes of the form KEY=VALUE, VALUE being TOML or plain text.
+    """The table of a file with changes of the form KEY=VALUE applied; VALUE is TOML or plain text.
 
-    The file is TOML, or JSON if its name ends in .json, as a study's stored spec does.
-    Raises SpecError if the file cannot be read, is not TOML (with line and column), or a change is
-    not of that form.
+    The file is TOML, or JSON if its name ends in .json, like the stored spec of a study. Raises
+    SpecError if the file cannot be read or parsed (with line and column), or a change is malformed.
     """
     try:
         text = path.read_text(encoding="utf-8")
@@ -49,7 +48,7 @@ def _apply(table: dict[str, Any], change: str) -> None:
     for step in steps[:-1]:
         inner = table.setdefault(step, {})
         if not isinstance(inner, dict):
-            # A shorthand such as dataset = "digits" gives way to the table it stands for.
+            # A shorthand such as dataset = "digits" is expanded to its table.
             known = {"dataset": "name", "objectives": "goal"}.get(steps[0])
             inner = table[step] = {} if known is None else {known: inner}
         table = inner
@@ -57,7 +56,7 @@ def _apply(table: dict[str, Any], change: str) -> None:
 
 
 def parse(model: type[Model], table: dict[str, Any]) -> Model:
-    """The table as the pydantic model; raises SpecError with one line a problem."""
+    """The table as the pydantic model; raises SpecError with one line for each problem."""
     try:
         return model.model_validate(table)
     except ValidationError as error:
@@ -96,7 +95,7 @@ def _message(model: type[BaseModel], detail: ErrorDetails) -> str:
     return text
 
 
-# Pydantic's name of each bound: the sign, and where its message keeps the number.
+# By pydantic's error type: the sign, and the key of the bound in the error's context.
 _BOUNDS = {
     "greater_than": (">", "gt"),
     "greater_than_equal": (">=", "ge"),
@@ -106,7 +105,7 @@ _BOUNDS = {
 
 
 def _place(model: type[BaseModel], location: list[str]) -> tuple[list[str], Iterable[str]]:
-    """The key that pydantic's location stands for, and the keys of the section that it is in."""
+    """The key at pydantic's location, and the known keys of its section."""
     section = model
     for step in location:
         if step in section.model_fields:
@@ -115,7 +114,7 @@ def _place(model: type[BaseModel], location: list[str]) -> tuple[list[str], Iter
 
 
 def _sections(annotation: Any) -> Iterator[type[BaseModel]]:  # noqa: ANN401  # a type, as written
-    """The sections that a type is made of."""
+    """The sections within a type."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         yield annotation
     for part in get_args(annotation):

@@ -1,4 +1,4 @@
-"""What a study is: the spec, with every default. Read from TOML by `StudySpec.from_toml`."""
+"""The spec of a study, with all defaults; read from TOML by `StudySpec.from_toml`."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -39,14 +39,14 @@ def _known_objectives(objectives: dict[str, Direction]) -> dict[str, Direction]:
         raise ValueError("there must be at least one objective, got none")
     for name in objectives:
         if name.startswith("test_"):
-            raise ValueError(f"a test metric is reported and never steers a study, got {name!r}")
+            raise ValueError(f"a test metric is only reported and never optimized, got {name!r}")
         if not is_metric(name):
             raise ValueError(f"unknown metric {name!r}; {nearest(name, metric_names())}")
     return objectives
 
 
 def _objective(name: str, raw: object) -> dict[str, Any]:
-    """The table of an objective, with `goal` and maybe `from`; raises ValueError if it is none."""
+    """The table of an objective, with `goal` and optionally `from`; raises ValueError if invalid."""
     if not isinstance(raw, dict):
         return {"goal": raw}
     key = f"objectives.{name}"
@@ -74,7 +74,7 @@ def _known_groups(groups: Sequence[str]) -> Sequence[str]:
 
 
 class StudySpec(Section):
-    """A study. `name`, `dataset` and `families` have no default."""
+    """The spec of a study. `name`, `dataset` and `families` have no default."""
 
     name: Annotated[str, Field(max_length=LONGEST_NAME, pattern=NAME_PATTERN)]
     """Name of the study, its folder and its MLflow experiment: letters, digits, `.`, `_` and `-`.
@@ -82,32 +82,32 @@ class StudySpec(Section):
     dataset: Annotated[DatasetSpec, BeforeValidator(dataset_table)]
     """The data set: a table as below, a name, or the path of an npz file."""
     families: Annotated[tuple[str, ...], AfterValidator(_known_families)]
-    """Families of networks to choose from (docs/networks.md)."""
+    """Families of networks to search (docs/networks.md)."""
     replicates: Annotated[int, Field(ge=1, le=100)] = 3
-    """Networks of a trial, trained at once with different seeds."""
+    """Networks of a trial, trained together with different seeds."""
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
-    """Seed of the search, of the data split and of the first replicate; the next ones follow."""
+    """Seed of the search, of the data split and of the first replicate; the others follow."""
     sampler: Literal["ehvi", "tpe", "nsga2", "nsga3", "gp", "random", "grid"] = "ehvi"
-    """What proposes the configurations (docs/search_method.md)."""
+    """The sampler that proposes configurations (docs/search_method.md)."""
     keep: Literal["best", "last"] = "best"
-    """Weights that are evaluated and stored, for each replicate: of its `best` validation epoch,
+    """Weights that are evaluated and stored for each replicate: those of the `best` validation epoch,
     or of the `last`, as in the paper.
     """
     objectives: Annotated[dict[str, Direction], AfterValidator(_known_objectives)] = Field(
         default={"val_accuracy": "maximize", "trainable_parameters": "minimize"}
     )
-    """Metrics and whether to `maximize` or `minimize` each; none of the test images. In a table such
-    as `{ goal = "maximize", from = 0.6 }`, `from` is the value from which on a network is of interest.
+    """Metrics to `maximize` or `minimize`, but none of test images. In a table such as
+    `{ goal = "maximize", from = 0.6 }`, `from` is the worst value of interest.
     """
     constraints: Annotated[tuple[str, ...], AfterValidator(_sound_constraints)] = ()
     """Comparisons that a network on the front satisfies, such as `trainable_parameters <= 200000`.
-    Those of the network alone are checked before training.
+    Those that depend on the network alone are checked before training.
     """
     diagnostics: Annotated[tuple[str, ...], AfterValidator(_known_groups)] = (
         "generalisation",
         "efficiency",
     )
-    """Groups of further measurements at the end of a trial (docs/diagnostics.md)."""
+    """Groups of diagnostics, measured at the end of a trial (docs/diagnostics.md)."""
     space: Space = Space()
     """The search space."""
     budget: Budget = Budget()
@@ -121,32 +121,32 @@ class StudySpec(Section):
     @model_validator(mode="wrap")
     @classmethod
     def _with_references(cls, raw: Any, build: ModelWrapValidatorHandler[Self]) -> Self:  # noqa: ANN401  # as written
-        found = raw.get("objectives") if isinstance(raw, dict) else None
-        if not isinstance(found, dict):
+        objectives = raw.get("objectives") if isinstance(raw, dict) else None
+        if not isinstance(objectives, dict):
             return build(raw)
-        tables = {name: _objective(name, one) for name, one in found.items()}
-        spec = build(raw | {"objectives": {name: one["goal"] for name, one in tables.items()}})
+        tables = {name: _objective(name, objective) for name, objective in objectives.items()}
+        spec = build(raw | {"objectives": {name: table["goal"] for name, table in tables.items()}})
         spec._references |= {  # noqa: SLF001  # its own
-            name: one["from"] for name, one in tables.items() if "from" in one
+            name: table["from"] for name, table in tables.items() if "from" in table
         }
         return spec
 
     @model_validator(mode="after")
     def _grid_is_finite(self) -> "StudySpec":
-        endless = [
+        infinite = [
             name
             for name in type(self.space).model_fields
             if isinstance(dimension := getattr(self.space, name), Range) and not dimension.integer
         ]
-        if self.sampler == "grid" and endless:
+        if self.sampler == "grid" and infinite:
             raise ValueError(
                 "a grid needs a list or a plain value for every number that is not whole, "
-                f"got ranges for {', '.join(f'space.{name}' for name in endless)} (key sampler)"
+                f"got ranges for {', '.join(f'space.{name}' for name in infinite)} (key sampler)"
             )
         return self
 
     @model_validator(mode="after")
-    def _diagnostics_can_steer(self) -> "StudySpec":
+    def _diagnostics_are_measured(self) -> "StudySpec":
         for name in self.objectives:
             self._check_measured(name, "objectives")
         for text in self.constraints:
@@ -156,72 +156,72 @@ class StudySpec(Section):
         late = [name for name in at_rungs if diagnostic(name) is not None]
         if self.stopping.scheduler != "none" and late:
             raise ValueError(
-                '`stopping.scheduler = "none"` must hold where an objective by which trials are '
-                f"stopped is known at their end only, got {self.stopping.scheduler!r} with "
+                '`stopping.scheduler = "none"` must hold if an objective that ranks trials is known '
+                f"only at their end, got {self.stopping.scheduler!r} with "
                 f"{', '.join(late)} (key stopping.scheduler)"
             )
         return self
 
     def _check_measured(self, name: str, key: str) -> None:
-        """Raises ValueError if a metric is a diagnostic that not every trial has."""
+        """Raises ValueError if a metric is a diagnostic that some trials do not have."""
         found = diagnostic(name)
         if found is None:
             return
         if found.group not in self.diagnostics:
             raise ValueError(
-                f'`diagnostics` must hold "{found.group}" where {name} steers, '
+                f'`diagnostics` must hold "{found.group}" to use {name}, '
                 f"got {', '.join(self.diagnostics) or 'none'} (key {key})"
             )
         layers, _ = bounds(self.space.layers)
         if found.layer is not None and found.layer > int(layers):
             raise ValueError(
-                f"every network must have a layer {found.layer} where {name} steers, "
+                f"every network must have a layer {found.layer} to use {name}, "
                 f"got space.layers from {layers} (key {key})"
             )
         without = [family for family in self.families if not FAMILIES[family].has_dendrites]
         if found.part in ("dendrites", "cables") and without:
             raise ValueError(
-                f"every family must have dendrites where {name} steers, "
+                f"every family must have dendrites to use {name}, "
                 f"got {', '.join(without)} (key {key})"
             )
 
     @property
     def references(self) -> Mapping[str, float]:
-        """The value of an objective from which on a network is of interest, where one is stated."""
+        """The worst value of interest of each objective that states one (key `from`)."""
         return self._references
 
     @property
     def replicate_seeds(self) -> list[int]:
-        """One seed a replicate, the same for every trial so that trials are compared fairly."""
+        """The seeds of the replicates, equal for all trials so that comparisons are fair."""
         return list(range(self.seed, self.seed + self.replicates))
 
     @classmethod
     def from_toml(cls, path: Path | str, changes: Sequence[str] = ()) -> "StudySpec":
         """Reads a spec file and applies changes such as `budget.trials=5`.
 
-        Raises SpecError naming the key, the rule and the value, or the line and column.
+        Raises SpecError with the key, the rule and the value, or the line and column.
         """
         return cls.from_dict(read_toml(Path(path), changes))
 
     @classmethod
     def from_dict(cls, table: dict[str, Any]) -> "StudySpec":
-        """The spec of a table as TOML or JSON gives it; raises SpecError like `from_toml`."""
+        """Validates a table of TOML or JSON; raises SpecError like `from_toml`."""
         return parse(cls, table)
 
     def to_dict(self) -> dict[str, Any]:
-        """The whole spec, defaults included, as JSON types; `from_dict` reads it back."""
+        """The spec with all defaults as JSON types, for `from_dict`."""
         table = self.model_dump(mode="json")
         for name, reference in self._references.items():
             table["objectives"][name] = {"goal": self.objectives[name], "from": reference}
         return table
 
     def to_toml(self) -> str:
-        """The whole spec as a file that `from_toml` reads."""
+        """The spec with all defaults as TOML, for `from_toml`."""
         return tomli_w.dumps(_without_none(self.to_dict()))
 
 
 def _without_none(value: Any) -> Any:  # noqa: ANN401  # JSON of any type
-    """TOML has no null: what is not there is the default."""
+    """Drops null, which TOML lacks: a missing key has its default."""
     if isinstance(value, list):
         return [_without_none(one) for one in value]
     if isinstance(value, dict):

@@ -89,11 +89,11 @@ def test_a_file_of_arrays_is_a_data_set():
         ({"diagnostics": ["weight"]}, "unknown group 'weight'; did you mean 'weights'?"),
         (
             {"objectives": {"layer1_somata_entropy": "minimize"}},
-            "where layer1_somata_entropy steers, got generalisation, efficiency (key objectives)",
+            "to use layer1_somata_entropy, got generalisation, efficiency (key objectives)",
         ),
         (
             {"constraints": ["output_weight_range <= 2"]},
-            '`diagnostics` must hold "weights" where output_weight_range steers, got generalisation',
+            '`diagnostics` must hold "weights" to use output_weight_range, got generalisation',
         ),
         (
             {"objectives": {"generalisation_gap": "minimize"}},
@@ -101,12 +101,12 @@ def test_a_file_of_arrays_is_a_data_set():
         ),
         (
             {"constraints": ["layer2_somata_firing <= 1"], "diagnostics": ["activity"]},
-            "a layer 2 where layer2_somata_firing steers, got space.layers from 1 (key constraints)",
+            "a layer 2 to use layer2_somata_firing, got space.layers from 1 (key constraints)",
         ),
         (
             {"constraints": ["layer1_dendrites_firing <= 1"], "diagnostics": ["activity"]}
             | {"families": ["vann", "mlp"]},
-            "every family must have dendrites where layer1_dendrites_firing steers, got mlp",
+            "every family must have dendrites to use layer1_dendrites_firing, got mlp",
         ),
         ({"objectives": {"test_layer1_somata_entropy": "minimize"}}, "a test metric is reported"),
         (
@@ -152,7 +152,7 @@ def test_a_file_of_arrays_is_a_data_set():
         ({"space": {"somata": float("inf")}}, "a whole number of reasonable size, got inf"),
         ({"space": {"learning_rate": 0}}, "`1e-08 <= value` must hold, got 0"),
         ({"space": {"dendrites": {"low": 8, "high": 2}}}, "`low < high` must hold, got low=8"),
-        ({"space": {"dendrites": {"low": 8}}}, "a range has the keys low, high and perhaps log"),
+        ({"space": {"dendrites": {"low": 8}}}, "a range has the keys low, high and optionally log"),
         (
             {"space": {"leaky_slope": {"low": 0, "high": 1, "log": True}}},
             "`low > 0` must hold in a logarithmic range, got low=0.0",
