@@ -1,4 +1,4 @@
-"""Which units of a network are active on which classes.
+"""The activity of the units of a network by class.
 
 Source: Chavlis & Poirazi, Nat Commun 2025;16:943, "Methods" (entropy, selectivity, Fig. 5). A unit is
 active on an image if its output after the leaky ReLU is above 0. U units, C classes, R replicates.
@@ -22,25 +22,25 @@ _MOST_IMAGES: Final = 1000
 @final
 @dataclass(frozen=True, slots=True)
 class Activity:
-    """`hits`: on how many images of each class each unit is active, (R, C, U), float64.
+    """The number of images on which units are active.
 
-    `images`: how many images each class has, (C,), float64.
+    `hits`: for each class and unit, (R, C, U), float64. `images`: images of each class, (C,), float64.
     """
 
     hits: Tensor
     images: Tensor
 
     def silent(self) -> Tensor:
-        """Whether a unit is active on no image at all, (R, U)."""
+        """Whether a unit is active on no image, (R, U)."""
         silent: Tensor = self.hits.sum(dim=1) == 0
         return silent
 
     def entropy(self) -> Tensor:
-        """The entropy of each unit in bits, 0..log2(C + 1), (R, U); nan of silent units.
+        """The entropy of each unit in bits, 0..log2(C + 1), (R, U); nan for silent units.
 
-        That of where an image falls: into one of the classes with the unit active, or, as one more
-        outcome, with it inactive. So it is high of units that many classes share, and also of units
-        that are active on about half of the images.
+        It is the entropy of an image's outcome: the class, if the unit is active, or inactive as one
+        more outcome. It is high for units that respond to many classes, and for units that are active
+        on about half of the images.
         """
         total = self.images.sum()
         inactive = total - self.hits.sum(dim=1, keepdim=True)
@@ -49,7 +49,7 @@ class Activity:
         return bits.masked_fill(self.silent(), math.nan)
 
     def selectivity(self) -> Tensor:
-        """The number of classes, 0..C, on more than 40 % of whose images a unit is active, (R, U).
+        """The number of classes, 0..C, with a unit active on more than 40 % of their images, (R, U).
 
         The paper counts more than 400 of about 1,000 images.
         """
@@ -57,11 +57,11 @@ class Activity:
         return above.sum(dim=1)
 
     def statistics(self) -> dict[str, Tensor]:
-        """What is reported of the units of each replicate, each (R,).
+        """The reported statistics of the units of each replicate, each (R,).
 
-        `entropy`: the mean, silent units left out. `selectivity`: the mean, zeros left out; both nan if
-        all are. `silent`: the share of silent units. `firing`: the share of pairs of an image and a
-        unit in which the unit is active.
+        `entropy`: the mean without silent units. `selectivity`: the mean without zeros; both are nan if
+        no unit remains. `silent`: the share of silent units. `firing`: the share of image-unit pairs in
+        which the unit is active.
         """
         selectivity = self.selectivity().double()
         pairs = self.images.sum() * self.hits.shape[-1]
@@ -86,14 +86,14 @@ def activity_of(network: Network, split: Split) -> dict[str, Activity]:
         torch.split(split.images, size), torch.split(labels, size), strict=True
     ):
         for name, outputs in network.activations(batch):
-            # (R, U, B) times (B, C); whole numbers that float32 holds exactly.
-            found = ((outputs > 0).float() @ of_class).transpose(1, 2).double()
-            hits[name] = hits[name] + found if name in hits else found
-    return {name: Activity(found, images) for name, found in hits.items()}
+            # (R, U, B) times (B, C): counts, exact in float32.
+            counts = ((outputs > 0).float() @ of_class).transpose(1, 2).double()
+            hits[name] = hits[name] + counts if name in hits else counts
+    return {name: Activity(counts, images) for name, counts in hits.items()}
 
 
 def images_at_once(network: Network) -> int:
-    """How many images to compute at once, so that a layer's outputs stay small."""
+    """The number of images to compute at once, which limits the size of a layer's outputs."""
     architecture = network.architecture
     shapes = layer_shapes(architecture, network.image_shape)
     widest = max(architecture.units, *(math.prod(shape) for shape in shapes))

@@ -1,4 +1,4 @@
-"""The order of the training images in an epoch. Apart from training, for the driver checks it first."""
+"""The order of the training images in an epoch; apart from training, as the driver checks it too."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -15,7 +15,7 @@ _BATCH_ORDER: Final = 1  # a stream of its own beside those of models.building
 
 
 def shuffled(images: int, seeds: Sequence[int], epoch: int) -> Tensor:
-    """A permutation of the images for each replicate, from its seed and the epoch, shape (R, images)."""
+    """A permutation of the images for each replicate, by its seed and the epoch, shape (R, images)."""
     permutations = [
         np.random.default_rng([_BATCH_ORDER, seed, epoch]).permutation(images) for seed in seeds
     ]
@@ -23,11 +23,11 @@ def shuffled(images: int, seeds: Sequence[int], epoch: int) -> Tensor:
 
 
 def by_class(labels: Tensor, batch_size: int) -> Tensor:
-    """The images sorted by class, so that each batch has images of one class, shape (images,).
+    """The images sorted by class, with batches of a single class, shape (images,).
 
-    This is the sequential training of the paper (Fig. 7): the classes come in order, the images of a
-    class in that of the data set, and of each class as many as fill whole batches; the others are
-    left out. Raises SpecError if a class does not fill one batch.
+    This is the sequential training of the paper (Fig. 7): classes in order, and the images of a class
+    in the order of the data set. Images that do not fill a batch of their class are left out. Raises
+    SpecError if a class does not fill one batch.
     """
     counts = torch.bincount(labels)
     present = counts.nonzero().flatten().tolist()
@@ -46,7 +46,7 @@ def by_class(labels: Tensor, batch_size: int) -> Tensor:
 
 
 def check_batch_order(spec: StudySpec, labels: Tensor) -> None:
-    """Raises SpecError if a trial of the space could have a class that does not fill one batch."""
+    """Raises SpecError if a class would not fill one batch in some trial of the space."""
     _, largest = bounds(spec.space.batch_size)
     if "by_class" in getattr(spec.space.batch_order, "values", ()):
         by_class(labels, int(largest))

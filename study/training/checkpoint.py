@@ -1,4 +1,4 @@
-"""The checkpoint of a trial in training: one file, replaced as a whole, without pickle."""
+"""The checkpoint of a running trial: one file, replaced as a whole, without pickle."""
 
 import json
 import os
@@ -12,16 +12,16 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-_SHARE: Final = 20  # checkpoints take about one part in so many of a trial's time
+_SHARE: Final = 20  # of the time of a trial, checkpoints take one part in this many
 _FIRST_WRITE_S: Final = 0.005  # a guess, until one is measured
 _STATE: Final = "state"
 
 
 @final
 class Checkpoints:
-    """The checkpoints of one trial, in a folder that its next worker can read as well.
+    """The checkpoints of one trial, in a folder shared with its next worker.
 
-    Not every epoch is worth one: after a write that took 5 ms, the next comes 100 ms later.
+    Writing after every epoch would be slow: after a write of 5 ms, the next is due 100 ms later.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -31,7 +31,7 @@ class Checkpoints:
 
     @property
     def due(self) -> bool:
-        """Whether enough was trained since the last checkpoint."""
+        """Whether enough time has passed since the last checkpoint."""
         return time.monotonic() - self._written_at >= _SHARE * self._write_s
 
     def save(self, tensors: Mapping[str, Tensor], numbers: Mapping[str, Any]) -> None:
@@ -41,13 +41,13 @@ class Checkpoints:
         new.parent.mkdir(parents=True, exist_ok=True)
         try:
             save_file(
-                # Copies, for parameters can be parts of one tensor, which safetensors refuses.
+                # Copies: parameters can be views of one tensor, which safetensors rejects.
                 {name: tensor.detach().cpu().clone() for name, tensor in tensors.items()},
                 new,
                 metadata={_STATE: json.dumps(numbers)},
             )
             with new.open("rb") as file:
-                # Else a power cut could leave the new name with nothing behind it.
+                # Otherwise a power cut could leave an empty file under the new name.
                 os.fsync(file.fileno())
         except SafetensorError as error:
             raise OSError(f"cannot write {new}: {error}") from error
@@ -58,9 +58,9 @@ class Checkpoints:
     def load(
         self, config: Mapping[str, Any], device: torch.device
     ) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
-        """The last checkpoint, None if there is none.
+        """Loads the last checkpoint, None if there is none.
 
-        Raises ValueError if it is damaged, or was saved for another trial than that of the config.
+        Raises ValueError if it is damaged, or belongs to a trial with another configuration.
         """
         if not self._file.exists():
             return None
@@ -75,5 +75,5 @@ class Checkpoints:
         return tensors, numbers
 
     def discard(self) -> None:
-        """Deletes the checkpoint: it is damaged."""
+        """Deletes a damaged checkpoint."""
         self._file.unlink(missing_ok=True)

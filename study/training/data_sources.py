@@ -13,7 +13,7 @@ from study.spec.sections import DatasetSpec
 
 
 def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
-    """The arrays of an npz file by name; raises DataError if it cannot be read, or holds pickles."""
+    """Reads the arrays of an npz file by name; raises DataError if it is unreadable or has pickles."""
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             return {name: archive[name] for name in archive.files}
@@ -22,10 +22,10 @@ def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
 
 
 def images_of(arrays: dict[str, NDArray[Any]], name: str) -> NDArray[np.uint8]:
-    """The images of a name, shape (count, channels, height, width), uint8.
+    """The images in the array `name`, shape (count, channels, height, width), uint8.
 
-    Accepts (count, features), (count, height, width) and (count, height, width, channels), whole
-    numbers in 0..255; raises DataError for anything else.
+    Accepts whole numbers in 0..255 of shape (count, features), (count, height, width) or (count,
+    height, width, channels). Raises DataError for anything else.
     """
     images = arrays[name]
     if images.dtype.kind not in "ui" or images.size == 0 or images.min() < 0 or images.max() > 255:  # noqa: PLR2004  # uint8
@@ -49,7 +49,7 @@ def images_of(arrays: dict[str, NDArray[Any]], name: str) -> NDArray[np.uint8]:
 
 
 def labels_of(arrays: dict[str, NDArray[Any]], name: str) -> NDArray[np.int64]:
-    """The labels of a name, shape (count,), from 0 up; raises DataError for anything else."""
+    """The labels in the array `name`, whole numbers from 0, shape (count,), else raises DataError."""
     labels = arrays[name]
     if labels.dtype.kind not in "ui" or labels.ndim != 1 or labels.size == 0 or labels.min() < 0:
         raise DataError(
@@ -71,7 +71,7 @@ class Pool:
         return Pool(self.images[rows], self.labels[rows])
 
 
-# Name in a spec: torchvision's class, its own arguments, the folder below root, classes.
+# By name in a spec: torchvision's class, its extra arguments, the folder below root, the classes.
 TORCHVISION: Final[dict[str, tuple[str, dict[str, str], str, int]]] = {
     "mnist": ("MNIST", {}, "MNIST/raw", 10),
     "fashion_mnist": ("FashionMNIST", {}, "FashionMNIST/raw", 10),
@@ -83,9 +83,9 @@ TORCHVISION: Final[dict[str, tuple[str, dict[str, str], str, int]]] = {
 
 
 def read_pools(spec: DatasetSpec) -> tuple[Pool, Pool | None, int]:
-    """Training images, test images if the data set has its own, and the number of classes.
+    """The training images, the test images if the data set has any, and the number of classes.
 
-    Raises DataError if the data set is absent or not what it should be.
+    Raises DataError if the data set is absent or invalid.
     """
     if spec.name == "digits":
         return _digits(), None, 10
@@ -96,7 +96,7 @@ def read_pools(spec: DatasetSpec) -> tuple[Pool, Pool | None, int]:
 
 
 def _digits() -> Pool:
-    from sklearn.datasets import load_digits  # noqa: PLC0415  # a second, for this source only
+    from sklearn.datasets import load_digits  # noqa: PLC0415  # takes a second; needed here only
 
     images, labels = load_digits(return_X_y=True)
     scaled = np.rint(images * (255 / 16)).astype(np.uint8)
@@ -104,7 +104,7 @@ def _digits() -> Pool:
 
 
 def _torchvision(spec: DatasetSpec) -> tuple[Pool, Pool, int]:
-    from torchvision import datasets  # noqa: PLC0415  # two seconds, for these sources only
+    from torchvision import datasets  # noqa: PLC0415  # takes two seconds; needed here only
 
     name, arguments, folder, classes = TORCHVISION[spec.name]
     source = getattr(datasets, name)

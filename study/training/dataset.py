@@ -1,4 +1,4 @@
-"""Data sets as uint8 tensors with deterministic train, validation and test splits."""
+"""Data sets as uint8 tensors, with deterministic training, validation and test splits."""
 
 import hashlib
 import warnings
@@ -32,7 +32,7 @@ class Split:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dataset:
-    """A data set's three splits. Validation steers a study, test is only reported."""
+    """The three splits of a data set. Validation data steer a study, test data are only reported."""
 
     name: str
     classes: int
@@ -52,7 +52,7 @@ class Dataset:
         return Dataset(name=self.name, classes=self.classes, **splits)
 
     def to_arrays(self) -> dict[str, NDArray[np.generic]]:
-        """The splits as named arrays, which Ray shares between the workers of a node."""
+        """The splits as named arrays, for Ray to share among the workers of a node."""
         return {
             f"{part}_{kind}": getattr(getattr(self, part), kind).numpy()
             for part in _PARTS
@@ -60,15 +60,15 @@ class Dataset:
         }
 
     def sha256(self) -> str:
-        """The hash of all six arrays, their shapes and types: what identifies the data of a study."""
-        found = hashlib.sha256()
+        """The SHA-256 of all six arrays, their shapes and types; it identifies the data of a study."""
+        digest = hashlib.sha256()
         for name, array in self.to_arrays().items():
-            found.update(f"{name} {array.dtype} {array.shape}".encode())
-            found.update(np.ascontiguousarray(array).data)
-        return found.hexdigest()
+            digest.update(f"{name} {array.dtype} {array.shape}".encode())
+            digest.update(np.ascontiguousarray(array).data)
+        return digest.hexdigest()
 
     def check_is(self, sha256: str | None, study: str) -> None:
-        """Raises DataError, with both hashes, if a study was made of other arrays; None is any."""
+        """Raises DataError, with both hashes, if a study used other arrays; None allows any."""
         own = self.sha256()
         if sha256 is not None and sha256 != own:
             raise DataError(
@@ -80,7 +80,7 @@ class Dataset:
     def from_arrays(
         cls, name: str, classes: int, arrays: dict[str, NDArray[np.generic]]
     ) -> "Dataset":
-        """The data set of `to_arrays`; the tensors share the arrays' memory and are only read."""
+        """The data set of `to_arrays`; its tensors share the memory of the arrays, so only read them."""
         splits = {
             part: Split(_view(arrays[f"{part}_images"]), _view(arrays[f"{part}_labels"]))
             for part in _PARTS
@@ -89,11 +89,11 @@ class Dataset:
 
 
 def load_dataset(spec: DatasetSpec | str, seed: int = 0) -> Dataset:
-    """Loads a data set by its spec, or by its name if the name is all there is to say.
+    """Loads a data set by its spec, or by name with default settings.
 
-    The training images are split by the seed, each class in proportion; the test images are the
-    data set's own, or, where it has none, a fifth that is the same for every seed.
-    Raises DataError if the data set is absent, unreadable, or smaller than the sizes asked for.
+    The seed determines the stratified split into training and validation images. The test images are
+    those of the data set or, where it has none, a fifth that is the same for every seed. Raises
+    DataError if the data set is absent, unreadable, or smaller than the requested sizes.
     """
     if isinstance(spec, str):
         spec = DatasetSpec.model_validate({"name": spec})
@@ -116,7 +116,7 @@ def _share(pool: Pool, parts: int) -> int:
 
 
 def _divide(pool: Pool, first_size: int | None, second_size: int, seed: int) -> tuple[Pool, Pool]:
-    """Two disjoint stratified parts; `first_size` None takes all that the second leaves."""
+    """Two disjoint stratified parts; with `first_size` None, the first is all but the second."""
     total = len(pool.labels)
     if (first_size or 1) + second_size > total:
         raise DataError(
@@ -124,7 +124,7 @@ def _divide(pool: Pool, first_size: int | None, second_size: int, seed: int) -> 
             f"got train_size={first_size or 'the rest'}, validation_size={second_size}, "
             f"training images={total} (key dataset)"
         )
-    from sklearn.model_selection import train_test_split  # noqa: PLC0415  # workers get it split
+    from sklearn.model_selection import train_test_split  # noqa: PLC0415  # workers do not need it
 
     try:
         first, second = train_test_split(
@@ -147,6 +147,6 @@ def _split(pool: Pool) -> Split:
 
 def _view(array: NDArray[np.generic]) -> Tensor:
     with warnings.catch_warnings():
-        # Ray's arrays are read-only, at which torch warns; nothing here writes to them.
+        # torch warns of Ray's read-only arrays, to which nothing here writes.
         warnings.simplefilter("ignore")
         return torch.from_numpy(array)

@@ -1,6 +1,6 @@
-"""All diagnostics of a trained network, by groups: what a study asks for with its key `diagnostics`.
+"""The diagnostics of a trained network by group, as requested by the key `diagnostics` of a spec.
 
-docs/diagnostics.md defines each. Nothing here knows of Ray or MLflow.
+docs/diagnostics.md defines each.
 """
 
 import math
@@ -26,18 +26,19 @@ from study.training.separability import separability_of
 @final
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """`values`: each diagnostic by its name, one value a replicate, shape (R,).
+    """The results of diagnostics.
 
-    `distributions`: histograms of units and weights by name, of all replicates together.
+    `values`: each diagnostic by name, with one value for each replicate, shape (R,). `distributions`:
+    histograms of units and weights by name, of all replicates together.
     """
 
     values: dict[str, Tensor] = field(default_factory=dict)
     distributions: dict[str, Histogram] = field(default_factory=dict)
 
     def estimates(self) -> dict[str, Estimate]:
-        """Each diagnostic over the replicates; without those that are undefined for one of them."""
-        found = {name: Estimate.over(values) for name, values in self.values.items()}
-        return {name: one for name, one in found.items() if math.isfinite(one.mean)}
+        """The estimate of each diagnostic over the replicates, if defined for all of them."""
+        estimates = {name: Estimate.over(values) for name, values in self.values.items()}
+        return {name: one for name, one in estimates.items() if math.isfinite(one.mean)}
 
     def to_metrics(self) -> dict[str, float]:
         """The estimates: means by name, and standard errors under `..._sem`."""
@@ -51,7 +52,7 @@ class Diagnosis:
         return {name: histogram.to_dict() for name, histogram in self.distributions.items()}
 
     def on_test(self) -> "Diagnosis":
-        """The same under the names of what is measured on test images."""
+        """The same results under the names for test images."""
         return Diagnosis(
             {on_test(name): values for name, values in self.values.items()},
             {on_test(name): one for name, one in self.distributions.items()},
@@ -69,26 +70,25 @@ def diagnose(
     *,
     clean: Dataset | None = None,
 ) -> Diagnosis:
-    """The diagnostics of these groups (`study.spec.metrics.GROUPS`), of the weights as they are.
+    """Measures the diagnostics of these groups (`study.spec.metrics.GROUPS`) on the current weights.
 
-    `curves` are the losses of the training, which generalisation and efficiency are about; `clean` is
-    the data set without the noise that the network was trained with, to which the group noise adds its
-    own.
-    Network and data set are on one device. Raises KeyError for a group that does not exist.
+    `curves` are the losses during training, for generalisation and efficiency. `clean` is the data set
+    without the noise of the training, to which the group noise adds its own. Network and data set are
+    on one device. Raises KeyError for an unknown group.
     """
-    found = []
+    parts = []
     for group in groups:
         if group in _ON_IMAGES:
             measure = _ON_IMAGES[group]
             images = clean if clean is not None and group == "noise" else dataset
-            found.append(measure(network, images.validation, curves))
-            found.append(measure(network, images.test, curves).on_test())
+            parts.append(measure(network, images.validation, curves))
+            parts.append(measure(network, images.test, curves).on_test())
         else:
-            found.append(_ONCE[group](network, curves))
+            parts.append(_ONCE[group](network, curves))
     whole = Diagnosis()
-    for one in found:
-        whole.values.update(one.values)
-        whole.distributions.update(one.distributions)
+    for part in parts:
+        whole.values.update(part.values)
+        whole.distributions.update(part.distributions)
     return whole
 
 
@@ -99,11 +99,11 @@ def _generalisation(_: Network, curves: LossCurves) -> Diagnosis:
 
 
 def _weights(network: Network, _: LossCurves) -> Diagnosis:
-    found = Diagnosis()
+    diagnosis = Diagnosis()
     for layer, weights in weights_of(network).items():
-        found.values.update({f"{layer}_{name}": one for name, one in moments(weights).items()})
-        found.distributions[f"{layer}_weight"] = Histogram.of(weights)
-    return found
+        diagnosis.values.update({f"{layer}_{name}": one for name, one in moments(weights).items()})
+        diagnosis.distributions[f"{layer}_weight"] = Histogram.of(weights)
+    return diagnosis
 
 
 def _efficiency(network: Network, split: Split, curves: LossCurves) -> Diagnosis:
@@ -127,17 +127,16 @@ def _noise(network: Network, split: Split, _: LossCurves) -> Diagnosis:
 
 
 def _activity(network: Network, split: Split, _: LossCurves) -> Diagnosis:
-    found = Diagnosis()
-    most = math.log2(network.classes + 1)
+    diagnosis = Diagnosis()
+    histograms = diagnosis.distributions
+    highest = math.log2(network.classes + 1)
     for layer, activity in activity_of(network, split).items():
         statistics = activity.statistics()
-        found.values.update({f"{layer}_{name}": one.cpu() for name, one in statistics.items()})
-        found.distributions[f"{layer}_entropy"] = Histogram.of(activity.entropy(), (0.0, most))
-        selectivity = activity.selectivity()
-        found.distributions[f"{layer}_selectivity"] = Histogram.of_counts(
-            selectivity, network.classes
-        )
-    return found
+        diagnosis.values.update({f"{layer}_{name}": one.cpu() for name, one in statistics.items()})
+        histograms[f"{layer}_entropy"] = Histogram.of(activity.entropy(), (0.0, highest))
+        selectivity = Histogram.of_counts(activity.selectivity(), network.classes)
+        histograms[f"{layer}_selectivity"] = selectivity
+    return diagnosis
 
 
 def _separability(network: Network, split: Split, _: LossCurves) -> Diagnosis:

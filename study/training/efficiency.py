@@ -1,10 +1,9 @@
-"""The paper's efficiency scores of one trial. Apart from the diagnostics, which load torch.
+"""The paper's efficiency scores of one trial; apart from the diagnostics, which import torch.
 
-Source: Chavlis & Poirazi, Nat Commun 2025;16:943, "Methods" (efficiency scores). A network of P
-trainable parameters whose validation loss is lowest after E epochs costs k = P x E, and its cost
-factor is f = log10(k) / log10(k_ref). The paper takes the least k of the networks that it compares as
-k_ref (`study.results.efficiency`), so that its scores change with what is compared; those of a
-single trial have a fixed one.
+Source: Chavlis & Poirazi, Nat Commun 2025;16:943, "Methods" (efficiency scores). A network with P
+trainable parameters and the lowest validation loss after E epochs has the cost k = P x E and the cost
+factor f = log10(k) / log10(k_ref). In the paper k_ref is the least k of the compared networks
+(`study.results.efficiency`), so scores depend on the comparison; here k_ref is fixed.
 """
 
 import math
@@ -16,7 +15,7 @@ synapses, 28 x 28 images, 10 classes; 938 parameters) after one epoch."""
 
 
 def cost_factor(parameters: int, epoch: float, reference: float = REFERENCE_COST) -> float:
-    """f, at least 1 where the cost is at least the reference.
+    """The factor f, at least 1 for costs of at least the reference.
 
     Raises ValueError unless parameters x epoch >= 1 and reference > 1.
     """

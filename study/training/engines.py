@@ -1,4 +1,4 @@
-"""Which engine trains a network."""
+"""The choice of the engine that trains a network."""
 
 from importlib.util import find_spec
 from typing import Final, Literal, TypeAlias
@@ -13,15 +13,14 @@ from study.training.torch_engine import TorchEngine
 
 EngineChoice: TypeAlias = Literal["auto", "compiled", "torch"]
 
-_DENSE_UP_TO: Final = (
-    2**22
-)  # weights of dense layers; beyond, torch is as fast and uses all threads
+# Weights of dense layers; beyond, torch is as fast and uses all threads.
+_DENSE_UP_TO: Final = 2**22
 
 
 def engine_name(network: Network) -> EngineName:
-    """The faster one: on a CPU the compiled engine, but for convolutions and large dense layers.
+    """The faster engine: the compiled one on CPUs, except for convolutions and large dense layers.
 
-    Where numba is missing, which does not exist for every platform, it is torch.
+    Without numba, which some platforms lack, torch.
     """
     dense = [layer.weight[0].numel() for layer in network.layers if isinstance(layer, DenseLayer)]
     convolves = any(isinstance(layer, ConvolutionLayer) for layer in network.layers)
@@ -32,11 +31,11 @@ def engine_name(network: Network) -> EngineName:
 
 
 def make_engine(choice: EngineChoice, network: Network, split: Split, batch_size: int) -> Engine:
-    """The engine of that name, or, if the choice is `auto`, of `engine_name`."""
+    """Creates the engine of this name; for `auto`, that of `engine_name`."""
     name = engine_name(network) if choice == "auto" else choice
     if name == "torch":
         return TorchEngine(network, split, batch_size)
-    # Only a process that trains waits for numba.
+    # Imports numba, which only training processes need.
     from study.engine.compiled_engine import CompiledEngine  # noqa: PLC0415
 
     threads = torch.get_num_threads()

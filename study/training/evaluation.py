@@ -1,4 +1,4 @@
-"""What a network is worth: accuracies and losses of its replicates, and their mean with its error."""
+"""Accuracies and losses of the replicates of a network, and their means with standard errors."""
 
 import math
 from dataclasses import dataclass
@@ -20,10 +20,10 @@ class Estimate:
 
     @classmethod
     def over(cls, replicates: Tensor, images: int | None = None) -> "Estimate":
-        """The estimate from one value a replicate, shape (R,).
+        """The estimate from one value for each replicate, shape (R,).
 
-        Shares of so many `images` are counts, in which a few replicates often agree by coincidence.
-        Each counts as known to one image at best: the standard error is at least `1 / images / sqrt(R)`.
+        For accuracies on `images` images, a few replicates often agree by coincidence. Their values
+        are known to one image at best, so the standard error is at least `1 / images / sqrt(R)`.
         """
         values = replicates.double()
         count = len(values)
@@ -33,7 +33,7 @@ class Estimate:
         return cls(values.mean().item(), deviation / math.sqrt(count))
 
     def named(self, name: str) -> dict[str, float]:
-        """The mean under a metric's name, and the standard error, if there is one, under `..._sem`."""
+        """The mean by the metric's name, and the standard error, if defined, by `..._sem`."""
         if math.isnan(self.sem):
             return {name: self.mean}
         return {name: self.mean, f"{name}_sem": self.sem}
@@ -41,7 +41,7 @@ class Estimate:
 
 @torch.no_grad()
 def evaluate(network: Network, split: Split, batch_size: int = 1000) -> tuple[Tensor, Tensor]:
-    """Accuracy (share in 0..1) and mean cross-entropy (nats), one a replicate, shape (R,)."""
+    """Accuracy (share in 0..1) and mean cross-entropy (nats) of each replicate, shape (R,)."""
     network.eval()
     correct = torch.zeros(network.replicates, dtype=torch.float64, device=split.labels.device)
     loss = torch.zeros_like(correct)
@@ -57,5 +57,5 @@ def evaluate(network: Network, split: Split, batch_size: int = 1000) -> tuple[Te
 
 def losses_of(logits: Tensor, labels: Tensor) -> Tensor:
     """The cross-entropy of each image; (R, B, C) and (R, B) to (R, B)."""
-    # As (R, C, B), the layout in which they were computed, the logits need no copy.
+    # Logits are computed as (R, C, B), so this needs no copy.
     return functional.cross_entropy(logits.transpose(1, 2), labels, reduction="none")

@@ -1,4 +1,4 @@
-"""The losses of a training by epoch. Apart, for training makes them and diagnostics read them."""
+"""Training and validation losses by epoch, recorded by the training and used by diagnostics."""
 
 from dataclasses import dataclass, field
 from typing import final
@@ -11,9 +11,9 @@ from torch import Tensor
 @final
 @dataclass(frozen=True, slots=True)
 class EpochLosses:
-    """The losses (nats) of an epoch, one a replicate; nan for a replicate that has stopped.
+    """The losses (nats) of each replicate in an epoch; nan for a replicate that has stopped.
 
-    The training loss is the mean over the batches of the epoch, while the weights moved.
+    The training loss is the mean over the batches of the epoch, during which the weights change.
     """
 
     train: list[float]
@@ -23,7 +23,7 @@ class EpochLosses:
 @final
 @dataclass(frozen=True, slots=True)
 class LossCurves:
-    """The losses of every replicate, one list of R numbers an epoch, as in `EpochLosses`."""
+    """The losses of all epochs, each a list of R numbers as in `EpochLosses`."""
 
     train: list[list[float]] = field(default_factory=list)
     validation: list[list[float]] = field(default_factory=list)
@@ -44,5 +44,5 @@ class LossCurves:
 
         The E of the paper's efficiency scores.
         """
-        # Of equal values numpy takes the first, torch any.
+        # numpy returns the first of equal values, torch any.
         return torch.from_numpy(np.nanargmin(np.array(self.validation), axis=0)) + 1

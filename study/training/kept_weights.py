@@ -1,4 +1,4 @@
-"""Which weights of each replicate are kept while it trains, and when it stops to be changed."""
+"""The kept weights of each replicate during training, and the early stopping of replicates."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -22,7 +22,7 @@ class _Snapshot:
     def take(
         self, which: Tensor, weights: Sequence[Tensor], accuracy: Tensor, loss: Tensor
     ) -> None:
-        """Takes over the weights and values of those replicates, mask of shape (R,)."""
+        """Copies the weights and values of these replicates, a mask of shape (R,)."""
         for mine, other in zip(self.weights, weights, strict=True):
             mine[which] = other.detach()[which]
         self.accuracy = torch.where(which, accuracy, self.accuracy)
@@ -35,19 +35,19 @@ class _Snapshot:
     def restore(self, name: str, tensors: Mapping[str, Tensor]) -> None:
         for index, weights in enumerate(self.weights):
             weights.copy_(tensors[f"{name}.{index}"])
-        # Validation gives its values on the CPU, wherever the weights are.
+        # Values of the validation are on the CPU, whatever the device of the weights.
         self.accuracy = tensors[f"{name}_accuracy"].cpu()
         self.loss = tensors[f"{name}_loss"].cpu()
 
 
 @final
 class KeptWeights:
-    """The weights kept so far of each replicate of some parameters, whose first axis is replicates.
+    """The kept weights of each replicate; the first axis of the parameters is that of replicates.
 
-    They are those that `keep` names: of the epoch of best validation accuracy, or of the last one. A
-    replicate whose validation loss was not below its lowest for `patience` epochs one after another
-    has stopped: its kept weights are those of the epoch of its lowest loss, and stay so (paper,
-    supplement: early stopping). With a patience of 0 none stops.
+    The setting `keep` selects those of the epoch of best validation accuracy, or of the last epoch. A
+    replicate without a new lowest validation loss in `patience` successive epochs stops: then it keeps
+    the weights of the epoch of its lowest loss (paper, supplement: early stopping). With a patience of
+    0 none stops.
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class KeptWeights:
         return self._stopped
 
     def update(self, accuracy: Tensor, loss: Tensor) -> None:
-        """An epoch ended with these validation accuracies and losses, shape (R,) each."""
+        """Updates the kept weights after an epoch; validation accuracies and losses, shape (R,)."""
         running = ~self._stopped
         self._kept.take(running & self._to_keep(accuracy, loss), self._parameters, accuracy, loss)
         if self._lowest is None:
@@ -89,13 +89,13 @@ class KeptWeights:
         self._stopped = self._stopped | stops
 
     def put_back(self) -> None:
-        """Puts the kept weights into the parameters."""
+        """Copies the kept weights into the parameters."""
         with torch.no_grad():
             for parameter, kept in zip(self._parameters, self._kept.weights, strict=True):
                 parameter.copy_(kept)
 
     def state(self) -> dict[str, Tensor]:
-        """All that `restore` needs, by name."""
+        """The state for `restore`, by name."""
         tensors = self._kept.state("kept")
         if self._lowest is not None:
             tensors |= self._lowest.state("lowest")
@@ -103,14 +103,14 @@ class KeptWeights:
         return tensors
 
     def restore(self, tensors: Mapping[str, Tensor]) -> None:
-        """Goes on from a state of weights that were kept by the same settings."""
+        """Restores a state saved with the same settings."""
         self._kept.restore("kept", tensors)
         if self._lowest is not None:
             self._lowest.restore("lowest", tensors)
             self._waited, self._stopped = tensors["waited"].cpu(), tensors["stopped"].cpu()
 
     def _to_keep(self, accuracy: Tensor, loss: Tensor) -> Tensor:
-        """The replicates that are at their best so far; ties go to the loss."""
+        """The replicates with a new best accuracy, or an equal one at a lower loss."""
         if self._settings.keep == "last":
             return torch.ones_like(accuracy, dtype=torch.bool)
         best = self._kept

@@ -1,4 +1,4 @@
-"""Images with noise: to train on, and to test a network that was trained without (paper, Fig. 7b).
+"""Images with noise, for training and for tests of networks trained without (paper, Fig. 7b).
 
 The paper adds noise of the same standard deviations to its training images as well.
 """
@@ -14,19 +14,19 @@ from models.network import Network
 from study.training.dataset import Dataset, Split
 from study.training.evaluation import evaluate
 
-# A stream of its own beside those of models.building and study.training.batch_order.
+# A random stream besides those of models.building and study.training.batch_order.
 _INPUT_NOISE: Final = 2
 _SCALE: Final = 255  # an image's largest value, 1 in the scale of the noise
-_AT_ONCE: Final = 1000  # images, so that no second data set of floats lies in memory
-_TEST_SEED: Final = 7_402  # of the noise alone: the same for every network that is measured
+_AT_ONCE: Final = 1000  # images, to avoid a copy of the data set as floats
+_TEST_SEED: Final = 7_402  # equal for all networks
 
 
 def with_training_noise(dataset: Dataset, sigma: float) -> Dataset:
-    """The data set with Gaussian noise on the images of all three splits; itself where sigma is 0.
+    """The data set with Gaussian noise on all images of the three splits; unchanged for sigma 0.
 
-    `sigma` is the standard deviation where pixels are 0 to 1; what leaves that range is clipped. The
-    noise is drawn once and is the same each time, also for another sigma but for its scale. Images
-    stay uint8, so a pixel is rounded to the nearest of 256 values: a sigma far below 1/255 is lost.
+    `sigma` is the standard deviation for pixels in 0..1; the result is clipped to that range. The
+    noise is the same in every call, and proportional to sigma. Images remain uint8, rounded to the
+    nearest of 256 values, so a sigma far below 1/255 has no effect.
     """
     if sigma == 0:
         return dataset
@@ -54,8 +54,8 @@ def _blurred(images: Tensor, sigma: float, generator: np.random.Generator) -> Te
 def with_test_noise(images: Tensor, sigma: float) -> Tensor:
     """The images with Gaussian noise, clipped to 0..1, as float32 of the same shape.
 
-    `images`: uint8 in 0..255. `sigma`: the standard deviation, of pixels in 0..1. The noise is the
-    same in every call, and of each sigma the same, but for its size.
+    `images`: uint8 in 0..255. `sigma`: the standard deviation, for pixels in 0..1. The noise is the
+    same in every call, and proportional to sigma.
     """
     generator = torch.Generator().manual_seed(_TEST_SEED)
     noise = torch.randn(images.shape, generator=generator).to(images.device)

@@ -1,7 +1,7 @@
-"""Adam on the weights of a network, with the learning rate of a schedule at each step.
+"""Adam on the weights of a network, and the learning rate of a schedule at each step.
 
-`torch.optim.Adam` and its schedulers load torch's compiler when they are made, which takes a second of
-every worker; this calls the function that `torch.optim.Adam` itself calls.
+`torch.optim.Adam` and its schedulers import torch's compiler when created, which takes each worker a
+second; this calls the function within `torch.optim.Adam`.
 """
 
 import math
@@ -15,16 +15,16 @@ from torch.optim.adam import adam
 from study.engine.engine import BETAS, EPSILON
 from study.training.settings import TrainingSettings
 
-_FLAT_UP_TO: Final = 2**18  # parameters; for more, a step of Adam each costs less than to copy them
+_FLAT_UP_TO: Final = 2**18  # parameters; beyond, separate updates are faster than copied gradients
 _RISING: Final = 0.3  # share of the steps of `one_cycle`
 _START: Final = 1 / 25  # of the highest rate of `one_cycle`
 _END: Final = 1e-4  # of its first
 
 
 def learning_rate(settings: TrainingSettings, step: int, steps: int) -> float:
-    """The learning rate of a step, 0 for the first, in a full training of so many steps.
+    """The learning rate at a step, from 0, of a full training of `steps` steps.
 
-    As `CosineAnnealingLR` and `OneCycleLR` of torch, with their default values, define it
+    As defined by torch's `CosineAnnealingLR` and `OneCycleLR` with default arguments
     (https://docs.pytorch.org/docs/stable/optim.html#how-to-adjust-learning-rate).
     """
     highest = settings.learning_rate
@@ -46,9 +46,9 @@ def _cosine(start: float, end: float, share: float) -> float:
 
 @final
 class Adam:
-    """Adam (Kingma & Ba, arXiv 1412.6980) on all parameters, which have gradients at each step.
+    """Adam (Kingma & Ba, arXiv 1412.6980) on parameters that all have gradients at each step.
 
-    Small parameters become parts of one tensor, so that one kernel updates them all.
+    Small networks get one tensor for all parameters, so that one kernel updates them all.
     """
 
     def __init__(self, parameters: Sequence[nn.Parameter]) -> None:
@@ -63,7 +63,7 @@ class Adam:
         self._steps = [torch.zeros((), device=weight.device) for weight in self._weights]
 
     def step(self, rate: float) -> None:
-        """Updates the parameters with a learning rate, and takes their gradients away."""
+        """Updates the parameters with a learning rate, and clears their gradients."""
         gradients = [_gradient(parameter) for parameter in self._parameters]
         if self._is_flat:
             gradients = [torch.cat([gradient.flatten() for gradient in gradients])]
@@ -87,7 +87,7 @@ class Adam:
             parameter.grad = None
 
     def state(self) -> dict[str, Tensor]:
-        """All that `restore` needs besides the parameters."""
+        """The state for `restore`, without the parameters."""
         return {
             f"adam.{name}.{index}": tensor
             for name, tensors in self._tensors().items()
@@ -95,7 +95,7 @@ class Adam:
         }
 
     def restore(self, tensors: Mapping[str, Tensor]) -> None:
-        """Goes on from a state of an optimizer of the same network."""
+        """Restores the state of an optimizer of the same network."""
         for name, own in self._tensors().items():
             for index, tensor in enumerate(own):
                 tensor.copy_(tensors[f"adam.{name}.{index}"])
@@ -105,7 +105,7 @@ class Adam:
 
 
 def _flattened(parameters: Sequence[nn.Parameter]) -> Tensor:
-    """One tensor whose memory all parameters become parts of."""
+    """Moves all parameters into one tensor, and returns it; the parameters become views."""
     flat = torch.cat([parameter.detach().flatten() for parameter in parameters])
     parts = torch.split(flat, [parameter.numel() for parameter in parameters])
     for parameter, part in zip(parameters, parts, strict=True):

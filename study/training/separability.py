@@ -1,8 +1,9 @@
-"""How well a layer's outputs separate the classes, on a flat picture of them.
+"""The separability of classes by the outputs of a layer, embedded in two dimensions.
 
 Source: Chavlis & Poirazi, Nat Commun 2025;16:943, "Methods" (representations, Fig. 6): t-SNE to two
-dimensions, silhouette, neighbourhood hit and trustworthiness. Theirs is of the first 2,000 test images,
-ten times at random; this one is of 1,000 images, once, from principal components: always the same.
+dimensions, silhouette, neighbourhood hit and trustworthiness. The paper uses the first 2,000 test
+images and ten random initializations; here 1,000 images and one initialization by principal
+components make the result deterministic.
 """
 
 import math
@@ -20,7 +21,7 @@ from study.training.dataset import Split
 Array = NDArray[np.float64]
 
 IMAGES: Final = 1000
-"""The first so many of a split, or all of them."""
+"""The maximum number of images, the first ones of a split."""
 
 _COMPONENTS: Final = 50
 _PERPLEXITY: Final = 50.0
@@ -30,47 +31,47 @@ _NAMES: Final = ("silhouette", "neighbourhood_hit", "trustworthiness")
 
 
 def separability_of(network: Network, split: Split) -> dict[str, Tensor]:
-    """Silhouette, neighbourhood hit and trustworthiness of each layer, each (R,), by name.
+    """Silhouette, neighbourhood hit and trustworthiness of each layer by name, each (R,).
 
-    `layer1_somata_silhouette` and so on; nan where a layer gives the same for every image, or where
-    fewer than two classes or 15 images are there.
+    The names are `layer1_somata_silhouette` and so on. Values are nan for a layer with equal outputs
+    for all images, or with fewer than two classes or 15 images.
     """
     labels = split.labels[:IMAGES].cpu().numpy()
-    found: dict[str, Tensor] = {}
+    separability: dict[str, Tensor] = {}
     for name, grams in _gram_matrices(network, split.images[:IMAGES]).items():
         measured = [_measured(gram, labels) for gram in grams]
         for measure, values in zip(_NAMES, zip(*measured, strict=True), strict=True):
-            found[f"{name}_{measure}"] = torch.tensor(values, dtype=torch.float64)
-    return found
+            separability[f"{name}_{measure}"] = torch.tensor(values, dtype=torch.float64)
+    return separability
 
 
 def principal_components(gram: Array, count: int = _COMPONENTS) -> Array:
-    """The coordinates of n points on their first components, (n, at most count).
+    """The coordinates of n points on their first principal components, (n, at most count).
 
-    `gram`: the products of the centred points, (n, n): with many units it is far smaller than the
-    points, and its eigenvectors are the same coordinates. The largest entry of each component is
-    positive, so that the signs are always the same.
+    `gram`: the products of the centred points, (n, n), whose scaled eigenvectors are the coordinates;
+    with many units it is far smaller than the points. The largest entry of each component is positive,
+    which makes the signs deterministic.
     """
     values, vectors = np.linalg.eigh(gram)
     kept = [index for index in range(len(gram) - 1, -1, -1) if values[index] > 1e-10 * values[-1]]
-    found = vectors[:, kept[:count]]
-    largest = np.abs(found).argmax(axis=0)
-    signs = np.sign(found[largest, np.arange(found.shape[1])])
-    return np.asarray(found * signs * np.sqrt(values[kept[:count]]), dtype=np.float64)
+    components = vectors[:, kept[:count]]
+    largest = np.abs(components).argmax(axis=0)
+    signs = np.sign(components[largest, np.arange(components.shape[1])])
+    return np.asarray(components * signs * np.sqrt(values[kept[:count]]), dtype=np.float64)
 
 
 def embedding(components: Array) -> Array:
-    """The points in two dimensions by t-SNE, (n, 2), the same in every call.
+    """The deterministic t-SNE embedding in two dimensions, (n, 2).
 
-    It starts from the first two components; its perplexity is 50, of fewer than 151 points (n - 1) / 3.
+    It starts from the first two components. The perplexity is 50; below 151 points it is (n - 1) / 3.
     """
-    from sklearn.manifold import TSNE  # noqa: PLC0415  # a second to import; few studies ask for it
+    from sklearn.manifold import TSNE  # noqa: PLC0415  # takes a second; few studies need it
     from threadpoolctl import threadpool_limits  # noqa: PLC0415  # as above
 
     count = len(components)
     start = np.zeros((count, 2))
     start[:, : min(2, components.shape[1])] = components[:, :2]
-    start *= 1e-4 / start[:, 0].std()  # what scikit-learn's own start has
+    start *= 1e-4 / start[:, 0].std()  # as scikit-learn's default start
     perplexity = min(_PERPLEXITY, (count - 1) / 3)
     method = TSNE(
         2,
@@ -79,16 +80,15 @@ def embedding(components: Array) -> Array:
         learning_rate="auto",
         random_state=0,
     )
-    # Of several threads the sums would depend on how many; and they wait for each other a lot.
+    # With several threads the sums would depend on their number, and most of the time is waiting.
     with threadpool_limits(1):
-        found = method.fit_transform(components)
-    return np.asarray(found, dtype=np.float64)
+        return np.asarray(method.fit_transform(components), dtype=np.float64)
 
 
 def neighbourhood_hit(points: Array, labels: NDArray[Any]) -> float:
-    """The mean share of a point's 11 nearest others that have its label.
+    """The mean share of the 11 nearest neighbours of a point that have its label.
 
-    The paper counts each point among its own 11, which gives 1/11 + 10/11 of the same over 10.
+    The paper counts the point itself as one of 11: 1/11 plus 10/11 of the share among 10 neighbours.
     """
     from sklearn.neighbors import NearestNeighbors  # noqa: PLC0415  # as above
 
@@ -98,7 +98,7 @@ def neighbourhood_hit(points: Array, labels: NDArray[Any]) -> float:
 
 
 def distances(gram: Array) -> Array:
-    """The distances of n points from the products of the points, (n, n)."""
+    """The distances between n points, (n, n), from their products, (n, n)."""
     squares = np.diag(gram)
     squared = np.maximum(squares[:, None] + squares[None, :] - 2 * gram, 0.0)
     np.fill_diagonal(squared, 0.0)
@@ -121,11 +121,11 @@ def _measured(gram: Array, labels: NDArray[Any]) -> tuple[float, float, float]:
 
 @torch.no_grad()
 def _gram_matrices(network: Network, images: Tensor) -> dict[str, list[Array]]:
-    """For each layer and replicate the products of the images' centred outputs, (n, n)."""
+    """The products of the centred outputs of the images, (n, n), for each layer and replicate."""
     network.eval()
     names = [name for name, _ in network.activations(images[:1])]
-    found: dict[str, list[Array]] = {}
-    for wanted in names:  # one layer at a time: it is held for all images
+    grams: dict[str, list[Array]] = {}
+    for wanted in names:  # one layer at a time, to limit memory
         outputs = torch.cat(
             [
                 outputs.cpu()
@@ -135,15 +135,15 @@ def _gram_matrices(network: Network, images: Tensor) -> dict[str, list[Array]]:
             ],
             dim=2,
         )
-        # Of what is the same for every image exactly nothing is left, which a mean would not give.
+        # Makes outputs that are equal for all images exactly 0, unlike subtracting a rounded mean.
         outputs -= outputs[:, :, :1].clone()
         outputs -= outputs.mean(dim=2, keepdim=True)
-        found[wanted] = [_gram(replicate) for replicate in outputs]
-    return found
+        grams[wanted] = [_gram(replicate) for replicate in outputs]
+    return grams
 
 
 def _gram(outputs: Tensor) -> Array:
-    """Of centred outputs, (U, n), in double precision, in parts."""
+    """The products of centred outputs, (U, n) to (n, n), in double precision and in parts."""
     gram = torch.zeros(outputs.shape[1], outputs.shape[1], dtype=torch.float64)
     for part in torch.split(outputs, _UNITS_AT_ONCE):
         gram += part.double().T @ part.double()

@@ -1,4 +1,4 @@
-"""The settings of a training. Apart from the training itself, which loads torch."""
+"""The settings of a training; apart from the training itself, which imports torch."""
 
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, fields
@@ -7,13 +7,13 @@ from typing import Any, Literal
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingSettings:
-    """The settings of a training by Adam; `epochs` is the full length of the schedule.
+    """The settings of a training with Adam; `epochs` is the full length of the schedule.
 
     `schedule`: `constant`, `cosine` (down to zero), or `one_cycle` (up, then down). `keep`: the
-    weights to evaluate and store, for each replicate of its `best` validation epoch or the `last`.
-    A replicate whose validation loss was not below its lowest for `patience` epochs stops, and the
-    weights of its lowest are kept; 0: none stops. `noise`: the standard deviation of the noise on all
-    images (`study.training.noise`). `batch_order`: `shuffled` in each epoch, or `by_class`
+    weights to evaluate and store, those of the `best` validation epoch of each replicate or of the
+    `last`. `patience`: the epochs without a new lowest validation loss after which a replicate stops
+    and keeps the weights of the lowest; 0 disables this. `noise`: the standard deviation of the noise
+    on all images (`study.training.noise`). `batch_order`: `shuffled` in each epoch, or `by_class`
     (`study.training.batch_order`).
     """
 
@@ -30,4 +30,4 @@ class TrainingSettings:
 DEFAULTS: Mapping[str, Any] = {
     field.name: field.default for field in fields(TrainingSettings) if field.default is not MISSING
 }
-"""The settings that need not be given."""
+"""The settings with a default."""

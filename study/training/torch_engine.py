@@ -1,4 +1,4 @@
-"""The engine that is torch itself: any network on any device, and the reference of the other one."""
+"""The torch engine: for any network on any device, and the reference of the compiled engine."""
 
 from collections.abc import Mapping, Sequence
 from typing import final
@@ -46,12 +46,12 @@ class TorchEngine:
         return (total / order.shape[1]).cpu()
 
     def step(self, batch: Tensor, rate: float) -> Tensor:
-        """One step on the training images of these numbers, shape (R, B); their summed losses, (R,)."""
+        """Takes a step on the training images at these indices, (R, B); returns summed losses, (R,)."""
         rows, shape = batch.flatten(), self._network.image_shape
         images = self._images.index_select(0, rows).view(*batch.shape, *shape)
         labels = self._labels.index_select(0, rows).view(batch.shape)
         losses = losses_of(self._network(images), labels).sum(dim=1)
-        # A replicate's gradient is that of its own mean loss, however many there are.
+        # The gradient of a replicate is that of its own mean loss, whatever their number.
         losses.backward(torch.full_like(losses, 1 / batch.shape[1]))  # type: ignore[no-untyped-call]  # torch's
         self._adam.step(rate)
         return losses.detach()

@@ -30,10 +30,10 @@ _THRESHOLD: Final = 2**30
 
 
 def keep_freed_memory() -> None:
-    """On Linux with glibc: activations of some megabytes come from the heap, and go back to it.
+    """Makes glibc on Linux allocate activations of some megabytes on the heap, and keep freed memory.
 
-    Otherwise each is mapped and unmapped in every step, and its pages are made anew: up to half of
-    the time of a step (benchmarks/training). Elsewhere this does nothing.
+    Otherwise each is mapped and unmapped in every step; page faults then take up to half of the time
+    of a step (benchmarks/training). On other systems this has no effect.
     """
     if sys.platform != "linux":
         return
@@ -44,16 +44,16 @@ def keep_freed_memory() -> None:
 
 
 class NonFiniteLossError(ArithmeticError):
-    """A loss of a replicate is not finite any more; says which, when and what."""
+    """The loss of a replicate became infinite or NaN; the message has replicate, epoch and value."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EpochMetrics:
-    """One epoch, over replicates: accuracies as shares in 0..1, losses as cross-entropies in nats.
+    """The metrics of an epoch over replicates: accuracies are shares in 0..1, losses nats.
 
-    `val_accuracy` and `val_loss` belong to this epoch's weights, `kept_accuracy` and `kept_loss` to
-    the weights kept so far; `seconds` is the time of this epoch, validation included. Replicates that
-    had stopped before the epoch count in those of the kept weights alone.
+    `val_accuracy` and `val_loss` belong to the weights of this epoch, `kept_accuracy` and `kept_loss`
+    to the kept weights; `seconds` is the time of this epoch with validation. Replicates that stopped
+    before the epoch count in the metrics of the kept weights only.
     """
 
     epoch: int
@@ -68,11 +68,11 @@ class EpochMetrics:
 
 @final
 class Training:
-    """A network in training: its engine and the weights kept so far.
+    """The training of a network: its engine and the kept weights.
 
-    The network and the data set are on one device. The order of a replicate's batches follows from
-    its seed and the epoch alone, so neither other replicates nor an interruption can change it.
-    Raises SpecError if batches are made by class, and a class does not fill one.
+    The network and the data set are on one device. The batches of a replicate depend only on its seed
+    and the epoch, not on other replicates or interruptions. Raises SpecError if batches are made by
+    class and a class does not fill one.
     """
 
     def __init__(
@@ -99,16 +99,16 @@ class Training:
 
     @property
     def engine(self) -> Engine:
-        """What trains the network."""
+        """The engine that trains the network."""
         return self._engine
 
     @property
     def over(self) -> bool:
-        """Whether all epochs are trained, or every replicate has stopped."""
+        """Whether all epochs are trained or all replicates have stopped."""
         return self._epoch >= self._settings.epochs or bool(self._kept.stopped.all())
 
     def run_epoch(self) -> EpochMetrics:
-        """Trains one epoch, validates, and keeps what is to be kept.
+        """Trains for an epoch, validates, and updates the kept weights.
 
         Raises NonFiniteLossError at the end of the epoch in which a replicate diverges.
         """
@@ -133,7 +133,7 @@ class Training:
         )
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        """All that `restore` needs to go on from here: tensors, and numbers as JSON types."""
+        """The state for `restore`: tensors, and numbers as JSON types."""
         tensors = self._kept.state()
         for index, parameter in enumerate(self._parameters):
             tensors[f"parameter.{index}"] = parameter.detach()
@@ -141,10 +141,10 @@ class Training:
         return tensors | self._engine.state(), numbers
 
     def restore(self, tensors: Mapping[str, Tensor], numbers: Mapping[str, Any]) -> None:
-        """Goes on from a state of a training with the same network, data and settings.
+        """Restores the state of a training with the same network, data and settings.
 
-        What follows is the same, bit by bit, as if it had never been interrupted. Raises ValueError,
-        and changes nothing, if it is the state of another engine.
+        The results are bitwise equal to those of an uninterrupted training. Raises ValueError, and
+        changes nothing, if the state is that of another engine.
         """
         if numbers["engine"] != self._engine.name:
             raise ValueError(
@@ -159,15 +159,15 @@ class Training:
         self._epoch = numbers["epoch"]
 
     def restore_kept(self) -> None:
-        """Puts the kept weights back into the network."""
+        """Copies the kept weights into the network."""
         self._kept.put_back()
 
     def evaluate(self, split: Split) -> tuple[Tensor, Tensor]:
-        """Accuracy and loss of the network's present weights, as `study.training.evaluation`."""
+        """Accuracy and loss of the current weights, as `study.training.evaluation.evaluate`."""
         return self._engine.evaluate(split.images, split.labels)
 
     def _train_epoch(self, running: Tensor) -> Tensor:
-        """Trains over all batches; the mean loss of each replicate, shape (R,)."""
+        """Trains on all batches; returns the mean loss of each replicate, shape (R,)."""
         total = self._steps * self._settings.epochs
         done = self._steps * (self._epoch - 1)
         rates = [
@@ -177,7 +177,7 @@ class Training:
         return self._engine.train_epoch(self._epoch, self._order(), np.array(rates), numbers)
 
     def _order(self) -> Tensor:
-        """The numbers of the epoch's images in their order for each replicate, shape (R, images)."""
+        """The indices of the images in the order of the epoch for each replicate, shape (R, images)."""
         if self._fixed_order is not None:
             return self._fixed_order
         return shuffled(len(self._dataset.train.labels), self._network.seeds, self._epoch)
@@ -185,7 +185,7 @@ class Training:
     def _check_finite(self, kind: str, loss: Tensor) -> None:
         stopped = self._kept.stopped.tolist()
         for seed, value, over in zip(self._network.seeds, loss.tolist(), stopped, strict=True):
-            # What becomes of a replicate after it has stopped is nothing that is kept.
+            # Weights of a stopped replicate are not kept, so its loss does not matter.
             if not over and not math.isfinite(value):
                 raise NonFiniteLossError(
                     f"the {kind} loss must stay finite, got {value} in epoch {self._epoch} "

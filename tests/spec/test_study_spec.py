@@ -84,7 +84,7 @@ def test_a_file_of_arrays_is_a_data_set():
         ({"dataset": "mnits"}, "`dataset.name` must be a known name, got 'mnits'; did you mean"),
         ({"dataset": {"name": "npz"}}, "`path` must be given for the data set npz"),
         ({"objectives": {"accuracy": "maximize"}}, "unknown metric 'accuracy'; did you mean"),
-        ({"objectives": {"test_accuracy": "maximize"}}, "a test metric is reported and never"),
+        ({"objectives": {"test_accuracy": "maximize"}}, "a test metric is only reported and never"),
         ({"objectives": {"val_loss": "down"}}, "`objectives.val_loss` must be a known name"),
         ({"diagnostics": ["weight"]}, "unknown group 'weight'; did you mean 'weights'?"),
         (
@@ -97,7 +97,7 @@ def test_a_file_of_arrays_is_a_data_set():
         ),
         (
             {"objectives": {"generalisation_gap": "minimize"}},
-            "is known at their end only, got 'pareto' with generalisation_gap (key stopping.scheduler",
+            "is known only at their end, got 'pareto' with generalisation_gap (key stopping.scheduler",
         ),
         (
             {"constraints": ["layer2_somata_firing <= 1"], "diagnostics": ["activity"]},
@@ -108,7 +108,10 @@ def test_a_file_of_arrays_is_a_data_set():
             | {"families": ["vann", "mlp"]},
             "every family must have dendrites to use layer1_dendrites_firing, got mlp",
         ),
-        ({"objectives": {"test_layer1_somata_entropy": "minimize"}}, "a test metric is reported"),
+        (
+            {"objectives": {"test_layer1_somata_entropy": "minimize"}},
+            "a test metric is only reported",
+        ),
         (
             {"objectives": {"val_accuracy": {"goal": "maximize", "form": 0.6}}},
             "unknown key 'objectives.val_accuracy.form'; did you mean 'from'?",
