@@ -57,9 +57,9 @@ def _samplers(result: Result) -> list[str]:
 
 
 def ceilings(result: Result) -> dict[str, float]:
-    """How many trials an hour each part of the machinery can take at the most.
+    """The highest throughput of each component, in trials an hour.
 
-    The driver's is that of the default sampler at its busiest, where one ranking serves many asks.
+    The driver's is that at its busiest, where one ranking serves many proposals.
     """
     found = {
         f"the driver, sampler {one['sampler']}": 3.6e6 / one["driver_ms_a_trial"]
@@ -75,20 +75,20 @@ def ceilings(result: Result) -> dict[str, float]:
 
 
 def first_limit(result: Result) -> str:
-    """What gives first with the default sampler, and how far away that is, in words."""
+    """The first bottleneck with the default sampler, and the number of GPUs that reaches it."""
     samplers = ("the driver, sampler tpe", "the driver, sampler random")
     ours = {name: one for name, one in ceilings(result).items() if name not in samplers}
     name, ceiling = min(ours.items(), key=lambda one: one[1])
     gpus = [f"{_round(ceiling / rate(result, minutes)):,}" for minutes in (1, 10, 60)]
     return (
-        f"With the default sampler the first to give is {name}: at {ceiling:,.0f} trials an hour, which "
-        f"is {gpus[0]} GPUs with trials of a minute, {gpus[1]} with trials of ten and {gpus[2]} with "
-        "trials of an hour."
+        f"With the default sampler, the first bottleneck is {name}, at {ceiling:,.0f} trials an hour: "
+        f"{gpus[0]} GPUs with trials of one minute, {gpus[1]} with trials of ten minutes, {gpus[2]} "
+        "with trials of one hour."
     )
 
 
 def limits(result: Result) -> list[str]:
-    """Each ceiling, and how many GPUs keep it busy with trials of one, ten and sixty minutes."""
+    """Each ceiling, and the numbers of GPUs that reach it with trials of one, ten and sixty minutes."""
     rows = []
     for name, ceiling in sorted(ceilings(result).items(), key=lambda one: one[1]):
         needed = [ceiling / rate(result, minutes) for minutes in (1, 10, 60)]
@@ -129,9 +129,9 @@ def _memory(result: Result) -> list[str]:
     return [
         _row([said, f"{memory[f'copies_{kind}']:.2f}"])
         for said, kind in (
-            ("mapped, shared pages counted for each worker", "rss"),
-            ("held, shared pages counted once", "pss"),
-            ("of these, by a worker alone", "private"),
+            ("resident (RSS): shared pages count for each worker", "rss"),
+            ("proportional (PSS): shared pages are divided among all processes", "pss"),
+            ("private pages", "private"),
         )
     ]
 
