@@ -45,6 +45,8 @@ if TYPE_CHECKING:
     from study.runner.driver import RunSummary as RunSummary
     from study.runner.driver import run as run
     from study.runner.retraining import retrain as retrain
+    from study.search.ehvi import EHVISampler as EHVISampler
+    from study.search.expected_improvement import Known as Known
     from study.spec.dimensions import Space as Space
     from study.spec.metrics import is_metric as is_metric
     from study.spec.metrics import metric_names as metric_names
@@ -58,7 +60,9 @@ _SOURCES: Final = {
     "Comparison": "study.results.comparison",
     "Dataset": "study.training.dataset",
     "Delivery": "study.cluster.delivery",
+    "EHVISampler": "study.search.ehvi",
     "Home": "study.home",
+    "Known": "study.search.expected_improvement",
     "MetricFormat": "study.report.style",
     "Prediction": "study.results.prediction",
     "Retrained": "study.results.retrained_run",

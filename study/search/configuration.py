@@ -1,7 +1,7 @@
 """One point of a search space, in the two forms that are kept of it, and as a trial has it."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeAlias, final
+from typing import Any, final
 
 from optuna.distributions import (
     BaseDistribution,
@@ -10,17 +10,10 @@ from optuna.distributions import (
     IntDistribution,
 )
 
+from study.search.candidates import Key, key_of
 from study.search.space import suggest
 from study.search.trial import TrialConfig
 from study.spec.study_spec import StudySpec
-
-Key: TypeAlias = frozenset[tuple[str, Any]]
-"""What tells a configuration from others."""
-
-
-def key_of(params: Mapping[str, Any]) -> Key:
-    """The key of a configuration."""
-    return frozenset(params.items())
 
 
 @final

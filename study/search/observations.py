@@ -1,67 +1,115 @@
-"""What trials showed after each epoch, and what of it a surrogate learns from when it is very much."""
+"""What trials of an Optuna study reported after each epoch, and of which reports a surrogate learns."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, final
+from typing import Any, Final, TypeAlias, final
 
 import numpy as np
 from numpy.typing import NDArray
+from optuna.trial import FrozenTrial
 
-from study.spec.metrics import metric_of
+EPOCH: Final = "epoch/"
+"""And the number of the epoch, from 1: the user attribute with what a trial had reached by then."""
+ERRORS: Final = "errors"
+"""The user attribute with the standard errors of a trial's final values, one an objective."""
 
-_MOST: Final = 300  # a fit costs their third power
-Key = tuple[int, int]  # a trial's number, and the epoch
-Metrics = Mapping[str, float]
+_MOST: Final = 300  # observations; a fit costs their third power
+Output: TypeAlias = int | str  # the place of an objective, or the name of a constraint
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """What a trial has after an epoch.
+
+    `values` has one number an objective, None where it is not known yet; `errors` their standard errors,
+    or nothing; `constraints` by how much which constraint is broken, as `optuna.Trial.set_constraint`.
+    """
+
+    values: Sequence[float | None]
+    errors: Sequence[float] = ()
+    constraints: Mapping[str, float]
+
+    def to_attribute(self) -> dict[str, Any]:
+        """The value of the user attribute `epoch/N`."""
+        return {
+            "values": list(self.values),
+            "errors": list(self.errors),
+            "constraints": dict(self.constraints),
+        }
+
+
+def reports_of(trial: FrozenTrial) -> dict[int, Report]:
+    """The reports of a trial by epoch, from its attributes `epoch/N` and its intermediate values.
+
+    Step 0 of the intermediate values, which Optuna has for single objectives alone, is epoch 1.
+    """
+    reports = {
+        step + 1: Report(values=[value], constraints={})
+        for step, value in trial.intermediate_values.items()
+    }
+    for name, table in trial.user_attrs.items():
+        if name.startswith(EPOCH):
+            reports[int(name.removeprefix(EPOCH))] = Report(
+                values=table["values"],
+                errors=table.get("errors", ()),
+                constraints=table.get("constraints", {}),
+            )
+    return reports
+
+
+def final_report(trial: FrozenTrial) -> Report:
+    """The report of a complete trial: its values and constraints, with its attribute `errors`."""
+    return Report(
+        values=trial.values or (),
+        errors=trial.user_attrs.get(ERRORS, ()),
+        constraints=trial.constraints,
+    )
 
 
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observation:
-    """The metrics of a trial after an epoch."""
+    """The outputs of a trial after an epoch, each with its standard error; None after the last epoch."""
 
     number: int
-    epoch: int
-    metrics: Metrics
-
-    def error(self, name: str) -> float:
-        """A metric on the scale of `Metric.to_error`."""
-        return metric_of(name).to_error(self.metrics[name])
-
-    def noise(self, name: str) -> float:
-        """The standard error of `error`; 0 where none was measured."""
-        sem, value = self.metrics.get(f"{name}_sem", 0.0), self.metrics[name]
-        to_error = metric_of(name).to_error
-        return abs(to_error(value + sem) - to_error(value - sem)) / 2
+    epoch: int | None
+    outputs: Mapping[Output, tuple[float, float]]
 
 
 @final
 class Observations:
-    """All that was seen, in the order in which it came; `epochs` is the full length of a trial."""
+    """All observations, in the order in which they came.
 
-    def __init__(self, epochs: int) -> None:
+    `epochs` is the full length of a trial; None for the most epochs that were reported.
+    """
+
+    def __init__(self, epochs: int | None) -> None:
         self._epochs = epochs
-        self._seen: dict[Key, Metrics] = {}
-        self._last: dict[int, int] = {}
+        self._longest = 1
+        self._seen: dict[tuple[int, int | None], Observation] = {}
+        self._numbers: set[int] = set()
 
     def __len__(self) -> int:
         return len(self._seen)
 
     def __contains__(self, number: int) -> bool:
-        return number in self._last
+        return number in self._numbers
 
-    def add(self, number: int, metrics: Metrics) -> None:
-        """Adds what a trial had reached after an epoch."""
-        epoch = int(metrics["epochs"])
-        self._seen[number, epoch] = metrics
-        self._last[number] = max(epoch, self._last.get(number, 0))
+    @property
+    def last(self) -> int:
+        """The last epoch of a trial."""
+        return self._epochs or self._longest
 
-    def complete(self, number: int) -> None:
-        """A trial whose replicates had all stopped would have had the same in full."""
-        self._seen.setdefault((number, self._epochs), self._seen[number, self._last[number]])
-
-    def final(self, number: int) -> Metrics:
-        """The metrics of a complete trial."""
-        return self._seen[number, self._epochs]
+    def add(self, observation: Observation) -> None:
+        """Adds an observation; the one after the last epoch counts once, also if it was reported."""
+        number, epoch = observation.number, observation.epoch
+        if epoch is None:
+            self._seen.pop((number, self.last), None)
+        else:
+            self._longest = max(self._longest, epoch)
+        self._seen[number, epoch] = observation
+        self._numbers.add(number)
 
     def sample(self, front: Collection[int]) -> list[Observation]:
         """At most `_MOST`, in order: everything, or the front, the newest, and an even subset.
@@ -72,24 +120,19 @@ class Observations:
         keys = list(self._seen)
         if len(keys) > _MOST:
             part = _MOST // 3
-            on_front = [place for place, key in enumerate(keys) if self._on_front(key, front)]
+            on_front = [
+                place for place, (number, epoch) in enumerate(keys) if not epoch and number in front
+            ]
             kept = set(_even(on_front, part)) | set(range(len(keys) - part, len(keys)))
             others = [place for place in range(len(keys)) if place not in kept]
-            partial = [place for place in others if keys[place][1] < self._epochs]
-            complete = [place for place in others if keys[place][1] == self._epochs]
+            partial = [place for place in others if keys[place][1]]
+            complete = [place for place in others if not keys[place][1]]
             room = _MOST - len(kept)
             of_partial = max(room // 2, room - len(complete))
             chosen = _even(partial, of_partial)
             chosen += _even(complete, room - len(chosen))
             keys = [keys[place] for place in sorted([*kept, *chosen])]
-        return [
-            Observation(number=number, epoch=epoch, metrics=self._seen[number, epoch])
-            for number, epoch in keys
-        ]
-
-    def _on_front(self, key: Key, front: Collection[int]) -> bool:
-        number, epoch = key
-        return epoch == self._epochs and number in front
+        return [self._seen[key] for key in keys]
 
 
 def newest_and_even(count: int, most: int) -> NDArray[np.int64]:

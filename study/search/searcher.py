@@ -19,9 +19,9 @@ from ray.tune.search import Searcher
 from models.architecture import Architecture
 from study.search.budget import BudgetSpent
 from study.search.configuration import Configuration
-from study.search.optuna_sampler import PENDING
+from study.search.proposals import Proposals
 from study.search.rungs import rung_epochs
-from study.search.sampler import Sampler
+from study.search.space import architecture_of
 from study.search.storage import (
     REASON,
     RUN_ID,
@@ -31,6 +31,7 @@ from study.search.storage import (
     metrics_of,
     rungs_of,
 )
+from study.search.study_view import PENDING
 from study.search.trial import (
     EndedTrial,
     Outcome,
@@ -55,7 +56,7 @@ class StudySearcher(Searcher):
 
     `budget` has what the trials of the storage spent. `count` gives the metrics of an architecture that
     are known before training. `capacity` gives how many trials may run or wait for a worker now, at
-    least one.
+    least one. `clock` is that of `study.search.samplers.sampler_of`.
     """
 
     def __init__(  # noqa: PLR0913, PLR0917  # the parts that it puts together
@@ -66,7 +67,7 @@ class StudySearcher(Searcher):
         count: Count,
         listener: TrialListener | None = None,
         capacity: Callable[[], int] = lambda: sys.maxsize,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float] | None = time.monotonic,
     ) -> None:
         super().__init__()
         self._spec = spec
@@ -77,18 +78,18 @@ class StudySearcher(Searcher):
         self._capacity = capacity
         self._one_by_one = False  # only interrupted trials are handed out, each alone
         trials = storage.trials()
-        self._sampler = Sampler(spec, len(trials), self._counted, clock)
+        self._proposals = Proposals(spec, len(trials), self._counted, clock)
         self._interrupted: deque[int] = deque()
         for trial in trials:
-            self._sampler.add(trial.number, trial.params, trial.system_attrs)
+            self._proposals.add(trial.number, trial.params, trial.system_attrs)
             for epoch, metrics in rungs_of(trial).items():
-                self._sampler.report(trial.number, metrics | {"epochs": epoch})
+                self._proposals.report(trial.number, metrics | {"epochs": epoch})
             if trial.state == TrialState.RUNNING:
                 self._interrupted.append(trial.number)
                 continue
             if trial.state == TrialState.COMPLETE:
-                self._sampler.report(trial.number, metrics_of(trial))
-            self._sampler.tell(trial.number, trial.state, trial.values, trial.constraints)
+                self._proposals.report(trial.number, metrics_of(trial))
+            self._proposals.tell(trial.number, trial.state, trial.values, trial.constraints)
         self._rung_epochs = rung_epochs(spec)
         # By Ray's name of a trial: its number, and how many epochs it has reported.
         self._running: dict[str, tuple[int, int]] = {}
@@ -128,7 +129,7 @@ class StudySearcher(Searcher):
         """A trial of a new configuration that satisfies the constraints; None if there is none now."""
         until = time.monotonic() + _ASK_FOR_S
         while self._budget.allows_another(running) and time.monotonic() < until:
-            proposal = self._sampler.propose(self._storage.asked)
+            proposal = self._proposals.propose(self._storage.asked)
             if proposal is None:
                 self._budget.exhaust("every configuration of the space was tried")
             if proposal is None or proposal is PENDING:
@@ -138,7 +139,7 @@ class StudySearcher(Searcher):
         return None
 
     def _counted(self, params: Mapping[str, Any]) -> Mapping[str, float]:
-        return self._count(Configuration(self._spec, given=params).architecture)
+        return self._count(architecture_of(params, self._spec))
 
     def _feasible(self, configuration: Configuration) -> bool:
         """Whether the network satisfies the constraints; if not, only the sampler is told."""
@@ -149,7 +150,7 @@ class StudySearcher(Searcher):
         if all_kept(broken):
             self._rejected_in_a_row = 0
             return True
-        self._sampler.tell(self._storage.asked, TrialState.PRUNED, None, broken)
+        self._proposals.tell(self._storage.asked, TrialState.PRUNED, None, broken)
         self._rejected_in_a_row += 1
         if self._rejected_in_a_row >= _MOST_REJECTED and self._spec.sampler != "grid":
             self._budget.exhaust(
@@ -214,7 +215,7 @@ class StudySearcher(Searcher):
         values, broken = None, {}
         if outcome.state == "COMPLETE":
             values = [metrics[name] for name in self._spec.objectives]
-            self._sampler.report(number, metrics)
+            self._proposals.report(number, metrics)
             broken = violations(self._spec.constraints, metrics)
         elif outcome.state == "PRUNED" and metrics:
             self._note_rung(number, metrics)
@@ -239,11 +240,11 @@ class StudySearcher(Searcher):
             names = (name for metric in METRIC_NAMES for name in (metric, f"{metric}_sem"))
             reached = {name: metrics[name] for name in names if name in metrics}
             self._storage.note_rung(number, epoch, reached)
-            self._sampler.report(number, metrics)
+            self._proposals.report(number, metrics)
 
     def _tell(self, number: int, ending: Ending) -> None:
         self._storage.tell(number, ending)
-        self._sampler.tell(number, ending.state, ending.values, ending.violations)
+        self._proposals.tell(number, ending.state, ending.values, ending.violations)
 
     def save(self, checkpoint_path: str) -> None:
         """Nothing to save: the storage is the memory."""

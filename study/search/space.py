@@ -4,7 +4,7 @@ This is its only statement.
 """
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final, Protocol, final
 
 import numpy as np
@@ -64,6 +64,32 @@ def suggest(trial: TrialLike, spec: StudySpec) -> tuple[Architecture, TrainingSe
         batch_order=_ask(trial, "batch_order", space.batch_order),
     )
     return architecture, training
+
+
+def architecture_of(params: Mapping[str, Any], spec: StudySpec) -> Architecture:
+    """The architecture of a configuration. Raises KeyError if a setting is absent."""
+    architecture, _ = suggest(_Given(params), spec)
+    return architecture
+
+
+@final
+class _Given:
+    """Answers with the settings of a configuration."""
+
+    def __init__(self, params: Mapping[str, Any]) -> None:
+        self._params = params
+
+    def suggest_categorical(self, name: str, choices: Sequence[Any]) -> Any:  # noqa: ANN401  # the choices' own type
+        del choices
+        return self._params[name]
+
+    def suggest_int(self, name: str, low: int, high: int, *, log: bool = False) -> int:
+        del low, high, log
+        return int(self._params[name])
+
+    def suggest_float(self, name: str, low: float, high: float, *, log: bool = False) -> float:
+        del low, high, log
+        return float(self._params[name])
 
 
 def known_metrics(

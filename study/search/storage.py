@@ -20,7 +20,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from study.errors import BadInputError
 from study.search.budget import BudgetSpent
-from study.search.sampler import Proposal
+from study.search.proposals import Proposal
 from study.spec.constraint import all_kept
 from study.spec.metrics import is_diagnostic
 from study.spec.study_spec import StudySpec
@@ -109,7 +109,7 @@ class SearchStorage:
             storage=self._storage,
             study_name=spec.name,
             directions=list(spec.objectives.values()),
-            sampler=optuna.samplers.RandomSampler(),  # never asked: study.search.sampler proposes
+            sampler=optuna.samplers.RandomSampler(),  # never asked: study.search.proposals does
             load_if_exists=True,
         )
         if _IDENTITY not in self.study.user_attrs:

@@ -1,103 +1,53 @@
-"""Predicts what a configuration reaches after its last epoch, and whether its trial succeeds."""
+"""Predicts what a configuration reaches after its last epoch, and whether its trial succeeds.
 
-import math
+The Gaussian process is our own, for speed: it is conditioned for every proposal. Equations: Rasmussen
+and Williams, Gaussian Processes for Machine Learning, 2006, algorithm 2.1 and section 5.4.1.
+"""
+
 import warnings
-from collections.abc import Mapping, Sequence
-from typing import Any, Final, final
+from collections.abc import Callable
+from typing import Final, final
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg import cho_solve, cholesky, solve_triangular
+from scipy.optimize import minimize
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.gaussian_process import GaussianProcessClassifier, GaussianProcessRegressor
-from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
+from sklearn.gaussian_process import GaussianProcessClassifier
+from sklearn.gaussian_process.kernels import ConstantKernel, Matern
 
 from study.search.observations import newest_and_even
-from study.spec.dimensions import Choice, Range
-from study.spec.study_spec import StudySpec
 
-_COUNTS: Final = ("trainable_parameters", "macs")
-_WIDE: Final = 3  # ranges wider than so many times their start are logarithmic
-_SPREAD: Final = 2.0  # of a searched number, in the unit of the surrogate's length scales
 Array = NDArray[np.float64]
+
 _OF_A_KIND: Final = 60  # successes, and as many failures, of which a classifier learns
 _FIT_AGAIN: Final = 1.3  # the kernel is fitted again when so much more was seen
 _LEAST_NOISE: Final = 1e-6  # a variance, as below
 _LEAST_DEVIATION: Final = 1e-3  # in standard deviations of what was seen
-
-
-@final
-class Encoding:
-    """One feature a searched number, one a searched name's choice, and the sizes of the network.
-
-    Numbers go from 0 to 2, on a logarithmic scale where the largest is more than thrice the smallest;
-    a setting that a family does not have is 0. Sizes are powers of ten.
-    """
-
-    def __init__(self, spec: StudySpec) -> None:
-        self._epochs = spec.budget.epochs
-        self._names: list[tuple[str, str]] = []
-        self._numbers: dict[str, tuple[float, float, bool]] = {}
-        if len(spec.families) > 1:
-            self._names += [("family", family) for family in spec.families]
-        for name in type(spec.space).model_fields:
-            dimension = getattr(spec.space, name)
-            if isinstance(dimension, Range):
-                self._numbers[name] = _scale(dimension.low, dimension.high)
-            elif isinstance(dimension, Choice) and len(dimension.values) > 1:
-                if isinstance(dimension.values[0], str):
-                    self._names += [(name, str(value)) for value in dimension.values]
-                else:
-                    numbers = [float(value) for value in dimension.values]
-                    self._numbers[name] = _scale(min(numbers), max(numbers))
-
-    def rows(
-        self, params: Sequence[Mapping[str, Any]], counts: Sequence[Mapping[str, float]]
-    ) -> NDArray[np.float64]:
-        """The features of configurations at their last epoch, shape (n, features)."""
-        return np.array([self._row(one, sizes) for one, sizes in zip(params, counts, strict=True)])
-
-    def at_epoch(self, row: NDArray[np.float64], epoch: int) -> NDArray[np.float64]:
-        """The row of a configuration at another epoch."""
-        moved = row.copy()
-        moved[-1] = math.log2(epoch / self._epochs) / 4
-        return moved
-
-    def _row(self, params: Mapping[str, Any], counts: Mapping[str, float]) -> list[float]:
-        names = [float(params.get(name) == value) for name, value in self._names]
-        numbers = [
-            self._number(params[name], *scale) if name in params else 0.0
-            for name, scale in self._numbers.items()
-        ]
-        sizes = [math.log10(counts[name]) / 2 for name in _COUNTS]
-        return [*names, *numbers, *sizes, 0.0]
-
-    @staticmethod
-    def _number(value: float, low: float, high: float, log: bool) -> float:  # noqa: FBT001  # of a scale
-        if log:
-            value, low, high = math.log(value), math.log(low), math.log(high)
-        return _SPREAD * (value - low) / (high - low)
-
-
-def _scale(low: float, high: float) -> tuple[float, float, bool]:
-    return low, high, low > 0 and high / low > _WIDE
+_FITTED: Final = 200  # rows of which the kernel is fitted
+_STEPS: Final = 30  # of the optimizer
+_LENGTHS: Final = (0.2, 50.0)
+_SIGNAL: Final = (1e-2, 1e2)  # a variance, as the next
+_NOISE: Final = (1e-4, 1.0)
+_SQRT5: Final = np.sqrt(5.0)
 
 
 @final
 class Surrogate:
-    """A Gaussian process over settings and epochs, with one length scale each (Matern 5/2).
+    """A Gaussian process over features and epochs, with one length scale each (Matern 5/2).
 
     The epoch is one more feature, so what short trials showed counts for what long ones will reach.
-    Values are as certain as their standard errors say; what else settings do not explain is noise of
-    which the kernel has the variance.
+    Values are as certain as their standard errors say; what else features do not explain is noise, with
+    a variance that is fitted.
     """
 
     def __init__(self) -> None:
-        self._kernel: object | None = None
+        self._parameters: Array | None = None  # logarithms: signal, noise, lengths
         self._seen_fitted = 0
-        self._process: GaussianProcessRegressor | None = None
         self._rows: Array = np.empty((0, 0))
-        self._values: Array = np.empty(0)
-        self._noise: Array = np.empty(0)
+        self._factor: Array = np.empty((0, 0))
+        self._weights: Array = np.empty(0)
+        self._measured = 0  # rows that were measured; those after them are believed
         self._mean, self._scale = 0.0, 1.0
 
     def fit(self, rows: Array, values: Array, errors: Array, seen: int) -> None:
@@ -106,55 +56,135 @@ class Surrogate:
         `seen` is of how many rows these were taken; the kernel is fitted again as it grows.
         """
         self._mean, self._scale = float(values.mean()), float(values.std()) or 1.0
-        self._rows, self._values = rows, (values - self._mean) / self._scale
-        self._noise = (errors / self._scale) ** 2 + _LEAST_NOISE
-        if self._kernel is None or seen >= _FIT_AGAIN * self._seen_fitted:
-            self._kernel, self._seen_fitted = self._fitted_kernel(), seen
-        self._condition(self._rows, self._values, self._noise)
+        values = (values - self._mean) / self._scale
+        noise = (errors / self._scale) ** 2 + _LEAST_NOISE
+        if self._parameters is None or seen >= _FIT_AGAIN * self._seen_fitted:
+            kept = newest_and_even(len(rows), _FITTED)
+            self._parameters = _fitted(self._parameters, rows[kept], values[kept], noise[kept])
+            self._seen_fitted = seen
+        covariance = self._covariance(rows, rows)
+        covariance[np.diag_indices_from(covariance)] += noise + np.exp(self._parameters[1])
+        self._factor = cholesky(covariance, lower=True, check_finite=False)
+        self._weights = cho_solve((self._factor, True), values, check_finite=False)
+        self._rows, self._measured = rows, len(rows)
 
     def means(self, rows: Array) -> Array:
         """The expected values (n,) at rows (n, features)."""
-        assert self._process is not None  # noqa: S101  # fit comes first
-        return np.asarray(self._process.predict(rows) * self._scale + self._mean)
+        covariance = self._covariance(rows, self._rows[: self._measured])
+        return np.asarray(covariance @ self._weights * self._scale + self._mean)
 
     def predict(self, rows: Array) -> tuple[Array, Array]:
-        """The expected values (n,) at rows (n, features), and their standard deviations (n,)."""
-        assert self._process is not None  # noqa: S101  # fit comes first
-        means, deviations = self._process.predict(rows, return_std=True)
-        noise = self._process.kernel_.k2.noise_level
-        # What will be measured is of interest without the noise of measuring it.
-        variances = np.maximum(deviations**2 - noise, _LEAST_DEVIATION**2)
-        return means * self._scale + self._mean, np.sqrt(variances) * self._scale
+        """The expected values (n,) at rows (n, features), and their standard deviations (n,).
 
-    def believe(self, rows: Array) -> Array:
-        """Takes what is expected at rows for granted from now on; the expected values (n,)."""
-        expected = self.means(rows)
-        values = np.concatenate([self._values, (expected - self._mean) / self._scale])
-        noise = np.concatenate([self._noise, np.full(len(rows), _LEAST_NOISE)])
-        self._condition(np.concatenate([self._rows, rows]), values, noise)
-        return expected
+        The noise of a measurement is no part of the deviations.
+        """
+        covariance = self._covariance(self._rows, rows)
+        means = covariance[: self._measured].T @ self._weights
+        solved = solve_triangular(self._factor, covariance, lower=True, check_finite=False)
+        variances = self._signal() - np.einsum("ij,ij->j", solved, solved)
+        deviations = np.sqrt(np.maximum(variances, _LEAST_DEVIATION**2))
+        return means * self._scale + self._mean, deviations * self._scale
 
-    def _condition(self, rows: Array, values: Array, noise: Array) -> None:
-        process = GaussianProcessRegressor(self._kernel, alpha=noise, optimizer=None)
-        self._process = process.fit(rows, values)
-        self._rows, self._values, self._noise = rows, values, noise
+    def believe(self, rows: Array) -> None:
+        """Takes what is expected at rows for granted: means stay as they are, deviations shrink."""
+        across = solve_triangular(
+            self._factor, self._covariance(self._rows, rows), lower=True, check_finite=False
+        )
+        within = self._covariance(rows, rows) - across.T @ across
+        assert self._parameters is not None  # noqa: S101  # fit comes first
+        within[np.diag_indices_from(within)] += _LEAST_NOISE + np.exp(self._parameters[1])
+        known, new = len(self._rows), len(rows)
+        factor = np.zeros((known + new, known + new))
+        factor[:known, :known] = self._factor
+        factor[known:, :known] = across.T
+        factor[known:, known:] = cholesky(within, lower=True, check_finite=False)
+        self._factor, self._rows = factor, np.concatenate([self._rows, rows])
 
-    def _fitted_kernel(self) -> object:
-        features = self._rows.shape[1]
-        kernel = ConstantKernel(1.0) * Matern(
-            np.full(features, 2.0), length_scale_bounds=(0.2, 50.0), nu=2.5
-        ) + WhiteKernel(1e-2, noise_level_bounds=(1e-4, 1.0))
-        with warnings.catch_warnings():
-            # A length scale at its bound says that a setting does not matter.
-            warnings.simplefilter("ignore", ConvergenceWarning)
-            process = GaussianProcessRegressor(kernel, alpha=self._noise)
-            process.fit(self._rows, self._values)
-        return process.kernel_
+    def _signal(self) -> float:
+        assert self._parameters is not None  # noqa: S101  # fit comes first
+        return float(np.exp(self._parameters[0]))
+
+    def _covariance(self, rows: Array, others: Array) -> Array:
+        assert self._parameters is not None  # noqa: S101  # fit comes first
+        lengths = np.exp(self._parameters[2:])
+        distances = _SQRT5 * np.sqrt(_squares(rows / lengths, others / lengths))
+        return np.asarray(self._signal() * _matern(distances))
+
+
+def _matern(distances: Array) -> Array:
+    """The Matern 5/2 correlation at distances that are multiplied by the square root of five."""
+    return np.asarray((1 + distances + distances**2 / 3) * np.exp(-distances))
+
+
+def _squares(rows: Array, others: Array) -> Array:
+    """The squared distances (n, m) of rows (n, features) and others (m, features)."""
+    squares = (rows**2).sum(axis=1)[:, None] + (others**2).sum(axis=1) - 2 * rows @ others.T
+    return np.asarray(np.maximum(squares, 0.0))
+
+
+def _fitted(start: Array | None, rows: Array, values: Array, noise: Array) -> Array:
+    """The parameters of the kernel with the highest marginal likelihood, near those of the start."""
+    features = rows.shape[1]
+    bounds = np.log([_SIGNAL, _NOISE] + [_LENGTHS] * features)
+    if start is None:
+        start = np.log([1.0, 1e-2] + [2.0] * features)
+    found = minimize(
+        negative_likelihood,
+        start,
+        args=(rows, values, noise),
+        jac=True,
+        bounds=bounds,
+        method="L-BFGS-B",
+        options={"maxiter": _STEPS},
+    )
+    return np.asarray(found.x)
+
+
+def negative_likelihood(
+    parameters: Array, rows: Array, values: Array, noise: Array
+) -> tuple[float, Array]:
+    """The negative logarithm of the marginal likelihood, but for a constant, and its gradient.
+
+    `parameters`: logarithms of the variances of signal and noise, and of the lengths, (2 + features,).
+    """
+    signal, white = np.exp(parameters[:2])
+    lengths = np.exp(parameters[2:])
+    scaled = rows / lengths
+    distances = _SQRT5 * np.sqrt(_squares(scaled, scaled))
+    decay = np.exp(-distances)
+    correlation = (1 + distances + distances**2 / 3) * decay
+    covariance = signal * correlation
+    covariance[np.diag_indices_from(covariance)] += noise + white
+    factor = cholesky(covariance, lower=True, check_finite=False)
+    inverse = cho_solve((factor, True), np.eye(len(rows)), check_finite=False)
+    weights = inverse @ values
+    cost = 0.5 * values @ weights + np.log(np.diag(factor)).sum()
+    # The gradient by a parameter is half the sum of this times the covariance's derivative.
+    outer = inverse - np.outer(weights, weights)
+    gradient = np.empty_like(parameters)
+    gradient[0] = 0.5 * signal * np.sum(outer * correlation)
+    gradient[1] = 0.5 * white * np.trace(outer)
+    by_squares = outer * (signal * (5 / 3) * (1 + distances) * decay)
+    # The sum over pairs of squared differences, a feature each, from two products.
+    sums = by_squares.sum(axis=1)
+    products = np.einsum("if,if->f", scaled, by_squares @ scaled)
+    gradient[2:] = 0.5 * (2 * (scaled**2).T @ sums - 2 * products)
+    return float(cost), gradient
+
+
+def _optimized(
+    cost: Callable[[Array], tuple[float, Array]], start: Array, bounds: Array
+) -> tuple[Array, float]:
+    """The parameters of a kernel of scikit-learn, and their cost, after a limited number of steps."""
+    found = minimize(
+        cost, start, jac=True, bounds=bounds, method="L-BFGS-B", options={"maxiter": _STEPS}
+    )
+    return found.x, found.fun
 
 
 @final
 class SuccessModel:
-    """A Gaussian process classifier over settings (Matern 5/2): whether a trial fails there."""
+    """A Gaussian process classifier over features (Matern 5/2): whether a trial fails there."""
 
     def __init__(self) -> None:
         self._kernel: object | None = None
@@ -173,14 +203,16 @@ class SuccessModel:
         if succeeded.all() or not succeeded.any():
             self._all_alike = float(succeeded[0])
             return
-        kernel, optimizer = self._kernel, None
+        kernel: object | None = self._kernel
+        optimizer = None
         if kernel is None or len(rows) >= _FIT_AGAIN * self._rows_fitted:
             lengths = np.full(rows.shape[1], 2.0)
-            matern = Matern(lengths, length_scale_bounds=(0.2, 50.0), nu=2.5)
+            matern = Matern(lengths, length_scale_bounds=_LENGTHS, nu=2.5)
             kernel = ConstantKernel(10.0, constant_value_bounds=(1.0, 1e3)) * matern
-            optimizer, self._rows_fitted = "fmin_l_bfgs_b", len(rows)
+            optimizer, self._rows_fitted = _optimized, len(rows)
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)  # as below
+            # A length scale at its bound says that a feature does not matter.
+            warnings.simplefilter("ignore", ConvergenceWarning)
             process = GaussianProcessClassifier(kernel, optimizer=optimizer)
             self._process = process.fit(rows, succeeded)
         self._kernel = self._process.kernel_

@@ -30,7 +30,7 @@ RUN = ["README.md", *(f"docs/{page}.md" for page in ("first_study", "own_data", 
 RUN += [f"docs/{page}.md" for page in ("take_home", "mlflow", "networks", "notebook", "records")]
 """Pages whose commands and Python are executed, beside one study, `mine`."""
 
-_EXECUTED_PARTLY = {"docs/diagnostics.md": "python"}
+_EXECUTED_PARTLY = {"docs/diagnostics.md": "python", "docs/search_method.md": "python"}
 PAGES = ["README.md", *sorted(f"docs/{page.name}" for page in (ROOT / "docs").glob("*.md"))]
 
 

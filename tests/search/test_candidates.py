@@ -1,9 +1,13 @@
+from functools import partial
+
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
-from study.search.sampler import Candidates
-from study.search.surrogate import Encoding
+from study.search.candidates import Candidates, share_of, value_at
+from study.search.space import suggest
 from study.spec.study_spec import StudySpec
 
 SPACE = {
@@ -13,7 +17,6 @@ SPACE = {
     "dropout": {"low": 0, "high": 0.5},
     "schedule": ["cosine", "constant"],
 }
-SIZES = {"trainable_parameters": 1000, "macs": 100}
 
 
 def spec():
@@ -24,7 +27,7 @@ def spec():
 
 
 def candidates(seed=0):
-    return Candidates(spec(), np.random.default_rng(seed))
+    return Candidates(partial(suggest, spec=spec()), np.random.default_rng(seed))
 
 
 def within(params):
@@ -61,22 +64,18 @@ def test_what_is_near_shares_settings_and_stays_within_the_space(seed):
     assert 0.4 < same < 0.95
 
 
-def test_an_encoding_tells_settings_apart_and_keeps_their_distances():
-    encoding = Encoding(spec())
-    base = {"family": "dann-r", "somata": 16, "dendrites": 1, "learning_rate": 1e-3, "dropout": 0.0}
-    base |= {"schedule": "cosine"}
-
-    def row(**changes):
-        return encoding.rows([base | changes], [SIZES])[0]
-
-    def distance(**changes):
-        return np.linalg.norm(row(**changes) - row())
-
-    assert np.isclose(distance(somata=64), 2 * distance(somata=32))
-    assert np.isclose(distance(somata=128), distance(dendrites=32))
-    assert np.isclose(distance(learning_rate=1e-2), distance(learning_rate=1e-1) / 2)
-    assert distance(family="vann") == distance(schedule="constant") > 0
-    larger = encoding.rows([base], [SIZES | {"macs": 10_000}])[0]
-    assert np.isclose(np.linalg.norm(larger - row()), 1.0)
-    earlier = encoding.at_epoch(row(), 1)
-    assert earlier[-1] < encoding.at_epoch(row(), 5)[-1] < row()[-1] == 0
+@pytest.mark.parametrize(
+    ("distribution", "values"),
+    [
+        (IntDistribution(3, 9, step=3), {3, 6, 9}),
+        (FloatDistribution(0.5, 1.5, step=0.5), {0.5, 1.0, 1.5}),
+        (CategoricalDistribution([64, 16, 32]), {16, 32, 64}),
+        (CategoricalDistribution(["a", None, True]), {"a", None, True}),
+        (IntDistribution(1, 3, log=True), {1, 2, 3}),
+    ],
+)
+def test_every_value_has_its_part_of_the_range(distribution, values):
+    drawn = [value_at(distribution, share) for share in np.linspace(0, 0.9999, 100)]
+    assert set(drawn) == values
+    assert all(value_at(distribution, share_of(distribution, one)) == one for one in values)
+    assert share_of(distribution, 1000) is None

@@ -1,8 +1,7 @@
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from study.search.observations import Observations, newest_and_even
+from study.search.observations import Observation, Observations, newest_and_even
 
 EPOCHS = 15
 
@@ -11,9 +10,13 @@ def observed(trials):
     """Complete and stopped trials in turn, of three rungs each."""
     found = Observations(EPOCHS)
     for number in range(trials):
-        for epoch in (3, 6, 12, 15)[: 4 if number % 2 else 3]:
-            found.add(number, {"epochs": epoch, "val_accuracy": 0.9, "val_accuracy_sem": 0.01})
+        for epoch in (3, 6, 12, None)[: 4 if number % 2 else 3]:
+            found.add(observation(number, epoch))
     return found
+
+
+def observation(number, epoch, value=0.9):
+    return Observation(number=number, epoch=epoch, outputs={0: (value, 0.01)})
 
 
 @given(st.integers(1, 600), st.sets(st.integers(0, 599), max_size=150))
@@ -22,7 +25,7 @@ def test_a_sample_has_the_front_the_newest_and_an_even_subset_of_partial_curves(
     front = {number for number in front if number < trials and number % 2}
     found = observed(trials)
     sample = found.sample(front)
-    keys = [(one.number, one.epoch) for one in sample]
+    keys = [(one.number, one.epoch or EPOCHS) for one in sample]
     assert len(set(keys)) == len(keys) == min(len(found), 300)
     assert keys == sorted(keys)
     kept = {number for number in front if (number, EPOCHS) in keys}
@@ -36,22 +39,20 @@ def test_a_sample_has_the_front_the_newest_and_an_even_subset_of_partial_curves(
         assert high - low < 4 or any(low <= number < high for number in partial)
 
 
-def test_a_complete_trial_that_stopped_early_has_its_last_metrics_in_full():
+def test_the_last_epoch_counts_once_and_earlier_ends_beside_it():
     found = Observations(EPOCHS)
-    found.add(0, {"epochs": 3, "val_accuracy": 0.5})
-    found.add(0, {"epochs": 7, "val_accuracy": 0.6})
-    found.complete(0)
-    assert found.final(0)["val_accuracy"] == 0.6
-    assert [one.epoch for one in found.sample([0])] == [3, 7, 15]
+    for number, epoch in enumerate((7, EPOCHS)):
+        found.add(observation(number, epoch, 0.6))
+        found.add(observation(number, None, 0.6))
+    assert [(one.number, one.epoch) for one in found.sample([0])] == [(0, 7), (0, None), (1, None)]
 
 
-def test_the_noise_of_an_observation_is_its_standard_error_on_the_scale_of_the_errors():
-    found = Observations(EPOCHS)
-    found.add(0, {"epochs": 3, "val_accuracy": 0.9, "val_accuracy_sem": 0.01, "macs": 10})
-    (one,) = found.sample([])
-    # The error is 0.1 and a thousandth, so a hundredth is a tenth of it, in powers of ten.
-    assert one.noise("val_accuracy") == pytest.approx(0.01 / 0.101 / 2.302585, rel=0.01)
-    assert one.noise("macs") == 0
+def test_without_a_stated_length_the_longest_trial_is_a_full_one():
+    found = Observations(None)
+    assert found.last == 1
+    for epoch in (4, 9, 2):
+        found.add(observation(0, epoch))
+    assert found.last == 9
 
 
 @given(st.integers(0, 500), st.integers(2, 60))

@@ -1,6 +1,7 @@
 import numpy as np
+import pytest
 
-from study.search.surrogate import Surrogate
+from study.search.surrogate import Surrogate, negative_likelihood
 
 
 def surface(rows):
@@ -30,11 +31,25 @@ def test_what_it_believes_it_is_sure_of():
     surrogate = fitted(count=10)
     row = np.array([[1.99, 1.99]])
     before = surrogate.predict(row)
-    expected = surrogate.believe(row)
+    surrogate.believe(row)
     after = surrogate.predict(row)
-    assert expected[0] == before[0][0]
+    assert after[0][0] == pytest.approx(before[0][0])
     assert after[1][0] < before[1][0]
-    assert abs(after[0][0] - before[0][0]) < 0.1
+    # The same as if it had been measured exactly there.
+    surrogate.believe(np.array([[0.3, 0.3]]))
+    assert surrogate.predict(row)[1][0] <= after[1][0]
+
+
+def test_the_kernel_is_fitted_by_the_gradient_of_the_likelihood():
+    generator = np.random.default_rng(0)
+    rows = generator.uniform(0, 2, size=(30, 3))
+    values, noise = np.sin(2 * rows[:, 0]), np.full(30, 1e-3)
+    at = np.log([1.0, 1e-2, 1.0, 2.0, 0.7])
+    _, gradient = negative_likelihood(at, rows, values, noise)
+    steps = 1e-5 * np.eye(5)
+    ahead = [negative_likelihood(at + step, rows, values, noise)[0] for step in steps]
+    behind = [negative_likelihood(at - step, rows, values, noise)[0] for step in steps]
+    assert gradient == pytest.approx((np.array(ahead) - behind) / 2e-5, rel=1e-4)
 
 
 def test_what_was_measured_with_little_error_weighs_more():

@@ -1,11 +1,10 @@
-"""A study in memory, as Optuna's samplers see it: rebuilt from the stored one.
+"""A study in memory, as a sampler sees it: rebuilt from the stored one.
 
 There a proposal that was made before can be thrown away without a trace in the record.
 """
 
 import time
-import warnings
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from enum import Enum
 from functools import partial
@@ -18,23 +17,18 @@ from optuna.distributions import (
     FloatDistribution,
     IntDistribution,
 )
-from optuna.exceptions import ExperimentalWarning
+from optuna.samplers import BaseSampler
 from optuna.trial import TrialState, create_trial
 
-from study.search.configuration import Configuration, Key
+from study.search.candidates import Key
+from study.search.configuration import Configuration
+from study.search.ehvi import EHVISampler
+from study.search.observations import EPOCH, ERRORS, Report
+from study.search.space import suggest
 from study.spec.study_spec import StudySpec
 
 _SLOW_S: Final = 0.1  # the next ask after one that took longer does not hold its caller up
 _TRIES: Final = 10  # how often a sampler may repeat itself before it is given up
-
-SAMPLERS: Final[dict[str, Callable[[int], optuna.samplers.BaseSampler]]] = {
-    "tpe": lambda seed: optuna.samplers.TPESampler(seed=seed, multivariate=True, group=True),
-    "nsga2": lambda seed: optuna.samplers.NSGAIISampler(seed=seed, population_size=20),
-    "nsga3": lambda seed: optuna.samplers.NSGAIIISampler(seed=seed, population_size=20),
-    "gp": lambda seed: optuna.samplers.GPSampler(seed=seed),
-    "random": lambda seed: optuna.samplers.RandomSampler(seed=seed),
-}
-
 
 Answer: TypeAlias = tuple[Configuration, dict[str, Any]]
 """A proposal, and what the sampler must find again when it is rebuilt."""
@@ -50,15 +44,13 @@ PENDING: Final = Pending.PENDING
 
 
 @final
-class OptunaSampler:
-    """One of Optuna's samplers at work, and the trials that it knows of."""
+class StudyView:
+    """A sampler at work, and the trials that it knows of."""
 
-    def __init__(self, spec: StudySpec, seed: int) -> None:
+    def __init__(self, spec: StudySpec, sampler: BaseSampler) -> None:
         self._spec = spec
-        with warnings.catch_warnings():
-            # Experimental are TPE's grouped space, NSGA-III and the Gaussian process.
-            warnings.simplefilter("ignore", ExperimentalWarning)
-            sampler = SAMPLERS[spec.sampler](seed)
+        # It limits its own time, orders the numbers of a choice, and learns from failures.
+        self._ehvi = isinstance(sampler, EHVISampler)
         self._study = optuna.create_study(
             directions=list(spec.objectives.values()), sampler=sampler
         )
@@ -69,11 +61,12 @@ class OptunaSampler:
 
     def add(self, number: int, answers: Configuration, system_attrs: Mapping[str, Any]) -> None:
         """Adds a trial that the sampler did not propose; it runs until `tell` is called."""
+        own = self._ehvi
         self._study.add_trial(
             create_trial(
                 state=TrialState.RUNNING,
-                params=answers.view_params,
-                distributions=answers.view_distributions,
+                params=answers.params if own else answers.view_params,
+                distributions=answers.distributions if own else answers.view_distributions,
                 system_attrs=dict(system_attrs),
             )
         )
@@ -86,7 +79,7 @@ class OptunaSampler:
         the caller, Ray's loop, asks again.
         """
         if self._asking is None:
-            if self._seconds < _SLOW_S:
+            if self._ehvi or self._seconds < _SLOW_S:
                 return self._ask(number, known)
             self._asking = self._thread.submit(self._ask, number, known)
         if not self._asking.done():
@@ -102,17 +95,30 @@ class OptunaSampler:
             self._seconds = time.monotonic() - start
 
     def _new(self, number: int, known: Container[Key]) -> Answer | None:
-        for _ in range(_TRIES):
+        for _ in range(1 if self._ehvi else _TRIES):
             trial = self._study.ask()
-            answers = Configuration(self._spec, partial(_suggest, trial))
+            answers = self._answers(trial)
             if answers.key not in known:
                 self._in_view[number] = trial.number
                 attrs = self._study.get_trials(deepcopy=False)[trial.number].system_attrs
                 # Only the generation of genetic samplers cannot be found out again.
                 kept = {key: attrs[key] for key in attrs if key.endswith(":generation")}
                 return answers, kept
-            self._study.tell(trial, state=TrialState.FAIL)
+            ignored = TrialState.PRUNED if self._ehvi else TrialState.FAIL
+            self._study.tell(trial, state=ignored)
         return None
+
+    def _answers(self, trial: optuna.Trial) -> Configuration:
+        if not self._ehvi:
+            return Configuration(self._spec, partial(_suggest, trial))
+        suggest(trial, self._spec)
+        return Configuration(self._spec, given=trial.params)
+
+    def report(self, number: int, epoch: int, report: Report) -> None:
+        """Adds what a trial has after an epoch."""
+        trial = self._trial(number)
+        trial.set_user_attr(f"{EPOCH}{epoch}", report.to_attribute())
+        trial.set_user_attr(ERRORS, list(report.errors))
 
     def tell(
         self,
@@ -122,13 +128,16 @@ class OptunaSampler:
         constraints: Mapping[str, float],
     ) -> None:
         """Ends a trial: its objectives if it is complete, and by how much it breaks which constraint."""
-        in_view = self._in_view.pop(number)
         if constraints:
-            trial_id = self._study.get_trials(deepcopy=False)[in_view]._trial_id  # noqa: SLF001  # as below
-            trial = optuna.Trial(self._study, trial_id)  # there is no public way to reopen one
+            trial = self._trial(number)
             for text, violation in constraints.items():
                 trial.set_constraint(text, violation)
-        self._study.tell(in_view, values, state=state)
+        self._study.tell(self._in_view.pop(number), values, state=state)
+
+    def _trial(self, number: int) -> optuna.Trial:
+        trials = self._study.get_trials(deepcopy=False)
+        # There is no public way to reopen a trial.
+        return optuna.Trial(self._study, trials[self._in_view[number]]._trial_id)  # noqa: SLF001  # as above
 
 
 def _suggest(trial: optuna.Trial, name: str, asked: BaseDistribution) -> Any:  # noqa: ANN401  # the space's own types

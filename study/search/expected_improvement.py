@@ -1,0 +1,312 @@
+"""Ranks configurations by the hypervolume that they can be expected to add to the front of a study.
+
+What is known before a trial, such as the size of a network, is exact; everything else is learned from
+all reports of all trials, those included that were stopped early or still run.
+"""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, final
+
+import moocore
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtr
+
+from study.search.acquisition import Improvement, reference_of
+from study.search.encoding import at_epoch
+from study.search.observations import Observation, Observations, Output, Report
+from study.search.surrogate import SuccessModel, Surrogate
+
+Array = NDArray[np.float64]
+
+_NEAR: Final = 4  # so many candidates are looked at again for each that is chosen
+_ONE_BY_ONE: Final = 16  # beyond these, the expectation before any was chosen decides
+_LIKELY: Final = 0.5  # what is less likely to succeed is proposed only for want of anything else
+_LEAST_COMPLETE: Final = 4  # trials, before there is a front to improve
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Objective:
+    """How values of an objective compare.
+
+    `transform` is an increasing function on whose scale they are learned and hypervolumes are measured,
+    such as `math.log10` of sizes. `reference` is the value from which on a trial is of interest.
+    """
+
+    maximize: bool
+    transform: Callable[[float], float] = float
+    reference: float | None = None
+
+    def cost(self, value: float) -> float:
+        """The transformed value; less is better."""
+        transformed = self.transform(value)
+        return -transformed if self.maximize else transformed
+
+    def error(self, value: float, error: float) -> float:
+        """The standard error of a cost, of a value and its standard error."""
+        if not error:
+            return 0.0
+        return abs(self.transform(value + error) - self.transform(value - error)) / 2
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """What is known of a configuration before its trial.
+
+    `values` are those of objectives, by their place; `constraints` by how much which constraint is
+    broken, 0 or less if it is kept. `features` are further features of the surrogate, in units in which
+    a difference of one matters.
+    """
+
+    values: Mapping[int, float] = field(default_factory=dict)
+    constraints: Mapping[str, float] = field(default_factory=dict)
+    features: Sequence[float] = ()
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """A configuration: its features at the last epoch, (features,), and what is known of it."""
+
+    params: Mapping[str, Any]
+    row: Array
+    known: Known
+
+
+@final
+class ExpectedImprovement:
+    """Knows the trials of a study, and ranks candidates; `epochs` as in `Observations`."""
+
+    def __init__(self, objectives: Sequence[Objective], epochs: int | None) -> None:
+        self._objectives = objectives
+        references = [objective.reference for objective in objectives]
+        self._stated = np.array(
+            [
+                math.nan if reference is None else objective.cost(reference)
+                for objective, reference in zip(objectives, references, strict=True)
+            ]
+        )
+        self._surrogates: dict[Output, Surrogate] = {}
+        self._trials: dict[int, Candidate] = {}
+        self._costs: dict[int, list[float]] = {}
+        self._observations = Observations(epochs)
+        self._running: set[int] = set()
+        self._complete: list[int] = []
+        self._feasible: list[int] = []
+        self._success = SuccessModel()
+        self._failed: dict[int, bool] = {}  # of the trials that ended; those never trained are none
+        self._failures_fitted = 0
+
+    def add(self, number: int, candidate: Candidate) -> None:
+        """Adds a trial that runs until it ends."""
+        self._trials[number] = candidate
+        self._running.add(number)
+
+    def report(self, number: int, epoch: int, report: Report) -> None:
+        """Adds what a trial had reached after an epoch, if it has all objectives that are learned."""
+        outputs = self._outputs(number, report)
+        if outputs is not None:
+            self._observations.add(Observation(number=number, epoch=epoch, outputs=outputs))
+
+    def complete(self, number: int, report: Report) -> None:
+        """Ends a trial after its last epoch.
+
+        A trial whose training ended before by itself would have had the same at the last epoch.
+        """
+        outputs = self._outputs(number, report)
+        if outputs is None:  # an objective is infinite
+            self.stop(number)
+            return
+        self._observations.add(Observation(number=number, epoch=None, outputs=outputs))
+        self._costs[number] = [
+            objective.cost(float(value or 0.0))
+            for objective, value in zip(self._objectives, report.values, strict=True)
+        ]
+        self._complete.append(number)
+        if all(violation <= 0 for violation in report.constraints.values()):
+            self._feasible.append(number)
+        self.stop(number)
+
+    def stop(self, number: int) -> None:
+        """Ends a trial before its last epoch; without a report it says nothing."""
+        self._running.discard(number)
+        if number in self._observations:
+            self._failed[number] = False
+
+    def fail(self, number: int) -> None:
+        """Ends a trial that raised, diverged, or ran out of memory."""
+        self._running.discard(number)
+        self._failed[number] = True
+
+    @property
+    def ready(self) -> bool:
+        """Whether enough is known to rank anything."""
+        return len(self._complete) >= _LEAST_COMPLETE
+
+    @property
+    def trained(self) -> int:
+        """The number of trials that run, or ended after some training."""
+        return len(self._running) + len(self._failed)
+
+    def front(self) -> list[Mapping[str, Any]]:
+        """The configurations of the complete trials that no other dominates."""
+        return [self._trials[number].params for number in self._on_front()]
+
+    def rank(
+        self, candidates: Sequence[Candidate], typical: Sequence[Candidate], count: int
+    ) -> list[int]:
+        """The places of all candidates, the best first.
+
+        Each of the first `count` takes those before it for granted. `typical` are configurations
+        that were drawn uniformly from the space.
+        """
+        self._fit()
+        points, learned = self._points(), self._is_learned()
+        reference = reference_of(points, self._means(typical), learned, self._stated)
+        improvement = Improvement(points, reference)
+        pending = [self._trials[number] for number in sorted(self._running)]
+        if pending:
+            rows = _rows(pending)
+            for surrogate in self._surrogates.values():
+                surrogate.believe(rows)
+            improvement.believe(self._means(pending))
+        rows = _rows(candidates)
+        predicted = {name: one.predict(rows) for name, one in self._surrogates.items()}
+        costs, deviations = self._predicted(candidates, predicted)
+        likely = self._probability_feasible(candidates, predicted)
+        likely = likely * self._probability_of_success(rows)
+        gains = improvement.expected(costs, deviations) * likely
+        if not gains.any():  # nothing reaches the reference: what comes closest to it
+            gains = likely / (1 + improvement.shortfall(costs, deviations))
+        order = np.argsort(-gains, kind="stable")
+        chosen = [int(order[0])]
+        near = order[: _NEAR * min(count, _ONE_BY_ONE)]
+        while len(chosen) < min(count, _ONE_BY_ONE, len(candidates)):
+            improvement.believe(costs[chosen[-1:]])
+            gains = improvement.expected(costs[near], deviations[near]) * likely[near]
+            gains[np.isin(near, chosen)] = -1.0
+            chosen.append(int(near[np.argmax(gains)]))
+        first = set(chosen)
+        return chosen + [place for place in order.tolist() if place not in first]
+
+    def _outputs(self, number: int, report: Report) -> dict[Output, tuple[float, float]] | None:
+        """What is learned of a report; None if a learned objective is absent or not finite."""
+        known = self._trials[number].known
+        outputs: dict[Output, tuple[float, float]] = {}
+        for place, (objective, value) in enumerate(
+            zip(self._objectives, report.values, strict=True)
+        ):
+            if place in known.values:
+                continue
+            if value is None or not math.isfinite(value):
+                return None
+            error = report.errors[place] if report.errors else 0.0
+            outputs[place] = (objective.cost(value), objective.error(value, error))
+        for name, violation in report.constraints.items():
+            if name not in known.constraints and math.isfinite(violation):
+                outputs[name] = (violation, 0.0)
+        return outputs
+
+    def _fit(self) -> None:
+        found = self._observations.sample(self._on_front())
+        rows = _rows([self._trials[one.number] for one in found])
+        last = self._observations.last
+        rows = at_epoch(rows, np.array([one.epoch or last for one in found]), last)
+        for name in {name: None for one in found for name in one.outputs}:
+            kept = [place for place, one in enumerate(found) if name in one.outputs]
+            values, errors = np.array([found[place].outputs[name] for place in kept]).T
+            surrogate = self._surrogates.setdefault(name, Surrogate())
+            surrogate.fit(rows[kept], values, errors, len(self._observations))
+
+    def _points(self) -> Array:
+        """The costs that the trials of the front have by what is known now, (n, objectives).
+
+        Of what is learned these are the predictions: a measured value that is high may be a lucky one.
+        """
+        points = self._measured()
+        rows = _rows([self._trials[number] for number in self._ranked()])
+        for column in range(len(self._objectives)):
+            if column in self._surrogates:
+                points[:, column] = self._surrogates[column].means(rows)
+        return points
+
+    def _measured(self) -> Array:
+        """The costs that were measured of the trials that make the front, (n, objectives)."""
+        return np.array([self._costs[number] for number in self._ranked()])
+
+    def _on_front(self) -> list[int]:
+        """The complete trials that no other dominates."""
+        if not self._complete:
+            return []
+        flags = moocore.is_nondominated(self._measured())
+        return [number for number, keep in zip(self._ranked(), flags, strict=True) if keep]
+
+    def _ranked(self) -> list[int]:
+        """The complete trials that keep the constraints; all of them as long as none does."""
+        return self._feasible or self._complete
+
+    def _means(self, candidates: Sequence[Candidate]) -> Array:
+        """The costs that are expected of candidates at the last epoch, (n, objectives)."""
+        rows = _rows(candidates)
+        predicted = {
+            name: (one.means(rows), np.zeros(len(rows))) for name, one in self._surrogates.items()
+        }
+        return self._predicted(candidates, predicted)[0]
+
+    def _predicted(
+        self,
+        candidates: Sequence[Candidate],
+        predicted: Mapping[Output, tuple[Array, Array]],
+    ) -> tuple[Array, Array]:
+        """The costs of candidates and their standard deviations, (n, objectives)."""
+        costs = np.zeros((len(candidates), len(self._objectives)))
+        deviations = np.zeros_like(costs)
+        for column, objective in enumerate(self._objectives):
+            if column in predicted:
+                costs[:, column], deviations[:, column] = predicted[column]
+            else:
+                costs[:, column] = [objective.cost(one.known.values[column]) for one in candidates]
+        return costs, deviations
+
+    def _probability_feasible(
+        self,
+        candidates: Sequence[Candidate],
+        predicted: Mapping[Output, tuple[Array, Array]],
+    ) -> Array:
+        """The probability (n,) that a trial keeps every constraint."""
+        kept = [
+            all(violation <= 0 for violation in one.known.constraints.values())
+            for one in candidates
+        ]
+        probability = np.array(kept, dtype=float)
+        for name, (means, deviations) in predicted.items():
+            if isinstance(name, str):
+                probability *= ndtr(-means / deviations)
+        return probability
+
+    def _probability_of_success(self, rows: Array) -> Array:
+        """The probability (n,) that a trial does not fail; 1 as long as none has.
+
+        0 where it is below one half, unless it is so everywhere: close to what fails there is always
+        something left to be gained.
+        """
+        if not any(self._failed.values()):
+            return np.ones(len(rows))
+        if len(self._failed) > self._failures_fitted:
+            known = _rows([self._trials[number] for number in self._failed])
+            self._success.fit(known, np.array([not failed for failed in self._failed.values()]))
+            self._failures_fitted = len(self._failed)
+        probabilities = self._success.probability(rows)
+        likely = probabilities >= _LIKELY
+        return np.where(likely, probabilities, 0.0) if likely.any() else probabilities
+
+    def _is_learned(self) -> NDArray[np.bool_]:
+        return np.array([place in self._surrogates for place in range(len(self._objectives))])
+
+
+def _rows(candidates: Sequence[Candidate]) -> Array:
+    return np.array([one.row for one in candidates])

@@ -1,0 +1,112 @@
+"""Proposes configurations, none twice: by a sampler, or from a grid."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Final, final
+
+import numpy as np
+from optuna.trial import TrialState
+
+from study.search.candidates import Candidates, Key, key_of
+from study.search.configuration import Configuration
+from study.search.samplers import Counted, report_of, sampler_of
+from study.search.space import grid, suggest
+from study.search.study_view import PENDING, Pending, StudyView
+from study.spec.study_spec import StudySpec
+
+_DRAWS: Final = 300  # tries for a new configuration, before a space is walked for one
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proposal:
+    """A configuration, and what the sampler must find again when the study goes on."""
+
+    configuration: Configuration
+    system_attrs: dict[str, Any]
+
+
+@final
+class Proposals:
+    """The proposals for the trials of a spec.
+
+    `asked` is how many trials the study has: a sampler that is made anew does not draw what its
+    predecessor drew. `counted` gives the sizes of a configuration's network, `clock` is that of
+    `sampler_of`.
+    """
+
+    def __init__(
+        self,
+        spec: StudySpec,
+        asked: int,
+        counted: Counted,
+        clock: Callable[[], float] | None = time.monotonic,
+    ) -> None:
+        self._spec = spec
+        self._grid = grid(spec) if spec.sampler == "grid" else None
+        (seed,) = np.random.SeedSequence([spec.seed, asked]).generate_state(1)
+        sampler = sampler_of(spec, int(seed), counted, clock)
+        self._view = None if sampler is None else StudyView(spec, sampler)
+        self._candidates = Candidates(partial(suggest, spec=spec), np.random.default_rng(seed))
+        self._proposed: set[Key] = set()
+
+    def add(self, number: int, params: Mapping[str, Any], system_attrs: Mapping[str, Any]) -> None:
+        """Adds a stored trial that was proposed before; it runs until `tell` is called."""
+        self._add(number, Configuration(self._spec, given=params), system_attrs)
+
+    def propose(self, number: int) -> Proposal | Pending | None:
+        """A new configuration for the trial of this number; None if every one was proposed.
+
+        PENDING while a sampler that takes long is computing: ask again, for the same number.
+        """
+        asked = None if self._view is None else self._view.ask(number, self._proposed)
+        if asked is PENDING:
+            return PENDING
+        if asked is not None:
+            answers, system_attrs = asked
+            self._proposed.add(answers.key)
+            return Proposal(configuration=answers, system_attrs=system_attrs)
+        given = self._drawn() if self._grid is None else self._next_of_grid()
+        if given is None:
+            return None
+        self._add(number, given, {})
+        return Proposal(configuration=given, system_attrs={})
+
+    def report(self, number: int, metrics: Mapping[str, float]) -> None:
+        """Adds what a trial had reached at a rung, or at its end."""
+        if self._view is not None:
+            self._view.report(number, int(metrics["epochs"]), report_of(self._spec, metrics))
+
+    def tell(
+        self,
+        number: int,
+        state: TrialState,
+        values: Sequence[float] | None,
+        constraints: Mapping[str, float],
+    ) -> None:
+        """Ends a trial: its objectives if it is complete, and by how much it breaks which constraint."""
+        if self._view is not None:
+            self._view.tell(number, state, values, constraints)
+
+    def _add(self, number: int, answers: Configuration, system_attrs: Mapping[str, Any]) -> None:
+        self._proposed.add(answers.key)
+        if self._view is not None:
+            self._view.add(number, answers, system_attrs)
+
+    def _next_of_grid(self) -> Configuration | None:
+        """The first configuration of the shuffled grid that is new."""
+        assert self._grid is not None  # noqa: S101  # made by whoever calls
+        while self._grid and key_of(self._grid[-1]) in self._proposed:
+            self._grid.pop()
+        return Configuration(self._spec, given=self._grid[-1]) if self._grid else None
+
+    def _drawn(self) -> Configuration | None:
+        """A new configuration drawn uniformly; the rest of a small space that has been drawn dry."""
+        for _ in range(_DRAWS):
+            params = self._candidates.drawn().params
+            if key_of(params) not in self._proposed:
+                return Configuration(self._spec, given=params)
+        if self._grid is None:
+            self._grid = grid(self._spec)
+        return self._next_of_grid()
