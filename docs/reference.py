@@ -88,8 +88,7 @@ def _type(field: FieldInfo) -> str:
     for rule in (getattr(one, "func", None) for one in field.metadata):
         if isinstance(rule, Numbers):
             kind = "whole number" if rule.kind is int else "number"
-            upper = "" if rule.high == float("inf") else f" to {rule.high:g}"
-            return f"{kind}, {rule.low:g}{upper or ' or more'}"
+            return f"{kind}, {rule.low:,} to {rule.high:,}"
         if isinstance(rule, Names):
             return ", ".join(f"`{name}`" for name in rule.known)
     return _named(field.annotation) + _limits(field)
@@ -124,11 +123,13 @@ _VALUES = {int: "INTEGER", float: "NUMBER", str: "TEXT", Path: "PATH"}
 
 def _limits(*fields: FieldInfo) -> str:
     texts = []
-    for limit in (one for field in fields for one in field.metadata):
+    for limit in (one for field in fields for one in getattr(field, "metadata", ())):
         for name, sign in (("ge", "≥"), ("gt", ">"), ("le", "≤"), ("lt", "<")):
             value = getattr(limit, name, None)
             if value is not None:
                 texts.append(f"{sign} {value:,}")
+        if getattr(limit, "max_length", None) is not None:
+            texts.append(f"length ≤ {limit.max_length:,}")
     return "".join(f", {text}" for text in texts)
 
 

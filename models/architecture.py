@@ -6,6 +6,7 @@ an option. Source: Chavlis & Poirazi, Nat Commun 2025;16:943, "Methods" (model f
 
 import math
 from dataclasses import dataclass
+from reprlib import repr as short
 from typing import Final, Literal, TypeAlias
 
 ImageShape: TypeAlias = tuple[int, int, int]
@@ -19,6 +20,17 @@ CHOICES: Final[dict[str, tuple[str, ...]]] = {
     "synapses_per": ("dendrite", "channel"),
 }
 """The values of each option that is a name, the default first."""
+
+LARGEST: Final[dict[str, int]] = {
+    "somata": 10_000_000,
+    "dendrites": 1_000_000,
+    "synapses": 10_000_000,
+    "layers": 100,
+}
+"""The largest value of each size."""
+
+MOST_PARAMETERS: Final = 2**31 - 1
+"""Of all replicates of a network together: connections have 32-bit indices."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,11 +142,12 @@ class Architecture:
 
     def __post_init__(self) -> None:
         if self.family not in FAMILIES:
-            raise ValueError(f"`family` must be one of {', '.join(FAMILIES)}, got {self.family!r}")
+            raise ValueError(
+                f"`family` must be one of {', '.join(FAMILIES)}, got {short(self.family)}"
+            )
         family = FAMILIES[self.family]
-        for name in ("somata", "layers"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"`{name} >= 1` must hold, got {name}={getattr(self, name)}")
+        self._check_size("somata", exists=True)
+        self._check_size("layers", exists=True)
         self._check_size("dendrites", exists=family.has_dendrites)
         self._check_size("synapses", exists=family.counts_synapses)
         if (
@@ -154,14 +167,15 @@ class Architecture:
         for name, values in CHOICES.items():
             if getattr(self, name) not in values:
                 raise ValueError(
-                    f"`{name}` must be one of {', '.join(values)}, got {getattr(self, name)!r}"
+                    f"`{name}` must be one of {', '.join(values)}, got {short(getattr(self, name))}"
                 )
 
     def _check_size(self, name: str, *, exists: bool) -> None:
         value = getattr(self, name)
-        if exists and (value is None or value < 1):
+        if exists and not (isinstance(value, int) and 1 <= value <= LARGEST[name]):
             raise ValueError(
-                f"`{name} >= 1` must hold for family {self.family}, got {name}={value}"
+                f"`1 <= {name} <= {LARGEST[name]}` must hold for family {self.family}, "
+                f"got {name}={short(value)}"
             )
         if not exists and value is not None:
             raise ValueError(
@@ -201,13 +215,12 @@ def soma_grid(somata: int) -> ImageShape:
 
 def layer_shapes(architecture: Architecture, image_shape: ImageShape) -> list[ImageShape]:
     """The input shape of each layer, in order, and last that of the readout."""
+    if FAMILIES[architecture.family].synapses != "convolution":
+        return [image_shape, *[soma_grid(architecture.somata)] * architecture.layers]
     shapes = [image_shape]
     for _ in range(architecture.layers):
-        if FAMILIES[architecture.family].synapses == "convolution":
-            _, height, width = shapes[-1]
-            shapes.append((architecture.somata, (height + 1) // 2, (width + 1) // 2))
-        else:
-            shapes.append(soma_grid(architecture.somata))
+        _, height, width = shapes[-1]
+        shapes.append((architecture.somata, (height + 1) // 2, (width + 1) // 2))
     return shapes
 
 

@@ -1,15 +1,22 @@
 """Builds a network from an architecture: draws its wiring and its initial weights."""
 
 import math
-from collections.abc import Sequence
-from typing import TypeAlias
+from collections.abc import Callable, Sequence
+from typing import Protocol, TypeAlias, final
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from models.architecture import FAMILIES, Architecture, ImageShape, check_fits, layer_shapes
+from models.architecture import (
+    FAMILIES,
+    MOST_PARAMETERS,
+    Architecture,
+    ImageShape,
+    counts_of,
+    layer_shapes,
+)
 from models.layers import ConvolutionLayer, DenseLayer, GroupedLayer, SparseLayer
 from models.network import Network
 from models.stage import Layer, Stage
@@ -29,27 +36,124 @@ def build(
     """Builds a network with one replicate for each seed, for images of (channels, height, width).
 
     A replicate depends on its own seed only, not on the others. Raises ValueError if the
-    architecture does not fit the images, or `seeds` is empty.
+    architecture does not fit the images, `seeds` is empty, or it has more than `MOST_PARAMETERS`.
     """
+    return _build(architecture, image_shape, classes, seeds, _Drawn(seeds))
+
+
+def outline(
+    architecture: Architecture, image_shape: ImageShape, classes: int, seeds: Sequence[int]
+) -> Network:
+    """Builds the same network without drawing its weights and wiring, which are to be replaced.
+
+    Memory and time are proportional to its parameters. Raises ValueError like `build`.
+    """
+    return _build(architecture, image_shape, classes, seeds, _Empty(len(seeds)))
+
+
+def _build(
+    architecture: Architecture,
+    image_shape: ImageShape,
+    classes: int,
+    seeds: Sequence[int],
+    source: "_Source",
+) -> Network:
     if not seeds:
         raise ValueError("`seeds` must hold at least one seed, got none")
-    check_fits(architecture, image_shape)
-    draw = _Draw(architecture, seeds)
+    parameters, _ = counts_of(architecture, image_shape, classes)
+    if parameters * len(seeds) > MOST_PARAMETERS:
+        raise ValueError(
+            f"`replicates x parameters <= {MOST_PARAMETERS}` must hold, "
+            f"got replicates={len(seeds)}, parameters={parameters}"
+        )
+    layers = _Layers(architecture, source)
     *read, last = layer_shapes(architecture, image_shape)
-    stages = [draw.stage(shape, depth) for depth, shape in enumerate(read)]
-    features = int(np.prod(last))
+    stages = [layers.stage(shape, depth) for depth, shape in enumerate(read)]
+    features = math.prod(last)
     bound = weight_bound(architecture, features, classes, features, slope=None)
-    readout = DenseLayer(draw.weights(architecture.layers, "readout", (classes, features), bound))
+    readout = DenseLayer(source.weights(architecture.layers, "readout", (classes, features), bound))
     return Network(architecture, image_shape, seeds, stages, readout)
 
 
-class _Draw:
-    """Draws layers, each replicate from its own streams."""
+class _Source(Protocol):
+    """The source of weights and wiring; `stream` is the kind of draw."""
 
-    def __init__(self, architecture: Architecture, seeds: Sequence[int]) -> None:
+    def weights(self, depth: int, stream: str, shape: tuple[int, ...], bound: float) -> Tensor:
+        """Weights of all replicates, shape (R, *shape)."""
+
+    def wiring(
+        self,
+        depth: int,
+        stream: str,
+        draw: Callable[[np.random.Generator], Connections],
+        size: tuple[int, int],
+    ) -> list[Wiring]:
+        """The inputs of the units of each replicate; `size`: the numbers of connections and units."""
+
+
+@final
+class _Drawn:
+    """Draws weights and wiring, each replicate from its own streams."""
+
+    def __init__(self, seeds: Sequence[int]) -> None:
+        self._seeds = seeds
+
+    def weights(self, depth: int, stream: str, shape: tuple[int, ...], bound: float) -> Tensor:
+        drawn: list[NDArray[np.float32]] = [
+            draw_weights(generator, shape, bound) for generator in self._generators(depth, stream)
+        ]
+        return torch.from_numpy(np.stack(drawn))
+
+    def wiring(
+        self,
+        depth: int,
+        stream: str,
+        draw: Callable[[np.random.Generator], Connections],
+        size: tuple[int, int],
+    ) -> list[Wiring]:
+        del size  # that of what is drawn
+        drawn = [draw(generator) for generator in self._generators(depth, stream)]
+        return [(torch.from_numpy(one.inputs), torch.from_numpy(one.offsets)) for one in drawn]
+
+    def _generators(self, depth: int, stream: str) -> list[np.random.Generator]:
+        number = _STREAMS.index(stream)
+        return [np.random.default_rng([0, seed, depth, number]) for seed in self._seeds]
+
+
+@final
+class _Empty:
+    """Makes tensors of the right shapes, whose values are to be replaced."""
+
+    def __init__(self, replicates: int) -> None:
+        self._replicates = replicates
+
+    def weights(self, depth: int, stream: str, shape: tuple[int, ...], bound: float) -> Tensor:
+        del depth, stream, bound
+        return torch.zeros(self._replicates, *shape)
+
+    def wiring(
+        self,
+        depth: int,
+        stream: str,
+        draw: Callable[[np.random.Generator], Connections],
+        size: tuple[int, int],
+    ) -> list[Wiring]:
+        del depth, stream, draw
+        connections, units = size
+        inputs, offsets = (
+            torch.zeros(count, dtype=torch.int32) for count in (connections, units + 1)
+        )
+        return [(inputs, offsets)] * self._replicates
+
+
+@final
+class _Layers:
+    """Builds the layers of an architecture."""
+
+    def __init__(self, architecture: Architecture, source: _Source) -> None:
         self.architecture = architecture
         self.family = FAMILIES[architecture.family]
-        self.seeds = seeds
+        self.source = source
         own = architecture.dendrite_slope
         soma_slope = architecture.leaky_slope
         self.slopes = (soma_slope if own is None else own, soma_slope)
@@ -60,22 +164,19 @@ class _Draw:
         return Stage(self._units(shape, depth), cables, self.slopes, self.architecture.dropout)
 
     def _units(self, shape: ImageShape, depth: int) -> Layer:
-        architecture, inputs = self.architecture, int(np.prod(shape))
+        architecture, inputs = self.architecture, math.prod(shape)
         units = architecture.units
         slope = self.slopes[0 if self.family.has_dendrites else 1]
         if self.family.synapses == "all":
             bound = weight_bound(architecture, inputs, units, inputs, slope=slope)
-            return DenseLayer(self.weights(depth, "synapses", (units, inputs), bound))
+            return DenseLayer(self.source.weights(depth, "synapses", (units, inputs), bound))
         if self.family.synapses == "convolution":
             side = round((architecture.synapses or 1) ** 0.5)
             fan_in = shape[0] * side**2
             bound = weight_bound(architecture, fan_in, units * side**2, fan_in, slope=slope)
             kernel = (units, shape[0], side, side)
-            return ConvolutionLayer(self.weights(depth, "synapses", kernel, bound), shape)
-        connections = [
-            _tensors(draw_synapses(generator, architecture, shape))
-            for generator in self._generators(depth, "wiring")
-        ]
+            return ConvolutionLayer(self.source.weights(depth, "synapses", kernel, bound), shape)
+        connections = self._synapses(shape, depth)
         fan_in = len(connections[0][0]) / units
         bound = weight_bound(architecture, inputs, units, fan_in, slope=slope)
         return self._sparse(connections, depth, "synapses", inputs, bound)
@@ -85,16 +186,31 @@ class _Draw:
         somata, dendrites = architecture.somata, architecture.units
         if self.family.cables == "all":
             bound = weight_bound(architecture, dendrites, somata, dendrites, slope=self.slopes[1])
-            return DenseLayer(self.weights(depth, "cables", (somata, dendrites), bound))
+            return DenseLayer(self.source.weights(depth, "cables", (somata, dendrites), bound))
         fan_in = dendrites // somata
         bound = weight_bound(architecture, dendrites, somata, fan_in, slope=self.slopes[1])
         if self.family.cables == "own" or architecture.cable_draw == "constant":
-            return GroupedLayer(self.weights(depth, "cables", (somata, fan_in), bound))
-        connections = [
-            _tensors(draw_over_matrix(generator, somata, dendrites, dendrites))
-            for generator in self._generators(depth, "cable wiring")
-        ]
+            return GroupedLayer(self.source.weights(depth, "cables", (somata, fan_in), bound))
+        connections = self.source.wiring(
+            depth,
+            "cable wiring",
+            lambda generator: draw_over_matrix(generator, somata, dendrites, dendrites),
+            (dendrites, somata),
+        )
         return self._sparse(connections, depth, "cables", dendrites, bound)
+
+    def _synapses(self, shape: ImageShape, depth: int) -> list[Wiring]:
+        """The connections of the dendrites, or of the somata where there are none."""
+        architecture, channels = self.architecture, shape[0]
+        read = (architecture.synapses or 0) * (
+            channels if architecture.synapses_per == "channel" else 1
+        )
+        return self.source.wiring(
+            depth,
+            "wiring",
+            lambda generator: draw_synapses(generator, architecture, shape),
+            (architecture.units * read, architecture.units),
+        )
 
     def _sparse(
         self,
@@ -105,25 +221,7 @@ class _Draw:
         bound: float,
     ) -> SparseLayer:
         shape = (len(connections[0][0]),)
-        return SparseLayer(connections, self.weights(depth, stream, shape, bound), inputs)
-
-    def _generators(self, depth: int, stream: str) -> list[np.random.Generator]:
-        return [self.generator(seed, depth, stream) for seed in self.seeds]
-
-    def generator(self, seed: int, depth: int, stream: str) -> np.random.Generator:
-        """The stream of one draw of one replicate."""
-        return np.random.default_rng([0, seed, depth, _STREAMS.index(stream)])
-
-    def weights(self, depth: int, stream: str, shape: tuple[int, ...], bound: float) -> Tensor:
-        """Weights of all replicates, shape (R, *shape)."""
-        drawn: list[NDArray[np.float32]] = [
-            draw_weights(self.generator(seed, depth, stream), shape, bound) for seed in self.seeds
-        ]
-        return torch.from_numpy(np.stack(drawn))
-
-
-def _tensors(connections: Connections) -> Wiring:
-    return torch.from_numpy(connections.inputs), torch.from_numpy(connections.offsets)
+        return SparseLayer(connections, self.source.weights(depth, stream, shape, bound), inputs)
 
 
 def weight_bound(

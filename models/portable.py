@@ -22,6 +22,8 @@ TENSORS = "network.safetensors"
 DESCRIPTION = "network.json"
 FLOATS_AT_ONCE = 2**23
 """The number of activations computed at once; images are divided into blocks to limit memory."""
+MOST_INPUTS = 10_000_000
+"""The largest number of inputs of an image."""
 
 Floats = NDArray[np.float32]
 Tensors = dict[str, NDArray[Any]]
@@ -31,21 +33,40 @@ class Portable:
     """The replicates of one stored network.
 
     `folder` holds its two files. `image_shape` is (channels, height, width). Raises FileNotFoundError
-    if a file is missing, ValueError for another layout.
+    if a file is missing, ValueError for another layout, or a description that does not fit the tensors.
     """
 
     def __init__(self, folder: Path | str) -> None:
         folder = Path(folder)
-        description = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
-        if description["layout"] != LAYOUT:
+        try:
+            description = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
+            self.tensors: Tensors = load_file(folder / TENSORS)
+            self.architecture: dict[str, Any] = dict(description["architecture"])
+            self.image_shape: tuple[int, ...] = tuple(description["image_shape"])
+            self.classes: int = description["classes"]
+            self.replicates: int = len(description["seeds"])
+            self._check(description["layout"])
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
+            raise ValueError(f"{folder} does not hold a network: {str(error)[:300]}") from error
+
+    def _check(self, layout: object) -> None:
+        """Raises ValueError or KeyError unless the description fits the tensors."""
+        if layout != LAYOUT:
+            raise ValueError(f"`layout == {LAYOUT}` must hold, got {str(layout)[:40]}")
+        channels, height, width = self.image_shape
+        sizes = (channels, height, width, self.classes, self.replicates)
+        if not all(isinstance(size, int) and size > 0 for size in sizes):
+            raise ValueError("image_shape, classes and seeds must be positive whole numbers")
+        if channels * height * width > MOST_INPUTS:
+            raise ValueError(f"`inputs <= {MOST_INPUTS}` must hold, got more")
+        stages = {name.split(".")[1] for name in self.tensors if name.startswith("stages.")}
+        if stages != set(map(str, range(min(self.architecture["layers"], len(stages) + 1)))):
+            raise ValueError(f"the network must have {len(stages)} layers")
+        readout = self.tensors["readout.weight"].shape
+        if readout[:2] != (self.replicates, self.classes):
             raise ValueError(
-                f"`layout == {LAYOUT}` must hold, got {description['layout']} in {folder}"
+                f"the readout must be that of the replicates and classes, got {readout}"
             )
-        self.tensors: Tensors = load_file(folder / TENSORS)
-        self.architecture: dict[str, Any] = description["architecture"]
-        self.image_shape: tuple[int, ...] = tuple(description["image_shape"])
-        self.classes: int = description["classes"]
-        self.replicates: int = len(description["seeds"])
 
     def probabilities(self, images: NDArray[Any], replicate: int = -1) -> Floats:
         """Class probabilities, shape (batch, classes), of one replicate, or the mean of all for -1.

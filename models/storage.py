@@ -1,20 +1,28 @@
 """Saves and loads one network: weights and wiring as safetensors, the rest as JSON; no pickle."""
 
 import json
-from dataclasses import asdict
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Final
+from reprlib import repr as short
+from typing import Final, final
 
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
+from torch import Tensor
 
-from models.architecture import Architecture
-from models.building import build
+from models.architecture import LARGEST, MOST_PARAMETERS, Architecture, ImageShape, counts_of
+from models.building import outline
+from models.layers import SparseLayer
 from models.network import Network
 
 LAYOUT: Final = 1
 TENSORS: Final = "network.safetensors"
 DESCRIPTION: Final = "network.json"
+
+_MOST_BYTES: Final = 1_000_000  # of a description
+_LONGEST_REASON: Final = 300
 
 
 def save_network(network: Network, folder: Path | str) -> None:
@@ -37,30 +45,95 @@ def save_network(network: Network, folder: Path | str) -> None:
 def load_network(folder: Path | str) -> Network:
     """Loads the network that `save_network` wrote, on the CPU, in evaluation mode.
 
-    The wiring is the stored one, so the result does not depend on the version that loads it. Raises
+    The wiring is the stored one, so the result does not depend on the version that loads it. Memory
+    and time are proportional to the stored tensors, whatever the description says. Raises
     FileNotFoundError if a file is missing, ValueError if one is damaged or of another layout.
     """
-    folder = Path(folder)
+    tensors_file, description_file = Path(folder) / TENSORS, Path(folder) / DESCRIPTION
     try:
-        network = _outline(json.loads((folder / DESCRIPTION).read_text(encoding="utf-8")))
-    except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{folder / DESCRIPTION} does not describe a network: {error}") from error
+        with description_file.open("rb") as file:
+            described = _Described.read(file.read(_MOST_BYTES + 1))
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise _damaged(description_file, "describe a network", error) from error
     try:
-        network.load_state_dict(load_file(folder / TENSORS))
-    except (SafetensorError, RuntimeError) as error:
-        reason = str(error).splitlines()[0]
-        raise ValueError(f"{folder / TENSORS} does not hold the network: {reason}") from error
+        tensors = load_file(tensors_file)
+        network = described.outline(tensors)
+        network.load_state_dict(tensors)
+        _check_wiring(network)
+    except (SafetensorError, RuntimeError, ValueError) as error:
+        raise _damaged(tensors_file, "hold the network", error) from error
     return network.eval()
 
 
-def _outline(description: dict[str, Any]) -> Network:
-    """A network of the described shape; its weights and wiring are to be replaced."""
-    if description["layout"] != LAYOUT:
-        raise ValueError(f"`layout == {LAYOUT}` must hold, got {description['layout']}")
-    channels, height, width = description["image_shape"]
-    return build(
-        Architecture(**description["architecture"]),
-        image_shape=(channels, height, width),
-        classes=description["classes"],
-        seeds=description["seeds"],
-    )
+def _damaged(file: Path, does: str, error: Exception) -> ValueError:
+    reason, *_ = str(error).splitlines() or [type(error).__name__]
+    return ValueError(f"{file} does not {does}: {reason[:_LONGEST_REASON]}")
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Described:
+    """The description of a stored network."""
+
+    architecture: Architecture
+    image_shape: ImageShape
+    classes: int
+    seeds: list[int]
+
+    @classmethod
+    def read(cls, text: bytes) -> "_Described":
+        """Reads a description; raises ValueError, KeyError or TypeError if it is invalid."""
+        if len(text) > _MOST_BYTES:
+            raise ValueError(f"`bytes <= {_MOST_BYTES}` must hold, got more")
+        table = json.loads(text)
+        if table["layout"] != LAYOUT:
+            raise ValueError(f"`layout == {LAYOUT}` must hold, got {short(table['layout'])}")
+        channels, height, width = (_count(size, "image_shape") for size in table["image_shape"])
+        seeds = [_count(seed, "seeds", least=0) for seed in table["seeds"]]
+        inputs, most = channels * height * width, LARGEST["synapses"]
+        if inputs > most or inputs * len(seeds) > MOST_PARAMETERS:
+            raise ValueError(
+                f"`inputs <= {most}` and `replicates x inputs <= {MOST_PARAMETERS}` must hold, "
+                f"got inputs={inputs}, replicates={len(seeds)}"
+            )
+        return cls(
+            architecture=Architecture(**table["architecture"]),
+            image_shape=(channels, height, width),
+            classes=_count(table["classes"], "classes"),
+            seeds=seeds,
+        )
+
+    def outline(self, tensors: Mapping[str, Tensor]) -> Network:
+        """The network without its values; raises ValueError unless the tensors have as many."""
+        stored = sum(
+            value.numel() for name, value in tensors.items() if name.endswith((".weight", ".bias"))
+        )
+        parameters, _ = counts_of(self.architecture, self.image_shape, self.classes)
+        if parameters * len(self.seeds) != stored:
+            raise ValueError(
+                f"it must have {parameters} parameters for each of {len(self.seeds)} replicates, "
+                f"got {stored} in all"
+            )
+        return outline(self.architecture, self.image_shape, self.classes, self.seeds)
+
+
+def _count(value: object, name: str, *, least: int = 1) -> int:
+    if not (type(value) is int and least <= value <= MOST_PARAMETERS):
+        raise ValueError(
+            f"`{least} <= {name} <= {MOST_PARAMETERS}` must hold, got {name}={short(value)}"
+        )
+    return value
+
+
+def _check_wiring(network: Network) -> None:
+    """Raises ValueError if a unit reads inputs that do not exist: torch's kernels do not check."""
+    for layer in network.layers:
+        if not isinstance(layer, SparseLayer):
+            continue
+        for replicate in range(network.replicates):
+            inputs, offsets = layer.connections(replicate)
+            ends = (0, len(inputs)) == (int(offsets[0]), int(offsets[-1]))
+            if not ends or (torch.diff(offsets) < 0).any():
+                raise ValueError("the offsets of a layer must rise from 0 to its connections")
+            if ((inputs < 0) | (inputs >= layer.inputs)).any():
+                raise ValueError(f"`0 <= columns < {layer.inputs}` of a layer must hold")

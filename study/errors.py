@@ -11,8 +11,10 @@ StudyError              exit 1, the study failed
 
 import difflib
 import errno
+import math
+import reprlib
 from collections.abc import Iterable
-from typing import ClassVar, Final
+from typing import ClassVar, Final, final
 
 UNWRITABLE: Final = (
     errno.ENOSPC,
@@ -63,3 +65,36 @@ def nearest(name: str, known: Iterable[str]) -> str:
     close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
     hint = f"did you mean {close[0]!r}? " if close else ""
     return f"{hint}known: {', '.join(names)}"
+
+
+@final
+class _Echo(reprlib.Repr):
+    """Values in messages; of a long one the beginning and the end."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.maxstring = self.maxother = 80
+        self.maxlist = self.maxtuple = self.maxdict = 12
+
+    def repr_int(self, x: int, level: int) -> str:
+        """A whole number; Python writes none of more than 4,300 digits."""
+        try:
+            return super().repr_int(x, level)
+        except ValueError:
+            return f"a whole number of about {int(math.log10(abs(x))) + 1} digits"
+
+
+_ECHO: Final = _Echo()
+_LONGEST_ECHO: Final = 300
+_LONGEST_KEY: Final = 80
+
+
+def echo(value: object) -> str:
+    """The value as a message shows what it got: as Python writes it, shortened."""
+    text = _ECHO.repr(value)
+    return text if len(text) <= _LONGEST_ECHO else f"{text[: _LONGEST_ECHO - 3]}..."
+
+
+def echo_key(key: str) -> str:
+    """The key as a message shows it: as it is, unless it is long or cannot be printed."""
+    return key if key.isprintable() and len(key) <= _LONGEST_KEY else echo(key).strip("'\"")

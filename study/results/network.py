@@ -76,7 +76,7 @@ class FetchedNetwork:
         """Turns the errors of reading the folder into TrackingError."""
         try:
             yield
-        except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
+        except (OSError, ValueError, LookupError, TypeError, SafetensorError) as error:
             raise self._damage(str(error).replace(f"{self.folder}/", "")) from error
 
     def _damage(self, reason: str) -> TrackingError:

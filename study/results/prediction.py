@@ -166,7 +166,8 @@ def predict(
         with fetched.undamaged():
             network = Portable(fetched.folder)
     read = [(file, read_images(file, network.image_shape, network.classes)) for file in files]
-    return [_predict(network, fetched.record.trial, file, images) for file, images in read]
+    with fetched.undamaged():
+        return [_predict(network, fetched.record.trial, file, images) for file, images in read]
 
 
 def _predict(network: Portable, trial: int, file: Path, images: Images) -> Prediction:

@@ -15,6 +15,7 @@ from study.results.record import TrialRecord
 from study.results.stored_study import StoredStudy
 from study.search.difference import is_real
 from study.search.trial import TrialConfig
+from study.spec.sections import MOST_EPOCHS
 from study.spec.study_spec import StudySpec
 from study.tracking.store import all_runs, client, translated
 from study.tracking.tags import CONFIG_TAG, RETRAINING_TAG, RETRAINS_TAG, ROLE_TAG
@@ -47,8 +48,10 @@ class Retraining:
             raise BadInputError(
                 f"`1 <= replicates <= 100` must hold, got replicates={self.replicates}"
             )
-        if self.epochs < 1:
-            raise BadInputError(f"`epochs >= 1` must hold, got epochs={self.epochs}")
+        if not 1 <= self.epochs <= MOST_EPOCHS:
+            raise BadInputError(
+                f"`1 <= epochs <= {MOST_EPOCHS}` must hold, got epochs={self.epochs}"
+            )
 
     def to_json(self) -> str:
         """The value of the tag `RETRAINING_TAG`."""

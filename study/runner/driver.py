@@ -65,7 +65,7 @@ def run(spec: StudySpec, home: Home | None = None, console: Console | None = Non
     home = home or Home.find()
     start = time.monotonic()
     dataset = load_dataset(spec.dataset, spec.seed)
-    check_space(spec, dataset.image_shape)
+    check_space(spec, dataset.image_shape, dataset.classes)
     check_batch_order(spec, dataset.train.labels)
     if not on_cluster():
         check_machine(spec.resources)

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from optuna.trial import FrozenTrial
 
-from study.errors import SpecError
+from study.errors import SpecError, echo
 from study.runner.scoreboard import Scoreboard
 from study.search.budget import BudgetSpent
 from study.search.configuration import Configuration
@@ -91,7 +91,7 @@ def check_continues(folder: StudyFolder, spec: StudySpec) -> None:
     stored = _flat(json.loads(folder.spec.read_text(encoding="utf-8")))
     wanted = _flat(spec.to_dict())
     differences = [
-        f"  {key}: was {stored.get(key)!r}, is {wanted.get(key)!r}"
+        f"  {key}: was {echo(stored.get(key))}, is {echo(wanted.get(key))}"
         for key in sorted(stored.keys() | wanted.keys())
         if stored.get(key) != wanted.get(key)
         and not key.startswith(_MAY_CHANGE)

@@ -9,8 +9,16 @@ from typing import Any, Final, Protocol, final
 
 import numpy as np
 
-from models.architecture import FAMILIES, Architecture, ImageShape, check_fits, counts_of
+from models.architecture import (
+    FAMILIES,
+    MOST_PARAMETERS,
+    Architecture,
+    ImageShape,
+    check_fits,
+    counts_of,
+)
 from study.errors import SpecError
+from study.spec.constraint import Constraint
 from study.spec.dimensions import Choice, Dimension, bounds
 from study.spec.study_spec import StudySpec
 from study.training.settings import TrainingSettings
@@ -110,35 +118,60 @@ def _ask(trial: TrialLike, name: str, dimension: Dimension) -> Any:  # noqa: ANN
     return trial.suggest_float(name, dimension.low, dimension.high, log=dimension.log)
 
 
-def check_space(spec: StudySpec, image_shape: ImageShape) -> None:
-    """Raises SpecError if any architecture of the space cannot read the images.
+def check_space(spec: StudySpec, image_shape: ImageShape, classes: int) -> None:
+    """Raises SpecError if any architecture of the space cannot read the images, or be built at all.
 
-    The tightest cases are looked at: most synapses, fewest somata, most layers.
+    The tightest cases are looked at: most synapses, fewest somata, most layers; and the largest one,
+    unless constraints of the network alone keep it out.
     """
-    space = spec.space
-    _, synapses = bounds(space.synapses)
-    somata, _ = bounds(space.somata)
-    _, layers = bounds(space.layers)
     for name in spec.families:
-        family = FAMILIES[name]
-        if family.synapses in ("all", "convolution"):
-            continue
-        tightest = Architecture(
-            family=name,
-            dendrites=1 if family.has_dendrites else None,
-            somata=int(somata),
-            synapses=int(synapses),
-            layers=int(layers),
-            # Pixels are fewer than inputs, and "channel" sorts before "dendrite".
-            synapses_per=str(bounds(space.synapses_per)[0]),
+        _check_tightest(spec, name, image_shape)
+    if not any(Constraint.parse(one).known_before_training for one in spec.constraints):
+        for name in spec.families:
+            _check_largest(spec, name, image_shape, classes)
+
+
+def _check_tightest(spec: StudySpec, name: str, image_shape: ImageShape) -> None:
+    family, space = FAMILIES[name], spec.space
+    if family.synapses in ("all", "convolution"):
+        return
+    tightest = Architecture(
+        family=name,
+        dendrites=1 if family.has_dendrites else None,
+        somata=int(bounds(space.somata)[0]),
+        synapses=int(bounds(space.synapses)[1]),
+        layers=int(bounds(space.layers)[1]),
+        # Pixels are fewer than inputs, and "channel" sorts before "dendrite".
+        synapses_per=str(bounds(space.synapses_per)[0]),
+    )
+    try:
+        check_fits(tightest, image_shape)
+    except ValueError as error:
+        keys = "(key space.synapses)"
+        if "in layer 1 " not in str(error):
+            keys = "(keys space.synapses and space.somata: a later layer reads the somata)"
+        raise SpecError(f"{error} {keys}") from error
+
+
+def _check_largest(spec: StudySpec, name: str, image_shape: ImageShape, classes: int) -> None:
+    family, space = FAMILIES[name], spec.space
+    synapses = int(bounds(space.synapses)[1])
+    if family.synapses == "convolution":
+        synapses = math.isqrt(synapses) ** 2
+    largest = Architecture(
+        family=name,
+        dendrites=int(bounds(space.dendrites)[1]) if family.has_dendrites else None,
+        somata=int(bounds(space.somata)[1]),
+        synapses=synapses if family.counts_synapses else None,
+        layers=int(bounds(space.layers)[1]),
+    )
+    parameters, _ = counts_of(largest, image_shape, classes)
+    if spec.replicates * parameters > MOST_PARAMETERS:
+        raise SpecError(
+            f"`replicates x parameters <= {MOST_PARAMETERS}` must hold for every network, got "
+            f"replicates={spec.replicates}, parameters={parameters} of {largest.label()} "
+            "(keys replicates and space; a constraint can keep large networks out)"
         )
-        try:
-            check_fits(tightest, image_shape)
-        except ValueError as error:
-            keys = "(key space.synapses)"
-            if "in layer 1 " not in str(error):
-                keys = "(keys space.synapses and space.somata: a later layer reads the somata)"
-            raise SpecError(f"{error} {keys}") from error
 
 
 def grid(spec: StudySpec) -> list[dict[str, Any]]:
@@ -147,15 +180,24 @@ def grid(spec: StudySpec) -> list[dict[str, Any]]:
     Shuffled, so that the first part of a grid is a fair sample of it. Raises SpecError if it is too
     large to be walked.
     """
-    found = []
-    for answers in _walk(lambda asked: suggest(asked, spec)):
-        found.append(answers)
-        if len(found) > _MOST:
-            raise SpecError(
-                f"`configurations of the grid <= {_MOST}` must hold, got more (key space)"
-            )
+    size = _grid_size(spec)
+    if size > _MOST:
+        raise SpecError(
+            f"`configurations of the grid <= {_MOST}` must hold, got {size:.6g} (key space)"
+        )
+    found = list(_walk(lambda asked: suggest(asked, spec)))
     order = np.random.default_rng(spec.seed).permutation(len(found))
     return [found[index] for index in order]
+
+
+def _grid_size(spec: StudySpec) -> int:
+    """The number of configurations: what a family is asked for does not depend on the answers."""
+    size = 0
+    for family in spec.families:
+        walker = _Walker([])
+        suggest(walker, spec.model_copy(update={"families": (family,)}))
+        size += math.prod(walker.widths)
+    return size
 
 
 def _walk(ask_all: Callable[[TrialLike], object]) -> Iterator[dict[str, Any]]:

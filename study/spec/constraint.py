@@ -11,10 +11,13 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
-from study.errors import nearest
+from study.errors import echo, nearest
 from study.spec.metrics import is_metric, metric_names
 
 KNOWN_BEFORE_TRAINING: Final = frozenset({"trainable_parameters", "macs"})
+
+_LONGEST: Final = 300  # characters: nested less deeply than Python's stack
+_LARGEST: Final = 1e38
 
 _OPERATORS: Final[dict[type[ast.operator], Callable[[float, float], float]]] = {
     ast.Add: operator.add,
@@ -37,15 +40,15 @@ class Constraint:
         left, _, right = _sides(text)
         names = _names(left, text) | _names(right, text)
         if not names:
-            raise ValueError(f"a constraint must be about a metric, got {text!r}")
+            raise ValueError(f"a constraint must be about a metric, got {echo(text)}")
         for name in names:
             if name.startswith("test_"):
                 raise ValueError(
-                    f"a test metric is only reported and never constrained, got {text!r}"
+                    f"a test metric is only reported and never constrained, got {echo(text)}"
                 )
             if not is_metric(name):
                 known = nearest(name, metric_names())
-                raise ValueError(f"unknown metric {name!r} in {text!r}; {known}")
+                raise ValueError(f"unknown metric {echo(name)} in {echo(text)}; {known}")
         return cls(text=text, names=names)
 
     @property
@@ -93,8 +96,10 @@ def _sides(text: str) -> tuple[ast.expr, bool, ast.expr]:
     """The left side, whether the sign is `<=`, and the right side."""
     form = (
         "a constraint must be one comparison with <= or >= between metrics and numbers, "
-        f"such as 'trainable_parameters <= 20000', got {text!r}"
+        f"such as 'trainable_parameters <= 20000', got {echo(text)}"
     )
+    if len(text) > _LONGEST:
+        raise ValueError(f"`length of a constraint <= {_LONGEST}` must hold, got {echo(text)}")
     try:
         compared = ast.parse(text.strip(), mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError):
@@ -111,14 +116,14 @@ def _names(side: ast.expr, text: str) -> frozenset[str]:
         case ast.Name(id=name):
             return frozenset({name})
         case ast.Constant(value=int() | float() as number) if not isinstance(number, bool):
-            if math.isfinite(number):
+            if number <= _LARGEST:
                 return frozenset()
         case ast.UnaryOp(op=ast.USub(), operand=operand):
             return _names(operand, text)
         case ast.BinOp(left=left, op=op, right=right) if type(op) in _OPERATORS:
             return _names(left, text) | _names(right, text)
     raise ValueError(
-        f"a side of a constraint may hold only metrics, numbers, + - * / and brackets, got {text!r}"
+        f"a side of a constraint may hold only metrics, numbers, + - * / and brackets, got {echo(text)}"
     )
 
 

@@ -3,18 +3,18 @@
 In a spec a plain value is fixed, a list is a choice, and a table with low and high is a range.
 """
 
-import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Final, TypeAlias
 
 from pydantic import BeforeValidator, PlainSerializer
 
-from models.architecture import CHOICES
-from study.spec.sections import Section
+from models.architecture import CHOICES, LARGEST
+from study.errors import echo
+from study.spec.sections import MOST_EPOCHS, Section
 
 Value: TypeAlias = int | float | str
-_LARGEST: Final = 1e38  # of single precision
+_MOST_VALUES: Final = 100  # of a choice
 SCHEDULES: Final = ("constant", "cosine", "one_cycle")
 BATCH_ORDERS: Final = ("shuffled", "by_class")
 
@@ -59,43 +59,40 @@ class Numbers:
 
     kind: type[int] | type[float]
     low: float
-    high: float = math.inf
+    high: float
 
     def __call__(self, raw: object) -> Dimension:
         if isinstance(raw, Choice | Range):
             return raw
         if isinstance(raw, Mapping):
             return self._range(raw)
-        values = raw if isinstance(raw, list | tuple) else [raw]
-        if not values:
-            raise ValueError("a choice must hold at least one value, got an empty list")
+        values = _values(raw)
         return Choice(tuple(dict.fromkeys(self._number(value) for value in values)))
 
     def _number(self, raw: object) -> int | float:
         wanted = "a whole number" if self.kind is int else "a number"
         if isinstance(raw, bool) or not isinstance(raw, int | float):
-            raise ValueError(f"must be {wanted}, a list, or a table with low and high, got {raw!r}")
-        if not math.isfinite(raw) or abs(raw) > _LARGEST:
-            raise ValueError(f"must be {wanted} of reasonable size, got {raw!r}")
-        if self.kind is int and raw != int(raw):
-            raise ValueError(f"must be {wanted}, got {raw!r}")
+            raise ValueError(
+                f"must be {wanted}, a list, or a table with low and high, got {echo(raw)}"
+            )
+        if not self.low <= raw <= self.high:  # so that a number is finite, too
+            raise ValueError(f"`{self.low} <= value <= {self.high}` must hold, got {echo(raw)}")
         number = self.kind(raw)
-        if not self.low <= number <= self.high:
-            upper = f" <= {self.high:g}" if math.isfinite(self.high) else ""
-            raise ValueError(f"`{self.low:g} <= value{upper}` must hold, got {raw!r}")
+        if number != raw:
+            raise ValueError(f"must be {wanted}, got {echo(raw)}")
         return number
 
     def _range(self, raw: Mapping[str, object]) -> Range:
         if not {"low", "high"} <= set(raw) <= {"low", "high", "log"}:
             raise ValueError(
-                f"a range has the keys low, high and optionally log, got {', '.join(map(str, raw))}"
+                f"a range has the keys low, high and optionally log, got {echo(list(raw))}"
             )
         low, high = self._number(raw["low"]), self._number(raw["high"])
         if low >= high:
             raise ValueError(f"`low < high` must hold, got low={low}, high={high}")
         log = raw.get("log", False)
         if not isinstance(log, bool):
-            raise ValueError(f"log must be true or false, got {log!r}")
+            raise ValueError(f"log must be true or false, got {echo(log)}")
         if log and low <= 0:
             raise ValueError(f"`low > 0` must hold in a logarithmic range, got low={low}")
         return Range(low=low, high=high, log=log, integer=self.kind is int)
@@ -110,19 +107,43 @@ class Names:
     def __call__(self, raw: object) -> Dimension:
         if isinstance(raw, Choice):
             return raw
-        values = raw if isinstance(raw, list | tuple) else [raw]
-        if not values or any(value not in self.known for value in values):
-            raise ValueError(f"must be one or several of {', '.join(self.known)}, got {raw!r}")
+        values = _values(raw)
+        if any(value not in self.known for value in values):
+            raise ValueError(f"must be one or several of {', '.join(self.known)}, got {echo(raw)}")
         return Choice(tuple(dict.fromkeys(map(str, values))))
 
 
+def _values(raw: object) -> Sequence[object]:
+    """The values of a choice, or the plain value alone."""
+    values = raw if isinstance(raw, list | tuple) else [raw]
+    if not values:
+        raise ValueError("a choice must hold at least one value, got an empty list")
+    if len(values) > _MOST_VALUES:
+        raise ValueError(f"a choice must hold at most {_MOST_VALUES} values, got {len(values)}")
+    return values
+
+
 _as_plain = PlainSerializer(to_plain)
-Counts = Annotated[Dimension, BeforeValidator(Numbers(kind=int, low=1)), _as_plain]
-Slopes = Annotated[Dimension, BeforeValidator(Numbers(kind=float, low=0, high=1)), _as_plain]
-LearningRates = Annotated[Dimension, BeforeValidator(Numbers(kind=float, low=1e-8)), _as_plain]
-Dropouts = Annotated[Dimension, BeforeValidator(Numbers(kind=float, low=0, high=0.95)), _as_plain]
-Patiences = Annotated[Dimension, BeforeValidator(Numbers(kind=int, low=0)), _as_plain]
-Noises = Annotated[Dimension, BeforeValidator(Numbers(kind=float, low=0)), _as_plain]
+
+
+def _whole(low: int, high: int) -> BeforeValidator:
+    return BeforeValidator(Numbers(kind=int, low=low, high=high))
+
+
+def _real(low: float, high: float) -> BeforeValidator:
+    return BeforeValidator(Numbers(kind=float, low=low, high=high))
+
+
+Somata = Annotated[Dimension, _whole(1, LARGEST["somata"]), _as_plain]
+Dendrites = Annotated[Dimension, _whole(1, LARGEST["dendrites"]), _as_plain]
+Synapses = Annotated[Dimension, _whole(1, LARGEST["synapses"]), _as_plain]
+Layers = Annotated[Dimension, _whole(1, LARGEST["layers"]), _as_plain]
+Slopes = Annotated[Dimension, _real(0, 1), _as_plain]
+LearningRates = Annotated[Dimension, _real(1e-8, 10), _as_plain]
+Dropouts = Annotated[Dimension, _real(0, 0.95), _as_plain]
+BatchSizes = Annotated[Dimension, _whole(1, 1_000_000), _as_plain]
+Patiences = Annotated[Dimension, _whole(0, MOST_EPOCHS), _as_plain]
+Noises = Annotated[Dimension, _real(0, 10), _as_plain]
 BatchOrders = Annotated[Dimension, BeforeValidator(Names(BATCH_ORDERS)), _as_plain]
 Schedules = Annotated[Dimension, BeforeValidator(Names(SCHEDULES)), _as_plain]
 Initializations = Annotated[Dimension, BeforeValidator(Names(CHOICES["initialization"])), _as_plain]
@@ -140,15 +161,15 @@ class Space(Section):
     family are ignored for it. The defaults performed best on Fashion-MNIST (docs/networks.md).
     """
 
-    somata: Counts = Choice((32, 64, 128, 256))
+    somata: Somata = Choice((32, 64, 128, 256))
     """Somata of each layer."""
-    dendrites: Counts = Range(low=1, high=32, log=True, integer=True)
+    dendrites: Dendrites = Range(low=1, high=32, log=True, integer=True)
     """Dendrites of each soma."""
-    synapses: Counts = Choice((16,))
+    synapses: Synapses = Choice((16,))
     """Synapses of each dendrite, at most its inputs. A `cnn` uses the largest square kernel of at
     most this area.
     """
-    layers: Counts = Choice((1,))
+    layers: Layers = Choice((1,))
     """Layers of dendrites and somata."""
     leaky_slope: Slopes = Choice((0.1,))
     """Slope of the leaky ReLU of somata for negative inputs."""
@@ -174,7 +195,7 @@ class Space(Section):
     """Learning rate of Adam; the maximum of the schedule."""
     schedule: Schedules = Choice(("cosine",))
     """Learning rate over the epochs: constant, decaying to zero, or rising and falling."""
-    batch_size: Counts = Choice((128,))
+    batch_size: BatchSizes = Choice((128,))
     """Images in a batch."""
     patience: Patiences = Choice((0,))
     """Epochs without a lower validation loss after which a replicate stops; 0 never stops one."""

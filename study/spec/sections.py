@@ -1,9 +1,10 @@
 """The tables of a spec, which allow neither unknown keys nor infinite numbers."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -11,9 +12,34 @@ from pydantic import (
     model_validator,
 )
 
+from study.errors import echo
+
 DatasetName = Literal[
     "digits", "mnist", "fashion_mnist", "kmnist", "emnist_balanced", "cifar10", "cifar100", "npz"
 ]
+
+MOST_EPOCHS: Final = 1_000_000
+MOST_TRIALS: Final = 1_000_000
+_MOST_IMAGES: Final = 1_000_000_000
+_LONGEST_PATH: Final = 1000
+_LEAST_SHARE: Final = 0.01
+
+
+def _checked_path(path: Path) -> Path:
+    """The path; raises ValueError if no file can have it."""
+    text = str(path)
+    if len(text) > _LONGEST_PATH or "\0" in text:
+        raise ValueError(
+            f"a path has at most {_LONGEST_PATH} characters, none of them NUL, got {echo(text)}"
+        )
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValueError(f"a path must be text of Unicode, got {echo(text)}") from None
+    return path
+
+
+SpecPath = Annotated[Path, AfterValidator(_checked_path)]
 
 
 class Section(BaseModel):
@@ -27,17 +53,17 @@ class DatasetSpec(Section):
 
     name: DatasetName
     """The data set; `npz` reads your own arrays."""
-    root: Path = Path("data")
+    root: SpecPath = Path("data")
     """Folder of torchvision data sets. Relative paths start at the working directory."""
     download: bool = False
     """Whether torchvision may download the data set into `root`."""
-    path: Path | None = None
+    path: SpecPath | None = None
     """The file for `npz`, with the arrays `x` (uint8 images: flat, grey, or channels last), `y`
     (labels from 0), and optionally `x_test` and `y_test`.
     """
-    train_size: Annotated[int, Field(ge=1)] | None = None
+    train_size: Annotated[int, Field(ge=1, le=_MOST_IMAGES)] | None = None
     """Number of training images. By default all that are not used for validation."""
-    validation_size: Annotated[int, Field(ge=1)] | None = None
+    validation_size: Annotated[int, Field(ge=1, le=_MOST_IMAGES)] | None = None
     """Number of validation images, taken from the training images. By default a tenth."""
 
     @model_validator(mode="after")
@@ -60,17 +86,17 @@ def dataset_table(raw: object) -> object:
 class Budget(Section):
     """Limits of the study, which ends when the first is reached."""
 
-    trials: Annotated[int, Field(ge=1)] | None = None
+    trials: Annotated[int, Field(ge=1, le=MOST_TRIALS)] | None = None
     """Number of trials. Configurations rejected by a constraint before training do not count. Without
     any limit: 30, or the size of the grid.
     """
-    epochs: Annotated[int, Field(ge=1)] = 15
+    epochs: Annotated[int, Field(ge=1, le=MOST_EPOCHS)] = 15
     """Epochs of a trial, unless stopped early."""
-    total_epochs: Annotated[int, Field(ge=1)] | None = None
+    total_epochs: Annotated[int, Field(ge=1, le=MOST_TRIALS * MOST_EPOCHS)] | None = None
     """Total epochs of all trials; never exceeded."""
-    minutes: Annotated[float, Field(gt=0)] | None = None
+    minutes: Annotated[float, Field(ge=0.01, le=10_000_000)] | None = None
     """Running time in minutes, over all runs of the study."""
-    stagnation: Annotated[int, Field(ge=1)] | None = None
+    stagnation: Annotated[int, Field(ge=1, le=MOST_TRIALS)] | None = None
     """Number of successive trials during which the hypervolume grows by less than a thousandth."""
 
 
@@ -84,9 +110,9 @@ class Stopping(Section):
     """Ranking of trials: `pareto` by all objectives, `asha` by the first alone; `none` disables
     early stopping.
     """
-    grace_epochs: Annotated[int, Field(ge=1)] | None = None
+    grace_epochs: Annotated[int, Field(ge=1, le=MOST_EPOCHS)] | None = None
     """Epochs before the first comparison. By default a fifth of `budget.epochs`."""
-    reduction_factor: Annotated[float, Field(gt=1, le=100)] = 2.0
+    reduction_factor: Annotated[float, Field(ge=1.1, le=100)] = 2.0
     """About one in this many trials continues after each comparison; the epoch of the next comparison
     is larger by this factor.
     """
@@ -95,15 +121,17 @@ class Stopping(Section):
 class Resources(Section):
     """Resources of a trial, and the number of concurrent trials."""
 
-    cpus: Annotated[float, Field(gt=0)] = 1.0
+    cpus: Annotated[float, Field(ge=_LEAST_SHARE, le=10_000)] = 1.0
     """CPUs of a trial. Below 1, trials share a CPU."""
-    gpus: Annotated[float, Field(ge=0)] = 0.0
-    """GPUs of a trial. With 0.125, eight trials share a GPU; without a GPU, trials run on CPUs."""
+    gpus: Annotated[float, Field(ge=0, le=1000)] = 0.0
+    """GPUs of a trial. With 0.125, eight trials share a GPU, with 0.01, a hundred; without a
+    GPU, trials run on CPUs.
+    """
     engine: Literal["auto", "torch"] = "auto"
     """Engine of the training: by default the compiled one on CPUs where it is faster, else torch
     (docs/networks.md).
     """
-    concurrent_trials: Annotated[int, Field(ge=1)] | None = None
+    concurrent_trials: Annotated[int, Field(ge=1, le=100_000)] | None = None
     """Maximum number of concurrent trials. By default as many as fit on the nodes; with an
     autoscaler twice that, at least 8.
     """
@@ -113,4 +141,6 @@ class Resources(Section):
     def _whole_above_one(cls, value: float) -> float:
         if value > 1 and value != int(value):
             raise ValueError(f"a share above one must be a whole number, got {value}")
+        if 0 < value < _LEAST_SHARE:
+            raise ValueError(f"a share must be 0 or at least {_LEAST_SHARE}, got {value}")
         return value

@@ -5,45 +5,83 @@ import re
 import tomllib
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import Any, Final, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from study.errors import SpecError, nearest
+from study.errors import SpecError, echo, echo_key, nearest
 
 Model = TypeVar("Model", bound=BaseModel)
+
+_MOST_BYTES: Final = 250_000
+_MOST_DOTS: Final = 200  # in a line: tomllib takes the square of time for the steps of a key
+_MOST_PROBLEMS: Final = 20  # in a message
+_TOO_DEEP: Final = "tables and lists must not be nested so deeply"
 
 
 def read_toml(path: Path, changes: Sequence[str]) -> dict[str, Any]:
     """The table of a file with changes of the form KEY=VALUE applied; VALUE is TOML or plain text.
 
     The file is TOML, or JSON if its name ends in .json, like the stored spec of a study. Raises
-    SpecError if the file cannot be read or parsed (with line and column), or a change is malformed.
+    SpecError if the file is too large or cannot be read or parsed (with line and column), or a change
+    is malformed.
     """
     try:
-        text = path.read_text(encoding="utf-8")
-        table = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise SpecError(f"{path} is not TOML: {error}") from error
-    except json.JSONDecodeError as error:
-        raise SpecError(f"{path} is not JSON: {error}") from error
+        with path.open("rb") as file:
+            content = file.read(_MOST_BYTES + 1)
+        if len(content) > _MOST_BYTES:
+            raise SpecError(f"`bytes of {path} <= {_MOST_BYTES}` must hold, got more")
+        text = content.decode()
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         raise SpecError(f"cannot read the spec {path}: {reason}") from error
+    table = _json(text, path) if path.suffix == ".json" else _toml(text, path)
     for change in changes:
         _apply(table, change)
     return table
+
+
+def _toml(text: str, source: object) -> dict[str, Any]:
+    """The table of a text; raises SpecError, with the source, if it has none."""
+    if any(line.count(".") > _MOST_DOTS for line in text.split("\n")):
+        raise SpecError(f"a line of {source} must have at most {_MOST_DOTS} dots, got more")
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise SpecError(f"{source} is not TOML: {error}") from error
+    except (RecursionError, ValueError) as error:
+        raise SpecError(f"{source} cannot be read: {_reason(error)}") from error
+
+
+def _json(text: str, source: object) -> dict[str, Any]:
+    """As `_toml`, of a text in JSON."""
+    try:
+        table = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise SpecError(f"{source} is not JSON: {error}") from error
+    except (RecursionError, ValueError) as error:
+        raise SpecError(f"{source} cannot be read: {_reason(error)}") from error
+    if not isinstance(table, dict):
+        raise SpecError(f"{source} must hold a table, got {echo(table)}")
+    return table
+
+
+def _reason(error: Exception) -> str:
+    """Python's own limits: of nesting, and of the digits of a whole number."""
+    return _TOO_DEEP if isinstance(error, RecursionError) else str(error).partition(";")[0]
 
 
 def _apply(table: dict[str, Any], change: str) -> None:
     key, equals, text = change.partition("=")
     steps = key.strip().split(".")
     if not equals or not all(steps):
-        raise SpecError(f"a change must have the form KEY=VALUE, got {change!r}")
+        raise SpecError(f"a change must have the form KEY=VALUE, got {echo(change)}")
     try:
-        value = tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+        value = _toml(f"value = {text}", f"the change of {echo(key)}")["value"]
+    except SpecError as error:
+        if not isinstance(error.__cause__, tomllib.TOMLDecodeError):
+            raise
         value = text.strip()
     for step in steps[:-1]:
         inner = table.setdefault(step, {})
@@ -60,38 +98,47 @@ def parse(model: type[Model], table: dict[str, Any]) -> Model:
     try:
         return model.model_validate(table)
     except ValidationError as error:
-        raise SpecError("\n".join(_message(model, detail) for detail in error.errors())) from error
+        problems = error.errors(include_url=False)
+        lines = [_message(model, one) for one in problems[:_MOST_PROBLEMS]]
+        if len(problems) > len(lines):
+            lines.append(f"and {len(problems) - len(lines)} problems more")
+        raise SpecError("\n".join(lines)) from error
 
 
 def _message(model: type[BaseModel], detail: ErrorDetails) -> str:
     location, known = _place(model, [str(step) for step in detail["loc"]])
-    key, got, kind = ".".join(location), detail["input"], detail["type"]
+    key, got, kind = echo_key(".".join(location)), echo(detail["input"]), detail["type"]
     if kind == "extra_forbidden":
         text = f"unknown key {key!r}; {nearest(location[-1], known)}"
     elif kind == "missing":
         text = f"the key {key!r} must be given"
+    elif not key and kind == "model_type":
+        text = f"a spec must be a table, got {got}"
+    elif kind == "string_unicode":  # of a value, or of an unknown key beside it
+        text = f"text must be Unicode, got {got}" + (f" (key {key})" if key else "")
     elif kind == "string_pattern_mismatch":
         text = (
             "a name has letters, digits, '.', '_', '-' only, and starts with a letter or digit, "
-            f"got {got!r} (key {key})"
+            f"got {got} (key {key})"
         )
     elif kind == "value_error":
         text = str(detail["ctx"]["error"]) + (f" (key {key})" if key else "")
     elif kind == "literal_error":
         known = re.findall(r"'([^']*)'", detail["ctx"]["expected"])
-        text = f"`{key}` must be a known name, got {got!r}; {nearest(str(got), known)}"
+        text = f"`{key}` must be a known name, got {got}; {nearest(echo_key(got), known)}"
     elif kind in _BOUNDS:
         sign, bound = _BOUNDS[kind]
         limit = detail["ctx"][bound]
         shown = limit if isinstance(limit, int) else f"{limit:g}"
-        text = f"`{key} {sign} {shown}` must hold, got {got!r}"
-    elif kind in ("too_short", "string_too_long"):
+        text = f"`{key} {sign} {shown}` must hold, got {got}"
+    elif kind in ("too_short", "too_long", "string_too_long"):
         least, most = detail["ctx"].get("min_length"), detail["ctx"].get("max_length")
         rule = f">= {least}" if most is None else f"<= {most}"
-        text = f"`length of {key} {rule}` must hold, got {got!r}"
+        text = f"`length of {key} {rule}` must hold, got {got}"
     else:
-        rule = detail["msg"].removeprefix("Input should be ").replace("dictionary", "table")
-        text = f"`{key}` must be {rule}, got {got!r}"
+        rule = re.sub("^Input should", " must", detail["msg"])
+        rule = re.sub("dictionary( or instance of .*)?$", "table", rule).replace("tuple", "list")
+        text = f"`{key}`{rule if rule.startswith(' ') else f': {rule}'}, got {got}"
     return text
 
 

@@ -1,9 +1,8 @@
 """The spec of a study, with all defaults; read from TOML by `StudySpec.from_toml`."""
 
-import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
 import tomli_w
 from pydantic import (
@@ -16,7 +15,7 @@ from pydantic import (
 )
 
 from models.architecture import FAMILIES
-from study.errors import nearest
+from study.errors import echo, echo_key, nearest
 from study.home import LONGEST_NAME, NAME_PATTERN
 from study.spec.constraint import Constraint
 from study.spec.dimensions import Range, Space, bounds
@@ -24,13 +23,17 @@ from study.spec.metrics import GROUPS, Direction, diagnostic, is_metric, metric_
 from study.spec.sections import Budget, DatasetSpec, Resources, Section, Stopping, dataset_table
 from study.spec.spec_file import parse, read_toml
 
+_LARGEST_VALUE: Final = 1e15  # of an objective
+_MOST_OBJECTIVES: Final = 8
+_MOST_CONSTRAINTS: Final = 100
+
 
 def _known_families(families: Sequence[str]) -> Sequence[str]:
     if not families:
         raise ValueError("there must be at least one family, got none")
     for family in families:
         if family not in FAMILIES:
-            raise ValueError(f"unknown family {family!r}; {nearest(family, FAMILIES)}")
+            raise ValueError(f"unknown family {echo(family)}; {nearest(family, FAMILIES)}")
     return tuple(dict.fromkeys(families))
 
 
@@ -39,9 +42,11 @@ def _known_objectives(objectives: dict[str, Direction]) -> dict[str, Direction]:
         raise ValueError("there must be at least one objective, got none")
     for name in objectives:
         if name.startswith("test_"):
-            raise ValueError(f"a test metric is only reported and never optimized, got {name!r}")
+            raise ValueError(
+                f"a test metric is only reported and never optimized, got {echo(name)}"
+            )
         if not is_metric(name):
-            raise ValueError(f"unknown metric {name!r}; {nearest(name, metric_names())}")
+            raise ValueError(f"unknown metric {echo(name)}; {nearest(name, metric_names())}")
     return objectives
 
 
@@ -49,14 +54,20 @@ def _objective(name: str, raw: object) -> dict[str, Any]:
     """The table of an objective, with `goal` and optionally `from`; raises ValueError if invalid."""
     if not isinstance(raw, dict):
         return {"goal": raw}
-    key = f"objectives.{name}"
+    key = f"objectives.{echo_key(name)}"
     for unknown in raw.keys() - {"goal", "from"}:
-        raise ValueError(f"unknown key '{key}.{unknown}'; {nearest(unknown, ['goal', 'from'])}")
+        raise ValueError(
+            f"unknown key '{key}.{echo_key(unknown)}'; {nearest(unknown, ['goal', 'from'])}"
+        )
     if "goal" not in raw:
         raise ValueError(f"the key '{key}.goal' must be given")
     value = raw.get("from", 0.0)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise ValueError(f"`{key}.from` must be a finite number, got {value!r}")
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError(f"`{key}.from` must be a number, got {echo(value)}")
+    if not -_LARGEST_VALUE <= value <= _LARGEST_VALUE:
+        raise ValueError(
+            f"`-{_LARGEST_VALUE:g} <= {key}.from <= {_LARGEST_VALUE:g}` must hold, got {echo(value)}"
+        )
     return raw
 
 
@@ -69,7 +80,7 @@ def _sound_constraints(constraints: Sequence[str]) -> Sequence[str]:
 def _known_groups(groups: Sequence[str]) -> Sequence[str]:
     for group in groups:
         if group not in GROUPS:
-            raise ValueError(f"unknown group {group!r}; {nearest(group, GROUPS)}")
+            raise ValueError(f"unknown group {echo(group)}; {nearest(group, GROUPS)}")
     return tuple(dict.fromkeys(groups))
 
 
@@ -93,13 +104,17 @@ class StudySpec(Section):
     """Weights that are evaluated and stored for each replicate: those of the `best` validation epoch,
     or of the `last`, as in the paper.
     """
-    objectives: Annotated[dict[str, Direction], AfterValidator(_known_objectives)] = Field(
-        default={"val_accuracy": "maximize", "trainable_parameters": "minimize"}
-    )
+    objectives: Annotated[
+        dict[str, Direction],
+        Field(max_length=_MOST_OBJECTIVES),
+        AfterValidator(_known_objectives),
+    ] = Field(default={"val_accuracy": "maximize", "trainable_parameters": "minimize"})
     """Metrics to `maximize` or `minimize`, but none of test images. In a table such as
     `{ goal = "maximize", from = 0.6 }`, `from` is the worst value of interest.
     """
-    constraints: Annotated[tuple[str, ...], AfterValidator(_sound_constraints)] = ()
+    constraints: Annotated[
+        tuple[str, ...], Field(max_length=_MOST_CONSTRAINTS), AfterValidator(_sound_constraints)
+    ] = ()
     """Comparisons that a network on the front satisfies, such as `trainable_parameters <= 200000`.
     Those that depend on the network alone are checked before training.
     """

@@ -19,6 +19,18 @@ GOOD = 'name = "a"\ndataset = "digits"\nfamilies = ["dann-r"]\n'
         (GOOD + "[space]\nsynapses = 900\n", "got synapses=900, inputs=64 (key space.synapses)"),
         (GOOD + "[resources]\ncpus = 999\n", "`resources.cpus <= cpus of this machine` must hold"),
         (GOOD.replace('"a"', '"../a"'), "error: a name has letters, digits"),
+        (
+            GOOD + "[stopping]\nreduction_factor = 1.0000001\n",
+            "error: `stopping.reduction_factor >= 1.1`",
+        ),
+        (
+            GOOD + "x = " + "[" * 3000,
+            "bad.toml cannot be read: tables and lists must not be ne",
+        ),
+        (
+            GOOD + f"seed = {'9' * 5000}\n",
+            "bad.toml cannot be read: Exceeds the limit (4300 digits)",
+        ),
     ],
 )
 def test_a_bad_spec_ends_before_anything_is_written(text, message, tmp_path):

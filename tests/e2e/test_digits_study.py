@@ -157,7 +157,10 @@ def test_a_study_in_which_every_trial_fails_says_why(on_ray, tmp_path):
     home = new_home(tmp_path)
     done = study_command(
         *("run", "--name", "bad", "--trials", 2, "--home", tmp_path, *SMALL),
-        *("--set", "space.learning_rate=1e30", "--set", "resources.concurrent_trials=1"),
+        # Linear, and deep: after one step its outputs are beyond all numbers.
+        *("--set", "space.learning_rate=10", "--set", "space.layers=20"),
+        *("--set", "space.leaky_slope=1", "--set", "space.dendrite_slope=1"),
+        *("--set", "resources.concurrent_trials=1"),
         **on_ray,
     )
     assert done.returncode == 1

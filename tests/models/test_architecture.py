@@ -11,9 +11,21 @@ from tests.support.architectures import architecture
     ("changes", "message"),
     [
         ({"family": "dan"}, "`family` must be one of dann-r, dann-grf"),
-        ({"somata": 0}, "`somata >= 1` must hold, got somata=0"),
-        ({"dendrites": None}, "`dendrites >= 1` must hold for family dann-r, got dendrites=None"),
-        ({"synapses": None}, "`synapses >= 1` must hold for family dann-r, got synapses=None"),
+        ({"somata": 0}, "`1 <= somata <= 10000000` must hold for family dann-r, got somata=0"),
+        (
+            {"somata": 10**18 + 3},
+            "`1 <= somata <= 10000000` must hold for family dann-r, got somata=1",
+        ),
+        ({"layers": 10**6}, "`1 <= layers <= 100` must hold for family dann-r, got layers=1000000"),
+        ({"layers": "2"}, "`1 <= layers <= 100` must hold for family dann-r, got layers='2'"),
+        (
+            {"dendrites": None},
+            "`1 <= dendrites <= 1000000` must hold for family dann-r, got dendrites=None",
+        ),
+        (
+            {"synapses": None},
+            "`1 <= synapses <= 10000000` must hold for family dann-r, got synapses=None",
+        ),
         ({"family": "vann"}, "`synapses` must be left out for family vann"),
         ({"family": "sparse-mlp"}, "`dendrites` must be left out for family sparse-mlp"),
         (

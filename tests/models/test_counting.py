@@ -132,8 +132,8 @@ def test_a_convolution_uses_its_weights_at_every_position():
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_networks_that_no_memory_could_hold_are_counted(family):
-    wanted = architecture(family, dendrites=16, somata=10**8, synapses=16)
-    assert counts_of(wanted, (3, 32, 32), 10)[0] > 10**9
+    wanted = architecture(family, dendrites=16, somata=10**7, synapses=16)
+    assert counts_of(wanted, (3, 32, 32), 10)[0] > 10**8
 
 
 def test_what_does_not_fit_the_images_is_not_counted():

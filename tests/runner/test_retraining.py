@@ -189,7 +189,7 @@ def _retrained(home):
     [
         ((9, 2), NotFoundError, "has trials 0 to 2, got trial 9"),
         ((0, 0), BadInputError, "`1 <= replicates <= 100` must hold, got replicates=0"),
-        ((0, 2, 0), BadInputError, "`epochs >= 1` must hold, got epochs=0"),
+        ((0, 2, 0), BadInputError, "`1 <= epochs <= 1000000` must hold, got epochs=0"),
     ],
 )
 def test_what_cannot_be_trained_is_refused_before_anything_is_written(

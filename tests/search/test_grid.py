@@ -49,5 +49,7 @@ def test_a_grid_of_real_numbers_is_refused():
 
 def test_a_grid_that_nobody_could_wait_for_is_refused():
     wide = {"low": 1, "high": 400}
-    with pytest.raises(SpecError, match="configurations of the grid <= 100000"):
+    with pytest.raises(
+        SpecError, match=r"configurations of the grid <= 100000. must hold, got 160400"
+    ):
         grid(spec(somata=wide, dendrites=wide))

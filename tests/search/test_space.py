@@ -112,8 +112,19 @@ def test_a_fixed_setting_is_not_asked_for():
 )
 def test_a_space_that_does_not_fit_the_images_is_refused_with_its_key(space, shape, limit):
     with pytest.raises(SpecError, match=rf"must hold .*{limit} \(keys? space.synapses"):
-        check_space(spec(**space), shape)
+        check_space(spec(**space), shape, 10)
 
 
 def test_a_space_that_fits_is_not_refused():
-    check_space(spec(synapses=[8, 64], somata=64, layers=2), (1, 8, 8))
+    check_space(spec(synapses=[8, 64], somata=64, layers=2), (1, 8, 8), 10)
+
+
+def test_a_network_beyond_all_indices_is_refused_unless_a_constraint_keeps_it_out():
+    huge = {"families": ["vann"], "space": {"somata": [8, 10**7], "dendrites": 1}}
+    table = {"name": "a", "dataset": "digits"} | huge
+    with pytest.raises(
+        SpecError, match=r"replicates x parameters <= 2147483647. .* vann D1 S100000"
+    ):
+        check_space(StudySpec.from_dict(table), (1, 8, 8), 10)
+    kept_out = table | {"constraints": ["trainable_parameters <= 20000"]}
+    check_space(StudySpec.from_dict(kept_out), (1, 8, 8), 10)

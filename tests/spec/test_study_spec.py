@@ -1,4 +1,7 @@
+import importlib.util
 import json
+import re
+from pathlib import Path
 
 import pytest
 
@@ -6,7 +9,17 @@ from study.errors import SpecError
 from study.spec.dimensions import Choice, Range
 from study.spec.study_spec import StudySpec
 
+ROOT = Path(__file__).parent.parent.parent
 SHORT = {"name": "a", "dataset": "digits", "families": ["dann-r", "vann"]}
+
+
+@pytest.fixture(scope="module")
+def reference():
+    """What makes the pages of the reference."""
+    place = importlib.util.spec_from_file_location("reference", ROOT / "docs" / "reference.py")
+    module = importlib.util.module_from_spec(place)
+    place.loader.exec_module(module)
+    return module
 
 
 def write(folder, text):
@@ -122,7 +135,7 @@ def test_a_file_of_arrays_is_a_data_set():
         ),
         (
             {"objectives": {"val_accuracy": {"goal": "maximize", "from": "much"}}},
-            "`objectives.val_accuracy.from` must be a finite number, got 'much'",
+            "`objectives.val_accuracy.from` must be a number, got 'much'",
         ),
         (
             {"objectives": {"val_accuracy": {"goal": "up"}}},
@@ -133,12 +146,62 @@ def test_a_file_of_arrays_is_a_data_set():
         ({"name": "a" * 101}, "`length of name <= 100` must hold"),
         ({"seed": 2**31}, "`seed < 2147483648` must hold"),
         ({"budget": {"trials": 0}}, "`budget.trials >= 1` must hold, got 0"),
-        ({"budget": {"minutes": 0}}, "`budget.minutes > 0` must hold, got 0"),
+        ({"budget": {"minutes": 0}}, "`budget.minutes >= 0.01` must hold, got 0"),
         ({"seed": -1}, "`seed >= 0` must hold, got -1"),
+        ({"replicates": 101}, "`replicates <= 100` must hold, got 101"),
+        ({"replicates": 1.5}, "`replicates` must be a valid integer, got a number with a fracti"),
+        ({"budget": {"trials": 10**30}}, "`budget.trials <= 1000000` must hold, got 1000"),
+        ({"budget": {"epochs": 2**64}}, "`budget.epochs <= 1000000` must hold, got 184467"),
+        ({"budget": {"minutes": 1e-9}}, "`budget.minutes >= 0.01` must hold, got 1e-09"),
+        ({"budget": {"total_epochs": 10**13}}, "`budget.total_epochs <= 1000000000000` must"),
+        ({"budget": {"stagnation": 10**7}}, "`budget.stagnation <= 1000000` must hold"),
+        (
+            {"dataset": {"name": "digits", "train_size": 10**10}},
+            "`dataset.train_size <= 1000000000`",
+        ),
+        ({"dataset": {"name": "npz", "path": "a\0"}}, "at most 1000 characters, none of them NUL"),
+        ({"dataset": {"name": "npz", "path": "\ud800"}}, "a path must be text of Unicode, got"),
+        ({"stopping": {"reduction_factor": 1.0000001}}, "`stopping.reduction_factor >= 1.1` must"),
+        ({"stopping": {"grace_epochs": 2**63}}, "`stopping.grace_epochs <= 1000000` must hold"),
+        ({"resources": {"cpus": 1e-9}}, "`resources.cpus >= 0.01` must hold, got 1e-09"),
+        ({"resources": {"cpus": 1e30}}, "`resources.cpus <= 10000` must hold, got 1e+30"),
+        ({"resources": {"gpus": 0.001}}, "a share must be 0 or at least 0.01, got 0.001"),
+        ({"resources": {"gpus": 10**6}}, "`resources.gpus <= 1000` must hold, got 1000000"),
+        ({"resources": {"concurrent_trials": 10**6}}, "`resources.concurrent_trials <= 100000`"),
+        ({"constraints": ["macs <= 1"] * 101}, "`length of constraints <= 100` must hold, got ['m"),
+        ({"constraints": ["macs <= " + "1" * 300]}, "`length of a constraint <= 300` must hold"),
+        ({"constraints": ["macs <= 1e999"]}, "a side of a constraint may hold only metrics"),
+        (
+            {"objectives": {f"layer{n}_somata_silent": "minimize" for n in range(1, 10)}},
+            "<= 8` must",
+        ),
+        (
+            {"objectives": {"macs": {"goal": "minimize", "from": 10**400}}},
+            "`-1e+15 <= objectives.macs.from <= 1e+15` must hold, got 1000",
+        ),
+        (
+            {"replicates": 16**5000},
+            "`replicates <= 100` must hold, got a whole number of about 6021",
+        ),
+        (
+            {"space": {"layers": 2**63}},
+            "`1 <= value <= 100` must hold, got 9223372036854775808 (key",
+        ),
+        (
+            {"space": {"somata": 10**18 + 3}},
+            "`1 <= value <= 10000000` must hold, got 1000000000000",
+        ),
+        ({"space": {"dendrites": 10**12}}, "`1 <= value <= 1000000` must hold, got 1000000000000"),
+        ({"space": {"synapses": 10**12}}, "`1 <= value <= 10000000` must hold, got 1000000000000"),
+        ({"space": {"batch_size": 1e30}}, "`1 <= value <= 1000000` must hold, got 1e+30"),
+        ({"space": {"learning_rate": 1e37}}, "`1e-08 <= value <= 10` must hold, got 1e+37"),
+        ({"space": {"noise": {"low": 0, "high": 11}}}, "`0 <= value <= 10` must hold, got 11"),
+        ({"space": {"patience": 2**31}}, "`0 <= value <= 1000000` must hold, got 2147483648"),
+        ({"space": {"somata": list(range(1, 102))}}, "must hold at most 100 values, got 101"),
         ({"replicates": "three"}, "`replicates` must be a valid integer"),
         ({"sampler": "grids"}, "`sampler` must be a known name, got 'grids'; "),
         ({"resources": {"gpus": 1.5}}, "a share above one must be a whole number, got 1.5"),
-        ({"space": {"somata": 0}}, "`1 <= value` must hold, got 0 (key space.somata)"),
+        ({"space": {"somata": 0}}, "`1 <= value <= 10000000` must hold, got 0 (key space.somata)"),
         ({"space": {"somata": []}}, "at least one value, got an empty list (key space.somata)"),
         ({"space": {"somata": "many"}}, "must be a whole number, a list, or a table"),
         ({"space": {"somata": 1.5}}, "must be a whole number, got 1.5 (key space.somata)"),
@@ -146,14 +209,14 @@ def test_a_file_of_arrays_is_a_data_set():
         ({"space": {"leaky_slope": 2}}, "`0 <= value <= 1` must hold, got 2"),
         (
             {"space": {"learning_rate": float("nan")}},
-            "must be a number of reasonable size, got nan",
+            "`1e-08 <= value <= 10` must hold, got nan",
         ),
         (
             {"space": {"learning_rate": float("inf")}},
-            "must be a number of reasonable size, got inf",
+            "`1e-08 <= value <= 10` must hold, got inf",
         ),
-        ({"space": {"somata": float("inf")}}, "a whole number of reasonable size, got inf"),
-        ({"space": {"learning_rate": 0}}, "`1e-08 <= value` must hold, got 0"),
+        ({"space": {"somata": float("inf")}}, "`1 <= value <= 10000000` must hold, got inf"),
+        ({"space": {"learning_rate": 0}}, "`1e-08 <= value <= 10` must hold, got 0"),
         ({"space": {"dendrites": {"low": 8, "high": 2}}}, "`low < high` must hold, got low=8"),
         ({"space": {"dendrites": {"low": 8}}}, "a range has the keys low, high and optionally log"),
         (
@@ -161,9 +224,12 @@ def test_a_file_of_arrays_is_a_data_set():
             "`low > 0` must hold in a logarithmic range, got low=0.0",
         ),
         ({"space": {"schedule": "linear"}}, "must be one or several of constant, cosine"),
-        ({"space": {"patience": -1}}, "`0 <= value` must hold, got -1 (key space.patience)"),
+        (
+            {"space": {"patience": -1}},
+            "`0 <= value <= 1000000` must hold, got -1 (key space.patience)",
+        ),
         ({"space": {"patience": 2.5}}, "must be a whole number, got 2.5 (key space.patience)"),
-        ({"space": {"noise": -0.5}}, "`0 <= value` must hold, got -0.5 (key space.noise)"),
+        ({"space": {"noise": -0.5}}, "`0 <= value <= 10` must hold, got -0.5 (key space.noise)"),
         ({"space": {"batch_order": "sorted"}}, "must be one or several of shuffled, by_class"),
         ({"name": "a/b"}, "a name has letters, digits, '.', '_', '-' only"),
         ({"name": ".."}, "a name has letters, digits, '.', '_', '-' only"),
@@ -174,6 +240,36 @@ def test_a_bad_value_is_refused_with_key_rule_and_value(changes, message):
     with pytest.raises(SpecError) as caught:
         StudySpec.from_dict(SHORT | changes)
     assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"name": "a" * 10**5},
+        {"sampler": "grid" * 10**5},
+        {"families": ["x" * 10**5]},
+        {"constraints": ["x" * 10**5]},
+        {"objectives": {"x" * 10**5: "maximize"}},
+        {"objectives": {"x" * 10**5: {"aim": "maximize"}}},
+        {"x" * 10**5: 1},
+        {"space": {"somata": ["x" * 10**5] * 100}},
+        {"space": {"somata": {"x" * 10**5: 1}}},
+        {"dataset": {"name": "npz", "path": "x" * 10**5}},
+        {f"key{number}": number for number in range(10**5)},
+    ],
+)
+def test_a_message_shows_only_the_ends_of_a_long_value(changes):
+    with pytest.raises(SpecError) as caught:
+        StudySpec.from_dict(SHORT | changes)
+    assert len(str(caught.value)) < 10_000
+
+
+def test_the_reference_states_a_smallest_and_a_largest_value_of_every_number(reference):
+    kinds = [line.strip() for line in reference.spec_keys().splitlines() if "number" in line]
+    numbers = [kind for kind in kinds if kind.startswith(("number", "whole number"))]
+    assert len(numbers) > 20
+    bound = r"(whole )?number, ([-0-9.e,]+ to [-0-9.e,]+|[≥>] [-0-9.e,]+, [≤<] [-0-9.e,]+); default"
+    assert [number for number in numbers if not re.match(bound, number)] == []
 
 
 def test_a_diagnostic_that_is_measured_steers():
@@ -215,6 +311,10 @@ def test_every_problem_is_told():
     [
         ('name = "a"\ndataset = = 1\n', "is not TOML: Invalid value (at line 2, column 11)"),
         ('name = "a"\nname = "b"\n', "is not TOML: Cannot overwrite a value (at line 2"),
+        ("a = " + "[" * 3000 + "]" * 3000, "tables and lists must not be nested so deeply"),
+        ("a = " + "9" * 5000, "cannot be read: Exceeds the limit (4300 digits) for integer string"),
+        ("a" + ".a" * 201 + " = 1", "must have at most 200 dots, got more"),
+        ("#" * 250_001, "<= 250000` must hold, got more"),
     ],
 )
 def test_a_file_that_is_not_toml_is_refused_with_line_and_column(text, message, tmp_path):
