@@ -1,4 +1,4 @@
-"""The answer of docs/results.md in sentences: whether dendrites pay, and how small a network can be."""
+"""The summary of docs/results.md: dendritic networks against others, and the smallest network."""
 
 from collections.abc import Sequence
 
@@ -32,14 +32,21 @@ def equal_size(trials: Sequence[Trial]) -> list[str]:
     }
     text = _headline(len(compared), **counts)
     others = other_names(families(one for one in trials if not is_dendritic(one)))
-    lines = [f"**{text}.** The best of each by validation, the others being {others}:", ""]
+    lines = [
+        f"**{text}.** The other networks are {others}. The best of each, selected on validation data:",
+        "",
+    ]
     for bound, ours, other, gap in compared:
         lines.append(
-            f"- At most {bound:,} parameters: {label(ours)}, which has "
-            f"{count(ours['trainable_parameters'])}, has {percent(ours['test_accuracy'])} % on "
-            f"test images, {label(other)} {percent(other['test_accuracy'])} % with "
-            f"{count(other['trainable_parameters'])}; {points(gap)} points."
-            + (f" Trained only smaller: {other_names(missing[bound])}." if missing[bound] else "")
+            f"- At most {bound:,} parameters: {label(ours)} ({count(ours['trainable_parameters'])} "
+            f"parameters) has a test accuracy of {percent(ours['test_accuracy'])} %, {label(other)} "
+            f"({count(other['trainable_parameters'])}) of {percent(other['test_accuracy'])} %; the "
+            f"difference is {points(gap)} points."
+            + (
+                f" Only smaller sizes trained: {other_names(missing[bound])}."
+                if missing[bound]
+                else ""
+            )
         )
     trained = {one["family"] for one in trials}
     absent = [
@@ -48,27 +55,31 @@ def equal_size(trials: Sequence[Trial]) -> list[str]:
     if absent:
         lines += [
             "",
-            f"Controls that have not been trained yet, and could win: {', '.join(absent)}.",
+            f"Controls not trained yet: {', '.join(absent)}.",
         ]
     return [*lines, ""]
 
 
 def _headline(sizes: int, *, better: int, worse: int, unsure: int) -> str:
     bounds = f"of {sizes} bounds on the parameters"
-    ahead = f"under {unsure} they are ahead of networks most of which were trained only smaller"
+    ahead = (
+        f"under {unsure} they are ahead, but most other networks were trained only at smaller sizes"
+    )
     if better:
         text = f"Dendritic networks beat others of equal size under {better} {bounds}"
         text += f", and are beaten under {worse}" if worse else ""
     else:
         text = "Dendritic networks do not beat others of equal size: "
-        text += f"they are beaten under {worse} {bounds}" if worse else "no difference is certain"
+        text += (
+            f"they are beaten under {worse} {bounds}" if worse else "no difference is significant"
+        )
     if unsure:
         return f"{text}; {ahead}"
-    return text if better + worse in (0, sizes) else f"{text}; elsewhere no difference is certain"
+    return text if better + worse in (0, sizes) else f"{text}; no other difference is significant"
 
 
 def smallest(trials: Sequence[Trial]) -> list[str]:
-    """The smallest dendritic network as accurate as the paper's best vanilla one, and one that is sure.
+    """The smallest dendritic network as accurate as the paper's best vanilla one, and a confirmed one.
 
     The first is chosen on validation; the second among those trained anew, by their test accuracy, for
     which few are candidates.
@@ -86,8 +97,8 @@ def smallest(trials: Sequence[Trial]) -> list[str]:
     sure = smallest_confirmed(dendritic, PUBLISHED_BEST)
     if sure is not None and sure != found:
         lines.append(
-            "The smallest whose mean over other seeds reaches it on test images, of those that were "
-            f"trained anew, has {_whole(sure)}"
+            "The smallest retrained network that reaches it on test images with other seeds has "
+            f"{_whole(sure)}"
         )
     return lines
 
@@ -97,7 +108,7 @@ def _whole(trial: Trial) -> str:
     other = "other " if trial.get("anew") else ""
     return (
         f"{count(trial['trainable_parameters'])} parameters ({label(trial)}, trial {trial['trial']} "
-        f"of {trial['study']}); on test images it has "
+        f"of {trial['study']}) and a test accuracy of "
         f"{percent(trial['test_accuracy'], trial.get('test_accuracy_sem'))} % over "
         f"{trial['replicates']} {other}seeds."
     )

@@ -73,10 +73,10 @@ def at_least(interval: Interval, bound: float, unit: str) -> Judgement:
         return Judgement("undecided", ONE_SEED)
     limit = shown(bound, unit)
     if interval.low >= bound:
-        return Judgement("holds", f"{_interval(interval, unit)} is nowhere below {limit}")
+        return Judgement("holds", f"{_interval(interval, unit)} is not below {limit}")
     if interval.high < bound:
-        return Judgement("does not", f"{_interval(interval, unit)} is wholly below {limit}")
-    return Judgement("undecided", f"{_interval(interval, unit)} has {limit} within")
+        return Judgement("does not", f"{_interval(interval, unit)} is entirely below {limit}")
+    return Judgement("undecided", f"{_interval(interval, unit)} contains {limit}")
 
 
 def at_most(interval: Interval, bound: float, unit: str) -> Judgement:
@@ -85,10 +85,10 @@ def at_most(interval: Interval, bound: float, unit: str) -> Judgement:
         return Judgement("undecided", ONE_SEED)
     limit = shown(bound, unit)
     if interval.high <= bound:
-        return Judgement("holds", f"{_interval(interval, unit)} is nowhere above {limit}")
+        return Judgement("holds", f"{_interval(interval, unit)} is not above {limit}")
     if interval.low > bound:
-        return Judgement("does not", f"{_interval(interval, unit)} is wholly above {limit}")
-    return Judgement("undecided", f"{_interval(interval, unit)} has {limit} within")
+        return Judgement("does not", f"{_interval(interval, unit)} is entirely above {limit}")
+    return Judgement("undecided", f"{_interval(interval, unit)} contains {limit}")
 
 
 def within(interval: Interval, low: float, high: float, unit: str) -> Judgement:
@@ -102,9 +102,7 @@ def within(interval: Interval, low: float, high: float, unit: str) -> Judgement:
         return Judgement("does not", f"{_interval(interval, unit)} lies above {agreed}")
     if interval.high < low:
         return Judgement("does not", f"{_interval(interval, unit)} lies below {agreed}")
-    return Judgement(
-        "undecided", f"{_interval(interval, unit)} overlaps {agreed}, and is not within"
-    )
+    return Judgement("undecided", f"{_interval(interval, unit)} overlaps {agreed} only partly")
 
 
 def _interval(interval: Interval, unit: str) -> str:

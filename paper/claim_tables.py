@@ -59,12 +59,12 @@ def result_table(results: Sequence[Result]) -> list[str]:
 
 
 def explained(results: Sequence[Result]) -> list[str]:
-    """The claims that agree, do not, are uncertain (with reasons), and were not measured."""
+    """The claims that hold, do not, are undecided (with reasons), and were not measured."""
     lines = []
-    for verdict, title in zip(VERDICTS, ("Agrees", "Does not agree", "Uncertain"), strict=True):
+    for verdict, title in zip(VERDICTS, ("Holds", "Does not hold", "Undecided"), strict=True):
         group = [(number, one) for number, one in measured(results) if one["verdict"] == verdict]
         if not group:
-            lines += [f"**{title}:** nothing.", ""]
+            lines += [f"**{title}:** none.", ""]
         elif verdict == "holds":
             lines += [f"**{title}:** {', '.join(str(number) for number, _ in group)}.", ""]
         else:

@@ -249,15 +249,15 @@ FIGURES: Final[dict[str, tuple[Drawn, ...]]] = {
         ("results_front", "Test accuracy against trainable parameters", front),
         ("results_loss", "Test loss against trainable parameters", loss),
     ),
-    "table2": (("results_in_order", "Classes one after the other", in_order),),
+    "table2": (("results_in_order", "Sequential training", in_order),),
     "noise": (
         (
             "results_noise",
-            "Test accuracy under noise (solid: trained on it, dotted: on clean images)",
+            "Test accuracy under noise (solid: trained with noise, dotted: without)",
             noise,
         ),
     ),
-    "representation": (("results_units", "What units respond to", units),),
+    "representation": (("results_units", "Responses of units", units),),
     "beyond": (("results_beyond", "Test accuracy against trainable parameters", front),),
 }
 """The figures of each study by its name."""

@@ -146,7 +146,7 @@ def arranged(records: Iterable[TrialRecord], order: Order) -> list[TrialRecord]:
 
 
 def seeds_of(record: TrialRecord, sample: Sample, measurements: Measurements) -> str:
-    """A trial, its network, and how many seeds speak for it."""
-    seeds = "1 seed" if sample.seeds == 1 else f"{sample.seeds} seeds"
-    whose = "of its retraining" if sample.retrained else "of the search"
-    return f"{measurements.named(record)} ({record.label()}), {seeds} {whose}"
+    """A trial, its network, and the number and the source of its seeds."""
+    source = "retraining" if sample.retrained else "search"
+    seeds = f"{sample.seeds} {source} {'seed' if sample.seeds == 1 else 'seeds'}"
+    return f"{measurements.named(record)} ({record.label()}), {seeds}"

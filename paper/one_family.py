@@ -32,7 +32,7 @@ def judge_accuracy(claim: Accuracy, measurements: Measurements, result: ClaimRes
     low, high = claim.published - margin, claim.published + margin
     judged = claim_result.within(ours, low, high, found.unit)
     side = shown(ours.value - claim.published, "accuracy difference")
-    return _judged(found, judged, f"{side} from the published")
+    return _judged(found, judged, f"{side} from the published value")
 
 
 def judge_parameters(
@@ -85,7 +85,7 @@ def _with_accuracy(
         study=measurements.study_of(record),
         trial=record.trial,
         trainable_parameters=record.trainable_parameters,
-        reason=f"best of validation: {seeds_of(record, sample, measurements)}",
+        reason=f"selected on validation data: {seeds_of(record, sample, measurements)}",
     )
 
 

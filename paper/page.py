@@ -13,14 +13,14 @@ from study import write_picture
 
 TITLES: Final = {
     "table1": "Accuracy, loss and parameters",
-    "table2": "Classes one after the other",
+    "table2": "Sequential training",
     "noise": "Noise",
     "early_stopping": "Early stopping",
     "dropout": "Dropout",
     "learning_rate": "Learning rate",
     "depth": "Depth",
-    "structure": "Structure or sparsity",
-    "representation": "What units respond to",
+    "structure": "Structure and sparsity",
+    "representation": "Responses of units",
     "beyond": "Free search",
 }
 """The title of each study, in the order of the page; others follow by name."""
@@ -28,20 +28,20 @@ TITLES: Final = {
 _DATASET: Final = "fashion_mnist"
 
 _HEAD: Final = """\
-# What holds of the paper's claims
+# Replication of the paper
 
 Chavlis & Poirazi (Nat Commun 2025;16:943) claim that networks with dendrites are as accurate as vanilla
-ones with far fewer parameters, overfit less, and stand noise and classes in order better. The studies
-in `paper/specs` train the networks of each claim, and what comes out judges it.
-`python -m paper summary` keeps summaries of the stored studies in paper/results, and
-`python -m paper page` makes this page of them.
+networks with far fewer parameters, overfit less, and are more robust to noise and sequential training.
+The studies in `paper/specs` train the networks of each claim, and the measurements decide whether it
+holds ([method](verdict.md)). `python -m paper summary` saves summaries of the stored studies in
+`paper/results`, from which `python -m paper page` generates this page.
 """
 
 _RULES: Final = """\
-How to read it: configurations are chosen on validation images, and their test values reported (the paper
-chose on test images). Ours are means ± standard errors over seeds, with intervals of 95 % (Student,
-Welch); the paper's are means ± standard deviations of five seeds. D is the dendrites of a soma, S the
-somata. Every dendrite has 16 synapses, as the paper's text says; its code draws 16 on average.
+Configurations are selected on validation images and evaluated on test images (the paper selected on
+test images). Our values are means ± standard errors over seeds, with 95 % intervals (Student, Welch);
+the paper's are means ± standard deviations over five seeds. D is the number of dendrites per soma, S the
+number of somata. Every dendrite has 16 synapses, as in the paper's text; in its code, 16 is the average.
 """
 
 
@@ -71,7 +71,7 @@ def page(summaries: Sequence[Summary], specs: Sequence[str]) -> str:
     if trials:
         lines += [*_beyond(trials), ""]
     if known:
-        lines += ["## What it cost", "", *_costs(known), ""]
+        lines += ["## Costs", "", *_costs(known), ""]
     lines += _not_run(sorted(set(specs) - {one["name"] for one in known}, key=_place))
     return "\n".join(lines).rstrip() + "\n"
 
@@ -92,11 +92,11 @@ def _title(name: str) -> str:
 
 def _answer(summaries: Sequence[Summary]) -> list[str]:
     if not summaries:
-        return ["## The answer", "", "No study has been run yet, so nothing can be said."]
+        return ["## Summary", "", "No study has been run yet."]
     results = [one for summary in summaries for one in summary["findings"]]
     trials = usual(summaries, _DATASET)
     return [
-        "## The answer",
+        "## Summary",
         "",
         *equal_size(trials),
         f"Of {len(results)} claims, {tally(results)}.",
@@ -143,12 +143,12 @@ def _beyond(trials: Sequence[Trial]) -> list[str]:
     return [
         "## Beyond the paper",
         "",
-        f"All networks for clean Fashion-MNIST of these studies ({studies}), the best by validation",
-        "under each bound on the parameters, and how their test accuracies differ.",
+        "The best networks under each parameter bound, and the differences of their test accuracies.",
+        f"They are selected on validation data among all networks for clean Fashion-MNIST ({studies}).",
         "",
         *under_table(trials),
         "",
-        "Each family without dendrites of a soma's own beside the best dendritic network:",
+        "The best network of each control family, compared with the best dendritic network:",
         "",
         *control_table(trials),
         "",
@@ -177,7 +177,7 @@ def _costs(summaries: Sequence[Summary]) -> list[str]:
         "machine",
         "versions",
         "trials",
-        "hours of training",
+        "training hours",
         "hours from start to end",
     ]
     return table(header, rows, left=3)
@@ -191,4 +191,4 @@ def _not_run(names: Sequence[str]) -> list[str]:
     if not names:
         return []
     lines = [f"- {_title(name)}: [{name}.toml](../paper/specs/{name}.toml)" for name in names]
-    return ["## Not run yet", "", *lines]
+    return ["## Studies not yet run", "", *lines]

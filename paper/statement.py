@@ -46,7 +46,7 @@ def statement(claim: Claim, control: str | None = None) -> str:
             text = _fewer(claim)
         case SizeTrend():
             verb = "rises" if claim.direction == "rises" else "does not rise"
-            text = f"The {_name(claim.metric)} of larger {claim.family} {verb} with their size"
+            text = f"The {_name(claim.metric)} of larger {claim.family} networks {verb} with their size"
         case Parameters():
             text = (
                 f"{_any(claim.families)} of at most {claim.at_most:,} parameters reaches a test "

@@ -77,7 +77,7 @@ def best_table(summary: Summary) -> list[str]:
                 ),
             ]
         )
-    header += ["anew: test %", "anew: loss", "anew: seeds"] if anew else []
+    header += ["retrained: test %", "retrained: loss", "retrained: seeds"] if anew else []
     return table([*header, *(["paper: test %"] if given else [])], rows)
 
 

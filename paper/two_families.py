@@ -210,17 +210,17 @@ def _not_reached(
     larger: Sequence[TrialRecord],
     measurements: Measurements,
 ) -> claim_result.Judgement:
-    """What is text where no configuration that is small enough is as good on validation."""
+    """The verdict if no small enough configuration is as good on validation data."""
     goal = f"reaches the best validation {claim.metric} of {claim.reference}"
     if larger:
         smallest = arranged(larger, SMALLEST)[0]
         text = (
-            f"no configuration of {claim.family} that is small enough {goal}; the smallest that does "
+            f"no small enough configuration of {claim.family} {goal}; the smallest that does "
             f"is {measurements.named(smallest)} with {smallest.trainable_parameters:,} parameters"
         )
     else:
         text = f"no configuration of {claim.family} {goal}"
     verdict: Verdict = "does not" if judged.verdict == "does not" else "undecided"
     return claim_result.Judgement(
-        verdict, f"{text}; of the best that is small enough {judged.reason}"
+        verdict, f"{text}; the best small enough configuration: {judged.reason}"
     )

@@ -29,7 +29,7 @@ def test_a_claim_holds_where_the_whole_interval_is_on_its_side(low, high, least,
 
 def test_the_reason_has_the_numbers_in_the_words_of_their_unit():
     interval = Interval(0.9, 0.891, 0.909)
-    assert at_least(interval, 0.9, "accuracy").reason == "[89.10 %, 90.90 %] has 90.00 % within"
+    assert at_least(interval, 0.9, "accuracy").reason == "[89.10 %, 90.90 %] contains 90.00 %"
     agreed = within(interval, 0.88, 0.91, "accuracy").reason
     assert agreed == "[89.10 %, 90.90 %] lies within 88.00 % to 91.00 %"
     assert (

@@ -22,7 +22,7 @@ def test_an_accuracy_agrees_where_its_interval_is_within_the_tolerance(
 ):
     found = judged(ACCURACY | {"published": published, "tolerance": tolerance}, VANN)
     assert found.verdict == verdict
-    assert f"; {side} from the published; " in found.reason
+    assert f"; {side} from the published value; " in found.reason
     assert (found.ours, found.low, found.high) == pytest.approx((0.893, 0.89022, 0.89578), abs=1e-5)
     assert (found.unit, found.seeds, found.trial, found.trainable_parameters) == (
         "accuracy",
@@ -47,7 +47,7 @@ def test_one_replicate_decides_nothing():
     found = judged(ACCURACY | {"published": 0.893}, alone)
     assert (found.verdict, found.ours, found.low, found.seeds) == ("undecided", 0.893, None, 1)
     assert found.reason.startswith("a single seed has no interval; ")
-    assert found.reason.endswith("trial 3 (vann D2 S8), 1 seed of the search")
+    assert found.reason.endswith("trial 3 (vann D2 S8), 1 search seed")
 
 
 def test_a_family_without_a_trial_decides_nothing():

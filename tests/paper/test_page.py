@@ -61,13 +61,13 @@ def test_a_study_without_a_complete_trial_has_neither_figures_nor_a_best_network
             0.85,
             "Dendritic networks beat others of equal size under 4 of 4 bounds on the parameters.**",
         ),
-        (0.90, 0.9001, "do not beat others of equal size: no difference is certain"),
+        (0.90, 0.9001, "do not beat others of equal size: no difference is significant"),
     ],
 )
 def test_it_begins_with_whether_dendrites_beat_controls_of_equal_size(ours, other, said):
     trials = [trial(0, "dann-r", 5000, ours), trial(1, "sparse-mlp", 5000, other)]
     page = text([summary("structure", trials)])
-    answer = page.partition("## The answer")[2].strip()
+    answer = page.partition("## Summary")[2].strip()
     assert answer.splitlines()[0].startswith("**")
     assert said in answer.splitlines()[0]
 
@@ -85,7 +85,7 @@ def test_better_at_one_size_and_worse_at_another_is_both_said():
     # A network that was never tried as large is not beaten.
     page = text([summary("structure", trials)])
     assert "they are beaten under 3 of 4 bounds on the parameters; under 1 they are ahead" in page
-    assert "Trained only smaller: sparse-mlp." in page
+    assert "Only smaller sizes trained: sparse-mlp." in page
     assert not [line for line in page.splitlines() if line.startswith("| sparse-mlp D4 S32 | 300")]
 
 
@@ -97,9 +97,9 @@ def test_claims_are_counted_and_those_that_do_not_hold_have_their_reasons():
     ]
     page = text([summary("table1", [trial(0, "vann", 9000, 0.88)], findings=findings)])
     assert "Of 3 claims, 1 holds, 1 does not, 1 is undecided (1 of these were not measured)" in page
-    assert "**Agrees:** 1." in page
+    assert "**Holds:** 1." in page
     assert "- 2: it does not rise." in page
-    assert "**Uncertain:** nothing." in page
+    assert "**Undecided:** none." in page
     assert "**Not measured:** 1 of 3 claims (no trial)." in page
     rows = [line for line in page.splitlines() if "dann-lrf is as accurate" in line]
     cells = [[cell.strip() for cell in row.strip("|").split("|")] for row in rows]
@@ -132,20 +132,21 @@ def test_the_smallest_network_that_reaches_the_paper_has_its_confirmation():
     again = {"full": False, **trial(1, "dann-lrf", 70_000, 0.904, replicates=10)}
     page = text([summary("table1", trials, retrained=[again])])
     assert (
-        "has 70,000 parameters (dann-lrf D4 S32, trial 1 of table1); on test images it has "
+        "has 70,000 parameters (dann-lrf D4 S32, trial 1 of table1) and a test accuracy of "
         "89.40 ± 0.10 % over 10 other seeds." in page
     )
-    assert "of those that were trained anew" not in page
+    assert "The smallest retrained network" not in page
 
 
 def test_the_smallest_that_reaches_it_with_other_seeds_is_told_beside_one_that_does_not():
     trials = [trial(0, "dann-r", 5000, 0.895), trial(1, "dann-lrf", 70_000, 0.905)]
     anew = [{"full": False, **one, "test_accuracy": one["val_accuracy"] - 0.005} for one in trials]
     page = text([summary("table1", trials, retrained=anew)])
-    assert "has 5,000 parameters (dann-r D4 S32, trial 0 of table1); on test images it" in page
+    assert "has 5,000 parameters (dann-r D4 S32, trial 0 of table1) and a test" in page
     assert (
-        "of those that were trained anew, has 70,000 parameters (dann-lrf D4 S32, trial 1 of "
-        "table1); on test images it has 90.00 ± 0.10 % over 5 other seeds." in page
+        "The smallest retrained network that reaches it on test images with other seeds has 70,000 "
+        "parameters (dann-lrf D4 S32, trial 1 of table1) and a test accuracy of 90.00 ± 0.10 % over 5 "
+        "other seeds." in page
     )
 
 
@@ -172,7 +173,7 @@ def test_linear_dendrites_are_beside_the_best_dendritic_network_though_of_its_fa
         for number, accuracy, slope in ((0, 0.89, 0.0), (1, 0.87, 1.0))
     ]
     page = text([summary("beyond", trials, varied=["dendrite_slope"])])
-    assert "the others being linear dann-lrf:" in page
+    assert "The other networks are linear dann-lrf." in page
     rows = [line for line in page.splitlines() if line.startswith("| dann-lrf D4 S32 linear")]
     assert [row.split("|")[-2].split()[0] for row in rows] == ["+2.00"] * 4
 

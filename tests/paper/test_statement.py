@@ -30,7 +30,7 @@ PAIR = {"family": "dann-lrf", "reference": "vann"}
         ),
         (
             {"kind": "size_trend", "family": "vann", "direction": "does not rise"},
-            "The test loss of larger vann does not rise with their size",
+            "The test loss of larger vann networks does not rise with their size",
         ),
         (
             {"kind": "parameters", "target_accuracy": 0.893, "at_most": 8000},

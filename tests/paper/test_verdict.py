@@ -199,7 +199,7 @@ FINDING = ClaimResult(
     trainable_parameters=595_466,
     reference_parameters=42_505_738,
     verdict="holds",
-    reason="[0.651, 0.753] is nowhere above 0.800",
+    reason="[0.651, 0.753] is not above 0.800",
 )
 
 
@@ -222,5 +222,5 @@ def test_narrower_terminals_get_paragraphs():
         "  ours: 0.701 [0.651, 0.753]",
         "  seeds: 10",
         "  parameters: 595,466 (42,505,738)",
-        "  reason: [0.651, 0.753] is nowhere above 0.800",
+        "  reason: [0.651, 0.753] is not above 0.800",
     ]
