@@ -1,0 +1,1 @@
+"""What the tests cost, and which processes use the processor."""

@@ -1,0 +1,126 @@
+"""Processor seconds of a run of the tests, by the kind of process that used them.
+
+    python -m benchmarks.suite                   # what `make test` gives to pytest
+    python -m benchmarks.suite -- -n 2 tests/e2e
+
+All processes that descend from pytest are sampled twice a second; those that leave it, as Ray's do, are
+known by a variable of their environment. What a process uses after its last sample is not counted.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any, Final
+
+import psutil
+
+from benchmarks.machine import describe
+
+_REPOSITORY: Final = Path(__file__).parents[2]
+RESULT: Final = _REPOSITORY / "benchmarks/results/suite.json"
+PYTEST: Final = ("-n", "3", "--dist", "loadfile", "--no-loadscope-reorder")
+_EVERY_S: Final = 0.5
+_MARK: Final = "SUITE_OF"
+"""The variable of the environment; its value is the process ID of the benchmark."""
+
+# The first whose text is in the command counts.
+_KINDS: Final = (
+    ("senders", "sender_process"),
+    ("Ray's own", "gcs_server"),
+    ("Ray's own", "raylet/raylet"),
+    ("Ray's own", "ray/dashboard"),
+    ("Ray's own", "ray.dashboard"),
+    ("Ray's own", "ray/autoscaler"),
+    ("Ray's own", "ray/_private/log_monitor"),
+    ("Ray's own", "ray.util.client.server"),
+    ("Ray's own", "ray start"),
+    ("Ray's own", "Agent"),
+    ("Ray's own", "ray-dashboard"),
+    ("Ray workers", "default_worker"),
+    ("Ray workers", "ray::"),
+    ("MLflow servers", "mlflow"),
+    ("MLflow servers", "uvicorn"),
+    ("`study run`", "forkserver"),
+    ("`study run`", "study run"),
+    ("pytest", "exec(eval(sys.stdin.readline()))"),
+    ("pytest", "-m pytest"),
+    ("PostgreSQL and Chromium", "postgres"),
+    ("PostgreSQL and Chromium", "chrom"),
+    ("other commands", "study"),
+)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--output", type=Path, default=RESULT)
+    parser.add_argument("pytest", nargs="*", default=list(PYTEST), help="arguments of pytest")
+    arguments = parser.parse_args()
+    result = _measured(arguments.pytest)
+    stored = json.loads(arguments.output.read_text()) if arguments.output.exists() else {}
+    arguments.output.write_text(json.dumps(stored | result, indent=1) + "\n", encoding="utf-8")
+    sys.stdout.write(json.dumps(result, indent=1) + "\n")
+    sys.exit(result["status"])
+
+
+def _measured(arguments: list[str]) -> dict[str, Any]:
+    mark = str(os.getpid())
+    before, start = psutil.cpu_times(), time.monotonic()
+    tests = subprocess.Popen(  # noqa: S603  # our own
+        [sys.executable, "-m", "pytest", *arguments],
+        cwd=_REPOSITORY,
+        env=os.environ | {_MARK: mark},
+    )
+    used: dict[tuple[int, float], tuple[str, float]] = {}
+    kinds: dict[tuple[int, float], bool] = {}
+    while tests.poll() is None:
+        _sample(mark, used, kinds)
+        time.sleep(_EVERY_S)
+    seconds = time.monotonic() - start
+    after = psutil.cpu_times()
+    processor_seconds: Counter[str] = Counter()
+    for kind, amount in used.values():
+        processor_seconds[kind] += amount  # type: ignore[assignment]  # counts may be floats
+    return {
+        "machine": describe(),
+        "status": tests.returncode,
+        "seconds": round(seconds, 1),
+        # Of all that this machine did meanwhile, waiting for a disk included.
+        "idle_share": round((after.idle - before.idle) / seconds / psutil.cpu_count(), 3),
+        "processor_seconds": {
+            kind: round(amount, 1) for kind, amount in processor_seconds.most_common()
+        },
+    }
+
+
+def _sample(
+    mark: str,
+    used: dict[tuple[int, float], tuple[str, float]],
+    known: dict[tuple[int, float], bool],
+) -> None:
+    """Notes what each process of the tests has used up to now."""
+    for process in psutil.process_iter():
+        try:
+            with process.oneshot():
+                key = process.pid, process.create_time()
+                if key not in known:
+                    known[key] = process.environ().get(_MARK) == mark
+                if known[key]:
+                    times = process.cpu_times()
+                    used[key] = _kind(process), times.user + times.system
+        except (psutil.Error, OSError):
+            continue
+
+
+def _kind(process: psutil.Process) -> str:
+    """By the command of a process as it is now: Ray's workers change theirs."""
+    command = " ".join(process.cmdline())
+    return next((kind for kind, text in _KINDS if text in command), "everything else")
+
+
+if __name__ == "__main__":
+    main()
