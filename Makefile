@@ -9,7 +9,7 @@ BIN := .venv/bin
 RUNTIME := .venv/.runtime
 INSTALLED := .venv/.installed
 # A file of tests is run as a whole, for its tests share servers and studies.
-AT_ONCE := -n 2 --dist loadfile --no-loadscope-reorder
+AT_ONCE := -n 3 --dist loadfile --no-loadscope-reorder
 # Counting the branches that tests reach makes `make quick` half as long again, so only CI does.
 COVERAGE := $(if $(CI),--cov)
 # A broken link, a missing page and a name that is not there are errors.

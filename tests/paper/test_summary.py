@@ -117,6 +117,7 @@ def test_its_file_has_a_line_for_each_trial(made):
     ][:3] == made["trials"]
 
 
+@pytest.mark.slow  # retraining starts Ray
 def test_networks_that_were_trained_anew_are_beside_the_trials(tmp_path):
     home = recorded_study.record_study(tmp_path)
     anew = study.retrain(recorded_study.NAME, 1, 2, 1, home=home)
