@@ -103,7 +103,7 @@ def _named(annotation: Any) -> str:  # noqa: ANN401  # a type, or what typing ma
     if isinstance(annotation, type) and issubclass(annotation, Section):
         return "table"
     if get_origin(annotation) is tuple:
-        return "list of texts"
+        return "list of tables" if get_origin(options[0]) is dict else "list of texts"
     if get_origin(annotation) is dict:
         return "table of metrics"
     # An optional value with limits.

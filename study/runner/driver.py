@@ -22,6 +22,7 @@ from study.runner.resume import clean_up, record_again
 from study.runner.session import Session, fit
 from study.runner.stopper import StudyClock, StudyStopper
 from study.search.space import check_space, grid
+from study.search.start import check_start
 from study.search.storage import (
     SearchStorage,
     budget_spent,
@@ -66,6 +67,7 @@ def run(spec: StudySpec, home: Home | None = None, console: Console | None = Non
     start = time.monotonic()
     dataset = load_dataset(spec.dataset, spec.seed)
     check_space(spec, dataset.image_shape, dataset.classes)
+    check_start(spec, dataset.image_shape, dataset.classes)
     check_batch_order(spec, dataset.train.labels)
     if not on_cluster():
         check_machine(spec.resources)

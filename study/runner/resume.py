@@ -11,7 +11,7 @@ from study.errors import SpecError, echo
 from study.runner.scoreboard import Scoreboard
 from study.search.budget import BudgetSpent
 from study.search.configuration import Configuration
-from study.search.storage import METRICS, REASON, SearchStorage, metrics_of, point_of
+from study.search.storage import METRICS, REASON, SearchStorage, metrics_of, point_of, start_of
 from study.search.trial import Outcome
 from study.spec.study_spec import StudySpec
 from study.study_folder import HISTORY, StudyFolder, trial_folder
@@ -54,7 +54,8 @@ def record_again(storage: SearchStorage, board: Scoreboard, tracker: Tracker, st
 
 def _record(trial: FrozenTrial, board: Scoreboard, tracker: Tracker, store: Path) -> None:
     number = trial.number
-    tracker.begin_trial(Configuration(board.spec, given=trial.params).for_trial(number))
+    configuration = Configuration(board.spec, given=trial.params)
+    tracker.begin_trial(configuration.for_trial(number, start_of(trial)))
     folder = trial_folder(store, number)
     metrics = metrics_of(trial)
     if "epochs" in metrics:

@@ -45,13 +45,14 @@ class Configuration:
         """What tells this configuration from others."""
         return key_of(self.params)
 
-    def for_trial(self, number: int) -> TrialConfig:
+    def for_trial(self, number: int, start: int | None = None) -> TrialConfig:
         """What a worker is told of the trial that has this configuration."""
         return TrialConfig(
             number=number,
             architecture=self.architecture,
             training=self._training,
             seeds=tuple(self._spec.replicate_seeds),
+            start=start,
         )
 
     def suggest_categorical(self, name: str, choices: Sequence[Any]) -> Any:  # noqa: ANN401  # the choices' own type

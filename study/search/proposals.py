@@ -1,8 +1,9 @@
 """Proposes configurations, none twice: by a sampler, or from a grid."""
 
 import time
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final, final
 
@@ -13,6 +14,7 @@ from study.search.candidates import Candidates, Key, key_of
 from study.search.configuration import Configuration
 from study.search.samplers import Counted, report_of, sampler_of
 from study.search.space import grid, suggest
+from study.search.start import start_configurations
 from study.search.study_view import PENDING, Pending, StudyView
 from study.spec.study_spec import StudySpec
 
@@ -21,10 +23,14 @@ _DRAWS: Final = 300  # tries for a new configuration, before a space is walked f
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proposal:
-    """A configuration, and what the sampler must find again when the study goes on."""
+    """A configuration, and what the sampler must find again when the study resumes.
+
+    `start` is its place among the configurations that the spec starts with, if it is one.
+    """
 
     configuration: Configuration
-    system_attrs: dict[str, Any]
+    system_attrs: dict[str, Any] = field(default_factory=dict)
+    start: int | None = None
 
 
 @final
@@ -49,6 +55,7 @@ class Proposals:
         sampler = sampler_of(spec, int(seed), counted, clock)
         self._view = None if sampler is None else StudyView(spec, sampler)
         self._candidates = Candidates(partial(suggest, spec=spec), np.random.default_rng(seed))
+        self._start = deque(enumerate(start_configurations(spec)))
         self._proposed: set[Key] = set()
 
     def add(self, number: int, params: Mapping[str, Any], system_attrs: Mapping[str, Any]) -> None:
@@ -58,8 +65,14 @@ class Proposals:
     def propose(self, number: int) -> Proposal | Pending | None:
         """A new configuration for the trial of this number; None if every one was proposed.
 
+        The first ones are those that the spec starts with.
         PENDING while a sampler that takes long is computing: ask again, for the same number.
         """
+        while self._start:
+            place, first = self._start.popleft()
+            if first.key not in self._proposed:
+                self._add(number, first, {})
+                return Proposal(configuration=first, start=place)
         asked = None if self._view is None else self._view.ask(number, self._proposed)
         if asked is PENDING:
             return PENDING
@@ -71,7 +84,7 @@ class Proposals:
         if given is None:
             return None
         self._add(number, given, {})
-        return Proposal(configuration=given, system_attrs={})
+        return Proposal(configuration=given)
 
     def report(self, number: int, metrics: Mapping[str, float]) -> None:
         """Adds what a trial had reached at a rung, or at its end."""

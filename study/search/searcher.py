@@ -30,6 +30,7 @@ from study.search.storage import (
     kept_of,
     metrics_of,
     rungs_of,
+    start_of,
 )
 from study.search.study_view import PENDING
 from study.search.trial import (
@@ -121,8 +122,8 @@ class StudySearcher(Searcher):
             return None
         if self._interrupted:
             number = self._interrupted.popleft()
-            params = self._storage.trials()[number].params
-            return Configuration(self._spec, given=params).for_trial(number)
+            trial = self._storage.trials()[number]
+            return Configuration(self._spec, given=trial.params).for_trial(number, start_of(trial))
         return None if self._one_by_one else self._new(running)
 
     def _new(self, running: int) -> TrialConfig | None:
@@ -135,7 +136,8 @@ class StudySearcher(Searcher):
             if proposal is None or proposal is PENDING:
                 return None
             if self._feasible(proposal.configuration):
-                return proposal.configuration.for_trial(self._storage.ask(proposal))
+                number = self._storage.ask(proposal)
+                return proposal.configuration.for_trial(number, proposal.start)
         return None
 
     def _counted(self, params: Mapping[str, Any]) -> Mapping[str, float]:

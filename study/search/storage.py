@@ -31,6 +31,7 @@ _LAYOUT: Final = "layout"
 _DATA: Final = "data"  # the hash of its arrays
 _SECONDS: Final = "seconds"
 _RUNG: Final = "rung/"  # and the epoch: what the trial had reached there
+_START: Final = "start"  # the place among the configurations that the spec starts with
 METRICS: Final = "metrics"
 DIAGNOSTICS: Final = (
     "diagnostics"  # apart: Optuna's dashboard cuts what is longer than 1,024 characters
@@ -152,6 +153,7 @@ class SearchStorage:
             params=proposal.configuration.params,
             distributions=proposal.configuration.distributions,
             system_attrs=proposal.system_attrs,
+            user_attrs={} if proposal.start is None else {_START: proposal.start},
         )
         self.study.add_trial(trial)
         self._asked += 1
@@ -235,6 +237,11 @@ def rungs_of(trial: FrozenTrial) -> dict[int, dict[str, float]]:
         for name, values in trial.user_attrs.items()
         if name.startswith(_RUNG)
     }
+
+
+def start_of(trial: FrozenTrial) -> int | None:
+    """The place of a trial among those that the spec starts with; None if it is none of them."""
+    return trial.user_attrs.get(_START)
 
 
 def point_of(trial: FrozenTrial) -> Sequence[float] | None:

@@ -49,12 +49,16 @@ def last_metrics(report: Mapping[str, Any]) -> dict[str, float]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrialConfig:
-    """Everything that a worker needs to know of a trial; `number` is Optuna's."""
+    """Everything that a worker needs to know of a trial; `number` is Optuna's.
+
+    `start` is the place of its configuration among those that the spec starts with, if it is one.
+    """
 
     number: int
     architecture: Architecture
     training: TrainingSettings
     seeds: tuple[int, ...]
+    start: int | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """The configuration as JSON types."""
@@ -68,6 +72,7 @@ class TrialConfig:
             architecture=Architecture(**table["architecture"]),
             training=TrainingSettings(**table["training"]),
             seeds=tuple(table["seeds"]),
+            start=table.get("start"),
         )
 
 

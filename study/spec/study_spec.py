@@ -22,6 +22,7 @@ from study.spec.dimensions import Range, Space, bounds
 from study.spec.metrics import GROUPS, Direction, diagnostic, is_metric, metric_names
 from study.spec.sections import Budget, DatasetSpec, Resources, Section, Stopping, dataset_table
 from study.spec.spec_file import parse, read_toml
+from study.spec.start import checked_start
 
 _LARGEST_VALUE: Final = 1e15  # of an objective
 _MOST_OBJECTIVES: Final = 8
@@ -125,6 +126,10 @@ class StudySpec(Section):
     """Groups of diagnostics, measured at the end of a trial (docs/diagnostics.md)."""
     space: Space = Space()
     """The search space."""
+    start: tuple[dict[str, Any], ...] = ()
+    """Configurations of the space that are trained first: tables `[[start]]` with `family` and settings
+    of `[space]`. Settings that are left out are drawn.
+    """
     budget: Budget = Budget()
     """Limits of the study."""
     stopping: Stopping = Stopping()
@@ -145,6 +150,14 @@ class StudySpec(Section):
             name: table["from"] for name, table in tables.items() if "from" in table
         }
         return spec
+
+    @model_validator(mode="after")
+    def _start_is_in_space(self) -> "StudySpec":
+        for given, checked in zip(
+            self.start, checked_start(self.start, self.families, self.space), strict=True
+        ):
+            given.update(checked)
+        return self
 
     @model_validator(mode="after")
     def _grid_is_finite(self) -> "StudySpec":

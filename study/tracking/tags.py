@@ -30,6 +30,9 @@ NUMBER_TAG: Final = "study.trial"
 CONFIG_TAG: Final = "study.config"
 """On a child: architecture, training settings and seeds as JSON."""
 
+START_TAG: Final = "study.start"
+"""On a child whose configuration the spec starts with: its place among those, from 0."""
+
 STATE_TAG: Final = "study.state"
 """On a child: RUNNING, COMPLETE, PRUNED (stopped early), FAIL, or INTERRUPTED (to be continued)."""
 

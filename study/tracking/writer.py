@@ -37,6 +37,7 @@ from study.tracking.tags import (
     REASON_TAG,
     ROLE_TAG,
     RUN_STATUS,
+    START_TAG,
     STATE_TAG,
     WORKER_TAG,
     spec_tags,
@@ -148,6 +149,8 @@ class MlflowWriter:
                 CONFIG_TAG: json.dumps(trial.to_dict()),
                 STATE_TAG: "RUNNING",
             }
+            if trial.start is not None:
+                tags |= {START_TAG: str(trial.start)}
             name = f"{number} {trial.architecture.label()}"
             name += "" if self._is_search else f" {self._tags.role}"
             unsent.create = (event.timestamp, name, tags)

@@ -24,6 +24,7 @@ from study.search.storage import (
     metrics_of,
     point_of,
     rungs_of,
+    start_of,
     stored_identity,
 )
 from study.search.trial import TrialListener
@@ -330,6 +331,28 @@ def test_an_interrupted_trial_is_asked_again_under_its_number_with_its_settings(
     numbers = [again.suggest(f"new-{number}")["number"] for number in (2, 3)]
     assert numbers == [2, 3]
     assert again.suggest("new-4") is None
+
+
+@pytest.mark.parametrize("sampler", ["ehvi", "tpe", "grid"])
+def test_a_study_starts_with_the_configurations_of_its_spec_also_when_it_resumes(sampler, tmp_path):
+    space = {"somata": [8, 16, 32], "dendrites": [1, 2], "learning_rate": [0.01, 0.02]}
+    start = [{"family": "vann", "somata": 32, "dendrites": 2}, {"family": "dann-r", "somata": 8}]
+    wanted = spec(sampler=sampler, space=space, start=start, budget={"trials": 24})
+    first = searcher(wanted, tmp_path)
+    asked = [first.suggest("0")]  # the driver dies before the second
+    again = searcher(wanted, tmp_path)
+    asked += [again.suggest(str(number)) for number in (0, 1)]
+    assert asked[0] == asked[1]
+    assert [config["start"] for config in asked[1:]] == [0, 1]
+    networks = [config["architecture"] for config in asked[1:]]
+    assert [(one["family"], one["somata"]) for one in networks] == [("vann", 32), ("dann-r", 8)]
+    for number in range(2):
+        again.on_trial_complete(str(number), report())
+    others = [ask(again, str(number)) for number in range(2, 24)]
+    assert {config["start"] for config in others} == {None}
+    stored = trials(wanted, tmp_path)
+    assert [start_of(trial) for trial in stored[:3]] == [0, 1, None]
+    assert len({frozenset(trial.params.items()) for trial in stored}) == 24  # the whole space
 
 
 def test_a_continued_study_does_not_repeat_its_first_draws(tmp_path):

@@ -41,10 +41,12 @@ def opened(home):
     return writer
 
 
-def begin(writer, number):
+def begin(writer, number, start=None):
     architecture = Architecture(family="dann-r", dendrites=2, somata=8, synapses=4)
     training = TrainingSettings(epochs=2, learning_rate=0.01)
-    trial = TrialConfig(number=number, architecture=architecture, training=training, seeds=(0,))
+    trial = TrialConfig(
+        number=number, architecture=architecture, training=training, seeds=(0,), start=start
+    )
     writer.apply(TrialBegun(trial=trial, timestamp=1000))
     return trial
 
@@ -93,6 +95,15 @@ def test_events_that_are_sent_again_are_recorded_once(home):
     assert (model.name, model.status.name) == ("v1_2-0", "READY")
     assert [output.model_id for output in run.outputs.model_outputs] == [model.model_id]
     assert {metric.key for metric in model.metrics} == {"epochs", "val_accuracy"}
+
+
+def test_a_trial_with_which_the_spec_starts_has_its_place_as_a_tag(home):
+    writer = opened(home)
+    begin(writer, 0, start=1)
+    begin(writer, 1)
+    writer.flush()
+    places = {number: run.data.tags.get("study.start") for number, run in runs(home).items()}
+    assert places == {0: "1", 1: None}
 
 
 def test_a_study_that_begins_again_has_the_spec_of_then(home):

@@ -1,0 +1,82 @@
+"""The configurations that a study trains first (key `start`), each checked against the space."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from models.architecture import FAMILIES, Family
+from study.errors import nearest
+from study.spec.dimensions import Choice, Dimension, Space, Value
+
+_OPTIONS: Final = frozenset(option for family in FAMILIES.values() for option in family.options)
+
+
+def checked_start(
+    start: Sequence[Mapping[str, Any]], families: Sequence[str], space: Space
+) -> tuple[dict[str, Value], ...]:
+    """The configurations with the values as the space has them.
+
+    Raises ValueError, with the key and the values, if one has an unknown or unsuitable setting, a value
+    outside the space, or no family where there are several; or if two are equal.
+    """
+    checked: list[dict[str, Value]] = []
+    for place, given in enumerate(start):
+        configuration = _checked(given, f"start.{place}", families, space)
+        if configuration in checked:
+            first = checked.index(configuration)
+            raise ValueError(
+                f"configurations must differ, got start.{place} equal to start.{first}"
+            )
+        checked.append(configuration)
+    return tuple(checked)
+
+
+def _checked(
+    given: Mapping[str, Any], key: str, families: Sequence[str], space: Space
+) -> dict[str, Value]:
+    settings = ["family", *type(space).model_fields]
+    for name in given:
+        if name not in settings:
+            raise ValueError(f"unknown key '{key}.{name}'; {nearest(name, settings)}")
+    if len(families) > 1 and "family" not in given:
+        raise ValueError(f"the key '{key}.family' must be given, one of {', '.join(families)}")
+    family = given.get("family", families[0])
+    if family not in families:
+        raise ValueError(
+            f"`family` must be one of {', '.join(families)}, got {family!r} (key {key})"
+        )
+    configuration: dict[str, Value] = {"family": family}
+    for name, value in given.items():
+        if name == "family":
+            continue
+        if not _has(FAMILIES[family], name):
+            raise ValueError(f"{family} has no {name}, got {name}={value!r} (key {key}.{name})")
+        configuration[name] = _value_in(getattr(space, name), name, value, key)
+    return configuration
+
+
+def _has(family: Family, name: str) -> bool:
+    """Whether networks of a family have a setting."""
+    if name == "dendrites":
+        return family.has_dendrites
+    if name == "synapses":
+        return family.counts_synapses
+    return name not in _OPTIONS or name in family.options
+
+
+def _value_in(dimension: Dimension, name: str, value: object, key: str) -> Value:
+    """The value as a dimension has it."""
+    place = f"(keys {key}.{name} and space.{name})"
+    if isinstance(dimension, Choice):
+        for choice in dimension.values:
+            if choice == value and not isinstance(value, bool):
+                return choice
+        known = ", ".join(map(str, dimension.values))
+        raise ValueError(f"`{name}` must be one of {known}, got {value!r} {place}")
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError(f"`{name}` must be a number, got {value!r} {place}")
+    if not dimension.low <= value <= dimension.high:
+        rule = f"{dimension.low:g} <= {name} <= {dimension.high:g}"
+        raise ValueError(f"`{rule}` must hold, got {value!r} {place}")
+    if dimension.integer and value != int(value):
+        raise ValueError(f"`{name}` must be a whole number, got {value!r} {place}")
+    return int(value) if dimension.integer else float(value)
