@@ -1,8 +1,8 @@
 """The documentation site, made by Sphinx (`make docs`).
 
-Sphinx is what CPython, PyTorch and MLflow's own API pages are made with: it is kept well, checks every
-reference, and reads docstrings. MyST lets the pages be the Markdown that a repository shows, and furo is
-readable on a telephone.
+Sphinx builds the documentation of CPython, PyTorch and MLflow's API: it is well maintained, checks every
+reference, and reads docstrings. MyST accepts the Markdown that repository hosts display, and furo is
+readable on phones.
 """
 
 import sys
@@ -12,7 +12,7 @@ from pathlib import Path
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE), str(HERE.parent)]
 
-import reference  # noqa: E402  # it lies here
+import reference  # noqa: E402  # in this folder
 
 project = "dendritic-study"
 author = "the dendritic-study contributors"
@@ -22,18 +22,19 @@ extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx_copybutton"]
 exclude_patterns = ["_build"]
 html_theme = "furo"
 html_title = "dendritic-study"
+html_show_copyright = False
 html_static_path: list[str] = []
 
-# Every reference must lead somewhere (`make docs` makes a warning an error).
+# Every reference must resolve (`make docs` treats warnings as errors).
 nitpicky = True
 nitpick_ignore_regex = [
-    # Types of libraries: their own pages explain them.
+    # Types of other libraries.
     (
         "py:.*",
         r"(numpy|torch|pandas|plotly|rich|mlflow|optuna|pathlib|collections|typing|pydantic|ray)\b.*",
     ),
     ("py:.*", r"(np|pd|go|nn|NDArray|Path|Any|Console|Tensor|Unpack)\b.*"),
-    # Values that public functions take or return, described where they are.
+    # Parameters and results of public functions that are not public names.
     ("py:.*", r"(study|models)\..*"),
 ]
 myst_heading_anchors = 3
@@ -47,6 +48,6 @@ autodoc_default_options = {"members": True, "undoc-members": False}
 
 
 def setup(app: object) -> None:
-    """Writes the pages that are made of the code before Sphinx looks for pages."""
-    del app  # Sphinx gives it; nothing is needed of it
+    """Generates the reference pages before Sphinx collects the pages."""
+    del app  # required by Sphinx, not used
     reference.write(HERE)

@@ -1,4 +1,4 @@
-"""The pages of the reference: each key of a spec, each command and each public name, from the code."""
+"""Generates the reference from the code: the keys of a spec, the commands and the public names."""
 
 import ast
 import inspect
@@ -19,16 +19,16 @@ from study.spec.dimensions import Names, Numbers, to_plain
 from study.spec.sections import Section
 from study.spec.study_spec import StudySpec
 
-_NOTE = "% Made of the code by docs/reference.py; changes here are lost.\n\n"
+_NOTE = "% Generated from the code by docs/reference.py; do not edit.\n\n"
 _INTRODUCTION = """\
-A spec is a TOML file. Other keys and other values are refused before anything is started.
+A spec is a TOML file. Unknown keys and invalid values are rejected before anything starts.
 `--set space.synapses=8` changes a key on the command line.
 """
 _TABLES = ("dataset", "objectives", "space", "budget", "stopping", "resources")
 
 
 def write(folder: Path) -> None:
-    """Writes the pages, unless they are there already and the same."""
+    """Writes the pages, unless they exist with the same text."""
     pages = {"spec_keys": spec_keys(), "commands": commands(), "python": python()}
     for name, text in pages.items():
         file = folder / f"{name}.md"
@@ -37,9 +37,9 @@ def write(folder: Path) -> None:
 
 
 def spec_keys() -> str:
-    """A table for the keys of the spec, and one for those of each of its tables."""
+    """The keys of the spec, then those of each of its tables."""
     parts = [
-        "# Keys of a spec\n",
+        "# Spec keys\n",
         _INTRODUCTION,
         *_section(StudySpec, ""),
     ]
@@ -62,7 +62,7 @@ def _section(model: type[Section], table: str) -> Iterator[str]:
 
 
 def descriptions(model: type[Section]) -> dict[str, str]:
-    """The docstring below each field of a table, in a line. Raises KeyError for one without."""
+    """The docstring below each field of a table, in one line. Raises KeyError if one is missing."""
     (body,) = ast.parse(textwrap.dedent(inspect.getsource(model))).body
     assert isinstance(body, ast.ClassDef)  # noqa: S101  # it is the source of a class
     found = {
@@ -78,7 +78,7 @@ def descriptions(model: type[Section]) -> dict[str, str]:
 
 
 def _linked(text: str) -> str:
-    """The text with links where it names a page."""
+    """The text with links to the pages that it names."""
     return re.sub(
         r"docs/(\w+)\.md", lambda page: f"[{page[1].replace('_', ' ')}]({page[1]}.md)", text
     )
@@ -87,7 +87,7 @@ def _linked(text: str) -> str:
 def _type(field: FieldInfo) -> str:
     for rule in (getattr(one, "func", None) for one in field.metadata):
         if isinstance(rule, Numbers):
-            kind = "whole number" if rule.kind is int else "number"
+            kind = "integer" if rule.kind is int else "number"
             return f"{kind}, {rule.low:,} to {rule.high:,}"
         if isinstance(rule, Names):
             return ", ".join(f"`{name}`" for name in rule.known)
@@ -103,7 +103,7 @@ def _named(annotation: Any) -> str:  # noqa: ANN401  # a type, or what typing ma
     if isinstance(annotation, type) and issubclass(annotation, Section):
         return "table"
     if get_origin(annotation) is tuple:
-        return "list of tables" if get_origin(options[0]) is dict else "list of texts"
+        return "list of tables" if get_origin(options[0]) is dict else "list of strings"
     if get_origin(annotation) is dict:
         return "table of metrics"
     # An optional value with limits.
@@ -115,7 +115,7 @@ def _named(annotation: Any) -> str:  # noqa: ANN401  # a type, or what typing ma
     )
 
 
-_NAMES = {int: "whole number", float: "number", str: "text", bool: "true or false", Path: "path"}
+_NAMES = {int: "integer", float: "number", str: "string", bool: "boolean", Path: "path"}
 
 
 _VALUES = {int: "INTEGER", float: "NUMBER", str: "TEXT", Path: "PATH"}
@@ -161,7 +161,7 @@ def _toml(value: object) -> str:
 
 
 def commands() -> str:
-    """Every command with its help, its arguments and its options."""
+    """Each command with its help, arguments and options."""
     group: Any = get_command(app)
     parts = ["# Commands\n", f"{group.help}\n"]
     for name, command in sorted(group.commands.items()):
@@ -210,19 +210,20 @@ def _meaning(parameter: Any) -> str:  # noqa: ANN401  # as above
 
 def python() -> str:
     """The public names of both packages."""
-    parts = ["# Python\n", "All public names of `study` and of `models`.\n"]
+    parts = ["# Python\n", "The public names of `study` and `models`: functions, then classes.\n"]
     for package in (study, models):
         parts += [f"## `{package.__name__}`\n", f"{inspect.getdoc(package)}\n"]
-        for public in package.__all__:
+        names = package.__all__
+        for public in sorted(names, key=lambda name: isinstance(getattr(package, name), type)):
             value = getattr(package, public)
             if not callable(value):
-                text = f"{package.__name__}.{public}\n\n   A dictionary by name (docs/networks.md)."
+                text = f"{package.__name__}.{public}\n\n   Mapping by name (docs/networks.md)."
                 parts += [f"```{{eval-rst}}\n.. py:data:: {text}\n```\n"]
                 continue
             kind = "class" if isinstance(value, type) else "function"
             name = f"{package.__name__}.{public}"
             if isinstance(value, type) and issubclass(value, Section):
-                # Its keys are on a page of their own.
+                # Its keys are on the page of the spec.
                 name += "(**keys)\n   :no-members:\n" + "".join(_methods(value))
             parts += [f"```{{eval-rst}}\n.. auto{kind}:: {name}\n```\n"]
     return "\n".join(parts)
@@ -230,7 +231,7 @@ def python() -> str:
 
 def _methods(model: type[Section]) -> Iterator[str]:
     for name, value in vars(model).items():
-        if name.startswith("_"):
+        if name.startswith(("_", "model_")):  # those of pydantic
             continue
         if isinstance(value, FunctionType | classmethod):
             yield f"\n   .. automethod:: {name}\n"
