@@ -109,6 +109,10 @@ class Home:
         database = self.database
         return None if database is None else (database.parent / "artifacts").absolute().as_uri()
 
+    def has(self, file: Path) -> bool:
+        """Whether a file is in the home, or is a folder that the home is in."""
+        return file.is_relative_to(self.folder) or self.folder.is_relative_to(file)
+
     def study_folder(self, name: str) -> StudyFolder:
         """The folder of a study. Raises BadInputError for an invalid name."""
         return StudyFolder(self.folder / "studies" / checked_name(name), name)

@@ -5,7 +5,7 @@ import json
 import os
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -90,7 +90,7 @@ class StudyFolder:
 
     def store_retraining(self, retraining: str) -> None:
         """Marks the folder, which exists, as that of a retraining."""
-        (self.path / _RETRAINING).write_text(retraining, encoding="utf-8")
+        replace_file(self.path / _RETRAINING, retraining)
 
     @contextmanager
     def only_driver(self) -> Iterator[None]:
@@ -130,3 +130,19 @@ class StudyFolder:
 def trial_folder(trials: Path, number: int) -> Path:
     """The folder of a trial in the folder of all trials, which is all that a worker knows."""
     return trials / f"trial-{number}"
+
+
+def replace_file(file: Path, text: str) -> None:
+    """Replaces a file as a whole: after a power cut it has the old text or the new one."""
+    new = file.with_name(f"{file.name}.new")
+    with new.open("w", encoding="utf-8") as opened:
+        opened.write(text)
+        opened.flush()
+        os.fsync(opened.fileno())
+    new.replace(file)
+    folder = os.open(file.parent, os.O_RDONLY)
+    try:
+        with suppress(OSError):  # some file systems do not sync folders
+            os.fsync(folder)
+    finally:
+        os.close(folder)

@@ -8,7 +8,7 @@ import shlex
 import shutil
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 from rich.console import Console
@@ -26,7 +26,7 @@ from study.cli.options import (
     with_home,
 )
 from study.cli.trials import app as trial_commands
-from study.errors import StudyError
+from study.errors import BadInputError, StudyError
 from study.home import Home, without_passwords
 from study.tracking.provenance import COMMAND_VARIABLE
 
@@ -119,9 +119,28 @@ def main() -> None:
     """Runs the command; errors end in one message and their exit status."""
     environment.prepare()
     try:
+        _check_working_directory()
         app()
     except StudyError as error:
-        Console(stderr=True).print(
-            f"error: {error}", style="red", highlight=False, markup=False, soft_wrap=True
-        )
-        sys.exit(error.exit_status)
+        _exit(str(error), error.exit_status)
+    except OSError as error:
+        if error.filename is None:
+            raise
+        _exit(f"{error.filename} must be usable: {error.strerror}", StudyError.exit_status)
+
+
+def _check_working_directory() -> None:
+    """Raises BadInputError if it was deleted: homes, data and specs are found from there."""
+    try:
+        Path.cwd()
+    except FileNotFoundError:
+        raise BadInputError(
+            "the working directory must exist, but it was deleted: change to another one (cd)"
+        ) from None
+
+
+def _exit(message: str, status: int) -> NoReturn:
+    # A file's name can hold bytes that are no text.
+    text = f"error: {message}".encode(errors="backslashreplace").decode()
+    Console(stderr=True).print(text, style="red", highlight=False, markup=False, soft_wrap=True)
+    sys.exit(status)

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from rich.console import Console
 
@@ -21,6 +22,7 @@ from study.runner.progress import Progress
 from study.runner.resume import clean_up, record_again
 from study.runner.session import Session, fit
 from study.runner.stopper import StudyClock, StudyStopper
+from study.search import journal
 from study.search.space import check_space, grid
 from study.search.start import check_start
 from study.search.storage import (
@@ -105,7 +107,7 @@ def _open(
     """Stores the spec, and opens the stored search, if any."""
     folder = home.study_folder(spec.name)
     resume.store_spec(folder, spec)
-    resume.repair_journal(folder.journal)
+    journal.repair(folder.journal)
     storage = SearchStorage(spec, folder.journal, dataset.sha256())
     budget = budget_spent(spec, storage.trials(), grid_size)
     scoreboard = resume.earlier_scoreboard(spec, storage, budget)
@@ -213,12 +215,17 @@ def _recorded(session: Session) -> Iterator[Callable[[], None]]:
 
 @contextmanager
 def _writable(home: Home) -> Iterator[None]:
-    """Turns errors of a full or write-protected disk into a StudyError with the remedy."""
+    """Turns errors of the home's files, as on a full disk, into a StudyError with the remedy."""
     try:
         yield
     except OSError as error:
         if error.errno not in UNWRITABLE:
-            raise
+            if error.filename is None or not home.has(Path(str(error.filename))):
+                raise
+            raise StudyError(
+                f"the home {home.folder} must be a folder with files of studies only, got: {error}; "
+                "move away what is in their place, or use another home (--home DIR)"
+            ) from error
         raise StudyError(
             f"the home {home.folder} must be writable and have room, got: {error}; the stored "
             "study is intact, and the same command continues it when there is room"

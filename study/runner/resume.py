@@ -2,19 +2,20 @@
 
 import json
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
 from optuna.trial import FrozenTrial
 
-from study.errors import SpecError, echo
+from study.errors import SpecError, StudyError, echo
 from study.runner.scoreboard import Scoreboard
 from study.search.budget import BudgetSpent
 from study.search.configuration import Configuration
 from study.search.storage import METRICS, REASON, SearchStorage, metrics_of, point_of, start_of
 from study.search.trial import Outcome
 from study.spec.study_spec import StudySpec
-from study.study_folder import HISTORY, StudyFolder, trial_folder
+from study.study_folder import HISTORY, StudyFolder, replace_file, trial_folder
 from study.tracking.tracker import Tracker
 
 # May differ when a study is continued: the amount and place of computation, not the search.
@@ -44,12 +45,24 @@ def record_again(storage: SearchStorage, board: Scoreboard, tracker: Tracker, st
     Waits until the tracker is ready.
     """
     states = tracker.wait_until_ready()
+    _check_complete(storage, states)
     for trial in storage.trials():
         if trial.state.is_finished() and states.get(trial.number) != trial.state.name:
             _record(trial, board, tracker, store)
     # The driver may have died after a trial joined the front, before others left it.
     complete = [trial.number for trial in storage.trials() if trial.state.name == "COMPLETE"]
     tracker.mark_front({number: number in board.front.points for number in complete})
+
+
+def _check_complete(storage: SearchStorage, states: Mapping[int, str]) -> None:
+    """Raises StudyError if the store has trials that the journal lacks, whose numbers it would reuse."""
+    last = max(states, default=-1)
+    if last >= storage.asked:
+        raise StudyError(
+            f"the journal {storage.journal} must have every trial of the tracking store, got "
+            f"{storage.asked} trials, the store has trial {last}: restore the journal from a copy, or "
+            "give the study another name (--name NAME)"
+        )
 
 
 def _record(trial: FrozenTrial, board: Scoreboard, tracker: Tracker, store: Path) -> None:
@@ -89,7 +102,7 @@ def check_continues(folder: StudyFolder, spec: StudySpec) -> None:
     """Raises SpecError, with the difference, if the folder holds a study with another spec."""
     if not folder.spec.exists():
         return
-    stored = _flat(json.loads(folder.spec.read_text(encoding="utf-8")))
+    stored = _flat(StudySpec.from_stored(folder.spec).to_dict())
     wanted = _flat(spec.to_dict())
     differences = [
         f"  {key}: was {echo(stored.get(key))}, is {echo(wanted.get(key))}"
@@ -116,9 +129,7 @@ def _grew(before: float | None, after: float | None) -> bool:
 def store_spec(folder: StudyFolder, spec: StudySpec) -> None:
     """Writes the spec into the folder, which is made if needed."""
     folder.path.mkdir(parents=True, exist_ok=True)
-    new = folder.spec.with_suffix(".new")
-    new.write_text(json.dumps(spec.to_dict(), indent=2) + "\n", encoding="utf-8")
-    new.replace(folder.spec)
+    replace_file(folder.spec, json.dumps(spec.to_dict(), indent=2) + "\n")
 
 
 def _flat(table: dict[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -132,16 +143,3 @@ def _flat(table: dict[str, Any], prefix: str = "") -> dict[str, Any]:
         else:
             flat[prefix + key] = value
     return flat
-
-
-def repair_journal(journal: Path) -> None:
-    """Cuts a last line off that was not written to its end, as a full disk or a power cut leaves it.
-
-    For the study's only driver: the last line may be another one's that is being written.
-    """
-    if not journal.exists():
-        return
-    with journal.open("rb+") as file:
-        content = file.read()
-        if content and not content.endswith(b"\n"):
-            file.truncate(content.rfind(b"\n") + 1)

@@ -6,8 +6,8 @@ from typing import Any
 from study.errors import NotFoundError, TrackingError, nearest
 from study.home import Home
 from study.report.mlflow_page import publish
+from study.search import journal
 from study.search.storage import SearchStorage
-from study.spec.spec_file import read_toml
 from study.spec.study_spec import StudySpec
 from study.study_folder import StudyFolder
 from study.tracking.retry import PATIENCE_S
@@ -40,6 +40,7 @@ def send_waiting(folder: StudyFolder, home: Home, notify: Callable[[str], None])
     Raises TrackingError like `sync`.
     """
     count = waiting(folder.spool)
+    journal.repair(folder.journal)
     run_ids: dict[int, str] = {}
     troubles: list[str] = []
     refused: list[str] = []
@@ -55,8 +56,7 @@ def send_waiting(folder: StudyFolder, home: Home, notify: Callable[[str], None])
     # Even if nothing waits: an earlier sender may still run, or have died before its end.
     left = Sender(folder, home, take, lambda _: True, publish).run()
     if folder.journal.exists():
-        spec = StudySpec.from_dict(read_toml(folder.spec, []))
-        SearchStorage(spec, folder.journal).note_run_ids(run_ids)
+        SearchStorage(StudySpec.from_stored(folder.spec), folder.journal).note_run_ids(run_ids)
     if left:
         reason = troubles[-1] if troubles else "it does not answer"
         raise TrackingError(

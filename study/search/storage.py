@@ -3,11 +3,9 @@
 This is the one truth of a study. Each change is one line in a journal, on disk before it counts.
 """
 
-import os
 import uuid
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, final
@@ -20,6 +18,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from study.errors import BadInputError
 from study.search.budget import BudgetSpent
+from study.search.journal import Journal, intact
 from study.search.proposals import Proposal
 from study.spec.constraint import all_kept
 from study.spec.metrics import is_diagnostic
@@ -56,55 +55,20 @@ class Ending:
 
 
 @final
-class _WholeLines(JournalFileBackend):
-    """A journal in which no half line is left behind when the disk is full.
-
-    Whatever was written after it would be unreadable, and with it the whole study.
-    """
-
-    def __init__(self, journal: str) -> None:
-        super().__init__(journal)
-        self._journal = Path(journal)
-        self._together: list[dict[str, Any]] | None = None
-
-    def append_logs(self, logs: list[dict[str, Any]]) -> None:
-        if self._together is not None:
-            self._together += logs
-            return
-        size = self._journal.stat().st_size
-        try:
-            super().append_logs(logs)
-        except OSError:
-            os.truncate(self._journal, size)
-            raise
-
-    @contextmanager
-    def together(self) -> Iterator[None]:
-        """Appends at once, in the end, what is written meanwhile; nothing, if that raises.
-
-        An append is a lock, a synced write and an unlock, each a round trip on shared storage.
-        """
-        self._together = []
-        try:
-            yield
-            logs, self._together = self._together, None
-            self.append_logs(logs)
-        finally:
-            self._together = None
-
-
-@final
 class SearchStorage:
     """The stored search of a spec, new or as it was left.
 
     `data` is the hash of the arrays that a new study trains on. Raises BadInputError, and writes
-    nothing, if another version made it.
+    nothing, if another version made it, and StudyError if its journal is damaged.
     """
 
     def __init__(self, spec: StudySpec, journal: Path, data: str | None = None) -> None:
-        self._lines = _WholeLines(str(journal))
-        self._storage = JournalStorage(self._lines)
-        for stored in self._storage.get_all_studies():
+        self.journal: Final = journal
+        self._lines = Journal(journal)
+        with intact(journal):
+            self._storage = JournalStorage(self._lines)
+            studies = self._storage.get_all_studies()
+        for stored in studies:
             _check_layout(stored.user_attrs, journal)
         self.study = optuna.create_study(
             storage=self._storage,
@@ -171,7 +135,8 @@ class SearchStorage:
             for name, value in ending.attributes.items():
                 self._storage.set_trial_user_attr(trial_id, name, value)
             for text, violation in ending.violations.items():
-                trial.set_constraint(text, violation)
+                if text not in trial.constraints:  # of an end that a power cut left incomplete
+                    trial.set_constraint(text, violation)
             self._storage.set_trial_state_values(trial_id, ending.state, ending.values)
 
     def note_seconds(self, seconds: float) -> None:
@@ -221,13 +186,16 @@ def _head(journal: Path) -> dict[str, Any]:
     attributes: dict[str, Any] = {}
     if not journal.exists():
         return attributes
-    for line in JournalFileBackend(str(journal)).read_logs(0):
-        if "study_id" in line:
-            attributes |= line.get("user_attr", {})
-        if _IDENTITY in attributes:
-            _check_layout(attributes, journal)
-            return attributes
-    return {}
+    with intact(journal):
+        for line in JournalFileBackend(str(journal)).read_logs(0):
+            if "study_id" in line:
+                attributes |= line.get("user_attr", {})
+            if _IDENTITY in attributes:
+                break
+    if _IDENTITY not in attributes:
+        return {}
+    _check_layout(attributes, journal)
+    return attributes
 
 
 def rungs_of(trial: FrozenTrial) -> dict[int, dict[str, float]]:

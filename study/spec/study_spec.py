@@ -15,7 +15,7 @@ from pydantic import (
 )
 
 from models.architecture import FAMILIES
-from study.errors import echo, echo_key, nearest
+from study.errors import SpecError, echo, echo_key, nearest
 from study.home import LONGEST_NAME, NAME_PATTERN
 from study.spec.constraint import Constraint
 from study.spec.dimensions import Range, Space, bounds
@@ -230,6 +230,17 @@ class StudySpec(Section):
         Raises SpecError with the key, the rule and the value, or the line and column.
         """
         return cls.from_dict(read_toml(Path(path), changes))
+
+    @classmethod
+    def from_stored(cls, path: Path) -> "StudySpec":
+        """Reads the spec that a study's folder holds. Raises SpecError with the remedy if damaged."""
+        try:
+            return cls.from_toml(path)
+        except SpecError as error:
+            raise SpecError(
+                f"the study's stored spec is damaged: {error}; restore {path}, or move the folder away, "
+                "or give the study another name (--name NAME)"
+            ) from error
 
     @classmethod
     def from_dict(cls, table: dict[str, Any]) -> "StudySpec":

@@ -71,7 +71,7 @@ class Sender:
         publish: Publish,
     ) -> None:
         self._folder = folder
-        self._spec = StudySpec.from_dict(json.loads(self._folder.spec.read_text()))
+        self._spec = StudySpec.from_stored(self._folder.spec)
         self._spool = self._folder.spool
         self._home = home
         self._notify = notify

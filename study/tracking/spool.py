@@ -13,6 +13,8 @@ from io import FileIO
 from pathlib import Path
 from typing import Final, final
 
+from study.study_folder import replace_file
+
 _ENDING: Final = ".jsonl"
 _SEGMENT_BYTES: Final = 4_000_000  # sent segments are deleted, so that long studies stay small
 _POSITION: Final = "position.json"
@@ -65,20 +67,21 @@ def read_position(folder: Path) -> Position:
     """The position before which everything is sent."""
     try:
         stored = json.loads((folder / _POSITION).read_text(encoding="utf-8"))
-        return Position(stored["segment"], stored["offset"])
-    except (FileNotFoundError, ValueError, KeyError):
-        # None yet, or lost in a power cut: events that are sent again are recorded once.
-        return Position(0, 0)
+        segment, offset = stored["segment"], stored["offset"]
+    except (FileNotFoundError, ValueError, KeyError, TypeError, RecursionError):
+        segment, offset = 0, 0
+    numbers = _segments(folder)
+    last = numbers[-1] if numbers else segment
+    if type(segment) is type(offset) is int and 0 <= segment <= last and offset >= 0:
+        return Position(segment, offset)
+    # None yet, or damaged: events that are sent again are recorded once.
+    return Position(0, 0)
 
 
 def write_position(folder: Path, position: Position) -> None:
     """Stores the position, and deletes the segments before it."""
-    new = folder / f"{_POSITION}.new"
-    with new.open("w", encoding="utf-8") as file:
-        json.dump({"segment": position.segment, "offset": position.offset}, file)
-        file.flush()
-        os.fsync(file.fileno())
-    new.replace(folder / _POSITION)
+    stored = {"segment": position.segment, "offset": position.offset}
+    replace_file(folder / _POSITION, json.dumps(stored))
     for number in _segments(folder):
         if number < position.segment:
             _file(folder, number).unlink()

@@ -11,8 +11,8 @@ from optuna.trial import TrialState
 
 from models.architecture import Architecture
 from study.errors import BadInputError
-from study.runner.resume import repair_journal
 from study.search.budget import BudgetSpent
+from study.search.journal import repair
 from study.search.proposals import Proposals
 from study.search.samplers import SAMPLERS
 from study.search.searcher import StudySearcher
@@ -414,7 +414,7 @@ def test_a_journal_whose_last_line_was_cut_loses_that_line_alone(tmp_path):
     journal = tmp_path / "journal"
     with journal.open("ab") as file:
         file.write(b'{"op_code":4,"worker_id":"x","stu')
-    repair_journal(journal)
+    repair(journal)
     again = searcher(wanted, tmp_path)
     assert again.suggest("1")["number"] == 1
     assert trials(wanted, tmp_path)[:1] == before

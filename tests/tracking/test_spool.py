@@ -45,6 +45,41 @@ def test_a_line_that_a_dead_driver_left_half_written_is_passed_over(cut, tmp_pat
     assert [line for line, _ in unsent(tmp_path)] == ["a", "b"]
 
 
+def test_a_spool_that_is_cut_anywhere_keeps_its_whole_lines_and_takes_more(tmp_path):
+    append(tmp_path, "first")
+    append(tmp_path, "second")
+    segment = min(tmp_path.glob("*.jsonl"))
+    whole = segment.read_bytes() + b"third\n"
+    for offset in range(len(whole) + 1):
+        segment.write_bytes(whole[:offset])
+        lines = whole[: whole[:offset].rfind(b"\n") + 1].decode().split()
+        assert [line for line, _ in unsent(tmp_path)] == [*lines, "second"]
+    append(tmp_path, "last")
+    assert [line for line, _ in unsent(tmp_path)] == ["first", "third", "second", "last"]
+
+
+@pytest.mark.parametrize(
+    "position",
+    [
+        "",
+        "[1]",
+        "1",
+        '{"segment": 1',
+        '{"segment": "1", "offset": 0}',
+        '{"segment": 1, "offset": -1}',
+        '{"segment": 9, "offset": 0}',
+        '{"segment": true, "offset": 0}',
+        "[" * 100_000,
+        "\0",
+    ],
+)
+def test_from_a_damaged_position_everything_that_is_there_is_sent_again(position, tmp_path):
+    append(tmp_path, "a")
+    append(tmp_path, "b")
+    (tmp_path / "position.json").write_text(position)
+    assert [line for line, _ in unsent(tmp_path)] == ["a", "b"]
+
+
 def test_long_spools_are_cut_into_segments_and_sent_ones_are_deleted(tmp_path, monkeypatch):
     monkeypatch.setattr("study.tracking.spool._SEGMENT_BYTES", 50)
     spool = Spool(tmp_path)

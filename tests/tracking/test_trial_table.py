@@ -271,7 +271,7 @@ def spool(home):
 
 
 def test_a_sender_puts_aside_what_is_no_event_and_leaves_the_table_of_the_rest(home, spool):
-    for line in ('["flush"]', '["interrupt", 1]', "no JSON", '["TrialEnded", {"number": 6}]'):
+    for line in ('["flush"]', '["interrupt", 1]', "no JSON", '["TrialEnded", {"number": 6}]', "\0"):
         spool.append(line)
     spool.append(StudyEnded(timestamp=3000, status="FINISHED").to_json())
     messages, shown = [], []
@@ -286,7 +286,7 @@ def test_a_sender_puts_aside_what_is_no_event_and_leaves_the_table_of_the_rest(h
     folder = home.study_folder("made")
     assert waiting(folder.spool) == 0
     assert shown == [(True, True)]
-    assert len([message for message in messages if "refused" in message]) == 4
+    assert len([message for message in messages if "refused" in message]) == 5
     refused = folder.refused.read_text().splitlines()
     assert json.loads(refused[0])["line"] == '["flush"]'
     assert answers.status("made", home).run_status == "FINISHED"

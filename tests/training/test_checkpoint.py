@@ -27,14 +27,15 @@ def test_a_checkpoint_comes_back_as_it_was(tmp_path):
     assert made.load(CONFIG, CPU) is None
 
 
-@pytest.mark.parametrize("share", [0.0, 0.01, 0.5, 0.99])
-def test_a_checkpoint_that_was_cut_is_found_out(share, tmp_path):
+def test_a_checkpoint_that_was_cut_anywhere_is_found_out(tmp_path):
     made = Checkpoints(tmp_path)
     made.save(tensors(), NUMBERS)
     (file,) = tmp_path.iterdir()
-    file.write_bytes(file.read_bytes()[: int(share * file.stat().st_size)])
-    with pytest.raises(ValueError, match=r"checkpoint.safetensors is damaged"):
-        made.load(CONFIG, CPU)
+    whole = file.read_bytes()
+    for offset in range(len(whole)):
+        file.write_bytes(whole[:offset])
+        with pytest.raises(ValueError, match=r"checkpoint.safetensors is damaged"):
+            made.load(CONFIG, CPU)
 
 
 def test_a_checkpoint_of_another_trial_is_not_taken(tmp_path):
