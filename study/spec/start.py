@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from models.architecture import FAMILIES, Family
-from study.errors import nearest
+from study.errors import echo, echo_key, nearest
 from study.spec.dimensions import Choice, Dimension, Space, Value
 
 _OPTIONS: Final = frozenset(option for family in FAMILIES.values() for option in family.options)
@@ -36,20 +36,20 @@ def _checked(
     settings = ["family", *type(space).model_fields]
     for name in given:
         if name not in settings:
-            raise ValueError(f"unknown key '{key}.{name}'; {nearest(name, settings)}")
+            raise ValueError(f"unknown key '{key}.{echo_key(name)}'; {nearest(name, settings)}")
     if len(families) > 1 and "family" not in given:
         raise ValueError(f"the key '{key}.family' must be given, one of {', '.join(families)}")
     family = given.get("family", families[0])
     if family not in families:
         raise ValueError(
-            f"`family` must be one of {', '.join(families)}, got {family!r} (key {key})"
+            f"`family` must be one of {', '.join(families)}, got {echo(family)} (key {key})"
         )
     configuration: dict[str, Value] = {"family": family}
     for name, value in given.items():
         if name == "family":
             continue
         if not _has(FAMILIES[family], name):
-            raise ValueError(f"{family} has no {name}, got {name}={value!r} (key {key}.{name})")
+            raise ValueError(f"{family} has no {name}, got {name}={echo(value)} (key {key}.{name})")
         configuration[name] = _value_in(getattr(space, name), name, value, key)
     return configuration
 
@@ -71,12 +71,12 @@ def _value_in(dimension: Dimension, name: str, value: object, key: str) -> Value
             if choice == value and not isinstance(value, bool):
                 return choice
         known = ", ".join(map(str, dimension.values))
-        raise ValueError(f"`{name}` must be one of {known}, got {value!r} {place}")
+        raise ValueError(f"`{name}` must be one of {known}, got {echo(value)} {place}")
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ValueError(f"`{name}` must be a number, got {value!r} {place}")
+        raise ValueError(f"`{name}` must be a number, got {echo(value)} {place}")
     if not dimension.low <= value <= dimension.high:
         rule = f"{dimension.low:g} <= {name} <= {dimension.high:g}"
-        raise ValueError(f"`{rule}` must hold, got {value!r} {place}")
+        raise ValueError(f"`{rule}` must hold, got {echo(value)} {place}")
     if dimension.integer and value != int(value):
-        raise ValueError(f"`{name}` must be a whole number, got {value!r} {place}")
+        raise ValueError(f"`{name}` must be a whole number, got {echo(value)} {place}")
     return int(value) if dimension.integer else float(value)

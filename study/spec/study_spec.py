@@ -27,6 +27,7 @@ from study.spec.start import checked_start
 _LARGEST_VALUE: Final = 1e15  # of an objective
 _MOST_OBJECTIVES: Final = 8
 _MOST_CONSTRAINTS: Final = 100
+_MOST_STARTS: Final = 100
 
 
 def _known_families(families: Sequence[str]) -> Sequence[str]:
@@ -126,7 +127,7 @@ class StudySpec(Section):
     """Groups of diagnostics, measured at the end of a trial (docs/diagnostics.md)."""
     space: Space = Space()
     """The search space."""
-    start: tuple[dict[str, Any], ...] = ()
+    start: Annotated[tuple[dict[str, Any], ...], Field(max_length=_MOST_STARTS)] = ()
     """Configurations of the space that are trained first: tables `[[start]]` with `family` and settings
     of `[space]`. Settings that are left out are drawn.
     """
