@@ -229,6 +229,38 @@ def test_a_damaged_table_is_one_line_and_nothing_of_it_is_run(damage, home, writ
     assert len(answers.records("made", home)) == len(STATES)
 
 
+def test_a_table_that_is_cut_anywhere_is_refused(home, writer):
+    writer.store_table()
+    (file,) = home.folder.rglob(FILE)
+    whole = file.read_bytes()
+    for offset in (*range(0, len(whole), 97), *range(len(whole) - 32, len(whole))):
+        file.write_bytes(whole[:offset])
+        with pytest.raises((ValueError, OSError)):
+            read_table(file, SPEC)
+
+
+@pytest.mark.usefixtures("writer")
+def test_a_database_that_is_cut_anywhere_is_told_or_has_every_trial(home):
+    """SQLite finds out itself that pages are missing; an empty file is an empty store."""
+    with closing(sqlite3.connect(home.database)) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    whole = home.database.read_bytes()
+    expected = told(answers.records("made", home, fresh=True))
+    told_of = 0
+    for number in range(8):
+        copy = Home.find(home.folder / f"cut-{number}")
+        copy.folder.mkdir()
+        copy.database.write_bytes(whole[: len(whole) * number // 8 + 7 * number])
+        try:
+            found = told(answers.records("made", copy, fresh=True))
+        except StudyError as error:
+            assert "\n" not in str(error)  # noqa: PT017  # the message is all that is said
+            told_of += 1
+        else:
+            assert found == expected
+    assert told_of > 4
+
+
 def test_a_file_of_the_table_has_plain_columns_and_no_metadata_of_others(home, writer):
     writer.store_table()
     (file,) = home.folder.rglob(FILE)
