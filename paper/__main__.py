@@ -89,7 +89,9 @@ def _summary(arguments: argparse.Namespace) -> None:
         raise study.BadInputError(f"--parts are of exactly one NAME, got {len(arguments.names)}")
     home = study.Home.find(arguments.home, arguments.tracking_uri)
     specs = {file.stem for file in spec_files()}
-    names = arguments.names or [one.name for one in study.list_studies(home) if one.name in specs]
+    names = arguments.names or [
+        one.name for one in study.list_studies(home=home) if one.name in specs
+    ]
     RESULTS.mkdir(parents=True, exist_ok=True)
     for name in names:
         content = summary(name, home, arguments.note, arguments.parts)

@@ -41,13 +41,13 @@ class _Part:
 
     @classmethod
     def read(cls, name: str, home: study.Home) -> "_Part":
-        status = study.status(name, home)
+        status = study.status(name, home=home)
         return cls(
             name=name,
-            spec=study.study_spec(name, home),
+            spec=study.study_spec(name, home=home),
             status=status,
             run=MlflowClient(home.tracking_uri).get_run(status.parent_run_id),
-            trials=study.records(name, home),
+            trials=study.records(name, home=home),
         )
 
 
@@ -88,7 +88,7 @@ def summary(name: str, home: study.Home, note: str = "", parts: Sequence[str] = 
         content["trials"] += [whose | _row(one, varied) for one in part.trials]
         content["retrained"] += [
             whose | {"full": one.wanted.full, **_row(one.record, varied)}
-            for one in study.retrainings(part.name, home)
+            for one in study.retrainings(part.name, home=home)
         ]
     return content
 

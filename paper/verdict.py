@@ -53,7 +53,7 @@ def verdict(
     """
     home = home or Home.find()
     names = tuple(dict.fromkeys(names))
-    own, *others = [study_spec(name, home) for name in names]
+    own, *others = [study_spec(name, home=home) for name in names]
     file = SPECS / f"{own.name}.toml" if spec is None else Path(spec)
     if spec is None and not file.exists():
         raise BadInputError(
@@ -157,7 +157,7 @@ def _measurements(name: str, home: Home) -> Measurements:
     run_ids = {record.trial: record.run_id for record in found}
     again = {
         run_ids[one.wanted.trial]: one.record
-        for one in retrainings(name, home)
+        for one in retrainings(name, home=home)
         if one.wanted.trial in run_ids
         and not one.wanted.full
         and one.wanted.epochs == one.search.training["epochs"]

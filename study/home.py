@@ -8,7 +8,7 @@ import re
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 from urllib.parse import urlsplit
 
 from study.errors import BadInputError
@@ -67,18 +67,29 @@ class Home:
     @classmethod
     def find(
         cls,
-        folder: Path | str | None = None,
-        tracking_uri: str | None = None,
+        folder: "AnyHome" = None,
+        tracking_uri: str | os.PathLike[str] | None = None,
         *,
         allow_local_artifacts: bool = False,
     ) -> "Home":
         """The given home, else that of $STUDY_HOME and $MLFLOW_TRACKING_URI, else `./runs`.
 
-        $STUDY_ALLOW_LOCAL_ARTIFACTS=1 allows local artifacts, too. Nothing is written.
+        $STUDY_ALLOW_LOCAL_ARTIFACTS=1 allows local artifacts, too. Nothing is written. A tracking URI
+        may be the path of an SQLite file.
         """
+        if isinstance(folder, Home):
+            if tracking_uri is None:
+                return folder
+            return cls.find(
+                folder.folder,
+                tracking_uri,
+                allow_local_artifacts=allow_local_artifacts or folder.allow_local_artifacts,
+            )
         place = Path(folder or os.environ.get("STUDY_HOME") or "runs").absolute()
         uri = (
-            tracking_uri or os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{place}/mlflow.db"
+            _uri(tracking_uri)
+            or os.environ.get("MLFLOW_TRACKING_URI")
+            or f"sqlite:///{place}/mlflow.db"
         )
         if uri.startswith(_SQLITE):
             # A process that opens the file later may have another working directory.
@@ -131,6 +142,18 @@ class Home:
         if self.allow_local_artifacts and not default.allow_local_artifacts:
             parts.append(" --allow-local-artifacts")
         return "".join(parts)
+
+
+AnyHome: TypeAlias = Home | str | os.PathLike[str] | None
+"""A home as users give it: as it is, by its folder, or None for the default."""
+
+
+def _uri(text: str | os.PathLike[str] | None) -> str | None:
+    """A tracking URI; the path of a file, or one whose name ends in .db, is that of an SQLite store."""
+    if text is None or (isinstance(text, str) and not text.endswith(".db")):
+        return text
+    path = os.fspath(text)
+    return path if "://" in path or path.startswith("sqlite:") else f"{_SQLITE}{path}"
 
 
 def without_passwords(text: str) -> str:

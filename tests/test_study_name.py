@@ -49,7 +49,7 @@ def test_what_could_lead_out_is_no_name_for_a_spec_a_folder_or_a_question(name, 
     assert not is_name(name)
     with pytest.raises(SpecError, match=r"\(key name\)|length of name"):
         StudySpec.from_dict({"name": name, "dataset": "digits", "families": ["vann"]})
-    for ask in (home.study_folder, lambda text: answers.status(text, home)):
+    for ask in (home.study_folder, lambda text: answers.status(text, home=home)):
         with pytest.raises(BadInputError, match="the name of a study has letters, digits"):
             ask(name)
     assert not list(tmp_path.iterdir())

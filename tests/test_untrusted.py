@@ -340,7 +340,7 @@ def test_what_a_record_says_is_text_on_every_page(hostile):
         }
         for key, value in tags.items():
             hostile.store.set_tag(run.info.run_id, key, value)
-    write_report(NAME, hostile.home, hostile.folder / "report.html")
+    write_report(NAME, home=hostile.home, file=hostile.folder / "report.html")
     text = (hostile.folder / "report.html").read_text(encoding="utf-8")
     assert "alert(1)" in text
     assert "<script>alert(1)" not in text
@@ -350,4 +350,4 @@ def test_what_a_record_says_is_text_on_every_page(hostile):
 def test_an_experiment_that_no_study_can_be_called_is_not_listed(hostile):
     tags = {LAYOUT_TAG: study_folder.LAYOUT}
     hostile.store.create_experiment("../../outside", tags=tags)
-    assert [one.name for one in list_studies(hostile.home)] == [NAME]
+    assert [one.name for one in list_studies(home=hostile.home)] == [NAME]

@@ -65,8 +65,8 @@ def main() -> None:
 def measure(store: str, home: Home, repetitions: int) -> dict[str, dict[str, float]]:
     """Median seconds of what the sender does, of each question, and of two asked of the runs."""
     fresh: dict[str, Ask] = {
-        "status": lambda: answers.status(NAMES[0], home, fresh=True),
-        "trials": lambda: answers.trials(NAMES[0], home, fresh=True),
+        "status": lambda: answers.status(NAMES[0], home=home, fresh=True),
+        "trials": lambda: answers.trials(NAMES[0], home=home, fresh=True),
     }
     return {
         f"{store} sender": _store_tables(home, repetitions),
@@ -113,11 +113,11 @@ def questions(home: Home) -> dict[str, Ask]:
         "best 5": lambda: answers.best_configs(name, limit=5, home=home),
         "best 5 of a family": lambda: answers.best_configs(name, limit=5, home=home, **small),
         "smallest": lambda: answers.smallest(name, home=home, min_accuracy=0.95),
-        "pareto": lambda: answers.pareto_front(name, home),
-        "pareto confident": lambda: answers.pareto_front(name, home, confident=True),
-        "knee": lambda: answers.knee(name, home),
-        "status": lambda: answers.status(name, home),
-        "trials": lambda: answers.trials(name, home),
+        "pareto": lambda: answers.pareto_front(name, home=home),
+        "pareto confident": lambda: answers.pareto_front(name, home=home, confident=True),
+        "knee": lambda: answers.knee(name, home=home),
+        "status": lambda: answers.status(name, home=home),
+        "trials": lambda: answers.trials(name, home=home),
         "compare": lambda: comparison.compare(NAMES, home=home),
     }
 

@@ -139,7 +139,9 @@ def measure(trials: int, sampler: str, scheduler: str, *, every_epoch: bool) -> 
     runner_tuner.StudyTrainable = trainable  # type: ignore[assignment,misc]
     with tempfile.TemporaryDirectory() as folder:
         home = Home(folder=Home.find(folder).folder, tracking_uri=f"sqlite:///{folder}/mlflow.db")
-        summary = driver.run(spec(trials, sampler, scheduler), home, Console(file=io.StringIO()))
+        summary = driver.run(
+            spec(trials, sampler, scheduler), home=home, console=Console(file=io.StringIO())
+        )
     return times.result(summary)
 
 

@@ -43,8 +43,8 @@ def measure(root: str, note: str) -> dict[str, Any]:
     spec = study.StudySpec.from_toml(spec_file, [f"dataset.root={root}"])
     with tempfile.TemporaryDirectory() as folder:
         home = study.Home.find(folder)
-        summary = study.run(spec, home)
-        trials = answers.records(spec.name, home)
+        summary = study.run(spec, home=home)
+        trials = answers.records(spec.name, home=home)
     return {
         "machine": describe(),
         "data": note,

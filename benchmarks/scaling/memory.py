@@ -128,7 +128,7 @@ def study_of(images: int, folder: Path, workers: int) -> dict[str, float]:
     watch = Watch(workers)
     home = Home(folder=folder, tracking_uri=f"sqlite:///{folder}/mlflow.db")
     with watch.looking():
-        driver.run(spec, home, Console(file=io.StringIO()))
+        driver.run(spec, home=home, console=Console(file=io.StringIO()))
     return watch.held
 
 

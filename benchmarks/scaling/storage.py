@@ -38,7 +38,7 @@ def measure() -> dict[str, Any]:
         after = _run(home, _THEN)
         over.set()
         watch.join()
-        records = answers.records("storage", home)
+        records = answers.records("storage", home=home)
     more = _THEN - _FIRST
     found: dict[str, Any] = {
         "trials": _THEN,
@@ -69,7 +69,7 @@ def _run(home: Home, trials: int) -> dict[str, float]:
             "budget": {"trials": trials, "epochs": EPOCHS},
         }
     )
-    driver.run(spec, home, Console(file=io.StringIO()))
+    driver.run(spec, home=home, console=Console(file=io.StringIO()))
     study = home.study_folder("storage")
     database = home.database
     assert database is not None  # noqa: S101  # it is SQLite

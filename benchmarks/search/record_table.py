@@ -57,14 +57,14 @@ def main() -> None:
     arguments = parser.parse_args()
     spec = grid_spec(arguments.dataset, arguments.root)
     home = study.Home.find(arguments.home)
-    study.run(spec, home)
+    study.run(spec, home=home)
     TABLES.mkdir(exist_ok=True)
     np.savez_compressed(TABLES / f"{arguments.dataset}.npz", **columns(spec, home))
 
 
 def columns(spec: study.StudySpec, home: study.Home) -> dict[str, Any]:
     """The columns of the table, a row a configuration."""
-    records = answers.records(spec.name, home)
+    records = answers.records(spec.name, home=home)
     unfinished = [record.trial for record in records if record.state != "COMPLETE"]
     if unfinished:
         raise SystemExit(f"every trial must be complete, got others: {unfinished}")

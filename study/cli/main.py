@@ -55,15 +55,15 @@ def run(
     from study.runner import driver
 
     screen = console()
-    summary = driver.run(wanted, home, screen)
+    summary = driver.run(wanted, home=home, console=screen)
     minutes, seconds = divmod(round(summary.seconds), 60)
     if summary.front:
         from study.cli import tables
         from study.results import answers
 
-        front = answers.front(wanted.name, home)
+        front = answers.front(wanted.name, home=home)
         screen.print(tables.trial_table(front, f"{wanted.name}: Pareto front"))
-        tried = {record.family for record in answers.records(wanted.name, home)}
+        tried = {record.family for record in answers.records(wanted.name, home=home)}
         untried = [family for family in wanted.families if family not in tried]
         if untried:
             say(screen, f"not tried with so few trials: {', '.join(untried)}")

@@ -44,7 +44,7 @@ def export(
     from study.results.export import export_model
 
     target = directory or to or Path(name if trial is None else f"{name}-{trial}")
-    written = export_model(name, target, trial, home, retrained=retrained)
+    written = export_model(name, target, trial, home=home, retrained=retrained)
     say(console(), str(written))
 
 
@@ -65,7 +65,7 @@ def predict(
     from study.cli import network_tables
     from study.results import prediction
 
-    found = prediction.predict(name, files, trial, home, retrained=retrained)
+    found = prediction.predict(name, files, trial, home=home, retrained=retrained)
     if as_json:
         print_json([one.to_dict() for one in found])
         return
@@ -87,7 +87,7 @@ def promote(
     """Register the model of a trial in MLflow, under the study's name and an alias."""
     from study.results import network
 
-    say(console(), network.promote(name, trial, alias, home))
+    say(console(), network.promote(name, trial, alias, home=home))
 
 
 @app.command()

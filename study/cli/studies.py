@@ -41,7 +41,7 @@ def list_studies(
     from study.cli import tables
     from study.results import answers
 
-    found = answers.list_studies(home, fresh=fresh)
+    found = answers.list_studies(home=home, fresh=fresh)
     if as_json:
         print_json([study.to_dict() for study in found])
     else:
@@ -65,7 +65,7 @@ def status(
     from study.cli import tables
     from study.results import answers
 
-    found = answers.status(name, home, fresh=fresh)
+    found = answers.status(name, home=home, fresh=fresh)
     if as_json:
         print_json(found.to_dict())
     else:
@@ -104,7 +104,7 @@ def compare(
     if as_json:
         print_json(found.to_dict())
     elif as_csv:
-        sys.stdout.write(found.front_frame().to_csv(index=False))
+        sys.stdout.write(found.front_frame().to_csv())
     else:
         screen = console()
         screen.print(tables.comparison_table(found))
@@ -142,9 +142,9 @@ def report(
     from study.report.report import write_figure, write_report
 
     if file.suffix == ".png":
-        write_figure(name, home, file, figure or "front", fresh=fresh)
+        write_figure(name, home=home, file=file, key=figure or "front", fresh=fresh)
     else:
-        write_report(name, home, file, fresh=fresh)
+        write_report(name, home=home, file=file, fresh=fresh)
     say(console(), str(file))
 
 

@@ -1,7 +1,7 @@
 """The commands that list trials of a study."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Final
 
 import typer
@@ -77,11 +77,11 @@ def trials(
 
     states = tuple(one.upper() for one in state or ())
     found = answers.records(
-        name, home, states=states, order=order or (), limit=limit, fresh=fresh, **filters
+        name, home=home, states=states, order=order or (), limit=limit, fresh=fresh, **filters
     )
     _print_records(found, f"{name}: {len(found)} trials", as_json=as_json, as_csv=as_csv)
     if not found:
-        _explain(name, home, states=states, fresh=fresh, **filters)
+        _explain(name, home, filters, states=states, fresh=fresh)
 
 
 @app.command()
@@ -98,11 +98,11 @@ def pareto(
     """List the trials on the Pareto front, the fewest parameters first."""
     from study.results import answers
 
-    found = answers.front(name, home, confident=confident, fresh=fresh)
+    found = answers.front(name, home=home, confident=confident, fresh=fresh)
     title = f"{name}: Pareto front{' within the standard errors' if confident else ''}"
     _print_records(found, title, as_json=as_json, as_csv=as_csv)
     if not found:
-        _explain(name, home, fresh=fresh)
+        _explain(name, home, {}, fresh=fresh)
 
 
 @app.command()
@@ -129,7 +129,7 @@ def best(
         given = [key for key, value in filters.items() if value not in (None, [])]
         if given or order or smallest or confident:
             raise BadInputError("`--knee` is that of the whole front, so it takes no other choice")
-        one = answers.knee(name, home, fresh=fresh)
+        one = answers.knee(name, home=home, fresh=fresh)
         found, title = [] if one is None else [one], f"{name}: knee of the front"
     else:
         found = answers.best_configs(
@@ -145,7 +145,7 @@ def best(
         title = f"{name}: best configurations"
     _print_records(found, title, as_json=as_json, as_csv=as_csv)
     if not found:
-        _explain(name, home, fresh=fresh, **({} if knee else filters))
+        _explain(name, home, {} if knee else filters, fresh=fresh)
 
 
 def _print_records(
@@ -157,7 +157,7 @@ def _print_records(
     if as_csv:
         from study.results.record import to_frame
 
-        sys.stdout.write(to_frame(found).to_csv(index=False))
+        sys.stdout.write(to_frame(found).to_csv())
         return
     if not found:
         return
@@ -177,8 +177,17 @@ def _print_records(
             say(screen, f"trial {record.trial} failed: {record.reason}")
 
 
-def _explain(name: str, home: Home, **query: Any) -> None:  # noqa: ANN401  # as `explain_no_match`
+def _explain(
+    name: str,
+    home: Home,
+    filters: Mapping[str, Any],
+    *,
+    states: tuple[str, ...] | None = None,
+    fresh: bool,
+) -> None:
     """Explains an empty result on stderr, for it is no error."""
     from study.results.no_match import explain_no_match
+    from study.results.query import COMPLETE, Filters
 
-    say(errors(), explain_no_match(name, home, **query))
+    wanted = COMPLETE.states if states is None else states
+    say(errors(), explain_no_match(name, home, Filters(**filters), states=wanted, fresh=fresh))

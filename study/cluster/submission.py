@@ -27,7 +27,8 @@ from study.cluster.jobs import LostJobError, current, jobs_of, output
 from study.cluster.study_job import BEGUN, FINGERPRINT, HOME, STUDY, StudyJob
 from study.errors import BadInputError, ClusterError
 from study.home import without_passwords
-from study.spec.study_spec import StudySpec
+from study.keywords import checked_keywords
+from study.spec.study_spec import AnySpec, StudySpec
 
 # Without exec a shell is the parent of the job. A stop ends the shell first; in a container the job is
 # then a zombie, which Ray counts as running.
@@ -43,8 +44,9 @@ _GIB: Final = 2**30
 
 
 @environment.RAY
+@checked_keywords
 def submit(
-    spec: StudySpec,
+    spec: AnySpec,
     address: str,
     delivery: Delivery | None = None,
     *,
@@ -62,7 +64,7 @@ def submit(
     another spec or tracking URI; and if the job refuses its input. ClusterError if the cluster does
     not answer, refuses, or (with `wait`) the job fails.
     """
-    delivery = delivery or Delivery()
+    spec, delivery = StudySpec.of(spec), delivery or Delivery()
     say = say or _print
     config = job_config_of(spec, delivery)
     left = delivery.retries if wait else 0

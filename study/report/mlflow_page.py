@@ -71,7 +71,7 @@ def publish(name: str, home: Home, *, final: bool) -> None:
         if final:
             from study.report.report import write_report  # noqa: PLC0415  # plotly and optuna take seconds
 
-            write_report(name, home, Path(folder) / "report.html")
+            write_report(name, home=home, file=Path(folder) / "report.html")
         store.log_artifacts(run, folder)
 
 

@@ -12,7 +12,8 @@ import plotly.graph_objects as go
 
 from study import environment
 from study.errors import BadInputError, StudyError, nearest
-from study.home import Home
+from study.home import AnyHome, Home
+from study.keywords import checked_keywords
 from study.report.early_stopping import stopping_members, stopping_section
 from study.report.front import front_section
 from study.report.hypervolume import hypervolume_section
@@ -33,21 +34,37 @@ _ABOVE_LABELS: Final = 1.05  # where a legend leaves room for labels between it 
 
 
 @environment.RECORDS
-def write_report(name: str, home: Home, file: Path, *, fresh: bool = False) -> None:
+@checked_keywords
+def write_report(
+    name: str,
+    file: Path | str,
+    *,
+    home: AnyHome = None,
+    tracking_uri: str | None = None,
+    fresh: bool = False,
+) -> None:
     """Writes the whole report of a study as one HTML file, making the folders above it.
 
     Of a study that runs it shows what there is by now; `fresh` as in `study.results.answers`.
     Raises NotFoundError if there is no such study, TrackingError if the store does not answer.
     """
-    stored = read_study(name, home, fresh=fresh)
-    text = page(stored, _panels(stored, home))
+    file, place = Path(file), Home.find(home, tracking_uri)
+    stored = read_study(name, place, fresh=fresh)
+    text = page(stored, _panels(stored, place))
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(text, encoding="utf-8")
 
 
 @environment.RECORDS
-def write_figure(
-    name: str, home: Home, file: Path, key: str = "front", *, fresh: bool = False
+@checked_keywords
+def write_figure(  # noqa: PLR0913  # each option has a name of its own
+    name: str,
+    file: Path | str,
+    key: str = "front",
+    *,
+    home: AnyHome = None,
+    tracking_uri: str | None = None,
+    fresh: bool = False,
 ) -> None:
     """Writes one figure of the report, by its name in `FIGURES`, as PNG.
 
@@ -55,12 +72,13 @@ def write_figure(
     """
     if key not in FIGURES:
         raise BadInputError(f"unknown figure {key!r}; {nearest(key, FIGURES)}")
-    stored = read_study(name, home, fresh=fresh)
-    panel = next(one for one in _panels(stored, home) if one.key == key)
+    place = Home.find(home, tracking_uri)
+    stored = read_study(name, place, fresh=fresh)
+    panel = next(one for one in _panels(stored, place) if one.key == key)
     if panel.figure is None:
         raise BadInputError(f"the study {name!r} has no figure {key!r}: {panel.text}")
     write_picture(
-        panel.figure, f"{name}: {panel.title[0].lower()}{panel.title[1:]}", file, panel.height
+        panel.figure, f"{name}: {panel.title[0].lower()}{panel.title[1:]}", Path(file), panel.height
     )
 
 

@@ -87,7 +87,7 @@ def table_html(front: Sequence[TrialRecord]) -> str:
 
 def table_csv(front: Sequence[TrialRecord]) -> str:
     """The same trials with every field of their records, as `study pareto --csv` prints them."""
-    return str(to_frame(front).to_csv(index=False))
+    return str(to_frame(front).to_csv())
 
 
 def _class(heading: str) -> str:

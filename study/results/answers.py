@@ -6,12 +6,13 @@ study runs; with `fresh` from the runs themselves, which takes seconds for thous
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Unpack
+from typing import Any
 
 import pandas as pd
 
 from study.errors import NotFoundError, SpecError
-from study.home import Home
+from study.home import AnyHome, Home
+from study.keywords import checked_keywords
 from study.results.query import (
     COMPLETE,
     MOST_ACCURATE,
@@ -20,9 +21,6 @@ from study.results.query import (
     Order,
     Query,
     best_first,
-    bounds_of,
-    check_families,
-    families_of,
 )
 from study.results.reader import read_study, study_experiments
 from study.results.record import TrialRecord, arranged, as_good_as_the_best, to_frame
@@ -59,24 +57,30 @@ class StudyStatus:
         return asdict(self)
 
 
-def list_studies(home: Home | None = None, *, fresh: bool = False) -> list[StudyStatus]:
+@checked_keywords
+def list_studies(
+    *, home: AnyHome = None, tracking_uri: str | None = None, fresh: bool = False
+) -> list[StudyStatus]:
     """The status of every study in the store, by name; none if there is no store yet.
 
     A study whose first records are not all written yet is left out.
     """
-    home = home or Home.find()
+    place = Home.find(home, tracking_uri)
     found = []
-    for name in study_experiments(home):
+    for name in study_experiments(place):
         try:
-            found.append(status(name, home, fresh=fresh))
+            found.append(status(name, home=place, fresh=fresh))
         except NotFoundError:
             continue
     return found
 
 
-def status(name: str, home: Home | None = None, *, fresh: bool = False) -> StudyStatus:
+@checked_keywords
+def status(
+    name: str, *, home: AnyHome = None, tracking_uri: str | None = None, fresh: bool = False
+) -> StudyStatus:
     """The status of a study. Raises NotFoundError if there is no such study."""
-    stored = read_study(name, home or Home.find(), fresh=fresh)
+    stored = read_study(name, Home.find(home, tracking_uri), fresh=fresh)
     return status_of(stored)
 
 
@@ -100,73 +104,137 @@ def status_of(stored: StoredStudy) -> StudyStatus:
     )
 
 
-def study_spec(name: str, home: Home | None = None) -> StudySpec:
+@checked_keywords
+def study_spec(name: str, *, home: AnyHome = None, tracking_uri: str | None = None) -> StudySpec:
     """The spec of a study. Raises NotFoundError if there is no such study."""
-    return read_study(name, home or Home.find()).spec
+    return read_study(name, Home.find(home, tracking_uri)).spec
 
 
+@checked_keywords
 def records(  # noqa: PLR0913  # each option has a name of its own
     name: str,
-    home: Home | None = None,
     *,
     states: Sequence[str] = (),
     order: Sequence[str] = (),
     limit: int | None = None,
+    family: str | Sequence[str] | None = None,
+    min_parameters: int | None = None,
+    max_parameters: int | None = None,
+    min_macs: int | None = None,
+    max_macs: int | None = None,
+    min_accuracy: float | None = None,
+    min_epochs: int | None = None,
+    max_epochs: int | None = None,
+    home: AnyHome = None,
+    tracking_uri: str | None = None,
     fresh: bool = False,
-    **filters: Unpack[Filters],
 ) -> list[TrialRecord]:
     """The trials of a study that pass the filters, by number; all of them by default.
 
     `states` are those that pass; `order` has entries METRIC, METRIC:asc or METRIC:desc, the first
-    decides first, by one of `study.results.query.ORDERS`. Raises NotFoundError if there is no such
-    study, SpecError for an invalid state, family, order or bound.
+    decides first, by one of `study.results.query.ORDERS`. Filters as in `study.results.query.Filters`.
+    Raises NotFoundError if there is no such study, SpecError for an invalid state, family, order or
+    bound.
     """
+    filters = Filters(
+        family=family,
+        min_parameters=min_parameters,
+        max_parameters=max_parameters,
+        min_macs=min_macs,
+        max_macs=max_macs,
+        min_accuracy=min_accuracy,
+        min_epochs=min_epochs,
+        max_epochs=max_epochs,
+    )
     query = Query(
         states=tuple(states),
-        bounds=bounds_of(filters),
+        bounds=filters.bounds(),
         order=tuple(map(Order.parse, order)),
         limit=limit,
     )
-    stored, query = _read(name, home, query, filters, fresh=fresh)
+    stored, query = _read(name, Home.find(home, tracking_uri), query, filters, fresh=fresh)
     return stored.select(query)
 
 
+@checked_keywords
 def trials(  # noqa: PLR0913  # each option has a name of its own
     name: str,
-    home: Home | None = None,
     *,
     states: Sequence[str] = (),
     order: Sequence[str] = (),
     limit: int | None = None,
+    family: str | Sequence[str] | None = None,
+    min_parameters: int | None = None,
+    max_parameters: int | None = None,
+    min_macs: int | None = None,
+    max_macs: int | None = None,
+    min_accuracy: float | None = None,
+    min_epochs: int | None = None,
+    max_epochs: int | None = None,
+    home: AnyHome = None,
+    tracking_uri: str | None = None,
     fresh: bool = False,
-    **filters: Unpack[Filters],
 ) -> pd.DataFrame:
-    """The trials of `records`, one row each."""
-    found = records(name, home, states=states, order=order, limit=limit, fresh=fresh, **filters)
-    return to_frame(found)
+    """The trials of `records`, one row each; the index is the number of the trial."""
+    return to_frame(
+        records(
+            name,
+            states=states,
+            order=order,
+            limit=limit,
+            family=family,
+            min_parameters=min_parameters,
+            max_parameters=max_parameters,
+            min_macs=min_macs,
+            max_macs=max_macs,
+            min_accuracy=min_accuracy,
+            min_epochs=min_epochs,
+            max_epochs=max_epochs,
+            home=home,
+            tracking_uri=tracking_uri,
+            fresh=fresh,
+        )
+    )
 
 
+@checked_keywords
 def front(
-    name: str, home: Home | None = None, *, confident: bool = False, fresh: bool = False
+    name: str,
+    *,
+    confident: bool = False,
+    home: AnyHome = None,
+    tracking_uri: str | None = None,
+    fresh: bool = False,
 ) -> list[TrialRecord]:
     """The trials on the front, the fewest parameters first.
 
     `confident` counts a trial as dominated only where the difference exceeds the standard errors
     (`study.search.pareto.confident_front`), so that all remain that may be on the front.
     """
-    return read_study(name, home or Home.find(), fresh=fresh).front(confident=confident)
+    return read_study(name, Home.find(home, tracking_uri), fresh=fresh).front(confident=confident)
 
 
+@checked_keywords
 def pareto_front(
-    name: str, home: Home | None = None, *, confident: bool = False, fresh: bool = False
+    name: str,
+    *,
+    confident: bool = False,
+    home: AnyHome = None,
+    tracking_uri: str | None = None,
+    fresh: bool = False,
 ) -> pd.DataFrame:
     """The trials of the front, one row each, the fewest parameters first; `confident` as in `front`."""
-    return to_frame(front(name, home, confident=confident, fresh=fresh))
+    return to_frame(
+        front(name, confident=confident, home=home, tracking_uri=tracking_uri, fresh=fresh)
+    )
 
 
-def knee(name: str, home: Home | None = None, *, fresh: bool = False) -> TrialRecord | None:
+@checked_keywords
+def knee(
+    name: str, *, home: AnyHome = None, tracking_uri: str | None = None, fresh: bool = False
+) -> TrialRecord | None:
     """The trial at the knee of the front (`study.search.pareto.knee`); None for an empty front."""
-    stored = read_study(name, home or Home.find(), fresh=fresh)
+    stored = read_study(name, Home.find(home, tracking_uri), fresh=fresh)
     found = stored.front()
     if not found:
         return None
@@ -174,6 +242,7 @@ def knee(name: str, home: Home | None = None, *, fresh: bool = False) -> TrialRe
     return found[knee_of(points, stored.spec.objectives)]
 
 
+@checked_keywords
 def best_configs(  # noqa: PLR0913  # each option has a name of its own
     name: str,
     *,
@@ -181,22 +250,40 @@ def best_configs(  # noqa: PLR0913  # each option has a name of its own
     confident: bool = False,
     order: Sequence[str] = (),
     limit: int | None = None,
-    home: Home | None = None,
+    family: str | Sequence[str] | None = None,
+    min_parameters: int | None = None,
+    max_parameters: int | None = None,
+    min_macs: int | None = None,
+    max_macs: int | None = None,
+    min_accuracy: float | None = None,
+    min_epochs: int | None = None,
+    max_epochs: int | None = None,
+    home: AnyHome = None,
+    tracking_uri: str | None = None,
     fresh: bool = False,
-    **filters: Unpack[Filters],
 ) -> list[TrialRecord]:
     """The complete, feasible trials that pass the filters, best in the study's first objective first.
 
     Of equally good trials the smaller comes first. `smallest` sorts by parameters, fewest first;
-    `order` is as in `records`. `confident` keeps only those that the most accurate one does not exceed
-    by more than the standard error of the difference. An empty list if none passes. Raises SpecError
-    for invalid filters.
+    `order` and the filters are as in `records`. `confident` keeps only those that the most accurate one
+    does not exceed by more than the standard error of the difference. An empty list if none passes.
+    Raises SpecError for invalid filters.
     """
     if smallest and order:
         raise SpecError(f"`smallest` is an order, so no other may be given, got {', '.join(order)}")
+    filters = Filters(
+        family=family,
+        min_parameters=min_parameters,
+        max_parameters=max_parameters,
+        min_macs=min_macs,
+        max_macs=max_macs,
+        min_accuracy=min_accuracy,
+        min_epochs=min_epochs,
+        max_epochs=max_epochs,
+    )
     wanted = SMALLEST if smallest else tuple(map(Order.parse, order))
-    query = replace(COMPLETE, bounds=bounds_of(filters), order=wanted, limit=limit)
-    stored, query = _read(name, home, query, filters, fresh=fresh)
+    query = replace(COMPLETE, bounds=filters.bounds(), order=wanted, limit=limit)
+    stored, query = _read(name, Home.find(home, tracking_uri), query, filters, fresh=fresh)
     query = replace(query, order=query.order or best_first(stored.spec.objectives))
     if not confident:
         return stored.select(query)
@@ -204,20 +291,48 @@ def best_configs(  # noqa: PLR0913  # each option has a name of its own
     return arranged(as_good_as_the_best(found), query.order)[:limit]
 
 
-def smallest(
-    name: str, *, home: Home | None = None, fresh: bool = False, **filters: Unpack[Filters]
+@checked_keywords
+def smallest(  # noqa: PLR0913  # each option has a name of its own
+    name: str,
+    *,
+    family: str | Sequence[str] | None = None,
+    min_parameters: int | None = None,
+    max_parameters: int | None = None,
+    min_macs: int | None = None,
+    max_macs: int | None = None,
+    min_accuracy: float | None = None,
+    min_epochs: int | None = None,
+    max_epochs: int | None = None,
+    home: AnyHome = None,
+    tracking_uri: str | None = None,
+    fresh: bool = False,
 ) -> TrialRecord | None:
     """The complete, feasible trial with the fewest parameters that passes; None if none does.
 
     `smallest("digits", min_accuracy=0.95)` is the smallest network of at least that accuracy.
     """
-    found = best_configs(name, smallest=True, limit=1, home=home, fresh=fresh, **filters)
+    found = best_configs(
+        name,
+        smallest=True,
+        limit=1,
+        family=family,
+        min_parameters=min_parameters,
+        max_parameters=max_parameters,
+        min_macs=min_macs,
+        max_macs=max_macs,
+        min_accuracy=min_accuracy,
+        min_epochs=min_epochs,
+        max_epochs=max_epochs,
+        home=home,
+        tracking_uri=tracking_uri,
+        fresh=fresh,
+    )
     return next(iter(found), None)
 
 
 def _read(
-    name: str, home: Home | None, query: Query, filters: Filters, *, fresh: bool
+    name: str, home: Home, query: Query, filters: Filters, *, fresh: bool
 ) -> tuple[StoredStudy, Query]:
-    check_families(filters)
-    stored = read_study(name, home or Home.find(), fresh=fresh)
-    return stored, replace(query, families=families_of(filters, stored.spec.families))
+    filters.check_families()
+    stored = read_study(name, home, fresh=fresh)
+    return stored, replace(query, families=filters.families(stored.spec.families))

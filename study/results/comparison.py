@@ -9,9 +9,10 @@ from typing import Any, final
 import pandas as pd
 
 from study.errors import BadInputError
-from study.home import Home
+from study.home import AnyHome, Home
+from study.keywords import checked_keywords
 from study.results.answers import StudyStatus, status_of
-from study.results.query import COMPLETE, MOST_ACCURATE, SMALLEST, Bound, bounds_of
+from study.results.query import COMPLETE, MOST_ACCURATE, SMALLEST, Bound, Filters
 from study.results.reader import read_study
 from study.results.record import TrialRecord, arranged, to_frame
 from study.results.stored_study import StoredStudy
@@ -49,13 +50,13 @@ class Comparison:
 
     def frame(self) -> pd.DataFrame:
         """One row a study."""
-        return pd.DataFrame([_row(one) for one in self.studies]).set_index("study", drop=False)
+        return pd.DataFrame([_row(one) for one in self.studies]).set_index("study")
 
     def front_frame(self) -> pd.DataFrame:
         """The joint front, one row a trial as in `study.trials`, the study in the first column."""
-        frame = to_frame([record for _, record in self.front]).reset_index(drop=True)
+        frame = to_frame([record for _, record in self.front]).reset_index()
         frame.insert(0, "study", [name for name, _ in self.front])
-        return frame
+        return frame.set_index("study")
 
     def to_dict(self) -> dict[str, Any]:
         """The comparison as JSON types."""
@@ -71,11 +72,13 @@ class Comparison:
         }
 
 
+@checked_keywords
 def compare(
     names: Sequence[str],
     *,
     min_accuracy: float | None = None,
-    home: Home | None = None,
+    home: AnyHome = None,
+    tracking_uri: str | None = None,
     fresh: bool = False,
 ) -> Comparison:
     """Two studies or more, beside each other.
@@ -87,9 +90,9 @@ def compare(
     names = list(dict.fromkeys(names))
     if len(names) < 2:  # noqa: PLR2004  # a comparison is of two
         raise BadInputError(f"a comparison needs two studies or more, got {', '.join(names)}")
-    bounds = bounds_of({"min_accuracy": min_accuracy})
-    home = home or Home.find()
-    stored = [read_study(name, home, fresh=fresh) for name in names]
+    bounds = Filters(min_accuracy=min_accuracy).bounds()
+    place = Home.find(home, tracking_uri)
+    stored = [read_study(name, place, fresh=fresh) for name in names]
     fronts = {one.spec.name: one.front() for one in stored}
     statuses = [status_of(one) for one in stored]
     accuracy = bounds[0].value if bounds else _reached_by_all(stored)

@@ -9,7 +9,8 @@ from typing import Final
 from models import portable
 from models.portable import DESCRIPTION, TENSORS
 from study.errors import BadInputError, StudyError
-from study.home import Home
+from study.home import AnyHome, Home
+from study.keywords import checked_keywords
 from study.results.model_card import model_card, training_history
 from study.results.network import FetchedNetwork
 from study.results.reader import read_study
@@ -40,13 +41,15 @@ FILES: Final = {
 """The files of an exported network, and what each is for."""
 
 
-def export_model(
+@checked_keywords
+def export_model(  # noqa: PLR0913  # each option has a name of its own
     name: str,
-    to: Path,
+    to: Path | str,
     trial: int | None = None,
-    home: Home | None = None,
     *,
     retrained: bool = False,
+    home: AnyHome = None,
+    tracking_uri: str | None = None,
 ) -> Path:
     """Writes a trial's network and what belongs to it (`FILES`) into a folder; returns the folder.
 
@@ -55,7 +58,8 @@ def export_model(
     TrackingError like `load_model`, BadInputError if the folder exists, StudyError if it cannot be
     written.
     """
-    study = read_study(name, home or Home.find())
+    to = Path(to)
+    study = read_study(name, Home.find(home, tracking_uri))
     if to.exists():
         raise BadInputError(f"the folder to write must not exist yet, got {to}")
     with tempfile.TemporaryDirectory() as folder:

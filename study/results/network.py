@@ -13,7 +13,8 @@ from safetensors import SafetensorError
 
 from models.portable import DESCRIPTION, TENSORS
 from study.errors import BadInputError, NotFoundError, TrackingError
-from study.home import Home
+from study.home import AnyHome, Home
+from study.keywords import checked_keywords
 from study.results.reader import read_study
 from study.results.record import TrialRecord
 from study.results.retrained_run import choose_retrained
@@ -109,7 +110,15 @@ def download_network(run_id: str, home: Home, to: Path) -> Path | None:
             raise TrackingError(f"the artifacts in {location} cannot be read: {error}") from error
 
 
-def promote(name: str, trial: int, alias: str, home: Home | None = None) -> str:
+@checked_keywords
+def promote(
+    name: str,
+    trial: int,
+    alias: str,
+    *,
+    home: AnyHome = None,
+    tracking_uri: str | None = None,
+) -> str:
     """Registers the model of a trial under the study's name, and points the alias at it.
 
     The alias leaves the trial that had it. A trial that is registered already keeps its version.
@@ -121,23 +130,23 @@ def promote(name: str, trial: int, alias: str, home: Home | None = None) -> str:
             "an alias has letters, digits, '_' and '-', starts with a letter, and is neither "
             f"'latest' nor a version such as 'v1', got {alias!r}"
         )
-    home = home or Home.find()
-    record = read_study(name, home).trial(trial)
-    store = client(home)
-    with translated(home):
+    place = Home.find(home, tracking_uri)
+    record = read_study(name, place).trial(trial)
+    store = client(place)
+    with translated(place):
         model_id = store.get_run(record.run_id).data.tags.get(tags.MODEL_TAG)
         if model_id is None:
             raise NotFoundError(
                 f"the model of trial {trial} of study {name!r} was not kept: trials keep theirs that "
                 "are on the front when they end"
             )
-        _register(name, home)
+        _register(name, place)
         versions = store.search_model_versions(f"name = '{name}' and run_id = '{record.run_id}'")
         if versions:
             version = versions[0]
         else:
             # Not as models:/..., which MLflow looks up in the store of its environment.
-            source = current_location(store.get_logged_model(model_id).artifact_location, home)
+            source = current_location(store.get_logged_model(model_id).artifact_location, place)
             version = store.create_model_version(
                 name,
                 source=source,
@@ -159,8 +168,14 @@ def _register(name: str, home: Home) -> None:
             raise
 
 
+@checked_keywords
 def load_model(
-    name: str, trial: int | None = None, home: Home | None = None, *, retrained: bool = False
+    name: str,
+    trial: int | None = None,
+    *,
+    retrained: bool = False,
+    home: AnyHome = None,
+    tracking_uri: str | None = None,
 ) -> "Network":
     """The trained network of a trial, on the CPU, in evaluation mode; all replicates are in it.
 
@@ -168,6 +183,6 @@ def load_model(
     if there is no such trial, or if its weights were not kept: only trials that are on the front when
     they end keep them. Raises TrackingError if the store lost or damaged them.
     """
-    study = read_study(name, home or Home.find())
+    study = read_study(name, Home.find(home, tracking_uri))
     with tempfile.TemporaryDirectory() as folder:
         return FetchedNetwork.of_trial(study, trial, Path(folder), retrained=retrained).load()

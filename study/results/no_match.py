@@ -1,7 +1,6 @@
 """Explains an empty result: how far the closest trials are from the filters."""
 
 from dataclasses import replace
-from typing import Unpack
 
 from study.home import Home
 from study.results.format import number
@@ -11,8 +10,6 @@ from study.results.query import (
     Filters,
     Order,
     Query,
-    bounds_of,
-    families_of,
 )
 from study.results.reader import read_study
 from study.results.stored_study import StoredStudy
@@ -20,25 +17,25 @@ from study.results.stored_study import StoredStudy
 
 def explain_no_match(
     name: str,
-    home: Home | None = None,
+    home: Home,
+    filters: Filters,
     *,
     states: tuple[str, ...] = COMPLETE.states,
     fresh: bool = False,
-    **filters: Unpack[Filters],
 ) -> str:
     """One line that explains why no trial passed, with the closest ones.
 
     `states` are those of the query, () for any; by default complete, feasible trials.
     """
-    stored = read_study(name, home or Home.find(), fresh=fresh)
+    stored = read_study(name, home, fresh=fresh)
     chosen = states == COMPLETE.states
-    families = families_of(filters, stored.spec.families)
+    families = filters.families(stored.spec.families)
     query = Query(states=states, families=families, feasible=chosen)
     kind = "complete trial" if chosen else f"trial in state {' or '.join(states)}"
     kind = f"{kind if states else 'trial'} of {name!r}"
     if not stored.select(replace(query, limit=1)):
         return _none_at_all(stored, query, kind)
-    bounds = bounds_of(filters)
+    bounds = filters.bounds()
     found = [text for bound in bounds if (text := _closest(stored, query, bound, bounds))]
     closest = f"the closest: {'; '.join(found)}" if found else "but by now one has: ask again"
     wanted = " and ".join(map(str, bounds))

@@ -1,44 +1,78 @@
 """Classifies images and arrays in files with the network of a trial; needs no torch."""
 
 import math
+import os
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.portable import Portable, softmax
 from study.errors import DataError
-from study.home import Home
+from study.home import AnyHome, Home
+from study.keywords import checked_keywords
 from study.results.network import FetchedNetwork
 from study.results.reader import read_study
 from study.training.data_sources import images_of, labels_of, read_arrays
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+ImageSource: TypeAlias = "str | os.PathLike[str] | NDArray[Any] | Tensor"
+"""A file, or images themselves."""
 
 
 @dataclass(frozen=True, slots=True)
 class Images:
     """Images, shape (count, channels, height, width), uint8; labels, shape (count,), if there are any.
 
-    `notice` describes a change that made them fit.
+    Floats in 0..1 stay floats. `notice` describes a change that made them fit. `file`: where they are.
     """
 
-    images: NDArray[np.uint8]
+    images: NDArray[np.uint8] | NDArray[np.float32]
     labels: NDArray[np.int64] | None = None
     notice: str | None = None
+    file: Path | None = None
 
 
-def read_images(path: Path, image_shape: tuple[int, ...], classes: int) -> Images:
-    """The images in a file, of (channels, height, width); those of an npz must have that shape.
+def read_images(source: "ImageSource", image_shape: tuple[int, ...], classes: int) -> Images:
+    """The images of a file or array, of (channels, height, width); arrays must have that shape.
 
-    An image is made grey or coloured and scaled as is needed. Raises DataError, with the rule, if the
-    file cannot be read or does not fit.
+    A picture is made grey or coloured and scaled as is needed. Raises DataError, with the rule, if a
+    file cannot be read, or images do not fit.
     """
+    if not isinstance(source, str | os.PathLike):
+        return Images(_checked_array(np.asarray(source), image_shape))
+    path = Path(source)
     if path.suffix == ".npz":
         return _from_arrays(path, image_shape, classes)
     return _from_picture(path, image_shape)
+
+
+def _checked_array(array: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any]:
+    """Images of the shape, or one of them; raises DataError for others."""
+    if array.shape in (shape, shape[1:]):
+        array = array[None]
+    if shape[0] == 1 and array.shape[1:] == shape[1:]:
+        array = array[:, None]
+    if array.shape[1:] != shape or not len(array):
+        raise DataError(
+            f"images must have shape {shape} (channels, height, width) or (count, *{shape}), "
+            f"got {array.shape}"
+        )
+    if array.dtype == np.uint8:
+        return np.ascontiguousarray(array)
+    if not np.issubdtype(array.dtype, np.floating) or not (array.min() >= 0 and array.max() <= 1):
+        raise DataError(
+            f"images must be uint8 in 0..255 or floats in 0..1, got {array.dtype} in "
+            f"{array.min()}..{array.max()}; `array / 255` and `array.astype('uint8')` give them"
+        )
+    return np.ascontiguousarray(array, dtype=np.float32)
 
 
 def _from_arrays(path: Path, image_shape: tuple[int, ...], classes: int) -> Images:
@@ -62,7 +96,7 @@ def _from_arrays(path: Path, image_shape: tuple[int, ...], classes: int) -> Imag
             f"y must hold one label below {classes} for each of the {len(images)} images of x, got "
             f"{len(labels)} up to {labels.max()} ({path})"
         )
-    return Images(images, labels)
+    return Images(images, labels, file=path)
 
 
 def _from_picture(path: Path, image_shape: tuple[int, ...]) -> Images:
@@ -93,7 +127,7 @@ def _from_picture(path: Path, image_shape: tuple[int, ...]) -> Images:
             f"{path} was scaled from {size[0]} x {size[1]} to {width} x {height} (width x height)"
         )
     pixels = np.asarray(picture, dtype=np.uint8).reshape(height, width, channels)
-    return Images(np.ascontiguousarray(pixels.transpose(2, 0, 1)[None]), notice=notice)
+    return Images(np.ascontiguousarray(pixels.transpose(2, 0, 1)[None]), notice=notice, file=path)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,7 +140,7 @@ class Prediction:
     """
 
     trial: int
-    file: Path
+    file: Path | None
     probabilities: NDArray[np.float32]
     labels: NDArray[np.int64] | None
     accuracies: NDArray[np.float64] | None
@@ -135,7 +169,7 @@ class Prediction:
         labels = [None] * len(self.classes) if self.labels is None else self.labels.tolist()
         return {
             "trial": self.trial,
-            "file": str(self.file),
+            "file": None if self.file is None else str(self.file),
             "notice": self.notice,
             "accuracy": self.accuracy,
             "accuracy_sem": self.accuracy_sem,
@@ -146,38 +180,45 @@ class Prediction:
         }
 
 
-def predict(
+@checked_keywords
+def predict(  # noqa: PLR0913  # each option has a name of its own
     name: str,
-    files: Sequence[Path],
+    images: "ImageSource | Sequence[ImageSource]",
     trial: int | None = None,
-    home: Home | None = None,
     *,
     retrained: bool = False,
+    home: AnyHome = None,
+    tracking_uri: str | None = None,
 ) -> list[Prediction]:
-    """Classifies the images of each file (`study.results.prediction`) with the network of a trial.
+    """Classifies images with the network of a trial, by default that of the best one.
 
-    By default that of the best trial; with `retrained` that of its last retraining.
+    Each entry of `images` is a file (a picture, or an npz with `x` and perhaps `y`) or an array or
+    tensor of whole images, which has the network's shape or (count, *shape): uint8 in 0..255, or
+    floats in 0..1. An entry alone needs no list. With `retrained` the network is that of the trial's
+    last retraining.
+
     The images are taken as they are, also of a trial with noise. Raises NotFoundError and TrackingError
-    like `study.load_model`, DataError if a file cannot be read or does not fit.
+    like `study.load_model`, DataError if a file cannot be read or images do not fit.
     """
-    study = read_study(name, home or Home.find())
+    study = read_study(name, Home.find(home, tracking_uri))
+    sources: list[Any] = list(images) if isinstance(images, list | tuple) else [images]
     with tempfile.TemporaryDirectory() as folder:
         fetched = FetchedNetwork.of_trial(study, trial, Path(folder), retrained=retrained)
         with fetched.undamaged():
             network = Portable(fetched.folder)
-    read = [(file, read_images(file, network.image_shape, network.classes)) for file in files]
+    read = [read_images(one, network.image_shape, network.classes) for one in sources]
     with fetched.undamaged():
-        return [_predict(network, fetched.record.trial, file, images) for file, images in read]
+        return [_predict(network, fetched.record.trial, one) for one in read]
 
 
-def _predict(network: Portable, trial: int, file: Path, images: Images) -> Prediction:
+def _predict(network: Portable, trial: int, images: Images) -> Prediction:
     logits = network.logits(images.images)
     accuracies = None
     if images.labels is not None:
         accuracies = (logits.argmax(axis=-1) == images.labels).mean(axis=1)
     return Prediction(
         trial=trial,
-        file=file,
+        file=images.file,
         probabilities=softmax(logits).mean(axis=0),
         labels=images.labels,
         accuracies=accuracies,

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, Literal, TypedDict, final
+from typing import Final, Literal, final
 
 from models.architecture import FAMILIES
 from study.errors import SpecError, nearest
@@ -19,23 +19,6 @@ STARTED: Final = "trial"
 
 ORDERS: Final = (*metric_names(), "epochs", STARTED)
 """The keys of an order; diagnostics of further layers are keys too."""
-
-
-class Filters(TypedDict, total=False):
-    """Filters of trials: a family, or several, and bounds that all must keep.
-
-    Bounds include their value, and None is no bound. Parameters and multiply-accumulates are of one
-    replicate, the accuracy is that of validation as a share, epochs are those that were trained.
-    """
-
-    family: str | Sequence[str] | None
-    min_parameters: int | None
-    max_parameters: int | None
-    min_macs: int | None
-    max_macs: int | None
-    min_accuracy: float | None
-    min_epochs: int | None
-    max_epochs: int | None
 
 
 _BOUNDS: Final[dict[str, tuple[str, Literal["<=", ">="]]]] = {
@@ -136,49 +119,71 @@ COMPLETE: Final = Query(states=("COMPLETE",), feasible=True)
 """The trials that answers are chosen from: trained to their end, and within the constraints."""
 
 
-def bounds_of(filters: Filters) -> tuple[Bound, ...]:
-    """The bounds of filters. Raises SpecError for those that no trial could pass."""
-    bounds = [
-        Bound(metric, sign, _checked(name, value))
-        for name, (metric, sign) in _BOUNDS.items()
-        if isinstance(value := filters.get(name), int | float)
-    ]
-    for metric in {bound.metric for bound in bounds}:
-        low = [bound.value for bound in bounds if bound.metric == metric and bound.sign == ">="]
-        high = [bound.value for bound in bounds if bound.metric == metric and bound.sign == "<="]
-        if low and high and low[0] > high[0]:
-            raise SpecError(
-                f"the least {metric} must not be above the most, got {number(low[0])} and "
-                f"{number(high[0])}"
-            )
-    return tuple(bounds)
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filters:
+    """Filters of trials: a family, or several, and bounds that all must keep.
+
+    Bounds include their value, and None is no bound. Parameters and multiply-accumulates are of one
+    replicate, the accuracy is that of validation as a share, epochs are those that were trained.
+    """
+
+    family: str | Sequence[str] | None = None
+    min_parameters: int | None = None
+    max_parameters: int | None = None
+    min_macs: int | None = None
+    max_macs: int | None = None
+    min_accuracy: float | None = None
+    min_epochs: int | None = None
+    max_epochs: int | None = None
+
+    def bounds(self) -> tuple[Bound, ...]:
+        """The bounds. Raises SpecError for those that are no numbers, or that no trial could pass."""
+        bounds = [
+            Bound(metric, sign, _checked(name, value))
+            for name, (metric, sign) in _BOUNDS.items()
+            if (value := getattr(self, name)) is not None
+        ]
+        for metric in {bound.metric for bound in bounds}:
+            low = [bound.value for bound in bounds if bound.metric == metric and bound.sign == ">="]
+            high = [
+                bound.value for bound in bounds if bound.metric == metric and bound.sign == "<="
+            ]
+            if low and high and low[0] > high[0]:
+                raise SpecError(
+                    f"the least {metric} must not be above the most, got {number(low[0])} and "
+                    f"{number(high[0])}"
+                )
+        return tuple(bounds)
+
+    def families(self, searched: Sequence[str]) -> tuple[str, ...]:
+        """The families, () for any. Raises SpecError for one that is not searched."""
+        families = self._given_families()
+        for family in families:
+            if family not in searched:
+                raise SpecError(
+                    f"`family` must be one that the study searches ({', '.join(searched)}), "
+                    f"got {family!r}"
+                )
+        return families
+
+    def check_families(self) -> None:
+        """Raises SpecError for a family that does not exist; needs no study."""
+        for family in self._given_families():
+            if family not in FAMILIES:
+                raise SpecError(f"unknown family {family!r}; {nearest(family, FAMILIES)}")
+
+    def _given_families(self) -> tuple[str, ...]:
+        given = self.family or ()
+        return (given,) if isinstance(given, str) else tuple(dict.fromkeys(given))
 
 
-def _checked(name: str, value: float) -> float:
+def _checked(name: str, value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise SpecError(f"`{name}` must be a number, got {value!r}")
     if name == "min_accuracy":
         if not 0 <= value <= 1:
             raise SpecError(f"`0 <= min_accuracy <= 1` must hold, got min_accuracy={value}")
     elif not (math.isfinite(value) and value >= 0):
         raise SpecError(f"`{name} >= 0` must hold, got {name}={value}")
     return value
-
-
-def families_of(filters: Filters, searched: Sequence[str]) -> tuple[str, ...]:
-    """The families of filters, () for any. Raises SpecError for one that is not searched."""
-    given = filters.get("family") or ()
-    families = (given,) if isinstance(given, str) else tuple(dict.fromkeys(given))
-    for family in families:
-        if family not in searched:
-            raise SpecError(
-                f"`family` must be one that the study searches ({', '.join(searched)}), "
-                f"got {family!r}"
-            )
-    return families
-
-
-def check_families(filters: Filters) -> None:
-    """Raises SpecError for a family that does not exist; needs no study."""
-    given = filters.get("family") or ()
-    for family in (given,) if isinstance(given, str) else given:
-        if family not in FAMILIES:
-            raise SpecError(f"unknown family {family!r}; {nearest(family, FAMILIES)}")

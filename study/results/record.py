@@ -113,7 +113,7 @@ def as_good_as_the_best(records: Sequence[TrialRecord]) -> list[TrialRecord]:
 def to_frame(records: Sequence[TrialRecord]) -> pd.DataFrame:
     """A table of one row a trial; architecture and training settings are columns of their own."""
     if not records:
-        return pd.DataFrame(columns=_columns())
+        return pd.DataFrame(columns=_columns()).set_index("trial")
     rows = []
     for record in records:
         row = record.to_dict()
@@ -122,7 +122,7 @@ def to_frame(records: Sequence[TrialRecord]) -> pd.DataFrame:
         rows.append(row)
     counts = ["trainable_parameters", "macs", "synapses"]
     frame = pd.DataFrame(rows).astype(dict.fromkeys(counts, "Int64"))
-    return frame.set_index("trial", drop=False)
+    return frame.set_index("trial")
 
 
 def _columns() -> list[str]:

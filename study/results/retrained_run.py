@@ -9,7 +9,8 @@ from mlflow.entities import Run
 
 from models.architecture import Architecture
 from study.errors import BadInputError, NotFoundError
-from study.home import Home
+from study.home import AnyHome, Home
+from study.keywords import checked_keywords
 from study.results.reader import read_study
 from study.results.record import TrialRecord
 from study.results.stored_study import StoredStudy
@@ -174,12 +175,15 @@ def choose_retrained(stored: StoredStudy, number: int | None, home: Home) -> Tri
     return retrained(runs[0], search, new=False).record
 
 
-def retrainings(name: str, home: Home | None = None) -> list[Retrained]:
+@checked_keywords
+def retrainings(
+    name: str, *, home: AnyHome = None, tracking_uri: str | None = None
+) -> list[Retrained]:
     """Every finished retraining of a study: by trial, the fewest replicates first.
 
     Raises NotFoundError if there is no such study.
     """
-    stored = read_study(name, home or Home.find())
+    stored = read_study(name, Home.find(home, tracking_uri))
     with translated(stored.home):
         runs = all_runs(client(stored.home), stored.parent.info.experiment_id, _RETRAINED)
     search = {record.trial: record for record in stored.records} if runs else {}

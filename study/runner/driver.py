@@ -15,7 +15,8 @@ from study.cluster.ray_runtime import check_machine, find_capacity, on_cluster, 
 from study.cluster.shared_storage import check_shared
 from study.cluster.study_job import BEGUN
 from study.errors import UNWRITABLE, StudyError, TrackingError
-from study.home import Home
+from study.home import AnyHome, Home
+from study.keywords import checked_keywords
 from study.results.reader import check_free
 from study.runner import resume
 from study.runner.progress import Progress
@@ -31,7 +32,7 @@ from study.search.storage import (
     stored_data,
     stored_identity,
 )
-from study.spec.study_spec import StudySpec
+from study.spec.study_spec import AnySpec, StudySpec
 from study.tracking import provenance, tags
 from study.tracking.tracker import Tracker
 from study.training.batch_order import check_batch_order
@@ -56,7 +57,14 @@ class RunSummary:
 
 @environment.RECORDS
 @environment.RAY
-def run(spec: StudySpec, home: Home | None = None, console: Console | None = None) -> RunSummary:
+@checked_keywords
+def run(
+    spec: AnySpec,
+    *,
+    home: AnyHome = None,
+    tracking_uri: str | None = None,
+    console: Console | None = None,
+) -> RunSummary:
     """Runs the study until its budget is met; continues it if it exists.
 
     Ray runs on this machine, unless $RAY_ADDRESS names a cluster or Ray is initialised already.
@@ -65,7 +73,7 @@ def run(spec: StudySpec, home: Home | None = None, console: Console | None = Non
     cluster does not answer, StudyError if every trial failed, none keeps the constraints, or the
     home cannot be written.
     """
-    home = home or Home.find()
+    spec, home = StudySpec.of(spec), Home.find(home, tracking_uri)
     start = time.monotonic()
     dataset = load_dataset(spec.dataset, spec.seed)
     check_space(spec, dataset.image_shape, dataset.classes)

@@ -18,7 +18,8 @@ from models.building import build
 from study import environment
 from study.cluster.ray_runtime import on_cluster, whole_machine
 from study.errors import BadInputError, StudyError, TrackingError
-from study.home import Home
+from study.home import AnyHome, Home
+from study.keywords import checked_keywords
 from study.results.reader import read_study
 from study.results.record import TrialRecord
 from study.results.retrained_run import Retrained, Retraining, find_run, retrained
@@ -39,6 +40,7 @@ OnEpoch = Callable[[Mapping[str, float], int], None]
 
 @environment.RECORDS
 @environment.RAY
+@checked_keywords
 def retrain(  # noqa: PLR0913  # each setting has a name of its own
     name: str,
     trial: int,
@@ -46,10 +48,11 @@ def retrain(  # noqa: PLR0913  # each setting has a name of its own
     epochs: int | None = None,
     *,
     full: bool = False,
-    data: Path | None = None,
-    home: Home | None = None,
+    data: Path | str | None = None,
     notify: Notify = lambda _: None,
     on_epoch: OnEpoch = lambda *_: None,
+    home: AnyHome = None,
+    tracking_uri: str | None = None,
 ) -> Retrained:
     """Trains a trial's configuration with `replicates` seeds that the search did not use.
 
@@ -66,7 +69,7 @@ def retrain(  # noqa: PLR0913  # each setting has a name of its own
     diverges or the worker dies, and TrackingError if the result cannot be recorded; it is kept then,
     and the same call records it.
     """
-    home = home or Home.find()
+    home = Home.find(home, tracking_uri)
     stored = read_study(name, home)
     record = stored.trial(trial)
     patience = record.training["patience"]
@@ -98,7 +101,7 @@ def retrain(  # noqa: PLR0913  # each setting has a name of its own
         if result is not None:
             notify(f"trained before, recorded now from {folder.path}")
         else:
-            dataset = _dataset(stored, data, full=full)
+            dataset = _dataset(stored, None if data is None else Path(data), full=full)
             config = wanted.config(record, stored.spec)
             _check_fits(config, dataset)
             notify(_announcement(wanted, record, stored.spec, dataset))

@@ -1,8 +1,9 @@
 """The spec of a study, with all defaults; read from TOML by `StudySpec.from_toml`."""
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self, TypeAlias
 
 import tomli_w
 from pydantic import (
@@ -225,7 +226,7 @@ class StudySpec(Section):
         return list(range(self.seed, self.seed + self.replicates))
 
     @classmethod
-    def from_toml(cls, path: Path | str, changes: Sequence[str] = ()) -> "StudySpec":
+    def from_toml(cls, path: str | os.PathLike[str], changes: Sequence[str] = ()) -> "StudySpec":
         """Reads a spec file and applies changes such as `budget.trials=5`.
 
         Raises SpecError with the key, the rule and the value, or the line and column.
@@ -244,6 +245,13 @@ class StudySpec(Section):
             ) from error
 
     @classmethod
+    def of(cls, spec: "AnySpec") -> "StudySpec":
+        """The spec itself, or that of a file or a table; raises SpecError like `from_toml`."""
+        if isinstance(spec, StudySpec):
+            return spec
+        return cls.from_dict(dict(spec)) if isinstance(spec, Mapping) else cls.from_toml(spec)
+
+    @classmethod
     def from_dict(cls, table: dict[str, Any]) -> "StudySpec":
         """Validates a table of TOML or JSON; raises SpecError like `from_toml`."""
         return parse(cls, table)
@@ -258,6 +266,10 @@ class StudySpec(Section):
     def to_toml(self) -> str:
         """The spec with all defaults as TOML, for `from_toml`."""
         return tomli_w.dumps(_without_none(self.to_dict()))
+
+
+AnySpec: TypeAlias = StudySpec | Mapping[str, Any] | str | os.PathLike[str]
+"""A spec as users give it: as it is, as a table, or the path of its file."""
 
 
 def _without_none(value: Any) -> Any:  # noqa: ANN401  # JSON of any type

@@ -28,7 +28,7 @@ def ask(home, *arguments, status=0):
 
 
 def test_a_network_is_retrained_once(home):
-    before = answers.records(NAME, home)
+    before = answers.records(NAME, home=home)
     arguments = ("retrain", NAME, WINNER, "--replicates", 2, "--epochs", 2)
     first = ask(home, *arguments)
     assert f"training trial {WINNER}, " in first
@@ -37,12 +37,12 @@ def test_a_network_is_retrained_once(home):
     found = json.loads(ask(home, *arguments, "--json"))
     assert (found["record"]["replicates"], found["new"]) == (2, False)
     assert f"{100 * found['record']['test_accuracy']:.2f} ± " in first
-    assert answers.records(NAME, home) == before  # it is no trial of the search
+    assert answers.records(NAME, home=home) == before  # it is no trial of the search
 
 
 def test_damage_ends_in_a_line_and_status_1(home, tmp_path):
     store = MlflowClient(home.tracking_uri)
-    run_id = answers.records(NAME, home)[WINNER].run_id
+    run_id = answers.records(NAME, home=home)[WINNER].run_id
     model_id = store.get_run(run_id).data.tags["study.model"]
     location = store.get_logged_model(model_id).artifact_location
     stored = Path(location.removeprefix("file://")) / NETWORK_FOLDER

@@ -46,7 +46,7 @@ def test_workers_come_for_trials_that_wait_and_go_when_they_are_idle(growing):
     done = submit(cluster, "growing", "--trials", 4)
     assert done.returncode == 0, done.stdout + done.stderr
     home = Home.find(cluster.home)
-    assert [record.state for record in answers.records("growing", home)] == ["COMPLETE"] * 4
+    assert [record.state for record in answers.records("growing", home=home)] == ["COMPLETE"] * 4
     workers = {
         run.data.tags["study.worker"].partition(":")[0] for run in trial_runs(home, "growing")
     }

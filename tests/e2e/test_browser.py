@@ -17,7 +17,7 @@ ACCURACY = "metrics.`val_accuracy`"
 
 @pytest.fixture(scope="module")
 def records(small_study):
-    return answers.records("small", Home.find(small_study.home))
+    return answers.records("small", home=Home.find(small_study.home))
 
 
 @pytest.fixture(scope="module")

@@ -63,7 +63,7 @@ class Submitted:
 
     def assert_whole(self, count):
         """Every trial is complete, and every epoch of each is recorded once. Returns the records."""
-        found = answers.records(self.name, self.home)
+        found = answers.records(self.name, home=self.home)
         assert [record.trial for record in found] == list(range(count))
         assert [record.state for record in found] == ["COMPLETE"] * count
         assert len(trial_runs(self.home, self.name)) == count
@@ -129,7 +129,7 @@ def test_a_trial_goes_on_elsewhere_when_its_machine_dies_and_machines_that_join_
         assert stopped.returncode == 0, stopped.stdout + stopped.stderr
         output = process.communicate(timeout=PATIENCE_S)[0]
         assert process.returncode == 1
-    (record,) = answers.records("moving", made.home)
+    (record,) = answers.records("moving", home=made.home)
     assert record.state == "INTERRUPTED"
     assert record.notice.startswith("continued after epoch ")
     assert output.count("trial 0: continued after epoch ") == 2
@@ -153,7 +153,7 @@ def test_a_study_whose_head_is_killed_goes_on_with_the_next_head(site):
     """The one that waits for the study submits it again, and again with the command changes nothing."""
     with submitted(site, "headless", "--trials", 3, "--retries", 1, *LONG) as (made, process):
         made.wait_until_under_way(2, process)
-        earlier = answers.records("headless", made.home, fresh=True)
+        earlier = answers.records("headless", home=made.home, fresh=True)
         site.machine("head").kill()
         done = {record.trial: record for record in earlier if record.state == "COMPLETE"}
         assert done

@@ -72,8 +72,8 @@ def test_every_command_answers_in_tables_and_in_json(small_study):
 def test_a_loaded_network_reproduces_its_stored_test_accuracy_exactly(small_study):
     home = Home.find(small_study.home)
     test = study.load_dataset("digits").test
-    for trial in study.pareto_front("small", home).itertuples():
-        network = study.load_model("small", trial.trial, home)
+    for trial in study.pareto_front("small", home=home).itertuples():
+        network = study.load_model("small", trial.trial, home=home)
         accuracy, _ = study.evaluate(network, test)
         assert accuracy.mean().item() == trial.test_accuracy
 
@@ -119,13 +119,13 @@ def test_a_study_ends_when_its_minutes_are_used_up(on_ray, tmp_path):
         limit = ("--set", f"budget.minutes={minutes}")
         done = study_command(*arguments, *limit, **on_ray)
         assert done.returncode == 0, done.stderr
-        states = study.status("short", home).states
+        states = study.status("short", home=home).states
         minutes *= 2
     assert set(states) == {"INTERRUPTED"}
     again = study_command(*arguments, *limit, **on_ray)
     assert again.returncode == 0, again.stderr
     assert f"the study's {minutes / 2:g} minutes are used up; more budget" in again.stdout
-    assert study.status("short", home).states == states
+    assert study.status("short", home=home).states == states
 
 
 def test_ctrl_c_keeps_what_is_finished_and_the_study_goes_on(on_ray, tmp_path):
@@ -139,14 +139,14 @@ def test_ctrl_c_keeps_what_is_finished_and_the_study_goes_on(on_ray, tmp_path):
         output, status = driver.end()
     assert status == 130, output
     assert "stopped: SIGINT was received; go on with:" in output
-    before = study.status("broken", home).states
+    before = study.status("broken", home=home).states
     assert before["COMPLETE"] >= 1
     assert before.get("INTERRUPTED", 0) >= 1
     interrupted = {record.trial: record for record in study.best_configs("broken", home=home)}
     line = output.split("go on with:\n  ")[1].splitlines()[0]
     resumed = study_command(*shlex.split(line)[1:], **on_ray)
     assert resumed.returncode == 0, resumed.stderr
-    after = study.trials("broken", home)
+    after = study.trials("broken", home=home)
     assert after["state"].tolist() == ["COMPLETE"] * 4
     for number, record in interrupted.items():
         assert after.loc[number, "run_id"] == record.run_id
@@ -165,9 +165,9 @@ def test_a_study_in_which_every_trial_fails_says_why(on_ray, tmp_path):
     )
     assert done.returncode == 1
     assert "error: all 2 trials failed; the last one: " in done.stderr
-    reasons = study.trials("bad", home)["reason"].tolist()
+    reasons = study.trials("bad", home=home)["reason"].tolist()
     assert all("NonFiniteLossError: the training loss must stay finite" in text for text in reasons)
-    assert study.status("bad", home).states == {"FAIL": 2}
+    assert study.status("bad", home=home).states == {"FAIL": 2}
     assert study.best_configs("bad", home=home) == []
     said = study_command("trials", "bad", "--home", tmp_path).stdout
     assert "trial 1 failed: NonFiniteLossError" in said
@@ -186,7 +186,7 @@ def test_constraints_stopping_and_a_budget_of_epochs_in_one_study(on_ray, tmp_pa
         **on_ray,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    found = answers.records("bound", home)
+    found = answers.records("bound", home=home)
     states = {record.state for record in found}
     assert {"COMPLETE", "PRUNED"} <= states <= {"COMPLETE", "PRUNED", "FAIL"}
     for record in found:
@@ -198,5 +198,5 @@ def test_constraints_stopping_and_a_budget_of_epochs_in_one_study(on_ray, tmp_pa
             assert record.val_accuracy >= 0.5
     spent = sum(record.epochs for record in found)
     assert 140 < spent <= 150
-    status = study.status("bound", home)
+    status = study.status("bound", home=home)
     assert status.run_status == "FINISHED"

@@ -128,7 +128,7 @@ def test_every_snippet_runs(reader, tmp_path):
     assert (tmp_path / "my-network" / "network.safetensors").exists()
     assert (tmp_path / "report.html").stat().st_size > 1_000_000
     # The budget of the pages that come after the README is met already.
-    assert len(study.trials("mine", Home.find(tmp_path / "runs"))) == 8
+    assert len(study.trials("mine", home=Home.find(tmp_path / "runs"))) == 8
 
 
 def test_what_is_not_run_can_be_parsed():

@@ -58,7 +58,7 @@ def test_a_full_disk_is_said_and_what_is_stored_is_intact(on_ray, tmp_path):
     }
     again = study_command("run", "--home", home, *arguments, **on_ray)
     assert again.returncode == 0, again.stdout + again.stderr
-    found = answers.records("full", Home.find(home))
+    found = answers.records("full", home=Home.find(home))
     assert [record.state for record in found] == ["COMPLETE"] * 12
     assert before.items() <= {record.trial: record.val_accuracy for record in found}.items()
 

@@ -65,12 +65,12 @@ def test_a_study_whose_driver_is_killed_again_and_again_is_as_if_it_had_not_been
     run_and_kill(arguments, on_ray, start_s, training_s / 6)  # two at a time
     # Both CPUs were used, by one process each.
     assert len({run.data.tags["study.worker"] for run in trial_runs(unbroken, "whole")}) == 2
-    expected = answers.records("whole", unbroken)
-    found = answers.records("whole", home)
+    expected = answers.records("whole", home=unbroken)
+    found = answers.records("whole", home=home)
     assert [record.trial for record in found] == list(range(12))
     assert len(trial_runs(home, "whole")) == 12
     journal = home.study_folder("whole").journal
-    stored = SearchStorage(answers.study_spec("whole", home), journal).trials()
+    stored = SearchStorage(answers.study_spec("whole", home=home), journal).trials()
     assert [trial.state for trial in stored] == [TrialState.COMPLETE] * 12
     for record, known, trial in zip(found, expected, stored, strict=True):
         assert record.state == known.state == "COMPLETE"

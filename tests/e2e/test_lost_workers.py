@@ -66,7 +66,7 @@ def test_a_trial_whose_worker_is_killed_goes_on_from_its_last_checkpoint(tmp_pat
     if not torch.cuda.is_available():
         said = "resources.gpus=0.125, but this machine has no GPU: trials run on CPUs"
         assert output.splitlines().count(said) == 1
-    first, second = answers.records("lost", home)
+    first, second = answers.records("lost", home=home)
     assert reached >= 1
     assert first.notice == f"continued after epoch {reached} of {EPOCHS}"
     assert second.notice.startswith(f"restarted: its checkpoint {checkpoints[1]} is damaged")
@@ -97,7 +97,7 @@ def test_a_trial_that_eats_the_memory_fails_and_the_others_do_not(tmp_path):
         RAY_memory_monitor_refresh_ms="100",
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    found = answers.records("eater", home)
+    found = answers.records("eater", home=home)
     assert len(found) == 4
     for record in found:
         eats = record.architecture["somata"] == 6_000_000

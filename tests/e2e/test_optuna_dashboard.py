@@ -25,7 +25,7 @@ def test_it_shows_objectives_front_and_what_is_known_of_a_trial(dashboard, small
     of_study = {item["key"]: item["value"] for item in summary["user_attrs"]}
     # Of trials that ended before their run was made.
     late = json.loads(of_study.get("mlflow_run_ids", "{}"))
-    records = answers.records("small", Home.find(small_study.home))
+    records = answers.records("small", home=Home.find(small_study.home))
     assert len(shown["trials"]) == len(records)
     for record, trial in zip(records, shown["trials"], strict=True):
         assert trial["values"] == [record.val_accuracy, record.trainable_parameters]

@@ -67,9 +67,9 @@ def test_a_submitted_study_is_followed_and_submitting_it_again_is_the_same_job(o
     job = said.splitlines()[-1].removeprefix("job ")
     assert job.startswith("study-submitted-")
     assert (home / "studies/submitted/search.journal").exists()
-    front = answers.pareto_front("submitted", Home.find(home))
+    front = answers.pareto_front("submitted", home=Home.find(home))
     assert front["on_front"].all()
-    assert answers.status("submitted", Home.find(home)).to_dict()["run_status"] == "FINISHED"
+    assert answers.status("submitted", home=Home.find(home)).to_dict()["run_status"] == "FINISHED"
 
     again = good(on_head("submit", *SPEC, "--source")).splitlines()
     assert again[0].startswith(f"the job {job} did this already; a larger budget")
@@ -127,10 +127,10 @@ def test_a_running_study_survives_its_driver_is_stopped_cleanly_and_gone_on_with
     assert f"job {job} is STOPPED" in good(on_head("stop", "long"))
     assert not Path(f"/proc/{process}").exists()
     place = Home.find(home, records)
-    (first,) = answers.records("long", place)
+    (first,) = answers.records("long", home=place)
     assert (first.state, first.trial) == ("INTERRUPTED", 0)
     assert first.epochs >= before > 0
-    assert answers.status("long", place).to_dict()["run_status"] == "KILLED"
+    assert answers.status("long", home=place).to_dict()["run_status"] == "KILLED"
     assert f"job {job} is already STOPPED" in good(on_head("stop", "long"))
 
     said += good(on_head("submit", *arguments, **secret))

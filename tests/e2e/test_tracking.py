@@ -189,7 +189,7 @@ def test_what_the_store_will_never_take_is_put_aside_and_said(tmp_path):
     assert refused["run"] == tracker.run_ids[1]
     assert {metric["key"] for metric in refused["content"]["step"]} > {"not a name: §"}
     # Everything else is there.
-    found = answers.records("made", home)
+    found = answers.records("made", home=home)
     assert {record.trial: record.state for record in found} == {
         0: "RUNNING",
         1: "PRUNED",
@@ -209,12 +209,12 @@ def test_a_sender_outlives_its_driver_and_says_that_it_is_gone(tmp_path):
     )
     assert done.returncode == -signal.SIGKILL
     sync("made", home, print)  # waits for the sender
-    found = answers.records("made", home)
+    found = answers.records("made", home=home)
     assert [(record.trial, record.state) for record in found] == [
         (0, "COMPLETE"),
         (1, "INTERRUPTED"),
     ]
-    assert answers.status("made", home).run_status == "KILLED"
+    assert answers.status("made", home=home).run_status == "KILLED"
 
 
 def test_two_senders_show_a_study_one_after_the_other(tmp_path):

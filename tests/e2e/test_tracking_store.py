@@ -20,7 +20,7 @@ def test_a_trial_that_did_not_reach_the_store_is_recorded_when_the_study_goes_on
     limits = ("--set", "budget.epochs=3", "--set", "stopping.scheduler=none")
     limits += ("--set", "resources.concurrent_trials=1")
     assert study_command(*arguments, *limits, **on_ray).returncode == 0
-    before = study.trials("again", home)
+    before = study.trials("again", home=home)
     client = MlflowClient(home.tracking_uri)
     first, second = trial_runs(home, "again")[:2]
     client.delete_run(first.info.run_id)
@@ -30,7 +30,7 @@ def test_a_trial_that_did_not_reach_the_store_is_recorded_when_the_study_goes_on
     done = study_command(*arguments, *limits, **on_ray)
     assert done.returncode == 0, done.stderr
     assert "all 3 trials are done" in done.stdout
-    after = study.trials("again", home)
+    after = study.trials("again", home=home)
     compared = ["state", "val_accuracy", "test_accuracy", "trainable_parameters", "on_front"]
     assert after[compared].equals(before[compared])
     assert {run.info.status for run in trial_runs(home, "again")} == {"FINISHED"}
@@ -51,8 +51,8 @@ def test_a_server_that_is_killed_amid_a_study_has_everything_in_the_end(on_ray, 
             server.start()
             output, status = driver.end()
             assert status == 0, output
-        found = study.trials("away", home)
-        assert found["trial"].tolist() == list(range(6))
+        found = study.trials("away", home=home)
+        assert found.index.tolist() == list(range(6))
         assert found["state"].tolist() == ["COMPLETE"] * 6
         for run in trial_runs(home, "away"):
             assert curve(home, run.info.run_id, "epoch/val_loss") == list(range(1, 81))

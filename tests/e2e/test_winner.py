@@ -96,7 +96,7 @@ def test_it_is_asked_with_pictures_and_arrays(ask, winner, tmp_path):
 def test_mlflow_loads_every_front_member(home):
     store = MlflowClient(home.tracking_uri)
     images = study.load_dataset("digits").test.images.numpy()
-    for record in answers.front("small", home):
+    for record in answers.front("small", home=home):
         model_id = store.get_run(record.run_id).data.tags["study.model"]
         location = store.get_logged_model(model_id).artifact_location
         shares = mlflow.pyfunc.load_model(location).predict(images)

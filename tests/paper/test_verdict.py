@@ -119,10 +119,10 @@ def test_by_default_the_claims_are_those_beside_the_spec_of_the_studys_name(
 
 
 def test_other_claims_leave_the_study_as_it_is(home, tmp_path):
-    before = study_spec("made", home)
+    before = study_spec("made", home=home)
     (found, _) = verdict("made", spec=write_spec(tmp_path, CLAIMS.replace("85", "95")), home=home)
     assert (found.verdict, found.published) == ("does not", 0.95)
-    assert study_spec("made", home) == before
+    assert study_spec("made", home=home) == before
 
 
 def test_a_verdict_needs_a_study_claims_and_their_data(home, spec, tmp_path):

@@ -90,7 +90,7 @@ def home(tmp_path_factory):
 
 def read(name, home, folder):
     file = folder / "deep" / f"{name}.html"
-    write_report(name, home, file)
+    write_report(name, home=home, file=file)
     return file.read_text(encoding="utf-8")
 
 
@@ -159,11 +159,11 @@ def test_where_there_is_nothing_to_draw_a_sentence_says_so(name, missing, senten
 def test_a_figure_that_is_not_there_is_refused(home, tmp_path):
     file = tmp_path / "x.png"
     with pytest.raises(BadInputError, match="unknown figure 'frnt'; did you mean 'front'"):
-        write_figure("made", home, file, "frnt")
+        write_figure("made", home=home, file=file, key="frnt")
     with pytest.raises(BadInputError, match="has no figure 'front': No trial is complete yet"):
-        write_figure("new", home, file)
+        write_figure("new", home=home, file=file)
     with pytest.raises(NotFoundError, match="no study 'other'"):
-        write_report("other", home, tmp_path / "x.html")
+        write_report("other", home=home, file=tmp_path / "x.html")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -171,4 +171,4 @@ def test_a_picture_without_a_browser_is_refused_in_one_line(home, tmp_path, monk
     for name in ("BROWSER_PATH", "PATH"):
         monkeypatch.setenv(name, str(tmp_path / "nowhere"))
     with pytest.raises(StudyError, match=r"^a PNG needs kaleido .* and a Chrome or Chromium: .+$"):
-        write_figure("made", home, tmp_path / "x.png")
+        write_figure("made", home=home, file=tmp_path / "x.png")

@@ -95,7 +95,7 @@ def home(tmp_path_factory):
 
 
 def test_every_trial_is_read_back_with_its_state(home):
-    found = answers.records("made", home)
+    found = answers.records("made", home=home)
     assert [record.state for record in found] == [state for *_, state in TRIALS]
     first = found[0]
     assert first.architecture == asdict(config(0, 16).architecture)
@@ -106,11 +106,11 @@ def test_every_trial_is_read_back_with_its_state(home):
 
 
 def test_the_front_has_complete_trials_only_the_fewest_parameters_first(home):
-    frame = answers.pareto_front("made", home)
-    assert frame["trial"].tolist() == [0, 1]
+    frame = answers.pareto_front("made", home=home)
+    assert frame.index.tolist() == [0, 1]
     assert frame["trainable_parameters"].tolist() == [1600, 6400]
     assert frame["somata"].tolist() == [16, 64]
-    assert len(answers.trials("made", home)) == len(TRIALS)
+    assert len(answers.trials("made", home=home)) == len(TRIALS)
 
 
 @pytest.mark.parametrize(
@@ -144,15 +144,15 @@ def test_a_filter_that_cannot_be_meant_is_refused(filters, message, home):
 
 
 def test_a_table_without_rows_has_the_columns(home):
-    nothing = answers.trials("made", home, max_parameters=1)
-    assert nothing.columns.tolist() == answers.trials("made", home).columns.tolist()
+    nothing = answers.trials("made", home=home, max_parameters=1)
+    assert nothing.columns.tolist() == answers.trials("made", home=home).columns.tolist()
     assert nothing.empty
 
 
 def test_the_smallest_above_an_accuracy_and_the_knee_are_one_trial(home):
     assert answers.smallest("made", home=home, min_accuracy=0.82).trial == 1
     assert answers.smallest("made", home=home, min_accuracy=0.99) is None
-    assert answers.knee("made", home).trial == 0
+    assert answers.knee("made", home=home).trial == 0
     with pytest.raises(SpecError, match="so no other may be given, got macs"):
         answers.best_configs("made", smallest=True, order=["macs"], home=home)
 
@@ -163,37 +163,37 @@ def test_a_stored_network_comes_back(home, tmp_path):
     expected = build(config(1, 64).architecture, (1, 4, 4), 3, [0, 1])
     images = torch.rand(3, 1, 4, 4)
     assert torch.equal(network(images), expected(images))
-    folder = export_model("made", tmp_path / "out", 0, home)
+    folder = export_model("made", tmp_path / "out", 0, home=home)
     assert load_network(folder).architecture == config(0, 16).architecture
     with pytest.raises(BadInputError, match="must not exist yet"):
-        export_model("made", tmp_path / "out", 0, home)
+        export_model("made", tmp_path / "out", 0, home=home)
 
 
 def test_what_is_not_there_is_said_with_what_is(home):
     with pytest.raises(NotFoundError, match=r"no study 'mad' in .*; it has: made"):
-        answers.records("mad", home)
+        answers.records("mad", home=home)
     with pytest.raises(NotFoundError, match="has trials 0 to 5, got trial 9"):
-        load_model("made", 9, home)
+        load_model("made", 9, home=home)
     with pytest.raises(NotFoundError, match=r"weights of trial 2 .* not kept.* such as 0, 1"):
-        load_model("made", 2, home)
+        load_model("made", 2, home=home)
 
 
 def test_an_empty_home_stays_empty(tmp_path):
     nowhere = Home(folder=tmp_path, tracking_uri=f"sqlite:///{tmp_path}/mlflow.db")
-    assert answers.list_studies(nowhere) == []
+    assert answers.list_studies(home=nowhere) == []
     with pytest.raises(NotFoundError, match="it has: none yet"):
-        answers.status("made", nowhere)
+        answers.status("made", home=nowhere)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_status_and_list_say_how_studies_stand(home):
-    status = answers.status("made", home)
+    status = answers.status("made", home=home)
     assert (status.trials, status.budget, status.front) == (5, 30, 2)
     assert status.run_status == "FINISHED"
     assert status.states["COMPLETE"] == 3
     assert status.best.trial == 1
     assert status.hypervolume > 0
-    assert answers.list_studies(home) == [status]
+    assert answers.list_studies(home=home) == [status]
     assert json.loads(json.dumps(status.to_dict()))["best"]["trial"] == 1
 
 
@@ -232,14 +232,14 @@ def test_a_study_goes_on_in_the_runs_that_it_has(home):
     assert tracker.wait_until_ready() == {
         number: state for number, (*_, state) in enumerate(TRIALS)
     }
-    before = answers.records("made", home)[5]
+    before = answers.records("made", home=home)[5]
     tracker.begin_trial(config(5, 8))
     for epoch in (1, 2):
         metrics = {"epochs": epoch, "val_accuracy": 0.7, "trainable_parameters": 800, "macs": 1}
         tracker.log_epoch(5, metrics | {"epoch/val_accuracy": 0.5}, worker="host:2")
     tracker.end_trial(5, Outcome(state="COMPLETE"), keep_network=True)
     tracker.close("FINISHED", print)
-    after = answers.records("made", home)
+    after = answers.records("made", home=home)
     assert len(after) == len(TRIALS)
     assert (after[5].run_id, after[5].state) == (before.run_id, "COMPLETE")
     client = MlflowClient(home.tracking_uri)
@@ -266,18 +266,18 @@ def test_an_experiment_that_is_no_study_is_neither_read_nor_written_into(home):
         with pytest.raises(BadInputError, match=rf"'{name}' .* must be a study of layout 2"):
             check_free(name, home, None)
     with pytest.raises(NotFoundError, match=r"no study 'theirs'.*it has: made, new"):
-        answers.status("theirs", home)
+        answers.status("theirs", home=home)
     with pytest.raises(BadInputError, match=r"'earlier' .* must be of layout 2, got 1"):
-        answers.status("earlier", home)
+        answers.status("earlier", home=home)
     with pytest.raises(NotFoundError, match="has only just been made"):
-        answers.status("new", home)
+        answers.status("new", home=home)
     check_free("new", home, None)
-    assert [study.name for study in answers.list_studies(home)] == ["made"]
+    assert [study.name for study in answers.list_studies(home=home)] == ["made"]
 
 
 def test_a_store_that_does_not_answer_is_said_so(tmp_path, monkeypatch):
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     nowhere = Home(folder=tmp_path, tracking_uri="http://127.0.0.1:9")
-    for ask in (answers.list_studies, lambda home: answers.records("made", home)):
+    for ask in (answers.list_studies, lambda home: answers.records("made", home=home)):
         with pytest.raises(TrackingError, match=r"http://127.0.0.1:9 must answer"):
             ask(nowhere)

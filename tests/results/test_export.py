@@ -30,7 +30,7 @@ def home(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def exported(home, tmp_path_factory):
-    return export_model(NAME, tmp_path_factory.mktemp("out") / "deep" / "network", 1, home)
+    return export_model(NAME, tmp_path_factory.mktemp("out") / "deep" / "network", 1, home=home)
 
 
 def images(count):
@@ -38,14 +38,14 @@ def images(count):
 
 
 def test_a_loaded_network_reproduces_its_stored_test_accuracy_exactly(home):
-    record = answers.records(NAME, home)[1]
-    accuracy, loss = evaluate(load_model(NAME, 1, home), load_dataset("digits").test)
+    record = answers.records(NAME, home=home)[1]
+    accuracy, loss = evaluate(load_model(NAME, 1, home=home), load_dataset("digits").test)
     assert accuracy.mean().item() == record.test_accuracy
     assert loss.mean().item() == record.test_loss
 
 
 def test_the_distributions_lie_beside_a_stored_network(home):
-    record = answers.records(NAME, home)[1]
+    record = answers.records(NAME, home=home)[1]
     store = MlflowClient(home.tracking_uri)
     model_id = store.get_run(record.run_id).data.tags[tags.MODEL_TAG]
     paths = [file.path for file in store.list_logged_model_artifacts(model_id)]
@@ -66,7 +66,7 @@ def test_an_export_has_the_network_and_what_it_says_it_has(exported):
 
 def test_the_history_has_settings_seeds_data_and_metrics_with_errors(exported, home):
     history = json.loads((exported / "training.json").read_text())
-    record = answers.records(NAME, home)[1]
+    record = answers.records(NAME, home=home)[1]
     assert (history["study"], history["trial"], history["run_id"]) == (NAME, 1, record.run_id)
     assert history["architecture"] == record.architecture
     assert history["training"]["learning_rate"] == 0.01
@@ -82,7 +82,7 @@ def test_the_history_has_settings_seeds_data_and_metrics_with_errors(exported, h
 
 def test_the_card_says_what_it_is_how_good_and_whom_to_cite(exported, home):
     card = (exported / "README.md").read_text()
-    record = answers.records(NAME, home)[1]
+    record = answers.records(NAME, home=home)[1]
     shown = f"{100 * record.test_accuracy:.2f} ± {100 * record.test_accuracy_sem:.2f}"
     for text in ("# dann-r D2 S8 K4", f"| test | {shown} |", "`digits`", "2,000 trainable", "943"):
         assert text in card
@@ -121,11 +121,11 @@ def test_damage_is_an_error_of_the_store_and_nothing_is_written(damage, message,
     damage(stored)
     try:
         with pytest.raises(TrackingError, match=message) as caught:
-            export_model(NAME, tmp_path / "out", 1, home)
+            export_model(NAME, tmp_path / "out", 1, home=home)
         assert "\n" not in str(caught.value)
         assert "fetched" not in str(caught.value)  # a folder that is gone by then
         with pytest.raises(TrackingError, match=message):
-            load_model(NAME, 1, home)
+            load_model(NAME, 1, home=home)
     finally:
         shutil.rmtree(stored, ignore_errors=True)
         shutil.copytree(aside, stored)
@@ -135,7 +135,7 @@ def test_damage_is_an_error_of_the_store_and_nothing_is_written(damage, message,
 def stored_network(home, trial):
     """The folder in which the store keeps the network of a trial."""
     store = MlflowClient(home.tracking_uri)
-    run = store.get_run(answers.records(NAME, home)[trial].run_id)
+    run = store.get_run(answers.records(NAME, home=home)[trial].run_id)
     location = store.get_logged_model(run.data.tags["study.model"]).artifact_location
     return Path(location.removeprefix("file://")) / NETWORK_FOLDER
 
@@ -146,11 +146,11 @@ def _truncate(file):
 
 def test_what_is_not_there_is_said_with_what_is(home, tmp_path):
     with pytest.raises(NotFoundError, match="has trials 0 to 2, got trial 9"):
-        load_model(NAME, 9, home)
+        load_model(NAME, 9, home=home)
     with pytest.raises(NotFoundError, match=r"weights of trial 2 .* not kept.* such as 0, 1"):
-        export_model(NAME, tmp_path / "out", 2, home)
+        export_model(NAME, tmp_path / "out", 2, home=home)
     with pytest.raises(NotFoundError, match="no study 'mad'"):
-        export_model("mad", tmp_path / "out", None, home)
+        export_model("mad", tmp_path / "out", None, home=home)
     empty = Home(folder=tmp_path, tracking_uri=f"sqlite:///{tmp_path}/mlflow.db")
     with pytest.raises(NotFoundError, match="it has: none yet"):
         load_model(NAME, home=empty)
@@ -159,7 +159,7 @@ def test_what_is_not_there_is_said_with_what_is(home, tmp_path):
 
 def test_a_folder_that_exists_or_cannot_be_written_is_refused(home, exported, tmp_path):
     with pytest.raises(BadInputError, match="must not exist yet"):
-        export_model(NAME, exported, 1, home)
+        export_model(NAME, exported, 1, home=home)
     (tmp_path / "file").write_text("")
     with pytest.raises(StudyError, match="cannot be written"):
-        export_model(NAME, tmp_path / "file" / "out", 1, home)
+        export_model(NAME, tmp_path / "file" / "out", 1, home=home)

@@ -1,6 +1,7 @@
 import pytest
 
 from study.results.no_match import explain_no_match
+from study.results.query import Filters
 from tests.support.written_study import make_home, write_study
 
 TRIALS = [
@@ -74,4 +75,6 @@ def home(tmp_path_factory):
     ],
 )
 def test_an_empty_answer_says_what_comes_closest(name, asked, answer, home):
-    assert explain_no_match(name, home, **asked) == answer
+    options = {key: asked[key] for key in asked.keys() & {"states"}}
+    filters = Filters(**{key: asked[key] for key in asked.keys() - {"states"}})
+    assert explain_no_match(name, home, filters, **options) == answer

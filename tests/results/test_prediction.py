@@ -35,12 +35,12 @@ def test_images(tmp_path_factory):
 
 
 def test_the_accuracy_of_an_npz_is_the_stored_one(home, test_images):
-    record = answers.records(NAME, home)[0]
-    (found,) = predict(NAME, [test_images], 0, home)
+    record = answers.records(NAME, home=home)[0]
+    (found,) = predict(NAME, [test_images], 0, home=home)
     assert found.accuracy == pytest.approx(record.test_accuracy)
     assert found.accuracy_sem == pytest.approx(record.test_accuracy_sem)
     with torch.no_grad():
-        logits = load_model(NAME, 0, home)(load_dataset("digits").test.images)
+        logits = load_model(NAME, 0, home=home)(load_dataset("digits").test.images)
     mean = logits.softmax(dim=-1).mean(dim=0).numpy()
     np.testing.assert_allclose(found.probabilities, mean, atol=1e-5)
     assert json.loads(json.dumps(found.to_dict()))["images"][3]["class"] == found.classes[3]
@@ -52,7 +52,7 @@ def test_a_picture_is_made_to_fit_and_it_is_said(home, tmp_path):
     Image.fromarray(np.stack([pixels] * 3, axis=-1)).save(tmp_path / "colour.png")
     Image.fromarray(pixels).resize((32, 24)).save(tmp_path / "large.jpg")
     files = [tmp_path / name for name in ("grey.png", "colour.png", "large.jpg")]
-    grey, colour, large = predict(NAME, files, None, home)
+    grey, colour, large = predict(NAME, files, None, home=home)
     assert grey.trial == 1  # the best
     assert grey.notice is None
     assert grey.accuracy is None
@@ -71,13 +71,13 @@ def test_channels_come_first_and_stay_in_order(tmp_path):
 
 
 def test_the_table_shows_the_first_and_says_the_rest(home, test_images):
-    found = predict(NAME, [test_images], 0, home)
+    found = predict(NAME, [test_images], 0, home=home)
     screen = Console(width=100, record=True, quiet=True)
     screen.print(prediction_table(found, "made"))
     assert len(prediction_table(found, "made").rows) == 20
     first, second = sentences(found)
     assert first.endswith("the first 20 of 359 images; --json prints all")
-    record = answers.records(NAME, home)[0]
+    record = answers.records(NAME, home=home)[0]
     assert (
         f"accuracy {100 * record.test_accuracy:.2f} ± {100 * record.test_accuracy_sem:.2f} %"
         in (second)
@@ -123,7 +123,7 @@ def test_what_is_no_picture_is_refused_with_the_rule(tmp_path):
 
 def test_a_trial_without_weights_is_said_so(home, test_images):
     with pytest.raises(NotFoundError, match="were not kept"):
-        predict(NAME, [test_images], 2, home)
+        predict(NAME, [test_images], 2, home=home)
 
 
 @pytest.mark.slow

@@ -14,10 +14,10 @@ def home(tmp_path_factory):
 
 
 def test_an_alias_goes_from_trial_to_trial_and_each_keeps_its_version(home, monkeypatch):
-    assert promote(NAME, 0, "champion", home) == "models:/made@champion"
-    promote(NAME, 1, "champion", home)
-    promote(NAME, 0, "small", home)
-    promote(NAME, 0, "small", home)
+    assert promote(NAME, 0, "champion", home=home) == "models:/made@champion"
+    promote(NAME, 1, "champion", home=home)
+    promote(NAME, 0, "small", home=home)
+    promote(NAME, 0, "small", home=home)
     store = MlflowClient(home.tracking_uri)
     versions = store.search_model_versions(f"name = '{NAME}'")
     assert {version.tags["study.trial"] for version in versions} == {"0", "1"}
@@ -33,11 +33,11 @@ def test_an_alias_goes_from_trial_to_trial_and_each_keeps_its_version(home, monk
 @pytest.mark.parametrize("alias", ["latest", "v2", "two words", "9th", ""])
 def test_an_alias_that_mlflow_does_not_take_is_refused(alias, home):
     with pytest.raises(BadInputError, match=f"an alias has letters.*got {alias!r}"):
-        promote(NAME, 0, alias, home)
+        promote(NAME, 0, alias, home=home)
 
 
 def test_what_is_not_there_cannot_be_promoted(home):
     with pytest.raises(NotFoundError, match="the model of trial 2 of study 'made' was not kept"):
-        promote(NAME, 2, "champion", home)
+        promote(NAME, 2, "champion", home=home)
     with pytest.raises(NotFoundError, match="has trials 0 to 2, got trial 9"):
-        promote(NAME, 9, "champion", home)
+        promote(NAME, 9, "champion", home=home)

@@ -1,7 +1,7 @@
 import pytest
 
 from study.errors import SpecError
-from study.results.query import Bound, Order, Query, bounds_of, families_of
+from study.results.query import Bound, Filters, Order, Query
 
 
 @pytest.mark.parametrize(
@@ -32,7 +32,7 @@ def test_an_order_that_cannot_be_meant_is_refused(text, message):
 
 
 def test_filters_become_bounds():
-    assert bounds_of({"max_parameters": 5000, "min_accuracy": 0.9, "min_epochs": None}) == (
+    assert Filters(max_parameters=5000, min_accuracy=0.9, min_epochs=None).bounds() == (
         Bound("trainable_parameters", "<=", 5000),
         Bound("val_accuracy", ">=", 0.9),
     )
@@ -44,6 +44,7 @@ def test_filters_become_bounds():
     ("filters", "message"),
     [
         ({"min_accuracy": 90}, "`0 <= min_accuracy <= 1` must hold, got min_accuracy=90"),
+        ({"min_accuracy": "0.7"}, "`min_accuracy` must be a number, got '0.7'"),
         ({"max_macs": -1}, "`max_macs >= 0` must hold, got max_macs=-1"),
         (
             {"min_parameters": 2000, "max_parameters": 1000},
@@ -53,13 +54,13 @@ def test_filters_become_bounds():
 )
 def test_bounds_that_nothing_can_keep_are_refused(filters, message):
     with pytest.raises(SpecError, match=message):
-        bounds_of(filters)
+        Filters(**filters).bounds()
 
 
 def test_families_are_one_or_several_of_those_searched():
-    assert families_of({"family": "vann"}, ["vann", "dann-r"]) == ("vann",)
-    assert families_of({"family": ["vann", "dann-r"]}, ["vann", "dann-r"]) == ("vann", "dann-r")
-    assert families_of({"family": []}, ["vann"]) == ()
+    assert Filters(family="vann").families(["vann", "dann-r"]) == ("vann",)
+    assert Filters(family=["vann", "dann-r"]).families(["vann", "dann-r"]) == ("vann", "dann-r")
+    assert Filters(family=[]).families(["vann"]) == ()
 
 
 @pytest.mark.parametrize(

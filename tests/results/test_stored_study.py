@@ -10,6 +10,7 @@ import pytest
 from study.errors import StudyError
 from study.home import Home
 from study.results import answers, comparison, no_match
+from study.results.query import Filters
 from study.results.reader import read_study
 from study.results.record import to_frame
 from study.tracking.store import client
@@ -32,7 +33,7 @@ def home(tmp_path):
 
 def test_the_front_is_of_the_marked_trials_and_right_where_a_mark_is_late(home):
     write_study(home, "made", TRIALS)  # trial 2 is still marked, though others are better by now
-    assert [record.trial for record in answers.front("made", home)] == [0, 1]
+    assert [record.trial for record in answers.front("made", home=home)] == [0, 1]
     assert [record.on_front for record in answers.best_configs("made", home=home)] == [
         True,
         True,
@@ -47,8 +48,8 @@ def test_the_best_trial_is_best_in_the_first_objective_and_of_equals_the_smalles
     for name, number in (("made", 4), ("cheap", 0)):
         stored = read_study(name, home)
         assert stored.best.trial == stored.trial(None).trial == number
-        assert answers.status(name, home).best == answers.best_configs(name, home=home)[0]
-    assert answers.status("cheap", home).best.trial == 0
+        assert answers.status(name, home=home).best == answers.best_configs(name, home=home)[0]
+    assert answers.status("cheap", home=home).best.trial == 0
     assert read_study("empty", home).best is None
 
 
@@ -59,8 +60,8 @@ def test_a_trial_within_the_standard_errors_is_on_the_confident_front_alone(home
         ("COMPLETE", 0.899, None, 2700),
     )
     write_study(home, "made", [*TRIALS[:2], near, far, unknown, ("PRUNED", 0.99, 0.0, 10)])
-    assert [record.trial for record in answers.front("made", home)] == [0, 1]
-    found = answers.front("made", home, confident=True)
+    assert [record.trial for record in answers.front("made", home=home)] == [0, 1]
+    found = answers.front("made", home=home, confident=True)
     assert [(record.trial, record.on_front) for record in found] == [
         (0, True),
         (1, True),
@@ -78,13 +79,13 @@ def test_of_a_trial_with_two_runs_the_older_counts(home):
     store.delete_run(second.info.run_id)
     late = store.create_run(experiment, start_time=5000, tags=second.data.tags).info.run_id
     store.log_metric(late, "val_accuracy", 0.99)
-    assert [record.val_accuracy for record in answers.records("made", home)] == [
+    assert [record.val_accuracy for record in answers.records("made", home=home)] == [
         0.8,
         0.9,
         0.7,
         None,
     ]
-    assert answers.status("made", home).states == {"COMPLETE": 3, "RUNNING": 1}
+    assert answers.status("made", home=home).states == {"COMPLETE": 3, "RUNNING": 1}
 
 
 def test_diagnostics_are_read_with_a_trial_and_are_columns_of_its_table(home):
@@ -97,14 +98,14 @@ def test_diagnostics_are_read_with_a_trial_and_are_columns_of_its_table(home):
     values = {name: 2.5, f"{name}_sem": 0.25, f"test_{name}": 2.0, "lowest_loss_epoch": 3.0}
     for key, value in values.items():
         store.log_metric(run, key, value)
-    without, found = answers.records("made", home)
+    without, found = answers.records("made", home=home)
     assert without.diagnostics == {}
     del values["lowest_loss_epoch"]  # the study does not ask for its group
     assert found.diagnostics == values
     frame = to_frame([without, found])
     assert math.isnan(frame[name][0])
     assert frame[f"test_{name}"][1] == 2.0
-    (first,) = answers.records("made", home, order=[name], limit=1)
+    (first,) = answers.records("made", home=home, order=[name], limit=1)
     assert first.trial == 1
 
 
@@ -121,7 +122,7 @@ def test_a_damaged_run_is_named(tag, message, home):
     damaged = store.search_runs([experiment], f"tags.`{tag}` IS NOT NULL")[0].info.run_id
     store.set_tag(damaged, tag, "{")
     with pytest.raises(StudyError, match=f"{damaged} of study 'made' .*{message}") as caught:
-        answers.records("made", home)
+        answers.records("made", home=home)
     assert caught.value.exit_status == 1
     assert "\n" not in str(caught.value)
 
@@ -163,21 +164,21 @@ def test_every_question_is_answered_while_a_study_is_written_from_another_folder
     written.wait()
     sizes = []
     while writer.is_alive():
-        front = answers.front("made", elsewhere)
+        front = answers.front("made", home=elsewhere)
         assert [one.trial for one in front] == sorted(one.trial for one in front)
         assert front[0].trial == 0
-        status = answers.status("made", elsewhere)
-        found = answers.trials("made", elsewhere)
+        status = answers.status("made", home=elsewhere)
+        found = answers.trials("made", home=elsewhere)
         assert len(found) >= sum(status.states.values()) >= len(front)
         sizes.append(len(found))
         (best,) = answers.best_configs("made", limit=1, home=elsewhere)
         assert best.val_accuracy >= status.best.val_accuracy
-        assert answers.knee("made", elsewhere).on_front
-        assert len(answers.front("made", elsewhere, confident=True)) >= 1
+        assert answers.knee("made", home=elsewhere).on_front
+        assert len(answers.front("made", home=elsewhere, confident=True)) >= 1
         comparison.compare(["made", "other"], home=elsewhere)
-        no_match.explain_no_match("made", elsewhere, max_parameters=1)
-        assert [study.name for study in answers.list_studies(elsewhere)] == ["made", "other"]
-        json.dumps([one.to_dict() for one in answers.records("made", elsewhere)])
+        no_match.explain_no_match("made", elsewhere, Filters(max_parameters=1))
+        assert [study.name for study in answers.list_studies(home=elsewhere)] == ["made", "other"]
+        json.dumps([one.to_dict() for one in answers.records("made", home=elsewhere)])
         asked.set()
     writer.join()
     assert failed == []

@@ -62,7 +62,7 @@ def test_a_study_does_not_go_on_with_other_data(tmp_path):
     after = load_dataset(spec.dataset).sha256()
     assert before != after
     with pytest.raises(DataError) as caught:
-        driver.run(spec, home)
+        driver.run(spec, home=home)
     assert before in str(caught.value) and after in str(caught.value)  # noqa: PT018  # both hashes
     stored = SimpleNamespace(spec=spec, data=before)
     with pytest.raises(DataError, match=f"{before}, got npz with {after}"):

@@ -46,9 +46,9 @@ def home(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def confirmed(home):
-    before = answers.records(NAME, home)
+    before = answers.records(NAME, home=home)
     found = retrain(NAME, 1, 3, 4, home=home)
-    assert answers.records(NAME, home) == before  # whoever asks for trials does not meet it
+    assert answers.records(NAME, home=home) == before  # whoever asks for trials does not meet it
     return found
 
 
@@ -64,7 +64,7 @@ def with_training(home, monkeypatch, trial, **settings):
 
 def test_a_configuration_is_trained_with_seeds_of_its_own(confirmed, home):
     assert confirmed.new
-    assert confirmed.search == answers.records(NAME, home)[1]
+    assert confirmed.search == answers.records(NAME, home=home)[1]
     assert confirmed.record.architecture == confirmed.search.architecture
     assert (confirmed.record.replicates, confirmed.record.epochs) == (3, 4)
     assert confirmed.record.training == confirmed.search.training | {"epochs": 4}
@@ -104,17 +104,17 @@ def test_the_same_again_is_read_not_trained(confirmed, home, monkeypatch):
 
 def test_its_network_can_be_loaded_exported_and_asked(confirmed, home, tmp_path):
     test = load_dataset("digits").test
-    accuracy, _ = evaluate(load_model(NAME, 1, home, retrained=True), test)
+    accuracy, _ = evaluate(load_model(NAME, 1, home=home, retrained=True), test)
     assert accuracy.mean().item() == confirmed.record.test_accuracy
-    folder = export_model(NAME, tmp_path / "out", 1, home, retrained=True)
+    folder = export_model(NAME, tmp_path / "out", 1, home=home, retrained=True)
     history = json.loads((folder / "training.json").read_text())
     assert (history["retrained"], history["seeds"]) == (True, [2, 3, 4])
     assert "trained anew" in (folder / "README.md").read_text()
     np.savez(tmp_path / "test.npz", x=test.images.numpy()[:, 0], y=test.labels.numpy())
-    (messages,) = predict(NAME, [tmp_path / "test.npz"], 1, home, retrained=True)
+    (messages,) = predict(NAME, [tmp_path / "test.npz"], 1, home=home, retrained=True)
     assert messages.accuracy == pytest.approx(confirmed.record.test_accuracy)
     with pytest.raises(NotFoundError, match="trial 0 of study 'made' was not retrained"):
-        load_model(NAME, 0, home, retrained=True)
+        load_model(NAME, 0, home=home, retrained=True)
 
 
 def test_in_full_it_trains_on_validation_and_says_nothing_of_it(home, tmp_path, monkeypatch):
@@ -137,7 +137,7 @@ def test_in_full_it_trains_on_validation_and_says_nothing_of_it(home, tmp_path, 
     assert run.data.params["full"] == "True"
     assert found.record.test_accuracy is not None
     assert found.agrees("val_accuracy") is None
-    folder = export_model(NAME, tmp_path / "out", 0, home, retrained=True)
+    folder = export_model(NAME, tmp_path / "out", 0, home=home, retrained=True)
     assert "The validation images were trained on." in (folder / "README.md").read_text()
 
 
@@ -215,7 +215,7 @@ def test_a_retraining_has_the_patience_and_the_noise_of_its_trial(home, monkeypa
     assert 2 <= found.record.epochs < 80
     assert (found.record.training["patience"], found.record.training["noise"]) == (1, 0.5)
     # Each replicate has a seed of its own, and the last retraining is the one that is asked.
-    assert load_model(NAME, 1, home, retrained=True).seeds == (2, 3)
+    assert load_model(NAME, 1, home=home, retrained=True).seeds == (2, 3)
 
 
 def test_an_interrupted_retraining_continues_from_its_checkpoint_and_is_recorded_once(home):
@@ -230,7 +230,7 @@ def test_an_interrupted_retraining_continues_from_its_checkpoint_and_is_recorded
         retrain(NAME, 0, 1, EPOCHS, home=home, on_epoch=interrupt)
     (run,) = [run for run in _retrained(home) if run.data.params["epochs"] == str(EPOCHS)]
     assert (run.info.status, run.data.tags["study.state"]) == ("KILLED", "INTERRUPTED")
-    assert run.info.run_id not in {one.record.run_id for one in retrainings(NAME, home)}
+    assert run.info.run_id not in {one.record.run_id for one in retrainings(NAME, home=home)}
     messages, epochs = [], []
     found = retrain(
         *(NAME, 0, 1, EPOCHS),

@@ -21,7 +21,7 @@ def prepared():
 def ask(folder, uri):
     start = time.monotonic()
     with pytest.raises((TrackingError, BadInputError)) as caught:
-        answers.status("made", Home(folder=folder, tracking_uri=uri))
+        answers.status("made", home=Home(folder=folder, tracking_uri=uri))
     message = str(caught.value)
     assert "\n" not in message
     return caught.value, message, time.monotonic() - start

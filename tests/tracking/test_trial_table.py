@@ -98,17 +98,19 @@ def told(records):
 
 
 def test_the_table_holds_what_the_runs_do(home, writer):
-    without = answers.records("made", home)
+    without = answers.records("made", home=home)
     writer.store_table()
     assert TABLE_TAG in read_study("made", home).parent.data.tags
-    found = answers.records("made", home)
-    assert told(found) == told(without) == told(answers.records("made", home, fresh=True))
+    found = answers.records("made", home=home)
+    assert told(found) == told(without) == told(answers.records("made", home=home, fresh=True))
     assert [record.state for record in found] == STATES
     assert [record.feasible for record in found] == [True, True, None, None, False, None, None]
     assert (found[2].reason, found[3].notice) == ("it broke", "a checkpoint was damaged")
     assert found[0].diagnostics == {DIAGNOSTIC: 0.5, f"{DIAGNOSTIC}_sem": 0.1}
-    assert [record.trial for record in answers.front("made", home)] == [0, 1]
-    status, fresh = (answers.status("made", home, fresh=fresh).to_dict() for fresh in (False, True))
+    assert [record.trial for record in answers.front("made", home=home)] == [0, 1]
+    status, fresh = (
+        answers.status("made", home=home, fresh=fresh).to_dict() for fresh in (False, True)
+    )
     assert json.dumps(status) == json.dumps(fresh)
 
 
@@ -116,10 +118,10 @@ def test_a_question_is_answered_by_the_table_until_it_is_stored_again(home, writ
     writer.store_table()
     writer.apply(TrialEnded(number=6, timestamp=2000, state="FAIL"))
     writer.flush()
-    assert answers.records("made", home)[6].state == "RUNNING"
-    assert answers.records("made", home, fresh=True)[6].state == "FAIL"
+    assert answers.records("made", home=home)[6].state == "RUNNING"
+    assert answers.records("made", home=home, fresh=True)[6].state == "FAIL"
     writer.store_table()
-    assert answers.records("made", home)[6].state == "FAIL"
+    assert answers.records("made", home=home)[6].state == "FAIL"
     monkeypatch.setattr(StoreClient, "log_artifact", None)
     writer.store_table()  # nothing changed
 
@@ -127,10 +129,10 @@ def test_a_question_is_answered_by_the_table_until_it_is_stored_again(home, writ
 def test_the_next_sender_makes_the_table_of_what_the_store_has(home, writer):
     """The one before was killed before it stored a table, or between two."""
     writer.store_table()
-    before = answers.records("made", home)
+    before = answers.records("made", home=home)
     client(home).set_tag(before[6].run_id, STATE_TAG, "FAIL")
     MlflowWriter(SPEC, home, home.study_folder(SPEC.name)).store_table()
-    found = answers.records("made", home)
+    found = answers.records("made", home=home)
     assert found[6].state == "FAIL"
     assert told(found[:6]) == told(before[:6])
 
@@ -142,14 +144,14 @@ def test_a_home_that_was_copied_answers_from_its_own_table_and_stores_it_there(h
     writer.apply(TrialEnded(number=6, timestamp=2000, state="FAIL"))
     writer.flush()
     writer.store_table()
-    assert answers.records("made", copy)[6].state == "RUNNING"
+    assert answers.records("made", home=copy)[6].state == "RUNNING"
 
     shutil.rmtree(home.folder)
-    before = answers.records("made", copy)
+    before = answers.records("made", home=copy)
     store = client(copy)
     store.set_tag(before[6].run_id, STATE_TAG, "INTERRUPTED")
     MlflowWriter(SPEC, copy, copy.study_folder(SPEC.name)).store_table()
-    assert answers.records("made", copy)[6].state == "INTERRUPTED"
+    assert answers.records("made", home=copy)[6].state == "INTERRUPTED"
     store.log_artifact(before[6].run_id, __file__)  # the first of its run
     assert not home.folder.exists()
 
@@ -159,7 +161,7 @@ def test_a_table_that_is_withdrawn_leaves_questions_to_the_runs(home, writer):
     writer.apply(TrialEnded(number=6, timestamp=2000, state="FAIL"))
     writer.flush()
     writer.withdraw_table()
-    assert answers.records("made", home)[6].state == "FAIL"
+    assert answers.records("made", home=home)[6].state == "FAIL"
     writer.store_table()
     assert TABLE_TAG in read_study("made", home).parent.data.tags
 
@@ -171,7 +173,7 @@ def test_who_reads_the_database_of_a_server_asks_the_runs(home, writer):
     writer.flush()
     with closing(sqlite3.connect(home.database)) as database, database:
         database.execute("UPDATE runs SET artifact_uri = 'mlflow-artifacts:/1/x/artifacts'")
-    assert answers.records("made", home)[6].state == "FAIL"
+    assert answers.records("made", home=home)[6].state == "FAIL"
 
 
 class Bomb:
@@ -218,15 +220,15 @@ def test_a_damaged_table_is_one_line_and_nothing_of_it_is_run(damage, home, writ
     (file,) = home.folder.rglob(FILE)
     DAMAGE[damage](file, pq.read_table(file))
     with pytest.raises(StudyError, match="of study 'made' in sqlite:") as caught:
-        answers.records("made", home)
+        answers.records("made", home=home)
     assert "\n" not in str(caught.value)
     if damage not in {"config", "nested", "infinite"}:
         assert "--fresh asks the runs themselves" in str(caught.value)
     assert caught.value.exit_status == 1
     assert not file.with_name("went off").exists()
-    assert len(answers.records("made", home, fresh=True)) == len(STATES)
+    assert len(answers.records("made", home=home, fresh=True)) == len(STATES)
     MlflowWriter(SPEC, home, home.study_folder(SPEC.name)).store_table()
-    assert len(answers.records("made", home)) == len(STATES)
+    assert len(answers.records("made", home=home)) == len(STATES)
 
 
 def test_a_table_that_is_cut_anywhere_is_refused(home, writer):
@@ -281,13 +283,13 @@ def test_a_diagnostic_that_the_table_does_not_know_yet_has_no_values(home, write
 
 @pytest.mark.usefixtures("writer")
 def test_a_run_without_its_configuration_is_named_from_the_table_as_from_the_runs(home):
-    run = answers.records("made", home)[2].run_id
+    run = answers.records("made", home=home)[2].run_id
     client(home).delete_tag(run, CONFIG_TAG)
     MlflowWriter(SPEC, home, home.study_folder(SPEC.name)).store_table()
     for fresh in (False, True):
         with pytest.raises(StudyError, match=f"the MLflow run {run} of study 'made'"):
-            answers.records("made", home, fresh=fresh)
-        assert answers.status("made", home, fresh=fresh).states["FAIL"] == 1
+            answers.records("made", home=home, fresh=fresh)
+        assert answers.status("made", home=home, fresh=fresh).states["FAIL"] == 1
 
 
 @pytest.fixture
@@ -321,8 +323,10 @@ def test_a_sender_puts_aside_what_is_no_event_and_leaves_the_table_of_the_rest(h
     assert len([message for message in messages if "refused" in message]) == 5
     refused = folder.refused.read_text().splitlines()
     assert json.loads(refused[0])["line"] == '["flush"]'
-    assert answers.status("made", home).run_status == "FINISHED"
-    assert told(answers.records("made", home)) == told(answers.records("made", home, fresh=True))
+    assert answers.status("made", home=home).run_status == "FINISHED"
+    assert told(answers.records("made", home=home)) == told(
+        answers.records("made", home=home, fresh=True)
+    )
 
 
 @pytest.mark.usefixtures("spool")
@@ -332,7 +336,7 @@ def test_while_a_study_runs_the_table_is_stored_and_then_what_is_made_from_it(ho
 
     def publish(name, home, *, final):
         assert TABLE_TAG in read_study(name, home).parent.data.tags
-        shown.append((final, answers.records(name, home)[-1].state))
+        shown.append((final, answers.records(name, home=home)[-1].state))
 
     Sender(home.study_folder("made"), home, lambda _: None, lambda _: next(over), publish).run()
     # Once, for nothing moved after that; then the driver ends without a word.
@@ -355,4 +359,4 @@ def test_where_no_table_can_be_stored_the_runs_answer_and_everything_is_sent(hom
         == 0
     )
     assert TABLE_TAG not in read_study("made", home).parent.data.tags
-    assert [record.state for record in answers.records("made", home)][-1] == "INTERRUPTED"
+    assert [record.state for record in answers.records("made", home=home)][-1] == "INTERRUPTED"
