@@ -53,10 +53,10 @@ class Comparison:
         return pd.DataFrame([_row(one) for one in self.studies]).set_index("study")
 
     def front_frame(self) -> pd.DataFrame:
-        """The joint front, one row a trial as in `study.trials`, the study in the first column."""
+        """The joint front, one row a trial as in `study.trials`; the index is study and trial."""
         frame = to_frame([record for _, record in self.front]).reset_index()
         frame.insert(0, "study", [name for name, _ in self.front])
-        return frame.set_index("study")
+        return frame.set_index(["study", "trial"])
 
     def to_dict(self) -> dict[str, Any]:
         """The comparison as JSON types."""

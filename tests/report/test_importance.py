@@ -53,8 +53,8 @@ def test_what_decides_is_found_and_the_shares_add_up():
 
 def test_one_objective_and_few_trials_will_do_with_a_caution():
     spec = StudySpec.from_dict(MADE | {"objectives": {"val_accuracy": "maximize"}})
-    assert next(iter(importances(spec, records(15, home=spec)))) == "learning_rate"
-    text = importance_section(spec, records(15, home=spec)).text
+    assert next(iter(importances(spec, records(15, spec)))) == "learning_rate"
+    text = importance_section(spec, records(15, spec)).text
     assert "best 5 trials" in text
     assert "no more than a hint" in text
 

@@ -31,7 +31,7 @@ def home(tmp_path_factory):
 def test_studies_are_compared_by_what_they_spent_and_found(home):
     found = compare(["first", "second"], home=home)
     frame = found.frame()
-    assert frame["study"].tolist() == ["first", "second"]
+    assert frame.index.tolist() == ["first", "second"]
     assert frame["trials"].tolist() == [3, 2]
     assert frame["epochs"].tolist() == [6, 4]
     assert frame["front"].tolist() == [2, 2]
@@ -46,13 +46,14 @@ def test_studies_are_compared_by_what_they_spent_and_found(home):
 
 def test_the_joint_front_says_whose_its_trials_are(home):
     frame = compare(["first", "second"], home=home).front_frame()
-    assert frame[["study", "trial", "trainable_parameters"]].values.tolist() == [
+    rows = frame.reset_index()[["study", "trial", "trainable_parameters"]]
+    assert rows.values.tolist() == [
         ["second", 0, 1000],
         ["first", 1, 20_000],
         ["second", 1, 40_000],
     ]
     table = compare(["first", "second"], home=home).to_dict()
-    assert [one["study"] for one in json.loads(json.dumps(table))["front"]] == frame[
+    assert [one["study"] for one in json.loads(json.dumps(table))["front"]] == rows[
         "study"
     ].tolist()
 

@@ -158,7 +158,7 @@ def ray(monkeypatch):
 def run(folder, **changes):
     table = {"name": "a", "dataset": "digits", "families": ["vann"], "sampler": "random"}
     spec = StudySpec.from_dict(table | {"budget": {"trials": 4}} | changes)
-    return driver.run(spec, Home.find(folder), Console(file=io.StringIO()))
+    return driver.run(spec, home=folder, console=Console(file=io.StringIO()))
 
 
 @pytest.mark.parametrize("cluster", [False, True])

@@ -126,13 +126,13 @@ def test_without_errors_the_confident_front_is_the_front(found):
     ],
 )
 def test_the_knee_is_farthest_from_the_line_between_the_ends(front, expected):
-    assert knee(front, home=OBJECTIVES) == expected
+    assert knee(front, OBJECTIVES) == expected
 
 
 def test_the_knee_of_three_objectives_is_farthest_from_the_plane_through_the_ends():
     objectives = OBJECTIVES | {"macs": "minimize"}
     ends = [(0.9, 10_000, 10_000), (0.5, 100, 10_000), (0.5, 10_000, 100)]
-    assert knee([*ends, (0.8, 300, 300)], home=objectives) == 3
+    assert knee([*ends, (0.8, 300, 300)], objectives) == 3
 
 
 def test_a_trial_that_joins_the_front_drives_out_those_that_it_dominates():

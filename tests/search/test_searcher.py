@@ -83,7 +83,7 @@ def test_every_sampler_proposes_the_budget_and_no_more(sampler, tmp_path):
         assert config["seeds"] == [0, 1, 2]
         search.on_trial_complete(f"ray-{number}", report(accuracy=0.5 + number / 100))
     assert search.suggest("ray-12") == "FINISHED"
-    stored = trials(wanted, home=tmp_path)
+    stored = trials(wanted, tmp_path)
     assert [trial.state for trial in stored] == [TrialState.COMPLETE] * 12
     assert stored[0].values == [0.5, 700]
 
@@ -145,7 +145,7 @@ def test_diagnostics_are_kept_apart_and_read_together(tmp_path):
     measured = {"generalisation_gap": 0.1, "test_accuracy_efficiency_sem": 0.02}
     done = report(**measured)
     search.on_trial_complete("0", done)
-    (trial,) = trials(wanted, home=tmp_path)
+    (trial,) = trials(wanted, tmp_path)
     assert trial.user_attrs["diagnostics"] == measured
     assert metrics_of(trial) == done["epochs"][-1]
 
@@ -159,7 +159,7 @@ def test_what_is_kept_of_a_trial_is_on_it(tmp_path):
     search.on_trial_result("0", report(3, 0.6, finished=False))
     search.on_trial_result("0", report(6, 0.7, finished=False))
     search.on_trial_complete("0", report())
-    (trial,) = trials(wanted, home=tmp_path)
+    (trial,) = trials(wanted, tmp_path)
     (ended,) = heard.ended
     assert (ended.outcome.state, ended.point, ended.changes) == ("COMPLETE", [0.9, 700], {0: True})
     assert trial.user_attrs["mlflow_run_id"] == "run-0"
@@ -200,7 +200,7 @@ def test_failures_and_early_ends_are_told_as_what_they_are(tmp_path):
     for number, end in enumerate(ends):
         search.suggest(str(number))
         search.on_trial_complete(str(number), **end)
-    stored = trials(wanted, home=tmp_path)
+    stored = trials(wanted, tmp_path)
     assert [trial.state for trial in stored] == [TrialState.PRUNED] + [TrialState.FAIL] * 4
     reasons = [trial.user_attrs.get("reason") for trial in stored]
     assert reasons[0] is None
@@ -247,7 +247,7 @@ def test_a_proposal_that_breaks_a_constraint_is_told_to_the_sampler_and_not_reco
         assert count(Architecture(**config["architecture"]))["trainable_parameters"] <= 2000
         search.on_trial_complete(str(number), report(accuracy=0.5 + number / 100))
     assert search.suggest("more") == "FINISHED"
-    assert [trial.state.name for trial in trials(wanted, home=tmp_path)] == ["COMPLETE"] * 12
+    assert [trial.state.name for trial in trials(wanted, tmp_path)] == ["COMPLETE"] * 12
     assert any(constraints[limit] > 0 for constraints in told)
 
 
@@ -258,7 +258,7 @@ def test_a_constraint_that_nothing_satisfies_ends_the_search_with_nothing_stored
     search = searcher(wanted, tmp_path, budget=budget)
     assert ask(search, "0") == "FINISHED"
     assert budget.met() == "every configuration of the space was tried"
-    assert trials(wanted, home=tmp_path) == []
+    assert trials(wanted, tmp_path) == []
 
 
 def test_a_constraint_that_no_draw_satisfies_ends_the_search(tmp_path):
@@ -289,7 +289,7 @@ def test_a_sampler_that_takes_long_does_not_hold_rays_loop_up(tmp_path, monkeypa
     assert search.suggest("1") is None
     released.set()
     wait_until(lambda: search.suggest("1") is not None, "the proposal", every_s=0.01)
-    assert [trial.number for trial in trials(spec(), home=tmp_path)] == [0, 1]
+    assert [trial.number for trial in trials(spec(), tmp_path)] == [0, 1]
 
 
 def test_a_constraint_on_what_is_learned_reaches_sampler_and_front(tmp_path):
@@ -298,7 +298,7 @@ def test_a_constraint_on_what_is_learned_reaches_sampler_and_front(tmp_path):
     for number, accuracy in enumerate((0.7, 0.9)):
         search.suggest(str(number))
         search.on_trial_complete(str(number), report(accuracy=accuracy))
-    below, above = trials(wanted, home=tmp_path)
+    below, above = trials(wanted, tmp_path)
     assert (below.state.name, point_of(below)) == ("COMPLETE", None)
     assert below.constraints["val_accuracy >= 0.8"] > 0
     assert point_of(above) == [0.9, 700]
@@ -376,7 +376,7 @@ def test_a_genetic_sampler_goes_on_with_its_generation(tmp_path):
     again = searcher(wanted, tmp_path)
     again.suggest("25")
     generations = [
-        trial.system_attrs["NSGAIISampler:generation"] for trial in trials(wanted, home=tmp_path)
+        trial.system_attrs["NSGAIISampler:generation"] for trial in trials(wanted, tmp_path)
     ]
     assert generations == [0] * 20 + [1] * 6
 
@@ -410,14 +410,14 @@ def test_a_journal_whose_last_line_was_cut_loses_that_line_alone(tmp_path):
     search = searcher(wanted, tmp_path)
     search.suggest("0")
     search.on_trial_complete("0", report())
-    before = trials(wanted, home=tmp_path)
+    before = trials(wanted, tmp_path)
     journal = tmp_path / "journal"
     with journal.open("ab") as file:
         file.write(b'{"op_code":4,"worker_id":"x","stu')
     repair(journal)
     again = searcher(wanted, tmp_path)
     assert again.suggest("1")["number"] == 1
-    assert trials(wanted, home=tmp_path)[:1] == before
+    assert trials(wanted, tmp_path)[:1] == before
 
 
 def test_the_end_of_a_trial_is_one_append_to_the_journal(tmp_path, monkeypatch):
@@ -435,7 +435,7 @@ def test_the_end_of_a_trial_is_one_append_to_the_journal(tmp_path, monkeypatch):
     monkeypatch.setattr(JournalFileBackend, "append_logs", listen)
     search.on_trial_complete("0", report(generalisation_gap=0.1))
     assert appends == [5]  # metrics, diagnostics, the run, the constraint, the state
-    (trial,) = trials(wanted, home=tmp_path)
+    (trial,) = trials(wanted, tmp_path)
     assert (trial.state.name, point_of(trial)) == ("COMPLETE", [0.9, 700])
     assert trial.constraints["val_accuracy >= 0.8"] < 0
 
@@ -453,10 +453,10 @@ def test_an_end_that_cannot_be_written_leaves_the_trial_as_it_was(tmp_path, monk
         patch.setattr(JournalFileBackend, "append_logs", full)
         with pytest.raises(OSError, match="no space"):
             storage.tell(0, ending)
-    (trial,) = trials(spec(), home=tmp_path)
+    (trial,) = trials(spec(), tmp_path)
     assert (trial.state, trial.user_attrs) == (TrialState.RUNNING, {})
     storage.tell(0, ending)
-    assert trials(spec(), home=tmp_path)[0].state == TrialState.FAIL
+    assert trials(spec(), tmp_path)[0].state == TrialState.FAIL
 
 
 def test_asking_a_journal_for_its_identity_leaves_it_as_it_is(tmp_path):
