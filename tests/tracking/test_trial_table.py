@@ -247,14 +247,14 @@ def test_a_database_that_is_cut_anywhere_is_told_or_has_every_trial(home):
     with closing(sqlite3.connect(home.database)) as connection:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     whole = home.database.read_bytes()
-    expected = told(answers.records("made", home, fresh=True))
+    expected = told(answers.records("made", home=home, fresh=True))
     told_of = 0
     for number in range(8):
         copy = Home.find(home.folder / f"cut-{number}")
         copy.folder.mkdir()
         copy.database.write_bytes(whole[: len(whole) * number // 8 + 7 * number])
         try:
-            found = told(answers.records("made", copy, fresh=True))
+            found = told(answers.records("made", home=copy, fresh=True))
         except StudyError as error:
             assert "\n" not in str(error)  # noqa: PT017  # the message is all that is said
             told_of += 1
