@@ -1,7 +1,7 @@
-"""Answers questions about studies from their records in MLflow; needs no driver and no Ray.
+"""Queries of studies in MLflow, without a driver or Ray.
 
-Answers come from the table of trials that a study's sender stores, at most ten seconds old while the
-study runs; with `fresh` from the runs themselves, which takes seconds for thousands of trials.
+They read the table of trials stored by the sender of a study, at most ten seconds old while it runs;
+with `fresh` they read the runs themselves, which takes seconds for thousands of trials.
 """
 
 from collections.abc import Sequence
@@ -37,8 +37,8 @@ from study.spec.study_spec import StudySpec
 class StudyStatus:
     """The status of a study. `run_status` is MLflow's status of the parent run.
 
-    `trials` counts those that ended; `budget` is the most that may end, None if
-    another limit ends the study. `epochs` are those of all trials.
+    `trials` is the number of ended trials, `budget` its limit, or None if another limit ends the study.
+    `epochs` is the total over all trials.
     """
 
     name: str
@@ -60,18 +60,18 @@ class StudyStatus:
 
 
 def list_studies(home: Home | None = None, *, fresh: bool = False) -> list[StudyStatus]:
-    """The status of every study in the store, by name; none if there is no store yet.
+    """The status of every study in the store, by name; empty if there is no store yet.
 
-    A study whose first records are not all written yet is left out.
+    Studies whose first records are incomplete are left out.
     """
     home = home or Home.find()
-    found = []
+    statuses = []
     for name in study_experiments(home):
         try:
-            found.append(status(name, home, fresh=fresh))
+            statuses.append(status(name, home, fresh=fresh))
         except NotFoundError:
             continue
-    return found
+    return statuses
 
 
 def status(name: str, home: Home | None = None, *, fresh: bool = False) -> StudyStatus:
@@ -81,7 +81,7 @@ def status(name: str, home: Home | None = None, *, fresh: bool = False) -> Study
 
 
 def status_of(stored: StoredStudy) -> StudyStatus:
-    """The status of a study that was read."""
+    """The status of a stored study."""
     spec, tally = stored.spec, stored.tally()
     points = [record.point(spec.objectives) for record in stored.front()]
     return StudyStatus(
@@ -115,10 +115,10 @@ def records(  # noqa: PLR0913  # each option has a name of its own
     fresh: bool = False,
     **filters: Unpack[Filters],
 ) -> list[TrialRecord]:
-    """The trials of a study that pass the filters, by number; all of them by default.
+    """The trials of a study that pass the filters, by number; by default all.
 
-    `states` are those that pass; `order` has entries METRIC, METRIC:asc or METRIC:desc, the first
-    decides first, by one of `study.results.query.ORDERS`. Raises NotFoundError if there is no such
+    `states` restricts the states. `order` has entries METRIC, METRIC:asc or METRIC:desc in decreasing
+    priority, with the metrics in `study.results.query.ORDERS`. Raises NotFoundError if there is no such
     study, SpecError for an invalid state, family, order or bound.
     """
     query = Query(
@@ -141,18 +141,19 @@ def trials(  # noqa: PLR0913  # each option has a name of its own
     fresh: bool = False,
     **filters: Unpack[Filters],
 ) -> pd.DataFrame:
-    """The trials of `records`, one row each."""
-    found = records(name, home, states=states, order=order, limit=limit, fresh=fresh, **filters)
-    return to_frame(found)
+    """The trials of `records` as a table with one row for each."""
+    return to_frame(
+        records(name, home, states=states, order=order, limit=limit, fresh=fresh, **filters)
+    )
 
 
 def front(
     name: str, home: Home | None = None, *, confident: bool = False, fresh: bool = False
 ) -> list[TrialRecord]:
-    """The trials on the front, the fewest parameters first.
+    """The trials on the front, in order of parameters.
 
-    `confident` counts a trial as dominated only where the difference exceeds the standard errors
-    (`study.search.pareto.confident_front`), so that all remain that may be on the front.
+    With `confident`, a trial is dominated only if the differences exceed the standard errors
+    (`study.search.pareto.confident_front`), so that all trials that may be on the front remain.
     """
     return read_study(name, home or Home.find(), fresh=fresh).front(confident=confident)
 
@@ -160,18 +161,18 @@ def front(
 def pareto_front(
     name: str, home: Home | None = None, *, confident: bool = False, fresh: bool = False
 ) -> pd.DataFrame:
-    """The trials of the front, one row each, the fewest parameters first; `confident` as in `front`."""
+    """The trials of `front` as a table with one row for each."""
     return to_frame(front(name, home, confident=confident, fresh=fresh))
 
 
 def knee(name: str, home: Home | None = None, *, fresh: bool = False) -> TrialRecord | None:
     """The trial at the knee of the front (`study.search.pareto.knee`); None for an empty front."""
     stored = read_study(name, home or Home.find(), fresh=fresh)
-    found = stored.front()
-    if not found:
+    front = stored.front()
+    if not front:
         return None
-    points = [record.point(stored.spec.objectives) or () for record in found]
-    return found[knee_of(points, stored.spec.objectives)]
+    points = [record.point(stored.spec.objectives) or () for record in front]
+    return front[knee_of(points, stored.spec.objectives)]
 
 
 def best_configs(  # noqa: PLR0913  # each option has a name of its own
@@ -185,34 +186,34 @@ def best_configs(  # noqa: PLR0913  # each option has a name of its own
     fresh: bool = False,
     **filters: Unpack[Filters],
 ) -> list[TrialRecord]:
-    """The complete, feasible trials that pass the filters, best in the study's first objective first.
+    """The complete, feasible trials that pass the filters, the best in the first objective first.
 
-    Of equally good trials the smaller comes first. `smallest` sorts by parameters, fewest first;
-    `order` is as in `records`. `confident` keeps only those that the most accurate one does not exceed
-    by more than the standard error of the difference. An empty list if none passes. Raises SpecError
-    for invalid filters.
+    Among equal trials the smaller comes first. `smallest` sorts by parameters; `order` is as in
+    `records`. `confident` keeps only trials whose accuracy is within the standard error of its
+    difference from the highest one. The list is empty if none passes. Raises SpecError for invalid
+    filters.
     """
     if smallest and order:
         raise SpecError(f"`smallest` is an order, so no other may be given, got {', '.join(order)}")
-    wanted = SMALLEST if smallest else tuple(map(Order.parse, order))
-    query = replace(COMPLETE, bounds=bounds_of(filters), order=wanted, limit=limit)
+    orders = SMALLEST if smallest else tuple(map(Order.parse, order))
+    query = replace(COMPLETE, bounds=bounds_of(filters), order=orders, limit=limit)
     stored, query = _read(name, home, query, filters, fresh=fresh)
     query = replace(query, order=query.order or best_first(stored.spec.objectives))
     if not confident:
         return stored.select(query)
-    found = stored.select(replace(query, order=MOST_ACCURATE, limit=None))
-    return arranged(as_good_as_the_best(found), query.order)[:limit]
+    candidates = stored.select(replace(query, order=MOST_ACCURATE, limit=None))
+    return arranged(as_good_as_the_best(candidates), query.order)[:limit]
 
 
 def smallest(
     name: str, *, home: Home | None = None, fresh: bool = False, **filters: Unpack[Filters]
 ) -> TrialRecord | None:
-    """The complete, feasible trial with the fewest parameters that passes; None if none does.
+    """The complete, feasible trial with the fewest parameters that passes the filters, or None.
 
     `smallest("digits", min_accuracy=0.95)` is the smallest network of at least that accuracy.
     """
-    found = best_configs(name, smallest=True, limit=1, home=home, fresh=fresh, **filters)
-    return next(iter(found), None)
+    trials = best_configs(name, smallest=True, limit=1, home=home, fresh=fresh, **filters)
+    return next(iter(trials), None)
 
 
 def _read(

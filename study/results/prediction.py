@@ -1,4 +1,4 @@
-"""Classifies images and arrays in files with the network of a trial; needs no torch."""
+"""Classification of images and arrays in files by the network of a trial, without torch."""
 
 import math
 import tempfile
@@ -20,9 +20,9 @@ from study.training.data_sources import images_of, labels_of, read_arrays
 
 @dataclass(frozen=True, slots=True)
 class Images:
-    """Images, shape (count, channels, height, width), uint8; labels, shape (count,), if there are any.
+    """Images, shape (count, channels, height, width), uint8, and labels, shape (count,), if any.
 
-    `notice` describes a change that made them fit.
+    `notice` describes a conversion to the shape of the network.
     """
 
     images: NDArray[np.uint8]
@@ -31,10 +31,10 @@ class Images:
 
 
 def read_images(path: Path, image_shape: tuple[int, ...], classes: int) -> Images:
-    """The images in a file, of (channels, height, width); those of an npz must have that shape.
+    """Reads the images of a file in the shape (channels, height, width), which an npz must have.
 
-    An image is made grey or coloured and scaled as is needed. Raises DataError, with the rule, if the
-    file cannot be read or does not fit.
+    An image file is converted to grey or RGB and scaled as needed. Raises DataError, with the rule, if
+    the file cannot be read or has the wrong shape.
     """
     if path.suffix == ".npz":
         return _from_arrays(path, image_shape, classes)
@@ -66,13 +66,13 @@ def _from_arrays(path: Path, image_shape: tuple[int, ...], classes: int) -> Imag
 
 
 def _from_picture(path: Path, image_shape: tuple[int, ...]) -> Images:
-    from PIL import Image, ImageOps  # noqa: PLC0415  # for pictures only
+    from PIL import Image, ImageOps  # noqa: PLC0415  # needed here only
 
     channels, height, width = image_shape
     if channels not in (1, 3):
         raise DataError(
-            f"a picture has 1 or 3 channels, and the network reads {channels}: give an npz instead "
-            f"of {path}"
+            f"a picture has 1 or 3 channels, but the network reads {channels}: use an npz instead of "
+            f"{path}"
         )
     try:
         with Image.open(path) as opened:
@@ -98,11 +98,11 @@ def _from_picture(path: Path, image_shape: tuple[int, ...]) -> Images:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prediction:
-    """The prediction of a network for the images of one file.
+    """The predictions of a network for the images of one file.
 
     `probabilities`: shape (images, classes), the mean over the replicates. `labels`, shape (images,),
-    and `accuracies`, the share of right answers of each replicate, where the file has labels.
-    `notice` describes a change that made the images fit.
+    and `accuracies` of the replicates, shares in 0..1, if the file has labels. `notice` describes a
+    conversion to the shape of the network.
     """
 
     trial: int
@@ -154,11 +154,11 @@ def predict(
     *,
     retrained: bool = False,
 ) -> list[Prediction]:
-    """Classifies the images of each file (`study.results.prediction`) with the network of a trial.
+    """Classifies the images of each file with the network of a trial.
 
-    By default that of the best trial; with `retrained` that of its last retraining.
-    The images are taken as they are, also of a trial with noise. Raises NotFoundError and TrackingError
-    like `study.load_model`, DataError if a file cannot be read or does not fit.
+    By default that of the best trial; with `retrained`, that of its last retraining. No noise is added,
+    even for a trial with noise. Raises NotFoundError and TrackingError like `study.load_model`,
+    DataError if a file cannot be read or has the wrong shape.
     """
     study = read_study(name, home or Home.find())
     with tempfile.TemporaryDirectory() as folder:

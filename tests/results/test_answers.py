@@ -269,7 +269,7 @@ def test_an_experiment_that_is_no_study_is_neither_read_nor_written_into(home):
         answers.status("theirs", home)
     with pytest.raises(BadInputError, match=r"'earlier' .* must be of layout 2, got 1"):
         answers.status("earlier", home)
-    with pytest.raises(NotFoundError, match="has only just been made"):
+    with pytest.raises(NotFoundError, match="has no records yet"):
         answers.status("new", home)
     check_free("new", home, None)
     assert [study.name for study in answers.list_studies(home)] == ["made"]

@@ -67,7 +67,7 @@ def test_the_accuracy_may_be_given(home):
 def test_what_makes_a_comparison_unfair_is_said(home):
     found = compare(["first", "begun"], home=home)
     data, split = found.differences
-    assert data.endswith("do not compare: first: digits; begun: mnist")
+    assert data.endswith("are not comparable: first: digits; begun: mnist")
     assert split.endswith(
         "validation a tenth, seed 0; begun: train all else, validation a tenth, seed 3"
     )
@@ -95,7 +95,7 @@ def test_studies_with_other_objectives_have_no_joint_front(home):
 @pytest.mark.parametrize(
     ("names", "error", "message"),
     [
-        (["first", "first"], BadInputError, "two studies or more, got first"),
+        (["first", "first"], BadInputError, "two or more studies, got first"),
         (["first", "secnd"], NotFoundError, "no study 'secnd' .* did you mean 'second'"),
     ],
 )
