@@ -77,7 +77,7 @@ def test_what_makes_a_comparison_unfair_is_said(home):
 
 def test_a_file_that_was_changed_between_two_studies_is_said_with_both_hashes(home):
     (said,) = compare(["same", "changed"], home=home).differences
-    assert f"do not compare: same: SHA-256 {'a' * 64}; changed: SHA-256 {'b' * 64}" in said
+    assert f"are not comparable: same: SHA-256 {'a' * 64}; changed: SHA-256 {'b' * 64}" in said
     assert compare(["same", "second"], home=home).differences == ()
 
 
