@@ -56,7 +56,7 @@ def _none_at_all(stored: StoredStudy, query: Query, kind: str) -> str:
             return f"no {kind} is{_of(query.families)}"
         if query.feasible:
             constraints = " and ".join(stored.spec.constraints)
-            return f"every {kind}{_of(query.families)} breaks a constraint ({constraints})"
+            return f"every {kind}{_of(query.families)} violates a constraint ({constraints})"
     return f"there is no {kind}; it has {has}"
 
 

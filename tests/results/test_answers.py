@@ -165,7 +165,7 @@ def test_a_stored_network_comes_back(home, tmp_path):
     assert torch.equal(network(images), expected(images))
     folder = export_model("made", tmp_path / "out", 0, home)
     assert load_network(folder).architecture == config(0, 16).architecture
-    with pytest.raises(BadInputError, match="must not exist yet"):
+    with pytest.raises(BadInputError, match="must not exist, got"):
         export_model("made", tmp_path / "out", 0, home)
 
 

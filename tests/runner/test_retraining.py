@@ -154,7 +154,9 @@ def test_a_store_that_fails_in_the_end_leaves_the_result_for_another_time(home, 
     models = home.folder / "artifacts" / "models"
     aside = models.rename(models.with_name("aside"))
     models.write_text("no folder")
-    with pytest.raises(TrackingError, match=r"must accept every record, .* or the same command sends"):
+    with pytest.raises(
+        TrackingError, match=r"must accept every record, .* or the same command sends"
+    ):
         retrain(NAME, 0, 1, 1, home=home)
     models.unlink()
     aside.rename(models)
