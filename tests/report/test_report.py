@@ -170,5 +170,5 @@ def test_a_figure_that_is_not_there_is_refused(home, tmp_path):
 def test_a_picture_without_a_browser_is_refused_in_one_line(home, tmp_path, monkeypatch):
     for name in ("BROWSER_PATH", "PATH"):
         monkeypatch.setenv(name, str(tmp_path / "nowhere"))
-    with pytest.raises(StudyError, match=r"^a PNG needs kaleido .* and a Chrome or Chromium: .+$"):
+    with pytest.raises(StudyError, match=r"^a PNG needs kaleido .* and Chrome or Chromium: .+$"):
         write_figure("made", home, tmp_path / "x.png")
