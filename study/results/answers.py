@@ -25,7 +25,7 @@ from study.results.query import (
     families_of,
 )
 from study.results.reader import read_study, study_experiments
-from study.results.record import TrialRecord, arranged, as_good_as_the_best, to_frame
+from study.results.record import TrialRecord, to_frame
 from study.results.stored_study import StoredStudy
 from study.search.budget import trials_allowed
 from study.search.pareto import hypervolume
@@ -201,8 +201,9 @@ def best_configs(  # noqa: PLR0913  # each option has a name of its own
     query = replace(query, order=query.order or best_first(stored.spec.objectives))
     if not confident:
         return stored.select(query)
-    candidates = stored.select(replace(query, order=MOST_ACCURATE, limit=None))
-    return arranged(as_good_as_the_best(candidates), query.order)[:limit]
+    best = stored.select(replace(query, order=MOST_ACCURATE, limit=1))
+    candidates = stored.select(replace(query, limit=None))
+    return [record for record in candidates if record.is_as_accurate_as(best[0])][:limit]
 
 
 def smallest(

@@ -13,7 +13,7 @@ from study.home import Home
 from study.results.answers import StudyStatus, status_of
 from study.results.query import COMPLETE, MOST_ACCURATE, SMALLEST, Bound, bounds_of
 from study.results.reader import read_study
-from study.results.record import TrialRecord, arranged, to_frame
+from study.results.record import TrialRecord, to_frame
 from study.results.stored_study import StoredStudy
 from study.search.pareto import on_front
 from study.spec.study_spec import StudySpec
@@ -125,10 +125,11 @@ def _reached_by_all(stored: Sequence[StoredStudy]) -> float | None:
 def _joint_front(
     fronts: Mapping[str, Sequence[TrialRecord]], objectives: Mapping[str, Any]
 ) -> list[tuple[str, TrialRecord]]:
-    study_of = {record.run_id: name for name, front in fronts.items() for record in front}
-    records = arranged((record for front in fronts.values() for record in front), SMALLEST)
-    flags = on_front([record.point(objectives) or () for record in records], objectives)
-    return [(study_of[one.run_id], one) for one, keep in zip(records, flags, strict=True) if keep]
+    trials = [(name, record) for name, front in fronts.items() for record in front]
+    # As in each front: by parameters, then by accuracy.
+    trials.sort(key=lambda one: (one[1].trainable_parameters or 0, -(one[1].val_accuracy or 0.0)))
+    flags = on_front([record.point(objectives) or () for _, record in trials], objectives)
+    return [trial for trial, keep in zip(trials, flags, strict=True) if keep]
 
 
 def _smallest(stored: StoredStudy, accuracy: float | None) -> TrialRecord | None:

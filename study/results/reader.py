@@ -9,6 +9,8 @@ from typing import Final, final
 
 from mlflow import MlflowClient
 from mlflow.entities import Experiment, Metric, Run
+from mlflow.store.tracking import SEARCH_MAX_RESULTS_DEFAULT
+from mlflow.utils import get_results_from_paginated_fn
 
 from study import study_folder
 from study.errors import BadInputError, NotFoundError, StudyError
@@ -31,18 +33,15 @@ def study_experiments(home: Home) -> dict[str, Experiment]:
     if home.database is not None and not home.database.exists():
         return {}
     check_reachable(home)
-    experiments: list[Experiment] = []
-    token = None
+    layout = f"tags.`{tags.LAYOUT_TAG}` = '{study_folder.LAYOUT}'"
     with translated(home):
-        while True:
-            page = client(home).search_experiments(
-                filter_string=f"tags.`{tags.LAYOUT_TAG}` = '{study_folder.LAYOUT}'",
-                page_token=token,
-            )
-            experiments.extend(page)
-            token = page.token
-            if not token:
-                break
+        store = client(home)
+        experiments: list[Experiment] = get_results_from_paginated_fn(  # type: ignore[no-untyped-call]  # MLflow's
+            lambda size, token: store.search_experiments(
+                filter_string=layout, max_results=size, page_token=token
+            ),
+            SEARCH_MAX_RESULTS_DEFAULT,
+        )
     named = [one for one in experiments if is_name(one.name)]
     return {one.name: one for one in sorted(named, key=lambda experiment: experiment.name)}
 

@@ -1,14 +1,13 @@
 """The record of a trial, with the same fields in Python, tables and files."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Final, final
 
 import pandas as pd
 
 from models.architecture import Architecture
-from study.results.query import Order
 from study.search.difference import is_real
 from study.search.pareto import Point
 from study.spec.metrics import Direction
@@ -72,6 +71,11 @@ class TrialRecord:
         value: float | None = getattr(self, name, None)
         return self.diagnostics.get(name) if value is None else value
 
+    def is_as_accurate_as(self, best: "TrialRecord") -> bool:
+        """Whether the validation accuracy is not really lower (`study.search.difference`)."""
+        lag = (best.val_accuracy or 0.0) - (self.val_accuracy or 0.0)
+        return not is_real(lag, best.val_accuracy_sem or 0.0, self.val_accuracy_sem or 0.0)
+
     def point(self, objectives: Mapping[str, Direction]) -> Point | None:
         """The values of the objectives; None unless the trial is complete and feasible and has all."""
         measured = [self.value(name) for name in objectives]
@@ -79,35 +83,6 @@ class TrialRecord:
         if self.state != "COMPLETE" or not self.feasible or len(values) < len(measured):
             return None
         return values
-
-
-def arranged(records: Iterable[TrialRecord], order: Sequence[Order]) -> list[TrialRecord]:
-    """The records in an order, those without a value last, equal ones by number."""
-
-    def key(record: TrialRecord) -> list[float]:
-        places: list[float] = []
-        for one in order:
-            value = record.value(one.metric)
-            if value is None or math.isnan(value):
-                places += [1.0, 0.0]
-            else:
-                places += [0.0, -value if one.descending else value]
-        return [*places, record.trial]
-
-    return sorted(records, key=key)
-
-
-def as_good_as_the_best(records: Sequence[TrialRecord]) -> list[TrialRecord]:
-    """The trials not really less accurate than the first, the best (`study.search.difference`)."""
-    if not records:
-        return []
-    best, *_ = records
-
-    def behind(record: TrialRecord) -> bool:
-        lag = (best.val_accuracy or 0.0) - (record.val_accuracy or 0.0)
-        return bool(is_real(lag, best.val_accuracy_sem or 0.0, record.val_accuracy_sem or 0.0))
-
-    return [record for record in records if not behind(record)]
 
 
 def to_frame(records: Sequence[TrialRecord]) -> pd.DataFrame:

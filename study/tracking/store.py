@@ -14,7 +14,9 @@ import requests
 from mlflow import MlflowClient
 from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
+from mlflow.store.tracking import SEARCH_MAX_RESULTS_DEFAULT
 from mlflow.tracking.registry import UnsupportedModelRegistryStoreURIException
+from mlflow.utils import get_results_from_paginated_fn
 from requests.exceptions import HTTPError, RequestException
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
@@ -181,12 +183,11 @@ def all_runs(store: MlflowClient, experiment_id: str, where: str = "") -> list[R
 
     In this order, new runs do not move others to another page.
     """
-    runs: list[Run] = []
     order = ["attributes.start_time ASC"]
-    token = None
-    while True:
-        page = store.search_runs([experiment_id], where, order_by=order, page_token=token)
-        runs.extend(page)
-        token = page.token
-        if not token:
-            return runs
+    runs: list[Run] = get_results_from_paginated_fn(  # type: ignore[no-untyped-call]  # MLflow's
+        lambda size, token: store.search_runs(
+            [experiment_id], where, order_by=order, max_results=size, page_token=token
+        ),
+        SEARCH_MAX_RESULTS_DEFAULT,
+    )
+    return runs

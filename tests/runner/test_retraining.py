@@ -59,6 +59,7 @@ def run_of(found, home):
 def with_training(home, monkeypatch, trial, **settings):
     stored = read_study(NAME, home)
     stored.records[trial].training.update(settings)
+    monkeypatch.setattr(type(stored), "trial", lambda study, number: study.records[number])
     monkeypatch.setattr(retraining, "read_study", lambda *_: stored)
 
 
