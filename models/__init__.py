@@ -14,19 +14,15 @@ if TYPE_CHECKING:
     from models.storage import load_network as load_network
     from models.storage import save_network as save_network
 
-_SOURCES: Final = {
-    "FAMILIES": "models.architecture",
-    "Architecture": "models.architecture",
-    "Family": "models.architecture",
-    "Network": "models.network",
-    "build": "models.building",
-    "count_macs": "models.network",
-    "count_parameters": "models.network",
-    "load_network": "models.storage",
-    "save_network": "models.storage",
+_NAMES: Final = {
+    "models.architecture": "Architecture FAMILIES Family",
+    "models.building": "build",
+    "models.network": "Network count_macs count_parameters",
+    "models.storage": "load_network save_network",
 }
+_SOURCES: Final = {name: module for module, names in _NAMES.items() for name in names.split()}
 
-__all__ = sorted(_SOURCES)  # noqa: PLE0605  # the keys above
+__all__ = sorted(_SOURCES)  # noqa: PLE0605  # the names above
 
 
 def __getattr__(name: str) -> object:

@@ -55,54 +55,37 @@ if TYPE_CHECKING:
     from study.training.dataset import load_dataset as load_dataset
     from study.training.evaluation import evaluate as evaluate
 
-_SOURCES: Final = {
-    "BadInputError": "study.errors",
-    "Comparison": "study.results.comparison",
-    "Dataset": "study.training.dataset",
-    "Delivery": "study.cluster.delivery",
-    "EHVISampler": "study.search.ehvi",
-    "Home": "study.home",
-    "Known": "study.search.expected_improvement",
-    "MetricFormat": "study.report.style",
-    "Prediction": "study.results.prediction",
-    "Retrained": "study.results.retrained_run",
-    "RunSummary": "study.runner.driver",
-    "Space": "study.spec.dimensions",
-    "StudyError": "study.errors",
-    "StudySpec": "study.spec.study_spec",
-    "StudyStatus": "study.results.answers",
-    "TrialRecord": "study.results.record",
-    "best_configs": "study.results.answers",
-    "compare": "study.results.comparison",
-    "efficiency_scores": "study.results.efficiency",
-    "evaluate": "study.training.evaluation",
-    "export_model": "study.results.export",
-    "family_style": "study.report.style",
-    "figure_layout": "study.report.style",
-    "is_metric": "study.spec.metrics",
-    "knee": "study.results.answers",
-    "list_studies": "study.results.answers",
-    "load_dataset": "study.training.dataset",
-    "load_model": "study.results.network",
-    "metric_names": "study.spec.metrics",
-    "parameters_to_reach": "study.results.efficiency",
-    "pareto_front": "study.results.answers",
-    "predict": "study.results.prediction",
-    "promote": "study.results.network",
-    "records": "study.results.answers",
-    "retrain": "study.runner.retraining",
-    "retrainings": "study.results.retrained_run",
-    "run": "study.runner.driver",
-    "smallest": "study.results.answers",
-    "status": "study.results.answers",
-    "study_spec": "study.results.answers",
-    "submit": "study.cluster.submission",
-    "trials": "study.results.answers",
-    "write_picture": "study.report.report",
-    "write_report": "study.report.report",
+_NAMES: Final = {
+    "study.cluster.delivery": "Delivery",
+    "study.cluster.submission": "submit",
+    "study.errors": "BadInputError StudyError",
+    "study.home": "Home",
+    "study.report.report": "write_picture write_report",
+    "study.report.style": "MetricFormat family_style figure_layout",
+    "study.results.answers": (
+        "StudyStatus best_configs knee list_studies pareto_front records smallest status "
+        "study_spec trials"
+    ),
+    "study.results.comparison": "Comparison compare",
+    "study.results.efficiency": "efficiency_scores parameters_to_reach",
+    "study.results.export": "export_model",
+    "study.results.network": "load_model promote",
+    "study.results.prediction": "Prediction predict",
+    "study.results.record": "TrialRecord",
+    "study.results.retrained_run": "Retrained retrainings",
+    "study.runner.driver": "RunSummary run",
+    "study.runner.retraining": "retrain",
+    "study.search.ehvi": "EHVISampler",
+    "study.search.expected_improvement": "Known",
+    "study.spec.dimensions": "Space",
+    "study.spec.metrics": "is_metric metric_names",
+    "study.spec.study_spec": "StudySpec",
+    "study.training.dataset": "Dataset load_dataset",
+    "study.training.evaluation": "evaluate",
 }
+_SOURCES: Final = {name: module for module, names in _NAMES.items() for name in names.split()}
 
-__all__ = sorted(_SOURCES)  # noqa: PLE0605  # the names stand above
+__all__ = sorted(_SOURCES)  # noqa: PLE0605  # the names above
 
 
 def __getattr__(name: str) -> object:

@@ -1,1 +1,1 @@
-"""The command `study`: its commands, and their tables for a terminal."""
+"""The command `study`: its commands and their tables."""

@@ -1,4 +1,4 @@
-"""The progress of a training by epoch; apart, for it is the one display that changes in place."""
+"""The progress of a training by epoch, updated in place on a terminal."""
 
 import time
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ _LINE_EVERY_S: Final = 2.0
 
 @final
 class EpochProgress:
-    """A context whose object is called with an epoch's metrics, and the number of epochs at most."""
+    """A context and a callback for the metrics of an epoch and the maximum number of epochs."""
 
     def __init__(self, console: Console, *, validates: bool) -> None:
         self._console = console

@@ -1,4 +1,4 @@
-"""The commands that submit a study to a Ray cluster, and show and stop its job."""
+"""The commands that submit a study to a Ray cluster, and show or stop its job."""
 
 import sys
 from pathlib import Path
@@ -24,13 +24,14 @@ app = typer.Typer()
 
 @app.command()
 def submit(
-    spec: Annotated[Path, typer.Argument(help="The spec, TOML.")],
+    spec: Annotated[Path, typer.Argument(help="The spec, a TOML file.")],
     address: AddressOption,
-    wait: Annotated[bool, typer.Option("--wait", help="Follow the job to its end.")] = False,
+    wait: Annotated[bool, typer.Option("--wait", help="Follow the job until it ends.")] = False,
     retries: Annotated[
         int,
         typer.Option(
-            min=0, help="Restarts if the driver is killed; with --wait, also if the head is."
+            min=0,
+            help="Restarts after the death of the driver; with --wait, also of the head.",
         ),
     ] = 0,
     source: Annotated[
@@ -43,7 +44,7 @@ def submit(
         str | None,
         typer.Option(
             "--home",
-            help="Folder of the studies on the cluster, shared by its nodes.",
+            help="Folder of the studies on the cluster, shared by all nodes.",
             show_default="the head's $STUDY_HOME",
         ),
     ] = None,
@@ -51,23 +52,25 @@ def submit(
         str | None,
         typer.Option(
             "--tracking-uri",
-            help="MLflow store as the head reaches it; $MLFLOW_TRACKING_USERNAME and _PASSWORD are "
-            "sent encrypted.",
+            help="MLflow store, as reached from the head; $MLFLOW_TRACKING_USERNAME and _PASSWORD "
+            "are sent encrypted.",
             show_default="the head's $MLFLOW_TRACKING_URI",
         ),
     ] = None,
     local_artifacts: LocalArtifactsOption = False,
     driver_cpus: Annotated[
-        float, typer.Option(min=0, help="CPUs of the driver, on any node.", show_default="the head")
+        float,
+        typer.Option(min=0, help="CPUs for the driver, on any node.", show_default="the head"),
     ] = 0.0,
     driver_memory: Annotated[
-        float, typer.Option(min=0, help="GiB of the driver, likewise.", show_default="the head")
+        float,
+        typer.Option(min=0, help="GiB for the driver, on any node.", show_default="the head"),
     ] = 0.0,
 ) -> None:
-    """Submit a study to a Ray cluster; submitting it again continues it, or shows its status."""
-    wanted = read_spec(spec, trials, name, changes)
+    """Submit a study to a Ray cluster; submitting it again continues it or shows its status."""
+    study_spec = read_spec(spec, trials, name, changes)
     from study.cluster.delivery import Delivery
-    from study.cluster.submission import submit as hand_over
+    from study.cluster.submission import submit as submit_spec
 
     delivery = Delivery(
         home=home,
@@ -78,21 +81,23 @@ def submit(
         driver_cpus=driver_cpus,
         driver_memory=driver_memory,
     )
-    job = hand_over(wanted, address, delivery, wait=wait)
+    job = submit_spec(study_spec, address, delivery, wait=wait)
     screen = console()
     say(screen, f"job {job}")
     if not wait:
         for command in ("logs --follow", "status", "stop"):
-            say(screen, f"  study {command} {wanted.name} --address {address}")
+            say(screen, f"  study {command} {study_spec.name} --address {address}")
 
 
 @app.command()
 def logs(
     name: NameArgument,
     address: AddressOption,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Until the job ends.")] = False,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Follow the output until the job ends.")
+    ] = False,
 ) -> None:
-    """Print what a study's job on a cluster printed."""
+    """Print the output of the job of a study on a cluster."""
     from study.cluster import jobs
 
     for piece in jobs.logs(address, name, follow=follow):
@@ -102,7 +107,7 @@ def logs(
 
 @app.command()
 def stop(name: NameArgument, address: AddressOption) -> None:
-    """Stop a study's job on a cluster; finished trials are kept, submitting it again continues it."""
+    """Stop the job of a study on a cluster; submitting it again continues the study."""
     from study.cluster import jobs
 
     screen = console()
@@ -110,29 +115,29 @@ def stop(name: NameArgument, address: AddressOption) -> None:
 
 
 def show_jobs(address: str, *, as_json: bool) -> None:
-    """Prints the jobs of all studies."""
+    """Prints the jobs of all studies on a cluster."""
     from study.cluster import jobs
 
-    found = jobs.study_jobs(address)
+    study_jobs = jobs.study_jobs(address)
     if as_json:
-        print_json([job.to_dict() for job in found])
+        print_json([job.to_dict() for job in study_jobs])
         return
     from study.cli import tables
 
-    console().print(tables.job_table(found) if found else "no jobs of studies yet")
+    console().print(tables.job_table(study_jobs) if study_jobs else "no jobs of studies yet")
 
 
 def show_job(address: str, name: str, *, as_json: bool) -> None:
-    """Prints the newest job of a study, and its last message."""
+    """Prints the last job of a study on a cluster, and its last message."""
     from study.cluster import jobs
 
-    found = jobs.study_job(address, name)
-    message = jobs.last_message(address, found.job)
+    job = jobs.study_job(address, name)
+    message = jobs.last_message(address, job.job)
     if as_json:
-        print_json(found.to_dict() | {"last": message})
+        print_json(job.to_dict() | {"last": message})
         return
     from study.cli import tables
 
     screen = console()
-    screen.print(tables.job_table([found]))
+    screen.print(tables.job_table([job]))
     say(screen, message)

@@ -1,6 +1,6 @@
-"""The command `study`, and the commands that run one.
+"""The command `study`, with the commands `run` and `sync`.
 
-The exit status is 0; 1 if it failed; 2 for bad input; 130 after Ctrl-C, 143 after SIGTERM.
+The exit status is 0 on success, 1 on failure, 2 for bad input, 130 after Ctrl-C, 143 after SIGTERM.
 """
 
 import os
@@ -31,7 +31,7 @@ from study.home import Home, without_passwords
 from study.tracking.provenance import COMMAND_VARIABLE
 
 app = typer.Typer(
-    help="Search dendritic and vanilla networks for accuracy and parameter efficiency.",
+    help="Search for accurate, parameter-efficient dendritic and vanilla networks.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -43,38 +43,39 @@ DEFAULT_SPEC = Path("studies/digits.toml")
 @app.command()
 @with_home
 def run(
-    spec: Annotated[Path, typer.Argument(help="The spec, TOML.")] = DEFAULT_SPEC,
+    spec: Annotated[Path, typer.Argument(help="The spec, a TOML file.")] = DEFAULT_SPEC,
     trials: TrialsOption = None,
     name: StudyNameOption = None,
     changes: SetOption = None,
     *,
     home: Home,
 ) -> None:
-    """Run a study on this machine, or continue it if it exists."""
-    wanted = read_spec(spec, trials, name, changes)
+    """Run a study on this machine, or continue an existing one."""
+    study_spec = read_spec(spec, trials, name, changes)
     from study.runner import driver
 
     screen = console()
-    summary = driver.run(wanted, home=home, console=screen)
+    summary = driver.run(study_spec, home=home, console=screen)
     minutes, seconds = divmod(round(summary.seconds), 60)
     if summary.front:
         from study.cli import tables
         from study.results import answers
 
-        front = answers.front(wanted.name, home=home)
-        screen.print(tables.trial_table(front, f"{wanted.name}: Pareto front"))
-        tried = {record.family for record in answers.records(wanted.name, home=home)}
-        untried = [family for family in wanted.families if family not in tried]
+        front = answers.front(study_spec.name, home=home)
+        screen.print(tables.trial_table(front, f"{study_spec.name}: Pareto front"))
+        tried = {record.family for record in answers.records(study_spec.name, home=home)}
+        untried = [family for family in study_spec.families if family not in tried]
         if untried:
-            say(screen, f"not tried with so few trials: {', '.join(untried)}")
+            say(screen, f"families without a trial, as there are few: {', '.join(untried)}")
         say(screen, f"hypervolume {summary.hypervolume:.4f}, this run took {minutes}:{seconds:02d}")
     else:
         say(screen, f"no trial is complete yet, this run took {minutes}:{seconds:02d}")
     if summary.stopped is not None:
-        say(screen, f"stopped: {summary.stopped}; go on with:\n  {_command_line()}")
+        say(screen, f"stopped: {summary.stopped}; continue with:\n  {_command_line()}")
     if summary.front:
-        say(screen, "look at it, ask it, take the best network home:")
-        for command in ("ui", f"best {wanted.name} --limit 5", f"export {wanted.name} --to best"):
+        say(screen, "view it, query it, export the best network:")
+        best = (f"best {study_spec.name} --limit 5", f"export {study_spec.name} --to best")
+        for command in ("ui", *best):
             say(screen, f"  {_program()} {command}{home.options()}")
     if summary.stopped is not None and summary.signal_number is not None:
         raise typer.Exit(128 + summary.signal_number)
@@ -87,12 +88,12 @@ def sync_records(
     *,
     home: Home,
 ) -> None:
-    """Send the records of a study that wait on disk because its tracking store was unreachable."""
+    """Send records of a study that remained on disk because the tracking store was unreachable."""
     from study.runner.sync import sync
 
     screen = console()
     sent = sync(name, home, lambda text: say(screen, text))
-    say(screen, f"{sent} records were sent to {home.shown_uri}" if sent else "no records wait")
+    say(screen, f"sent {sent} records to {home.shown_uri}" if sent else "all records are sent")
 
 
 for _commands in (jobs.app, studies.app, trial_commands, networks.app):
@@ -100,7 +101,7 @@ for _commands in (jobs.app, studies.app, trial_commands, networks.app):
 
 
 def _program() -> str:
-    """The path of this command from here; `study` where it runs as a module, as in a job."""
+    """The path of this program from here; `study` if it is on the path, or runs as a module."""
     program = Path(sys.argv[0]).absolute()
     found = shutil.which("study")
     if program.suffix == ".py" or (found and Path(found).resolve() == program.resolve()):
@@ -110,13 +111,13 @@ def _program() -> str:
 
 
 def _command_line() -> str:
-    """The command that continues the study: a job is submitted again."""
+    """The command that continues the study; for a job, the one that submitted it."""
     submitted = os.environ.get(COMMAND_VARIABLE)
     return submitted or without_passwords(f"{_program()} {shlex.join(sys.argv[1:])}")
 
 
 def main() -> None:
-    """Runs the command; errors end in one message and their exit status."""
+    """Runs the command; a StudyError ends it with one message and its exit status."""
     environment.prepare()
     try:
         _check_working_directory()

@@ -1,4 +1,4 @@
-"""Tables for a terminal: predictions, and what retraining measured beside the search."""
+"""Tables of predictions, and of retrainings compared with the search."""
 
 from collections.abc import Iterator, Sequence
 from typing import Final
@@ -12,7 +12,7 @@ from study.results.record import TrialRecord
 from study.results.retrained_run import Retrained
 
 _SHOWN: Final = 20
-"""Images shown of a file; JSON has them all."""
+"""The number of images shown per file; JSON has all."""
 
 _ROWS: Final = {
     "val_accuracy": ("val accuracy %", 100.0, 2),
@@ -23,7 +23,7 @@ _ROWS: Final = {
 
 
 def prediction_table(predictions: Sequence[Prediction], title: str) -> Table:
-    """One row an image, the first of each file: its class, the class's probability, and its label."""
+    """A row for each image, the first ones of each file: class, probability and label."""
     rows = [
         (prediction, image, shares)
         for prediction in predictions
@@ -46,7 +46,7 @@ def prediction_table(predictions: Sequence[Prediction], title: str) -> Table:
 
 
 def sentences(predictions: Sequence[Prediction]) -> Iterator[str]:
-    """Notices, and the accuracy, of each file."""
+    """The notice and the accuracy of each file."""
     for prediction in predictions:
         count = len(prediction.probabilities)
         if prediction.notice is not None:
@@ -57,33 +57,33 @@ def sentences(predictions: Sequence[Prediction]) -> Iterator[str]:
             accuracy = percent(prediction.accuracy, prediction.accuracy_sem)
             yield (
                 f"{prediction.file}: accuracy {accuracy} % of "
-                f"{count:,} images, mean over {len(prediction.accuracies)} replicates; of their mean "
-                f"probabilities {100 * (prediction.classes == prediction.labels).mean():.2f} %"
+                f"{count:,} images, mean over {len(prediction.accuracies)} replicates; "
+                f"{100 * (prediction.classes == prediction.labels).mean():.2f} % with their mean "
+                "probabilities"
             )
 
 
-def retraining_table(found: Retrained, name: str) -> Table:
-    """One row a metric: means ± standard errors over replicates, and whether both agree."""
-    search, record = found.search, found.record
-    full = "\nvalidation trained on" if found.wanted.full else ""
+def retraining_table(result: Retrained, name: str) -> Table:
+    """A row for each metric: means ± standard errors over replicates, and whether they agree."""
+    search, record = result.search, result.record
+    full = "\nwith validation" if result.wanted.full else ""
     cells = {
         "": [heading for heading, _, _ in _ROWS.values()],
         f"search\n{_training(search)}": _estimates(search),
         f"retrained\n{_training(record)}{full}": _estimates(record),
-        "difference": [_difference(found, metric, *_ROWS[metric][1:]) for metric in _ROWS],
-        "agree": [_agree(found, metric) for metric in _ROWS],
+        "difference": [_difference(result, metric, *_ROWS[metric][1:]) for metric in _ROWS],
+        "agree": [{True: "yes", False: "no", None: ""}[result.agrees(name)] for name in _ROWS],
     }
     title = f"{name}: trial {search.trial}, {search.label()}"
     return plain_table(title, cells, left=("", "agree"))
 
 
-def verdict(found: Retrained) -> str:
+def verdict(result: Retrained) -> str:
     """The meaning of the last column, and the run."""
-    known = "trained now" if found.new else "trained before"
+    when = "trained now" if result.new else "trained before"
     return (
-        "agree: the difference does not exceed its standard error, as in two of three repetitions of "
-        f"equal networks; {known}, MLflow run "
-        f"{found.record.run_id}"
+        "agree: the difference is within its standard error, as in two of three repetitions of equal "
+        f"networks; {when}, MLflow run {result.record.run_id}"
     )
 
 
@@ -98,13 +98,8 @@ def _estimates(record: TrialRecord) -> list[str]:
     ]
 
 
-def _difference(found: Retrained, metric: str, scale: float, digits: int) -> str:
-    before, after = getattr(found.search, metric), getattr(found.record, metric)
+def _difference(result: Retrained, metric: str, scale: float, digits: int) -> str:
+    before, after = getattr(result.search, metric), getattr(result.record, metric)
     if before is None or after is None:
         return ""
     return f"{scale * (after - before):+.{digits}f}"
-
-
-def _agree(found: Retrained, metric: str) -> str:
-    agrees = found.agrees(metric)
-    return {True: "yes", False: "no", None: ""}[agrees]

@@ -1,4 +1,4 @@
-"""The commands that take a network out of a study."""
+"""The commands on trained networks: export, predict, promote, retrain."""
 
 from pathlib import Path
 from typing import Annotated
@@ -21,7 +21,7 @@ from study.home import Home
 app = typer.Typer()
 
 RetrainedOption = Annotated[
-    bool, typer.Option("--retrained", help="The network of its last retraining, not of the search.")
+    bool, typer.Option("--retrained", help="Use the network of the last retraining of the trial.")
 ]
 
 
@@ -29,7 +29,9 @@ RetrainedOption = Annotated[
 @with_home
 def export(
     name: NameArgument,
-    trial: Annotated[int | None, typer.Argument(help="Its number; by default the best.")] = None,
+    trial: Annotated[
+        int | None, typer.Argument(help="Number of the trial, by default the best.")
+    ] = None,
     directory: Annotated[
         Path | None, typer.Argument(metavar="[DIR]", help="Folder to write, which must not exist.")
     ] = None,
@@ -38,7 +40,7 @@ def export(
     *,
     home: Home,
 ) -> None:
-    """Write the trained network of a trial, an example and a model card into a folder."""
+    """Write the trained network of a trial to a folder, with an example and a model card."""
     if directory is not None and to is not None:
         raise BadInputError(f"the folder must be given once, got {directory} and --to {to}")
     from study.results.export import export_model
@@ -53,9 +55,12 @@ def export(
 def predict(
     name: NameArgument,
     files: Annotated[
-        list[Path], typer.Argument(metavar="FILE", help="Pictures, or npz with x and maybe y.")
+        list[Path],
+        typer.Argument(metavar="FILE", help="Pictures, or npz files with x and optionally y."),
     ],
-    trial: Annotated[int | None, typer.Option(help="By default the best.")] = None,
+    trial: Annotated[
+        int | None, typer.Option(help="Number of the trial, by default the best.")
+    ] = None,
     retrained: RetrainedOption = False,
     *,
     home: Home,
@@ -65,13 +70,14 @@ def predict(
     from study.cli import network_tables
     from study.results import prediction
 
-    found = prediction.predict(name, files, trial, home=home, retrained=retrained)
+    predictions = prediction.predict(name, files, trial, home=home, retrained=retrained)
     if as_json:
-        print_json([one.to_dict() for one in found])
+        print_json([one.to_dict() for one in predictions])
         return
     screen = console()
-    screen.print(network_tables.prediction_table(found, f"{name}: trial {found[0].trial}"))
-    for text in network_tables.sentences(found):
+    title = f"{name}: trial {predictions[0].trial}"
+    screen.print(network_tables.prediction_table(predictions, title))
+    for text in network_tables.sentences(predictions):
         say(screen, text)
 
 
@@ -80,11 +86,13 @@ def predict(
 def promote(
     name: NameArgument,
     trial: TrialArgument,
-    alias: Annotated[str, typer.Option("--as", metavar="ALIAS", help="Such as champion.")],
+    alias: Annotated[
+        str, typer.Option("--as", metavar="ALIAS", help="MLflow alias, such as champion.")
+    ],
     *,
     home: Home,
 ) -> None:
-    """Register the model of a trial in MLflow, under the study's name and an alias."""
+    """Register the model of a trial in MLflow, under the name of the study and an alias."""
     from study.results import network
 
     say(console(), network.promote(name, trial, alias, home=home))
@@ -96,26 +104,28 @@ def retrain(
     name: NameArgument,
     trial: TrialArgument,
     replicates: Annotated[int, typer.Option(help="Number of replicates, each with a new seed.")],
-    epochs: Annotated[int | None, typer.Option(help="By default the study's.")] = None,
+    epochs: Annotated[
+        int | None, typer.Option(help="Number of epochs, by default that of the study.")
+    ] = None,
     full: Annotated[
         bool, typer.Option("--full", help="Train on the validation images too.")
     ] = False,
     data: Annotated[
-        Path | None, typer.Option(help="Where the data set is now: its root, or the npz.")
+        Path | None, typer.Option(help="New place of the data set: its root, or the npz file.")
     ] = None,
     *,
     home: Home,
     as_json: JsonOption = False,
 ) -> None:
-    """Train a trial's configuration anew with other seeds, and record it with the study."""
+    """Retrain the configuration of a trial with new seeds, and record it with the study."""
     from study.cli import network_tables
     from study.cli.epoch_progress import EpochProgress
     from study.runner import retraining
 
-    # Nothing but the result may be printed between the JSON.
+    # With --json, stdout has only the result.
     screen = Console(stderr=True) if as_json else console()
     with EpochProgress(screen, validates=not full) as progress:
-        found = retraining.retrain(
+        result = retraining.retrain(
             name,
             trial,
             replicates,
@@ -127,7 +137,7 @@ def retrain(
             on_epoch=progress,
         )
     if as_json:
-        print_json(found.to_dict())
+        print_json(result.to_dict())
         return
-    screen.print(network_tables.retraining_table(found, name))
-    say(screen, network_tables.verdict(found))
+    screen.print(network_tables.retraining_table(result, name))
+    say(screen, network_tables.verdict(result))

@@ -1,4 +1,4 @@
-"""Options that several commands have, and how commands print."""
+"""Options shared by several commands, and their output."""
 
 import inspect
 import json
@@ -18,25 +18,25 @@ LocalArtifactsOption = Annotated[
     bool,
     typer.Option(
         "--allow-local-artifacts",
-        help="Read and write files of this machine where the tracking server says that artifacts are.",
+        help="Allow artifact locations on this machine that a tracking server sets.",
     ),
 ]
 SetOption = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="Change a key of the spec; may be repeated."),
+    typer.Option("--set", metavar="KEY=VALUE", help="Change a key of the spec; repeatable."),
 ]
 TrialsOption = Annotated[int | None, typer.Option("--trials", help="Budget of trials.")]
 StudyNameOption = Annotated[str | None, typer.Option("--name", help="Name of the study.")]
 AddressOption = Annotated[
-    str, typer.Option("--address", help="Of the Ray dashboard, as http://head:8265.")
+    str, typer.Option("--address", help="Address of the Ray dashboard, such as http://head:8265.")
 ]
 ClusterOption = Annotated[
     str | None,
-    typer.Option("--address", help="Show the jobs of the Ray cluster at this dashboard instead."),
+    typer.Option("--address", help="Show jobs of the Ray cluster with this dashboard instead."),
 ]
 FreshOption = Annotated[
     bool,
-    typer.Option("--fresh", help="Read every run instead of the table, which is at most 10 s old."),
+    typer.Option("--fresh", help="Read all runs instead of the table, which is at most 10 s old."),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 CsvOption = Annotated[bool, typer.Option("--csv", help="Print CSV.")]
@@ -45,23 +45,23 @@ TrialArgument = Annotated[int, typer.Argument(help="Number of the trial.")]
 
 Command = Callable[..., None]
 
-_WIDTH: Final = 110  # of tables without a terminal
+_WIDTH: Final = 110  # of tables, without a terminal
 
 
 def with_options(
     parameter: str, options: Mapping[str, Any], value: Callable[..., object]
 ) -> Callable[[Command], Command]:
-    """A decorator that gives a command options in place of a parameter.
+    """A decorator that replaces a parameter of a command by options.
 
-    `options` has the type of each, annotated for Typer; all are None or false by default. The command
-    gets `value(**options)`.
+    `options` has their types, annotated for Typer; their defaults are None or false. The command gets
+    `value(**options)` as the parameter.
     """
 
     def decorate(command: Command) -> Command:
         @wraps(command)
         def decorated(**given: Any) -> None:  # noqa: ANN401  # of any option
-            made = value(**{name: given.pop(name) for name in options})
-            command(**given, **{parameter: made})
+            argument = value(**{name: given.pop(name) for name in options})
+            command(**given, **{parameter: argument})
 
         parameters = dict(inspect.signature(command).parameters)
         replaced = [
@@ -77,9 +77,9 @@ def with_options(
             [one.replace(kind=one.KEYWORD_ONLY)] if name != parameter else replaced
             for name, one in parameters.items()
         ]
-        # Typer reads the options of a command off its signature and its annotations.
+        # Typer reads the options from the signature and the annotations of a command.
         signature = inspect.Signature([one for part in kept for one in part])
-        decorated.__signature__ = signature  # type: ignore[attr-defined]  # as inspect asks
+        decorated.__signature__ = signature  # type: ignore[attr-defined]  # for inspect
         decorated.__annotations__ = {
             name: one.annotation for name, one in signature.parameters.items()
         }
@@ -109,33 +109,33 @@ with_home = with_options(
     },
     Home.find,
 )
-"""Gives a command the options of the home that its parameter `home` is."""
+"""Replaces the parameter `home` of a command by its options."""
 
 
 def read_spec(
     file: Path, trials: int | None, name: str | None, changes: Sequence[str] | None
 ) -> StudySpec:
-    """The spec of a file with the changes of the command line."""
+    """Reads a spec with the changes of the command line."""
     extra = [] if trials is None else [f"budget.trials={trials}"]
     extra += [] if name is None else [f"name={json.dumps(name)}"]
     return StudySpec.from_toml(file, [*(changes or []), *extra])
 
 
 def print_json(value: object) -> None:
-    """Prints JSON for another program to read."""
+    """Prints JSON to stdout."""
     sys.stdout.write(json.dumps(value, indent=2) + "\n")
 
 
 def console() -> Console:
-    """The terminal, in its width."""
+    """The console on stdout."""
     return Console(width=None if sys.stdout.isatty() else _WIDTH)
 
 
 def errors() -> Console:
-    """The console of warnings and reasons, on stderr, so that stdout can be parsed."""
+    """The console on stderr, for warnings and reasons, so that stdout can be parsed."""
     return Console(stderr=True)
 
 
 def say(screen: Console, text: str) -> None:
-    """Prints a sentence without markup; only the terminal breaks it into lines."""
+    """Prints a text without markup or line breaks."""
     screen.print(text, highlight=False, markup=False, soft_wrap=True)

@@ -1,4 +1,4 @@
-"""The commands that list, describe, compare and show studies."""
+"""The commands on studies: list, status, compare, report, ui."""
 
 import sys
 from pathlib import Path
@@ -41,11 +41,11 @@ def list_studies(
     from study.cli import tables
     from study.results import answers
 
-    found = answers.list_studies(home=home, fresh=fresh)
+    statuses = answers.list_studies(home=home, fresh=fresh)
     if as_json:
-        print_json([study.to_dict() for study in found])
+        print_json([study.to_dict() for study in statuses])
     else:
-        console().print(tables.study_table(found) if found else "no studies yet")
+        console().print(tables.study_table(statuses) if statuses else "no studies yet")
 
 
 @app.command()
@@ -65,23 +65,23 @@ def status(
     from study.cli import tables
     from study.results import answers
 
-    found = answers.status(name, home=home, fresh=fresh)
+    study_status = answers.status(name, home=home, fresh=fresh)
     if as_json:
-        print_json(found.to_dict())
+        print_json(study_status.to_dict())
     else:
-        console().print(tables.status_table(found))
+        console().print(tables.status_table(study_status))
 
 
 @app.command()
 @with_home
 def compare(
     names: Annotated[
-        list[str], typer.Argument(help="Names of two studies or more.", callback=checked_names)
+        list[str], typer.Argument(help="Names of two or more studies.", callback=checked_names)
     ],
     min_accuracy: Annotated[
         float | None,
         typer.Option(
-            help="Compare the smallest trials of this validation accuracy.",
+            help="Validation accuracy, 0 to 1, at which to compare the smallest trials.",
             show_default="the best that all studies reach",
         ),
     ] = None,
@@ -91,27 +91,22 @@ def compare(
     as_json: JsonOption = False,
     as_csv: CsvOption = False,
 ) -> None:
-    """Compare studies, and list the front of all together."""
+    """Compare studies, and list their joint front."""
     from study.cli import tables
     from study.results.comparison import compare
 
-    found = compare(
-        names,
-        min_accuracy=min_accuracy,
-        home=home,
-        fresh=fresh,
-    )
+    comparison = compare(names, min_accuracy=min_accuracy, home=home, fresh=fresh)
     if as_json:
-        print_json(found.to_dict())
+        print_json(comparison.to_dict())
     elif as_csv:
-        sys.stdout.write(found.front_frame().to_csv())
+        sys.stdout.write(comparison.front_frame().to_csv())
     else:
         screen = console()
-        screen.print(tables.comparison_table(found))
-        if found.front:
-            studies, records = zip(*found.front, strict=True)
+        screen.print(tables.comparison_table(comparison))
+        if comparison.front:
+            studies, records = zip(*comparison.front, strict=True)
             screen.print(tables.trial_table(records, "joint Pareto front", studies))
-    for difference in found.differences:
+    for difference in comparison.differences:
         say(errors(), f"warning: {difference}")
 
 
@@ -119,11 +114,11 @@ def compare(
 @with_home
 def report(
     name: NameArgument,
-    to: Annotated[Path | None, typer.Option(help="File, .html or .png.")] = None,
+    to: Annotated[Path | None, typer.Option(help="File to write, .html or .png.")] = None,
     figure: Annotated[
         str | None,
         typer.Option(
-            help="Which figure of a PNG: front, curves, hypervolume, settings, importance, stopping.",
+            help="Figure of a PNG: front, curves, hypervolume, settings, importance, stopping.",
             show_default="front",
         ),
     ] = None,
@@ -131,10 +126,10 @@ def report(
     home: Home,
     fresh: FreshOption = False,
 ) -> None:
-    """Write the report: one HTML page that works offline, or a figure of it as PNG."""
+    """Write the report of a study: an HTML page that works offline, or a figure as PNG."""
     file = to or _report_file(name, home)
     if file.suffix not in (".html", ".png"):
-        raise BadInputError(f"the report's file must end in .html or .png, got {file}")
+        raise BadInputError(f"the file of the report must end in .html or .png, got {file}")
     if figure is not None and file.suffix != ".png":
         raise BadInputError(
             f"a single figure needs a file that ends in .png (option --to), got {file}"
@@ -149,7 +144,7 @@ def report(
 
 
 def _report_file(name: str, home: Home) -> Path:
-    """In the study's folder, or, on a machine that only reads its records, here."""
+    """The default file: in the folder of the study, or, on a machine without it, here."""
     folder = home.study_folder(name).path
     return folder / "report.html" if folder.is_dir() else Path(f"{name}-report.html")
 
@@ -157,11 +152,13 @@ def _report_file(name: str, home: Home) -> Path:
 @app.command()
 @with_home
 def ui(
-    port: Annotated[int | None, typer.Option(help="By default 5000, or the next free.")] = None,
+    port: Annotated[
+        int | None, typer.Option(help="Port, by default the first free one from 5000.")
+    ] = None,
     *,
     home: Home,
 ) -> None:
-    """Serve the MLflow UI of all studies on this machine, until Ctrl-C."""
+    """Serve the MLflow UI with all studies on this machine, until Ctrl-C."""
     from study.report.ui import serve
 
     serve(home, port, lambda text: say(console(), text))

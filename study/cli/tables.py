@@ -1,4 +1,4 @@
-"""Records as tables for a terminal."""
+"""Tables of trials, studies and jobs for a terminal."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
@@ -12,17 +12,17 @@ from study.results.comparison import ComparedStudy, Comparison
 from study.results.format import count, percent
 from study.results.record import TrialRecord
 
-_SAID: Final = ("FAIL", "PRUNED", "RUNNING", "INTERRUPTED")
-"""States that are shown even where all trials have them."""
+_NOTABLE: Final = ("FAIL", "PRUNED", "RUNNING", "INTERRUPTED")
+"""States that are shown even if all trials have them."""
 
 
 def trial_table(
     records: Sequence[TrialRecord], title: str, studies: Sequence[str] | None = None
 ) -> Table:
-    """One row a trial; accuracies in percent with standard errors. Fits 80 columns.
+    """A row for each trial; accuracies in percent with standard errors. Fits 80 columns.
 
-    State, epochs and the mark of the front are shown where they differ between the trials; the study
-    of each where it is given.
+    The columns state, epochs and front appear if they differ between the trials, the column study if
+    `studies` has the study of each trial.
     """
     columns: dict[str, Callable[[TrialRecord], str]] = {
         "trial": lambda record: str(record.trial),
@@ -38,13 +38,13 @@ def trial_table(
     cells = {} if studies is None else {"study": list(studies)}
     cells |= {heading: [show(record) for record in records] for heading, show in columns.items()}
     for heading in ("state", "epochs", "front"):
-        if len(set(cells[heading])) == 1 and cells["trial"] and cells[heading][0] not in _SAID:
+        if len(set(cells[heading])) == 1 and cells["trial"] and cells[heading][0] not in _NOTABLE:
             del cells[heading]
     return plain_table(title, cells, left=("study", "state", "architecture", "front"))
 
 
 def plain_table(title: str, cells: Mapping[str, Sequence[str]], left: Sequence[str]) -> Table:
-    """A column for each heading; those in `left` are aligned to the left."""
+    """A table with a column for each heading; those in `left` are left-aligned."""
     table = Table(
         title=title,
         title_justify="left",
@@ -60,7 +60,7 @@ def plain_table(title: str, cells: Mapping[str, Sequence[str]], left: Sequence[s
 
 
 def job_table(jobs: Sequence[StudyJob]) -> Table:
-    """One row a job of a cluster. Fits 80 columns where the names of the studies are short."""
+    """A row for each job of a cluster. Fits 80 columns for short names of studies."""
     columns: dict[str, Callable[[StudyJob], str]] = {
         "study": lambda job: job.study,
         "status": lambda job: job.status,
@@ -73,12 +73,12 @@ def job_table(jobs: Sequence[StudyJob]) -> Table:
 
 
 def _minute(time: str | None) -> str:
-    """Of an ISO time: day and minute."""
+    """The day and the minute of an ISO time."""
     return "" if time is None else time[:16].replace("T", " ")
 
 
 def comparison_table(comparison: Comparison) -> Table:
-    """One row a study. Fits 80 columns where the names of the studies are short."""
+    """A row for each compared study. Fits 80 columns for short names of studies."""
     accuracy = comparison.accuracy
     at = "" if accuracy is None else f"\nat {100 * accuracy:.2f} %"
     columns: dict[str, Callable[[ComparedStudy], str]] = {
@@ -106,17 +106,10 @@ def _best(best: TrialRecord | None) -> str:
 
 
 def study_table(studies: Sequence[StudyStatus]) -> Table:
-    """One row a study."""
+    """A row for each study."""
     table = Table(title="studies", title_justify="left")
-    for heading in (
-        "study",
-        "data",
-        "trials",
-        "run",
-        "front",
-        "hypervolume",
-        "best val accuracy %",
-    ):
+    headings = ("study", "data", "trials", "run", "front", "hypervolume", "best val accuracy %")
+    for heading in headings:
         table.add_column(heading, no_wrap=True)
     for study in studies:
         table.add_row(
@@ -132,7 +125,7 @@ def study_table(studies: Sequence[StudyStatus]) -> Table:
 
 
 def status_table(status: StudyStatus) -> Table:
-    """A study in full."""
+    """The status of a study."""
     table = Table(title=f"study {status.name}", show_header=False, title_justify="left")
     states = ", ".join(f"{count} {state}" for state, count in sorted(status.states.items()))
     table.add_row("data", status.dataset)

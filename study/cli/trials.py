@@ -1,4 +1,4 @@
-"""The commands that list trials of a study."""
+"""The commands that list trials of a study: trials, pareto, best."""
 
 import sys
 from collections.abc import Mapping, Sequence
@@ -23,33 +23,37 @@ from study.home import Home
 
 app = typer.Typer()
 
-_SHOWN: Final = 1000  # rows of a table: more take seconds in a terminal
+_SHOWN: Final = 1000  # rows of a table; more take a terminal seconds
 
 _FILTERS: Final[dict[str, Any]] = {
     "family": Annotated[
-        list[str] | None, typer.Option("--family", help="Of one family; repeat it for more.")
+        list[str] | None, typer.Option("--family", help="Family of networks; repeatable.")
     ],
     "min_parameters": Annotated[
-        int | None, typer.Option(min=0, help="Least trainable parameters.")
+        int | None, typer.Option(min=0, help="Minimum number of trainable parameters.")
     ],
-    "max_parameters": Annotated[int | None, typer.Option(min=0, help="Most trainable parameters.")],
-    "min_macs": Annotated[int | None, typer.Option(min=0, help="Least multiply-accumulates.")],
-    "max_macs": Annotated[int | None, typer.Option(min=0, help="Most multiply-accumulates.")],
+    "max_parameters": Annotated[
+        int | None, typer.Option(min=0, help="Maximum number of trainable parameters.")
+    ],
+    "min_macs": Annotated[int | None, typer.Option(min=0, help="Minimum multiply-accumulates.")],
+    "max_macs": Annotated[int | None, typer.Option(min=0, help="Maximum multiply-accumulates.")],
     "min_accuracy": Annotated[
-        float | None, typer.Option(help="Least validation accuracy, 0 to 1.")
+        float | None, typer.Option(help="Minimum validation accuracy, 0 to 1.")
     ],
-    "min_epochs": Annotated[int | None, typer.Option(min=0, help="Least epochs trained.")],
-    "max_epochs": Annotated[int | None, typer.Option(min=0, help="Most epochs trained.")],
+    "min_epochs": Annotated[int | None, typer.Option(min=0, help="Minimum trained epochs.")],
+    "max_epochs": Annotated[int | None, typer.Option(min=0, help="Maximum trained epochs.")],
 }
 OrderOption = Annotated[
     list[str] | None,
     typer.Option(
-        "--order", metavar="METRIC[:asc|desc]", help="By a metric, epochs or trial; repeatable."
+        "--order",
+        metavar="METRIC[:asc|desc]",
+        help="Order by a metric, epochs or trial; repeatable.",
     ),
 ]
-LimitOption = Annotated[int | None, typer.Option(min=1, help="Number of trials, the first ones.")]
+LimitOption = Annotated[int | None, typer.Option(min=1, help="Maximum number of trials.")]
 ConfidentOption = Annotated[
-    bool, typer.Option("--confident", help="Only differences beyond the standard errors count.")
+    bool, typer.Option("--confident", help="Ignore differences within the standard errors.")
 ]
 
 _with_filters = with_options("filters", _FILTERS, dict)
@@ -62,7 +66,7 @@ def trials(
     name: NameArgument,
     filters: dict[str, Any],
     state: Annotated[
-        list[str] | None, typer.Option(help="COMPLETE, PRUNED, ...; repeat it for more.")
+        list[str] | None, typer.Option(help="State, such as COMPLETE or PRUNED; repeatable.")
     ] = None,
     order: OrderOption = None,
     limit: LimitOption = None,
@@ -72,15 +76,15 @@ def trials(
     as_json: JsonOption = False,
     as_csv: CsvOption = False,
 ) -> None:
-    """List the trials of a study that pass the filters, with the reasons of those that failed."""
+    """List the trials of a study that pass the filters, with the reasons of failures."""
     from study.results import answers
 
     states = tuple(one.upper() for one in state or ())
-    found = answers.records(
+    records = answers.records(
         name, home=home, states=states, order=order or (), limit=limit, fresh=fresh, **filters
     )
-    _print_records(found, f"{name}: {len(found)} trials", as_json=as_json, as_csv=as_csv)
-    if not found:
+    _print_records(records, f"{name}: {len(records)} trials", as_json=as_json, as_csv=as_csv)
+    if not records:
         _explain(name, home, filters, states=states, fresh=fresh)
 
 
@@ -95,13 +99,13 @@ def pareto(
     as_json: JsonOption = False,
     as_csv: CsvOption = False,
 ) -> None:
-    """List the trials on the Pareto front, the fewest parameters first."""
+    """List the trials on the Pareto front, in order of parameters."""
     from study.results import answers
 
-    found = answers.front(name, home=home, confident=confident, fresh=fresh)
+    records = answers.front(name, home=home, confident=confident, fresh=fresh)
     title = f"{name}: Pareto front{' within the standard errors' if confident else ''}"
-    _print_records(found, title, as_json=as_json, as_csv=as_csv)
-    if not found:
+    _print_records(records, title, as_json=as_json, as_csv=as_csv)
+    if not records:
         _explain(name, home, {}, fresh=fresh)
 
 
@@ -112,8 +116,8 @@ def best(
     name: NameArgument,
     filters: dict[str, Any],
     limit: LimitOption = None,
-    smallest: Annotated[bool, typer.Option("--smallest", help="The smallest first.")] = False,
-    knee: Annotated[bool, typer.Option("--knee", help="The knee of the front.")] = False,
+    smallest: Annotated[bool, typer.Option("--smallest", help="Order by parameters.")] = False,
+    knee: Annotated[bool, typer.Option("--knee", help="Only the knee of the front.")] = False,
     confident: ConfidentOption = False,
     order: OrderOption = None,
     *,
@@ -122,17 +126,17 @@ def best(
     as_json: JsonOption = False,
     as_csv: CsvOption = False,
 ) -> None:
-    """List the complete trials that pass the filters, best in the first objective first."""
+    """List the complete trials that pass the filters, the best in the first objective first."""
     from study.results import answers
 
     if knee:
         given = [key for key, value in filters.items() if value not in (None, [])]
         if given or order or smallest or confident:
-            raise BadInputError("`--knee` is that of the whole front, so it takes no other choice")
+            raise BadInputError("`--knee` is that of the whole front, so it excludes other options")
         one = answers.knee(name, home=home, fresh=fresh)
-        found, title = [] if one is None else [one], f"{name}: knee of the front"
+        records, title = [] if one is None else [one], f"{name}: knee of the front"
     else:
-        found = answers.best_configs(
+        records = answers.best_configs(
             name,
             smallest=smallest,
             confident=confident,
@@ -143,36 +147,36 @@ def best(
             **filters,
         )
         title = f"{name}: best configurations"
-    _print_records(found, title, as_json=as_json, as_csv=as_csv)
-    if not found:
+    _print_records(records, title, as_json=as_json, as_csv=as_csv)
+    if not records:
         _explain(name, home, {} if knee else filters, fresh=fresh)
 
 
 def _print_records(
-    found: Sequence[Any], title: str, *, as_json: bool, as_csv: bool = False
+    records: Sequence[Any], title: str, *, as_json: bool, as_csv: bool = False
 ) -> None:
     if as_json:
-        print_json([record.to_dict() for record in found])
+        print_json([record.to_dict() for record in records])
         return
     if as_csv:
         from study.results.record import to_frame
 
-        sys.stdout.write(to_frame(found).to_csv())
+        sys.stdout.write(to_frame(records).to_csv())
         return
-    if not found:
+    if not records:
         return
     from study.cli import tables
 
     screen = console()
-    count, found = len(found), found[:_SHOWN]
-    screen.print(tables.trial_table(found, title))
+    count, records = len(records), records[:_SHOWN]
+    screen.print(tables.trial_table(records, title))
     if count > _SHOWN:
         say(
             screen,
-            f"the first {_SHOWN:,} of {count:,}; filters, --order and --limit choose, --json and "
-            f"--csv print all",
+            f"the first {_SHOWN:,} of {count:,}; select with filters, --order and --limit, or print "
+            "all with --json or --csv",
         )
-    for record in found:
+    for record in records:
         if record.state == "FAIL":
             say(screen, f"trial {record.trial} failed: {record.reason}")
 
@@ -185,7 +189,7 @@ def _explain(
     states: tuple[str, ...] | None = None,
     fresh: bool,
 ) -> None:
-    """Explains an empty result on stderr, for it is no error."""
+    """Explains an empty result on stderr; it is no error."""
     from study.results.no_match import explain_no_match
     from study.results.query import COMPLETE, Filters
 

@@ -1,1 +1,1 @@
-"""Shows a study: figures, the HTML report, the description in MLflow."""
+"""Reports of a study: figures, the HTML page, the description in MLflow, `study ui`."""

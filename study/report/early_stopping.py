@@ -1,4 +1,4 @@
-"""Where early stopping cut: how far every trial came, and what it had reached by then."""
+"""The figure of early stopping: the epochs and values of all trials, and the stopped ones by rung."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ from study.spec.study_spec import StudySpec
 
 _MOST: Final = 200
 
-# State: what the legend says, colour, symbol.
+# By state: its name in the legend, colour, symbol.
 _STYLES: Final = {
     "COMPLETE": ("complete", BLUE, "circle"),
     "PRUNED": ("stopped early", VERMILLION, "x"),
@@ -38,25 +38,25 @@ _STYLES: Final = {
 @final
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """What happened at a rung: of the trials that came there, so many were stopped."""
+    """A rung: the number of trials that reached it, and of those that were stopped there."""
 
     epoch: int
-    came: int
+    reached: int
     stopped: int
 
 
 def cuts(spec: StudySpec, records: Sequence[TrialRecord]) -> list[Cut]:
-    """The rungs of a study, and what happened at each."""
-    found = []
+    """The rungs of a study, with the numbers of trials."""
+    rungs = []
     for epoch in rung_epochs(spec):
-        came = [one for one in records if one.epochs >= epoch]
-        stopped = [one for one in came if one.state == "PRUNED" and one.epochs == epoch]
-        found.append(Cut(epoch, len(came), len(stopped)))
-    return found
+        reached = [one for one in records if one.epochs >= epoch]
+        stopped = [one for one in reached if one.state == "PRUNED" and one.epochs == epoch]
+        rungs.append(Cut(epoch, len(reached), len(stopped)))
+    return rungs
 
 
 def stopping_members(records: Sequence[TrialRecord]) -> list[TrialRecord]:
-    """The trials whose curves are drawn: at most 200, the front among them."""
+    """The trials whose curves are drawn: at most 200, including the front."""
     trained = [record for record in records if record.epochs > 0]
     front = [record for record in trained if record.on_front]
     others = [record for record in trained if not record.on_front]
@@ -68,7 +68,7 @@ def stopping_members(records: Sequence[TrialRecord]) -> list[TrialRecord]:
 def stopping_figure(
     spec: StudySpec, records: Sequence[TrialRecord], metric: str, curves: Mapping[str, Curve]
 ) -> go.Figure:
-    """The curves of trials in the colour of their state, a mark where each ended, and the rungs."""
+    """The learning curves, coloured by state, with marks at their ends, and the rungs."""
     shown = MetricFormat(metric)
     figure = go.Figure(layout=figure_layout())
     for state, (name, colour, symbol) in _STYLES.items():
@@ -115,7 +115,7 @@ def stopping_figure(
     figure.update_xaxes(title={"text": "epoch"}, range=[0, spec.budget.epochs * 1.03])
     heights = [value for trace in figure.data for value in trace.y if value is not None]
     figure.update_yaxes(shown.curve_axis(heights))
-    # The rungs' labels stand where the legend of other figures does.
+    # Above the labels of the rungs, which take the place of the legend in other figures.
     figure.update_layout(legend={"y": 1.07})
     return figure
 
@@ -123,29 +123,29 @@ def stopping_figure(
 def stopping_section(
     spec: StudySpec, records: Sequence[TrialRecord], metric: str, curves: Mapping[str, Curve]
 ) -> Section:
-    """Where early stopping cut, with its words."""
-    key, title = "stopping", "Where early stopping cut"
+    """The section on early stopping."""
+    key, title = "stopping", "Early stopping"
     if not rung_epochs(spec):
         text = (
-            f"Nothing was stopped early: the spec's scheduler is {spec.stopping.scheduler!r}, and "
-            f"each trial has at most {spec.budget.epochs} epochs."
+            f"No trial was stopped early: the scheduler of the spec is {spec.stopping.scheduler!r}, "
+            f"with {spec.budget.epochs} epochs per trial."
         )
         return Section(key=key, title=title, text=text)
     if not any(record.run_id in curves for record in records):
         return Section(key=key, title=title, text="No trial has reported an epoch yet.")
     rungs = ", ".join(
-        f"{cut.stopped:,} of {cut.came:,} after epoch {cut.epoch}" for cut in cuts(spec, records)
+        f"{cut.stopped:,} of {cut.reached:,} after epoch {cut.epoch}" for cut in cuts(spec, records)
     )
     text = (
-        f"A line is a trial, its mark where it ended. At the dashed lines trials are compared by "
-        f"{_ranks(spec)}, and those behind are stopped: {rungs}."
+        "Each line is a trial, with a mark at its end. At the dashed lines trials are compared by "
+        f"{_ranks(spec)}, and the worst are stopped: {rungs}."
     )
     trained = sum(record.epochs > 0 for record in records)
     if trained > _MOST:
-        text += f" Drawn are {_MOST} of {trained:,} trials; the counts are of all."
+        text += f" The figure shows {_MOST} of {trained:,} trials; the numbers are for all."
     if spec.stopping.scheduler == "pareto" and len(spec.objectives) > 1:
-        text += " A small network goes on with a lower accuracy than a large one."
-    alt = f"{MetricFormat(metric).title} by epoch of all trials, marked by how they ended: {rungs}."
+        text += " A small network continues with a lower accuracy than a large one."
+    alt = f"{MetricFormat(metric).title} by epoch for all trials, marked by their state: {rungs}."
     figure = stopping_figure(spec, records, metric, curves)
     return Section(key=key, title=title, text=text, alt=alt, figure=figure)
 

@@ -1,4 +1,4 @@
-"""The front: the study's first two objectives, all trials by family, the front with its errors."""
+"""The figure of the front: all trials by the first two objectives, the front with its errors."""
 
 import math
 from collections.abc import Sequence
@@ -12,21 +12,21 @@ from study.report.trial_text import hover
 from study.results.record import TrialRecord
 from study.spec.study_spec import StudySpec
 
-_MOST: Final = 1500  # points behind the front; more are too many for a telephone
-_MOST_BEHIND: Final = 1000  # complete ones, where there is no room for all
+_MOST: Final = 1500  # points behind the front, for the speed of a phone
+_MOST_BEHIND: Final = 1000  # complete ones among these
 
 
 @final
 @dataclass(frozen=True, slots=True)
 class _Axes:
-    """Which objective is drawn on which axis."""
+    """The objectives on the axes."""
 
     x: MetricFormat
     y: MetricFormat
 
     @classmethod
     def of(cls, spec: StudySpec) -> "_Axes":
-        """The first objective upwards and the second to the right, but costs to the right."""
+        """The second objective on the x axis, the first on y; swapped if only the first is a cost."""
         first, *others = spec.objectives
         if not others:
             others = ["val_accuracy" if first == "trainable_parameters" else "trainable_parameters"]
@@ -42,19 +42,19 @@ class _Axes:
 
 
 def front_figure(spec: StudySpec, records: Sequence[TrialRecord]) -> go.Figure:
-    """The first two objectives of the trials: filled and with standard errors those on the front.
+    """The first two objectives of the trials; those on the front are filled, with standard errors.
 
-    Open points are complete and behind the front, dots were stopped early, crosses break a
-    constraint. Every trial on the front is drawn, and at most 1,500 others.
+    Open points are complete and behind the front, dots were stopped early, crosses violate a
+    constraint. All trials on the front are drawn, and at most 1,500 others.
     """
     axes = _Axes.of(spec)
     figure = go.Figure(layout=figure_layout())
-    seen = [record for record in records if axes.point(record) is not None]
-    front = [record for record in seen if record.on_front]
-    behind = [record for record in seen if record.state == "COMPLETE" and not record.on_front]
-    stopped = [record for record in seen if record.state == "PRUNED"]
+    placed = [record for record in records if axes.point(record) is not None]
+    front = [record for record in placed if record.on_front]
+    behind = [record for record in placed if record.state == "COMPLETE" and not record.on_front]
+    stopped = [record for record in placed if record.state == "PRUNED"]
     behind, stopped = _drawn(behind, stopped)
-    if len(spec.objectives) == 2 and front:  # noqa: PLR2004  # of more, it is no line
+    if len(spec.objectives) == 2 and front:  # noqa: PLR2004  # only then is the front a line
         _add_line(figure, axes, spec, front)
     if stopped:
         figure.add_scatter(**_dots(axes, stopped))
@@ -70,29 +70,30 @@ def front_figure(spec: StudySpec, records: Sequence[TrialRecord]) -> go.Figure:
 
 
 def front_section(spec: StudySpec, records: Sequence[TrialRecord]) -> Section:
-    """The front with its words."""
+    """The section on the front."""
     key, title = "front", "The front"
     complete = [record for record in records if record.state == "COMPLETE"]
     if not complete:
-        text = "No trial is complete yet, so there is no front to show."
+        text = "No trial is complete yet, so there is no front."
         return Section(key=key, title=title, text=text)
     front = [record for record in records if record.on_front]
     stopped = [record for record in records if record.state == "PRUNED"]
     kept = _drawn([record for record in complete if not record.on_front], stopped)
     drawn = len(front) + sum(map(len, kept))
     text = (
-        "Each point is a network; colour and symbol say its family. Filled points are on the front: "
-        "no other complete trial is better in one objective and as good in the others. Bars are "
-        "standard errors over replicates."
+        "Each point is a network; its colour and symbol indicate the family. Filled points are on the "
+        "front: no other complete trial is better in one objective and at least as good in the others. "
+        "Bars are standard errors over replicates."
     )
     if stopped:
-        text += " Dots are trials that were stopped early, with the value that they had by then."
+        text += " Dots are trials that were stopped early, with their last values."
     if drawn < len(complete) + len(stopped):
-        text += f" Drawn are {drawn:,} of {len(complete) + len(stopped):,} trials, the whole front."
-    text += " Double-click shows all points, also those far below."
+        total = len(complete) + len(stopped)
+        text += f" The figure shows {drawn:,} of {total:,} trials, with the whole front."
+    text += " A double click shows all points, also those far below."
     alt = (
         f"Scatter plot of {len(complete)} complete trials of {spec.name}, {len(front)} of them on "
-        f"the Pareto front. The table below lists those."
+        "the Pareto front, which the table below lists."
     )
     figure = front_figure(spec, records)
     return Section(key=key, title=title, text=text, alt=alt, figure=figure)
@@ -109,7 +110,7 @@ def _add_line(
     figure: go.Figure, axes: _Axes, spec: StudySpec, front: Sequence[TrialRecord]
 ) -> None:
     points = sorted(axes.point(record) or (0.0, 0.0) for record in front)
-    # What a network reaches, any that may be larger reaches too.
+    # A value of the front is also reached at all higher costs.
     rises_right = spec.objectives[axes.x.metric] == "minimize"
     figure.add_scatter(
         x=[x for x, _ in points],
@@ -122,7 +123,7 @@ def _add_line(
 
 
 def _add_family(figure: go.Figure, axes: _Axes, members: Sequence[TrialRecord]) -> None:
-    """Two traces under one legend entry: those behind the front, those on it."""
+    """Adds two traces with one legend entry: trials behind the front, and on it."""
     ahead = [record for record in members if record.on_front]
     behind = [record for record in members if not record.on_front]
     for group, is_shown in ((behind, not ahead), (ahead, True)):
@@ -165,7 +166,7 @@ def _crosses(axes: _Axes, records: Sequence[TrialRecord]) -> dict[str, Any]:
     line = {"color": GREY, "width": 1.5}
     return _scatter(axes, records) | {
         "marker": {"color": GREY, "symbol": "x-thin", "size": 8, "line": line},
-        "name": "breaks a constraint",
+        "name": "violates a constraint",
     }
 
 
@@ -193,7 +194,7 @@ def _set_axes(
     figure.update_yaxes(axes.y.axis([y for _, y in drawn]))
     heights = sorted(y for _, y in complete or drawn)
     if not axes.y.log and spec.objectives.get(axes.y.metric) == "maximize":
-        # A few networks that learned nothing must not press all others together.
+        # A few networks that learned nothing must not compress the rest of the axis.
         low = heights[math.floor(0.1 * (len(heights) - 1))]
         ends = [end for trace in figure.data for end in _ends(trace)]
         low, high = min([low, *ends]), max([*ends, *(y for _, y in drawn)])
@@ -202,7 +203,7 @@ def _set_axes(
 
 
 def _ends(trace: Any) -> list[float]:  # noqa: ANN401  # plotly has no types
-    """The ends of the standard errors of a trace that has them."""
+    """The ends of the error bars of a trace, if any."""
     if trace.error_y.array is None:
         return []
     return [

@@ -1,4 +1,4 @@
-"""The hypervolume over the course of a study: how fast the front grew, and whether it still does."""
+"""The figure of the hypervolume over the course of a study."""
 
 from typing import Final
 
@@ -12,7 +12,7 @@ _MS_A_MINUTE: Final = 60_000
 
 
 def hypervolume_figure(curve: Curve) -> go.Figure:
-    """A step line of the front's hypervolume over trials ended, or over minutes: two buttons."""
+    """The hypervolume as a step line over ended trials, or over minutes, with a button for each."""
     places = evenly(_changes(curve.values), _MOST)
     minutes = [(curve.times[place] - curve.times[0]) / _MS_A_MINUTE for place in places]
     steps = [curve.steps[place] for place in places]
@@ -25,13 +25,13 @@ def hypervolume_figure(curve: Curve) -> go.Figure:
         customdata=[[step, f"{minute:.1f}"] for step, minute in zip(steps, minutes, strict=True)],
         hovertemplate=(
             "hypervolume %{y:.4f}<br>after %{customdata[0]:,} trials,<br>"
-            "%{customdata[1]} minutes after the first<extra></extra>"
+            "%{customdata[1]} minutes after the first one<extra></extra>"
         ),
         showlegend=False,
     )
-    figure.update_xaxes(title={"text": "trials ended"})
+    figure.update_xaxes(title={"text": "ended trials"})
     figure.update_yaxes(title={"text": "hypervolume"})
-    choices = (("by trials", steps, "trials ended"), ("by minutes", minutes, "minutes"))
+    choices = (("by trials", steps, "ended trials"), ("by minutes", minutes, "minutes"))
     figure.update_layout(
         updatemenus=[
             {
@@ -60,15 +60,15 @@ def hypervolume_figure(curve: Curve) -> go.Figure:
 
 
 def hypervolume_section(curve: Curve | None) -> Section:
-    """The hypervolume with its words; `curve` is that of the parent run, None if it has none."""
+    """The section on the hypervolume; `curve` is that of the parent run, if any."""
     key, title = "hypervolume", "Hypervolume over time"
     if curve is None or not any(curve.values):
         text = "No trial is complete yet, so the front has no hypervolume."
         return Section(key=key, title=title, text=text)
     text = (
-        "The share of the objectives' box that the front dominates, after each trial that ended. "
-        "The box is fixed, with counts on a logarithmic scale, so hypervolumes of studies with the "
-        "same objectives compare. Where the line is flat, the search found nothing better."
+        "The share of the box of the objectives that the front dominates, after each ended trial. The "
+        "box is fixed, with counts on a logarithmic scale, so hypervolumes of studies with the same "
+        "objectives are comparable. While the line is flat, the search found nothing better."
     )
     last, final_value = curve.steps[-1], curve.values[-1]
     reached = next(
@@ -76,13 +76,13 @@ def hypervolume_section(curve: Curve | None) -> Section:
         for step, value in zip(curve.steps, curve.values, strict=True)
         if value >= 0.99 * final_value
     )
-    text += f" After {reached:,} of {last:,} trials it had 99 % of what it has now."
+    text += f" It reached 99 % of its last value after {reached:,} of {last:,} trials."
     alt = f"Step line: the hypervolume rises to {final_value:.4f} after {last:,} trials."
     figure = hypervolume_figure(curve)
     return Section(key=key, title=title, text=text, alt=alt, figure=figure)
 
 
 def _changes(values: list[float]) -> list[int]:
-    """The places at which a value differs from the one before, and the two ends."""
+    """The places where the value changes, and both ends."""
     last = len(values) - 1
     return [at for at in range(len(values)) if at in (0, last) or values[at] != values[at - 1]]

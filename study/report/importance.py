@@ -1,7 +1,7 @@
-"""Which settings matter for reaching the front: Optuna's PED-ANOVA over the complete trials.
+"""The importance of settings for reaching the front: Optuna's PED-ANOVA on the complete trials.
 
-Watanabe, Bansal and Hutter, PED-ANOVA (arXiv 2304.10255); settings that only some families have are
-weighed by how many trials have them (arXiv 2601.20800).
+Watanabe, Bansal and Hutter, PED-ANOVA (arXiv 2304.10255); settings of only some families are weighted
+by the number of trials with them (arXiv 2601.20800).
 """
 
 import math
@@ -23,19 +23,19 @@ _FEWEST_BEST: Final = 5  # Optuna's advice for a stable result
 _FEWEST: Final = 12
 _MANY: Final = 50
 _BEST: Final = 0.1
-_MOST: Final = 3000  # of more, evenly so many: ranking takes time that grows with their square
+_MOST: Final = 3000  # trials, an even subset: the time of the ranking is quadratic
 
 
 def best_count(trials: int) -> int:
-    """How many of the complete trials count as the best: a tenth, and at least five."""
+    """The number of trials that count as the best: a tenth, but at least five."""
     return max(math.ceil(_BEST * trials), _FEWEST_BEST)
 
 
 def importances(spec: StudySpec, records: Sequence[TrialRecord]) -> dict[str, float]:
-    """The share of each searched setting in what sets the best trials apart, the largest first.
+    """The importance of each searched setting, the largest first; they sum to 1.
 
-    The best are the tenth (at least five) of the lowest Pareto rank among the complete, feasible
-    trials. Shares add up to 1. Empty where there are fewer than 12 of them, or nothing was searched.
+    The best trials are the tenth (at least five) with the lowest Pareto rank among the complete,
+    feasible ones. Empty for fewer than 12 of these, or if nothing was searched.
     """
     study = optuna.create_study(directions=list(spec.objectives.values()))
     trials = [trial for trial in (_trial(record, spec) for record in records) if trial is not None]
@@ -43,22 +43,21 @@ def importances(spec: StudySpec, records: Sequence[TrialRecord]) -> dict[str, fl
     count = min(len(trials), _MOST)
     if count < _FEWEST or not any(trial.params for trial in trials):
         return {}
-    # It loads scikit-learn, for other evaluators, which takes a second.
-    from optuna.importance import (  # noqa: PLC0415  # as above
+    from optuna.importance import (  # noqa: PLC0415  # takes a second: it imports scikit-learn
         PedAnovaImportanceEvaluator,
         get_param_importances,
     )
 
     evaluator = PedAnovaImportanceEvaluator(target_quantile=best_count(count) / count)
     with warnings.catch_warnings():
-        # That a setting is rare is said on the page.
+        # Of settings with few values, and of an experimental class.
         warnings.simplefilter("ignore")
-        found = get_param_importances(study, evaluator=evaluator)
-    return dict(sorted(found.items(), key=lambda item: (-item[1], item[0])))
+        shares = get_param_importances(study, evaluator=evaluator)
+    return dict(sorted(shares.items(), key=lambda item: (-item[1], item[0])))
 
 
 def importance_figure(shares: Mapping[str, float]) -> go.Figure:
-    """A bar a setting, the most important on top."""
+    """A bar for each setting, the most important at the top."""
     names = list(shares)[::-1]
     percents = [100 * shares[name] for name in names]
     figure = go.Figure(layout=figure_layout())
@@ -72,34 +71,32 @@ def importance_figure(shares: Mapping[str, float]) -> go.Figure:
         cliponaxis=False,
         hovertemplate="%{y}: %{x:.1f} %<extra></extra>",
     )
-    figure.update_xaxes(
-        title={"text": "share of the importance (%)"}, range=[0, 1.15 * max(percents)]
-    )
+    figure.update_xaxes(title={"text": "share of importance (%)"}, range=[0, 1.15 * max(percents)])
     return figure
 
 
 def importance_section(spec: StudySpec, records: Sequence[TrialRecord]) -> Section:
-    """The importances with what they mean."""
-    key, title = "importance", "Which settings matter"
+    """The section on importances."""
+    key, title = "importance", "Importance of settings"
     count = sum(record.point(spec.objectives) is not None for record in records)
     shares = importances(spec, records)
     if not shares:
         text = (
-            f"This needs {_FEWEST} complete trials of the spec's space, in which some setting has "
-            f"several values; there are {count} complete trials."
+            f"This needs {_FEWEST} complete trials within the space of the spec, with several values "
+            f"of some setting; there are {count} complete trials."
         )
         return Section(key=key, title=title, text=text)
     best = best_count(min(count, _MOST))
     text = (
-        f"By PED-ANOVA: how much the values of a setting among the best {best} trials (by Pareto rank) "
-        f"differ from its values among {min(count, _MOST):,} complete ones. The longer the bar, the "
-        f"more it takes the right value of the setting to reach the front; which value that is the "
-        f"figure above shows. Trials that were stopped early are not counted."
+        f"PED-ANOVA compares the values of a setting among the best {best} trials (by Pareto rank) with "
+        f"those among {min(count, _MOST):,} complete ones. The longer the bar, the more the setting "
+        "decides whether a trial reaches the front; the figure above shows the values. Trials that were "
+        "stopped early are not included."
     )
     if count < _MANY:
-        text += " Of so few trials it is no more than a hint."
+        text += " With so few trials it is only an indication."
     if count > _MOST:
-        text += f" These are taken evenly from all {count:,}."
+        text += f" These are an even subset of all {count:,}."
     first = next(iter(shares))
     alt = f"Bars: {in_words(first)} matters most, with {100 * shares[first]:.0f} %."
     height = 120 + 44 * len(shares)
@@ -108,7 +105,7 @@ def importance_section(spec: StudySpec, records: Sequence[TrialRecord]) -> Secti
 
 
 def _trial(record: TrialRecord, spec: StudySpec) -> optuna.trial.FrozenTrial | None:
-    """The trial as a sampler saw it; None if it has no point, or its space was another."""
+    """The trial as proposed by a sampler; None without a point, or for values outside the space."""
     point = record.point(spec.objectives)
     if point is None:
         return None
@@ -127,18 +124,10 @@ def _trial(record: TrialRecord, spec: StudySpec) -> optuna.trial.FrozenTrial | N
 def _given(record: TrialRecord, spec: StudySpec) -> dict[str, Any]:
     given = record.architecture | record.training
     if record.family == "cnn":
-        # Its kernel is the largest square that the asked synapses allow: any that leads there will do.
+        # Its kernel is the largest square of at most the proposed area: any such proposal is equal.
         low, high = bounds(spec.space.synapses)
+        choices = getattr(spec.space.synapses, "values", range(int(low), int(high) + 1))
         area = int(given["synapses"])
-        wanted = [
-            number
-            for number in range(int(low), int(high) + 1)
-            if math.isqrt(number) ** 2 == area and _is_offered(number, spec)
-        ]
-        given |= {"synapses": wanted[0] if wanted else area}
+        equal = [number for number in sorted(choices) if math.isqrt(number) ** 2 == area]
+        given |= {"synapses": equal[0] if equal else area}
     return given
-
-
-def _is_offered(number: int, spec: StudySpec) -> bool:
-    values = getattr(spec.space.synapses, "values", None)
-    return values is None or number in values

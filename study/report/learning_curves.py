@@ -1,4 +1,4 @@
-"""The learning curves of the front: mean over replicates with its standard error, by epoch."""
+"""The figure of the learning curves of the front: means over replicates with standard errors."""
 
 from collections.abc import Mapping, Sequence
 from typing import Final
@@ -20,17 +20,17 @@ from study.results.record import TrialRecord
 from study.spec.study_spec import StudySpec
 
 MOST_CURVES: Final = 12
-"""More cannot be told apart."""
+"""More curves cannot be distinguished."""
 
 
 def curve_metric(spec: StudySpec) -> str:
-    """The metric whose curves are shown: of the objectives the first that has one."""
+    """The metric of the curves: the first objective that has any, else the validation accuracy."""
     learned = [name for name in spec.objectives if name in ("val_accuracy", "val_loss")]
     return learned[0] if learned else "val_accuracy"
 
 
 def curve_members(records: Sequence[TrialRecord]) -> list[TrialRecord]:
-    """The trials on the front whose curves are shown, the fewest parameters first."""
+    """The trials on the front whose curves are drawn, in order of parameters."""
     front = sorted(
         (record for record in records if record.on_front),
         key=lambda record: record.trainable_parameters or 0,
@@ -44,9 +44,9 @@ def curve_figure(
     curves: Mapping[str, Curve],
     errors: Mapping[str, Curve],
 ) -> go.Figure:
-    """One line a trial, from light (the fewest parameters) to dark, with a band of one error.
+    """A line for each trial, from light (fewest parameters) to dark, with a band of one standard error.
 
-    `curves` and `errors` are by run. The mark at the end has the symbol of the family.
+    `curves` and `errors` are by run id. The mark at the end is the symbol of the family.
     """
     shown = MetricFormat(metric)
     figure = go.Figure(layout=figure_layout())
@@ -77,7 +77,7 @@ def curve_figure(
             marker={"color": colour, "symbol": family_style(record.family)[1], "size": sizes},
             name=f"{record.trial}: {record.label()}, {count(record.trainable_parameters)}",
             legendgroup=str(record.trial),
-            customdata=_said(curve, errors.get(record.run_id), shown),
+            customdata=_hover_values(curve, errors.get(record.run_id), shown),
             hovertemplate=(
                 f"<b>trial {record.trial}: {record.label()}</b><br>"
                 "epoch %{x}: %{customdata}<extra></extra>"
@@ -95,7 +95,7 @@ def curve_section(
     curves: Mapping[str, Curve],
     errors: Mapping[str, Curve],
 ) -> Section:
-    """The learning curves with their words."""
+    """The section on learning curves."""
     key, title = "curves", "Learning curves of the front"
     members = [record for record in curve_members(records) if record.run_id in curves]
     if not members:
@@ -103,16 +103,16 @@ def curve_section(
         return Section(key=key, title=title, text=text)
     on_front = sum(record.on_front for record in records)
     text = (
-        "Each line is a network on the front, from light (the fewest parameters) to dark; the legend "
-        "has its trial, network and trainable parameters. The values are those of each epoch, bands "
-        "are one standard error over replicates."
+        "Each line is a network on the front, from light (fewest parameters) to dark; the legend shows "
+        "its trial, network and trainable parameters. The values are those of each epoch; bands are "
+        "one standard error over replicates."
     )
     if curve_metric(spec) == "val_accuracy":
         text += " The axis is stretched towards 100 %."
     if len(members) < on_front:
-        text += f" Drawn are {len(members)} of {on_front}, evenly by size."
+        text += f" The figure shows {len(members)} of {on_front}, an even subset by size."
     alt = (
-        f"{MetricFormat(curve_metric(spec)).title} by epoch of {len(members)} trials on the front."
+        f"{MetricFormat(curve_metric(spec)).title} by epoch for {len(members)} trials on the front."
     )
     figure = curve_figure(curve_metric(spec), members, curves, errors)
     return Section(key=key, title=title, text=text, alt=alt, figure=figure)
@@ -128,10 +128,10 @@ def _band(curve: Curve, error: Curve | None, shown: MetricFormat) -> list[float 
     return [shown.curve_value(value) for value in [*high, *reversed(low)]]
 
 
-def _said(curve: Curve, error: Curve | None, shown: MetricFormat) -> list[str]:
-    """Each value with its error, as it is read in a hover label."""
-    found = []
+def _hover_values(curve: Curve, error: Curve | None, shown: MetricFormat) -> list[str]:
+    """The values with their errors, for hover labels."""
+    texts = []
     for step, value in zip(curve.steps, curve.values, strict=True):
         sem = shown.value(None if error is None else error.at(step))
-        found.append(f"{shown.value(value):.4g}" + ("" if sem is None else f" ± {sem:.2g}"))
-    return found
+        texts.append(f"{shown.value(value):.4g}" + ("" if sem is None else f" ± {sem:.2g}"))
+    return texts

@@ -1,8 +1,8 @@
-"""What people see of a study in MLflow: the description, the front, the report, the table of runs.
+"""The pages of a study in MLflow: its description, front and report, and the view of its runs.
 
-MLflow keeps a view of the runs table as a tag of the experiment, as "Save view" on that page writes it
-(seen in MLflow 3.17): the filter, the order and the columns as JSON, within JSON that has the name. A
-link names the tag's key; a UI that does not know the tag shows its own table.
+MLflow stores a view of the runs table as a tag of the experiment, as its "Save view" does (MLflow
+3.17): the filter, the order and the columns as JSON, within JSON with the name. A link contains the key
+of the tag; a UI without support for it shows its own table.
 """
 
 import json
@@ -22,18 +22,18 @@ from study.tracking.store import client
 from study.tracking.tags import FRONT_TAG, ROLE_TAG, STATE_TAG
 
 DESCRIPTION_TAG: Final = "mlflow.note.content"
-"""MLflow's own tag, whose Markdown its UI shows."""
+"""MLflow's tag for a description in Markdown."""
 
-_MOST_ROWS: Final = 40  # of the front in the description; MLflow takes 8,000 characters
+_MOST_ROWS: Final = 40  # of the front in the description, which has at most 8,000 characters
 _KEY: Final = "trials"
 
 VIEW_TAG: Final = f"mlflow.sharedViewState.{_KEY}"
-"""On the experiment: the view, under MLflow's own prefix."""
+"""On the experiment: the view, with MLflow's prefix."""
 
-_PAGE: Final = "workflowType=machine_learning"  # else the page is that of language model agents
+_PAGE: Final = "workflowType=machine_learning"  # the default page is for language model agents
 _METRICS: Final = ("val_accuracy", "test_accuracy", "trainable_parameters", "macs", "epochs")
-_RUN: Final = ("attributes.`Run Name`", "runDateAndNestInfo", "duration")  # columns that always are
-_WIDTHS: Final = {  # in pixels, of MLflow's columns
+_RUN: Final = ("attributes.`Run Name`", "runDateAndNestInfo", "duration")  # always shown
+_WIDTHS: Final = {  # of MLflow's columns, in pixels
     "attributes.`Run Name`": 188,
     "runDateAndNestInfo": 140,
     "duration": 75,
@@ -48,10 +48,7 @@ _WIDTHS: Final = {  # in pixels, of MLflow's columns
 
 
 def publish(name: str, home: Home, *, final: bool) -> None:
-    """Brings them up to date; the report only in the `final` state, since it takes seconds.
-
-    Everything is read from the tracking store, so any process can do it.
-    """
+    """Updates the pages of a study from its records; the report, which takes seconds, if `final`."""
     store = client(home)
     stored = read_study(name, home)
     parent, spec = stored.parent, stored.spec
@@ -81,10 +78,10 @@ def description(
     tags: Mapping[str, str],
     links: Mapping[str, str],
 ) -> str:
-    """Markdown: what was searched, the front as a table, and how to do it again.
+    """The description in Markdown: the search, the front as a table, and how to repeat the study.
 
-    `tags` are those of the parent run; `links` are pages of the UI by their name, which the first
-    line has: it is what the UI shows before the description is opened.
+    `tags` are those of the parent run. `links` are pages of the UI by name; they are in the first line,
+    which the UI shows before the description is opened.
     """
     named = ", ".join(f"[{page}]({address})" for page, address in links.items())
     pages = f" ({named})" if links else ""
@@ -92,7 +89,7 @@ def description(
     objectives = ", ".join(f"{name} ({way})" for name, way in spec.objectives.items())
     summary = (
         f"**{spec.name}**{pages} searches {searched} on {spec.dataset.name} for {objectives}; "
-        f"{spec.replicates} replicates a trial, {spec.budget.epochs} epochs each, "
+        f"{spec.replicates} replicates and {spec.budget.epochs} epochs per trial, "
         f"sampler {spec.sampler}."
     )
     lines = [summary, ""]
@@ -109,10 +106,10 @@ def description(
     if len(members) > _MOST_ROWS:
         lines += [f"and {len(members) - _MOST_ROWS} more, in `front.csv` of the parent run", ""]
     files = (
-        "Means over replicates with standard errors. The run that is named like the study has the "
-        "whole front (`front.csv`), the report (`report.html`) and the spec (`spec.toml`)."
+        "Means over replicates with standard errors. The run with the name of the study has the whole "
+        "front (`front.csv`), the report (`report.html`) and the spec (`spec.toml`)."
     )
-    lines += [files, "", "### How to do it again", ""]
+    lines += [files, "", "### How to repeat the study", ""]
     provenance = Provenance.of(tags)
     lines.append(f"`{provenance.command or 'study run spec.toml'}`")
     facts = [f"- {name}: {fact}" for name, fact in provenance.facts.items()]
@@ -141,7 +138,7 @@ def _files(spec: StudySpec, members: Sequence[TrialRecord]) -> dict[str, str]:
 
 
 def runs_view(spec: StudySpec, created: int) -> str:
-    """The value of the tag: trials by the first objective, the best first, every objective a column.
+    """The value of `VIEW_TAG`: trials, the best in the first objective first, with all objectives.
 
     `created` is in milliseconds since 1970.
     """
@@ -159,20 +156,17 @@ def runs_view(spec: StudySpec, created: int) -> str:
         "selectedColumns": columns,
         "columnOrder": [*_RUN, *columns],
         "columnWidths": _WIDTHS,
-        "runsHiddenMode": "SHOW_ALL",  # of its charts, which by default have ten runs
+        "runsHiddenMode": "SHOW_ALL",  # in charts, which by default show ten runs
     }
     return json.dumps({"name": "Trials", "createdAt": created, "state": json.dumps(state)})
 
 
 def runs_page(experiment_id: str, tags: Mapping[str, str]) -> str:
-    """The address of the runs table within MLflow's UI, in the study's view if `tags` have it.
-
-    `tags` are those of the experiment.
-    """
+    """The address of the runs table in MLflow's UI, with the view if the experiment's `tags` have it."""
     view = f"&viewStateShareKey={_KEY}" if VIEW_TAG in tags else ""
     return f"#/experiments/{experiment_id}/runs?{_PAGE}{view}"
 
 
 def report_page(experiment_id: str, run_id: str) -> str:
-    """The address of the report within MLflow's UI; `run_id` is the parent's."""
+    """The address of the report in MLflow's UI; `run_id` is that of the parent."""
     return f"#/experiments/{experiment_id}/runs/{run_id}/artifacts/report.html?{_PAGE}"

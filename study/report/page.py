@@ -1,4 +1,4 @@
-"""A report as one HTML page that needs nothing from anywhere."""
+"""A report as one self-contained HTML page."""
 
 import json
 from collections import Counter
@@ -16,15 +16,14 @@ from study.results.record import TrialRecord
 from study.results.stored_study import StoredStudy
 from study.tracking.provenance import Provenance
 
-# The browser itself refuses whatever would be fetched: the page is whole, or says so.
+# Browsers then reject everything that is not in the page itself.
 _POLICY: Final = (
     "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:"
 )
-_FAILED: Final = "failed"
 
 
 def page(stored: StoredStudy, panels: Sequence[Section]) -> str:
-    """The page; all of its text from the store is escaped."""
+    """The page; all text from the store is escaped."""
     name = escape(stored.spec.name)
     front = stored.front()
     parts = {
@@ -76,7 +75,7 @@ def _section(panel: Section) -> str:
         drawn = (
             f'<figure role="img" aria-label="{escape(panel.alt)}">'
             f'<div class="plot" data-figure="{panel.key}"{height}></div></figure>'
-            f"<noscript><p>{escape(panel.alt)} To see it, allow JavaScript.</p></noscript>"
+            f"<noscript><p>{escape(panel.alt)} The figure needs JavaScript.</p></noscript>"
         )
     return (
         f'<section id="{panel.key}"><h2>{escape(panel.title)}</h2>'
@@ -87,7 +86,7 @@ def _section(panel: Section) -> str:
 def _data(panel: Section) -> str:
     if panel.figure is None:
         return ""
-    # Within a script only its end matters, and `<` is written so that it cannot be one.
+    # Without `<`, the text cannot end the script.
     text = panel.figure.to_json().replace("<", "\\u003c")
     return f'<script type="application/json" id="data-{panel.key}">{text}</script>\n'
 
@@ -97,7 +96,7 @@ def _table(front: Sequence[TrialRecord]) -> str:
     if not front:
         return f"{head}<p>No trial is on the front yet.</p></section>\n"
     return (
-        f"{head}<p>The fewest parameters first; ± is one standard error over replicates.</p>"
+        f"{head}<p>In order of parameters; ± is one standard error over replicates.</p>"
         f'<div class="scroll" tabindex="0" role="region" aria-label="The front as a table">'
         f'{table_html(front)}</div><button type="button" id="copy">Copy as CSV</button>'
         f'<textarea id="front-csv" class="hidden" readonly tabindex="-1" aria-hidden="true">'
@@ -116,7 +115,7 @@ def _failures(records: Sequence[TrialRecord]) -> str:
     items = "".join(
         f"<li>{count} x {escape(reason)}</li>" for reason, count in reasons.most_common(10)
     )
-    return f'<section id="{_FAILED}"><h2>Trials that failed</h2><ul>{items}</ul></section>\n'
+    return f'<section id="failed"><h2>Failed trials</h2><ul>{items}</ul></section>\n'
 
 
 def _origin(stored: StoredStudy) -> str:
@@ -124,7 +123,7 @@ def _origin(stored: StoredStudy) -> str:
     provenance = Provenance.of(stored.parent.data.tags)
     spec_file = f"{spec.name}.json"
     command = f"study run {spec_file}"
-    again = f"The same study from the spec below, saved as {spec_file}:"
+    again = f"To repeat it, save the spec below as {spec_file}:"
     parts = ['<section id="origin"><h2>How it was made</h2>']
     if provenance.command is None:
         parts.append("<p>The command that ran this study was not recorded.</p>")

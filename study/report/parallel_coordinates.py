@@ -1,6 +1,6 @@
-"""All settings at once: parallel coordinates, one axis a setting, one line a complete trial.
+"""Parallel coordinates: an axis for each setting and objective, a line for each complete trial.
 
-The axes lie under each other, so that the figure reads on a telephone as on a wall.
+The axes are horizontal, one below the other, to fit narrow and wide screens.
 """
 
 import math
@@ -28,13 +28,13 @@ from study.spec.metrics import metric_of
 from study.spec.study_spec import StudySpec
 
 _MOST: Final = 200
-_LEFT_OUT: Final = frozenset({"epochs", "keep"})  # the same for all trials
+_LEFT_OUT: Final = frozenset({"epochs", "keep"})  # equal for all trials
 _TICKS: Final = 5
-_APART: Final = 0.13  # of the axis' length, which two numbers need on a telephone
-_LETTERS: Final = 30  # that fit under an axis on a telephone
+_APART: Final = 0.13  # of the length of the axis, between two numbers on a phone
+_LETTERS: Final = 30  # under an axis on a phone
 _ROW: Final = 74  # pixels
 
-# Quarters of the trials by the first objective, the worst first: colour, width, opacity.
+# Quarters of the trials by the first objective, the worst first: name, colour, width, opacity.
 _QUARTERS: Final = (
     ("last quarter", "#8cc5e3", 1.2, 0.5),
     ("third quarter", "#4a9bc7", 1.2, 0.55),
@@ -46,7 +46,7 @@ _QUARTERS: Final = (
 @final
 @dataclass(frozen=True, slots=True)
 class _Axis:
-    """One setting or objective: where a trial lies on it, 0..1, and what is written at which place."""
+    """The axis of a setting or an objective: the place of a trial, 0..1, and labels at places."""
 
     name: str
     place: Callable[[TrialRecord], float | None]
@@ -56,8 +56,8 @@ class _Axis:
 def settings_figure(spec: StudySpec, records: Sequence[TrialRecord]) -> go.Figure:
     """The complete trials as lines over the settings that differ, and over the objectives.
 
-    A line is broken where its family does not have a setting. At most 200 trials are drawn, the
-    front among them.
+    A line has a gap at settings that do not apply to its family. At most 200 trials are drawn,
+    including the front.
     """
     members = _members(spec, records)
     axes = _axes(spec, members)
@@ -67,12 +67,12 @@ def settings_figure(spec: StudySpec, records: Sequence[TrialRecord]) -> go.Figur
     for name, group, colour, width, opacity in _groups(spec, members):
         x: list[float | None] = []
         y: list[float | None] = []
-        said: list[str | None] = []
+        texts: list[str | None] = []
         for record in group:
             places = [axis.place(record) for axis in axes]
             x += [*places, None]
             y += [*(None if place is None else -row for row, place in enumerate(places)), None]
-            said += [*[hover(record)] * len(axes), None]
+            texts += [*[hover(record)] * len(axes), None]
         figure.add_scatter(
             x=x,
             y=y,
@@ -81,33 +81,33 @@ def settings_figure(spec: StudySpec, records: Sequence[TrialRecord]) -> go.Figur
             marker={"color": colour, "size": 5},
             opacity=opacity,
             name=name,
-            text=said,
+            text=texts,
             hovertemplate="%{text}<extra></extra>",
         )
     figure.update_xaxes(visible=False, range=[-0.06, 1.06], fixedrange=True)
     figure.update_yaxes(visible=False, range=[0.65 - len(axes), 0.45], fixedrange=True)
-    # By which the page finds the line under the pointer; each ends with a gap.
+    # The page finds the line under the pointer by this number; each line ends with a gap.
     figure.update_layout(legend={"y": 1.0}, meta={"points_a_line": len(axes) + 1})
     return figure
 
 
 def settings_section(spec: StudySpec, records: Sequence[TrialRecord]) -> Section:
-    """The parallel coordinates with their words."""
-    key, title = "settings", "All settings at once"
+    """The section on settings."""
+    key, title = "settings", "Settings of all trials"
     complete = [record for record in records if record.point(spec.objectives) is not None]
-    if len(complete) < 2:  # noqa: PLR2004  # a line alone compares with nothing
+    if len(complete) < 2:  # noqa: PLR2004  # one line shows no comparison
         text = f"This needs two complete trials; there are {len(complete)}."
         return Section(key=key, title=title, text=text)
     first = in_words(next(iter(spec.objectives)))
     text = (
-        f"Parallel coordinates: a line is a complete trial, an axis a setting or an objective. Thick "
-        f"lines are on the front, the others are coloured by {first}. The pointer picks a line out; a "
-        f"click on a name in the legend hides its lines, a double click all others. A line is broken "
-        f"where its family does not have the setting."
+        "Parallel coordinates: each line is a complete trial, each axis a setting or an objective. "
+        f"Thick lines are on the front, the others are coloured by {first}. The pointer highlights a "
+        "line; a click on a name in the legend hides its lines, a double click all others. A line has "
+        "a gap at settings that do not apply to its family."
     )
     members = _members(spec, records)
     if len(members) < len(complete):
-        text += f" Drawn are {len(members)} of {len(complete):,} trials, the front first."
+        text += f" The figure shows {len(members)} of {len(complete):,} trials, the front first."
     rows = len(_axes(spec, members))
     alt = f"Parallel coordinates of {len(members)} complete trials over {rows} axes."
     figure = settings_figure(spec, records)
@@ -129,13 +129,13 @@ def _groups(
     name, direction = next(iter(spec.objectives.items()))
     others = [record for record in members if not record.on_front]
     others.sort(key=lambda record: record.value(name) or 0.0, reverse=direction == "minimize")
-    found = []
-    for quarter, (said, colour, width, opacity) in enumerate(_QUARTERS):
+    groups = []
+    for quarter, (title, colour, width, opacity) in enumerate(_QUARTERS):
         start, end = (len(others) * part // len(_QUARTERS) for part in (quarter, quarter + 1))
-        found.append((said, others[start:end], colour, width, opacity))
+        groups.append((title, others[start:end], colour, width, opacity))
     front = [record for record in members if record.on_front]
-    found.append(("on the front", front, VERMILLION, 2.6, 0.9))
-    return [group for group in found if group[1]]
+    groups.append(("on the front", front, VERMILLION, 2.6, 0.9))
+    return [group for group in groups if group[1]]
 
 
 def _axes(spec: StudySpec, members: Sequence[TrialRecord]) -> list[_Axis]:
@@ -164,15 +164,18 @@ def _setting_axis(spec: StudySpec, name: str, values: set[Any]) -> _Axis:
             lambda record: _share(_setting(record, name), scale, low, high),
             _ticks(dimension.low, dimension.high, log=dimension.log, integer=dimension.integer),
         )
-    # Values of a choice lie evenly; numbers in their order, names in the spec's, others after them.
+    # Values of a choice are spaced evenly: numbers in order, families in the order of the spec.
     order = {family: place for place, family in enumerate(spec.families)}
     ordered = sorted(values, key=lambda value: (order.get(value, len(order)), value))
     spots = {value: at / (len(ordered) - 1) for at, value in enumerate(ordered)}
-    ticks = [(spots[value], _said(value)) for value in ordered]
+    ticks = [
+        (spots[value], compact(value) if isinstance(value, float) else str(value))
+        for value in ordered
+    ]
 
     def place(record: TrialRecord) -> float | None:
         spot = spots.get(_setting(record, name))
-        # Lines of the same choices lie beside each other.
+        # Spreads lines with equal choices.
         return None if spot is None else spot + 0.05 * ((0.618034 * record.trial) % 1 - 0.5)
 
     return _Axis(name, place, ticks)
@@ -202,7 +205,7 @@ def _share(
 
 
 def _ticks(low: float, high: float, *, log: bool, integer: bool) -> list[tuple[float, str]]:
-    """Both ends, and between them round numbers that have room."""
+    """Labels at both ends, and at round numbers between them where they fit."""
     if log:
         inner = log_ticks(math.log10(low), math.log10(high), (1, 2, 5))
     else:
@@ -210,16 +213,12 @@ def _ticks(low: float, high: float, *, log: bool, integer: bool) -> list[tuple[f
         inner = [float(round(value)) for value in inner] if integer else inner
     scale = math.log if log else float
     length = scale(high) - scale(low)
-    found = [(0.0, low), (1.0, high)]
+    ticks = [(0.0, low), (1.0, high)]
     for value in inner:
         place = (scale(value) - scale(low)) / length
-        if all(abs(place - other) >= _APART for other, _ in found):
-            found.append((place, value))
-    return [(place, compact(value)) for place, value in sorted(found)]
-
-
-def _said(value: object) -> str:
-    return compact(value) if isinstance(value, float) else str(value)
+        if all(abs(place - other) >= _APART for other, _ in ticks):
+            ticks.append((place, value))
+    return [(place, compact(value)) for place, value in sorted(ticks)]
 
 
 def _draw_axis(figure: go.Figure, y: int, axis: _Axis) -> None:
@@ -237,7 +236,7 @@ def _draw_axis(figure: go.Figure, y: int, axis: _Axis) -> None:
         bgcolor="rgba(255,255,255,0.85)",
         showarrow=False,
     )
-    # Long names stand in two rows, so that neighbours do not meet on a telephone.
+    # Long names alternate between two rows, so that neighbours do not overlap on a phone.
     rows = 2 if sum(len(text) for _, text in axis.ticks) > _LETTERS else 1
     for number, (place, text) in enumerate(axis.ticks):
         figure.add_annotation(

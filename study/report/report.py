@@ -1,10 +1,9 @@
 """The report of a study: one HTML page that works offline, or one of its figures as a PNG.
 
-Everything is read from MLflow, so any machine with the tracking URI can make one, while the study
-runs or afterwards.
+All data are read from MLflow, so any machine with the tracking URI can create a report, also of a
+running study.
 """
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -30,7 +29,7 @@ FIGURES: Final = ("front", "curves", "hypervolume", "settings", "importance", "s
 
 _WIDTH: Final = 1100
 _HEIGHT: Final = 650
-_ABOVE_LABELS: Final = 1.05  # where a legend leaves room for labels between it and the figure
+_ABOVE_LABELS: Final = 1.05  # the height of legends above other labels
 
 
 @environment.RECORDS
@@ -43,10 +42,10 @@ def write_report(
     tracking_uri: str | None = None,
     fresh: bool = False,
 ) -> None:
-    """Writes the whole report of a study as one HTML file, making the folders above it.
+    """Writes the report of a study, with its results so far, to one HTML file in a new or old folder.
 
-    Of a study that runs it shows what there is by now; `fresh` as in `study.results.answers`.
-    Raises NotFoundError if there is no such study, TrackingError if the store does not answer.
+    `fresh` is as in `study.results.answers`. Raises NotFoundError if there is no such study,
+    TrackingError if the store does not respond.
     """
     file, place = Path(file), Home.find(home, tracking_uri)
     stored = read_study(name, place, fresh=fresh)
@@ -66,7 +65,7 @@ def write_figure(  # noqa: PLR0913  # each option has a name of its own
     tracking_uri: str | None = None,
     fresh: bool = False,
 ) -> None:
-    """Writes one figure of the report, by its name in `FIGURES`, as PNG.
+    """Writes a figure of the report, by its name in `FIGURES`, as PNG.
 
     Raises like `write_report` and `write_picture`, and BadInputError if there is nothing to draw.
     """
@@ -83,9 +82,9 @@ def write_figure(  # noqa: PLR0913  # each option has a name of its own
 
 
 def write_picture(figure: go.Figure, title: str, file: Path, height: int | None = None) -> None:
-    """Writes a figure as PNG, twice 1100 x `height` pixels (650 by default).
+    """Writes a figure as PNG of 1100 x `height` (by default 650) pixels, at twice the resolution.
 
-    This needs the package kaleido and a Chrome or Chromium; raises StudyError without them.
+    This needs the package kaleido and Chrome or Chromium; raises StudyError without them.
     """
     titled = go.Figure(figure)
     titled.update_layout(
@@ -93,14 +92,14 @@ def write_picture(figure: go.Figure, title: str, file: Path, height: int | None 
         margin={"t": 115 if titled.layout.legend.y > _ABOVE_LABELS else 80},
     )
     if titled.layout.updatemenus:
-        titled.update_layout(updatemenus=[])  # there is nothing to press in a picture
+        titled.update_layout(updatemenus=[])  # buttons have no use in a picture
     file.parent.mkdir(parents=True, exist_ok=True)
     try:
         titled.write_image(file, width=_WIDTH, height=height or _HEIGHT, scale=2)
     except (ImportError, RuntimeError, ValueError) as error:
-        said = " ".join(str(error).split())
+        reason = " ".join(str(error).split())
         raise StudyError(
-            f"a PNG needs kaleido (pip install kaleido) and a Chrome or Chromium: {said}"
+            f"a PNG needs kaleido (pip install kaleido) and Chrome or Chromium: {reason}"
         ) from error
 
 
@@ -122,6 +121,5 @@ def _panels(stored: StoredStudy, home: Home) -> list[Section]:
 
 
 def _hypervolume(stored: StoredStudy, home: Home) -> Curve | None:
-    run_id = stored.parent.info.run_id
-    found: Mapping[str, Curve] = read_curves(home, [run_id], "hypervolume")
-    return found.get(run_id)
+    run_id = str(stored.parent.info.run_id)
+    return read_curves(home, [run_id], "hypervolume").get(run_id)

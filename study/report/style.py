@@ -1,4 +1,4 @@
-"""What the figures of a report share: colours, symbols, axes, sections, the number of trials drawn."""
+"""The common style of the figures of a report: colours, symbols, axes, layout and sections."""
 
 import math
 from collections.abc import Sequence
@@ -12,8 +12,7 @@ from study.spec.metrics import is_metric, metric_of
 
 Item = TypeVar("Item")
 
-# Okabe and Ito's palette, which the colour-blind can tell apart. Its yellow is left out: it is too
-# light for points on white.
+# The palette of Okabe and Ito for colour-blind readers, without its yellow, too light on white.
 BLUE: Final = "#0072B2"
 VERMILLION: Final = "#D55E00"
 GREEN: Final = "#009E73"
@@ -22,7 +21,7 @@ BLACK: Final = "#000000"
 _COLOURS: Final = (BLUE, "#E69F00", GREEN, "#CC79A7", "#56B4E9", VERMILLION, BLACK)
 _SYMBOLS: Final = ("circle", "square", "diamond", "cross", "triangle-up", "x", "hexagon")
 
-# From small to large: light to dark, so that it also reads in grey, as viridis without its yellow.
+# From small to large, light to dark, as in viridis without its yellow: also readable in grey.
 _SEQUENCE: Final = ("#74b83e", "#1f9e89", "#31688e", "#443983", "#2a0a3d")
 _TITLES: Final = {
     "val_accuracy": "validation accuracy (%)",
@@ -40,24 +39,24 @@ _WORDS: Final = {
 _FEW_DECADES: Final = 1.6
 _SOME_DECADES: Final = 3.2
 
-# Errors (percent) that stand on the axis of a share, the first before the others.
+# Labels of the axis of a share, as errors in percent, in decreasing priority.
 _ERRORS: Final = (
     *(90, 50, 20, 10, 5, 2, 1, 0.5, 0.2, 0.1),
     *(30, 15, 3, 1.5, 0.3),
     *(80, 70, 60, 40, 25, 18, 16, 14, 12, 8, 7, 6, 4, 2.5),
     *(19, 17, 13, 11, 9, 9.5, 8.5, 7.5, 6.5, 5.5, 4.5, 3.5),
 )
-_APART: Final = 0.09  # of the axis' length
-_LEAST_ERROR: Final = 0.05  # percent; a curve that misses nothing must end somewhere
+_APART: Final = 0.09  # of the length of the axis
+_LEAST_ERROR: Final = 0.05  # percent; the end of the logarithmic axis
 
 
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Section:
-    """A figure of a report.
+    """A section of a report, with a figure.
 
-    `text` says in plain words what is seen, or, where `figure` is None, why there is none. `alt` is
-    for those who do not see the figure. `height` is in pixels; None leaves it to the window.
+    `text` explains the figure, or, if `figure` is None, why there is none. `alt` is the alternative
+    text. `height` is in pixels, None for that of the window.
     """
 
     key: str
@@ -69,12 +68,12 @@ class Section:
 
 
 def in_words(metric: str) -> str:
-    """The name of a metric or a setting as it stands in a sentence."""
+    """The name of a metric or a setting in a sentence."""
     return _WORDS.get(metric, metric.replace("_", " "))
 
 
 def family_style(family: str) -> tuple[str, str]:
-    """Colour and symbol of a family: the same in every report, and no pair twice."""
+    """The colour and the symbol of a family, the same in all reports; pairs are unique."""
     index = list(FAMILIES).index(family) if family in FAMILIES else len(FAMILIES)
     turn = index // len(_COLOURS)
     return _COLOURS[index % len(_COLOURS)], _SYMBOLS[(index + turn) % len(_SYMBOLS)]
@@ -83,13 +82,13 @@ def family_style(family: str) -> tuple[str, str]:
 @final
 @dataclass(frozen=True, slots=True)
 class MetricFormat:
-    """How a metric is shown: shares in percent, counts on a logarithmic scale."""
+    """The format of a metric: shares in percent, counts on a logarithmic scale."""
 
     metric: str
 
     @property
     def title(self) -> str:
-        """The name of its axis, with the unit."""
+        """The title of its axis, with the unit."""
         return _TITLES.get(self.metric, in_words(self.metric))
 
     @property
@@ -98,13 +97,13 @@ class MetricFormat:
         return is_metric(self.metric) and metric_of(self.metric).log
 
     def value(self, number: float | None) -> float | None:
-        """The number as it is drawn; None if there is none."""
+        """The number as drawn; None if missing or not finite."""
         if number is None or not math.isfinite(number):
             return None
         return 100 * number if self._is_share else number
 
     def axis(self, values: Sequence[float]) -> dict[str, Any]:
-        """Plotly's settings of an axis on which these values lie."""
+        """Plotly's settings of an axis for these values."""
         axis: dict[str, Any] = {"title": {"text": self.title}}
         positive = [value for value in values if value > 0]
         if self.log and positive:
@@ -123,14 +122,14 @@ class MetricFormat:
         return axis
 
     def curve_value(self, number: float | None) -> float | None:
-        """The number as a learning curve draws it: a share as what is missing to 100 %."""
+        """The number as drawn in a learning curve; for a share, the difference from 100 %."""
         value = self.value(number)
         if value is None or not self._is_share:
             return value
         return max(100 - value, _LEAST_ERROR)
 
     def curve_axis(self, values: Sequence[float]) -> dict[str, Any]:
-        """The axis of `curve_value`, logarithmic: from 98 to 99 % is as far as from 80 to 90 %."""
+        """The axis of `curve_value`, logarithmic: 98 to 99 % is as long as 80 to 90 %."""
         positive = [math.log10(value) for value in values if value > 0]
         if not positive or not (self.log or self._is_share):
             return {"title": {"text": self.title}}
@@ -154,7 +153,7 @@ class MetricFormat:
 
 
 def compact(number: float) -> str:
-    """A number in few characters: 20k, 3M, 0.05."""
+    """A number in few characters, such as 20k, 3M, 0.05."""
     for unit, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
         if abs(number) >= unit:
             return f"{number / unit:.3g}{letter}"
@@ -162,31 +161,31 @@ def compact(number: float) -> str:
 
 
 def log_ticks(low: float, high: float, steps: Sequence[int]) -> list[float]:
-    """These multiples of the powers of ten between two powers of ten."""
+    """The products of `steps` and powers of ten from 10^low to 10^high."""
     powers = range(math.floor(low), math.ceil(high) + 1)
     ticks = [step * 10.0**power for power in powers for step in steps]
     return [tick for tick in ticks if low <= math.log10(tick) <= high]
 
 
 def _share_ticks(low: float, high: float) -> list[float]:
-    """Errors in percent between two powers of ten, no two too near each other."""
-    found: list[float] = []
+    """Errors in percent from 10^low to 10^high, at sufficient distances."""
+    ticks: list[float] = []
     for error in _ERRORS:
         place = math.log10(error)
-        near = any(abs(place - math.log10(other)) < _APART * (high - low) for other in found)
+        near = any(abs(place - math.log10(other)) < _APART * (high - low) for other in ticks)
         if low <= place <= high and not near:
-            found.append(error)
-    return sorted(found)
+            ticks.append(error)
+    return sorted(ticks)
 
 
 def see_through(colour: str, opacity: float) -> str:
-    """A colour that lets what lies behind shine through."""
+    """A colour with an opacity in 0..1."""
     red, green, blue = (int(colour[place : place + 2], 16) for place in (1, 3, 5))
     return f"rgba({red},{green},{blue},{opacity})"
 
 
 def sequence_colour(place: float) -> str:
-    """The colour at a place from 0 (small) to 1 (large) of the sequence."""
+    """The colour at a place of the sequence, from 0 (small) to 1 (large)."""
     position = min(max(place, 0.0), 1.0) * (len(_SEQUENCE) - 1)
     left = min(int(position), len(_SEQUENCE) - 2)
     share = position - left
@@ -201,10 +200,10 @@ def sequence_colour(place: float) -> str:
 
 
 def evenly(items: Sequence[Item], count: int) -> list[Item]:
-    """At most so many of the items, evenly from first to last, both included."""
+    """At most `count` items, evenly spaced, including the first and the last."""
     if len(items) <= count:
         return list(items)
-    if count < 2:  # noqa: PLR2004  # there is no first and last of one
+    if count < 2:  # noqa: PLR2004  # no first and last
         return list(items[:count])
     last = len(items) - 1
     return [items[round(place * last / (count - 1))] for place in range(count)]
@@ -218,7 +217,7 @@ def figure_layout() -> dict[str, Any]:
         "font": {"size": 15, "color": "#1a1a1a"},
         "xaxis": dict(axis),
         "yaxis": dict(axis),
-        # Above the figure it never meets the title of the axis, however many lines it takes.
+        # Above the figure, where its height cannot overlap the title of an axis.
         "legend": {
             "orientation": "h",
             "x": 0,

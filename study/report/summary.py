@@ -1,4 +1,4 @@
-"""A study in a paragraph: what was searched, what was found, what it took."""
+"""A paragraph about a study: its search, its trials and its best networks."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -27,22 +27,22 @@ def summary(stored: StoredStudy) -> str:
     sentences = [_searched(spec, records), _ended(spec, records)]
     best = stored.best
     if best is None:
-        sentences.append("No trial that keeps the constraints is complete yet.")
+        sentences.append("No complete trial satisfies the constraints yet.")
     else:
         on_front = sum(record.on_front for record in records)
         sentences += [_counted(on_front), _best(spec, best)]
         if next(iter(spec.objectives)) == "val_accuracy" and best.val_accuracy_sem is not None:
             sentences.append(_smaller(best, records))
     if stored.parent.info.status == "RUNNING":
-        sentences.append("The study was still running when this page was made.")
+        sentences.append("The study was still running when this page was created.")
     return " ".join(sentence for sentence in sentences if sentence)
 
 
 def smallest_within_error(best: TrialRecord, records: Sequence[TrialRecord]) -> TrialRecord | None:
     """The trial on the front with the fewest parameters within one standard error of the best.
 
-    By validation accuracy; None if that has no error, or the trial is the best itself. The other's
-    error does not count: a trial is not preferred for being measured poorly.
+    By validation accuracy; None without a standard error, or if that trial is the best itself. Only the
+    error of the best counts, so that a large error is no advantage.
     """
     if best.val_accuracy is None or best.val_accuracy_sem is None:
         return None
@@ -63,7 +63,7 @@ def _searched(spec: StudySpec, records: Sequence[TrialRecord]) -> str:
     ]
     networks = "one network" if spec.replicates == 1 else f"{spec.replicates} networks (replicates)"
     constraints = f", under {_listed(spec.constraints)}" if spec.constraints else ""
-    data = "arrays of its own" if spec.dataset.name == "npz" else spec.dataset.name
+    data = "own arrays" if spec.dataset.name == "npz" else spec.dataset.name
     trials = "1 trial" if len(records) == 1 else f"{len(records):,} trials"
     return (
         f"This study searches {_listed(spec.families)} on {data} "
@@ -75,9 +75,9 @@ def _searched(spec: StudySpec, records: Sequence[TrialRecord]) -> str:
 
 def _ended(spec: StudySpec, records: Sequence[TrialRecord]) -> str:
     states = Counter(record.state for record in records)
-    parts = [f"{states[state]:,} {said}" for state, said in _STATES.items() if states[state]]
+    parts = [f"{states[state]:,} {verb}" for state, verb in _STATES.items() if states[state]]
     if not parts:
-        return "None has begun yet."
+        return "No trial has started yet."
     trained = sum(record.epochs for record in records)
     if not trained:
         return f"Of these {_listed(parts)}."
@@ -96,21 +96,21 @@ def _counted(on_front: int) -> str:
 def _best(spec: StudySpec, best: TrialRecord) -> str:
     name = next(iter(spec.objectives))
     lead = "The most accurate" if name == "val_accuracy" else f"Best in {in_words(name)}"
-    return f"{lead} is {_told(best)}."
+    return f"{lead} is {_described(best)}."
 
 
 def _smaller(best: TrialRecord, records: Sequence[TrialRecord]) -> str:
     smallest = smallest_within_error(best, records)
     if smallest is None:
-        return "No smaller one is within one standard error of it."
+        return "No smaller network is within one standard error of it."
     share = (best.trainable_parameters or 0) / max(smallest.trainable_parameters or 1, 1)
     return (
-        f"The smallest within one standard error of it is {_told(smallest)}: "
+        f"The smallest within one standard error of it is {_described(smallest)}: "
         f"{share:.3g} times fewer parameters."
     )
 
 
-def _told(record: TrialRecord) -> str:
+def _described(record: TrialRecord) -> str:
     parts = []
     if record.val_accuracy is not None:
         sem = record.val_accuracy_sem

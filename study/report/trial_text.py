@@ -1,4 +1,4 @@
-"""Trials as text: hover texts, and the front as a table and as CSV."""
+"""Trials as text: hover labels, and the front as an HTML table and as CSV."""
 
 from collections.abc import Callable, Sequence
 from html import escape
@@ -10,12 +10,12 @@ from study.results.record import TrialRecord, to_frame
 from study.training.settings import DEFAULTS
 
 _SETTINGS: Final = ("learning_rate", "batch_size", "schedule")
-_SELDOM: Final = ("patience", "noise", "batch_order")  # said where they are not the default
+_SELDOM: Final = ("patience", "noise", "batch_order")  # shown unless they have the default
 _OPTIONS: Final = ("layers", "leaky_slope", "dropout", "initialization")
 
 
 def hover(record: TrialRecord) -> str:
-    """A trial in lines for a hover label: what it reached, and its configuration. Escaped."""
+    """The results and the configuration of a trial for a hover label, as escaped HTML."""
     lines = [f"trial {record.trial}: {record.label()}", _state(record)]
     if record.val_accuracy is not None:
         lines.append(f"validation {percent(record.val_accuracy, record.val_accuracy_sem)} %")
@@ -31,7 +31,7 @@ def hover(record: TrialRecord) -> str:
     )
     for names, table in ((settings, record.training), (options, record.architecture)):
         known = [f"{name} {_plain(table[name])}" for name in names if table.get(name) is not None]
-        # Two a line, for a label must fit on a telephone.
+        # Two per line, to fit on a phone.
         lines += [", ".join(known[place : place + 2]) for place in range(0, len(known), 2)]
     first, *others = (escape(line) for line in lines if line)
     return "<br>".join([f"<b>{first}</b>", *others])
@@ -46,7 +46,7 @@ def _state(record: TrialRecord) -> str:
         "FAIL": f"failed after epoch {record.epochs}",
     }
     if record.state == "COMPLETE" and record.feasible is False:
-        return "breaks a constraint"
+        return "violates a constraint"
     return words.get(record.state, record.state.lower())
 
 
@@ -69,7 +69,7 @@ _LEFT: Final = ("network",)
 
 
 def table_html(front: Sequence[TrialRecord]) -> str:
-    """One row a trial, as HTML; every value is escaped."""
+    """A row for each trial, as escaped HTML."""
     head = "".join(
         f'<th scope="col"{_class(heading)}>{escape(heading)}</th>' for heading in _COLUMNS
     )
@@ -86,7 +86,7 @@ def table_html(front: Sequence[TrialRecord]) -> str:
 
 
 def table_csv(front: Sequence[TrialRecord]) -> str:
-    """The same trials with every field of their records, as `study pareto --csv` prints them."""
+    """The trials with all fields of their records, as printed by `study pareto --csv`."""
     return str(to_frame(front).to_csv())
 
 

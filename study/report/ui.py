@@ -19,37 +19,36 @@ _HOST: Final = "127.0.0.1"
 _FIRST_PORT: Final = 5000
 _LOG: Final = "ui.log"  # in the home
 _CLOSED: Final = {
-    # Jobs run code on the machine of the server, as the assistant would outside a container; the
-    # gateway calls others.
+    # Jobs, and the assistant outside a container, run code on this machine; the gateway calls other
+    # servers.
     "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
     "MLFLOW_ENABLE_ASSISTANT_SANDBOX": "true",
     "MLFLOW_ENABLE_REMOTE_ASSISTANT": "false",
     "MLFLOW_ENABLE_AI_GATEWAY": "false",
-    # Foreign origins and foreign frames are refused.
+    # Requests of other origins, and frames in other pages, are rejected.
     "MLFLOW_SERVER_DISABLE_SECURITY_MIDDLEWARE": "false",
     "MLFLOW_SERVER_X_FRAME_OPTIONS": "SAMEORIGIN",
 }
 _OPENED: Final = ("MLFLOW_SERVER_CORS_ALLOWED_ORIGINS", "MLFLOW_SERVER_ALLOWED_HOSTS")
 
 
-def serve(home: Home, port: int | None, say: Callable[[str], None]) -> None:
-    """Runs the server until Ctrl-C, and says its links once it answers.
+def serve(home: Home, port: int | None, notify: Callable[[str], None]) -> None:
+    """Runs the server until Ctrl-C, and passes its links to `notify` once it responds.
 
-    A home whose records are on a server has a UI already: its address is said.
-    Raises BadInputError if there are no records yet or the port is taken, StudyError if the server
-    ends.
+    If the records are on a server, which has a UI, only its address is passed. Raises BadInputError if
+    there are no records yet or the port is in use, StudyError if the server ends.
     """
     database = home.database
     if database is None:
-        say(f"the records are on a server, which has the UI: {home.shown_uri}")
+        notify(f"the records are on a server, which has the UI: {home.shown_uri}")
         return
     if not database.exists():
-        raise BadInputError(f"there are no studies in {home.folder} yet; `study run` makes one")
+        raise BadInputError(f"there are no studies in {home.folder} yet; `study run` creates one")
     secret = new_secret()
     with _listen(port) as listening:
         address = f"http://{_HOST}:{listening.getsockname()[1]}"
         server = _start(home, listening, secret)
-    # Said outright: where a shell started the command in the background, Ctrl-C is ignored.
+    # Also for SIGINT, which is ignored in a command that a shell started in the background.
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _stop)
     try:
@@ -57,15 +56,15 @@ def serve(home: Home, port: int | None, say: Callable[[str], None]) -> None:
         codes = (f"{address}/?token={line.strip()}" for line in server.stdout or ())
         link = next(codes, None)
         if link is not None:
-            say(f"MLflow UI: {link} (Ctrl-C ends it)")
+            notify(f"MLflow UI: {link} (Ctrl-C ends it)")
             for name, experiment in studies.items():
-                say(f"  {name}: {link}{runs_page(experiment.experiment_id, experiment.tags)}")
-            say(f"for programs: MLFLOW_TRACKING_URI={address} MLFLOW_TRACKING_TOKEN={secret}")
+                notify(f"  {name}: {link}{runs_page(experiment.experiment_id, experiment.tags)}")
+            notify(f"for programs: MLFLOW_TRACKING_URI={address} MLFLOW_TRACKING_TOKEN={secret}")
         for renewed in codes:
-            say(f"a browser signed in; the link for another one: {renewed}")
+            notify(f"a browser signed in; the link for another one: {renewed}")
         raise StudyError(f"the MLflow server ended, see {home.folder / _LOG}")
     except KeyboardInterrupt:
-        say("ended")
+        notify("ended")
     finally:
         server.terminate()
         server.wait()
@@ -85,12 +84,12 @@ def _start(home: Home, listening: socket.socket, secret: str) -> "subprocess.Pop
             stderr=log,
             text=True,
             pass_fds=[listening.fileno()],
-            start_new_session=True,  # Ctrl-C is for this process, which then ends it
+            start_new_session=True,  # without Ctrl-C of the terminal: this process ends it
         )
 
 
 def _settings() -> dict[str, str]:
-    """The environment of the server: what is for this machine alone is not opened by a setting."""
+    """The environment of the server, without settings that would open it to other machines."""
     kept = {name: value for name, value in os.environ.items() if name not in _OPENED}
     return kept | _CLOSED
 
@@ -99,10 +98,10 @@ def _stop(*_: object) -> None:
     raise KeyboardInterrupt
 
 
-def _listen(wanted: int | None) -> socket.socket:
-    """Listens on the wanted port if it is free; without a wish on the first free one from 5000."""
-    candidates = range(_FIRST_PORT, _FIRST_PORT + 100) if wanted is None else [wanted]
+def _listen(given: int | None) -> socket.socket:
+    """Listens on the given port, by default on the first free one from 5000."""
+    candidates = range(_FIRST_PORT, _FIRST_PORT + 100) if given is None else [given]
     for port in candidates:
         with contextlib.suppress(OSError):
             return socket.create_server((_HOST, port))
-    raise BadInputError(f"the port must be free, got --port {wanted}, which is in use")
+    raise BadInputError(f"the port must be free, got --port {given}, which is in use")

@@ -1,4 +1,4 @@
-"""Authentication for `study ui`: a link that signs in one browser, and a bearer token for programs."""
+"""Authentication for `study ui`: links that sign in a browser, and a bearer token for programs."""
 
 import secrets
 from collections.abc import Callable
@@ -11,27 +11,27 @@ from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 SECRET: Final = "STUDY_UI_SECRET"  # noqa: S105  # the name of the variable
-"""The variable of the server's environment that has the secret: it is in no argument and no file."""
+"""The environment variable of the server with the secret, which is in no argument and no file."""
 
 _BYTES: Final = 32
 _FOREIGN: Final = (
-    "a request must name this server in its Host header, as 127.0.0.1:{port} or localhost:{port}, and "
-    "come from no other page; through a tunnel both ends have the same port"
+    "the Host header of a request must be 127.0.0.1:{port} or localhost:{port}, and requests of other "
+    "pages are rejected; both ends of a tunnel must have the same port"
 )
 _UNKNOWN: Final = (
-    "this UI asks for its secret: open the link that `study ui` printed last, each signs in one "
-    "browser; programs send the secret that it printed ($MLFLOW_TRACKING_TOKEN)"
+    "this UI needs its secret: open the last link printed by `study ui`, each signs in one browser; "
+    "programs send the printed secret ($MLFLOW_TRACKING_TOKEN)"
 )
 
 
 @final
 class TokenAuthentication:
-    """An ASGI application that passes to another what was sent with the secret.
+    """An ASGI application that passes requests with the secret to another application.
 
-    A browser gets the secret as a cookie, from the link `/?token=CODE`. The code signs in once, since
-    arguments of processes and histories of browsers show the link; `renewed` is called with the first
-    code and each that follows. A program sends the secret as a bearer token. What names another host,
-    or comes from a page of another origin, is refused; another port is another origin.
+    A browser gets the secret as a cookie from the link `/?token=CODE`. Each code is valid once, since
+    process arguments and browser histories show the link; `renewed` is called with the first code and
+    every new one. A program sends the secret as a bearer token. Requests with another host, or from a
+    page of another origin, which includes other ports, are rejected.
     """
 
     def __init__(
@@ -40,7 +40,7 @@ class TokenAuthentication:
         self._application = application
         self._port = port
         self._hosts = (f"127.0.0.1:{port}", f"localhost:{port}")
-        self._cookie = f"study-ui-{port}"  # a browser sends the cookies of all ports to each
+        self._cookie = f"study-ui-{port}"  # browsers send cookies to all ports of a host
         self._secret = secret
         self._renewed = renewed
         self._renew()
@@ -54,7 +54,7 @@ class TokenAuthentication:
         await (refusal or self._application)(scope, receive, send)
 
     def _answer(self, request: Request) -> Response | None:
-        """The answer to a request that the application does not get."""
+        """The response to a request that is not passed on; None to pass it on."""
         if not self._is_own(request.headers):
             return PlainTextResponse(_FOREIGN.format(port=self._port), HTTPStatus.FORBIDDEN)
         knows_secret = self._knows_secret(request)
@@ -69,13 +69,13 @@ class TokenAuthentication:
         )
 
     def _is_own(self, headers: Headers) -> bool:
-        """Whether this server is meant, by a page of its own, a person, or no browser at all."""
+        """Whether a request is for this host, and not from a page of another origin."""
         host = headers.get("host", "")
         origin = headers.get("origin", f"http://{host}")
-        # Browsers say it of requests without an Origin, too, such as those for pictures and scripts.
-        by_page = headers.get("sec-fetch-site", "none") not in ("none", "same-origin")
-        followed = headers.get("sec-fetch-dest") == "document"  # a link, whose page sees no answer
-        return host in self._hosts and origin == f"http://{host}" and (followed or not by_page)
+        # Browsers also send this header without an Origin, as for pictures and scripts.
+        foreign = headers.get("sec-fetch-site", "none") not in ("none", "same-origin")
+        followed = headers.get("sec-fetch-dest") == "document"  # a link; its page gets no response
+        return host in self._hosts and origin == f"http://{host}" and (followed or not foreign)
 
     def _knows_secret(self, request: Request) -> bool:
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
@@ -83,7 +83,7 @@ class TokenAuthentication:
         return _equal(given, self._secret)
 
     def _sign_in(self, *, new: bool) -> Response:
-        """Takes the code out of the address; what follows the `#` stays there."""
+        """Sets the cookie, and redirects to the address without the code, which keeps its fragment."""
         answer = RedirectResponse("/", HTTPStatus.SEE_OTHER, headers={"Cache-Control": "no-store"})
         answer.set_cookie(self._cookie, self._secret, httponly=True, samesite="strict")
         if new:
@@ -96,9 +96,9 @@ class TokenAuthentication:
 
 
 def new_secret() -> str:
-    """A text that nobody guesses, of letters that an address may have."""
+    """A random, URL-safe text."""
     return secrets.token_urlsafe(_BYTES)
 
 
-def _equal(given: str, wanted: str) -> bool:
-    return secrets.compare_digest(given.encode(), wanted.encode())
+def _equal(given: str, expected: str) -> bool:
+    return secrets.compare_digest(given.encode(), expected.encode())

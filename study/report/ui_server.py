@@ -1,8 +1,7 @@
-"""The process that serves MLflow for `study ui`, to whoever has its secret (`ui_authentication`).
+"""The server process of `study ui`: MLflow with authentication (`ui_authentication`).
 
-It serves the artifacts of the home alone: MLflow would serve any file of this user that a record
-names as an artifact. It prints the codes of the links, a line each, and ends when its standard input
-does.
+It serves only artifacts of the home: MLflow would serve any file of this user whose location is in a
+record. It prints the codes of links, one per line, and ends with its standard input.
 """
 
 import json
@@ -34,7 +33,7 @@ _PATIENCE_S: Final = 5
 
 
 def _repository(home: Home, artifact_uri: str, **_: object) -> LocalArtifactRepository:
-    """As MLflow makes one, for any location."""
+    """Replaces MLflow's constructors of artifact repositories, for all schemes."""
     try:
         return LocalArtifactRepository(
             own_folder(current_location(artifact_uri, home), home).as_uri()
@@ -44,7 +43,7 @@ def _repository(home: Home, artifact_uri: str, **_: object) -> LocalArtifactRepo
 
 
 def _refuse_location(home: Home) -> Response | None:
-    """Refuses a new experiment whose artifacts would be refused; asked by Flask before any request."""
+    """Rejects experiments with artifacts outside the home; Flask calls this before each request."""
     content = request.get_json(force=True, silent=True) if request.method == "POST" else None
     try:
         for key in _LOCATION:
@@ -57,7 +56,7 @@ def _refuse_location(home: Home) -> Response | None:
 
 
 def main() -> None:
-    """The process: its arguments are the tracking URI of the home and an open socket that listens."""
+    """Runs the server; arguments are the tracking URI of the home and a listening socket."""
     environment.prepare()
     answers, sys.stdout = sys.stdout, sys.stderr  # the libraries may print
     uri, descriptor = sys.argv[1:]

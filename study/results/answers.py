@@ -1,7 +1,7 @@
-"""Answers questions about studies from their records in MLflow; needs no driver and no Ray.
+"""Queries of studies in MLflow, without a driver or Ray.
 
-Answers come from the table of trials that a study's sender stores, at most ten seconds old while the
-study runs; with `fresh` from the runs themselves, which takes seconds for thousands of trials.
+They read the table of trials stored by the sender of a study, at most ten seconds old while it runs;
+with `fresh` they read the runs themselves, which takes seconds for thousands of trials.
 """
 
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ from study.results.query import (
     best_first,
 )
 from study.results.reader import read_study, study_experiments
-from study.results.record import TrialRecord, arranged, as_good_as_the_best, to_frame
+from study.results.record import TrialRecord, to_frame
 from study.results.stored_study import StoredStudy
 from study.search.budget import trials_allowed
 from study.search.pareto import hypervolume
@@ -35,8 +35,8 @@ from study.spec.study_spec import StudySpec
 class StudyStatus:
     """The status of a study. `run_status` is MLflow's status of the parent run.
 
-    `trials` counts those that ended; `budget` is the most that may end, None if
-    another limit ends the study. `epochs` are those of all trials.
+    `trials` is the number of ended trials, `budget` its limit, or None if another limit ends the study.
+    `epochs` is the total over all trials.
     """
 
     name: str
@@ -61,18 +61,18 @@ class StudyStatus:
 def list_studies(
     *, home: AnyHome = None, tracking_uri: str | None = None, fresh: bool = False
 ) -> list[StudyStatus]:
-    """The status of every study in the store, by name; none if there is no store yet.
+    """The status of every study in the store, by name; empty if there is no store yet.
 
-    A study whose first records are not all written yet is left out.
+    Studies whose first records are incomplete are left out.
     """
     place = Home.find(home, tracking_uri)
-    found = []
+    statuses = []
     for name in study_experiments(place):
         try:
-            found.append(status(name, home=place, fresh=fresh))
+            statuses.append(status(name, home=place, fresh=fresh))
         except NotFoundError:
             continue
-    return found
+    return statuses
 
 
 @checked_keywords
@@ -85,7 +85,7 @@ def status(
 
 
 def status_of(stored: StoredStudy) -> StudyStatus:
-    """The status of a study that was read."""
+    """The status of a stored study."""
     spec, tally = stored.spec, stored.tally()
     points = [record.point(spec.objectives) for record in stored.front()]
     return StudyStatus(
@@ -129,12 +129,12 @@ def records(  # noqa: PLR0913  # each option has a name of its own
     tracking_uri: str | None = None,
     fresh: bool = False,
 ) -> list[TrialRecord]:
-    """The trials of a study that pass the filters, by number; all of them by default.
+    """The trials of a study that pass the filters, by number; by default all.
 
-    `states` are those that pass; `order` has entries METRIC, METRIC:asc or METRIC:desc, the first
-    decides first, by one of `study.results.query.ORDERS`. Filters as in `study.results.query.Filters`.
-    Raises NotFoundError if there is no such study, SpecError for an invalid state, family, order or
-    bound.
+    `states` restricts the states. `order` has entries METRIC, METRIC:asc or METRIC:desc in decreasing
+    priority, with the metrics in `study.results.query.ORDERS`. The filters are those of
+    `study.results.query.Filters`. Raises NotFoundError if there is no such study, SpecError for an
+    invalid state, family, order or bound.
     """
     filters = Filters(
         family=family,
@@ -175,7 +175,7 @@ def trials(  # noqa: PLR0913  # each option has a name of its own
     tracking_uri: str | None = None,
     fresh: bool = False,
 ) -> pd.DataFrame:
-    """The trials of `records`, one row each; the index is the number of the trial."""
+    """The trials of `records` as a table with one row for each; the index is the number of the trial."""
     return to_frame(
         records(
             name,
@@ -206,10 +206,10 @@ def front(
     tracking_uri: str | None = None,
     fresh: bool = False,
 ) -> list[TrialRecord]:
-    """The trials on the front, the fewest parameters first.
+    """The trials on the front, in order of parameters.
 
-    `confident` counts a trial as dominated only where the difference exceeds the standard errors
-    (`study.search.pareto.confident_front`), so that all remain that may be on the front.
+    With `confident`, a trial is dominated only if the differences exceed the standard errors
+    (`study.search.pareto.confident_front`), so that all trials that may be on the front remain.
     """
     return read_study(name, Home.find(home, tracking_uri), fresh=fresh).front(confident=confident)
 
@@ -223,7 +223,7 @@ def pareto_front(
     tracking_uri: str | None = None,
     fresh: bool = False,
 ) -> pd.DataFrame:
-    """The trials of the front, one row each, the fewest parameters first; `confident` as in `front`."""
+    """The trials of `front` as a table with one row for each."""
     return to_frame(
         front(name, confident=confident, home=home, tracking_uri=tracking_uri, fresh=fresh)
     )
@@ -235,11 +235,11 @@ def knee(
 ) -> TrialRecord | None:
     """The trial at the knee of the front (`study.search.pareto.knee`); None for an empty front."""
     stored = read_study(name, Home.find(home, tracking_uri), fresh=fresh)
-    found = stored.front()
-    if not found:
+    front = stored.front()
+    if not front:
         return None
-    points = [record.point(stored.spec.objectives) or () for record in found]
-    return found[knee_of(points, stored.spec.objectives)]
+    points = [record.point(stored.spec.objectives) or () for record in front]
+    return front[knee_of(points, stored.spec.objectives)]
 
 
 @checked_keywords
@@ -262,12 +262,12 @@ def best_configs(  # noqa: PLR0913  # each option has a name of its own
     tracking_uri: str | None = None,
     fresh: bool = False,
 ) -> list[TrialRecord]:
-    """The complete, feasible trials that pass the filters, best in the study's first objective first.
+    """The complete, feasible trials that pass the filters, the best in the first objective first.
 
-    Of equally good trials the smaller comes first. `smallest` sorts by parameters, fewest first;
-    `order` and the filters are as in `records`. `confident` keeps only those that the most accurate one
-    does not exceed by more than the standard error of the difference. An empty list if none passes.
-    Raises SpecError for invalid filters.
+    Among equal trials the smaller comes first. `smallest` sorts by parameters; `order` and the filters
+    are as in `records`. `confident` keeps only trials whose accuracy is within the standard error of
+    its difference from the highest one. The list is empty if none passes. Raises SpecError for invalid
+    filters.
     """
     if smallest and order:
         raise SpecError(f"`smallest` is an order, so no other may be given, got {', '.join(order)}")
@@ -281,14 +281,15 @@ def best_configs(  # noqa: PLR0913  # each option has a name of its own
         min_epochs=min_epochs,
         max_epochs=max_epochs,
     )
-    wanted = SMALLEST if smallest else tuple(map(Order.parse, order))
-    query = replace(COMPLETE, bounds=filters.bounds(), order=wanted, limit=limit)
+    orders = SMALLEST if smallest else tuple(map(Order.parse, order))
+    query = replace(COMPLETE, bounds=filters.bounds(), order=orders, limit=limit)
     stored, query = _read(name, Home.find(home, tracking_uri), query, filters, fresh=fresh)
     query = replace(query, order=query.order or best_first(stored.spec.objectives))
     if not confident:
         return stored.select(query)
-    found = stored.select(replace(query, order=MOST_ACCURATE, limit=None))
-    return arranged(as_good_as_the_best(found), query.order)[:limit]
+    best = stored.select(replace(query, order=MOST_ACCURATE, limit=1))
+    candidates = stored.select(replace(query, limit=None))
+    return [record for record in candidates if record.is_as_accurate_as(best[0])][:limit]
 
 
 @checked_keywords
@@ -307,7 +308,7 @@ def smallest(  # noqa: PLR0913  # each option has a name of its own
     tracking_uri: str | None = None,
     fresh: bool = False,
 ) -> TrialRecord | None:
-    """The complete, feasible trial with the fewest parameters that passes; None if none does.
+    """The complete, feasible trial with the fewest parameters that passes the filters, or None.
 
     `smallest("digits", min_accuracy=0.95)` is the smallest network of at least that accuracy.
     """

@@ -1,4 +1,4 @@
-"""Compares studies: the cost and the best trials of each, and their joint front."""
+"""Comparison of studies: the cost and the best trials of each, and their joint front."""
 
 import json
 from collections import Counter
@@ -14,7 +14,7 @@ from study.keywords import checked_keywords
 from study.results.answers import StudyStatus, status_of
 from study.results.query import COMPLETE, MOST_ACCURATE, SMALLEST, Bound, Filters
 from study.results.reader import read_study
-from study.results.record import TrialRecord, arranged, to_frame
+from study.results.record import TrialRecord, to_frame
 from study.results.stored_study import StoredStudy
 from study.search.pareto import on_front
 from study.spec.study_spec import StudySpec
@@ -23,8 +23,10 @@ from study.spec.study_spec import StudySpec
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ComparedStudy:
-    """One of the studies: its status, its smallest trial that reaches the common accuracy (None if none
-    does), and the number of its trials on the joint front (None without one).
+    """A study in a comparison.
+
+    `smallest` is its smallest trial of at least the common accuracy, if any; `joint` is the number of
+    its trials on the joint front, None without one.
     """
 
     status: StudyStatus
@@ -35,12 +37,12 @@ class ComparedStudy:
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
-    """Studies beside each other.
+    """A comparison of studies.
 
-    `accuracy` is the validation accuracy at which the smallest trials are compared, None if not every
-    study has a complete trial. `front` has the trials that no trial of any of the studies dominates,
-    each with its study, the fewest parameters first; it is empty where the objectives differ, and
-    then hypervolumes do not compare. `differences` are other reasons why the comparison is unfair.
+    `accuracy` is the validation accuracy at which the smallest trials are compared, None if a study has
+    no complete trial. `front` is the joint front, each trial with its study, in order of parameters; it
+    is empty if the objectives differ, as then hypervolumes are not comparable either. `differences`
+    states every reason why the comparison is unfair.
     """
 
     studies: tuple[ComparedStudy, ...]
@@ -49,11 +51,11 @@ class Comparison:
     differences: tuple[str, ...]
 
     def frame(self) -> pd.DataFrame:
-        """One row a study."""
+        """A table with one row for each study."""
         return pd.DataFrame([_row(one) for one in self.studies]).set_index("study")
 
     def front_frame(self) -> pd.DataFrame:
-        """The joint front, one row a trial as in `study.trials`; the index is study and trial."""
+        """The joint front as a table like that of `study.trials`; the index is study and trial."""
         frame = to_frame([record for _, record in self.front]).reset_index()
         frame.insert(0, "study", [name for name, _ in self.front])
         return frame.set_index(["study", "trial"])
@@ -81,15 +83,15 @@ def compare(
     tracking_uri: str | None = None,
     fresh: bool = False,
 ) -> Comparison:
-    """Two studies or more, beside each other.
+    """Compares two or more studies.
 
-    The smallest trials are those of at least `min_accuracy`, by default the best accuracy that all
-    studies reach; `fresh` as in `study.results.answers`. Raises BadInputError for fewer than two
-    studies, NotFoundError for an unknown one.
+    The smallest trials have at least `min_accuracy`, by default the best accuracy that all studies
+    reach; `fresh` is as in `study.results.answers`. Raises BadInputError for fewer than two studies,
+    NotFoundError for an unknown one.
     """
     names = list(dict.fromkeys(names))
-    if len(names) < 2:  # noqa: PLR2004  # a comparison is of two
-        raise BadInputError(f"a comparison needs two studies or more, got {', '.join(names)}")
+    if len(names) < 2:  # noqa: PLR2004  # at least two
+        raise BadInputError(f"a comparison needs two or more studies, got {', '.join(names)}")
     bounds = Filters(min_accuracy=min_accuracy).bounds()
     place = Home.find(home, tracking_uri)
     stored = [read_study(name, place, fresh=fresh) for name in names]
@@ -126,10 +128,11 @@ def _reached_by_all(stored: Sequence[StoredStudy]) -> float | None:
 def _joint_front(
     fronts: Mapping[str, Sequence[TrialRecord]], objectives: Mapping[str, Any]
 ) -> list[tuple[str, TrialRecord]]:
-    study_of = {record.run_id: name for name, front in fronts.items() for record in front}
-    found = arranged((record for front in fronts.values() for record in front), SMALLEST)
-    flags = on_front([record.point(objectives) or () for record in found], objectives)
-    return [(study_of[one.run_id], one) for one, keep in zip(found, flags, strict=True) if keep]
+    trials = [(name, record) for name, front in fronts.items() for record in front]
+    # As in each front: by parameters, then by accuracy.
+    trials.sort(key=lambda one: (one[1].trainable_parameters or 0, -(one[1].val_accuracy or 0.0)))
+    flags = on_front([record.point(objectives) or () for _, record in trials], objectives)
+    return [trial for trial, keep in zip(trials, flags, strict=True) if keep]
 
 
 def _smallest(stored: StoredStudy, accuracy: float | None) -> TrialRecord | None:
@@ -142,7 +145,7 @@ def _smallest(stored: StoredStudy, accuracy: float | None) -> TrialRecord | None
 
 
 def _differences(specs: Sequence[StudySpec]) -> tuple[str, ...]:
-    """The properties that a fair comparison needs to be equal and are not."""
+    """The differences between specs that make a comparison unfair."""
 
     def objectives(spec: StudySpec) -> str:
         return ", ".join(f"{name} {way}" for name, way in sorted(spec.objectives.items()))
@@ -156,8 +159,10 @@ def _differences(specs: Sequence[StudySpec]) -> tuple[str, ...]:
         return f"train {sizes[0]}, validation {sizes[1]}, seed {spec.seed}"
 
     kinds = {
-        "the objectives differ, so hypervolumes do not compare and there is no joint front": objectives,
-        "the data sets differ, so accuracies do not compare": images,
+        "the objectives differ, so hypervolumes are not comparable and there is no joint front": (
+            objectives
+        ),
+        "the data sets differ, so accuracies are not comparable": images,
         "the splits differ, so accuracies are of different validation images": split,
     }
     return tuple(
@@ -168,7 +173,7 @@ def _differences(specs: Sequence[StudySpec]) -> tuple[str, ...]:
 
 
 def _other_arrays(stored: Sequence[StoredStudy]) -> tuple[str, ...]:
-    """That the specs name one data set and split, and the arrays were others: a file was changed."""
+    """The difference of arrays between studies of the same data set and split: a file was changed."""
     named = {
         json.dumps([one.spec.to_dict()["dataset"] | {"root": None}, one.spec.seed])
         for one in stored
@@ -176,10 +181,10 @@ def _other_arrays(stored: Sequence[StoredStudy]) -> tuple[str, ...]:
     if len(named) > 1:
         return ()
     known = {one.spec.name: one.data for one in stored if one.data is not None}
-    if len(set(known.values())) < 2:  # noqa: PLR2004  # a difference is of two
+    if len(set(known.values())) < 2:  # noqa: PLR2004  # all equal
         return ()
     hashes = "; ".join(f"{name}: SHA-256 {data}" for name, data in known.items())
-    return (f"the arrays of the data set differ, so accuracies do not compare: {hashes}",)
+    return (f"the arrays of the data set differ, so accuracies are not comparable: {hashes}",)
 
 
 def _row(one: ComparedStudy) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Trials beside each other: what their accuracy costs, and the fewest parameters that reach a target.
+"""Efficiency scores of trials relative to each other, and the smallest trial that reaches a target.
 
 Source: Chavlis & Poirazi, Nat Commun 2025;16:943, "Methods" (efficiency scores, Fig. 3 and 4).
 """
@@ -16,7 +16,7 @@ from study.training.efficiency import cost_factor
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EfficiencyScore:
-    """Of a trial: its cost factor, its test accuracy by the factor, its test loss times the factor."""
+    """The cost factor of a trial, its test accuracy divided by it, and its test loss times it."""
 
     run_id: str
     trial: int
@@ -26,12 +26,12 @@ class EfficiencyScore:
 
 
 def efficiency_scores(records: Iterable[TrialRecord]) -> tuple[list[EfficiencyScore], float]:
-    """The paper's scores of these trials, and the reference that they are relative to.
+    """The paper's scores of these trials, and their reference cost.
 
-    The reference is the least cost, parameters x epoch of the lowest validation loss, of all that are
-    given: scores of other sets of trials do not compare. A trial is a mean over replicates here, where
-    the paper has each of them. Trials without test metrics or the group generalisation are left out.
-    Raises BadInputError if none is left, or if the reference is not above 1.
+    The reference is the least cost of these trials, parameters x epoch of the lowest validation loss,
+    so scores of different sets of trials are not comparable. Scores are of means over replicates, those
+    of the paper of single networks. Trials without test metrics or the diagnostics of the group
+    generalisation are left out. Raises BadInputError if none remains, or the reference is not above 1.
     """
     costs = []
     for record in records:
@@ -66,20 +66,20 @@ def efficiency_scores(records: Iterable[TrialRecord]) -> tuple[list[EfficiencySc
 def parameters_to_reach(
     records: Iterable[TrialRecord], metric: str, target: float
 ) -> TrialRecord | None:
-    """The trial of the fewest parameters whose metric is at least as good as the target; or None.
+    """The trial with the fewest parameters whose metric is at least as good as the target, or None.
 
-    Any metric or diagnostic, also on test images; of equal sizes the better, then the first. Raises
-    BadInputError for a metric that does not exist.
+    Accepts any metric or diagnostic, also of test images. Among equal sizes the better one is taken,
+    then the first. Raises BadInputError for an unknown metric.
     """
     sign = 1.0 if _direction(metric) == "minimize" else -1.0
-    found = [
+    reached = [
         (record.trainable_parameters, sign * value, record.trial, record)
         for record in records
         if record.trainable_parameters is not None
         and (value := record.value(metric)) is not None
         and sign * value <= sign * target
     ]
-    return min(found, key=lambda one: one[:3])[-1] if found else None
+    return min(reached, key=lambda one: one[:3])[-1] if reached else None
 
 
 def _direction(metric: str) -> Direction:

@@ -1,4 +1,4 @@
-"""Exports a trained network of a study into a folder that needs nothing else."""
+"""Exports a trained network of a study to a self-contained folder."""
 
 import json
 import shutil
@@ -33,12 +33,12 @@ for shares in network.probabilities(images):
 FILES: Final = {
     TENSORS: "weights and wiring of all replicates",
     DESCRIPTION: "architecture and seeds; `models.load_network` reads the folder",
-    "training.json": "how it was trained, on what, and what was measured",
+    "training.json": "training settings, data and measurements",
     "example.py": "classifies images; needs numpy and safetensors",
     _CODE.name: "the network in numpy, for the example",
     "README.md": "this card",
 }
-"""The files of an exported network, and what each is for."""
+"""The files of an exported network, and their purposes."""
 
 
 @checked_keywords
@@ -51,23 +51,22 @@ def export_model(  # noqa: PLR0913  # each option has a name of its own
     home: AnyHome = None,
     tracking_uri: str | None = None,
 ) -> Path:
-    """Writes a trial's network and what belongs to it (`FILES`) into a folder; returns the folder.
+    """Writes the network of a trial with its documents (`FILES`) to a new folder; returns the folder.
 
-    The folder must not exist yet; it is there when all is in it, and not before. The network takes
-    images as they are, also that of a trial with noise, whose card says so. Raises NotFoundError and
-    TrackingError like `load_model`, BadInputError if the folder exists, StudyError if it cannot be
-    written.
+    The folder must not exist; it is created complete, by a rename. The network takes images without
+    noise, even if trained with noise, which the card states. Raises NotFoundError and TrackingError
+    like `load_model`, BadInputError if the folder exists, StudyError if it cannot be written.
     """
     to = Path(to)
     study = read_study(name, Home.find(home, tracking_uri))
     if to.exists():
-        raise BadInputError(f"the folder to write must not exist yet, got {to}")
+        raise BadInputError(f"the folder to write must not exist, got {to}")
     with tempfile.TemporaryDirectory() as folder:
         fetched = FetchedNetwork.of_trial(study, trial, Path(folder), retrained=retrained)
         complete = Path(folder) / "complete"
         complete.mkdir()
         for file in (TENSORS, DESCRIPTION):
-            # Without its permissions: safetensors writes for its user alone.
+            # Without permissions: files of safetensors are readable by their owner only.
             shutil.copyfile(fetched.folder / file, complete / file)
         _write_documents(fetched, complete, retrained=retrained)
         _put_in_place(complete, to)
@@ -75,7 +74,7 @@ def export_model(  # noqa: PLR0913  # each option has a name of its own
 
 
 def _write_documents(fetched: FetchedNetwork, folder: Path, *, retrained: bool) -> None:
-    """Writes all but the network itself."""
+    """Writes all files but the network."""
     network = fetched.load()
     history = training_history(
         fetched.study.spec,
@@ -92,7 +91,7 @@ def _write_documents(fetched: FetchedNetwork, folder: Path, *, retrained: bool) 
 
 
 def _put_in_place(complete: Path, to: Path) -> None:
-    """Copies the folder into its place: beside it first, since a rename is atomic."""
+    """Copies the folder to its place atomically: first beside it, then by a rename."""
     try:
         to.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=to.parent, prefix=f".{to.name}.") as beside:

@@ -24,7 +24,7 @@ Trial {trial} of the study `{study}`{retrained}: {description}.
 
 It classifies images of {shape} (channels, height, width; whole numbers from 0 to 255). It has
 {replicates} replicates: networks of one architecture, each with its own seed for wiring, initial weights
-and order of batches. `python example.py` computes with them.
+and order of batches. `python example.py` applies them.
 
 ## Files
 
@@ -32,8 +32,8 @@ and order of batches. `python example.py` computes with them.
 
 ## Architecture
 
-Of one replicate: {parameters:,} trainable parameters, {macs:,} multiply-accumulates an image. Only
-weights that exist are stored, computed and counted.
+One replicate has {parameters:,} trainable parameters and takes {macs:,} multiply-accumulates per image.
+Only live weights are stored, computed and counted.
 
 {architecture}
 
@@ -43,7 +43,7 @@ Means over {replicates} replicates ± standard errors, of the kept weights.
 
 {results}
 
-{validation} The test images steered nothing.
+{validation} The test images had no influence.
 
 ## Data
 
@@ -51,16 +51,16 @@ Means over {replicates} replicates ± standard errors, of the kept weights.
 
 ## Training
 
-Adam on the cross-entropy for {epochs} epochs, with the seeds {seeds}. `keep` says which weights these
-are: of each replicate's best validation epoch, or of the last.{unusual}
+Adam on the cross-entropy for {epochs} epochs, with the seeds {seeds}. `keep` is the choice of weights:
+those of the best validation epoch of each replicate, or of the last epoch.{unusual}
 
 {training}
 
 ## Intended use and limits
 
-For research on dendritic and other small networks, and for images like those that it was trained on:
-prepared alike, and of these classes. It gives a class to any image, also to one of none. Its
-probabilities are not calibrated. It was not examined for robustness, fairness or safety.
+For research on dendritic and other small networks, and for images of the same classes and preparation as
+the training images. It assigns a class to any image, even to one that belongs to none. Its probabilities
+are not calibrated. It was not tested for robustness, fairness or safety.
 
 ## How to cite
 
@@ -76,12 +76,12 @@ def training_history(
     *,
     retrained: bool,
 ) -> dict[str, Any]:
-    """The training and the measurements of a trial's network, as JSON types.
+    """The training and the measurements of the network of a trial, as JSON types.
 
-    `metrics` has a mean over replicates and its standard error for each; `seeds` are one a replicate.
+    `metrics` has means over replicates with standard errors; `seeds` has one seed for each replicate.
     """
     dataset = spec.dataset
-    # A network that was trained on the validation images has no metrics on them.
+    # A network trained on the validation images has no metrics of them.
     validated = not retrained or record.val_accuracy is not None
     return {
         "study": spec.name,
@@ -112,13 +112,13 @@ def training_history(
 
 
 def model_card(history: Mapping[str, Any], files: Mapping[str, str]) -> str:
-    """The card, Markdown, from `training_history` and the purpose of each file of the folder."""
+    """The model card in Markdown, from `training_history` and the purposes of the files."""
     architecture = Architecture(**history["architecture"])
     return _CARD.format(
         label=architecture.label(),
         trial=history["trial"],
         study=history["study"],
-        retrained=", trained anew with seeds of its own" if history["retrained"] else "",
+        retrained=", retrained with new seeds" if history["retrained"] else "",
         description=FAMILIES[architecture.family].description,
         shape=" x ".join(map(str, history["image_shape"])),
         replicates=len(history["seeds"]),
@@ -152,16 +152,18 @@ def _unusual(training: Mapping[str, Any]) -> str:
     text = ""
     if training.get("patience"):
         text += (
-            f" A replicate whose validation loss was not below its lowest for {training['patience']} "
-            "epochs stopped, and has the weights of its lowest."
+            f" A replicate without a new lowest validation loss in {training['patience']} epochs "
+            "stopped, with the weights of the lowest."
         )
     if training.get("noise"):
         text += (
-            f" All images, also those of the results, had Gaussian noise of {training['noise']:g} (a "
-            "standard deviation, of pixels from 0 to 1), drawn once."
+            " All images, also those of the results, had Gaussian noise with a standard deviation of "
+            f"{training['noise']:g} (pixels from 0 to 1), drawn once."
         )
     if training.get("batch_order") == "by_class":
-        text += " A batch had images of one class only, and each epoch went class after class."
+        text += (
+            " Each batch had images of one class, and the classes of an epoch followed in order."
+        )
     return text
 
 
@@ -183,18 +185,20 @@ def _estimate(measured: Mapping[str, float | None], scale: float, digits: int) -
 
 def _validation(history: Mapping[str, Any]) -> str:
     if "validation" in history["trained_on"]:
-        return "The validation images were trained on."
+        return "The validation images were used for training."
     if history["retrained"]:
-        return "Validation chose the configuration, with other seeds, and the epoch that was kept."
-    return "Validation steered the search, so its value is likely a little too good."
+        return (
+            "Validation selected the configuration, with other seeds, and the epoch of the weights."
+        )
+    return "Validation steered the search, so its value is probably slightly optimistic."
 
 
 def _data(dataset: Mapping[str, Any]) -> str:
     name = dataset["file"] or dataset["name"]
     train, validation = dataset["train_size"], dataset["validation_size"]
     return (
-        f"`{name}`. Its training images are split by the seed {dataset['split_seed']}, each class in "
-        f"proportion: {validation or 'a tenth'} for validation, {train or 'all others'} to train on. "
-        f"The test images are the data set's own, or, where it has none, a fifth that is the same for "
-        f"every seed."
+        f"`{name}`. Its training images are split by the seed {dataset['split_seed']}, stratified by "
+        f"class: {validation or 'a tenth'} for validation, {train or 'all others'} for training. The "
+        "test images are those of the data set or, where it has none, a fifth that is the same for "
+        "every seed."
     )

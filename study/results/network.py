@@ -1,4 +1,4 @@
-"""The stored network of a trial: fetched from MLflow, and registered there under a name."""
+"""The stored network of a trial: its download from MLflow, and its registration there."""
 
 import re
 import tempfile
@@ -34,7 +34,7 @@ _VERSION: Final = re.compile(r"v\d+", re.IGNORECASE)
 @final
 @dataclass(frozen=True, slots=True)
 class FetchedNetwork:
-    """The network of a trial of a study, in a folder that `models.load_network` reads."""
+    """The network of a trial, in a folder for `models.load_network`."""
 
     study: StoredStudy
     record: TrialRecord
@@ -44,11 +44,11 @@ class FetchedNetwork:
     def of_trial(
         cls, study: StoredStudy, trial: int | None, to: Path, *, retrained: bool
     ) -> "FetchedNetwork":
-        """Copies the network of a trial, by default the best, below `to`.
+        """Downloads the network of a trial, by default the best, to `to`.
 
-        With `retrained` that of its last retraining. Raises NotFoundError if there is no such trial, or
-        its network was not kept: only trials that are on the front when they end keep theirs. Raises
-        TrackingError if it was kept and the store does not have it any more.
+        With `retrained`, that of its last retraining. Raises NotFoundError if there is no such trial, or
+        its network was not kept: only trials on the front when they end keep theirs. Raises
+        TrackingError if the store has lost it.
         """
         home = study.home
         record = choose_retrained(study, trial, home) if retrained else study.trial(trial)
@@ -56,8 +56,8 @@ class FetchedNetwork:
         if folder is None:
             have = ", ".join(str(other.trial) for other in study.front())
             raise NotFoundError(
-                f"the weights of trial {record.trial} of study {study.spec.name!r} were not kept: "
-                f"trials keep them that are on the front when they end, such as {have or 'none yet'}"
+                f"the weights of trial {record.trial} of study {study.spec.name!r} were not kept: only "
+                f"trials on the front when they end keep theirs, such as {have or 'none yet'}"
             )
         fetched = cls(study, record, folder)
         for file in (TENSORS, DESCRIPTION):
@@ -66,15 +66,15 @@ class FetchedNetwork:
         return fetched
 
     def load(self) -> "Network":
-        """The network. Raises TrackingError if its files are damaged."""
-        from models.storage import load_network  # noqa: PLC0415  # torch loads only when it is needed
+        """Loads the network. Raises TrackingError if its files are damaged."""
+        from models.storage import load_network  # noqa: PLC0415  # imports torch
 
         with self.undamaged():
             return load_network(self.folder)
 
     @contextmanager
     def undamaged(self) -> Iterator[None]:
-        """Turns the errors of reading the folder into TrackingError."""
+        """Converts errors of reading the folder to TrackingError."""
         try:
             yield
         except (OSError, ValueError, LookupError, TypeError, SafetensorError) as error:
@@ -88,16 +88,16 @@ class FetchedNetwork:
 
 
 def download_network(run_id: str, home: Home, to: Path) -> Path | None:
-    """Copies the network of a run below `to`; None if it has none.
+    """Downloads the network of a run to `to`; returns None if it has none.
 
-    Raises TrackingError if the run has a model, and its artifacts are gone.
+    Raises TrackingError if the run has a model whose artifacts are gone.
     """
     store = client(home)
     with translated(home):
         model_id = store.get_run(run_id).data.tags.get(tags.MODEL_TAG)
         if model_id is None:
             return None
-        # Not as models:/..., which MLflow looks up in the store of its environment, whatever is given.
+        # Not as models:/..., which MLflow always resolves in the store of its environment.
         location = current_location(store.get_logged_model(model_id).artifact_location, home)
         if not artifacts_in(location, NETWORK_FOLDER, home):
             raise TrackingError(
@@ -119,11 +119,11 @@ def promote(
     home: AnyHome = None,
     tracking_uri: str | None = None,
 ) -> str:
-    """Registers the model of a trial under the study's name, and points the alias at it.
+    """Registers the model of a trial under the name of the study, and assigns the alias to it.
 
-    The alias leaves the trial that had it. A trial that is registered already keeps its version.
-    Returns the URI by which MLflow loads it, `models:/NAME@ALIAS`. Raises BadInputError for an alias
-    that MLflow does not take, NotFoundError if there is no such trial or its model was not kept.
+    The alias moves from the trial that had it; a registered trial keeps its version. Returns the URI
+    for MLflow, `models:/NAME@ALIAS`. Raises BadInputError for an alias that MLflow rejects,
+    NotFoundError if there is no such trial or its model was not kept.
     """
     if not _ALIAS.fullmatch(alias) or _VERSION.fullmatch(alias) or alias == "latest":
         raise BadInputError(
@@ -137,15 +137,15 @@ def promote(
         model_id = store.get_run(record.run_id).data.tags.get(tags.MODEL_TAG)
         if model_id is None:
             raise NotFoundError(
-                f"the model of trial {trial} of study {name!r} was not kept: trials keep theirs that "
-                "are on the front when they end"
+                f"the model of trial {trial} of study {name!r} was not kept: only trials on the front "
+                "when they end keep theirs"
             )
         _register(name, place)
         versions = store.search_model_versions(f"name = '{name}' and run_id = '{record.run_id}'")
         if versions:
             version = versions[0]
         else:
-            # Not as models:/..., which MLflow looks up in the store of its environment.
+            # Not as models:/..., as above.
             source = current_location(store.get_logged_model(model_id).artifact_location, place)
             version = store.create_model_version(
                 name,
@@ -161,7 +161,7 @@ def promote(
 def _register(name: str, home: Home) -> None:
     try:
         client(home).create_registered_model(
-            name, description=f"Networks of the study {name}; an alias names one of them."
+            name, description=f"Networks of the study {name}; each alias refers to one of them."
         )
     except MlflowException as error:
         if error.error_code != "RESOURCE_ALREADY_EXISTS":
@@ -177,11 +177,11 @@ def load_model(
     home: AnyHome = None,
     tracking_uri: str | None = None,
 ) -> "Network":
-    """The trained network of a trial, on the CPU, in evaluation mode; all replicates are in it.
+    """Loads the trained network of a trial with all replicates, on the CPU, in evaluation mode.
 
-    By default that of the best trial; with `retrained` that of its last retraining. Raises NotFoundError
-    if there is no such trial, or if its weights were not kept: only trials that are on the front when
-    they end keep them. Raises TrackingError if the store lost or damaged them.
+    By default that of the best trial; with `retrained`, that of its last retraining. Raises
+    NotFoundError if there is no such trial or its weights were not kept: only trials on the front when
+    they end keep theirs. Raises TrackingError if the stored weights are lost or damaged.
     """
     study = read_study(name, Home.find(home, tracking_uri))
     with tempfile.TemporaryDirectory() as folder:

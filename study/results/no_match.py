@@ -1,4 +1,4 @@
-"""Explains an empty result: how far the closest trials are from the filters."""
+"""Explanation of an empty result, with the trials closest to the filters."""
 
 from dataclasses import replace
 
@@ -23,23 +23,26 @@ def explain_no_match(
     states: tuple[str, ...] = COMPLETE.states,
     fresh: bool = False,
 ) -> str:
-    """One line that explains why no trial passed, with the closest ones.
+    """Explains in one line why no trial passed, with the closest trials.
 
     `states` are those of the query, () for any; by default complete, feasible trials.
     """
     stored = read_study(name, home, fresh=fresh)
-    chosen = states == COMPLETE.states
+    complete = states == COMPLETE.states
     families = filters.families(stored.spec.families)
-    query = Query(states=states, families=families, feasible=chosen)
-    kind = "complete trial" if chosen else f"trial in state {' or '.join(states)}"
+    query = Query(states=states, families=families, feasible=complete)
+    kind = "complete trial" if complete else f"trial in state {' or '.join(states)}"
     kind = f"{kind if states else 'trial'} of {name!r}"
     if not stored.select(replace(query, limit=1)):
         return _none_at_all(stored, query, kind)
     bounds = filters.bounds()
-    found = [text for bound in bounds if (text := _closest(stored, query, bound, bounds))]
-    closest = f"the closest: {'; '.join(found)}" if found else "but by now one has: ask again"
-    wanted = " and ".join(map(str, bounds))
-    return f"no {kind}{_of(families)} has {wanted}; {closest}"
+    closest = [text for bound in bounds if (text := _closest(stored, query, bound, bounds))]
+    hint = (
+        f"the closest: {'; '.join(closest)}"
+        if closest
+        else "but now there is one: repeat the query"
+    )
+    return f"no {kind}{_of(families)} has {' and '.join(map(str, bounds))}; {hint}"
 
 
 def _none_at_all(stored: StoredStudy, query: Query, kind: str) -> str:
@@ -50,27 +53,27 @@ def _none_at_all(stored: StoredStudy, query: Query, kind: str) -> str:
             return f"no {kind} is{_of(query.families)}"
         if query.feasible:
             constraints = " and ".join(stored.spec.constraints)
-            return f"every {kind}{_of(query.families)} breaks a constraint ({constraints})"
+            return f"every {kind}{_of(query.families)} violates a constraint ({constraints})"
     return f"there is no {kind}; it has {has}"
 
 
 def _closest(
     stored: StoredStudy, query: Query, bound: Bound, bounds: tuple[Bound, ...]
 ) -> str | None:
-    """The trial that comes closest to a bound, of those that keep the others if any does.
+    """The trial closest to a bound, among those that satisfy the other bounds if there are any.
 
-    None if the trials keep this bound.
+    None if a trial satisfies this bound.
     """
     others = tuple(other for other in bounds if other != bound)
     order = (Order(bound.metric, descending=bound.sign == ">="),)
-    for kept in dict.fromkeys((others, ())):
-        found = stored.select(replace(query, bounds=kept, order=order, limit=1))
-        value = found[0].value(bound.metric) if found else None
+    for satisfied in dict.fromkeys((others, ())):
+        closest = stored.select(replace(query, bounds=satisfied, order=order, limit=1))
+        value = closest[0].value(bound.metric) if closest else None
         if value is not None:
             if bound.holds(value):
                 return None
-            beside = f" with {' and '.join(map(str, kept))}" if kept else ""
-            return f"{bound.metric} {number(value)}{beside} (trial {found[0].trial})"
+            condition = f" with {' and '.join(map(str, satisfied))}" if satisfied else ""
+            return f"{bound.metric} {number(value)}{condition} (trial {closest[0].trial})"
     return None
 
 

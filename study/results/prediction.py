@@ -1,4 +1,4 @@
-"""Classifies images and arrays in files with the network of a trial; needs no torch."""
+"""Classification of images and arrays in files by the network of a trial, without torch."""
 
 import math
 import os
@@ -29,9 +29,10 @@ ImageSource: TypeAlias = "str | os.PathLike[str] | NDArray[Any] | Tensor"
 
 @dataclass(frozen=True, slots=True)
 class Images:
-    """Images, shape (count, channels, height, width), uint8; labels, shape (count,), if there are any.
+    """Images, shape (count, channels, height, width), uint8, and labels, shape (count,), if any.
 
-    Floats in 0..1 stay floats. `notice` describes a change that made them fit. `file`: where they are.
+    Floats in 0..1 stay floats. `notice` describes a conversion to the shape of the network; `file` is
+    where the images were read.
     """
 
     images: NDArray[np.uint8] | NDArray[np.float32]
@@ -41,10 +42,10 @@ class Images:
 
 
 def read_images(source: "ImageSource", image_shape: tuple[int, ...], classes: int) -> Images:
-    """The images of a file or array, of (channels, height, width); arrays must have that shape.
+    """Reads images in the shape (channels, height, width), which an npz and an array must have.
 
-    A picture is made grey or coloured and scaled as is needed. Raises DataError, with the rule, if a
-    file cannot be read, or images do not fit.
+    An image file is converted to grey or RGB and scaled as needed. Raises DataError, with the rule, if
+    a file cannot be read, or images have another shape or type.
     """
     if not isinstance(source, str | os.PathLike):
         return Images(_checked_array(np.asarray(source), image_shape))
@@ -100,13 +101,13 @@ def _from_arrays(path: Path, image_shape: tuple[int, ...], classes: int) -> Imag
 
 
 def _from_picture(path: Path, image_shape: tuple[int, ...]) -> Images:
-    from PIL import Image, ImageOps  # noqa: PLC0415  # for pictures only
+    from PIL import Image, ImageOps  # noqa: PLC0415  # needed here only
 
     channels, height, width = image_shape
     if channels not in (1, 3):
         raise DataError(
-            f"a picture has 1 or 3 channels, and the network reads {channels}: give an npz instead "
-            f"of {path}"
+            f"a picture has 1 or 3 channels, but the network reads {channels}: use an npz instead of "
+            f"{path}"
         )
     try:
         with Image.open(path) as opened:
@@ -132,11 +133,11 @@ def _from_picture(path: Path, image_shape: tuple[int, ...]) -> Images:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prediction:
-    """The prediction of a network for the images of one file.
+    """The predictions of a network for the images of one file.
 
     `probabilities`: shape (images, classes), the mean over the replicates. `labels`, shape (images,),
-    and `accuracies`, the share of right answers of each replicate, where the file has labels.
-    `notice` describes a change that made the images fit.
+    and `accuracies` of the replicates, shares in 0..1, if the file has labels. `notice` describes a
+    conversion to the shape of the network.
     """
 
     trial: int
@@ -190,15 +191,13 @@ def predict(  # noqa: PLR0913  # each option has a name of its own
     home: AnyHome = None,
     tracking_uri: str | None = None,
 ) -> list[Prediction]:
-    """Classifies images with the network of a trial, by default that of the best one.
+    """Classifies images with the network of a trial.
 
-    Each entry of `images` is a file (a picture, or an npz with `x` and perhaps `y`) or an array or
-    tensor of whole images, which has the network's shape or (count, *shape): uint8 in 0..255, or
-    floats in 0..1. An entry alone needs no list. With `retrained` the network is that of the trial's
-    last retraining.
-
-    The images are taken as they are, also of a trial with noise. Raises NotFoundError and TrackingError
-    like `study.load_model`, DataError if a file cannot be read or images do not fit.
+    Each entry of `images` is a file (an image, or an npz with `x` and optionally `y`) or an array or
+    tensor, of the network's image shape or (count, *shape), uint8 in 0..255 or floats in 0..1; a single
+    entry needs no list. The trial is by default the best; with `retrained`, its last retraining is
+    used. No noise is added, even for a trial with noise. Raises NotFoundError and TrackingError like
+    `study.load_model`, DataError if a file cannot be read, or images have another shape or type.
     """
     study = read_study(name, Home.find(home, tracking_uri))
     sources: list[Any] = list(images) if isinstance(images, list | tuple) else [images]

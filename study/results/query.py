@@ -1,4 +1,4 @@
-"""A query of a study: the states, families and bounds of trials, their order, and a limit."""
+"""A query of trials: their states, families and bounds, an order, and a limit."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -12,13 +12,13 @@ from study.spec.metrics import Direction, is_metric, metric_names, metric_of
 from study.tracking import tags
 
 STATES: Final = tuple(tags.RUN_STATUS)
-"""Every state that a trial can be in."""
+"""All states of trials."""
 
 STARTED: Final = "trial"
-"""The order in which trials were started, which is that of their numbers."""
+"""The order of trial numbers, which is that of their starts."""
 
 ORDERS: Final = (*metric_names(), "epochs", STARTED)
-"""The keys of an order; diagnostics of further layers are keys too."""
+"""The keys of an order, as shown in messages; diagnostics of deeper layers are keys too."""
 
 
 _BOUNDS: Final[dict[str, tuple[str, Literal["<=", ">="]]]] = {
@@ -45,27 +45,27 @@ class Bound:
         return f"{self.metric} {self.sign} {number(self.value)}"
 
     def holds(self, value: float) -> bool:
-        """Whether a value keeps the bound."""
+        """Whether a value satisfies the bound."""
         return value <= self.value if self.sign == "<=" else value >= self.value
 
 
 @final
 @dataclass(frozen=True, slots=True)
 class Order:
-    """An order of trials by a metric; those without it come last."""
+    """An order of trials by a metric; trials without a value come last."""
 
     metric: str
     descending: bool
 
     @classmethod
     def parse(cls, text: str) -> "Order":
-        """The order of a text METRIC, METRIC:asc or METRIC:desc; by default the better first.
+        """Parses METRIC, METRIC:asc or METRIC:desc; by default the better values come first.
 
-        Raises SpecError for another form, and for a metric by which no choice may be made.
+        Raises SpecError for another form, an unknown metric or a test metric.
         """
         metric, colon, way = text.partition(":")
         if metric.startswith("test_"):
-            raise SpecError(f"a test metric is reported and never chooses, got order {text!r}")
+            raise SpecError(f"a test metric is only reported and never an order, got {text!r}")
         if metric not in ORDERS and not is_metric(metric):
             raise SpecError(f"unknown order {metric!r}; {nearest(metric, ORDERS)}")
         if colon and way not in ("asc", "desc"):
@@ -80,7 +80,7 @@ SMALLEST: Final = (_FEWEST_PARAMETERS, Order("val_accuracy", descending=True))
 
 
 def best_first(objectives: Mapping[str, Direction]) -> tuple[Order, ...]:
-    """The best in the first objective first, of equals the smallest, of those the most accurate."""
+    """The order by the first objective, then by parameters, then by accuracy."""
     metric, direction = next(iter(objectives.items()))
     if metric == "trainable_parameters" and direction == "minimize":
         return SMALLEST
@@ -90,11 +90,10 @@ def best_first(objectives: Mapping[str, Direction]) -> tuple[Order, ...]:
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Query:
-    """Trials in one of the states, of one of the families, that keep all bounds; empty means any.
+    """Trials in one of the states and families, within all bounds; empty tuples allow any.
 
-    `feasible` leaves out those that break a constraint of their study, and those that did not complete.
-    Without an order they come as they were started. Of trials with equal values the one that was
-    started first comes first.
+    `feasible` restricts to complete trials that satisfy the constraints of the study. Without an order,
+    and among equal values, trials are in order of their numbers.
     """
 
     states: tuple[str, ...] = ()
@@ -109,23 +108,23 @@ class Query:
             raise SpecError(f"`limit >= 1` must hold, got limit={self.limit}")
         metrics = [order.metric for order in self.order]
         if len(set(metrics)) < len(metrics):
-            raise SpecError(f"an order must name each metric once, got {', '.join(metrics)}")
+            raise SpecError(f"an order must have each metric once, got {', '.join(metrics)}")
         for state in self.states:
             if state not in STATES:
                 raise SpecError(f"unknown state {state!r}; {nearest(state, STATES)}")
 
 
 COMPLETE: Final = Query(states=("COMPLETE",), feasible=True)
-"""The trials that answers are chosen from: trained to their end, and within the constraints."""
+"""Complete trials that satisfy the constraints."""
 
 
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filters:
-    """Filters of trials: a family, or several, and bounds that all must keep.
+    """Filters of trials: one or several families, and inclusive bounds, all of which apply.
 
-    Bounds include their value, and None is no bound. Parameters and multiply-accumulates are of one
-    replicate, the accuracy is that of validation as a share, epochs are those that were trained.
+    None is no bound. Parameters and multiply-accumulates are those of one replicate, the accuracy is
+    that of validation as a share in 0..1, epochs are trained epochs.
     """
 
     family: str | Sequence[str] | None = None
@@ -138,7 +137,7 @@ class Filters:
     max_epochs: int | None = None
 
     def bounds(self) -> tuple[Bound, ...]:
-        """The bounds. Raises SpecError for those that are no numbers, or that no trial could pass."""
+        """The bounds. Raises SpecError for others than numbers and for those that no trial satisfies."""
         bounds = [
             Bound(metric, sign, _checked(name, value))
             for name, (metric, sign) in _BOUNDS.items()
@@ -151,13 +150,13 @@ class Filters:
             ]
             if low and high and low[0] > high[0]:
                 raise SpecError(
-                    f"the least {metric} must not be above the most, got {number(low[0])} and "
+                    f"`minimum <= maximum` must hold for {metric}, got {number(low[0])} and "
                     f"{number(high[0])}"
                 )
         return tuple(bounds)
 
     def families(self, searched: Sequence[str]) -> tuple[str, ...]:
-        """The families, () for any. Raises SpecError for one that is not searched."""
+        """The families, () for any. Raises SpecError for one that the study does not search."""
         families = self._given_families()
         for family in families:
             if family not in searched:
@@ -168,7 +167,7 @@ class Filters:
         return families
 
     def check_families(self) -> None:
-        """Raises SpecError for a family that does not exist; needs no study."""
+        """Raises SpecError for an unknown family, before a study is read."""
         for family in self._given_families():
             if family not in FAMILIES:
                 raise SpecError(f"unknown family {family!r}; {nearest(family, FAMILIES)}")

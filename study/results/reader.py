@@ -1,4 +1,4 @@
-"""Reads studies from MLflow, and the curves of their trials."""
+"""Reads studies and the learning curves of their trials from MLflow."""
 
 import difflib
 import math
@@ -9,6 +9,8 @@ from typing import Final, final
 
 from mlflow import MlflowClient
 from mlflow.entities import Experiment, Metric, Run
+from mlflow.store.tracking import SEARCH_MAX_RESULTS_DEFAULT
+from mlflow.utils import get_results_from_paginated_fn
 
 from study import study_folder
 from study.errors import BadInputError, NotFoundError, StudyError
@@ -19,53 +21,50 @@ from study.tracking.artifacts import check_location
 from study.tracking.store import check_reachable, client, translated
 from study.tracking.tags import spec_of
 
-_NAMED: Final = 20  # studies in a message, of those that a store has
-_REQUESTS_AT_ONCE: Final = 8  # a server answers each in some milliseconds, most of it waiting
+_NAMED: Final = 20  # the most studies that a message lists
+_REQUESTS_AT_ONCE: Final = 8  # each takes a server some milliseconds, mostly waiting
 
 
 def study_experiments(home: Home) -> dict[str, Experiment]:
-    """The name of every study of this layout, sorted, and its experiment.
+    """The experiments of all studies of this layout, by name in alphabetical order.
 
-    Experiments whose names are invalid for a study are left out.
+    Experiments with invalid names for a study are left out.
     """
     if home.database is not None and not home.database.exists():
         return {}
     check_reachable(home)
-    found: list[Experiment] = []
-    token = None
+    layout = f"tags.`{tags.LAYOUT_TAG}` = '{study_folder.LAYOUT}'"
     with translated(home):
-        while True:
-            page = client(home).search_experiments(
-                filter_string=f"tags.`{tags.LAYOUT_TAG}` = '{study_folder.LAYOUT}'",
-                page_token=token,
-            )
-            found.extend(page)
-            token = page.token
-            if not token:
-                break
-    named = [one for one in found if is_name(one.name)]
+        store = client(home)
+        experiments: list[Experiment] = get_results_from_paginated_fn(  # type: ignore[no-untyped-call]  # MLflow's
+            lambda size, token: store.search_experiments(
+                filter_string=layout, max_results=size, page_token=token
+            ),
+            SEARCH_MAX_RESULTS_DEFAULT,
+        )
+    named = [one for one in experiments if is_name(one.name)]
     return {one.name: one for one in sorted(named, key=lambda experiment: experiment.name)}
 
 
 def read_study(name: str, home: Home, *, fresh: bool = False) -> StoredStudy:
-    """The study of a name; its trials are read later, with `fresh` from the runs themselves.
+    """Reads a study by name, but its trials only when needed, with `fresh` from the runs themselves.
 
-    Raises NotFoundError if there is none, or its first records are not written yet, BadInputError for an
-    invalid name.
+    Raises NotFoundError if there is none or its first records are not written yet, BadInputError for an
+    invalid name or a study of another layout, StudyError if its spec is unreadable.
     """
     experiment = _experiment(checked_name(name), home)
     stored = None if experiment is None else experiment.tags.get(tags.LAYOUT_TAG)
     if stored not in (None, study_folder.LAYOUT):
         raise BadInputError(
             f"the study {name!r} in {home.shown_uri} must be of layout {study_folder.LAYOUT}, got "
-            f"{stored}: it was written by another version, which can read it"
+            f"{stored}: another version wrote it and can read it"
         )
     if experiment is None or stored is None or experiment.lifecycle_stage != "active":
         raise NotFoundError(_unknown(name, home))
     with translated(home):
         parent = _parent(client(home), experiment.experiment_id)
     if parent is None:
-        raise NotFoundError(f"the study {name!r} in {home.shown_uri} has only just been made")
+        raise NotFoundError(f"the study {name!r} in {home.shown_uri} has no records yet")
     try:
         spec = spec_of(parent.data.tags)
     except (KeyError, ValueError, BadInputError) as error:
@@ -87,9 +86,9 @@ def _unknown(name: str, home: Home) -> str:
 
 
 def check_free(name: str, home: Home, identity: str | None) -> None:
-    """Raises BadInputError if the name is taken in the store by something else than the study.
+    """Raises BadInputError if anything but this study has the name in the store.
 
-    `identity` is that of the study in the home, None if it has none of the name yet.
+    `identity` is that of the study in the home, None for a new study.
     """
     if home.database is not None and not home.database.exists():
         return
@@ -109,7 +108,7 @@ def check_free(name: str, home: Home, identity: str | None) -> None:
     if parent is not None and parent.data.tags.get(tags.IDENTITY_TAG) != identity:
         raise BadInputError(
             f"the study {name!r} at {home.shown_uri} was run from another home than "
-            f"{home.folder}, which does not have its search; continue it from its own home "
+            f"{home.folder}, which lacks its search; continue it from its own home "
             f"(--home DIR), or give this study another name"
         )
 
@@ -123,20 +122,20 @@ def _experiment(name: str, home: Home) -> Experiment | None:
 
 
 def _parent(store: MlflowClient, experiment_id: str) -> Run | None:
-    """The parent run; the older of two, should an answer of the server have been lost."""
-    found = store.search_runs(
+    """The parent run; the older of two, which a lost response of the server can cause."""
+    runs = store.search_runs(
         [experiment_id],
         filter_string=f"tags.`{tags.ROLE_TAG}` = 'study'",
         order_by=["attributes.start_time ASC"],
         max_results=1,
     )
-    return found[0] if found else None
+    return runs[0] if runs else None
 
 
 @final
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """Finite values of a metric by step, in order, and when each was written (ms since 1970)."""
+    """The finite values of a metric in order of steps, with timestamps (ms since 1970)."""
 
     steps: list[int]
     values: list[float]
@@ -148,19 +147,19 @@ class Curve:
 
 
 def read_curves(home: Home, run_ids: Iterable[str], metric: str) -> dict[str, Curve]:
-    """The curve of one metric of each run that has one. Raises TrackingError."""
+    """Reads the curves of a metric, by run, of the runs that have it. Raises TrackingError."""
     store = client(home)
 
     def read(run_id: str) -> tuple[str, Curve]:
         return run_id, _curve(store.get_metric_history(run_id, metric))
 
     with translated(home), ThreadPoolExecutor(_REQUESTS_AT_ONCE) as pool:
-        found = list(pool.map(read, dict.fromkeys(run_ids)))
-    return {run_id: curve for run_id, curve in found if curve.steps}
+        curves = list(pool.map(read, dict.fromkeys(run_ids)))
+    return {run_id: curve for run_id, curve in curves if curve.steps}
 
 
 def _curve(history: Iterable[Metric]) -> Curve:
-    """Of a step that was written twice, as after an interruption, the later value counts."""
+    """The curve of a history; of steps written twice, as after an interruption, the later values."""
     points = sorted(history, key=lambda point: point.timestamp)
     last = {point.step: point for point in points if math.isfinite(point.value)}
     ordered = [last[step] for step in sorted(last)]

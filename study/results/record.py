@@ -1,20 +1,19 @@
-"""The record of a trial, with the same fields everywhere."""
+"""The record of a trial, with the same fields in Python, tables and files."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Final, final
 
 import pandas as pd
 
 from models.architecture import Architecture
-from study.results.query import Order
 from study.search.difference import is_real
 from study.search.pareto import Point
 from study.spec.metrics import Direction
 from study.training.settings import TrainingSettings
 
-# Of a trial's training settings; its record says how many epochs it had itself.
+# The training settings without `epochs`, which in a record is the number of trained epochs.
 _TRAINING: Final = [field.name for field in fields(TrainingSettings) if field.name != "epochs"]
 
 
@@ -23,12 +22,12 @@ _TRAINING: Final = [field.name for field in fields(TrainingSettings) if field.na
 class TrialRecord:
     """A trial. Counts are of one replicate, accuracies shares in 0..1, losses nats.
 
-    Values are means over replicates, `..._sem` their standard errors (None for one replicate);
-    they belong to the kept weights. Values that were not measured (yet) are None. `state` is RUNNING,
+    Values are means over replicates, `..._sem` their standard errors (None for one replicate), of the
+    kept weights. Values that were not measured, or not yet, are None. `state` is RUNNING,
     COMPLETE, PRUNED (stopped early), FAIL or INTERRUPTED; `reason` is why a trial failed, `notice` an
     event during training.
     `diagnostics` are those of its study by name (docs/diagnostics.md), with their `..._sem`. `feasible`:
-    whether the trial keeps the constraints, None before they are judged.
+    whether a complete trial satisfies the constraints, None for other trials.
     """
 
     trial: int
@@ -61,57 +60,33 @@ class TrialRecord:
         return asdict(self)
 
     def label(self) -> str:
-        """The network in short, as `dann-lrf D4 S128 K16`; the family if it cannot be read."""
+        """The label of the network, as `dann-lrf D4 S128 K16`; only the family if it is unreadable."""
         try:
             return Architecture(**self.architecture).label()
         except (TypeError, ValueError):
             return self.family
 
     def value(self, name: str) -> float | None:
-        """The value of a metric, or of a diagnostic; None if it was not measured (yet)."""
-        found: float | None = getattr(self, name, None)
-        return self.diagnostics.get(name) if found is None else found
+        """The value of a metric or a diagnostic; None if it was not measured."""
+        value: float | None = getattr(self, name, None)
+        return self.diagnostics.get(name) if value is None else value
+
+    def is_as_accurate_as(self, best: "TrialRecord") -> bool:
+        """Whether the validation accuracy is not really lower (`study.search.difference`)."""
+        lag = (best.val_accuracy or 0.0) - (self.val_accuracy or 0.0)
+        return not is_real(lag, best.val_accuracy_sem or 0.0, self.val_accuracy_sem or 0.0)
 
     def point(self, objectives: Mapping[str, Direction]) -> Point | None:
-        """The values of the objectives; None unless the trial is complete, feasible and has them."""
-        found = [self.value(name) for name in objectives]
-        values = [value for value in found if value is not None and math.isfinite(value)]
-        if self.state != "COMPLETE" or not self.feasible or len(values) < len(found):
+        """The values of the objectives; None unless the trial is complete and feasible and has all."""
+        measured = [self.value(name) for name in objectives]
+        values = [value for value in measured if value is not None and math.isfinite(value)]
+        if self.state != "COMPLETE" or not self.feasible or len(values) < len(measured):
             return None
         return values
 
 
-def arranged(records: Iterable[TrialRecord], order: Sequence[Order]) -> list[TrialRecord]:
-    """The records in an order; those without a value come last, of equal ones the lower number first."""
-
-    def key(record: TrialRecord) -> list[float]:
-        places: list[float] = []
-        for one in order:
-            value = record.value(one.metric)
-            if value is None or math.isnan(value):
-                places += [1.0, 0.0]
-            else:
-                places += [0.0, -value if one.descending else value]
-        return [*places, record.trial]
-
-    return sorted(records, key=key)
-
-
-def as_good_as_the_best(records: Sequence[TrialRecord]) -> list[TrialRecord]:
-    """Those that are not really less accurate (`study.search.difference`) than the first, the best."""
-    if not records:
-        return []
-    best, *_ = records
-
-    def behind(record: TrialRecord) -> bool:
-        lag = (best.val_accuracy or 0.0) - (record.val_accuracy or 0.0)
-        return bool(is_real(lag, best.val_accuracy_sem or 0.0, record.val_accuracy_sem or 0.0))
-
-    return [record for record in records if not behind(record)]
-
-
 def to_frame(records: Sequence[TrialRecord]) -> pd.DataFrame:
-    """A table of one row a trial; architecture and training settings are columns of their own."""
+    """A table with one row for each trial, and a column for each size, option and training setting."""
     if not records:
         return pd.DataFrame(columns=_columns()).set_index("trial")
     rows = []

@@ -1,4 +1,4 @@
-"""Retrainings in MLflow: each a child run of the study's parent run, with a role of its own."""
+"""Retrainings in MLflow: child runs of the parent run of the study, with the role `retrained`."""
 
 import json
 from dataclasses import asdict, dataclass, replace
@@ -36,7 +36,8 @@ _METRICS: Final = tuple(
 class Retraining:
     """The settings of a retraining, which identify it.
 
-    `full`: on the training and the validation images; then the last weights are kept.
+    `full`: on training and validation images together, with the last weights kept. Raises BadInputError
+    for other than 1 to 100 replicates, or no epochs.
     """
 
     trial: int
@@ -60,7 +61,7 @@ class Retraining:
 
     @classmethod
     def of(cls, run: Run) -> "Retraining":
-        """The retraining that a run has the tag of."""
+        """The retraining in the tag of a run."""
         return cls(**json.loads(run.data.tags[RETRAINING_TAG]))
 
     def label(self) -> str:
@@ -69,12 +70,12 @@ class Retraining:
         return f"trial-{self.trial}-replicates-{self.replicates}-epochs-{self.epochs}{full}"
 
     def seeds(self, spec: StudySpec) -> list[int]:
-        """A seed for each replicate; the search has used none of them."""
+        """The seeds of the replicates, none of which the search has used."""
         first = spec.seed + spec.replicates
         return list(range(first, first + self.replicates))
 
     def settings(self, record: TrialRecord) -> TrainingSettings:
-        """The trial's settings with these epochs; in full without patience, which needs validation."""
+        """The settings of the trial with these epochs; if `full`, without patience and validation."""
         settings = replace(TrainingSettings(**record.training), epochs=self.epochs)
         return replace(settings, keep="last", patience=0) if self.full else settings
 
@@ -92,8 +93,8 @@ class Retraining:
 class Retrained:
     """The results of a configuration in the search and in a retraining.
 
-    `record` has the fields of a trial, None where nothing was measured, as validation in full. `new`:
-    whether it was trained, or recorded, now.
+    `record` has the fields of a trial; those of validation are None after a `full` retraining. `new`:
+    whether it was trained or recorded by this call.
     """
 
     wanted: Retraining
@@ -102,7 +103,7 @@ class Retrained:
     new: bool
 
     def agrees(self, metric: str) -> bool | None:
-        """Whether both values of a metric are equal within the error (`study.search.difference`).
+        """Whether both values of a metric agree within the errors (`study.search.difference`).
 
         None if a value or a standard error is missing.
         """
@@ -113,20 +114,20 @@ class Retrained:
         return not is_real(values[0] - values[1], *errors)
 
     def to_dict(self) -> dict[str, Any]:
-        """Both as JSON types."""
+        """The results as JSON types."""
         return asdict(self) | {
             "agrees": {name: self.agrees(name) for name in _METRICS if not name.endswith("_sem")}
         }
 
 
 def find_run(store: MlflowClient, experiment: str, wanted: Retraining) -> Run | None:
-    """The finished run of a retraining, None if there is none."""
+    """The finished run of a retraining, or None."""
     runs = _finished_runs(store, experiment, wanted.trial)
     return next((run for run in runs if Retraining.of(run) == wanted), None)
 
 
 def retrained(run: Run, search: TrialRecord, *, new: bool) -> Retrained:
-    """The result in a finished run of a retraining of the trial `search`."""
+    """The results of a finished retraining of the trial `search`."""
     config, metrics = json.loads(run.data.tags[CONFIG_TAG]), run.data.metrics
     measured: dict[str, Any] = {name: metrics.get(name) for name in _METRICS}
     record = replace(
@@ -142,14 +143,14 @@ def retrained(run: Run, search: TrialRecord, *, new: bool) -> Retrained:
         epochs=int(metrics["epochs"]),
         seconds=metrics["seconds"],
         on_front=False,
-        diagnostics={},  # those of the search are of other networks
+        diagnostics={},  # those of the search belong to other networks
         **measured,
     )
     return Retrained(wanted=Retraining.of(run), search=search, record=record, new=new)
 
 
 def _finished_runs(store: MlflowClient, experiment: str, trial: int) -> list[Run]:
-    """The finished retrainings of a trial, the one that started last first."""
+    """The finished retrainings of a trial, the latest first."""
     where = f"{_RETRAINED} and tags.`{RETRAINS_TAG}` = '{trial}'"
     runs = store.search_runs([experiment], where, order_by=["attributes.start_time DESC"])
     return list(filter(_finished, runs))
@@ -160,9 +161,9 @@ def _finished(run: Run) -> bool:
 
 
 def choose_retrained(stored: StoredStudy, number: int | None, home: Home) -> TrialRecord:
-    """The trial, by default the best, with the run, metrics and replicates of its newest retraining.
+    """The trial, by default the best, with the run, metrics and replicates of its last retraining.
 
-    Raises NotFoundError if there is no such trial, or if it was not retrained.
+    Raises NotFoundError if there is no such trial or it was not retrained.
     """
     search = stored.trial(number)
     with translated(home):
@@ -170,7 +171,7 @@ def choose_retrained(stored: StoredStudy, number: int | None, home: Home) -> Tri
     if not runs:
         raise NotFoundError(
             f"trial {search.trial} of study {stored.spec.name!r} was not retrained; "
-            f"study retrain {stored.spec.name} {search.trial} --replicates N does it"
+            f"run `study retrain {stored.spec.name} {search.trial} --replicates N`"
         )
     return retrained(runs[0], search, new=False).record
 
@@ -179,7 +180,7 @@ def choose_retrained(stored: StoredStudy, number: int | None, home: Home) -> Tri
 def retrainings(
     name: str, *, home: AnyHome = None, tracking_uri: str | None = None
 ) -> list[Retrained]:
-    """Every finished retraining of a study: by trial, the fewest replicates first.
+    """The finished retrainings of a study, in order of trials and replicates.
 
     Raises NotFoundError if there is no such study.
     """

@@ -1,4 +1,4 @@
-"""A stored study, and its trials, all of which are in one table."""
+"""A stored study, with its trials in one table."""
 
 import json
 import tempfile
@@ -35,7 +35,7 @@ _MEASURED: Final = tuple(name for name in METRICS if name not in _COUNTS)
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tally:
-    """How many trials are in each state, and how many epochs all of them trained."""
+    """The numbers of trials by state, and the total of their epochs."""
 
     states: Mapping[str, int]
     epochs: int
@@ -44,11 +44,11 @@ class Tally:
 @final
 @dataclass(frozen=True, kw_only=True)
 class StoredStudy:
-    """A study in its store: the parent run and the spec, and the table of its trials.
+    """A study in its store: the parent run, the spec, and the table of its trials.
 
-    The table is read once, when it is first needed, so that all answers of one value are of one moment.
-    It is the one that the sender stored; where there is none yet, or with `fresh`, it is made of the
-    runs themselves. Every method raises StudyError for a table or a run that cannot be read.
+    The table is read once, when first needed, so that all results are of the same moment. It is the
+    table stored by the sender; if there is none, or with `fresh`, it is built from the runs. All methods
+    raise StudyError for an unreadable table or run.
     """
 
     home: Home
@@ -58,53 +58,53 @@ class StoredStudy:
 
     @property
     def data(self) -> str | None:
-        """The hash of the arrays that the study trained on, None if it was not stored."""
-        found: str | None = self.parent.data.tags.get(DATA_TAG)
-        return found
+        """The SHA-256 of the arrays of the data set, None if it was not stored."""
+        data: str | None = self.parent.data.tags.get(DATA_TAG)
+        return data
 
     @cached_property
     def records(self) -> list[TrialRecord]:
-        """Every trial by number."""
+        """All trials by number."""
         return self.select(Query())
 
     def select(self, query: Query) -> list[TrialRecord]:
-        """The trials of a query; without an order by number, as those of equal values."""
+        """The trials of a query, in its order."""
         return self._records(self._places(query))
 
     def trial(self, number: int | None) -> TrialRecord:
-        """The trial of a number, by default the best. Raises NotFoundError if there is none."""
+        """The trial of this number, by default the best. Raises NotFoundError if there is none."""
         name = self.spec.name
         if number is None:
             if self.best is None:
                 raise NotFoundError(f"study {name!r} has no complete trial yet")
             return self.best
         numbers = self._values("trial")
-        found = self._records(np.flatnonzero(numbers == number))
-        if not found:
+        records = self._records(np.flatnonzero(numbers == number))
+        if not records:
             have = f"trials 0 to {numbers.max():.0f}" if len(numbers) else "no trials"
             raise NotFoundError(f"study {name!r} has {have}, got trial {number}")
-        return found[0]
+        return records[0]
 
     @cached_property
     def best(self) -> TrialRecord | None:
-        """The trial on the front that is best in the first objective, of equals the smallest.
+        """The trial on the front that is best in the first objective, the smallest among equals.
 
-        None if no complete trial keeps the constraints. This is what "the best trial" means everywhere.
+        None if no complete trial satisfies the constraints. This defines "the best trial" everywhere.
         """
         places = self._ordered(np.flatnonzero(self._on_front), best_first(self.spec.objectives))
         return next(iter(self._records(places[:1])), None)
 
     def front(self, *, confident: bool = False) -> list[TrialRecord]:
-        """The complete, feasible trials that no other dominates, the fewest parameters first.
+        """The complete, feasible trials that no other dominates, in order of parameters.
 
-        With `confident`, that no other dominates by more than the standard errors
+        With `confident`, those that no other dominates by more than the standard errors
         (`study.search.pareto.confident_front`).
         """
         flags = self._on_confident_front() if confident else self._on_front
         return self._records(self._ordered(np.flatnonzero(flags), SMALLEST))
 
     def tally(self) -> Tally:
-        """Counts all trials."""
+        """Counts all trials and epochs."""
         epochs = self._values("epochs")
         return Tally(
             states=Counter(self._table.column("state").to_pylist()),
@@ -119,18 +119,18 @@ class StoredStudy:
         location = current_location(str(self.parent.info.artifact_uri), self.home)
         try:
             with tempfile.TemporaryDirectory() as folder, translated(self.home):
-                # Not the file that the tag names: the tag only marks that there is a table.
+                # Always this file: the tag only marks that there is one.
                 file = download(location, FILE, Path(folder), self.home)
                 return read_table(file, self.spec)
         except (StudyError, OSError, ValueError, pa.ArrowException) as error:
             raise StudyError(
                 f"the table of trials of study {self.spec.name!r} in {shown_uri} must be readable "
-                f"({FILE} of the MLflow run {run_id}; --fresh asks the runs themselves, `study sync` "
-                f"stores it anew): {in_a_line(error)}"
+                f"({FILE} of the MLflow run {run_id}; --fresh reads the runs themselves, `study sync` "
+                f"replaces the table): {in_a_line(error)}"
             ) from error
 
     def _gives_artifacts(self) -> bool:
-        """Whether the artifacts can be read: a server's cannot, from the server's database."""
+        """Whether the artifacts can be read; those of a server cannot be, from its database."""
         served = str(self.parent.info.artifact_uri).startswith("mlflow-artifacts:")
         return not served or self.home.is_served
 
@@ -139,7 +139,7 @@ class StoredStudy:
         with translated(self.home):
             runs = all_runs(client(self.home), experiment, where)
         rows = TrialRows(self.spec)
-        # Of a trial with two runs, as a lost answer can leave, the older one is taken last.
+        # Of two runs of a trial, which a lost response can cause, the older replaces the newer.
         for run in reversed(runs):
             with self._readable(run.info.run_id):
                 rows.take(run)
@@ -147,14 +147,14 @@ class StoredStudy:
             return rows.table()
 
     def _values(self, name: str) -> NDArray[np.float64]:
-        """The values of a metric, NaN where there is none."""
+        """The values of a metric, NaN if missing."""
         if name not in self._table.column_names:
             return np.full(self._table.num_rows, np.nan)
         return np.asarray(self._table.column(name).to_numpy(), dtype=np.float64)
 
     def _is_in(self, name: str, texts: tuple[str, ...]) -> NDArray[np.bool_]:
-        found = pc.is_in(self._table.column(name), pa.array(texts, pa.string()))
-        return np.asarray(found.to_numpy(), dtype=np.bool_)
+        flags = pc.is_in(self._table.column(name), pa.array(texts, pa.string()))
+        return np.asarray(flags.to_numpy(), dtype=np.bool_)
 
     def _places(self, query: Query) -> NDArray[np.intp]:
         """The rows of a query, in its order."""
@@ -171,8 +171,8 @@ class StoredStudy:
         return self._ordered(np.flatnonzero(kept), query.order)[: query.limit]
 
     def _ordered(self, places: NDArray[np.intp], order: Sequence[Order]) -> NDArray[np.intp]:
-        """The rows in an order, those of equal values by number."""
-        keys = [self._values("trial")[places]]  # the last decides first
+        """The rows in an order, equal ones by number."""
+        keys = [self._values("trial")[places]]  # the last key has priority
         for one in reversed(order):
             values = self._values("trial" if one.metric == STARTED else one.metric)[places]
             keys.append(-values if one.descending else values)
@@ -180,14 +180,14 @@ class StoredStudy:
 
     @cached_property
     def _feasible(self) -> NDArray[np.bool_]:
-        """Which trials are complete and keep every constraint."""
+        """Which trials are complete and satisfy all constraints."""
         kept = self._is_in("state", ("COMPLETE",))
         if self.spec.constraints:
             parsed = map(Constraint.parse, self.spec.constraints)
             names = sorted(frozenset().union(*(one.names for one in parsed)))
             values = np.column_stack([self._values(name) for name in names])
             for place in np.flatnonzero(kept):
-                # NaN breaks a constraint, as a missing value does.
+                # NaN violates a constraint, like a missing value.
                 metrics = dict(zip(names, values[place].tolist(), strict=True))
                 kept[place] = all_kept(violations(self.spec.constraints, metrics))
         return kept
@@ -210,7 +210,7 @@ class StoredStudy:
         return flags
 
     def _points(self) -> tuple[NDArray[np.bool_], list[list[float]]]:
-        """Which trials are complete and feasible with every objective, and their objectives."""
+        """Which trials are complete and feasible with finite objectives, and these objectives."""
         values = np.column_stack([self._values(name) for name in self.spec.objectives])
         judged = self._feasible & np.isfinite(values).all(axis=1)
         return judged, values[judged].tolist()
@@ -219,11 +219,11 @@ class StoredStudy:
         records = []
         for place, row in zip(places, self._table.take(places).to_pylist(), strict=True):
             with self._readable(row["run_id"]):
-                judged = row["state"] == "COMPLETE"
+                complete = row["state"] == "COMPLETE"
                 record = _record(
                     row,
                     self.spec,
-                    feasible=bool(self._feasible[place]) if judged else None,
+                    feasible=bool(self._feasible[place]) if complete else None,
                     on_front=bool(self._on_front[place]),
                 )
                 records.append(record)

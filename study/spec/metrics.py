@@ -54,11 +54,6 @@ class Metric:
             return math.log10(max(value, 1e-12))
         return math.log10(max(self._sign * (self.best - value), 0.0) + _LEAST_ERROR)
 
-    def from_error(self, error: float) -> float:
-        """The inverse of `to_error`."""
-        power = math.pow(10.0, error)
-        return power if self.log else self.best - self._sign * (power - _LEAST_ERROR)
-
     @property
     def _sign(self) -> int:
         return 1 if self.best > self.worst else -1

@@ -1,7 +1,7 @@
 """The spec of a study, with all defaults; read from TOML by `StudySpec.from_toml`."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self, TypeAlias
 
@@ -31,18 +31,19 @@ _MOST_CONSTRAINTS: Final = 100
 _MOST_STARTS: Final = 100
 
 
-def _known_families(families: Sequence[str]) -> Sequence[str]:
-    if not families:
-        raise ValueError("there must be at least one family, got none")
-    for family in families:
-        if family not in FAMILIES:
-            raise ValueError(f"unknown family {echo(family)}; {nearest(family, FAMILIES)}")
-    return tuple(dict.fromkeys(families))
+def _known(kind: str, known: Collection[str]) -> AfterValidator:
+    """Raises ValueError for names that are not known, and drops repetitions."""
+
+    def check(names: Sequence[str]) -> Sequence[str]:
+        for name in names:
+            if name not in known:
+                raise ValueError(f"unknown {kind} {echo(name)}; {nearest(name, known)}")
+        return tuple(dict.fromkeys(names))
+
+    return AfterValidator(check)
 
 
 def _known_objectives(objectives: dict[str, Direction]) -> dict[str, Direction]:
-    if not objectives:
-        raise ValueError("there must be at least one objective, got none")
     for name in objectives:
         if name.startswith("test_"):
             raise ValueError(
@@ -80,13 +81,6 @@ def _sound_constraints(constraints: Sequence[str]) -> Sequence[str]:
     return tuple(dict.fromkeys(constraints))
 
 
-def _known_groups(groups: Sequence[str]) -> Sequence[str]:
-    for group in groups:
-        if group not in GROUPS:
-            raise ValueError(f"unknown group {echo(group)}; {nearest(group, GROUPS)}")
-    return tuple(dict.fromkeys(groups))
-
-
 class StudySpec(Section):
     """The spec of a study. `name`, `dataset` and `families` have no default."""
 
@@ -95,7 +89,7 @@ class StudySpec(Section):
     """
     dataset: Annotated[DatasetSpec, BeforeValidator(dataset_table)]
     """The data set: a table as below, a name, or the path of an npz file."""
-    families: Annotated[tuple[str, ...], AfterValidator(_known_families)]
+    families: Annotated[tuple[str, ...], Field(min_length=1), _known("family", FAMILIES)]
     """Families of networks to search (docs/networks.md)."""
     replicates: Annotated[int, Field(ge=1, le=100)] = 3
     """Networks of a trial, trained together with different seeds."""
@@ -109,7 +103,7 @@ class StudySpec(Section):
     """
     objectives: Annotated[
         dict[str, Direction],
-        Field(max_length=_MOST_OBJECTIVES),
+        Field(min_length=1, max_length=_MOST_OBJECTIVES),
         AfterValidator(_known_objectives),
     ] = Field(default={"val_accuracy": "maximize", "trainable_parameters": "minimize"})
     """Metrics to `maximize` or `minimize`, but none of test images. In a table such as
@@ -121,7 +115,7 @@ class StudySpec(Section):
     """Comparisons that a network on the front satisfies, such as `trainable_parameters <= 200000`.
     Those that depend on the network alone are checked before training.
     """
-    diagnostics: Annotated[tuple[str, ...], AfterValidator(_known_groups)] = (
+    diagnostics: Annotated[tuple[str, ...], _known("group", GROUPS)] = (
         "generalisation",
         "efficiency",
     )

@@ -1,1 +1,1 @@
-"""Writes a study to MLflow: tags, provenance, the spool and its sender, the table of trials, models."""
+"""The records of a study in MLflow: tags, provenance, spool and sender, table of trials, models."""

@@ -1,4 +1,4 @@
-"""Artifacts of records, and where they may be: the store names the places, and could name any file."""
+"""Artifacts of records, and checks of their locations, which a store could set to any file."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -15,29 +15,29 @@ from mlflow.utils.file_utils import local_file_uri_to_path
 from study.errors import BadInputError
 from study.home import Home
 
-# Of places on this machine, and of what MLflow looks up in the store once more.
+# Schemes of locations on this machine, and of those that MLflow resolves through the store.
 _LOCAL: Final = ("", "file", "runs", "models")
 
 
 def check_location(location: str, home: Home) -> None:
-    """Raises BadInputError for a place on this machine that an MLflow server names, unless allowed."""
+    """Raises BadInputError if a server sets a location on this machine, unless this is allowed."""
     refused = home.is_served and not home.allow_local_artifacts
     if refused and urlsplit(location).scheme in _LOCAL:
         raise BadInputError(
             f"an artifact location of the server {home.shown_uri} must be on a server, got "
-            f"{location!r}: files of this machine would be read and written where that says; "
-            "--allow-local-artifacts allows it, of a server that you trust"
+            f"{location!r}: files of this machine would be read and written there; "
+            "--allow-local-artifacts allows it for a server that you trust"
         )
 
 
 def artifacts_in(location: str, folder: str, home: Home) -> list[FileInfo]:
-    """What is in a folder at an artifact location of a record."""
+    """Lists a folder at an artifact location of a record."""
     check_location(location, home)
     return list_artifacts(f"{location}/{folder}", tracking_uri=home.tracking_uri)
 
 
 def download(location: str, path: str, to: Path, home: Home) -> Path:
-    """Copies a file or a folder at an artifact location of a record below `to`; the copy."""
+    """Downloads a file or a folder at an artifact location to `to`; returns the path of the copy."""
     check_location(location, home)
     copy = download_artifacts(
         artifact_uri=f"{location}/{path}", dst_path=str(to), tracking_uri=home.tracking_uri
@@ -47,9 +47,9 @@ def download(location: str, path: str, to: Path, home: Home) -> Path:
 
 @final
 class StoreClient(MlflowClient):
-    """MLflow's client of a home, which stores artifacts at locations that `check_location` lets pass.
+    """MLflow's client for a home, which stores artifacts only at locations that `check_location` allows.
 
-    Each is asked for once, since a server could name another one later.
+    It reads each location once, since a server could change it later.
     """
 
     def __init__(self, home: Home) -> None:
@@ -76,9 +76,8 @@ class StoreClient(MlflowClient):
 
     def _opened(self, record: str, location: Callable[[], str]) -> ArtifactRepository:
         if record not in self._repositories:
-            place = current_location(location(), self._home)
             self._repositories[record] = get_artifact_repository(
-                place, tracking_uri=self._home.tracking_uri
+                current_location(location(), self._home), tracking_uri=self._home.tracking_uri
             )
         return self._repositories[record]
 
@@ -87,7 +86,7 @@ def own_folder(location: str, home: Home) -> Path:
     """The folder of an artifact location, without links.
 
     Raises BadInputError unless it is within the artifact folder of the home, which records in SQLite,
-    and no link leads there from the home.
+    and is not reached through a link.
     """
     artifacts = (home.artifact_location or "").removesuffix("/")
     given = _path(artifacts)
@@ -95,7 +94,7 @@ def own_folder(location: str, home: Home) -> Path:
     place = _path(location)
     try:
         folder = place.resolve()
-    except (OSError, RuntimeError, ValueError):  # a circle of links, no name of a file
+    except (OSError, RuntimeError, ValueError):  # a cycle of links, an invalid name
         folder = place
     below = folder.relative_to(root.parent).parts if folder.is_relative_to(root) else ()
     local = urlsplit(location).scheme in ("", "file") and place.is_absolute()
@@ -109,12 +108,12 @@ def own_folder(location: str, home: Home) -> Path:
 
 
 def current_location(location: str, home: Home) -> str:
-    """The location of a record's artifacts now, in a home that may have been moved or copied.
+    """The present location of the artifacts of a record, in a home that may have been moved or copied.
 
-    A home that records in SQLite has its artifacts beside the database, which knows them by the folder
-    that they were first stored in. MLflow names the folder of a run `RUN_ID/artifacts` and that of a
-    model `models/MODEL_ID/artifacts`; the home's own is used unless only the stored one exists. Raises
-    BadInputError as `check_location` does.
+    A home that records in SQLite has its artifacts beside the database, which stores the folder where
+    they were first written. MLflow's folder of a run is `RUN_ID/artifacts`, that of a model
+    `models/MODEL_ID/artifacts`. That of this home is used unless only the stored one exists. Raises
+    BadInputError like `check_location`.
     """
     check_location(location, home)
     if home.artifact_location is None or urlsplit(location).scheme not in ("", "file"):

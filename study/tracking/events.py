@@ -1,4 +1,4 @@
-"""The events of a study, which its driver writes and its sender reads: a type and a JSON line each."""
+"""The events of a study, written by its driver and read by its sender: each a type and a JSON line."""
 
 import json
 import time
@@ -14,18 +14,18 @@ EndState: TypeAlias = Literal["COMPLETE", "PRUNED", "FAIL", "INTERRUPTED"]
 
 
 def now() -> int:
-    """Milliseconds since 1970, as MLflow counts."""
+    """The time in milliseconds since 1970, MLflow's unit."""
     return int(time.time() * 1000)
 
 
 Number: TypeAlias = Annotated[int, Field(ge=0)]
-"""Of a trial."""
+"""The number of a trial."""
 
 
-# Without slots, so that `vars` has the fields: the driver makes a line within microseconds.
+# Without slots: `vars`, which needs none, makes a line within microseconds.
 @dataclass(frozen=True, kw_only=True)
 class _Event:
-    """Timestamps are milliseconds since 1970, as MLflow wants them."""
+    """An event; timestamps are milliseconds since 1970, as in MLflow."""
 
     def to_json(self) -> str:
         """The event as one line, without a line break."""
@@ -50,7 +50,7 @@ class TrialBegun(_Event):
 
 @dataclass(frozen=True, kw_only=True)
 class TrialReported(_Event):
-    """A trial's metrics after an epoch, 0 before the first; the worker and engine that trained it."""
+    """The metrics of a trial after an epoch, 0 before the first, with the worker and the engine."""
 
     number: Number
     timestamp: int = field(default_factory=now)
@@ -70,7 +70,7 @@ class TrialNoticed(_Event):
 
 @dataclass(frozen=True, kw_only=True)
 class TrialEnded(_Event):
-    """A trial ended, or was interrupted; then its folder is kept.
+    """A trial ended or was interrupted; after an interruption its folder is kept.
 
     `keep_network`: whether its network is stored.
     """
@@ -84,7 +84,7 @@ class TrialEnded(_Event):
 
 @dataclass(frozen=True, kw_only=True)
 class FrontChanged(_Event):
-    """For each trial whose place changed: whether it is on the front now."""
+    """Trials joined (true) or left (false) the front."""
 
     changes: Mapping[Number, bool]
 
@@ -123,7 +123,7 @@ _READERS: Final[Mapping[str, TypeAdapter[Event]]] = {
 
 
 def from_json(line: str) -> Event:
-    """The event of a line of `to_json`. Raises ValueError for other lines."""
+    """Parses a line of `to_json`. Raises ValueError for other lines."""
     try:
         match json.loads(line):
             case [str(name), dict(fields)] if name in _READERS:

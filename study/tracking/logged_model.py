@@ -1,4 +1,4 @@
-"""The network of a trial as a LoggedModel of MLflow, for any machine to load and serve."""
+"""The network of a trial as a LoggedModel of MLflow, which any machine can load and serve."""
 
 import re
 import shutil
@@ -13,14 +13,14 @@ from mlflow.entities import LoggedModel, LoggedModelOutput, LoggedModelStatus, M
 from study.study_folder import DISTRIBUTIONS, EXAMPLE
 
 _FORBIDDEN: Final = re.compile(r"""[/:.%"']""")  # in the name of a LoggedModel
-_PORTABLE: Final = "portable"  # in a trial's folder: the files of its model that are not stored yet
+_PORTABLE: Final = "portable"  # in the folder of a trial: the files of its model not stored yet
 
 
 def model_of(store: MlflowClient, experiment_id: str, run_id: str, name: str) -> LoggedModel:
     """The LoggedModel of a run, created if it has none; READY once its files are stored."""
     models = store.search_logged_models([experiment_id], f"source_run_id = '{run_id}'")
     if models:
-        # There may be two after a lost response; every process chooses the same one.
+        # A lost response can cause two; every process chooses the same one.
         return min(models, key=lambda model: (model.creation_timestamp, model.model_id))
     allowed = _FORBIDDEN.sub("_", name)
     return store.create_logged_model(experiment_id, allowed, run_id, model_type="image classifier")
@@ -62,7 +62,7 @@ def store_network(
 
 
 def with_model(metrics: Sequence[Metric], model_id: str) -> list[Metric]:
-    """The same metrics, linked to the model if they are those of the kept weights."""
+    """The metrics, with those of the kept weights linked to the model."""
     return [
         Metric(
             metric.key,

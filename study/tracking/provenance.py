@@ -1,4 +1,4 @@
-"""The provenance of a study, written and read: command, versions, commit and machine."""
+"""The provenance of a study: command, versions, commit and machine, as tags of the parent run."""
 
 import json
 import os
@@ -34,7 +34,7 @@ COMMAND_VARIABLE: Final = "STUDY_COMMAND"
 
 
 def environment_of_run() -> dict[str, Any]:
-    """Versions, git commit (None outside a checkout) and hardware of this machine, as JSON types."""
+    """The versions, git commit (None outside a checkout) and hardware of this machine, as JSON types."""
     return {
         "versions": {"python": platform.python_version()} | _versions(),
         "commit": _commit(),
@@ -43,7 +43,7 @@ def environment_of_run() -> dict[str, Any]:
 
 
 def command_of_run() -> str:
-    """The command line of this process, or of the one that submitted it, as typed."""
+    """The command line of this process, or of the one that submitted it, without passwords."""
     submitted = os.environ.get(COMMAND_VARIABLE)
     if submitted:
         return without_passwords(submitted)
@@ -66,7 +66,7 @@ def _versions() -> dict[str, str]:
 
 
 def _commit() -> str | None:
-    """The commit of the source, with a plus sign if files were changed since."""
+    """The commit of the source, with a plus sign if files have changed since."""
     source = Path(__file__).parents[2]
     if not (source / ".git").exists():
         return None
@@ -96,7 +96,7 @@ def _processor() -> str:
 
 
 def _output_of(*command: str) -> str | None:
-    """The output of a program; None if there is no such program, or it failed."""
+    """The output of a program; None if it is missing or fails."""
     program = shutil.which(command[0])
     if program is None:
         return None
@@ -107,7 +107,7 @@ def _output_of(*command: str) -> str | None:
 
 
 def as_tags() -> dict[str, str]:
-    """Command and environment as tags of a study's parent run."""
+    """The command and the environment as tags of the parent run."""
     return {
         ENVIRONMENT_TAG: json.dumps(environment_of_run()),
         COMMAND_TAG: command_of_run(),
@@ -117,14 +117,14 @@ def as_tags() -> dict[str, str]:
 @final
 @dataclass(frozen=True, slots=True)
 class Provenance:
-    """The command of a study, None if not recorded, and facts about its run by name."""
+    """The command of a study, None if not recorded, and named facts about its run."""
 
     command: str | None
     facts: dict[str, str]
 
     @classmethod
     def of(cls, tags: Mapping[str, str]) -> "Provenance":
-        """Reads the tags of a parent run; what cannot be read counts as not recorded."""
+        """Reads the tags of a parent run; unreadable ones count as not recorded."""
         try:
             stored = json.loads(tags.get(ENVIRONMENT_TAG, "{}"))
         except json.JSONDecodeError:

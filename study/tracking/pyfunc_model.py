@@ -1,7 +1,7 @@
-"""A stored network as an MLflow model that needs neither torch nor this package, and holds no pickle.
+"""A stored network as an MLflow model without pickle, which needs neither torch nor this package.
 
-Apart from `logged_model`, since its imports take a second. `mlflow.pyfunc.save_model` would list the
-files of every installed package for another second; this writes the same folder
+Apart from `logged_model`, since its imports take a second. `mlflow.pyfunc.save_model` takes another
+second to list the files of all installed packages; this writes the same folder
 (https://mlflow.org/docs/latest/ml/model#storage-format).
 """
 
@@ -23,7 +23,7 @@ from models.portable import Portable
 from study.tracking.tags import NETWORK_FOLDER
 
 CODE: Final = Path(portable.__file__)
-"""The code of every model: what MLflow runs."""
+"""The code of every model, which MLflow runs."""
 
 _PIP: Final = "requirements.txt"
 _VIRTUALENV: Final = "python_env.yaml"
@@ -35,12 +35,12 @@ _SERVING_EXAMPLE: Final = "serving_input_example.json"
 def write_portable(
     network_folder: Path, example: NDArray[np.uint8], to: Path, model_id: str | None = None
 ) -> None:
-    """Writes a stored network as the folder `to` of an MLflow model, which must not exist yet.
+    """Writes a stored network as an MLflow model to the folder `to`, which must not exist.
 
-    It maps uint8 images, shape (-1, channels, height, width), to the probabilities of the classes,
-    float32 of shape (-1, classes): the mean over the replicates, or, with the parameter `replicate`,
-    those of one. `example` are some such images. `model_id` is that of MLflow's LoggedModel.
-    Raises what `Portable` does where the network cannot be read.
+    The model maps uint8 images, shape (-1, channels, height, width), to class probabilities, float32 of
+    shape (-1, classes): the mean over the replicates, or, with the parameter `replicate`, those of one.
+    `example` are example images; `model_id` is that of MLflow's LoggedModel. Raises the errors of
+    `Portable` if the network cannot be read.
     """
     network = Portable(network_folder)
     signature = ModelSignature(
@@ -77,7 +77,7 @@ def write_portable(
 
 
 def _write_environment(to: Path) -> None:
-    """Writes what the model needs, for pip, virtualenv and conda."""
+    """Writes the requirements of the model, for pip, virtualenv and conda."""
     python = platform.python_version()
     packages = [f"{name}=={version(name)}" for name in ("mlflow", "numpy", "safetensors")]
     (to / _PIP).write_text("\n".join(packages) + "\n", encoding="utf-8")
@@ -87,5 +87,5 @@ def _write_environment(to: Path) -> None:
 
 
 def _write_json(file: Path, content: object) -> None:
-    """Writes JSON, which is YAML, too."""
+    """Writes JSON, which is also YAML."""
     file.write_text(json.dumps(content), encoding="utf-8")

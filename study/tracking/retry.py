@@ -1,4 +1,4 @@
-"""Repeats requests to a store that is away, slow or wrong, for a limited time."""
+"""Repeats requests to a store that is absent, slow or failing, for a limited time."""
 
 import time
 from collections.abc import Callable
@@ -8,7 +8,7 @@ from study.home import Home
 from study.tracking.store import in_a_line, is_permanent, unwritable
 
 PATIENCE_S: Final = 20.0
-"""The time for which a failing store is tried after the last event."""
+"""How long requests to a failing store are repeated after the last event."""
 
 PAUSE_S: Final = 0.3
 """The first pause after a failure, and the pause between two reads of the spool."""
@@ -19,11 +19,11 @@ Notify: TypeAlias = Callable[[dict[str, Any]], None]
 
 @final
 class Retry:
-    """Repeats an action until it works, is refused for good, or the time limit is reached.
+    """Repeats an action until it succeeds, fails permanently, or the time limit is reached.
 
     `ending` waits for up to the given seconds and returns whether no more events will come; until then
     there is no limit. `sent` returns the number of successful requests. `over`: `ending` has returned
-    true. `gave_up`: the limit was reached, after which nothing is tried.
+    true. `gave_up`: the limit was reached, so no action is tried any more.
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class Retry:
         self.over = self._ending(seconds)
 
     def attempt(self, act: Callable[[], None], refused: Callable[[Exception], bool]) -> bool:
-        """Calls `act`; returns whether it worked.
+        """Calls `act`; returns whether it succeeded.
 
         `refused` is called with a permanent error, and returns whether to call `act` again.
         """
@@ -51,7 +51,7 @@ class Retry:
         while not self.gave_up:
             try:
                 act()
-            except Exception as error:  # noqa: BLE001  # no error may prevent the rest from being sent
+            except Exception as error:  # noqa: BLE001  # no error may keep the rest from being sent
                 progressed = self._progressed()
                 tries = 1 if progressed else tries + 1
                 if is_permanent(error, tries):

@@ -1,6 +1,6 @@
-"""The MLflow runs of a study, created and filled with as few requests as possible.
+"""The MLflow runs of a study, created and filled with few requests.
 
-A run is created once, even if the response to the request that created it was lost or late.
+A run is created once, even if the response to the request is lost or late.
 """
 
 import shutil
@@ -30,17 +30,17 @@ _METRICS_A_REQUEST: Final = 800
 Batch: TypeAlias = tuple[list[Metric], list[Param], list[RunTag]]
 
 PARENT: Final = -1
-"""The key of the parent run, where trials have their numbers."""
+"""The key of the parent run; those of trials are their numbers."""
 
 
 @final
 @dataclass(slots=True)
 class PendingBatch:
-    """Unsent changes of one run. Timestamps are milliseconds since 1970.
+    """The unsent changes of one run. Timestamps are milliseconds since 1970.
 
-    `create`: start, name and tags of a run to be created. `steps`: the metrics of each step, which one
-    request has, so that a step is recorded whole or not at all. `status`: MLflow's status and its time,
-    None for now. `network`: a folder to store. `discard`: a folder to delete in the end. `one_by_one`:
+    `create`: start, name and tags of a run to be created. `steps`: the metrics of each step, sent in one
+    request, so that a step is recorded completely or not at all. `status`: MLflow's status and its time,
+    None for now. `network`: a folder to store. `discard`: a folder to delete at the end. `one_by_one`:
     each step is sent alone, since one was refused. `newest`: the arguments of the last `add`.
     """
 
@@ -60,7 +60,7 @@ class PendingBatch:
             self.steps.append([Metric(key, metrics[key], timestamp, step) for key in metrics])
 
     def batches(self) -> Iterator[Batch]:
-        """The rest as arguments of `log_batch`; `sent` removes each batch before the next."""
+        """Yields the remaining changes as arguments of `log_batch`; `sent` removes each batch."""
         while self.steps or self.params or self.tags:
             metrics: list[Metric] = []
             for step in self.steps:
@@ -73,7 +73,7 @@ class PendingBatch:
             yield metrics, params, tags
 
     def sent(self, batch: Batch) -> None:
-        """Removes a batch that has been sent."""
+        """Removes a sent batch."""
         left = len(batch[0])
         while left:
             left -= len(self.steps.pop(0))
@@ -81,9 +81,9 @@ class PendingBatch:
             self.params, self.tags = {}, {}
 
     def refuse(self) -> dict[str, Any] | None:
-        """Removes the refused part, and returns it as JSON types; None if everything was refused.
+        """Removes the refused part and returns it as JSON types; returns None if all was refused.
 
-        At first removes nothing, but has the next request send one step alone, to find the refused one.
+        The first call removes nothing, but then each step is sent alone, to find the refused one.
         """
         if self.network is not None:
             refused: dict[str, Any] = {"network": str(self.network)}
@@ -97,7 +97,7 @@ class PendingBatch:
         return {"step": [dict(metric) for metric in self.steps.pop(0)]}
 
     def to_dict(self) -> dict[str, Any]:
-        """The rest as JSON types."""
+        """The unsent changes as JSON types."""
         table = asdict(self) | {"network": str(self.network), "discard": str(self.discard)}
         table["steps"] = [[dict(metric) for metric in step] for step in self.steps]
         return table
@@ -106,9 +106,9 @@ class PendingBatch:
 @final
 @dataclass(frozen=True, slots=True)
 class RunTags:
-    """The tags by which the runs of trials are found: those of a search, or of one retraining.
+    """The tags that identify the runs of a search, or of one retraining.
 
-    `retraining` is the value of the tag of that name, None for a search.
+    `retraining` is the value of the tag `RETRAINING_TAG`, None for a search.
     """
 
     retraining: str | None = None
@@ -123,7 +123,7 @@ class RunTags:
         return NUMBER_TAG if self.retraining is None else RETRAINS_TAG
 
     def filter(self, number: int) -> str:
-        """MLflow's filter for the runs of a trial, among them those of its other retrainings."""
+        """MLflow's filter for the runs of a trial, which include those of other retrainings of it."""
         return f"tags.`{ROLE_TAG}` = '{self.role}' and tags.`{self._number_tag}` = '{number}'"
 
     def of_trial(self, number: int) -> dict[str, str]:
@@ -134,7 +134,7 @@ class RunTags:
         return tags | {RETRAINING_TAG: self.retraining}
 
     def number_of(self, run: Run) -> int | None:
-        """The number of a run's trial, `PARENT` for the parent, None for any other run."""
+        """The number of the trial of a run, `PARENT` for the parent, None for any other run."""
         tags = run.data.tags
         if tags.get(ROLE_TAG) == "study":
             return PARENT
@@ -145,10 +145,10 @@ class RunTags:
 
 @final
 class StoredRuns:
-    """The runs with some tags in one experiment.
+    """The runs with certain tags in one experiment.
 
-    `run_ids` has the run of each number, `sent` counts the requests that succeeded. Tags and metrics
-    are added to `rows`, if given.
+    `run_ids` has the run id of each number, `sent` is the number of successful requests. Tags and
+    metrics are added to `rows`, if given.
     """
 
     def __init__(
@@ -164,9 +164,9 @@ class StoredRuns:
         self._repeated: set[int] = set()
 
     def know(self, number: int, run: Run) -> bool:
-        """Adds a run of the store; returns whether it counts.
+        """Adds a run of the store; returns whether it is the chosen one of its number.
 
-        If an earlier sender made two runs of a number, every process chooses the same one.
+        If an earlier sender created two runs of a number, every process chooses the same one.
         """
         if number in self.run_ids:
             self._repeated.add(number)
@@ -178,7 +178,7 @@ class StoredRuns:
         return True
 
     def tidy(self) -> None:
-        """Deletes runs that were created twice, since the first response was lost or late."""
+        """Deletes duplicate runs, which were created because a response was lost or late."""
         for number in sorted(self._repeated):
             for run_id in self._find(number):
                 if run_id != self.run_ids[number]:
@@ -186,7 +186,7 @@ class StoredRuns:
             self._repeated.discard(number)
 
     def send(self, number: int, unsent: PendingBatch, model_name: str) -> None:
-        """Sends the changes of a run; if that fails, the rest stays in `unsent`."""
+        """Sends the changes of a run; after an error, the rest remains in `unsent`."""
         if unsent.create is not None:
             self._create(number, *unsent.create)
             unsent.create = None
@@ -197,7 +197,7 @@ class StoredRuns:
             store_network(self._client, model, unsent.network, self._count)
             unsent.tags[MODEL_TAG] = model.model_id
             if not unsent.steps and unsent.newest is not None:
-                # They were sent without the model; MLflow keeps each point once.
+                # These were sent without the model; MLflow stores each point once.
                 unsent.add(*unsent.newest)
             if unsent.steps:
                 unsent.steps[-1] = with_model(unsent.steps[-1], model.model_id)
@@ -228,7 +228,7 @@ class StoredRuns:
 
     def _create(self, number: int, timestamp: int, name: str, tags: dict[str, str]) -> None:
         if number in self._doubtful:
-            # Perhaps only the response was lost.
+            # The run may exist, and only the response be lost.
             self._repeated.add(number)
             for run_id in self._find(number)[:1]:
                 self.run_ids[number] = run_id
@@ -245,7 +245,7 @@ class StoredRuns:
             self._rows.add(number, self.run_ids[number], tags)
 
     def _find(self, number: int) -> list[str]:
-        """The ids of the runs of a trial or the parent in the store, the one that counts first."""
+        """The ids of the runs of a trial or the parent in the store, the chosen one first."""
         where = f"tags.`{ROLE_TAG}` = 'study'" if number == PARENT else self._tags.filter(number)
         runs = self._client.search_runs(
             [self._experiment], where, order_by=["attributes.run_id ASC"]

@@ -1,6 +1,6 @@
 """Sends the spool of a study to the tracking store, which may be slow, absent or full.
 
-Used by the process that a driver starts (`study.runner.sender_process`), and by `study.runner.sync`.
+It runs in a process started by the driver (`study.runner.sender_process`), or in `study.runner.sync`.
 """
 
 import fcntl
@@ -24,23 +24,23 @@ from study.tracking.store import in_a_line
 from study.tracking.writer import MlflowWriter
 
 _AT_ONCE: Final = 500  # lines
-_REFRESH_EVERY_S: Final = 8.0  # so that the table is at most ten seconds old once it is stored
+_REFRESH_EVERY_S: Final = 8.0  # keeps the stored table at most ten seconds old
 
 
 class Publish(Protocol):
-    """Updates the page of a study in MLflow; its report only in the `final` state."""
+    """Updates the page of a study in MLflow; the report only if `final`."""
 
     def __call__(self, name: str, home: Home, *, final: bool) -> None: ...
 
 
 @contextmanager
 def system_metrics(run_id: str | None, home: Home) -> Iterator[None]:
-    """Records the load of this machine on the parent run, if that is enabled in MLflow.
+    """Records the load of this machine on the parent run, if enabled in MLflow.
 
     See https://mlflow.org/docs/latest/ml/tracking/system-metrics.
     """
-    wanted = MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING.get()  # type: ignore[no-untyped-call]  # MLflow's
-    if run_id is None or not wanted:
+    enabled = MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING.get()  # type: ignore[no-untyped-call]  # MLflow's
+    if run_id is None or not enabled:
         yield
         return
     monitor = SystemMetricsMonitor(run_id, resume_logging=True, tracking_uri=home.tracking_uri)  # type: ignore[no-untyped-call]  # MLflow's
@@ -53,13 +53,13 @@ def system_metrics(run_id: str | None, home: Home) -> Iterator[None]:
 
 @final
 class Sender:
-    """Sends the spool in a study's folder.
+    """Sends the spool in the folder of a study.
 
     `ending` waits for up to the given seconds and returns whether no more events will come. `notify`
-    takes messages: `{"runs": {...}}` by trial, `{"states": {...}}` after everything of earlier drivers
-    is sent, `{"sent": n}` events, `{"trouble": text}` of a passing error and None after it,
-    `{"unwritable": text}` of a full disk, `{"refused": text}` of records that the store refused for
-    good, and `{"unshown": text}` of the report. `publish` updates the page in MLflow.
+    takes messages: `{"runs": {...}}` by trial, `{"states": {...}}` once all events of earlier drivers
+    are sent, `{"sent": n}` events, `{"trouble": text}` for a temporary error and None after it,
+    `{"unwritable": text}` for a full disk, `{"refused": text}` for records that the store rejected
+    permanently, and `{"unshown": text}` if the report failed. `publish` updates the page in MLflow.
     """
 
     def __init__(
@@ -98,7 +98,7 @@ class Sender:
             if not left and self._writer is not None:
                 self._settle(self._writer)
         if not left and self._writer is not None:
-            # Without the lock: the next driver may start another sender during these seconds.
+            # Without the lock, so that the next driver can start another sender during these seconds.
             self._show(self._writer, final=True)
         return left
 
@@ -106,7 +106,7 @@ class Sender:
         self._writer = MlflowWriter(self._spec, self._home, self._folder)
 
     def _resume(self, writer: MlflowWriter) -> None:
-        """Reports the runs and states, after everything of earlier drivers is sent."""
+        """Reports the runs and states, once all events of earlier drivers are sent."""
         if not self._retry.over and not writer.running:
             # An earlier sender ended the study after this driver had started.
             writer.reopen()
@@ -115,7 +115,7 @@ class Sender:
         self._notify({"states": writer.states})
 
     def _send_on(self) -> None:
-        """Sends events as they come, until the end."""
+        """Sends events as they arrive, until the end."""
         parent = None if self._writer is None else self._writer.parent
         with system_metrics(parent, self._home):
             while not self._retry.over:
@@ -151,7 +151,7 @@ class Sender:
         self._moved |= isinstance(event, FrontChanged | TrialEnded)
 
     def _settle(self, writer: MlflowWriter) -> None:
-        """Ends a study whose driver was killed, deletes double runs, and stores the table."""
+        """Ends a study whose driver was killed, deletes duplicate runs, and stores the table."""
         if writer.running:
             writer.interrupt()
             self._attempt(writer.flush)
@@ -171,9 +171,9 @@ class Sender:
             self._notify({"runs": news})
 
     def _refresh(self, writer: MlflowWriter) -> None:
-        """Updates the table, and the page in MLflow that is made from it.
+        """Updates the table, and the page in MLflow if the front has changed.
 
-        Tried once: no record depends on it. A table that cannot be updated is withdrawn.
+        This is tried once, as no record depends on it. A table that cannot be updated is withdrawn.
         """
         self._refreshed_at = time.monotonic()
         try:
@@ -185,7 +185,7 @@ class Sender:
             self._show(writer, final=False)
 
     def _show(self, writer: MlflowWriter, *, final: bool) -> None:
-        """Updates the page in MLflow: description and front, in the end the report. Tried once."""
+        """Updates the page in MLflow: description, front, and at the end the report. Tried once."""
         if writer.parent is None:
             return
         try:
@@ -196,7 +196,7 @@ class Sender:
                 self._notify({"unshown": in_a_line(error)})
 
     def _publish_alone(self, *, final: bool) -> bool:
-        """Publishes under a lock, for which only the final call waits; returns whether it had the lock.
+        """Publishes under a lock, for which only the final call waits; returns whether it got the lock.
 
         MLflow fails if two senders set the same tag at once.
         """
@@ -212,7 +212,7 @@ class Sender:
         return self._retry.attempt(act, lambda error: self._refuse(error, act))
 
     def _refuse(self, error: Exception, act: Callable[[], None]) -> bool:
-        """Sets a refused part aside; returns whether to act again."""
+        """Sets the refused part aside; returns whether to repeat `act`."""
         if self._writer is None or not self._writer.waits or act != self._writer.flush:
             self._set_aside(error, {})
             return False
@@ -221,9 +221,10 @@ class Sender:
             self._set_aside(error, {"run": run, "content": content})
         return True
 
-    def _set_aside(self, error: Exception, what: dict[str, Any]) -> None:
+    def _set_aside(self, error: Exception, record: dict[str, Any]) -> None:
+        """Reports a permanent error, and appends the record, unless empty, to the file `refused`."""
         text = in_a_line(error)
-        if what:
+        if record:
             with self._folder.refused.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(what | {"error": text}) + "\n")
+                file.write(json.dumps(record | {"error": text}) + "\n")
         self._notify({"refused": text})

@@ -1,7 +1,8 @@
-"""The spool: events on disk, in order, until the tracking store has them.
+"""The spool: events on disk, in order, until they are in the tracking store.
 
-A file is a segment, a line an event (`study.tracking.events`). The driver appends, the sender
-(`study.tracking.sender`) reads. Only the last line of a segment may be cut, if its driver was killed.
+Each file is a segment, each line an event (`study.tracking.events`). The driver appends, the sender
+(`study.tracking.sender`) reads. Only the last line of a segment can be incomplete, if its driver was
+killed.
 """
 
 import errno
@@ -22,10 +23,10 @@ _POSITION: Final = "position.json"
 
 @final
 class Spool:
-    """Appends events, for the driver; each spool starts a new segment.
+    """Appends events, for the driver, to a new segment.
 
-    A line that `append` has written outlives the process; the sender syncs it to disk before it sends
-    it. Raises OSError if the spool cannot be written.
+    A line written by `append` survives the process; the sender syncs it to disk before sending it.
+    Raises OSError if the spool cannot be written.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -34,7 +35,7 @@ class Spool:
         self._file, self._size = self._new_segment(), 0
 
     def append(self, event: str) -> None:
-        """Adds an event, a line without its break."""
+        """Appends an event, given as a line without a line break."""
         line = event.encode() + b"\n"
         if self._file.write(line) != len(line):
             self._file.truncate(self._size)
@@ -51,20 +52,20 @@ class Spool:
     def _new_segment(self) -> FileIO:
         numbers = _segments(self._folder)
         number = numbers[-1] + 1 if numbers else read_position(self._folder).segment + 1
-        # Unbuffered, to detect lines that were written in part.
+        # Unbuffered, to detect partial writes.
         return _file(self._folder, number).open("ab", buffering=0)
 
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """Everything before this byte of a segment, and in earlier segments, is sent."""
+    """A byte of a segment; everything before it, and all earlier segments, are sent."""
 
     segment: int
     offset: int
 
 
 def read_position(folder: Path) -> Position:
-    """The position before which everything is sent."""
+    """Reads the position up to which everything is sent."""
     try:
         stored = json.loads((folder / _POSITION).read_text(encoding="utf-8"))
         segment, offset = stored["segment"], stored["offset"]
@@ -74,7 +75,7 @@ def read_position(folder: Path) -> Position:
     last = numbers[-1] if numbers else segment
     if type(segment) is type(offset) is int and 0 <= segment <= last and offset >= 0:
         return Position(segment, offset)
-    # None yet, or damaged: events that are sent again are recorded once.
+    # None yet, or damaged: events sent again are recorded only once.
     return Position(0, 0)
 
 
@@ -93,7 +94,7 @@ def waiting(folder: Path) -> int:
 
 
 def unsent(folder: Path) -> Iterator[tuple[str, Position]]:
-    """The unsent lines, synced to disk, each with the position after it."""
+    """Yields the unsent lines, synced to disk, each with the position after it."""
     start = read_position(folder)
     for number in _segments(folder):
         if number < start.segment:
@@ -103,7 +104,7 @@ def unsent(folder: Path) -> Iterator[tuple[str, Position]]:
             file.seek(start.offset if number == start.segment else 0)
             for line in file:
                 if not line.endswith(b"\n"):
-                    break  # still being written, or cut
+                    break  # incomplete
                 yield line.decode(errors="replace").rstrip("\n"), Position(number, file.tell())
 
 

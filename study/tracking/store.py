@@ -1,7 +1,4 @@
-"""The MLflow store of a home: its SQLite file if there is no server, and its errors.
-
-An error becomes one line with the store and the reason; it is permanent or temporary.
-"""
+"""The MLflow store of a home: its SQLite file, if there is no server, and its errors."""
 
 import fcntl
 import re
@@ -17,7 +14,9 @@ import requests
 from mlflow import MlflowClient
 from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
+from mlflow.store.tracking import SEARCH_MAX_RESULTS_DEFAULT
 from mlflow.tracking.registry import UnsupportedModelRegistryStoreURIException
+from mlflow.utils import get_results_from_paginated_fn
 from requests.exceptions import HTTPError, RequestException
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
@@ -28,14 +27,9 @@ from study.tracking.artifacts import StoreClient
 
 _PATIENCE_S: Final = 10.0
 
-# MLflow's message when a server with passwords refuses a request (mlflow/utils/rest_utils.py).
+# MLflow's message if a server with passwords refuses a request (mlflow/utils/rest_utils.py).
 _REFUSAL: Final = re.compile(r"\berror code 40[13]\b|^PERMISSION_DENIED\b")
-_PASSING: Final = (
-    401,
-    403,
-    408,
-    429,
-)  # HTTP: wrong credentials, a busy server
+_PASSING: Final = (401, 403, 408, 429)  # HTTP: wrong credentials, a busy server
 _REFUSALS: Final = ("INVALID_PARAMETER_VALUE", "RESOURCE_ALREADY_EXISTS", "INVALID_STATE")
 _DOUBTFUL_TRIES: Final = 20  # a minute and a half
 _SQLITE_FULL: Final = ("database or disk is full", "attempt to write a readonly database")
@@ -43,11 +37,10 @@ _SQLITE_FULL: Final = ("database or disk is full", "attempt to write a readonly 
 
 @contextmanager
 def translated(home: Home) -> Iterator[None]:
-    """Turns errors of MLflow and of the database into TrackingError, and of a wrong URI into bad input.
+    """Converts errors of MLflow and the database to TrackingError, those of the URI to BadInputError.
 
-    Within it the libraries have the settings for records (`study.environment`).
-
-    The message about an unreachable store has the time for which it was tried.
+    Within this context the libraries have the settings for records (`study.environment`). The message
+    about an unreachable store states for how long it was tried.
     """
     start = time.monotonic()
     try:
@@ -62,9 +55,9 @@ def translated(home: Home) -> Iterator[None]:
         unreachable = _unreachable(error)
         if _REFUSAL.search(str(error)):
             raise TrackingError(
-                f"the tracking store {home.shown_uri} must let this user in, whose name and password "
-                "it takes from $MLFLOW_TRACKING_USERNAME and $MLFLOW_TRACKING_PASSWORD, or whose token "
-                f"from $MLFLOW_TRACKING_TOKEN: {_first_line(error)}"
+                f"the tracking store {home.shown_uri} must accept the credentials in "
+                "$MLFLOW_TRACKING_USERNAME and $MLFLOW_TRACKING_PASSWORD, or in "
+                f"$MLFLOW_TRACKING_TOKEN: {_first_line(error)}"
             ) from error
         if unreachable is None:
             raise TrackingError(
@@ -78,10 +71,10 @@ def translated(home: Home) -> Iterator[None]:
 
 
 def check_reachable(home: Home) -> None:
-    """Raises TrackingError if a server takes no connection, or gives no answer, within ten seconds.
+    """Raises TrackingError if a server does not respond within ten seconds.
 
-    MLflow would wait a minute for a silent server; one that refuses connections MLflow itself tries
-    again for some seconds.
+    MLflow would wait a minute for it. Refused connections pass here: MLflow repeats those for some
+    seconds.
     """
     if not home.is_served:
         return
@@ -97,7 +90,7 @@ def check_reachable(home: Home) -> None:
 
 
 def _unreachable(error: BaseException) -> str | None:
-    """The system's reason why there was no connection; None if there was one."""
+    """The system's reason for a failed connection; None for other errors."""
     for link in _chain(error):
         if isinstance(link, ConnectionError | TimeoutError | socket.gaierror):
             return str(link.strerror or link)
@@ -105,9 +98,9 @@ def _unreachable(error: BaseException) -> str | None:
 
 
 def _first_line(error: Exception) -> str:
-    # Of a database's error its own message, without the statement.
-    words = next((link.orig for link in _chain(error) if isinstance(link, DBAPIError)), error)
-    return without_passwords(str(words).strip().partition("\n")[0])
+    # The message of a database error, without the statement.
+    cause = next((link.orig for link in _chain(error) if isinstance(link, DBAPIError)), error)
+    return without_passwords(str(cause).strip().partition("\n")[0])
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
@@ -119,11 +112,11 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
 
 
 def make_store(home: Home) -> None:
-    """Creates the SQLite file of a home without a server, if there is none yet.
+    """Creates the SQLite file of a home without a server, if it does not exist.
 
     MLflow creates the tables when it first opens a file, in a second or two, and fails if two processes
-    do so at once. So one process creates them under another name, and then renames the file. It has a
-    write-ahead log (https://sqlite.org/wal.html): readers and the writer do not wait for each other.
+    do so at once. Therefore one process creates them under another name, and renames the file. A
+    write-ahead log (https://sqlite.org/wal.html) lets readers and the writer work concurrently.
     """
     database = home.database
     if database is None:
@@ -162,7 +155,7 @@ def is_permanent(error: Exception, tries: int) -> bool:
         status = error.response.status_code
     else:
         return not isinstance(error, TrackingError | RequestException | SQLAlchemyError | OSError)
-    # Also the answers of a proxy whose server restarts, and of a database that starts.
+    # Such responses also come from proxies and databases while a server restarts.
     doubtful = 400 <= status < 500 and status not in _PASSING  # noqa: PLR2004  # HTTP's
     return doubtful and tries >= _DOUBTFUL_TRIES
 
@@ -173,29 +166,28 @@ def in_a_line(error: Exception) -> str:
 
 
 def unwritable(error: Exception, home: Home) -> bool:
-    """Whether this machine cannot write: no room, or no permission."""
+    """Whether this machine cannot write: the disk is full, or permission is missing."""
     refused = isinstance(error, OSError) and error.errno in UNWRITABLE
-    # SQLite's messages, which SQLAlchemy and MLflow pass on.
+    # SQLite's messages, passed on by SQLAlchemy and MLflow.
     embedded = home.database is not None
     return refused or (embedded and any(text in str(error) for text in _SQLITE_FULL))
 
 
 def client(home: Home) -> MlflowClient:
-    """A client of the home's store."""
+    """A client of the store of a home."""
     return StoreClient(home)
 
 
 def all_runs(store: MlflowClient, experiment_id: str, where: str = "") -> list[Run]:
-    """Every run of an experiment that passes MLflow's filter, the oldest first.
+    """All runs of an experiment that pass MLflow's filter, the oldest first.
 
-    In this order a new run does not move others to another page.
+    In this order, new runs do not move others to another page.
     """
-    runs: list[Run] = []
     order = ["attributes.start_time ASC"]
-    token = None
-    while True:
-        page = store.search_runs([experiment_id], where, order_by=order, page_token=token)
-        runs.extend(page)
-        token = page.token
-        if not token:
-            return runs
+    runs: list[Run] = get_results_from_paginated_fn(  # type: ignore[no-untyped-call]  # MLflow's
+        lambda size, token: store.search_runs(
+            [experiment_id], where, order_by=order, max_results=size, page_token=token
+        ),
+        SEARCH_MAX_RESULTS_DEFAULT,
+    )
+    return runs

@@ -1,7 +1,7 @@
 """The layout of a study in MLflow: the tags that `tracking` writes and `results` reads.
 
-A study is one experiment of its name, with one parent run that holds the spec and a child run for each
-trial. Metrics have the names of `study.spec.metrics`; `epoch/...` holds the curves.
+A study is an experiment with its name, a parent run with the spec, and a child run for each trial.
+Metrics have the names of `study.spec.metrics`; those of the learning curves begin with `epoch/`.
 """
 
 import json
@@ -11,7 +11,7 @@ from typing import Final
 from study.spec.study_spec import StudySpec
 
 LAYOUT_TAG: Final = "study.layout"
-"""On the experiment: marks it as a study; the version of this layout."""
+"""On the experiment, which it marks as a study: the version of this layout."""
 
 ROLE_TAG: Final = "study.role"
 """On each run: `study` for the parent, `trial` for a child, `retrained` for a retraining of a trial."""
@@ -19,10 +19,10 @@ ROLE_TAG: Final = "study.role"
 IDENTITY_TAG: Final = "study.identity"
 """On the parent: the identity of the search, as in its journal."""
 DATA_TAG: Final = "study.data"
-"""On the parent: the SHA-256 of the arrays that the study trains, validates and tests on."""
+"""On the parent: the SHA-256 of the training, validation and test arrays."""
 
 SPEC_TAG: Final = "study.spec"
-"""On the parent: the whole spec as JSON."""
+"""On the parent: the spec with all defaults as JSON."""
 
 NUMBER_TAG: Final = "study.trial"
 """On a child: Optuna's number of the trial."""
@@ -46,25 +46,25 @@ WORKER_TAG: Final = "study.worker"
 """On a child: host and process of the worker that trained it."""
 
 ENGINE_TAG: Final = "study.engine"
-"""On a child: the engine that trained it, and its device, as `compiled on cpu`."""
+"""On a child: the engine that trained it and its device, such as `compiled on cpu`."""
 
 FRONT_TAG: Final = "on_front"
-"""On a child: `true` while the trial is on the front of the study, else `false`."""
+"""On a child: `true` if the trial is on the front of the study, else `false`."""
 
 RETRAINS_TAG: Final = "study.retrains"
 """On a retraining: the number of the trial whose configuration it has."""
 
 RETRAINING_TAG: Final = "study.retraining"
-"""On a retraining: trial, replicates, epochs and `full`, as JSON; it is trained once."""
+"""On a retraining: its settings as JSON, which identify it."""
 
 PARENT_TAG: Final = "mlflow.parentRunId"
-"""MLflow's own tag, by which its UI nests children under their parent."""
+"""MLflow's tag for nested runs: the id of the parent."""
 
 MODEL_TAG: Final = "study.model"
 """On a child that was on the front when it ended: the id of its LoggedModel."""
 
 ENVIRONMENT_TAG: Final = "study.environment"
-"""On the parent: versions, source and machine of its last run, as JSON."""
+"""On the parent: versions, commit and machine of its last run, as JSON."""
 
 COMMAND_TAG: Final = "study.command"
 """On the parent: the command that last ran the study."""
@@ -82,17 +82,17 @@ RUN_STATUS: Final = {
 """MLflow's status of a child for each state."""
 
 NETWORK_FOLDER: Final = "artifacts/network"
-"""Within a model's folder: the stored network, as `models.load_network` reads it."""
+"""Within the folder of a model: the stored network, for `models.load_network`."""
 
 
 def spec_tags(spec: StudySpec) -> dict[str, str]:
-    """The tags that hold a spec."""
+    """The tags with a spec."""
     return {SPEC_TAG: json.dumps(spec.to_dict())}
 
 
 def spec_of(tags: Mapping[str, str]) -> StudySpec:
-    """The spec that tags hold.
+    """Parses the spec in tags.
 
-    Raises KeyError or ValueError for tags that were not written so, SpecError for those of no spec.
+    Raises KeyError or ValueError if they have no JSON of a spec, SpecError if the spec is invalid.
     """
     return StudySpec.from_dict(json.loads(tags[SPEC_TAG]))

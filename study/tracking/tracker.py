@@ -1,7 +1,7 @@
 """Records a study from the driver, without waiting for the tracking store.
 
-Each call appends a line to the spool, in some ten microseconds; the sender, another process, sends it.
-Ray's own callback sends a request for each metric from within Tune's loop, about 100 ms a report.
+Each call appends a line to the spool in some ten microseconds; another process, the sender, sends it.
+Ray's own callback sends a request for each metric from within Tune's loop, some 100 ms per report.
 """
 
 import json
@@ -33,12 +33,12 @@ from study.tracking.spool import Spool, waiting
 
 _READY_WITHIN_S: Final = 60.0
 _QUIET_FOR_S: Final = 3.0
-_MOST_DEATHS: Final = 3  # of senders one after another that sent nothing
+_MOST_DEATHS: Final = 3  # of successive senders that sent nothing
 
 
 @final
 class Tracker:
-    """Records the trials that run in a study's folder, which has the spec.
+    """Records the trials of the study in a folder, which has the spec.
 
     `run_ids` has the known MLflow runs by trial. `trouble` is the reason if nothing can be sent, else
     None.
@@ -71,7 +71,7 @@ class Tracker:
         self._thread.start()
 
     def wait_until_ready(self) -> Mapping[int, str]:
-        """Waits until the store has everything of earlier drivers; returns the state of each trial.
+        """Waits until all events of earlier drivers are in the store; returns the states of trials.
 
         Raises TrackingError if the store cannot be opened.
         """
@@ -83,14 +83,14 @@ class Tracker:
             reasons = (self.trouble, self._unwritable, *self._refused)
             reason = next((text for text in reasons if text), "no answer")
             raise TrackingError(
-                f"the tracking store {self._home.shown_uri} must take the records of the study, tried "
-                f"for {troubled_s} s: {reason}"
+                f"the tracking store {self._home.shown_uri} must accept the records of the study, "
+                f"tried for {troubled_s} s: {reason}"
             )
         return self._states
 
     @property
     def failed(self) -> bool:
-        """Whether events cannot even be written to disk; then `close` will raise."""
+        """Whether events cannot be written to disk; then `close` raises."""
         return self._error is not None or self._unwritable is not None
 
     def begin_trial(self, trial: TrialConfig) -> None:
@@ -107,7 +107,7 @@ class Tracker:
     ) -> None:
         """Adds the metrics after epoch `metrics["epochs"]`, by default 0.
 
-        `worker` is the process that measured them, `engine` what computed the training there.
+        `worker` is the process that trained, `engine` its engine and device.
         """
         epoch = int(metrics.get("epochs", 0))
         self._put(
@@ -119,16 +119,16 @@ class Tracker:
         self._put(TrialNoticed(number=number, notice=notice))
 
     def end_trial(self, number: int, outcome: Outcome, *, keep_network: bool) -> None:
-        """Ends a trial; once it is recorded, with its network if kept, its folder is deleted."""
+        """Ends a trial; its folder is deleted once it is recorded, with its network if kept."""
         state, reason = outcome.state, outcome.reason
         self._put(TrialEnded(number=number, state=state, reason=reason, keep_network=keep_network))
 
     def interrupt_trial(self, number: int) -> None:
-        """Ends a trial that will be continued with the study."""
+        """Ends a trial as interrupted; it continues with the study."""
         self._put(TrialEnded(number=number, state="INTERRUPTED"))
 
     def mark_front(self, changes: Mapping[int, bool]) -> None:
-        """Adds trials that joined or left the front."""
+        """Marks trials that joined or left the front."""
         if changes:
             self._put(FrontChanged(changes=changes))
 
@@ -137,10 +137,10 @@ class Tracker:
         self._put(StudyReported(step=step, metrics=metrics))
 
     def close(self, status: str, notify: Callable[[str], None]) -> None:
-        """Ends the parent run with this status, and waits until everything is sent.
+        """Ends the parent run with this status, and waits until all events are sent.
 
-        Raises TrackingError if the store fails for a while, so that records wait on disk, or refused
-        some, and OSError if some could not even be written to disk.
+        Raises TrackingError if records are left on disk because the store keeps failing or refused
+        them, OSError if some could not be written to disk.
         """
         self._put(StudyEnded(status=status))
         self._spool.close()
@@ -149,7 +149,7 @@ class Tracker:
             self._sender.stdin.close()
         self._thread.join(_QUIET_FOR_S)
         if self._thread.is_alive():
-            notify("sending what is left to the tracking store, and the report")
+            notify("sending the remaining records and the report to the tracking store")
             self._thread.join()
         if self._error is not None:
             raise self._error
@@ -157,24 +157,24 @@ class Tracker:
         left = waiting(self._folder.spool) if self._left is None else self._left
         if left:
             raise TrackingError(
-                f"the tracking store {uri} must take every record, {left} wait: "
+                f"the tracking store {uri} must accept every record, {left} are not sent: "
                 f"{self.trouble or self._unwritable}; nothing is lost: `study sync {self._folder.name}"
-                f"{self._home.options()}` sends them, and so does the same command"
+                f"{self._home.options()}` or the same command sends them"
             )
         if self._refused:
             raise TrackingError(
-                f"the tracking store {uri} must take every record, it refused {len(self._refused)}: "
+                f"the tracking store {uri} must accept every record, it refused {len(self._refused)}: "
                 f"{self._refused[-1]}; they are in {self._folder.refused}"
             )
         if self._unshown is not None:
             notify(
-                f"the report could not be stored, `study sync {self._folder.name}` tries again: "
+                f"the report could not be stored, repeat with `study sync {self._folder.name}`: "
                 f"{self._unshown}"
             )
 
     @property
     def all_sent(self) -> bool:
-        """Whether the store has everything, so that its sources can be deleted; after `close`."""
+        """After `close`: whether all events are in the store, so that the spool can be deleted."""
         return self._left == 0 and not self._refused and not self.failed
 
     def _put(self, event: Event) -> None:
@@ -185,7 +185,7 @@ class Tracker:
                 self._error = error
 
     def _run_senders(self) -> None:
-        """The thread: starts a sender again until all is sent, and reads its messages."""
+        """The thread: starts senders until all events are sent, and receives their messages."""
         while self._deaths < _MOST_DEATHS and self._left is None:
             try:
                 self._serve()
@@ -197,7 +197,7 @@ class Tracker:
         self._ready.set()
 
     def _serve(self) -> None:
-        """Runs a sender to its end."""
+        """Runs a sender until it ends."""
         command = [
             sys.executable,
             "-m",
@@ -207,7 +207,7 @@ class Tracker:
             str(self._home.folder),
         ]
         settings = os.environ | {
-            # The sender itself repeats requests.
+            # The sender repeats requests itself.
             "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
             "MLFLOW_TRACKING_URI": self._home.tracking_uri,
             ALLOW_LOCAL_ARTIFACTS: "1" if self._home.allow_local_artifacts else "0",
@@ -221,14 +221,14 @@ class Tracker:
                 stderr=log,
                 text=True,
                 env=settings,
-                # It must not get Ctrl-C.
+                # Without Ctrl-C of the terminal.
                 start_new_session=True,
             ) as self._sender,
         ):
             if self._closing and self._sender.stdin is not None:
                 self._sender.stdin.close()
             for line in self._sender.stdout or ():
-                # The last line of a killed sender may be cut.
+                # The last line of a killed sender can be incomplete.
                 with suppress(ValueError):
                     self._receive(json.loads(line))
         if self._left is None:

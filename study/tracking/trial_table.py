@@ -1,8 +1,8 @@
-"""The table of a study's trials: one Parquet file, from which every question is answered.
+"""The table of trials of a study: one Parquet file, which all queries read.
 
-A row is the run of a trial. The sender updates the rows with everything it sends, and stores the table
-as an artifact of the parent run; a reader reads this file, or makes the same table of the runs. MLflow
-replaces artifacts atomically in a folder, through a server and in an object store.
+Each row is the run of a trial. The sender updates the rows with all that it sends, and stores the table
+as an artifact of the parent run. Readers use this file, or build the same table from the runs. MLflow
+replaces artifacts atomically in a folder, on a server and in an object store.
 """
 
 import json
@@ -46,7 +46,7 @@ METRICS: Final = (
     "epochs",
     "seconds",
 )
-"""The metrics of every trial in the table; a run has more, such as its curves."""
+"""The metrics of every trial in the table; runs have more, such as learning curves."""
 
 _VERSION_KEY: Final = b"study.table"
 _VERSION: Final = b"1"
@@ -68,7 +68,7 @@ _KEYS: Final = [
 
 
 def diagnostics_of(spec: StudySpec) -> tuple[str, ...]:
-    """The names of all diagnostics of the study's trials."""
+    """The names of all diagnostics of the trials of a study."""
     return _names(spec.diagnostics, int(bounds(spec.space.layers)[1]))
 
 
@@ -78,18 +78,18 @@ def _names(groups: tuple[str, ...], layers: int) -> tuple[str, ...]:
 
 
 def read_table(file: Path, spec: StudySpec) -> pa.Table:
-    """The table in a file, with the columns of the study's spec.
+    """Reads the table in a file, with the columns of the spec.
 
     Raises ValueError unless the file has a table of this version, OSError if it cannot be read.
     """
-    # From memory, and column by column: nothing in a file is ever more than data.
+    # From memory and by column: the content of a file is only data.
     stored = pq.ParquetFile(pa.BufferReader(file.read_bytes()))
     version = (stored.metadata.metadata or {}).get(_VERSION_KEY)
     if version != _VERSION:
         raise ValueError(f"the version must be {_VERSION!r}, got {version!r}")
     names = stored.schema_arrow.names
     if len(set(names)) < len(names):
-        raise ValueError("each column must have a name of its own")
+        raise ValueError("the names of columns must be unique")
     schema = _schema(spec)
     table = stored.read([name for name in schema.names if name in names])
     columns = [
@@ -97,7 +97,7 @@ def read_table(file: Path, spec: StudySpec) -> pa.Table:
         for field in schema
     ]
     table = pa.Table.from_arrays(columns, schema=schema)
-    table.validate(full=True)  # that texts are texts, too
+    table.validate(full=True)  # also checks the encoding of texts
     return _checked(table)
 
 
@@ -115,7 +115,7 @@ def _typed(column: pa.ChunkedArray, field: pa.Field) -> pa.ChunkedArray:
 def _empty(table: pa.Table, field: pa.Field) -> pa.ChunkedArray:
     """A null column for a diagnostic that the study did not have when the table was stored."""
     if field in _KEYS or field.name in METRICS:
-        raise ValueError(f"the column {field.name} must be there")
+        raise ValueError(f"the column {field.name} must exist")
     return pa.chunked_array([pa.nulls(table.num_rows, field.type)])
 
 
@@ -128,7 +128,7 @@ def _checked(table: pa.Table) -> pa.Table:
 
 @final
 class TrialRows:
-    """The rows of the table, by trial; `changed`: whether the stored table differs."""
+    """The rows of the table by trial; `changed`: whether the stored table differs."""
 
     def __init__(self, spec: StudySpec) -> None:
         self._spec = spec
@@ -138,7 +138,7 @@ class TrialRows:
         self.changed = True
 
     def take(self, run: Run) -> None:
-        """Sets the run of a trial. Raises KeyError or ValueError if it is of none."""
+        """Sets the row of a trial from its run. Raises KeyError or ValueError for any other run."""
         number = int(run.data.tags[NUMBER_TAG])
         self._rows.pop(number, None)
         self.add(number, run.info.run_id, run.data.tags, run.data.metrics.items())
@@ -160,7 +160,7 @@ class TrialRows:
         self.changed = True
 
     def table(self) -> pa.Table:
-        """The table. Raises ValueError or OverflowError for values that it cannot hold."""
+        """The table. Raises ValueError or OverflowError for values of a wrong type or size."""
         rows = [row for _, row in sorted(self._rows.items())]
         return _checked(pa.Table.from_pylist(rows, schema=_schema(self._spec)))
 
@@ -171,7 +171,7 @@ class TrialRows:
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder) / FILE
             table = self.table()
-            # Without Arrow's own schema: columns of plain types, and nothing that has to be trusted.
+            # Without Arrow's schema: plain column types, and nothing that readers must trust.
             with pq.ParquetWriter(
                 file, table.schema, compression="zstd", store_schema=False
             ) as writer:
@@ -183,13 +183,13 @@ class TrialRows:
         self._named, self.changed = True, False
 
     def withdraw(self, client: MlflowClient, parent: str) -> None:
-        """Removes the tag of the table, which cannot be updated, so that readers use the runs."""
+        """Removes the tag of an outdated table, so that readers use the runs."""
         self._named = False
         client.delete_tag(parent, TABLE_TAG)
 
 
 def _family(config: str) -> str | None:
-    """The family, None if it cannot be read; readers of the configuration report that."""
+    """The family, None if unreadable, which is reported when a record is read."""
     try:
         family = json.loads(config)["architecture"]["family"]
     except (ValueError, KeyError, TypeError, RecursionError):

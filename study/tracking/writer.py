@@ -1,7 +1,7 @@
-"""Writes the events of a study to MLflow, with few requests, for `study.tracking.sender`.
+"""Writes the events of a study to MLflow with few requests, for `study.tracking.sender`.
 
-`apply` takes an event, `flush` sends: for each run a request that creates it, one with all parameters,
-metrics and tags, one that ends it. An event that is applied again is recorded once.
+`apply` adds an event. `flush` sends, for each run, one request that creates it, one with parameters,
+metrics and tags, and one that ends it. An event that is applied twice is recorded once.
 """
 
 import json
@@ -49,10 +49,10 @@ _CONSTANT: Final = frozenset({"trainable_parameters", "macs", "threads"})
 
 @final
 class MlflowWriter:
-    """Writes a study, or a retraining, which has no parent run of its own, no table and no report.
+    """Writes a study, or a retraining, which has no parent run, table and report of its own.
 
-    `states` has the state of each trial: this process ends those that are RUNNING after the death of
-    the driver. `running`: whether a driver runs, by the record. Timestamps are milliseconds since 1970.
+    `states` has the recorded state of each trial, `running` whether a driver is recorded as running;
+    `interrupt` ends both after the death of a driver. Timestamps are milliseconds since 1970.
     """
 
     def __init__(self, spec: StudySpec, home: Home, folder: StudyFolder) -> None:
@@ -102,7 +102,7 @@ class MlflowWriter:
         self._fronts[number] = run.data.tags.get(FRONT_TAG) == "true"
 
     def apply(self, event: Event) -> None:
-        """Takes an event, for the next `flush`."""
+        """Adds an event to the next `flush`."""
         match event:
             case StudyBegun():
                 self._begin_study(event)
@@ -165,9 +165,9 @@ class MlflowWriter:
         unsent.params = {key: str(value) for key, value in settings.items() if value is not None}
 
     def _report(self, event: TrialReported) -> None:
-        """Adds the metrics of an epoch, unless the run has it.
+        """Adds the metrics of an epoch, unless they are recorded.
 
-        A trial that resumes reports all its epochs again, with the same numbers.
+        A resumed trial reports all its epochs again, with equal values.
         """
         number, epoch = event.number, event.epoch
         trained_by = {WORKER_TAG: event.worker, ENGINE_TAG: event.engine}
@@ -184,9 +184,9 @@ class MlflowWriter:
             self._last_epoch[number] = epoch
 
     def _end_trial(self, event: TrialEnded) -> None:
-        """Closes the run with its state; stores the network, if that is asked for and there is one.
+        """Ends the run with its state, and stores the network, if requested and present.
 
-        Its folder is deleted when all of it is recorded, unless the trial will be resumed.
+        The folder of the trial is deleted once all is recorded, unless the trial is to be resumed.
         """
         number, unsent = event.number, self._waiting(event.number)
         folder = trial_folder(self._trials, number)
@@ -208,7 +208,7 @@ class MlflowWriter:
                 self._waiting(number).tags[FRONT_TAG] = "true" if is_on_front else "false"
 
     def reopen(self) -> None:
-        """Reopens the study, which an earlier sender ended."""
+        """Reopens a study that an earlier sender ended."""
         self._begin_study(StudyBegun(tags={}))
 
     def interrupt(self) -> None:
@@ -221,7 +221,7 @@ class MlflowWriter:
 
     @property
     def run_ids(self) -> Mapping[int, str]:
-        """The run of each trial, and of the parent."""
+        """The run ids of the trials and of the parent."""
         return self._runs.run_ids
 
     @property
@@ -236,16 +236,16 @@ class MlflowWriter:
 
     @property
     def _is_search(self) -> bool:
-        """Whether the parent run, the table and the report are written, too."""
+        """Whether the parent run, the table and the report are written too."""
         return self._tags.retraining is None
 
     @property
     def parent(self) -> str | None:
-        """The parent run, None before it is made, and of a retraining."""
+        """The id of the parent run; None before it is created, and for a retraining."""
         return self.run_ids.get(PARENT) if self._is_search else None
 
     def flush(self) -> None:
-        """Sends all changes. If that fails, the rest is kept."""
+        """Sends all changes; after an error, the rest is kept."""
         for number in sorted(self._unsent, key=lambda one: one != PARENT):
             name = f"{self._spec.name}-{number}"
             name += "" if self._is_search else f"-{self._tags.role}"
@@ -253,9 +253,9 @@ class MlflowWriter:
             del self._unsent[number]
 
     def refuse(self) -> tuple[str, dict[str, Any]]:
-        """Removes what the store refused in `flush`; returns the run and the removed part, if any.
+        """Removes the part that the store refused in `flush`; returns the run and this part.
 
-        That is a network, a step of metrics, or, if that is not enough, all changes of the run.
+        The part is a network, a step of metrics, or, if that does not suffice, all changes of the run.
         """
         number = min(self._unsent, key=lambda one: one != PARENT)
         run_id = self.run_ids.get(number, "no run yet")
@@ -265,7 +265,7 @@ class MlflowWriter:
         return run_id, refused
 
     def tidy(self) -> None:
-        """Deletes runs that were created twice."""
+        """Deletes duplicate runs."""
         self._runs.tidy()
 
     def store_table(self) -> None:
@@ -274,7 +274,7 @@ class MlflowWriter:
             self._rows.store(self._client, self.parent)
 
     def withdraw_table(self) -> None:
-        """Removes the tag of the table, so that readers use the runs. Raises like MLflow."""
+        """Removes the tag of the table, so that readers use the runs. Raises MLflow's errors."""
         if self.parent is not None and self._rows is not None:
             self._rows.withdraw(self._client, self.parent)
 

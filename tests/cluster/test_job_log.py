@@ -20,8 +20,8 @@ RAY = """\x1b[33m(raylet)\x1b[0m The node with node id: 5 has been marked dead
         (LOG + RAY, "1/4 trials | 2 running"),
         (LOG + RAY + "2/4 trials\n", "2/4 trials"),
         (
-            LOG + "stopped; go on with:\n  study submit mine\n",
-            "stopped; go on with:\n  study submit mine",
+            LOG + "stopped; continue with:\n  study submit mine\n",
+            "stopped; continue with:\n  study submit mine",
         ),
         ("x" * 300, "x" * 200),
         ("all:\n" + " a\n" * 9, "all:\n a\n a\n a\n a"),

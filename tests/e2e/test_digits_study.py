@@ -138,12 +138,12 @@ def test_ctrl_c_keeps_what_is_finished_and_the_study_goes_on(on_ray, tmp_path):
         driver.process.send_signal(signal.SIGINT)
         output, status = driver.end()
     assert status == 130, output
-    assert "stopped: SIGINT was received; go on with:" in output
+    assert "stopped: SIGINT was received; continue with:" in output
     before = study.status("broken", home=home).states
     assert before["COMPLETE"] >= 1
     assert before.get("INTERRUPTED", 0) >= 1
     interrupted = {record.trial: record for record in study.best_configs("broken", home=home)}
-    line = output.split("go on with:\n  ")[1].splitlines()[0]
+    line = output.split("continue with:\n  ")[1].splitlines()[0]
     resumed = study_command(*shlex.split(line)[1:], **on_ray)
     assert resumed.returncode == 0, resumed.stderr
     after = study.trials("broken", home=home)

@@ -288,7 +288,7 @@ def test_the_ui_answers_nobody_without_its_secret(ui):
                     method, f"{ui.address}{path}", headers=headers, timeout=PATIENCE_S
                 )
                 assert answer.status_code == 401, (method, path, headers, answer.text)
-                assert "open the link that `study ui` printed" in answer.text
+                assert "open the last link printed by `study ui`" in answer.text
                 assert "Set-Cookie" not in answer.headers
 
 

@@ -45,7 +45,7 @@ def test_of_many_trials_some_are_drawn_the_front_among_them():
     assert len(chosen) == 200
     assert 777 in {one.trial for one in chosen}
     text = stopping_section(SPEC, many, "val_accuracy", {"run777": CURVES["run0"]}).text
-    assert "Drawn are 200 of 1,000 trials" in text
+    assert "The figure shows 200 of 1,000 trials" in text
 
 
 def test_a_scheduler_of_one_objective_is_said_so():

@@ -91,7 +91,10 @@ def test_of_very_many_trials_the_whole_front_is_drawn_and_the_page_says_so():
     many = [record(n, trial(0.5, 10 + n), SPEC, on_front=n % 500 == 0) for n in range(4000)]
     drawn = sum(len(trace.x) for trace in front_figure(SPEC, many).data if trace.mode == "markers")
     assert drawn == 1508
-    assert "Drawn are 1,508 of 4,000 trials, the whole front." in front_section(SPEC, many).text
+    assert (
+        "The figure shows 1,508 of 4,000 trials, with the whole front."
+        in front_section(SPEC, many).text
+    )
     stopped = [record(n, trial(0.4, state="PRUNED", epochs=1), SPEC) for n in range(4000, 8000)]
     figure = front_figure(SPEC, [*many, *stopped])
     assert [len(trace.x) for trace in figure.data if trace.name == "stopped early"] == [500]
@@ -99,6 +102,6 @@ def test_of_very_many_trials_the_whole_front_is_drawn_and_the_page_says_so():
 
 def test_a_constraint_that_is_broken_is_seen():
     broken = [type(one)(**(one.to_dict() | {"feasible": False})) for one in RECORDS[2:3]]
-    cross = traces(front_figure(SPEC, [*RECORDS[:2], *broken]))["breaks a constraint"]
+    cross = traces(front_figure(SPEC, [*RECORDS[:2], *broken]))["violates a constraint"]
     assert list(cross.x) == [900]
-    assert "breaks a constraint" in cross.text[0]
+    assert "violates a constraint" in cross.text[0]

@@ -12,7 +12,7 @@ def test_it_is_a_step_line_over_trials_and_over_minutes():
     by_trials, by_minutes = panel.figure.layout.updatemenus[0].buttons
     assert by_trials.args[0]["x"] == [[1, 4, 5]]
     assert by_minutes.args[0]["x"] == [[0, 2, 3]]
-    assert "After 4 of 5 trials it had 99 %" in panel.text
+    assert "It reached 99 % of its last value after 4 of 5 trials" in panel.text
 
 
 def test_a_long_study_is_thinned_out():

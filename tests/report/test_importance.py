@@ -56,7 +56,7 @@ def test_one_objective_and_few_trials_will_do_with_a_caution():
     assert next(iter(importances(spec, records(15, spec)))) == "learning_rate"
     text = importance_section(spec, records(15, spec)).text
     assert "best 5 trials" in text
-    assert "no more than a hint" in text
+    assert "only an indication" in text
 
 
 def test_only_complete_trials_of_the_space_count():

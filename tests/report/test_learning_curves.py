@@ -44,7 +44,7 @@ def test_of_a_large_front_some_are_drawn_evenly_by_size():
     assert len(chosen) == MOST_CURVES
     assert (chosen[0].trial, chosen[-1].trial) == (0, 29)
     panel = curve_section(SPEC, records, curves(records, [0.5, 0.6]), {})
-    assert "Drawn are 12 of 30, evenly by size." in panel.text
+    assert "The figure shows 12 of 30, an even subset by size." in panel.text
 
 
 def test_the_metric_is_the_first_objective_that_is_learned():

@@ -62,7 +62,10 @@ def test_settings_of_training_are_axes_like_the_others():
 
 def test_of_many_trials_some_are_drawn_and_the_page_says_so():
     many = [record(n, trial(0.8, 8 * (1 + n % 2)), SPEC, on_front=n == 5) for n in range(1000)]
-    assert "Drawn are 200 of 1,000 trials, the front first." in settings_section(SPEC, many).text
+    assert (
+        "The figure shows 200 of 1,000 trials, the front first."
+        in settings_section(SPEC, many).text
+    )
     assert settings_section(SPEC, many[:1]).figure is None
 
 

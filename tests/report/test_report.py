@@ -138,15 +138,15 @@ def test_what_comes_from_the_store_is_shown_and_never_run(home, tmp_path):
 @pytest.mark.parametrize(
     ("name", "missing", "sentence"),
     [
-        ("new", set(FIGURES), "None has begun yet."),
+        ("new", set(FIGURES), "No trial has started yet."),
         (
             "begun",
             set(FIGURES) - {"stopping"},
-            "No trial that keeps the constraints is complete yet.",
+            "No complete trial satisfies the constraints yet.",
         ),
         ("single", {"settings", "importance"}, "The front has 1 trial."),
         ("losses", {"hypervolume", "importance"}, "Best in validation loss is trial 4"),
-        ("alone", {"hypervolume", "importance", "stopping"}, "Nothing was stopped early"),
+        ("alone", {"hypervolume", "importance", "stopping"}, "No trial was stopped early"),
     ],
 )
 def test_where_there_is_nothing_to_draw_a_sentence_says_so(name, missing, sentence, home, tmp_path):
@@ -170,5 +170,5 @@ def test_a_figure_that_is_not_there_is_refused(home, tmp_path):
 def test_a_picture_without_a_browser_is_refused_in_one_line(home, tmp_path, monkeypatch):
     for name in ("BROWSER_PATH", "PATH"):
         monkeypatch.setenv(name, str(tmp_path / "nowhere"))
-    with pytest.raises(StudyError, match=r"^a PNG needs kaleido .* and a Chrome or Chromium: .+$"):
+    with pytest.raises(StudyError, match=r"^a PNG needs kaleido .* and Chrome or Chromium: .+$"):
         write_figure("made", home=home, file=tmp_path / "x.png")

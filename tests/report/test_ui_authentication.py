@@ -84,7 +84,7 @@ def test_a_program_sends_the_secret(given, status, get):
 def test_what_comes_from_elsewhere_is_refused_even_with_the_secret(headers, get):
     answer = get(**BEARER | headers)
     assert answer.status == 403
-    assert f"as 127.0.0.1:{PORT} or localhost:{PORT}" in answer.text
+    assert f"must be 127.0.0.1:{PORT} or localhost:{PORT}" in answer.text
 
 
 def test_a_link_on_another_page_may_be_followed(get):

@@ -165,7 +165,7 @@ def test_a_stored_network_comes_back(home, tmp_path):
     assert torch.equal(network(images), expected(images))
     folder = export_model("made", tmp_path / "out", 0, home=home)
     assert load_network(folder).architecture == config(0, 16).architecture
-    with pytest.raises(BadInputError, match="must not exist yet"):
+    with pytest.raises(BadInputError, match="must not exist, got"):
         export_model("made", tmp_path / "out", 0, home=home)
 
 
@@ -269,7 +269,7 @@ def test_an_experiment_that_is_no_study_is_neither_read_nor_written_into(home):
         answers.status("theirs", home=home)
     with pytest.raises(BadInputError, match=r"'earlier' .* must be of layout 2, got 1"):
         answers.status("earlier", home=home)
-    with pytest.raises(NotFoundError, match="has only just been made"):
+    with pytest.raises(NotFoundError, match="has no records yet"):
         answers.status("new", home=home)
     check_free("new", home, None)
     assert [study.name for study in answers.list_studies(home=home)] == ["made"]

@@ -68,7 +68,7 @@ def test_the_accuracy_may_be_given(home):
 def test_what_makes_a_comparison_unfair_is_said(home):
     found = compare(["first", "begun"], home=home)
     data, split = found.differences
-    assert data.endswith("do not compare: first: digits; begun: mnist")
+    assert data.endswith("are not comparable: first: digits; begun: mnist")
     assert split.endswith(
         "validation a tenth, seed 0; begun: train all else, validation a tenth, seed 3"
     )
@@ -78,7 +78,7 @@ def test_what_makes_a_comparison_unfair_is_said(home):
 
 def test_a_file_that_was_changed_between_two_studies_is_said_with_both_hashes(home):
     (said,) = compare(["same", "changed"], home=home).differences
-    assert f"do not compare: same: SHA-256 {'a' * 64}; changed: SHA-256 {'b' * 64}" in said
+    assert f"are not comparable: same: SHA-256 {'a' * 64}; changed: SHA-256 {'b' * 64}" in said
     assert compare(["same", "second"], home=home).differences == ()
 
 
@@ -96,7 +96,7 @@ def test_studies_with_other_objectives_have_no_joint_front(home):
 @pytest.mark.parametrize(
     ("names", "error", "message"),
     [
-        (["first", "first"], BadInputError, "two studies or more, got first"),
+        (["first", "first"], BadInputError, "two or more studies, got first"),
         (["first", "secnd"], NotFoundError, "no study 'secnd' .* did you mean 'second'"),
     ],
 )

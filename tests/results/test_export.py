@@ -158,7 +158,7 @@ def test_what_is_not_there_is_said_with_what_is(home, tmp_path):
 
 
 def test_a_folder_that_exists_or_cannot_be_written_is_refused(home, exported, tmp_path):
-    with pytest.raises(BadInputError, match="must not exist yet"):
+    with pytest.raises(BadInputError, match="must not exist, got"):
         export_model(NAME, exported, 1, home=home)
     (tmp_path / "file").write_text("")
     with pytest.raises(StudyError, match="cannot be written"):

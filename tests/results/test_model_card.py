@@ -17,9 +17,9 @@ def card(**training):
 def test_settings_that_change_what_the_results_mean_are_said():
     plain, unusual = card(), card(patience=10, noise=0.25, batch_order="by_class")
     for text in (
-        "not below its lowest for 10 epochs stopped, and has the weights of its lowest.",
-        "All images, also those of the results, had Gaussian noise of 0.25",
-        "A batch had images of one class only",
+        "without a new lowest validation loss in 10 epochs stopped, with the weights of the lowest.",
+        "All images, also those of the results, had Gaussian noise with a standard deviation of 0.25",
+        "Each batch had images of one class",
     ):
         assert text in unusual
         assert text[:12] not in plain

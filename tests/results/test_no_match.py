@@ -70,7 +70,7 @@ def home(tmp_path_factory):
         (
             "strict",
             {},
-            "every complete trial of 'strict' breaks a constraint (val_accuracy >= 0.95)",
+            "every complete trial of 'strict' violates a constraint (val_accuracy >= 0.95)",
         ),
     ],
 )

@@ -117,7 +117,7 @@ def test_what_is_no_picture_is_refused_with_the_rule(tmp_path):
     Image.fromarray(np.zeros((8, 8), dtype=np.uint16)).save(tmp_path / "deep.png")
     with pytest.raises(DataError, match="must have 8 bits a channel, got mode I;16"):
         read_images(tmp_path / "deep.png", GREY, 10)
-    with pytest.raises(DataError, match="1 or 3 channels, and the network reads 2"):
+    with pytest.raises(DataError, match="1 or 3 channels, but the network reads 2"):
         read_images(tmp_path / "deep.png", (2, 8, 8), 10)
 
 

@@ -23,7 +23,7 @@ def test_an_order_has_the_better_first_unless_it_says_otherwise(text, metric, de
     [
         ("val_acuracy", "unknown order 'val_acuracy'; did you mean 'val_accuracy'"),
         ("macs:down", "must have the form METRIC:asc or METRIC:desc, got 'macs:down'"),
-        ("test_accuracy", "a test metric is reported and never chooses, got order 'test_accuracy'"),
+        ("test_accuracy", "a test metric is only reported and never an order, got 'test_accuracy'"),
     ],
 )
 def test_an_order_that_cannot_be_meant_is_refused(text, message):
@@ -48,7 +48,7 @@ def test_filters_become_bounds():
         ({"max_macs": -1}, "`max_macs >= 0` must hold, got max_macs=-1"),
         (
             {"min_parameters": 2000, "max_parameters": 1000},
-            "the least trainable_parameters must not be above the most, got 2,000 and 1,000",
+            "`minimum <= maximum` must hold for trainable_parameters, got 2,000 and 1,000",
         ),
     ],
 )

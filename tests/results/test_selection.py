@@ -98,7 +98,7 @@ def test_the_runs_come_page_by_page(stored, monkeypatch):
 
     def small(self, *arguments, **options):
         pages.append(options.get("page_token"))
-        return search(self, *arguments, **options, max_results=30)
+        return search(self, *arguments, **options | {"max_results": 30})
 
     monkeypatch.setattr(MlflowClient, "search_runs", small)
     again = type(stored)(home=stored.home, parent=stored.parent, spec=stored.spec, fresh=True)

@@ -59,6 +59,7 @@ def run_of(found, home):
 def with_training(home, monkeypatch, trial, **settings):
     stored = read_study(NAME, home)
     stored.records[trial].training.update(settings)
+    monkeypatch.setattr(type(stored), "trial", lambda study, number: study.records[number])
     monkeypatch.setattr(retraining, "read_study", lambda *_: stored)
 
 
@@ -109,7 +110,7 @@ def test_its_network_can_be_loaded_exported_and_asked(confirmed, home, tmp_path)
     folder = export_model(NAME, tmp_path / "out", 1, home=home, retrained=True)
     history = json.loads((folder / "training.json").read_text())
     assert (history["retrained"], history["seeds"]) == (True, [2, 3, 4])
-    assert "trained anew" in (folder / "README.md").read_text()
+    assert "retrained with new seeds" in (folder / "README.md").read_text()
     np.savez(tmp_path / "test.npz", x=test.images.numpy()[:, 0], y=test.labels.numpy())
     (messages,) = predict(NAME, [tmp_path / "test.npz"], 1, home=home, retrained=True)
     assert messages.accuracy == pytest.approx(confirmed.record.test_accuracy)
@@ -138,7 +139,7 @@ def test_in_full_it_trains_on_validation_and_says_nothing_of_it(home, tmp_path, 
     assert found.record.test_accuracy is not None
     assert found.agrees("val_accuracy") is None
     folder = export_model(NAME, tmp_path / "out", 0, home=home, retrained=True)
-    assert "The validation images were trained on." in (folder / "README.md").read_text()
+    assert "The validation images were used for training." in (folder / "README.md").read_text()
 
 
 def test_values_agree_unless_their_difference_is_real(confirmed):
@@ -154,7 +155,9 @@ def test_a_store_that_fails_in_the_end_leaves_the_result_for_another_time(home, 
     models = home.folder / "artifacts" / "models"
     aside = models.rename(models.with_name("aside"))
     models.write_text("no folder")
-    with pytest.raises(TrackingError, match=r"must take every record, .* does the same command"):
+    with pytest.raises(
+        TrackingError, match=r"must accept every record, .* or the same command sends"
+    ):
         retrain(NAME, 0, 1, 1, home=home)
     models.unlink()
     aside.rename(models)

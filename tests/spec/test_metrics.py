@@ -61,5 +61,4 @@ def test_a_surrogate_learns_less_of_what_is_better(name):
     metric = metric_of(name)
     middle = (metric.best + metric.worst) / 2
     assert metric.to_error(metric.best) < metric.to_error(middle) < metric.to_error(metric.worst)
-    assert metric.from_error(metric.to_error(middle)) == pytest.approx(middle)
     assert (metric.cost(metric.best), metric.cost(metric.worst)) == (0, 1)

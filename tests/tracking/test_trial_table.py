@@ -223,7 +223,7 @@ def test_a_damaged_table_is_one_line_and_nothing_of_it_is_run(damage, home, writ
         answers.records("made", home=home)
     assert "\n" not in str(caught.value)
     if damage not in {"config", "nested", "infinite"}:
-        assert "--fresh asks the runs themselves" in str(caught.value)
+        assert "--fresh reads the runs themselves" in str(caught.value)
     assert caught.value.exit_status == 1
     assert not file.with_name("went off").exists()
     assert len(answers.records("made", home=home, fresh=True)) == len(STATES)
