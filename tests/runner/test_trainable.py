@@ -143,7 +143,7 @@ def test_a_damaged_checkpoint_is_said_and_the_trial_starts_anew(digits, tmp_path
 
 
 def test_what_goes_wrong_is_reported_and_the_worker_goes_on(digits, tmp_path):
-    broken = config(somata=10**9, dendrites=1000, family="pdann", synapses=None)
+    broken = config(somata=10**7, dendrites=1000, family="pdann", synapses=None)
     made = worker(digits, tmp_path, broken)
     report = made.step()
     assert report["done"]
