@@ -87,7 +87,7 @@ def ours(home: Home, trials: int, epochs: int) -> dict[str, Any]:
     budget = BudgetSpent(spec)
     board = Scoreboard(spec, budget)
     progress = Progress(board, Console(quiet=True))
-    observer = StudyObserver(tracker, board, progress)
+    observer = StudyObserver(tracker, board, progress, StudyStopper())
     callback = TrialCallback(tracker, StudyStopper(), observer)
 
     def end(trial: Trial) -> None:

@@ -1,10 +1,11 @@
 """What follows from Ray Tune's events: records, and for a study its scoreboard and its front."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Protocol, final
 
-from ray import tune
-from ray.exceptions import RayActorError
+from ray import cloudpickle, tune
+from ray.exceptions import RayTaskError
 from ray.tune.experiment import Trial
 
 from study.runner.progress import Progress
@@ -13,6 +14,7 @@ from study.runner.stopper import StudyStopper
 from study.search.trial import WORKER_DIED, EndedTrial, Outcome, TrialConfig, TrialListener
 from study.study_folder import NOT_SHARED
 from study.tracking.tracker import Tracker
+from study.training.device import UNUSABLE
 
 
 class Observer(Protocol):
@@ -66,16 +68,18 @@ class TrialCallback(tune.Callback):
 
     def on_trial_recover(self, trial: Trial, **_: object) -> None:
         """Handles the death of a worker, whose trial Ray gives to another one."""
-        error = str(trial.get_error())
-        if NOT_SHARED in error:
-            # The node has just joined. It would fail trial after trial.
-            self._stop.because(error[error.index(NOT_SHARED) :].splitlines()[0])
+        self._stop_for_node(trial)
 
     def on_trial_error(self, trial: Trial, **_: object) -> None:
-        error = trial.get_error()
-        died = error is None or isinstance(error, RayActorError)
-        reason = f"{WORKER_DIED}: {error}" if died else f"{type(error).__name__}: {error}"
-        self._observer.fail(TrialConfig.from_dict(trial.config), reason)
+        self._stop_for_node(trial)
+        self._observer.fail(TrialConfig.from_dict(trial.config), _reason_of(trial))
+
+    def _stop_for_node(self, trial: Trial) -> None:
+        """Stops the study if no worker can start on a node: it would fail trial after trial."""
+        error = str(_error_of(trial))
+        for rule in (NOT_SHARED, UNUSABLE):
+            if rule in error:
+                self._stop.because(error[error.rindex(rule) :].splitlines()[0])
 
     def on_step_end(self, **_: object) -> None:
         if self._tracker.failed:
@@ -95,9 +99,12 @@ class TrialCallback(tune.Callback):
 class StudyObserver(TrialListener):
     """Keeps the scoreboard of a study, and records how its trials end, which the searcher decides."""
 
-    def __init__(self, tracker: Tracker, scoreboard: Scoreboard, progress: Progress) -> None:
+    def __init__(
+        self, tracker: Tracker, scoreboard: Scoreboard, progress: Progress, stop: StudyStopper
+    ) -> None:
         self._tracker = tracker
         self._scoreboard = scoreboard
+        self._stop = stop
         self._progress = progress
         self.notify = progress.notify
         self.update = progress.update
@@ -123,6 +130,7 @@ class StudyObserver(TrialListener):
     def on_end(self, ended: EndedTrial) -> None:
         board, number = self._scoreboard, ended.number
         board.end(number, ended.outcome.state, ended.metrics, ended.point)
+        self._stop.on_end(ended.outcome.state, ended.outcome.reason)
         on_front = number in board.front.points
         self._tracker.end_trial(number, ended.outcome, keep_network=on_front)
         self._tracker.mark_front(ended.changes)
@@ -132,3 +140,26 @@ class StudyObserver(TrialListener):
             values = {"hypervolume": board.front.hypervolume, f"best_{name}": best[0]}
             values["best_val_accuracy"] = board.best_accuracy
             self._tracker.log_study(board.ended, values)
+
+
+def _error_of(trial: Trial) -> Exception | None:
+    """The last error of a trial that left its worker, None if there is none or it cannot be read.
+
+    `Trial.get_error` looks where Tune copies such files to, later, and gives their text.
+    """
+    name = trial.pickled_error_file
+    if name is None or not Path(name).exists():
+        return None
+    try:
+        error: Exception = cloudpickle.loads(Path(name).read_bytes())  # our own
+    except Exception:  # noqa: BLE001  # whatever its class does when it is made again
+        return None
+    return error
+
+
+def _reason_of(trial: Trial) -> str:
+    """Why a trial fails whose worker died, or raised an error, again and again."""
+    error = _error_of(trial)
+    if isinstance(error, RayTaskError):
+        return f"{type(error.cause).__name__}: {error.cause}"
+    return f"{WORKER_DIED}: {error}"

@@ -54,7 +54,7 @@ def fit(session: Session, capacity: Capacity) -> None:
     Where memory runs out, Ray ends a worker, and Tune with it; the searcher then suggests the trials
     that ran one by one, until one fails or all have ended.
     """
-    observer = StudyObserver(session.tracker, session.scoreboard, session.progress)
+    observer = StudyObserver(session.tracker, session.scoreboard, session.progress, session.stop)
     shape, classes = session.dataset.image_shape, session.dataset.classes
     searcher = StudySearcher(
         session.spec,

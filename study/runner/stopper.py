@@ -1,6 +1,6 @@
 """Stops a study before its budget of trials is spent: on a signal, or when its minutes are used up.
 
-The minutes are those of all its runs together.
+The minutes are those of all its runs together. A study whose trials fail one after another stops, too.
 """
 
 import signal
@@ -14,9 +14,11 @@ from typing import Any, Final, final
 from ray import tune
 
 from study.search.storage import SearchStorage
+from study.search.trial import State
 
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 _NOTE_EVERY_S: Final = 5.0
+_MOST_FAILURES: Final = 20  # one after another
 
 
 @final
@@ -56,7 +58,7 @@ class StudyClock:
 
 @final
 class StudyStopper(tune.Stopper):
-    """Stops all trials when `because` is called, the clock's minutes are used up, or on a signal.
+    """Stops all trials on a signal, when the clock's minutes are used up, or `because` is called.
 
     `reason` is then set, and `signal_number` after a signal.
     """
@@ -65,6 +67,7 @@ class StudyStopper(tune.Stopper):
         self.reason: str | None = None
         self.signal_number: int | None = None
         self._clock = clock
+        self._failures = 0  # one after another, in this run
 
     def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
         """Ray asks this of each result; no single trial is stopped here."""
@@ -82,6 +85,14 @@ class StudyStopper(tune.Stopper):
             if over is not None:
                 self.because(over)
         return self.reason is not None
+
+    def on_end(self, state: State, reason: str | None) -> None:
+        """Counts a trial that ended; the study stops where so many failed one after another."""
+        self._failures = self._failures + 1 if state == "FAIL" else 0
+        if self._failures == _MOST_FAILURES:
+            self.because(
+                f"{_MOST_FAILURES} trials failed one after another, the last one with: {reason}"
+            )
 
     def because(self, reason: str) -> None:
         """Stops the study, unless it stops already."""

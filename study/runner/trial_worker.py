@@ -26,6 +26,7 @@ from study.search.trial import TrialConfig
 from study.study_folder import DISTRIBUTIONS, EXAMPLE, HISTORY, NETWORK, NOT_SHARED, trial_folder
 from study.training.checkpoint import Checkpoints
 from study.training.dataset import Dataset
+from study.training.device import device_name, is_lost, set_arithmetic, training_device
 from study.training.diagnostics import diagnose
 from study.training.engines import EngineChoice
 from study.training.evaluation import Estimate, evaluate
@@ -34,7 +35,6 @@ from study.training.noise import with_training_noise
 from study.training.train import EpochMetrics, Training, keep_freed_memory
 
 _STEP_S: Final = 0.1  # a report costs Ray and the driver some milliseconds
-_OF_MEMORY: Final = 0.9  # of a trial's part of a GPU; the rest is what CUDA itself takes a process
 
 
 @final
@@ -43,8 +43,10 @@ class TrialWorker:
 
     A step is an epoch, or as many short ones as fit into `_STEP_S`, but never beyond one of the
     `rungs`, after which the driver decides. In `store`, which every worker must see, a trial has a
-    folder with its checkpoint, and in the end its network; raises StudyError where it does not see it.
-    Errors of a trial are reported, not raised: Ray would end the worker with the trial.
+    folder with its checkpoint, and in the end its network. Raises StudyError where it does not see the
+    store, or cannot use the GPU that it has. Errors of a trial are reported, not raised, for Ray would
+    end the worker with the trial; but an error after which the process cannot use its GPU any more is
+    raised, so that Ray replaces the process, and the trial continues from its checkpoint.
     """
 
     def __init__(  # noqa: PLR0913  # each has a name of its own
@@ -62,10 +64,8 @@ class TrialWorker:
     ) -> None:
         torch.set_num_threads(threads)
         keep_freed_memory()
-        self._device = torch.device("cuda" if gpus and torch.cuda.is_available() else "cpu")
-        if self._device.type == "cuda" and gpus < 1:
-            # Ray shares a GPU by counting only: a trial must not use the memory of others.
-            torch.cuda.set_per_process_memory_fraction(_OF_MEMORY * gpus)
+        set_arithmetic()
+        self._device = training_device(gpus)
         dataset = Dataset.from_arrays(dataset_name, classes, arrays)
         self._clean = dataset.to(self._device)
         self._dataset = self._clean
@@ -100,8 +100,10 @@ class TrialWorker:
         }
         try:
             return report | self._train()
-        except Exception as error:  # noqa: BLE001  # see above
+        except Exception as error:  # see above
             self._training = self._network = None
+            if is_lost(error, self._device):
+                raise
             return report | {"epochs": [], "failure": f"{type(error).__name__}: {error}"}
 
     def _train(self) -> dict[str, Any]:
@@ -130,7 +132,7 @@ class TrialWorker:
         epochs = self._history[reported:]
         return {
             "epochs": epochs,
-            "engine": f"{training.engine.name} on {self._device.type}",
+            "engine": f"{training.engine.name} on {device_name(self._device)}",
             "finished": finished,
             "notice": notice,
             "done": finished,

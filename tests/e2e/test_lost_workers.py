@@ -1,8 +1,10 @@
-"""A trial's worker dies: it is killed, or eats the memory of its machine."""
+"""A trial's worker dies: it is killed, eats its machine's memory, or cannot use its GPU any more."""
 
 import json
 import os
 import signal
+import subprocess
+import sys
 from contextlib import suppress
 from pathlib import Path
 
@@ -12,10 +14,12 @@ import torch
 from safetensors import safe_open
 
 from study.results import answers
+from study.runner import tuner
+from study.runner.trainable import StudyTrainable
 from tests.support.command import study_command
 from tests.support.driven_study import running
 from tests.support.empty_store import new_home
-from tests.support.processes import SMALL, curve, stop, wait_until
+from tests.support.processes import ROOT, SMALL, clean_environment, curve, stop, wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -104,3 +108,81 @@ def test_a_trial_that_eats_the_memory_fails_and_the_others_do_not(tmp_path):
         assert record.state == ("FAIL" if eats else "COMPLETE")
         assert (record.reason or "").startswith("OutOfMemoryError: ") is eats
     assert "memory ran out while " in done.stdout
+
+
+def planted(folder):
+    """A Trainable whose first process loses its device once its trial has a checkpoint.
+
+    As a CUDA context does, it stays lost: whatever this process is handed fails with the same error.
+    From the third trial on, all trials fail by an error of their own. Each process leaves a file.
+    """
+
+    class Planted(StudyTrainable):
+        def setup(self, config, **settings):
+            from study.training.train import Training  # noqa: PLC0415  # of the worker's process
+
+            super().setup(config, **settings)
+            self.number = config["number"]
+            first = not any(folder.iterdir())
+            (folder / str(os.getpid())).touch()
+            checkpoint = Path(settings["store"]) / "trial-0/checkpoint.safetensors"
+            train = Training.run_epoch
+
+            def run_epoch(training):
+                if first and checkpoint.exists():
+                    raise torch.AcceleratorError("CUDA error: device-side assert triggered")
+                if self.number >= 2:
+                    raise ValueError("planted")
+                return train(training)
+
+            Training.run_epoch = run_epoch
+
+        def reset_config(self, config):
+            self.number = config["number"]
+            return super().reset_config(config)
+
+    return Planted
+
+
+def test_a_worker_that_lost_its_device_is_replaced_and_a_study_whose_trials_all_fail_stops(
+    tmp_path, monkeypatch
+):
+    home, processes = new_home(tmp_path), tmp_path / "processes"
+    processes.mkdir()
+    monkeypatch.setattr(tuner, "StudyTrainable", planted(processes))
+    done = study_command(
+        *("run", "studies/digits.toml", "--name", "planted", "--trials", 60, "--home", tmp_path),
+        *("--set", f"budget.epochs={EPOCHS}", "--set", "resources.concurrent_trials=1"),
+        *("--set", "stopping.scheduler=none", "--set", "sampler=random", *SMALL),
+    )
+    assert len(list(processes.iterdir())) == 2, done.stdout + done.stderr
+    first, second, *others = answers.records("planted", home)
+    assert [first.state, second.state] == ["COMPLETE", "COMPLETE"]
+    assert first.notice.startswith("continued after epoch ")
+    assert curve(home, first.run_id) == list(range(1, EPOCHS + 1))
+    assert second.notice is None
+    assert [record.state for record in others] == 20 * ["FAIL"]
+    said = "20 trials failed one after another, the last one with: ValueError: planted"
+    assert f"stopped: {said}" in done.stdout
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="torch can use the GPU of this machine")
+def test_a_study_whose_node_has_a_gpu_that_torch_cannot_use_stops_with_the_reason(tmp_path):
+    """Ray counts a GPU here, as it does where the driver is too old for torch."""
+    code = """
+import ray
+from study.cli.main import main
+ray.init(num_cpus=1, num_gpus=1, include_dashboard=False)
+main()
+"""
+    arguments = ("run", "studies/digits.toml", "--trials", 2, "--home", tmp_path)
+    done = subprocess.run(
+        [sys.executable, "-c", code, *map(str, arguments), "--set", "resources.gpus=0.5"],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env=clean_environment(),
+        check=False,
+    )
+    assert "stopped: torch must be able to use the GPU that a trial is given" in done.stdout, done
+    assert "torch.cuda: " in done.stdout

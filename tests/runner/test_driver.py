@@ -1,9 +1,12 @@
 import io
+import tempfile
 from contextlib import contextmanager
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from ray import cloudpickle
+from ray.exceptions import RayTaskError
 from rich.console import Console
 
 from study.cluster.capacity import Capacity, Node, TrialResources
@@ -119,9 +122,13 @@ class Tuner:
         result = {"epochs": [metrics], "finished": True, "failure": None, "notice": None}
         result["engine"] = "compiled on cpu"
         if number == 3:
-            trial.get_error = lambda: ValueError("it broke")
-            self._searcher.on_trial_complete(trial.trial_id, error=True)
-            self._callback.on_trial_error(trial=trial)
+            error = RayTaskError("step", "a traceback", ValueError("it broke"))
+            with tempfile.NamedTemporaryFile() as file:
+                file.write(cloudpickle.dumps(error.as_instanceof_cause()))
+                file.flush()
+                trial.pickled_error_file = file.name
+                self._searcher.on_trial_complete(trial.trial_id, error=True)
+                self._callback.on_trial_error(trial=trial)
             return
         self._searcher.on_trial_result(trial.trial_id, result)
         self._callback.on_trial_result(trial=trial, result=result | {"hostname": "here", "pid": 1})
