@@ -156,7 +156,7 @@ def test_a_worker_that_lost_its_device_is_replaced_and_a_study_whose_trials_all_
         *("--set", "stopping.scheduler=none", "--set", "sampler=random", *SMALL),
     )
     assert len(list(processes.iterdir())) == 2, done.stdout + done.stderr
-    first, second, *others = answers.records("planted", home)
+    first, second, *others = answers.records("planted", home=home)
     assert [first.state, second.state] == ["COMPLETE", "COMPLETE"]
     assert first.notice.startswith("continued after epoch ")
     assert curve(home, first.run_id) == list(range(1, EPOCHS + 1))
