@@ -47,7 +47,7 @@ def forward(
     batch_size: int,
     first: Size,
 ) -> None:
-    """From `work.pixels` to the logits, the last rows of `work.outputs`.
+    """From the pixels of a tile to the logits, the last rows of `work.outputs`.
 
     `share`: of units to silence, by the draws of `key`; the lanes are images `first` and following of
     a batch.
@@ -206,7 +206,7 @@ def _to_lower_layer(
         if reads_pixels:
             e, last = np.int64(wiring.offsets[unit]), np.int64(wiring.offsets[unit + 1])
             add_entry_gradients(
-                moving.gradient, wiring.columns, e, last, work.pixels, below, row, lanes
+                moving.gradient, wiring.columns, e, last, work.bytes, PIXEL, below, row, lanes
             )
 
 
