@@ -28,8 +28,8 @@ from tests.support.written_study import write_study
 
 pytestmark = pytest.mark.slow
 
-RUN = ["README.md", *(f"docs/{page}.md" for page in ("first_study", "own_data", "answers"))]
-RUN += [f"docs/{page}.md" for page in ("take_home", "mlflow", "networks", "notebook", "records")]
+RUN = ["README.md", *(f"docs/{page}.md" for page in ("first_study", "own_data", "queries"))]
+RUN += [f"docs/{page}.md" for page in ("export", "mlflow", "networks", "notebook", "records")]
 """Pages whose commands and Python are executed, beside one study, `mine`."""
 
 _EXECUTED_PARTLY = {"docs/diagnostics.md": "python", "docs/search_method.md": "python"}
