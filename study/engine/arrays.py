@@ -16,8 +16,11 @@ Indices = NDArray[np.uint32]
 Size: TypeAlias = int | np.int64
 """A place or a count; to compiled functions both are one type."""
 
-LANES: Final = 16
-"""A tile has a multiple of so many: the floats of a line of the cache."""
+LANES: Final = 32
+"""A tile has a multiple of so many."""
+
+BLOCK: Final = 16
+"""So many pixels of so many images are transposed at once."""
 
 LINE: Final = 64
 """The bytes of a line of the cache."""
@@ -89,13 +92,18 @@ class Moving(NamedTuple):
 class Workspace(NamedTuple):
     """Memory for one tile, which nothing outlasts.
 
-    `bytes`: (inputs, lanes), the images' pixels; `pixels`: the same as floats, for a dense layer.
+    `bytes`: (inputs, lanes), the images' pixels; `pixels`: the same as floats, for a dense layer;
+    `pairs`: (inputs, lanes / 2), the same for a sparse layer. A word has lanes i and i + 16 of 32 in its
+    lower and upper half, each the upper half of a float, which holds any byte exactly: one instruction
+    makes 16 floats of it, and a row takes half of the memory of floats, by whose bandwidth sums over
+    synapses are bound.
     `outputs` and `through`: (units of all layers, lanes), activations and the loss's gradient.
     `peak`, `total`: (lanes,), of the softmax.
     """
 
     bytes: NDArray[np.uint8]
     pixels: Floats
+    pairs: Indices
     outputs: Floats
     through: Floats
     peak: Floats
@@ -103,7 +111,7 @@ class Workspace(NamedTuple):
 
 
 class Images(NamedTuple):
-    """Bytes, (images, inputs, rounded up to a multiple of LANES); labels, (images,)."""
+    """Bytes, (images, inputs, rounded up to a multiple of BLOCK); labels, (images,)."""
 
     pixels: NDArray[np.uint8]
     labels: NDArray[np.int64]
@@ -123,10 +131,11 @@ def _aligned(size: int) -> NDArray[np.uint8]:
 
 def workspace(inputs: int, units: int, lanes: int) -> Workspace:
     """A workspace for tiles of so many lanes."""
-    padded = -(-inputs // LANES) * LANES
+    padded = -(-inputs // BLOCK) * BLOCK
     return Workspace(
         bytes=_aligned(padded * lanes).reshape(padded, lanes),
         pixels=floats(padded, lanes),
+        pairs=floats(padded, lanes // 2).view(np.uint32),
         outputs=floats(units, lanes),
         through=floats(units, lanes),
         peak=floats(lanes),

@@ -40,7 +40,7 @@ def _table_of(dtype: type[np.generic]) -> _View:
 
 _bytes = _table_of(np.uint8)
 _integers, _integer_table = _row_of(np.int64), _table_of(np.int64)
-_indices = _row_of(np.uint32)
+_indices, _index_table = _row_of(np.uint32), _table_of(np.uint32)
 _floats, _float_table = _row_of(np.float32), _table_of(np.float32)
 _doubles = _row_of(np.float64)
 
@@ -67,21 +67,22 @@ def _workspace(a: _Addresses, s: _Numbers) -> Workspace:
     return Workspace(
         _bytes(a, s, 8),
         _float_table(a, s, 9),
-        _float_table(a, s, 10),
+        _index_table(a, s, 10),
         _float_table(a, s, 11),
-        _floats(a, s, 12),
+        _float_table(a, s, 12),
         _floats(a, s, 13),
+        _floats(a, s, 14),
     )
 
 
 @inlined
 def _images(a: _Addresses, s: _Numbers) -> Images:
-    return Images(_bytes(a, s, 14), _integers(a, s, 15))
+    return Images(_bytes(a, s, 15), _integers(a, s, 16))
 
 
 @inlined
 def _moving(a: _Addresses, s: _Numbers) -> Moving:
-    return Moving(_floats(a, s, 17), _floats(a, s, 18), _floats(a, s, 19), _floats(a, s, 20))
+    return Moving(_floats(a, s, 18), _floats(a, s, 19), _floats(a, s, 20), _floats(a, s, 21))
 
 
 def _run_loop(addresses: _Addresses, sizes: _Numbers, counts: _Numbers, numbers: _Numbers) -> None:
@@ -90,7 +91,7 @@ def _run_loop(addresses: _Addresses, sizes: _Numbers, counts: _Numbers, numbers:
     wiring = _wiring(addresses, sizes)
     work = _workspace(addresses, sizes)
     images = _images(addresses, sizes)
-    order = _integers(addresses, sizes, 16)
+    order = _integers(addresses, sizes, 17)
     if counts[0] == TRAIN:
         numbers[1] = train_steps(
             plan,
@@ -103,11 +104,11 @@ def _run_loop(addresses: _Addresses, sizes: _Numbers, counts: _Numbers, numbers:
             counts[2],
             counts[3],
             counts[4],
-            _doubles(addresses, sizes, 21),
+            _doubles(addresses, sizes, 22),
             counts[5],
         )
     else:
-        parameters = _floats(addresses, sizes, 17)
+        parameters = _floats(addresses, sizes, 18)
         loss, right = evaluate_images(plan, wiring, parameters, work, images, order)
         numbers[1] = loss
         counts[1] = right

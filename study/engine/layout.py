@@ -13,12 +13,12 @@ from models.network import Network
 from models.stage import Layer, Stage
 from study.engine.arrays import (
     BIAS,
+    BLOCK,
     COLUMNS,
     DENSE,
     FIELDS,
     INPUTS,
     KIND,
-    LANES,
     OFFSETS,
     READER_OFFSETS,
     READERS,
@@ -126,7 +126,7 @@ def images_of(images: Tensor, labels: Tensor) -> Images:
     Tensors of read-only arrays serve, for nothing is written to them.
     """
     rows = images.flatten(1)
-    missing = -rows.shape[1] % LANES
+    missing = -rows.shape[1] % BLOCK
     if missing:
         rows = torch.nn.functional.pad(rows, (0, missing))
     pixels = np.ascontiguousarray(rows.numpy())

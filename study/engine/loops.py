@@ -6,8 +6,6 @@ from numpy.typing import NDArray
 from study.engine.activation import mixed
 from study.engine.adam import adam_step
 from study.engine.arrays import (
-    DENSE,
-    KIND,
     LANES,
     ROW,
     Floats,
@@ -20,7 +18,7 @@ from study.engine.arrays import (
 from study.engine.compilation import inner
 from study.engine.loss import cross_entropy, cross_entropy_gradient
 from study.engine.passes import backward, forward
-from study.engine.tile import fill_pixels, fill_tile
+from study.engine.tile import fill_table, fill_tile
 
 
 @inner
@@ -55,8 +53,7 @@ def train_steps(
             images_here = min(size, count - first)
             lanes = -(-images_here // LANES) * LANES
             fill_tile(images, order, start + first, images_here, lanes, work)
-            if plan.layers[0, KIND] == DENSE:
-                fill_pixels(wiring, lanes, work)
+            fill_table(plan, wiring, lanes, work)
             forward(
                 plan, wiring, moving.parameters, work, lanes, plan.dropout, key, batch_size, first
             )
@@ -100,8 +97,7 @@ def evaluate_images(
         count = min(size, len(order) - start)
         lanes = -(-count // LANES) * LANES
         fill_tile(images, order, start, count, lanes, work)
-        if plan.layers[0, KIND] == DENSE:
-            fill_pixels(wiring, lanes, work)
+        fill_table(plan, wiring, lanes, work)
         forward(plan, wiring, parameters, work, lanes, 0.0, np.uint32(0), size, np.int64(0))
         logits = work.outputs[plan.layers[-1, ROW] :]
         loss, correct = cross_entropy(logits, order, start, count, images.labels, work, lanes)

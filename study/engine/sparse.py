@@ -1,7 +1,6 @@
 """Layers whose units read some inputs each; the cables of own dendrites are such a layer, too."""
 
 import numpy as np
-from numpy.typing import NDArray
 
 from study.engine.arrays import Floats, Indices, Size
 from study.engine.compilation import inlined, inner
@@ -19,7 +18,8 @@ from study.engine.vectors import (
     wide,
 )
 
-Rows = Floats | NDArray[np.uint8]
+Rows = Floats | Indices
+"""Floats, or pairs of bytes (`study.engine.arrays.Workspace`)."""
 
 
 @inner
@@ -36,8 +36,7 @@ def sparse_forward(
 ) -> None:
     """y[u] = leaky ReLU(bias of u + the weighted rows of x times scale that it reads).
 
-    (inputs, lanes) to (units, lanes). Bytes as x need a quarter of the memory of floats, by whose
-    bandwidth this is bound.
+    (inputs, lanes) to (units, lanes).
     """
     for unit in range(len(biases)):
         lane = 0

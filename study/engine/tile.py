@@ -3,9 +3,19 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from study.engine.arrays import LINE, PIXEL, Images, Wiring, Workspace
+from study.engine.arrays import BLOCK, DENSE, KIND, LINE, PIXEL, Images, Plan, Wiring, Workspace
 from study.engine.compilation import inner
-from study.engine.vectors import NARROW, pointers, prefetch, transpose
+from study.engine.vectors import (
+    NARROW,
+    fma,
+    load,
+    narrow,
+    pointers,
+    prefetch,
+    store,
+    store_pairs,
+    transpose,
+)
 
 
 @inner
@@ -18,19 +28,27 @@ def fill_tile(
     in memory, and a pixel of several images does in the table. Images lie anywhere in memory, so the
     next 16 are read into the cache meanwhile, a line of it at a time.
     """
-    for lane in range(0, lanes, NARROW):
+    for lane in range(0, lanes, BLOCK):
         rows = pointers(images.pixels, order, first + lane, first + count - 1)
-        following = pointers(images.pixels, order, first + lane + NARROW, len(order) - 1)
-        for pixel in range(0, images.pixels.shape[1], NARROW):
+        following = pointers(images.pixels, order, first + lane + BLOCK, len(order) - 1)
+        for pixel in range(0, images.pixels.shape[1], BLOCK):
             if pixel % LINE == 0:
                 prefetch(following, pixel)
             transpose(rows, pixel, work.bytes, lane)
 
 
 @inner
-def fill_pixels(wiring: Wiring, lanes: int, work: Workspace) -> None:
-    """The bytes of the tile as floats; those of pixels that nothing reads are left out."""
+def fill_table(plan: Plan, wiring: Wiring, lanes: int, work: Workspace) -> None:
+    """The bytes of the tile as what the first layer reads: pairs, or, if it is dense, floats.
+
+    Those of pixels that nothing reads are left out.
+    """
+    dense = plan.layers[0, KIND] == DENSE
     for place in range(len(wiring.pixels)):
         pixel = wiring.pixels[place]
-        for lane in range(lanes):
-            work.pixels[pixel, lane] = work.bytes[pixel, lane] * PIXEL
+        for lane in range(0, lanes, NARROW):
+            values = load(work.bytes, pixel, lane, narrow())
+            if dense:
+                store(work.pixels, pixel, lane, fma(PIXEL, values, narrow()))
+            else:
+                store_pairs(work.pairs, pixel, lane, values)

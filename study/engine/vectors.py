@@ -14,10 +14,10 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic, models, register_model
 
-from study.engine.arrays import LANES
+from study.engine.arrays import BLOCK, LANES
 
 NARROW: Final = LANES
-"""The lanes of a narrow vector: one register of AVX-512, two of AVX2, four of NEON."""
+"""The lanes of a narrow vector: two registers of AVX-512, four of AVX2, eight of NEON."""
 
 WIDE: Final = 64
 """The lanes of a wide vector: as many sums as hide the latency of their additions."""
@@ -25,6 +25,7 @@ WIDE: Final = 64
 _FLOAT: Final = ir.FloatType()
 _INT8: Final = ir.IntType(8)
 _INT32: Final = ir.IntType(32)
+_HALF: Final = NARROW // 2
 _FUSED: Final = ("contract",)
 
 # Of two vectors of 16: the numbers 0 to 15 are the lanes of the first, 16 to 31 those of the second.
@@ -70,7 +71,7 @@ def wide(_: Any) -> Any:
 
 @_instruction
 def load(_: Any, rows: Any, row: Any, lane: Any, like: Any) -> Any:
-    """The lanes `lane` and following of a row, as many as `like` has; bytes become floats."""
+    """The lanes `lane` and following of a row, as many as `like` has; bytes and pairs become floats."""
 
     def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         *place, _ = arguments
@@ -79,6 +80,12 @@ def load(_: Any, rows: Any, row: Any, lane: Any, like: Any) -> Any:
             pointer = _pointer(context, builder, signature, place, ir.VectorType(_INT8, width))
             numbers = builder.zext(builder.load(pointer, align=1), ir.VectorType(_INT32, width))
             return builder.sitofp(numbers, ir.VectorType(_FLOAT, width))
+        if rows.dtype == types.uint32:
+            place[2] = builder.lshr(place[2], place[2].type(1))
+            pointer = _pointer(
+                context, builder, signature, place, ir.VectorType(_INT32, width // 2)
+            )
+            return _from_pairs(builder, builder.load(pointer, align=4))
         pointer = _pointer(context, builder, signature, place, ir.VectorType(_FLOAT, width))
         return builder.load(pointer, align=4)
 
@@ -93,6 +100,24 @@ def store(_: Any, rows: Any, row: Any, lane: Any, vector: Any) -> Any:
         *place, value = arguments
         pointer = _pointer(context, builder, signature, place, value.type)
         builder.store(value, pointer, align=4)
+        return context.get_dummy_value()
+
+    return types.void(rows, types.intp, types.intp, vector), code
+
+
+@_instruction
+def store_pairs(_: Any, rows: Any, row: Any, lane: Any, vector: Any) -> Any:
+    """Writes a narrow vector of whole numbers up to 255 into a row of pairs, from `lane` on."""
+
+    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        words, number, first, value = arguments
+        bits = builder.bitcast(value, ir.VectorType(_INT32, NARROW))
+        lower = _shuffled(builder, bits, bits, range(_HALF))
+        upper = _shuffled(builder, bits, bits, range(_HALF, NARROW))
+        pairs = builder.or_(builder.lshr(lower, lower.type([16] * _HALF)), upper)
+        place = [words, number, builder.lshr(first, first.type(1))]
+        pointer = _pointer(context, builder, signature, place, pairs.type)
+        builder.store(pairs, pointer, align=4)
         return context.get_dummy_value()
 
     return types.void(rows, types.intp, types.intp, vector), code
@@ -136,7 +161,7 @@ def totals(_: Any, a: Any, b: Any, c: Any, d: Any) -> Any:
     """The sums of the lanes of four narrow vectors, in half as many instructions as one by one."""
 
     def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        first, second, third, fourth = arguments
+        first, second, third, fourth = (_folded(builder, value, 16) for value in arguments)
         # In each block of four lanes: two sums of a and two of b, then one of each of the four.
         pair = _added(builder, first, second, _UNPACKED)
         other = _added(builder, third, fourth, _UNPACKED)
@@ -157,7 +182,7 @@ def pointers(_: Any, rows: Any, order: Any, first: Any, last: Any) -> Any:
         table = context.make_array(rows)(context, builder, table)
         numbers = context.make_array(order)(context, builder, numbers)
         found = []
-        for ahead in range(NARROW):
+        for ahead in range(BLOCK):
             place = builder.add(start, start.type(ahead))
             place = builder.select(builder.icmp_signed("<", place, end), place, end)
             pointer = cgutils.get_item_pointer(context, builder, order, numbers, [place])
@@ -166,7 +191,7 @@ def pointers(_: Any, rows: Any, order: Any, first: Any, last: Any) -> Any:
             found.append(builder.ptrtoint(pointer, start.type))
         return context.make_tuple(builder, signature.return_type, found)
 
-    return types.UniTuple(types.intp, NARROW)(rows, order, types.intp, types.intp), code
+    return types.UniTuple(types.intp, BLOCK)(rows, order, types.intp, types.intp), code
 
 
 @_instruction
@@ -178,7 +203,7 @@ def prefetch(_: Any, places: Any, start: Any) -> Any:
         line = _INT8.as_pointer()
         kind = ir.FunctionType(ir.VoidType(), [line, _INT32, _INT32, _INT32])
         function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
-        for place in cgutils.unpack_tuple(builder, rows, NARROW):
+        for place in cgutils.unpack_tuple(builder, rows, BLOCK):
             pointer = builder.inttoptr(builder.add(place, first), line)
             # To be read, into all caches, as data.
             builder.call(function, [pointer, _INT32(0), _INT32(3), _INT32(1)])
@@ -196,9 +221,9 @@ def transpose(_: Any, places: Any, start: Any, table: Any, lane: Any) -> Any:
 
     def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         rows, first, target, column = arguments
-        vector = ir.VectorType(_INT8, NARROW)
+        vector = ir.VectorType(_INT8, BLOCK)
         lines = []
-        for place in cgutils.unpack_tuple(builder, rows, NARROW):
+        for place in cgutils.unpack_tuple(builder, rows, BLOCK):
             pointer = builder.inttoptr(builder.add(place, first), vector.as_pointer())
             lines.append(builder.load(pointer, align=1))
         for _ in range(4):
@@ -225,6 +250,21 @@ def _pointer(context: Any, builder: Any, signature: Any, place: Sequence[Any], v
     return builder.bitcast(pointer, vector.as_pointer())
 
 
+def _from_pairs(builder: Any, words: Any) -> Any:
+    """Floats of words of two, as `study.engine.arrays.Workspace` has them."""
+    count = words.type.count
+    lower = builder.shl(words, words.type([16] * count))
+    upper = builder.and_(words, words.type([0xFFFF0000] * count))
+    order = [
+        place + lane
+        for block in range(0, count, _HALF)
+        for place in (block, count + block)
+        for lane in range(_HALF)
+    ]
+    bits = _shuffled(builder, lower, upper, order)
+    return builder.bitcast(bits, ir.VectorType(_FLOAT, 2 * count))
+
+
 def _operand(kind: Any) -> Any:
     return kind if isinstance(kind, Vector) else types.float32
 
@@ -242,9 +282,9 @@ def _shuffled(builder: Any, a: Any, b: Any, order: Sequence[int]) -> Any:
 
 
 def _added(builder: Any, a: Any, b: Any, pattern: Sequence[Sequence[int]]) -> Any:
-    """Two narrow vectors shuffled in two ways, in each block of four lanes alike, and added."""
+    """Two vectors of 16 shuffled in two ways, in each block of four lanes alike, and added."""
     parts = [
-        _shuffled(builder, a, b, [block + lane for block in range(0, NARROW, 4) for lane in order])
+        _shuffled(builder, a, b, [block + lane for block in range(0, 16, 4) for lane in order])
         for order in pattern
     ]
     return builder.fadd(*parts)
