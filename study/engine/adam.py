@@ -1,7 +1,5 @@
 """Adam over all parameters of one replicate, as torch's does it."""
 
-import math
-
 import numpy as np
 
 from study.engine.arrays import Moving
@@ -18,8 +16,8 @@ _EPSILON = np.float32(EPSILON)
 @inner
 def adam_step(moving: Moving, rate: float, step: int) -> None:
     """The step of this number, from 1; it leaves zero gradients."""
-    size = np.float32(rate / (1.0 - BETAS[0] ** step))
-    correction = np.float32(1.0 / math.sqrt(1.0 - BETAS[1] ** step))
+    size = np.float32(rate / (1.0 - np.power(BETAS[0], np.float64(step))))
+    correction = np.float32(1.0 / np.sqrt(1.0 - np.power(BETAS[1], np.float64(step))))
     parameters, gradient = moving.parameters, moving.gradient
     first, second = moving.first_moment, moving.second_moment
     for place in range(len(parameters)):

@@ -16,10 +16,14 @@ Indices = NDArray[np.uint32]
 Size: TypeAlias = int | np.int64
 """A place or a count; to compiled functions both are one type."""
 
-LANES: Final = 16
-"""A tile has a multiple of so many: the floats of a line of the cache."""
+LANES: Final = 32
+"""A tile has a multiple of so many."""
 
-_LINE: Final = 64  # bytes
+BLOCK: Final = 16
+"""So many pixels of so many images are transposed at once."""
+
+LINE: Final = 64
+"""The bytes of a line of the cache."""
 
 # The columns of `Plan.layers`.
 KIND: Final = 0
@@ -39,6 +43,10 @@ PIXEL: Final = np.float32(1 / 255)
 
 SPARSE: Final = 0
 DENSE: Final = 1
+
+# What a loop is to do.
+TRAIN: Final = 0
+EVALUATE: Final = 1
 
 
 class Plan(NamedTuple):
@@ -84,14 +92,18 @@ class Moving(NamedTuple):
 class Workspace(NamedTuple):
     """Memory for one tile, which nothing outlasts.
 
-    `words`: (inputs, lanes / 8), the images' bytes, eight a word; `bytes`: the same memory as
-    (inputs, lanes). `pixels`: (inputs, lanes). `outputs` and `through`: (units of all layers, lanes),
-    activations and the loss's gradient. `peak`, `total`: (lanes,), of the softmax.
+    `bytes`: (inputs, lanes), the images' pixels; `pixels`: the same as floats, for a dense layer;
+    `pairs`: (inputs, lanes / 2), the same for a sparse layer. A word has lanes i and i + 16 of 32 in its
+    lower and upper half, each the upper half of a float, which holds any byte exactly: one instruction
+    makes 16 floats of it, and a row takes half of the memory of floats, by whose bandwidth sums over
+    synapses are bound.
+    `outputs` and `through`: (units of all layers, lanes), activations and the loss's gradient.
+    `peak`, `total`: (lanes,), of the softmax.
     """
 
-    words: NDArray[np.uint64]
     bytes: NDArray[np.uint8]
     pixels: Floats
+    pairs: Indices
     outputs: Floats
     through: Floats
     peak: Floats
@@ -99,9 +111,9 @@ class Workspace(NamedTuple):
 
 
 class Images(NamedTuple):
-    """Images as rows of eight pixels a word, (images, inputs / 8, rounded up); labels, (images,)."""
+    """Bytes, (images, inputs, rounded up to a multiple of BLOCK); labels, (images,)."""
 
-    words: NDArray[np.uint64]
+    pixels: NDArray[np.uint8]
     labels: NDArray[np.int64]
 
 
@@ -112,19 +124,18 @@ def floats(*shape: int) -> Floats:
 
 def _aligned(size: int) -> NDArray[np.uint8]:
     """Zero bytes that start with a line of the cache."""
-    memory = np.zeros(size + _LINE, np.uint8)
-    start = -memory.ctypes.data % _LINE
+    memory = np.zeros(size + LINE, np.uint8)
+    start = -memory.ctypes.data % LINE
     return memory[start : start + size]
 
 
 def workspace(inputs: int, units: int, lanes: int) -> Workspace:
     """A workspace for tiles of so many lanes."""
-    padded = -(-inputs // 8) * 8
-    bytes_ = _aligned(padded * lanes).reshape(padded, lanes)
+    padded = -(-inputs // BLOCK) * BLOCK
     return Workspace(
-        words=bytes_.view(np.uint64),
-        bytes=bytes_,
+        bytes=_aligned(padded * lanes).reshape(padded, lanes),
         pixels=floats(padded, lanes),
+        pairs=floats(padded, lanes // 2).view(np.uint32),
         outputs=floats(units, lanes),
         through=floats(units, lanes),
         peak=floats(lanes),

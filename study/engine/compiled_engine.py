@@ -1,6 +1,5 @@
 """The compiled engine: a whole epoch of a replicate is one loop, on one thread, without Python."""
 
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import pairwise
@@ -13,7 +12,6 @@ from torch import Tensor
 
 from models.network import Network
 from study.engine.arrays import LANES, Floats, Images, Moving, Workspace, floats, workspace
-from study.engine.compilation import compilations
 from study.engine.engine import EngineName
 from study.engine.layout import (
     images_of,
@@ -22,7 +20,7 @@ from study.engine.layout import (
     wiring_of,
     write_parameters,
 )
-from study.engine.loops import evaluate_images, train_steps
+from study.engine.library import load_library
 from study.engine.turns import take_turns
 
 _WIDEST_TILE: Final = 128  # images; twice as many gained nothing
@@ -64,7 +62,7 @@ class CompiledEngine:
         self._workspaces = [
             workspace(inputs, units, lanes) for _ in range(min(threads, network.replicates))
         ]
-        self.compilation_seconds = self._load()
+        self._library, self.compilation_seconds = load_library()
 
     def train_epoch(
         self, epoch: int, order: Tensor, rates: NDArray[np.float64], running: Sequence[int]
@@ -116,18 +114,15 @@ class CompiledEngine:
         ends = np.linspace(0, len(rates), _TURNS + 1).astype(int).tolist()
 
         def turn(steps: tuple[int, int], memory: Workspace) -> None:
-            totals[number] += train_steps(
+            totals[number] += self._library.train_steps(
                 self._plan,
                 self._wiring[number],
-                self._moving(number),
                 memory,
                 self._images,
                 order,
-                self._batch_size,
-                steps,
-                self._steps,
+                self._moving(number),
                 rates,
-                key,
+                [self._batch_size, *steps, self._steps, key],
             )
 
         for steps in pairwise(ends):
@@ -140,8 +135,8 @@ class CompiledEngine:
         ends = np.linspace(0, count, _TURNS + 1).astype(int).tolist()
 
         def turn(some: NDArray[np.int64], memory: Workspace) -> None:
-            totals[:, number] += evaluate_images(
-                self._plan, self._wiring[number], self._weights[number], memory, images, some
+            totals[:, number] += self._library.evaluate_images(
+                self._plan, self._wiring[number], memory, images, some, self._weights[number]
             )
 
         for first, last in pairwise(ends):
@@ -154,26 +149,3 @@ class CompiledEngine:
             self._first[number],
             self._second[number],
         )
-
-    def _load(self) -> float | None:
-        """Compiles the loops, or reads them from where an earlier process kept them."""
-        start = time.perf_counter()
-        before = compilations(train_steps) + compilations(evaluate_images)
-        nothing, rates = np.zeros(0, np.int64), np.zeros(1)
-        memory, wiring = self._workspaces[0], self._wiring[0]
-        train_steps(
-            self._plan,
-            wiring,
-            self._moving(0),
-            memory,
-            self._images,
-            nothing,
-            1,
-            (0, 0),
-            0,
-            rates,
-            0,
-        )
-        evaluate_images(self._plan, wiring, self._weights[0], memory, self._images, nothing)
-        compiled = compilations(train_steps) + compilations(evaluate_images) > before
-        return time.perf_counter() - start if compiled else None

@@ -6,7 +6,6 @@ from typing import cast
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from models.layers import DenseLayer, GroupedLayer, SparseLayer
@@ -14,6 +13,7 @@ from models.network import Network
 from models.stage import Layer, Stage
 from study.engine.arrays import (
     BIAS,
+    BLOCK,
     COLUMNS,
     DENSE,
     FIELDS,
@@ -126,13 +126,11 @@ def images_of(images: Tensor, labels: Tensor) -> Images:
     Tensors of read-only arrays serve, for nothing is written to them.
     """
     rows = images.flatten(1)
-    missing = -rows.shape[1] % 8
+    missing = -rows.shape[1] % BLOCK
     if missing:
         rows = torch.nn.functional.pad(rows, (0, missing))
-    words: NDArray[np.uint8] = np.require(rows.numpy(), requirements=["C", "A"])
-    if words.ctypes.data % 8:
-        words = words.copy()
-    return Images(words.view(np.uint64), np.ascontiguousarray(labels.numpy(), dtype=np.int64))
+    pixels = np.ascontiguousarray(rows.numpy())
+    return Images(pixels, np.ascontiguousarray(labels.numpy(), dtype=np.int64))
 
 
 def read_parameters(parameters: Sequence[Tensor], rows: Floats) -> None:

@@ -1,4 +1,4 @@
-"""The loops that Python calls: the steps of an epoch of one replicate, and its evaluation."""
+"""The steps of an epoch of one replicate, and its evaluation."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -6,8 +6,6 @@ from numpy.typing import NDArray
 from study.engine.activation import mixed
 from study.engine.adam import adam_step
 from study.engine.arrays import (
-    DENSE,
-    KIND,
     LANES,
     ROW,
     Floats,
@@ -17,13 +15,13 @@ from study.engine.arrays import (
     Wiring,
     Workspace,
 )
-from study.engine.compilation import entry
+from study.engine.compilation import inner
 from study.engine.loss import cross_entropy, cross_entropy_gradient
 from study.engine.passes import backward, forward
-from study.engine.tile import fill_pixels, fill_tile
+from study.engine.tile import fill_table, fill_tile
 
 
-@entry
+@inner
 def train_steps(
     plan: Plan,
     wiring: Wiring,
@@ -32,28 +30,30 @@ def train_steps(
     images: Images,
     order: NDArray[np.int64],
     batch_size: int,
-    steps: tuple[int, int],
+    first_step: int,
+    last_step: int,
     before: int,
     rates: NDArray[np.float64],
     seed: int,
 ) -> float:
-    """Trains the steps `steps[0]` to `steps[1] - 1` of an epoch; the sum of the losses of all images.
+    """Trains the steps `first_step` to `last_step - 1` of an epoch; the sum of the losses of all images.
 
     `order`: (images of the epoch,). `rates`: the learning rate of each step of the epoch. `before`:
     the steps made before this epoch. `seed`: of the epoch's dropout, 32 bits. A batch goes through the
     network in tiles of as many images as the workspace has lanes.
     """
     total = 0.0
-    size = work.pixels.shape[1]
-    for step in range(steps[0], steps[1]):
+    size = work.bytes.shape[1]
+    for step in range(first_step, last_step):
         start = step * batch_size
         count = min(batch_size, len(order) - start)
         key = mixed(np.uint32(np.uint32(seed) ^ mixed(np.uint32(step))))
-        for first in range(0, count, size):
+        first = 0
+        while first < count:
             images_here = min(size, count - first)
             lanes = -(-images_here // LANES) * LANES
             fill_tile(images, order, start + first, images_here, lanes, work)
-            fill_pixels(wiring, lanes, work)
+            fill_table(plan, wiring, lanes, work)
             forward(
                 plan, wiring, moving.parameters, work, lanes, plan.dropout, key, batch_size, first
             )
@@ -75,11 +75,12 @@ def train_steps(
                 lanes,
             )
             backward(plan, wiring, moving, work, lanes, plan.dropout, key, batch_size, first)
+            first += size
         adam_step(moving, rates[step], before + step + 1)
     return total
 
 
-@entry
+@inner
 def evaluate_images(
     plan: Plan,
     wiring: Wiring,
@@ -90,16 +91,17 @@ def evaluate_images(
 ) -> tuple[float, int]:
     """The sum of the losses of the images in the order, and how many are classified right."""
     total, right = 0.0, 0
-    size = work.pixels.shape[1]
-    for start in range(0, len(order), size):
+    size = work.bytes.shape[1]
+    start = 0
+    while start < len(order):
         count = min(size, len(order) - start)
         lanes = -(-count // LANES) * LANES
         fill_tile(images, order, start, count, lanes, work)
-        if plan.layers[0, KIND] == DENSE:
-            fill_pixels(wiring, lanes, work)
+        fill_table(plan, wiring, lanes, work)
         forward(plan, wiring, parameters, work, lanes, 0.0, np.uint32(0), size, np.int64(0))
         logits = work.outputs[plan.layers[-1, ROW] :]
         loss, correct = cross_entropy(logits, order, start, count, images.labels, work, lanes)
         total += loss
         right += correct
+        start += size
     return total, right

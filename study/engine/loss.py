@@ -42,10 +42,11 @@ def cross_entropy(
         label = labels[order[first + lane]]
         below_peak = logits[label, lane] - work.peak[lane]
         loss += np.log(work.total[lane]) - below_peak
-        best = 0
-        while best < classes - 1 and logits[best, lane] != work.peak[lane]:
-            best += 1
-        right += best == label
+        # Of equal logits the first one counts.
+        first_peak = below_peak == 0.0
+        for other in range(label):
+            first_peak &= logits[other, lane] != work.peak[lane]
+        right += first_peak
     return loss, right
 
 

@@ -47,7 +47,7 @@ def forward(
     batch_size: int,
     first: Size,
 ) -> None:
-    """From `work.pixels` to the logits, the last rows of `work.outputs`.
+    """From the pixels of a tile to the logits, the last rows of `work.outputs`.
 
     `share`: of units to silence, by the draws of `key`; the lanes are images `first` and following of
     a batch.
@@ -73,7 +73,7 @@ def forward(
             slope = plan.slopes[number]
             if number == 0:
                 sparse_forward(
-                    weights, biases, columns, offsets, work.bytes, PIXEL, y, slope, lanes
+                    weights, biases, columns, offsets, work.pairs, PIXEL, y, slope, lanes
                 )
             else:
                 one = np.float32(1.0)
@@ -206,7 +206,7 @@ def _to_lower_layer(
         if reads_pixels:
             e, last = np.int64(wiring.offsets[unit]), np.int64(wiring.offsets[unit + 1])
             add_entry_gradients(
-                moving.gradient, wiring.columns, e, last, work.pixels, below, row, lanes
+                moving.gradient, wiring.columns, e, last, work.pairs, PIXEL, below, row, lanes
             )
 
 

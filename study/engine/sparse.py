@@ -1,15 +1,25 @@
-"""Layers whose units read some inputs each; the cables of own dendrites are such a layer, too.
-
-Several entries are taken at once, so that a row of sums is read and written once for all of them.
-"""
+"""Layers whose units read some inputs each; the cables of own dendrites are such a layer, too."""
 
 import numpy as np
-from numpy.typing import NDArray
 
 from study.engine.arrays import Floats, Indices, Size
 from study.engine.compilation import inlined, inner
+from study.engine.vectors import (
+    NARROW,
+    WIDE,
+    Vector,
+    fma,
+    load,
+    narrow,
+    store,
+    through_slope,
+    total,
+    totals,
+    wide,
+)
 
-_F = np.float32
+Rows = Floats | Indices
+"""Floats, or pairs of bytes (`study.engine.arrays.Workspace`)."""
 
 
 @inner
@@ -18,7 +28,7 @@ def sparse_forward(
     biases: Floats,
     columns: Indices,
     offsets: Indices,
-    x: Floats | NDArray[np.uint8],
+    x: Rows,
     scale: np.float32,
     y: Floats,
     slope: np.float32,
@@ -26,44 +36,41 @@ def sparse_forward(
 ) -> None:
     """y[u] = leaky ReLU(bias of u + the weighted rows of x times scale that it reads).
 
-    (inputs, lanes) to (units, lanes). Bytes as x need a quarter of the memory of floats, by whose
-    bandwidth this is bound.
+    (inputs, lanes) to (units, lanes).
     """
     for unit in range(len(biases)):
-        e, last = np.int64(offsets[unit]), np.int64(offsets[unit + 1])
-        bias = biases[unit]
-        for lane in range(lanes):
-            y[unit, lane] = bias
-        while e + 8 <= last:
-            c0, c1, c2, c3 = columns[e], columns[e + 1], columns[e + 2], columns[e + 3]
-            c4, c5, c6, c7 = columns[e + 4], columns[e + 5], columns[e + 6], columns[e + 7]
-            w0, w1 = scale * weights[e], scale * weights[e + 1]
-            w2, w3 = scale * weights[e + 2], scale * weights[e + 3]
-            w4, w5 = scale * weights[e + 4], scale * weights[e + 5]
-            w6, w7 = scale * weights[e + 6], scale * weights[e + 7]
-            for lane in range(lanes):
-                x0, x1, x2, x3 = x[c0, lane], x[c1, lane], x[c2, lane], x[c3, lane]
-                x4, x5, x6, x7 = x[c4, lane], x[c5, lane], x[c6, lane], x[c7, lane]
-                low = w0 * _F(x0) + w1 * _F(x1) + w2 * _F(x2) + w3 * _F(x3)
-                high = w4 * _F(x4) + w5 * _F(x5) + w6 * _F(x6) + w7 * _F(x7)
-                y[unit, lane] += low + high
-            e += 8
-        while e + 4 <= last:
-            c0, c1, c2, c3 = columns[e], columns[e + 1], columns[e + 2], columns[e + 3]
-            w0, w1 = scale * weights[e], scale * weights[e + 1]
-            w2, w3 = scale * weights[e + 2], scale * weights[e + 3]
-            for lane in range(lanes):
-                x0, x1, x2, x3 = x[c0, lane], x[c1, lane], x[c2, lane], x[c3, lane]
-                y[unit, lane] += w0 * _F(x0) + w1 * _F(x1) + w2 * _F(x2) + w3 * _F(x3)
-            e += 4
-        while e < last:
-            c0, w0 = columns[e], scale * weights[e]
-            for lane in range(lanes):
-                y[unit, lane] += w0 * _F(x[c0, lane])
-            e += 1
-        for lane in range(lanes):
-            value = y[unit, lane]
-            y[unit, lane] = slope * value if value <= 0.0 else value
+        lane = 0
+        while lane + WIDE <= lanes:
+            sums = _weighted_rows(weights, columns, offsets, unit, x, lane, wide())
+            store(y, unit, lane, _activated(sums, scale, biases[unit], slope))
+            lane += WIDE
+        while lane < lanes:
+            sums = _weighted_rows(weights, columns, offsets, unit, x, lane, narrow())
+            store(y, unit, lane, _activated(sums, scale, biases[unit], slope))
+            lane += NARROW
+
+
+@inlined
+def _weighted_rows(
+    weights: Floats,
+    columns: Indices,
+    offsets: Indices,
+    unit: Size,
+    x: Rows,
+    lane: Size,
+    sums: Vector,
+) -> Vector:
+    """Adds what a unit reads, times its weights, to as many sums as there are lanes in them."""
+    for e in range(np.int64(offsets[unit]), np.int64(offsets[unit + 1])):
+        sums = fma(weights[e], load(x, columns[e], lane, sums), sums)
+    return sums
+
+
+@inlined
+def _activated(sums: Vector, scale: np.float32, bias: np.float32, slope: np.float32) -> Vector:
+    outputs: Vector = fma(scale, sums, bias)
+    activated: Vector = through_slope(outputs, outputs, slope)
+    return activated
 
 
 @inlined
@@ -72,32 +79,24 @@ def add_entry_gradients(
     columns: Indices,
     e: Size,
     last: Size,
-    x: Floats,
+    x: Rows,
+    scale: np.float32,
     through: Floats,
-    row: int,
+    row: Size,
     lanes: int,
 ) -> None:
-    """Of the entries of one unit: the products of `through[row]`, its gradient, and its inputs' rows."""
+    """Of the entries of one unit: scale times `through[row]`, its gradient, times its inputs' rows."""
     while e + 4 <= last:
-        c0, c1, c2, c3 = columns[e], columns[e + 1], columns[e + 2], columns[e + 3]
-        s0 = s1 = s2 = s3 = np.float32(0)
-        for lane in range(lanes):
-            t = through[row, lane]
-            s0 += t * x[c0, lane]
-            s1 += t * x[c1, lane]
-            s2 += t * x[c2, lane]
-            s3 += t * x[c3, lane]
-        gradient[e] += s0
-        gradient[e + 1] += s1
-        gradient[e + 2] += s2
-        gradient[e + 3] += s3
+        s0, s1, s2, s3 = _four_products(
+            x, columns[e], columns[e + 1], columns[e + 2], columns[e + 3], through, row, lanes
+        )
+        gradient[e] += scale * s0
+        gradient[e + 1] += scale * s1
+        gradient[e + 2] += scale * s2
+        gradient[e + 3] += scale * s3
         e += 4
     while e < last:
-        c0 = columns[e]
-        s0 = np.float32(0)
-        for lane in range(lanes):
-            s0 += through[row, lane] * x[c0, lane]
-        gradient[e] += s0
+        gradient[e] += scale * _product(x, columns[e], through, row, lanes)
         e += 1
 
 
@@ -111,25 +110,32 @@ def sparse_backward(
     last: Size,
     through: Floats,
     y: Floats,
-    unit: int,
+    unit: Size,
     below: Floats,
-    row: int,
+    row: Size,
     lanes: int,
 ) -> None:
     """The gradient of one input, `below[row]`, and of the weights with which its readers read it.
 
-    `y[unit]` is the input; its readers have the entries `readers[e:last]`.
+    `y[unit]` is the input; its readers have the entries `entries[e:last]`.
     """
-    for lane in range(lanes):
-        below[row, lane] = 0.0
+    for lane in range(0, lanes, NARROW):
+        sums = narrow()
+        for place in range(e, last):
+            t = load(through, readers[place], lane, sums)
+            sums = fma(weights[entries[place]], t, sums)
+        store(below, row, lane, sums)
+    while e + 4 <= last:
+        s0, s1, s2, s3 = _four_products(
+            through, readers[e], readers[e + 1], readers[e + 2], readers[e + 3], y, unit, lanes
+        )
+        gradient[entries[e]] += s0
+        gradient[entries[e + 1]] += s1
+        gradient[entries[e + 2]] += s2
+        gradient[entries[e + 3]] += s3
+        e += 4
     while e < last:
-        reader, entry = readers[e], entries[e]
-        weight, total = weights[entry], np.float32(0)
-        for lane in range(lanes):
-            t = through[reader, lane]
-            below[row, lane] += weight * t
-            total += t * y[unit, lane]
-        gradient[entry] += total
+        gradient[entries[e]] += _product(through, readers[e], y, unit, lanes)
         e += 1
 
 
@@ -137,26 +143,61 @@ def sparse_backward(
 def single_backward(
     weights: Floats,
     gradient: Floats,
-    reader: int,
-    entry: int,
+    reader: Size,
+    entry: Size,
     through: Floats,
     y: Floats,
-    unit: int,
+    unit: Size,
     slope: np.float32,
     below: Floats,
-    row: int,
+    row: Size,
     lanes: int,
 ) -> np.float32:
     """The same of an input with one reader, and then through the input's own leaky ReLU.
 
     Returns the sum of `below[row]`.
     """
-    weight, total, along = weights[entry], np.float32(0), np.float32(0)
-    for lane in range(lanes):
-        t, value = through[reader, lane], y[unit, lane]
-        along += t * value
-        t *= weight * (_F(1.0) if value > 0.0 else slope)
-        below[row, lane] = t
-        total += t
-    gradient[entry] += along
-    return total
+    weight = weights[entry]
+    along = along_slope = narrow()
+    for lane in range(0, lanes, NARROW):
+        t = load(through, reader, lane, along)
+        output = load(y, unit, lane, along)
+        along = fma(t, output, along)
+        t = fma(weight, through_slope(t, output, slope), narrow())
+        store(below, row, lane, t)
+        along_slope = fma(np.float32(1.0), t, along_slope)
+    gradient[entry] += total(along)
+    passed: np.float32 = total(along_slope)
+    return passed
+
+
+@inlined
+def _four_products(
+    x: Rows,
+    i0: Size,
+    i1: Size,
+    i2: Size,
+    i3: Size,
+    other: Floats,
+    row: Size,
+    lanes: int,
+) -> tuple[np.float32, np.float32, np.float32, np.float32]:
+    """The products of four rows of x with one other row, each summed over the lanes."""
+    s0 = s1 = s2 = s3 = narrow()
+    for lane in range(0, lanes, NARROW):
+        t = load(other, row, lane, s0)
+        s0 = fma(t, load(x, i0, lane, s0), s0)
+        s1 = fma(t, load(x, i1, lane, s0), s1)
+        s2 = fma(t, load(x, i2, lane, s0), s2)
+        s3 = fma(t, load(x, i3, lane, s0), s3)
+    sums: tuple[np.float32, np.float32, np.float32, np.float32] = totals(s0, s1, s2, s3)
+    return sums
+
+
+@inlined
+def _product(x: Rows, i: Size, other: Floats, row: Size, lanes: int) -> np.float32:
+    s0 = narrow()
+    for lane in range(0, lanes, NARROW):
+        s0 = fma(load(other, row, lane, s0), load(x, i, lane, s0), s0)
+    product: np.float32 = total(s0)
+    return product

@@ -13,7 +13,9 @@ import warnings
 from contextlib import chdir
 from unittest.mock import patch
 
+import numpy as np
 import pytest
+from PIL import Image
 from typer.main import get_command
 
 import study
@@ -26,8 +28,8 @@ from tests.support.written_study import write_study
 
 pytestmark = pytest.mark.slow
 
-RUN = ["README.md", *(f"docs/{page}.md" for page in ("first_study", "own_data", "answers"))]
-RUN += [f"docs/{page}.md" for page in ("take_home", "mlflow", "networks", "notebook", "records")]
+RUN = ["README.md", *(f"docs/{page}.md" for page in ("first_study", "own_data", "queries"))]
+RUN += [f"docs/{page}.md" for page in ("export", "mlflow", "networks", "notebook", "records")]
 """Pages whose commands and Python are executed, beside one study, `mine`."""
 
 _EXECUTED_PARTLY = {"docs/diagnostics.md": "python", "docs/search_method.md": "python"}
@@ -98,6 +100,17 @@ class Reader:
             assert server.wait(timeout=PATIENCE_S) == 0
 
 
+def write_photos(folder):
+    """500 images for training and 100 for the test, of two classes, as docs/own_data.md reads them."""
+    generator = np.random.default_rng(0)
+    for part, count in (("train", 500), ("test", 100)):
+        for number in range(count):
+            file = folder / part / ("cat", "dog")[number % 2] / f"{number}.png"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            pixels = generator.integers(0, 256, (36, 40, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(file)
+
+
 @pytest.fixture
 def reader(tmp_path, ray_head, on_ray):
     shutil.copytree(ROOT / "studies", tmp_path / "studies")
@@ -105,6 +118,7 @@ def reader(tmp_path, ray_head, on_ray):
     (tmp_path / "mine.toml").write_text(spec)
     own, *_ = snippets("docs/own_data.md", "toml")
     (tmp_path / "own.toml").write_text(own[1])
+    write_photos(tmp_path / "photos")
     home = new_home(tmp_path / "runs")
     # The second study that one of the pages compares with.
     write_study(home, "other", [("COMPLETE", 0.9, 0.01, 5000)])

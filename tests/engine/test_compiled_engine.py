@@ -120,7 +120,8 @@ def test_epochs_are_those_of_torch(family, layers):
         ]
         torch.testing.assert_close(*losses, rtol=1e-5, atol=1e-6)
     for mine, other in zip(own.parameters(), its.parameters(), strict=True):
-        torch.testing.assert_close(mine, other, rtol=1e-4, atol=2e-5)
+        # A gradient of the size of its rounding moves a weight like any other, by Adam.
+        torch.testing.assert_close(mine, other, rtol=1e-4, atol=1e-4)
     for one, other in zip(
         ours.evaluate(data.images, data.labels),
         torchs.evaluate(data.images, data.labels),
