@@ -4,9 +4,10 @@ All stored weights are live, so the counts are those of the built network.
 """
 
 from collections.abc import Iterator, Sequence
-from typing import cast, final
+from typing import Any, cast, final
 
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -61,12 +62,20 @@ class Network(nn.Module):
             torch.Generator(device).manual_seed(seed * 1_000_003 + epoch) for seed in self.seeds
         ]
 
-    def forward(self, images: Tensor) -> Tensor:
+    def extra_repr(self) -> str:
+        """The first line of a printed network."""
+        count = sum(parameter[0].numel() for parameter in self.parameters())
+        return (
+            f"{self.architecture.label()}, images {tuple(self.image_shape)}, {self.classes} classes, "
+            f"{count:,} parameters a replicate, seeds {self.seeds}"
+        )
+
+    def forward(self, images: Tensor | NDArray[Any]) -> Tensor:
         """Computes logits, shape (R, batch, classes).
 
         `images` has shape (batch, channels, height, width), shared by all replicates, or
-        (R, batch, channels, height, width); uint8 in 0..255 or float in 0..1. Raises ValueError for
-        other shapes.
+        (R, batch, channels, height, width); an array or a tensor, uint8 in 0..255 or float in 0..1.
+        Raises ValueError for other shapes.
         """
         x = self._columns(images)
         if self.training and not self._dropout_generators:
@@ -92,8 +101,9 @@ class Network(nn.Module):
                 x = functional.leaky_relu_(layer(x), slope)
                 yield f"layer{number}_{part}", x
 
-    def _columns(self, images: Tensor) -> Tensor:
+    def _columns(self, images: Tensor | NDArray[Any]) -> Tensor:
         """The images as float columns, shape (R, inputs, batch), contiguous."""
+        images = torch.as_tensor(images)
         replicates = images.shape[0] if images.dim() == 5 else self.replicates  # noqa: PLR2004
         wrong = images.dim() not in (4, 5) or replicates != self.replicates
         if wrong or tuple(images.shape[-3:]) != self.image_shape:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from study.report.style import figure_layout as figure_layout
     from study.results.answers import StudyStatus as StudyStatus
     from study.results.answers import best_configs as best_configs
+    from study.results.answers import curves as curves
     from study.results.answers import knee as knee
     from study.results.answers import list_studies as list_studies
     from study.results.answers import pareto_front as pareto_front
@@ -63,7 +64,7 @@ _NAMES: Final = {
     "study.report.report": "write_picture write_report",
     "study.report.style": "MetricFormat family_style figure_layout",
     "study.results.answers": (
-        "StudyStatus best_configs knee list_studies pareto_front records smallest status "
+        "StudyStatus best_configs curves knee list_studies pareto_front records smallest status "
         "study_spec trials"
     ),
     "study.results.comparison": "Comparison compare",

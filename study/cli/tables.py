@@ -3,6 +3,8 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
+import numpy as np
+import pandas as pd
 from rich import box
 from rich.table import Table
 
@@ -12,6 +14,7 @@ from study.results.comparison import ComparedStudy, Comparison
 from study.results.format import count, percent
 from study.results.record import TrialRecord
 
+_HEIGHTS: Final = "▁▂▃▄▅▆▇█"
 _NOTABLE: Final = ("FAIL", "PRUNED", "RUNNING", "INTERRUPTED")
 """States that are shown even if all trials have them."""
 
@@ -57,6 +60,29 @@ def plain_table(title: str, cells: Mapping[str, Sequence[str]], left: Sequence[s
     for row in zip(*cells.values(), strict=True):
         table.add_row(*row)
     return table
+
+
+def curve_table(curves: pd.DataFrame, title: str) -> Table:
+    """A row for each trial of `study.curves`, with the shape of its curve."""
+    metric = str(curves.columns[0])
+    low, high = curves[metric].min(), curves[metric].max()
+    cells: dict[str, list[str]] = {"trial": [], "epochs": [], "last": [], "curve": []}
+    for trial, curve in curves.groupby(level="trial"):
+        values = curve[metric]
+        cells["trial"].append(str(trial))
+        cells["epochs"].append(str(curve.index[-1][1]))
+        cells["last"].append(f"{values.iloc[-1]:.4g}")
+        cells["curve"].append(sparkline(values.tolist(), low, high))
+    return plain_table(title, cells, left=("curve",))
+
+
+def sparkline(values: Sequence[float], low: float, high: float) -> str:
+    """A character for each value, or for each of 40 among more; its height is that from low to high."""
+    chosen = [
+        values[place] for place in np.linspace(0, len(values) - 1, min(len(values), 40)).astype(int)
+    ]
+    top = len(_HEIGHTS) - 1
+    return "".join(_HEIGHTS[round(top * (value - low) / ((high - low) or 1))] for value in chosen)
 
 
 def job_table(jobs: Sequence[StudyJob]) -> Table:

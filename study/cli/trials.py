@@ -1,8 +1,9 @@
 """The commands that list trials of a study: trials, pareto, best."""
 
+import json
 import sys
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -20,6 +21,9 @@ from study.cli.options import (
 )
 from study.errors import BadInputError
 from study.home import Home
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 app = typer.Typer()
 
@@ -70,6 +74,12 @@ def trials(
     ] = None,
     order: OrderOption = None,
     limit: LimitOption = None,
+    curves: Annotated[
+        str | None,
+        typer.Option(
+            "--curves", metavar="METRIC", help="Learning curves, such as val_accuracy, instead."
+        ),
+    ] = None,
     *,
     home: Home,
     fresh: FreshOption = False,
@@ -83,7 +93,12 @@ def trials(
     records = answers.records(
         name, home=home, states=states, order=order or (), limit=limit, fresh=fresh, **filters
     )
-    _print_records(records, f"{name}: {len(records)} trials", as_json=as_json, as_csv=as_csv)
+    if curves is not None:
+        numbers = [record.trial for record in records]
+        frame = answers.curves(name, numbers, metric=curves, home=home)
+        _print_curves(frame, f"{name}: {curves}", as_json=as_json, as_csv=as_csv)
+    else:
+        _print_records(records, f"{name}: {len(records)} trials", as_json=as_json, as_csv=as_csv)
     if not records:
         _explain(name, home, filters, states=states, fresh=fresh)
 
@@ -150,6 +165,18 @@ def best(
     _print_records(records, title, as_json=as_json, as_csv=as_csv)
     if not records:
         _explain(name, home, {} if knee else filters, fresh=fresh)
+
+
+def _print_curves(frame: "DataFrame", title: str, *, as_json: bool, as_csv: bool) -> None:
+    if as_json:
+        print_json(json.loads(frame.reset_index().to_json(orient="records")))
+    elif as_csv:
+        sys.stdout.write(frame.to_csv())
+    else:
+        from study.cli import tables
+
+        screen = console()
+        screen.print(tables.curve_table(frame, title))
 
 
 def _print_records(

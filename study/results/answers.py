@@ -6,11 +6,11 @@ with `fresh` they read the runs themselves, which takes seconds for thousands of
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Any, Final
 
 import pandas as pd
 
-from study.errors import NotFoundError, SpecError
+from study.errors import NotFoundError, SpecError, nearest
 from study.home import AnyHome, Home
 from study.keywords import checked_keywords
 from study.results.query import (
@@ -22,13 +22,16 @@ from study.results.query import (
     Query,
     best_first,
 )
-from study.results.reader import read_study, study_experiments
+from study.results.reader import Curve, read_curves, read_study, study_experiments
 from study.results.record import TrialRecord, to_frame
 from study.results.stored_study import StoredStudy
 from study.search.budget import trials_allowed
 from study.search.pareto import hypervolume
 from study.search.pareto import knee as knee_of
 from study.spec.study_spec import StudySpec
+
+EPOCH_METRICS: Final = ("val_accuracy", "val_loss", "train_loss")
+"""The metrics that have a learning curve."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -195,6 +198,40 @@ def trials(  # noqa: PLR0913  # each option has a name of its own
             fresh=fresh,
         )
     )
+
+
+@checked_keywords
+def curves(
+    name: str,
+    trials: Sequence[int] | None = None,
+    *,
+    metric: str = "val_accuracy",
+    home: AnyHome = None,
+    tracking_uri: str | None = None,
+) -> pd.DataFrame:
+    """The learning curves of a metric, with one row for each trial and epoch; both are the index.
+
+    `metric` is one of `EPOCH_METRICS`; the column has its mean over the replicates, `..._sem` the
+    standard error (NaN for one replicate). `trials` are by default all. Raises NotFoundError if there
+    is no such study or trial, SpecError for a metric without a curve.
+    """
+    if metric not in EPOCH_METRICS:
+        raise SpecError(f"unknown metric of epochs {metric!r}; {nearest(metric, EPOCH_METRICS)}")
+    place = Home.find(home, tracking_uri)
+    stored = read_study(name, place)
+    chosen = stored.records if trials is None else [stored.trial(number) for number in trials]
+    run_ids = [record.run_id for record in chosen]
+    means = read_curves(place, run_ids, f"epoch/{metric}")
+    errors = read_curves(place, run_ids, f"epoch/{metric}_sem")
+    none = Curve([], [], [])
+    rows = [
+        (record.trial, epoch, value, errors.get(record.run_id, none).at(epoch))
+        for record in chosen
+        for epoch, value in zip(*means.get(record.run_id, none).points(), strict=True)
+    ]
+    frame = pd.DataFrame(rows, columns=["trial", "epoch", metric, f"{metric}_sem"])
+    types = {"trial": "int64", "epoch": "int64", metric: "float64", f"{metric}_sem": "float64"}
+    return frame.astype(types).set_index(["trial", "epoch"])
 
 
 @checked_keywords

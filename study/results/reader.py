@@ -141,6 +141,10 @@ class Curve:
     values: list[float]
     times: list[int]
 
+    def points(self) -> tuple[list[int], list[float]]:
+        """The steps and their values."""
+        return self.steps, self.values
+
     def at(self, step: int) -> float | None:
         """The value at a step, None if there is none."""
         return dict(zip(self.steps, self.values, strict=True)).get(step)

@@ -55,6 +55,14 @@ class TrialRecord:
     on_front: bool = False
     diagnostics: Mapping[str, float] = field(default_factory=dict)
 
+    def __repr__(self) -> str:
+        """The trial in a line; `to_dict` has all of it."""
+        accuracy = "" if self.val_accuracy is None else f", val_accuracy={self.val_accuracy:.4f}"
+        return (
+            f"TrialRecord(trial={self.trial}, {self.state}, {self.label()}, "
+            f"trainable_parameters={self.trainable_parameters}{accuracy})"
+        )
+
     def to_dict(self) -> dict[str, Any]:
         """The record as JSON types."""
         return asdict(self)

@@ -1,0 +1,107 @@
+"""What public functions take, and what they refuse."""
+
+import numpy as np
+import pytest
+import torch
+from mlflow import MlflowClient
+from typer.testing import CliRunner
+
+import study
+from study.cli.main import app
+from study.errors import DataError, SpecError
+from tests.support.recorded_study import NAME, record_study
+
+CURVE = ((0.5, 0.01), (0.75, 0.02), (0.9, 0.03))
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    return record_study(tmp_path_factory.mktemp("public"))
+
+
+def test_a_misspelt_keyword_is_refused_with_the_nearest():
+    with pytest.raises(
+        TypeError,
+        match=r"best_configs\(\) has no parameter 'max_params'; did you mean 'max_parameters'",
+    ):
+        study.best_configs(NAME, max_params=5)
+    with pytest.raises(TypeError, match="did you mean 'family'"):
+        study.trials(NAME, familly=["mlp"])
+
+
+def test_a_home_is_given_by_its_folder_or_its_database(home):
+    expected = study.records(NAME, home=home)
+    assert study.records(NAME, home=str(home.folder)) == expected
+    assert study.records(NAME, home=home.folder) == expected
+    assert study.records(NAME, tracking_uri=home.database) == expected
+    assert study.records(NAME, home="elsewhere", tracking_uri=home.tracking_uri) == expected
+
+
+def test_a_table_has_the_trial_once(home):
+    for frame in (study.trials(NAME, home=home), study.trials(NAME, home=home, min_accuracy=1.0)):
+        assert frame.index.name == "trial"
+        assert "trial" in frame.reset_index().columns
+        assert list(frame.sort_values("trial").index) == sorted(frame.index)
+
+
+def test_curves_have_a_row_for_each_trial_and_epoch(home):
+    store = MlflowClient(home.tracking_uri)
+    first, second = study.records(NAME, home=home)[:2]
+    for epoch, (value, error) in enumerate(CURVE, start=1):
+        store.log_metric(first.run_id, "epoch/val_accuracy", value, step=epoch)
+        store.log_metric(first.run_id, "epoch/val_accuracy_sem", error, step=epoch)
+    store.log_metric(second.run_id, "epoch/val_accuracy", 0.7, step=1)
+    curves = study.curves(NAME, home=home)
+    assert curves.index.names == ["trial", "epoch"]
+    assert curves.loc[first.trial].index.tolist() == [1, 2, 3]
+    assert curves.loc[first.trial].to_numpy().tolist() == [list(point) for point in CURVE]
+    assert curves.loc[second.trial, "val_accuracy"].tolist() == [0.7]
+    assert curves.loc[second.trial, "val_accuracy_sem"].isna().all()
+    assert study.curves(NAME, [second.trial], home=home).equals(curves.loc[[second.trial]])
+    assert study.curves(NAME, [], home=home).equals(curves.iloc[:0])
+    with pytest.raises(SpecError, match="unknown metric of epochs 'loss'; did you mean 'val_loss'"):
+        study.curves(NAME, metric="loss", home=home)
+    shown = CliRunner().invoke(
+        app, ["trials", NAME, "--home", str(home.folder), "--curves", "val_accuracy"]
+    )
+    assert "\u2581\u2585\u2588" in shown.stdout, shown.output
+
+
+def test_images_are_predicted_from_arrays_and_tensors_alike(home):
+    images = study.load_dataset("digits").test.images[:5]
+    network = study.load_model(NAME, home=home)
+    expected = network(images).softmax(dim=-1).mean(dim=0).detach().numpy()
+    sources = [images, images.numpy(), images.numpy()[:, 0], images.numpy() / np.float32(255)]
+    for found in study.predict(NAME, sources, home=home):
+        np.testing.assert_allclose(found.probabilities, expected, atol=1e-5)
+        assert found.file is None
+    (one,) = study.predict(NAME, images[0].numpy(), home=home)
+    np.testing.assert_allclose(one.probabilities, expected[:1], atol=1e-5)
+    for wrong, message in (
+        (images.numpy().astype(int), "uint8 in 0..255 or floats in 0..1, got int64"),
+        (images.numpy().astype(float), "got float64 in 0.0..255.0"),
+        (np.zeros((3, 5), np.uint8), r"got \(3, 5\)"),
+    ):
+        with pytest.raises(DataError, match=message):
+            study.predict(NAME, wrong, home=home)
+    assert torch.equal(network(images.numpy()), network(images))
+
+
+def test_a_record_and_a_network_are_a_line_each(home):
+    record = study.best_configs(NAME, home=home)[0]
+    assert "\n" not in repr(record)
+    assert len(repr(record)) < 150
+    assert record.label() in repr(record)
+    assert record.label() in repr(study.load_model(NAME, home=home))
+
+
+def test_a_spec_is_given_as_a_file_or_as_a_table(tmp_path):
+    (tmp_path / "bad.toml").write_text('name = "a"\ndataset = "digits"\nfamilies = ["dann-x"]\n')
+    for spec in (
+        tmp_path / "bad.toml",
+        str(tmp_path / "bad.toml"),
+        {"name": "a", "dataset": "digits", "families": ["dann-x"]},
+    ):
+        with pytest.raises(SpecError, match="unknown family 'dann-x'; did you mean 'dann-r'"):
+            study.run(spec, home=tmp_path / "home")
+    assert not (tmp_path / "home").exists()
