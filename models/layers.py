@@ -5,14 +5,20 @@ therefore the inner dimension of every kernel, and the input of a sparse layer i
 rows it sums, without a copy.
 """
 
-from typing import Any, final
+from typing import Any, Final, Literal, TypeAlias, final
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from models.architecture import ImageShape
+from models.scattered_product import DenseMatrices, scattered_product
 from models.sparse_product import Pattern, sparse_product
+
+SparseForm: TypeAlias = Literal["csr", "dense"]
+
+SPARSE_FORMS: Final[tuple[SparseForm, ...]] = ("csr", "dense")
+"""How a sparse layer is computed: `models.sparse_product`, or `models.scattered_product`."""
 
 
 @final
@@ -21,7 +27,8 @@ class SparseLayer(nn.Module):
 
     `connections`: one (inputs, offsets) pair for each replicate, as in `models.wiring.Connections`,
     with equal numbers of connections. `weight`: (R, connections). `inputs`: the number of inputs of
-    a replicate. Maps (R, inputs, B) to (R, units, B).
+    a replicate. `form`: how it is computed; the results differ by rounding only. Maps (R, inputs, B)
+    to (R, units, B).
     """
 
     def __init__(
@@ -30,6 +37,7 @@ class SparseLayer(nn.Module):
         super().__init__()
         units = len(connections[0][1]) - 1
         self.inputs = inputs
+        self.form: SparseForm = "csr"
         self.weight = nn.Parameter(weight)
         self.bias = nn.Parameter(torch.zeros(len(weight), units, 1))
         # The replicates form one block-diagonal matrix: the rows of replicate r start at r x inputs.
@@ -42,6 +50,7 @@ class SparseLayer(nn.Module):
         self.register_buffer("offsets", torch.cat([offsets, *ends]) if others else offsets)
         self._pattern: Pattern | None = None
         self._transposed: tuple[Pattern, Tensor] | None = None
+        self._matrices: DenseMatrices | None = None
 
     def connections(self, replicate: int) -> tuple[Tensor, Tensor]:
         """The inputs of each unit of a replicate, as (inputs, offsets)."""
@@ -68,7 +77,7 @@ class SparseLayer(nn.Module):
 
     def forget_patterns(self) -> None:
         """Discards the cached patterns; to be called when the connections change or move."""
-        self._pattern = self._transposed = None
+        self._pattern = self._transposed = self._matrices = None
 
     def _apply(self, *arguments: Any, **keywords: Any) -> "SparseLayer":  # noqa: ANN401  # of nn.Module
         self.forget_patterns()  # of the old device
@@ -76,10 +85,18 @@ class SparseLayer(nn.Module):
         return self
 
     def forward(self, x: Tensor) -> Tensor:
+        if self.form == "dense":
+            return scattered_product(x, self.weight, self._dense_matrices()) + self.bias
         table = x.reshape(-1, x.shape[-1])
         transposed = self.transposed if table.requires_grad else None
         total = sparse_product(table, self.weight.view(-1), self.pattern, transposed)
         return total.view(*self.bias.shape[:2], -1) + self.bias
+
+    def _dense_matrices(self) -> DenseMatrices:
+        if self._matrices is None:
+            weight = self.weight.detach()
+            self._matrices = DenseMatrices(self.columns, self.offsets, self.inputs, weight)
+        return self._matrices
 
 
 @final

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from models.architecture import Architecture, ImageShape
-from models.layers import ConvolutionLayer, DenseLayer
+from models.layers import ConvolutionLayer, DenseLayer, SparseLayer
 from models.stage import Layer, Stage
 
 
@@ -54,6 +54,11 @@ class Network(nn.Module):
         """All layers in order of computation."""
         stages: list[Stage] = list(self.stages)  # type: ignore[arg-type]  # ModuleList forgets
         return [*(layer for stage in stages for layer in stage.layers), self.readout]
+
+    @property
+    def sparse_layers(self) -> list[SparseLayer]:
+        """The layers whose units read a subset of their inputs, in order of computation."""
+        return [layer for layer in self.layers if isinstance(layer, SparseLayer)]
 
     def seed_dropout(self, epoch: int) -> None:
         """Seeds the dropout of each replicate by its seed and the epoch alone."""

@@ -40,7 +40,12 @@ class Stage(nn.Module):
     def forward(self, x: Tensor, generators: Sequence[torch.Generator]) -> Tensor:
         units, cables = self.units, self.cables
         drops = self.training and self.dropout > 0
-        if isinstance(units, SparseLayer) and isinstance(cables, GroupedLayer) and not drops:
+        if (
+            isinstance(units, SparseLayer)
+            and units.form == "csr"
+            and isinstance(cables, GroupedLayer)
+            and not drops
+        ):
             blocks = self._blocks_for(x, units, cables)
             return dendrosomatic(x, units, cables, self.slopes, blocks)
         for layer, slope in zip(self.layers, self.slopes[-len(self.layers) :], strict=True):

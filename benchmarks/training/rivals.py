@@ -10,8 +10,8 @@ from torch.nn import functional
 
 from models import FAMILIES, Architecture, Network, build
 from models.layers import GroupedLayer, SparseLayer
-from study.training.dataset import Split
 from study.training.engines import EngineChoice, make_engine
+from study.training.split import Split
 
 IMAGES: Final = 54_000
 BATCH: Final = 128

@@ -25,6 +25,7 @@ from ray._private import ray_constants
 from ray._raylet import AuthenticationTokenLoader, Config  # type: ignore[attr-defined]  # compiled, no types
 
 from study.cluster.capacity import Capacity, Node, resources_of_trial
+from study.cluster.ray_cleanup import cleaned_up, end_own_processes
 from study.errors import ClusterError
 from study.spec.sections import Resources
 
@@ -142,9 +143,9 @@ def local_ray(cpus: int, gpus: int = 0) -> Iterator[None]:
     """Starts Ray with these CPUs and GPUs for the context; restores the environment at its end.
 
     Where $RAY_AUTH_MODE is set, Ray's own rules hold: `disabled` asks for no token, and with `token` a
-    token that the user has is taken.
+    token that the user has is taken. Raises ClusterError if Ray does not start.
     """
-    with _token(), _loopback(), _private_folder() as folder:
+    with _token(), _loopback(), _private_folder() as folder, cleaned_up(folder.parent):
         before = os.umask(_PRIVATE)  # the processes that Ray starts keep it
         try:
             ray.init(
@@ -154,8 +155,14 @@ def local_ray(cpus: int, gpus: int = 0) -> Iterator[None]:
                 include_dashboard=False,
                 logging_level=logging.ERROR,
                 log_to_driver=False,
-                _temp_dir=folder,
+                _temp_dir=str(folder),
             )
+        except Exception as error:  # Ray's own are of any type
+            end_own_processes(folder.parent)
+            reason = str(error).partition("\n")[0].strip() or type(error).__name__
+            raise ClusterError(
+                f"Ray must start on this machine, but did not: {reason}; the same command tries again"
+            ) from error
         finally:
             os.umask(before)
         try:
@@ -191,7 +198,7 @@ def _read_again() -> None:
 
 
 @contextmanager
-def _private_folder() -> Iterator[str]:
+def _private_folder() -> Iterator[Path]:
     """A folder for Ray's sockets and logs while the context lasts, which no other user can reach.
 
     Ray lets everybody write into the folders that it makes, so they are within one that nobody else may
@@ -200,7 +207,7 @@ def _private_folder() -> Iterator[str]:
     beside = get_default_system_temp_dir()  # type: ignore[no-untyped-call]  # Ray's
     folder = tempfile.mkdtemp(prefix="ray", dir=beside)
     try:
-        yield f"{folder}/ray"
+        yield Path(folder, "ray")
     finally:
         # Ray's last processes may still write their logs.
         deadline = time.monotonic() + _LAST_LOGS_S

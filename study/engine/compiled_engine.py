@@ -41,6 +41,7 @@ class CompiledEngine:
     """
 
     name: EngineName = "compiled"
+    fallback: str | None = None
 
     def __init__(
         self, network: Network, images: Tensor, labels: Tensor, batch_size: int, threads: int

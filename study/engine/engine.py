@@ -25,6 +25,8 @@ class Engine(Protocol):
     name: EngineName
     compilation_seconds: float | None
     """How long this process waited for a compiler, None if it did not."""
+    fallback: str | None
+    """Why the engine is slower than it should be here, None if it is not."""
 
     def train_epoch(
         self, epoch: int, order: Tensor, rates: NDArray[np.float64], running: Sequence[int]

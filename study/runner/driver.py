@@ -14,7 +14,7 @@ from study.cluster.capacity import Capacity
 from study.cluster.ray_runtime import check_machine, find_capacity, on_cluster, ray_runtime
 from study.cluster.shared_storage import check_shared
 from study.cluster.study_job import BEGUN
-from study.errors import UNWRITABLE, StudyError, TrackingError
+from study.errors import UNWRITABLE, ClusterError, StudyError, TrackingError
 from study.home import AnyHome, Home
 from study.keywords import checked_keywords
 from study.results.reader import check_free
@@ -204,6 +204,9 @@ def _recorded(session: Session) -> Iterator[Callable[[], None]]:
         status = "FINISHED" if over else "KILLED"
         if session.scoreboard.states["FAIL"] == session.scoreboard.ended:
             status = "FAILED" if over else status
+    except ClusterError:
+        status = "KILLED"  # nothing failed: the same command resumes the study
+        raise
     finally:
         for number in session.scoreboard.running:
             tracker.interrupt_trial(number)

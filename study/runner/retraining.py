@@ -32,7 +32,8 @@ from study.search.trial import Outcome, TrialConfig
 from study.spec.study_spec import StudySpec
 from study.study_folder import StudyFolder
 from study.tracking.store import client, translated
-from study.training.dataset import Dataset, Split, load_dataset
+from study.training.dataset import Dataset, load_dataset
+from study.training.split import Split
 
 Notify = Callable[[str], None]
 OnEpoch = Callable[[Mapping[str, float], int], None]

@@ -159,6 +159,9 @@ class TrialWorker:
         except ValueError as error:
             notice = f"restarted: {error}"
             self._checkpoints.discard()
+        fallback = self._training.engine.fallback
+        if fallback is not None:
+            notice = fallback if notice is None else f"{notice}; {fallback}"
         return notice
 
     def _set_noise(self, sigma: float) -> None:

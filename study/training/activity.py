@@ -13,7 +13,7 @@ from torch import Tensor
 
 from models.architecture import layer_shapes
 from models.network import Network
-from study.training.dataset import Split
+from study.training.split import Split
 
 _VALUES_AT_ONCE: Final = 2**24  # of one layer, all replicates: 64 MiB
 _MOST_IMAGES: Final = 1000

@@ -14,20 +14,9 @@ from models.architecture import ImageShape
 from study.errors import DataError
 from study.spec.sections import DatasetSpec
 from study.training.data_sources import Pool, read_pools
+from study.training.split import Split
 
 _PARTS: Final = ("train", "validation", "test")
-
-
-@dataclass(frozen=True, slots=True)
-class Split:
-    """Images, shape (count, channels, height, width), uint8; and labels, shape (count,), int64."""
-
-    images: Tensor
-    labels: Tensor
-
-    def to(self, device: torch.device) -> "Split":
-        """The same split on a device."""
-        return Split(self.images.to(device), self.labels.to(device))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

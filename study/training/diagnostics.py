@@ -14,13 +14,14 @@ from torch import Tensor
 from models.network import Network, count_parameters
 from study.spec.metrics import SIGMAS, noise_name, on_test
 from study.training.activity import activity_of
-from study.training.dataset import Dataset, Split
+from study.training.dataset import Dataset
 from study.training.distributions import Histogram, moments, weights_of
 from study.training.efficiency import cost_factor
 from study.training.evaluation import Estimate, evaluate
 from study.training.generalisation import LossCurves
 from study.training.noise import accuracy_under_noise
 from study.training.separability import separability_of
+from study.training.split import Split
 
 
 @final

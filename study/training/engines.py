@@ -8,7 +8,7 @@ import torch
 from models.layers import ConvolutionLayer, DenseLayer
 from models.network import Network
 from study.engine.engine import Engine, EngineName
-from study.training.dataset import Split
+from study.training.split import Split
 from study.training.torch_engine import TorchEngine
 
 EngineChoice: TypeAlias = Literal["auto", "compiled", "torch"]

@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from models.network import Network
-from study.training.dataset import Split
+from study.training.split import Split
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,9 @@ import torch
 from torch import Tensor
 
 from models.network import Network
-from study.training.dataset import Dataset, Split
+from study.training.dataset import Dataset
 from study.training.evaluation import evaluate
+from study.training.split import Split
 
 # A random stream besides those of models.building and study.training.batch_order.
 _INPUT_NOISE: Final = 2

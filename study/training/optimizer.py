@@ -62,8 +62,11 @@ class Adam:
         self._squares = [torch.zeros_like(weight) for weight in self._weights]
         self._steps = [torch.zeros((), device=weight.device) for weight in self._weights]
 
-    def step(self, rate: float) -> None:
-        """Updates the parameters with a learning rate, and clears their gradients."""
+    def step(self, rate: float | Tensor) -> None:
+        """Updates the parameters with a learning rate, and clears their gradients.
+
+        The rate as a tensor, (), is on the device of the parameters; a CUDA graph needs it so.
+        """
         gradients = [_gradient(parameter) for parameter in self._parameters]
         if self._is_flat:
             gradients = [torch.cat([gradient.flatten() for gradient in gradients])]
@@ -85,6 +88,11 @@ class Adam:
         )
         for parameter in self._parameters:
             parameter.grad = None
+
+    @property
+    def changed(self) -> list[Tensor]:
+        """All tensors that a step changes: the parameters, and the state of the optimizer."""
+        return [*self._weights, *self._means, *self._squares, *self._steps]
 
     def state(self) -> dict[str, Tensor]:
         """The state for `restore`, without the parameters."""

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from models.network import Network
 from study.training.activity import images_at_once
-from study.training.dataset import Split
+from study.training.split import Split
 
 Array = NDArray[np.float64]
 

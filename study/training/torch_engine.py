@@ -1,7 +1,7 @@
 """The torch engine: for any network on any device, and the reference of the compiled engine."""
 
 from collections.abc import Mapping, Sequence
-from typing import final
+from typing import Final, final
 
 import numpy as np
 import torch
@@ -10,14 +10,28 @@ from torch import Tensor
 
 from models.network import Network
 from study.engine.engine import EngineName
-from study.training.dataset import Split
+from study.training.captured_step import Step, captured
 from study.training.evaluation import evaluate, losses_of
 from study.training.optimizer import Adam
+from study.training.sparse_forms import (
+    break_even_density,
+    choose_forms,
+    forms_of,
+    restore_forms,
+    usable_memory,
+)
+from study.training.split import Split
+
+_FORMS: Final = "sparse_forms"
 
 
 @final
 class TorchEngine:
-    """An engine (`study.engine.engine`); the network and the images are on one device."""
+    """An engine (`study.engine.engine`); the network and the images are on one device.
+
+    On a GPU, steps on full batches are replays of a CUDA graph, and the form of sparse layers is
+    chosen by a measurement. A checkpoint has the forms: a trial continues with the same rounding.
+    """
 
     name: EngineName = "torch"
     compilation_seconds: float | None = None
@@ -28,6 +42,13 @@ class TorchEngine:
         self._labels = split.labels
         self._batch_size = batch_size
         self._adam = Adam(list(network.parameters()))
+        self._device = split.labels.device
+        self._full_step: Step = self.step
+        self.fallback: str | None = None
+        if self._device.type == "cuda":
+            density, memory = break_even_density(self._device), usable_memory(self._device)
+            choose_forms(network, density, memory)
+            self._capture()
 
     def train_epoch(
         self,
@@ -36,16 +57,17 @@ class TorchEngine:
         rates: NDArray[np.float64],
         running: Sequence[int],  # noqa: ARG002  # all replicates are one problem
     ) -> Tensor:
-        order = order.to(self._labels.device)
-        total = torch.zeros(len(order), dtype=torch.float64, device=order.device)
+        order = order.to(self._device)
+        total = torch.zeros(len(order), dtype=torch.float64, device=self._device)
         self._network.train()
         self._network.seed_dropout(epoch)
         batches = torch.split(order, self._batch_size, dim=1)
-        for batch, rate in zip(batches, rates.tolist(), strict=True):
-            total += self.step(batch, rate)
+        for batch, rate in zip(batches, self._on_device(rates), strict=True):
+            is_full = batch.shape[1] == self._batch_size
+            total += self._full_step(batch, rate) if is_full else self.step(batch, rate)
         return (total / order.shape[1]).cpu()
 
-    def step(self, batch: Tensor, rate: float) -> Tensor:
+    def step(self, batch: Tensor, rate: float | Tensor) -> Tensor:
         """Takes a step on the training images at these indices, (R, B); returns summed losses, (R,)."""
         rows, shape = batch.flatten(), self._network.image_shape
         images = self._images.index_select(0, rows).view(*batch.shape, *shape)
@@ -56,11 +78,39 @@ class TorchEngine:
         self._adam.step(rate)
         return losses.detach()
 
+    @property
+    def changed(self) -> list[Tensor]:
+        """All tensors that a step changes."""
+        return self._adam.changed
+
     def evaluate(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         return evaluate(self._network, Split(images, labels))
 
     def state(self) -> dict[str, Tensor]:
-        return self._adam.state()
+        return self._adam.state() | {_FORMS: forms_of(self._network)}
 
     def restore(self, tensors: Mapping[str, Tensor]) -> None:
         self._adam.restore(tensors)
+        if tensors[_FORMS].tolist() != forms_of(self._network).tolist():
+            restore_forms(self._network, tensors[_FORMS].tolist())
+            self._capture()
+
+    def _on_device(self, rates: NDArray[np.float64]) -> Sequence[float | Tensor]:
+        """The rates one by one: numbers for the CPU, tensors on a GPU, whose steps read no number."""
+        if self._device.type == "cpu":
+            return list(map(float, rates))
+        return torch.tensor(rates, dtype=torch.float32, device=self._device).unbind()
+
+    def _capture(self) -> None:
+        """Captures the step on full batches; `fallback` has the reason if that is impossible."""
+        self._full_step, self.fallback = self.step, None
+        shape = (self._network.replicates, self._batch_size)
+        if self._device.type != "cuda" or shape[1] > len(self._labels):
+            return
+        reason: str | None = "a graph cannot draw new dropout masks"
+        if not self._network.architecture.dropout:
+            self._network.train()
+            rows = torch.zeros(shape, dtype=torch.int64, device=self._device)
+            self._full_step, reason = captured(self.step, self.changed, rows)
+        if reason is not None:
+            self.fallback = f"training steps are not captured as a CUDA graph, and slower: {reason}"

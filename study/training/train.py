@@ -15,13 +15,14 @@ from torch import Tensor
 from models.network import Network
 from study.engine.engine import Engine
 from study.training.batch_order import by_class, shuffled
-from study.training.dataset import Dataset, Split
+from study.training.dataset import Dataset
 from study.training.engines import EngineChoice, make_engine
 from study.training.evaluation import Estimate
 from study.training.generalisation import EpochLosses
 from study.training.kept_weights import KeptWeights
 from study.training.optimizer import learning_rate
 from study.training.settings import TrainingSettings
+from study.training.split import Split
 
 # From glibc's malloc.h.
 _M_TRIM_THRESHOLD: Final = -1

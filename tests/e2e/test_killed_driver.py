@@ -3,7 +3,9 @@
 import json
 import random
 import time
+from pathlib import Path
 
+import psutil
 import pytest
 from optuna.trial import TrialState
 
@@ -12,7 +14,7 @@ from study.search.storage import SearchStorage
 from tests.support.command import study_command
 from tests.support.driven_study import running
 from tests.support.empty_store import new_home
-from tests.support.processes import SMALL, curve, trial_runs
+from tests.support.processes import SMALL, curve, trial_runs, wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -42,6 +44,35 @@ def run_and_kill(arguments, on_ray, start_s, trial_s):
     with running(*arguments, **on_ray) as driver:
         output, status = driver.end()
         assert status == 0, output
+
+
+def test_a_killed_driver_leaves_no_processes_of_its_ray_and_no_folder(tmp_path):
+    """Ray's agents would try for a minute to report the death of their node."""
+    home = new_home(tmp_path)
+    limits = (*SMALL, "--set", "budget.epochs=1000", "--set", "stopping.scheduler=none")
+    with running("--name", "orphans", "--home", home.folder, *limits) as driver:
+        driver.has_ended(0)
+        children = psutil.Process(driver.process.pid).children(recursive=True)
+        folders = [
+            Path(argument.removeprefix("--log_dir=")).parents[2]
+            for child in children
+            for argument in child.cmdline()
+            if argument.startswith("--log_dir=")
+        ]
+        driver.process.kill()
+        driver.process.wait()
+    assert len(children) > 5
+    wait_until(lambda: not any(map(alive, children)), "the end of what the driver started")
+    assert folders
+    wait_until(lambda: not any(map(Path.exists, folders)), "the end of Ray's folder")
+
+
+def alive(process):
+    """Whether it runs; one that has ended may still wait for its parent to ask for its status."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def test_a_study_whose_driver_is_killed_again_and_again_is_as_if_it_had_not_been(on_ray, tmp_path):

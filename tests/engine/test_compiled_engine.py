@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from models import FAMILIES, Architecture, build
 from study.engine.compiled_engine import CompiledEngine
-from study.training.dataset import Split
+from study.training.split import Split
 from study.training.torch_engine import TorchEngine
 from tests.support.oracle import masked_dense_logits
 

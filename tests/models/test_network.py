@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch.nn import functional
 
 from models import FAMILIES, build
-from models.layers import SparseLayer
+from models.layers import SPARSE_FORMS, SparseLayer
 from tests.support.architectures import PAPER, SPARSE, architecture
 from tests.support.oracle import dense_weight, masked_dense_logits
 
@@ -58,10 +58,51 @@ def test_outputs_losses_and_gradients_equal_the_masked_dense_network(
             torch.testing.assert_close(gradient, expected_gradient, **tolerance(dtype))
 
 
+@pytest.mark.parametrize("family", SPARSE)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("options", [OPTIONS[0], OPTIONS[1], OPTIONS[4]], ids=str)
+def test_dense_matrices_give_the_same_as_csr_and_as_the_masked_dense_network(
+    family, dtype, options
+):
+    networks = [
+        build(architecture(family, layers=2, **options), (2, 5, 4), 4, [0, 1]).to(dtype)
+        for _ in SPARSE_FORMS
+    ]
+    for network, form in zip(networks, SPARSE_FORMS, strict=True):
+        assert network.sparse_layers
+        for layer in network.sparse_layers:
+            layer.form = form
+    images = torch.rand(7, 2, 5, 4, dtype=dtype, generator=torch.Generator().manual_seed(0))
+    in_csr, dense = (network(images) for network in networks)
+    torch.testing.assert_close(dense, in_csr, **tolerance(dtype))
+    expected = torch.stack([masked_dense_logits(networks[1], images, one) for one in (0, 1)])
+    torch.testing.assert_close(dense, expected, **tolerance(dtype))
+    wanted = torch.autograd.grad(expected.square().sum(), list(networks[1].parameters()))
+    for network, logits in zip(networks, (in_csr, dense), strict=True):
+        logits.square().sum().backward()
+        for parameter, gradient in zip(network.parameters(), wanted, strict=True):
+            torch.testing.assert_close(parameter.grad, gradient, **tolerance(dtype))
+
+
+def test_a_weight_that_changes_before_the_backward_pass_is_an_error_in_both_forms():
+    for form in SPARSE_FORMS:
+        network = build(architecture("sparse-mlp"), (1, 6, 6), 3, [0])
+        (layer,) = network.sparse_layers
+        layer.form = form
+        loss = network(torch.rand(4, 1, 6, 6)).sum()
+        with torch.no_grad():
+            layer.weight.mul_(2)
+        with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+            loss.backward()
+
+
+@pytest.mark.parametrize("form", SPARSE_FORMS)
 @families
-def test_ten_steps_of_adam_equal_those_of_the_masked_dense_network(family):
+def test_ten_steps_of_adam_equal_those_of_the_masked_dense_network(family, form):
     def trained(forward):
         network = build(architecture(family, layers=2), (1, 6, 6), 4, [3]).double()
+        for layer in network.sparse_layers:
+            layer.form = form
         optimizer = torch.optim.Adam(network.parameters(), lr=0.01)
         generator = torch.Generator().manual_seed(0)
         for _ in range(10):
@@ -205,13 +246,18 @@ def test_initial_weights_have_the_variance_of_their_rule(initialization, layer, 
     np.testing.assert_allclose(weight.var().item(), variance, rtol=0.08)
 
 
+@pytest.mark.parametrize("form", SPARSE_FORMS)
 @pytest.mark.parametrize("family", SPARSE)
-def test_a_state_dict_brings_its_wiring_also_into_a_network_in_use(family):
+def test_a_state_dict_brings_its_wiring_also_into_a_network_in_use(family, form):
     wanted = architecture(family, layers=2)
     used, other = build(wanted, (1, 6, 6), 3, [0]), build(wanted, (1, 6, 6), 3, [1])
+    names = set(used.state_dict())
+    for layer in (*used.sparse_layers, *other.sparse_layers):
+        layer.form = form
     images = torch.rand(4, 1, 6, 6)
     used(images).sum().backward()
     copied = copy.deepcopy(used)
+    assert set(used.state_dict()) == names
     used.load_state_dict(other.state_dict())
     assert torch.equal(used(images), other(images))
     assert not torch.equal(copied(images), other(images))

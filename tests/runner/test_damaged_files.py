@@ -123,7 +123,7 @@ def test_garbage_in_the_spool_and_its_position_is_put_aside(folder, tmp_path):
     )
     assert len(folder.refused.read_text().splitlines()) == 2
     again = study_command("sync", "a", "--home", tmp_path / "home")
-    assert (again.returncode, again.stdout) == (0, "no records wait\n")
+    assert (again.returncode, again.stdout) == (0, "all records are sent\n")
 
 
 def test_a_journal_that_lacks_trials_of_the_store_is_told(folder):

@@ -5,7 +5,7 @@ import torch
 
 from models import Architecture, build
 from study.training.activity import Activity, activity_of
-from study.training.dataset import Split
+from study.training.split import Split
 
 
 @pytest.fixture

@@ -7,10 +7,11 @@ import torch
 
 from models import build, count_parameters
 from study.spec.metrics import GROUPS, recorded_names
-from study.training.dataset import Dataset, Split, load_dataset
+from study.training.dataset import Dataset, load_dataset
 from study.training.diagnostics import diagnose
 from study.training.evaluation import Estimate, evaluate
 from study.training.generalisation import LossCurves
+from study.training.split import Split
 from tests.support.architectures import architecture
 
 CURVES = LossCurves([[1.0, 1.0], [0.5, 0.5]], [[1.0, 2.0], [2.0, 1.0]])

@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 import torch
 
-from study.training.dataset import Dataset, Split
+from study.training.dataset import Dataset
 from study.training.noise import with_training_noise
+from study.training.split import Split
 
 
 def split(count, value):

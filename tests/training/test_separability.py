@@ -3,7 +3,6 @@ import pytest
 import torch
 
 from models import Architecture, build
-from study.training.dataset import Split
 from study.training.separability import (
     distances,
     embedding,
@@ -11,6 +10,7 @@ from study.training.separability import (
     principal_components,
     separability_of,
 )
+from study.training.split import Split
 
 
 def test_components_are_the_points_turned():
