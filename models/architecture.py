@@ -30,10 +30,10 @@ LARGEST: Final[dict[str, int]] = {
 """The largest value of each size."""
 
 MOST_PARAMETERS: Final = 2**31 - 1
-"""Of all replicates of a network together: connections have 32-bit indices."""
+"""The most parameters of all replicates of a network together: connections have 32-bit indices."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Family:
     """The wiring of a layer.
 
@@ -73,33 +73,25 @@ class Family:
         return tuple(options)
 
 
-def _family(
-    synapses: Literal["random", "local", "grouped", "all", "convolution"],
-    cables: Literal["own", "shuffled", "all", "none"],
-    description: str,
-) -> Family:
-    return Family(synapses=synapses, cables=cables, description=description)
-
-
 FAMILIES: Final[dict[str, Family]] = {
     # The twelve of the paper.
-    "dann-r": _family("random", "own", "dendritic, random inputs"),
-    "dann-grf": _family("grouped", "own", "dendritic, receptive fields of a soma near each other"),
-    "dann-lrf": _family("local", "own", "dendritic, a receptive field for each dendrite"),
-    "pdann": _family("all", "own", "dendritic, every dendrite reads all inputs"),
-    "vann": _family("all", "all", "vanilla: fully connected"),
-    "vann-r": _family("random", "all", "vanilla, first half of each layer as in dann-r"),
-    "vann-grf": _family("grouped", "all", "vanilla, first half of each layer as in dann-grf"),
-    "vann-lrf": _family("local", "all", "vanilla, first half of each layer as in dann-lrf"),
-    "sann": _family("random", "shuffled", "sparse control: as dann-r, cables shuffled"),
-    "sann-grf": _family("grouped", "shuffled", "sparse control: as dann-grf, cables shuffled"),
-    "sann-lrf": _family("local", "shuffled", "sparse control: as dann-lrf, cables shuffled"),
-    "psann": _family("all", "shuffled", "sparse control: as pdann, cables shuffled"),
+    "dann-r": Family("random", "own", "dendritic, random inputs"),
+    "dann-grf": Family("grouped", "own", "dendritic, receptive fields of a soma near each other"),
+    "dann-lrf": Family("local", "own", "dendritic, a receptive field for each dendrite"),
+    "pdann": Family("all", "own", "dendritic, every dendrite reads all inputs"),
+    "vann": Family("all", "all", "vanilla: fully connected"),
+    "vann-r": Family("random", "all", "vanilla, first half of each layer as in dann-r"),
+    "vann-grf": Family("grouped", "all", "vanilla, first half of each layer as in dann-grf"),
+    "vann-lrf": Family("local", "all", "vanilla, first half of each layer as in dann-lrf"),
+    "sann": Family("random", "shuffled", "sparse control: as dann-r, cables shuffled"),
+    "sann-grf": Family("grouped", "shuffled", "sparse control: as dann-grf, cables shuffled"),
+    "sann-lrf": Family("local", "shuffled", "sparse control: as dann-lrf, cables shuffled"),
+    "psann": Family("all", "shuffled", "sparse control: as pdann, cables shuffled"),
     # Controls of other kinds.
-    "mlp": _family("all", "none", "dense multilayer perceptron of somata only"),
-    "sparse-mlp": _family("random", "none", "somata only, random inputs"),
-    "locally-connected": _family("local", "none", "somata only, a receptive field for each"),
-    "cnn": _family("convolution", "none", "convolutions of stride 2, flat readout"),
+    "mlp": Family("all", "none", "dense multilayer perceptron of somata only"),
+    "sparse-mlp": Family("random", "none", "somata only, random inputs"),
+    "locally-connected": Family("local", "none", "somata only, a receptive field for each"),
+    "cnn": Family("convolution", "none", "convolutions of stride 2, flat readout"),
 }
 
 

@@ -104,15 +104,15 @@ class _Described:
         )
 
     def outline(self, tensors: Mapping[str, Tensor]) -> Network:
-        """The network without its values; raises ValueError unless the tensors have as many."""
+        """The network without values; raises ValueError unless the tensors have as many parameters."""
         stored = sum(
             value.numel() for name, value in tensors.items() if name.endswith((".weight", ".bias"))
         )
         parameters, _ = counts_of(self.architecture, self.image_shape, self.classes)
         if parameters * len(self.seeds) != stored:
             raise ValueError(
-                f"it must have {parameters} parameters for each of {len(self.seeds)} replicates, "
-                f"got {stored} in all"
+                f"each of {len(self.seeds)} replicates must have {parameters} parameters, "
+                f"got {stored} in total"
             )
         return outline(self.architecture, self.image_shape, self.classes, self.seeds)
 
@@ -126,7 +126,7 @@ def _count(value: object, name: str, *, least: int = 1) -> int:
 
 
 def _check_wiring(network: Network) -> None:
-    """Raises ValueError if a unit reads inputs that do not exist: torch's kernels do not check."""
+    """Raises ValueError if a unit reads inputs that do not exist, which torch's kernels do not check."""
     for layer in network.layers:
         if not isinstance(layer, SparseLayer):
             continue

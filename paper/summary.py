@@ -87,7 +87,7 @@ def summary(name: str, home: study.Home, note: str = "", parts: Sequence[str] = 
         whose = {"study": part.name} if parts else {}
         content["trials"] += [whose | _row(one, varied) for one in part.trials]
         content["retrained"] += [
-            whose | {"full": one.wanted.full, **_row(one.record, varied)}
+            whose | {"full": one.retraining.full, **_row(one.record, varied)}
             for one in study.retrainings(part.name, home=home)
         ]
     return content

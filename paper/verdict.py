@@ -156,12 +156,12 @@ def _measurements(name: str, home: Home) -> Measurements:
     found = best_configs(name, home=home)
     run_ids = {record.trial: record.run_id for record in found}
     again = {
-        run_ids[one.wanted.trial]: one.record
+        run_ids[one.retraining.trial]: one.record
         for one in retrainings(name, home=home)
-        if one.wanted.trial in run_ids
-        and not one.wanted.full
-        and one.wanted.epochs == one.search.training["epochs"]
-        and one.wanted.replicates > 1
+        if one.retraining.trial in run_ids
+        and not one.retraining.full
+        and one.retraining.epochs == one.search.training["epochs"]
+        and one.retraining.replicates > 1
     }
     return Measurements(
         records=found, retrained=again, studies=dict.fromkeys(run_ids.values(), name)

@@ -1,7 +1,6 @@
-"""Distributed studies of dendritic and vanilla networks: to run, look at and ask.
+"""Distributed studies of dendritic and vanilla networks: their execution, records and queries.
 
-The names below are loaded when they are first used, so that importing `study` does not wait for
-Ray, MLflow and torch.
+Public names load on first use, so that `import study` does not import Ray, MLflow and torch.
 """
 
 import importlib

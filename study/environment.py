@@ -1,7 +1,7 @@
 """Settings of Ray, MLflow and Optuna: environment variables, and levels of loggers.
 
-A function that uses these libraries has the settings as its decorator; a process of this package, such
-as a command or the sender, calls `prepare`. An import changes nothing.
+Functions that use these libraries have the settings as a decorator; processes of this package, such as
+a command or the sender, call `prepare`. An import changes nothing.
 """
 
 import gc
@@ -12,14 +12,14 @@ from collections.abc import Mapping
 from contextlib import ContextDecorator
 from typing import Final, final
 
-_COLLECT_AFTER: Final = 50_000  # objects; Python's own value is 700
+_COLLECT_AFTER: Final = 50_000  # objects; Python's default is 700
 
 
 @final
 class Settings(ContextDecorator):
     """A context with these settings; after the last one, in any thread, the old settings are restored.
 
-    `variables` are set unless they have a value; `levels` are levels of loggers.
+    Environment `variables` are set unless they have a value; `levels` are those of loggers.
     """
 
     def __init__(self, variables: Mapping[str, str], levels: Mapping[str, int]) -> None:
@@ -58,27 +58,27 @@ class Settings(ContextDecorator):
                     logger.setLevel(level)
 
 
-# MLflow creates its telemetry client, which has a variable of its own, when it is imported.
+# MLflow creates its telemetry client, with a variable of its own, at import.
 IMPORT: Final = Settings({"MLFLOW_DISABLE_TELEMETRY": "true"}, {})
 
 RECORDS: Final = Settings(
     {
-        # MLflow would wait for a dead server for minutes; the sender repeats requests itself.
+        # By default MLflow waits minutes for a dead server; the sender repeats requests itself.
         "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
         "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
         "MLFLOW_LOGGING_LEVEL": "WARNING",
         "MLFLOW_DISABLE_TELEMETRY": "true",
-        # Links to ended runs in the output of a command.
+        # Suppresses links to ended runs in the output of a command.
         "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
         "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
-        # MLflow would add the uv project of the working directory to every model.
+        # Otherwise MLflow adds the uv project of the working directory to every model.
         "MLFLOW_UV_AUTO_DETECT": "false",
     },
     {
         "mlflow": logging.ERROR,
         "alembic": logging.ERROR,
         "optuna": logging.ERROR,
-        # MLflow prints tracebacks of a database's errors, and raises them too.
+        # MLflow prints tracebacks of database errors that it also raises.
         "mlflow.store.db": logging.CRITICAL,
     },
 )
@@ -102,7 +102,7 @@ RAY: Final = Settings(
         "ray": logging.ERROR,
         "ray.dashboard": logging.ERROR,
         "ray._private": logging.ERROR,
-        # Tune prints tracebacks of failed trials, whose reasons are recorded, and of its own snapshots.
+        # Tune prints tracebacks of its snapshots, and of failed trials, whose reasons are recorded.
         "ray.tune": logging.CRITICAL,
     },
 )
@@ -110,9 +110,9 @@ RAY: Final = Settings(
 
 
 def prepare() -> None:
-    """Makes all settings for the rest of the process."""
+    """Applies all settings for the rest of the process."""
     RECORDS.__enter__()
     RAY.__enter__()
-    # Libraries make a million objects that stay; searching them for garbage takes a sixth
-    # of the time that it takes to load them.
+    # Imports create a million permanent objects; garbage collection takes a sixth of the time of
+    # the imports.
     gc.set_threshold(_COLLECT_AFTER)

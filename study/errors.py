@@ -1,7 +1,7 @@
-"""The errors for users, and the exit status of a command that each ends.
+"""The errors for users, with the exit status of a command, and values in messages.
 
 StudyError              exit 1, the study failed
-    TrackingError       the tracking server did not answer, or did not take every record
+    TrackingError       the tracking server did not respond, or did not accept every record
     ClusterError        a job or its cluster failed
     BadInputError       exit 2, nothing was spent or written
         SpecError       a spec, or a value in it, breaks a rule
@@ -24,21 +24,21 @@ UNWRITABLE: Final = (
     errno.EPERM,
     errno.EIO,
 )
-"""The errors of the system for a disk that cannot be written; trying again is useless."""
+"""The system's errors for a disk that cannot be written, for which repetition is useless."""
 
 
 class StudyError(Exception):
-    """Base of all errors below: `except StudyError as error: print(error)`."""
+    """Base class of all errors below: `except StudyError as error: print(error)`."""
 
     exit_status: ClassVar[int] = 1
 
 
 class TrackingError(StudyError):
-    """The tracking server refused a request, or did not answer."""
+    """The tracking server refused a request, or did not respond."""
 
 
 class ClusterError(StudyError):
-    """A job, or the cluster that it should run on, failed."""
+    """A job or its cluster failed."""
 
 
 class BadInputError(StudyError):
@@ -60,7 +60,7 @@ class NotFoundError(BadInputError):
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """A hint: the known name nearest to the given one if any is near, and all of them."""
+    """A hint: the known name that is similar to the given one, if any, and all known names."""
     names = list(known)
     close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
     hint = f"did you mean {close[0]!r}? " if close else ""
@@ -69,7 +69,7 @@ def nearest(name: str, known: Iterable[str]) -> str:
 
 @final
 class _Echo(reprlib.Repr):
-    """Values in messages; of a long one the beginning and the end."""
+    """Values in messages, long ones with their beginning and end only."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -77,7 +77,7 @@ class _Echo(reprlib.Repr):
         self.maxlist = self.maxtuple = self.maxdict = 12
 
     def repr_int(self, x: int, level: int) -> str:
-        """A whole number; Python writes none of more than 4,300 digits."""
+        """A whole number; Python does not convert those of more than 4,300 digits."""
         try:
             return super().repr_int(x, level)
         except ValueError:
@@ -90,11 +90,11 @@ _LONGEST_KEY: Final = 80
 
 
 def echo(value: object) -> str:
-    """The value as a message shows what it got: as Python writes it, shortened."""
+    """The value for a message: its representation, shortened."""
     text = _ECHO.repr(value)
     return text if len(text) <= _LONGEST_ECHO else f"{text[: _LONGEST_ECHO - 3]}..."
 
 
 def echo_key(key: str) -> str:
-    """The key as a message shows it: as it is, unless it is long or cannot be printed."""
+    """The key for a message: unchanged, unless it is long or not printable."""
     return key if key.isprintable() and len(key) <= _LONGEST_KEY else echo(key).strip("'\"")

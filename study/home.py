@@ -1,6 +1,6 @@
-"""The home of studies: a folder of this machine, and the MLflow store with the records.
+"""The home of studies: a folder on this machine, and the MLflow store with the records.
 
-The name of a study becomes a folder and an MLflow experiment.
+The name of a study is that of its folder and of its MLflow experiment.
 """
 
 import os
@@ -15,14 +15,14 @@ from study.errors import BadInputError
 from study.study_folder import StudyFolder
 
 NAME_PATTERN: Final = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
-"""A name is one step of a path, and never leads upwards."""
+"""The pattern of names, each of which is one step of a path, but never `..`."""
 
 LONGEST_NAME: Final = 100
 _PATTERN: Final = re.compile(NAME_PATTERN.removesuffix("$"))
 _SQLITE: Final = "sqlite:///"
 
 ALLOW_LOCAL_ARTIFACTS: Final = "STUDY_ALLOW_LOCAL_ARTIFACTS"
-"""The environment variable that does what `allow_local_artifacts` does, if it is set to 1."""
+"""The environment variable that, set to 1, has the effect of `allow_local_artifacts`."""
 
 # Passwords and tokens of an address: before the last @ of its host, and in its query.
 _PASSWORD: Final = re.compile(r"(://[^/:@\s]*:)[^/\s]+@")
@@ -55,9 +55,9 @@ def checked_names(texts: list[str]) -> list[str]:
 class Home:
     """The folder of the studies, and the tracking URI of their records.
 
-    By default the records are in the folder too: `mlflow.db` (SQLite) and `artifacts`. With
-    `allow_local_artifacts` an MLflow server may name files of this machine as artifacts, to be read and
-    written (`study.tracking.artifacts`).
+    By default the records are also in the folder: `mlflow.db` (SQLite) and `artifacts`.
+    `allow_local_artifacts` lets an MLflow server set artifact locations on this machine, which are read
+    and written (`study.tracking.artifacts`).
     """
 
     folder: Path
@@ -74,7 +74,7 @@ class Home:
     ) -> "Home":
         """The given home, else that of $STUDY_HOME and $MLFLOW_TRACKING_URI, else `./runs`.
 
-        $STUDY_ALLOW_LOCAL_ARTIFACTS=1 allows local artifacts, too. Nothing is written. A tracking URI
+        $STUDY_ALLOW_LOCAL_ARTIFACTS=1 also allows local artifacts. Nothing is written. A tracking URI
         may be the path of an SQLite file.
         """
         if isinstance(folder, Home):
@@ -99,24 +99,24 @@ class Home:
 
     @property
     def shown_uri(self) -> str:
-        """The tracking URI without passwords, to print and store."""
+        """The tracking URI without passwords, for output and records."""
         return without_passwords(self.tracking_uri)
 
     @property
     def database(self) -> Path | None:
-        """The SQLite file of the records, or None if a server keeps them."""
+        """The SQLite file of the records, None if they are on a server."""
         if not self.tracking_uri.startswith(_SQLITE):
             return None
         return Path(self.tracking_uri.removeprefix(_SQLITE))
 
     @property
     def is_served(self) -> bool:
-        """Whether an MLflow server keeps the records."""
+        """Whether the records are on an MLflow server."""
         return urlsplit(self.tracking_uri).scheme in ("http", "https")
 
     @property
     def artifact_location(self) -> str | None:
-        """The folder of artifacts; None leaves it to the server."""
+        """The folder of artifacts, None if the server sets it."""
         database = self.database
         return None if database is None else (database.parent / "artifacts").absolute().as_uri()
 
@@ -131,7 +131,7 @@ class Home:
     def options(self) -> str:
         """The command-line options of this home, empty for the defaults.
 
-        They always name a server: they may be read on another machine, as in a job's output.
+        They always include a server: they may be used on another machine, as in the output of a job.
         """
         default = Home.find()
         parts = []

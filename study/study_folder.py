@@ -1,4 +1,4 @@
-"""The folder of a study in its home: its spec, its journal, its lock, and its unrecorded trials."""
+"""The folder of a study in its home: spec, journal, lock, and trials that are not recorded yet."""
 
 import fcntl
 import json
@@ -17,7 +17,7 @@ NETWORK: Final = "network"
 """The folder of the stored network."""
 
 EXAMPLE: Final = "example.npy"
-"""Two images that the network can be tried on, uint8, (2, channels, height, width).
+"""Two example images for the network, uint8, (2, channels, height, width).
 
 Written after the network: where this is, the network is whole.
 """
@@ -29,7 +29,7 @@ DISTRIBUTIONS: Final = "diagnostics.json"
 """Histograms of the network's units and weights (`study.training.diagnostics`), by name."""
 
 NOT_SHARED: Final = "the home must be on storage that every node of the cluster shares"
-"""The rule that a node breaks which does not see where trials are kept."""
+"""The rule violated by a node without access to the folder of trials."""
 
 LAYOUT: Final = "2"
 
@@ -39,7 +39,7 @@ _RETRAINING: Final = "retraining.json"
 @final
 @dataclass(frozen=True, slots=True)
 class StudyFolder:
-    """The paths in the folder of the study of a name, and its lock."""
+    """The paths in the folder of a study, and its lock."""
 
     path: Path
     name: str
@@ -61,7 +61,7 @@ class StudyFolder:
 
     @property
     def spool(self) -> Path:
-        """The folder of the records that wait."""
+        """The folder of the records that are not sent yet."""
         return self.path / "spool"
 
     def retraining(self) -> str | None:
@@ -76,20 +76,20 @@ class StudyFolder:
 
     @property
     def refused(self) -> Path:
-        """The file of records that the tracking store refused for good, a JSON object a line."""
+        """The file of records that the tracking store refused permanently, one JSON object per line."""
         return self.path / "refused.jsonl"
 
     def of_retraining(self, label: str) -> "StudyFolder":
-        """The folder of a retraining of one of the study's trials."""
+        """The folder of a retraining of a trial."""
         return StudyFolder(self.path / "retrained" / label, self.name)
 
     def retrainings(self) -> list["StudyFolder"]:
-        """The folders of retrainings that are not over, or not recorded."""
+        """The folders of retrainings that are unfinished or not recorded."""
         files = sorted(self.path.glob(f"retrained/*/{_RETRAINING}"))
         return [self.of_retraining(file.parent.name) for file in files]
 
     def store_retraining(self, retraining: str) -> None:
-        """Marks the folder, which exists, as that of a retraining."""
+        """Marks the existing folder as that of a retraining."""
         replace_file(self.path / _RETRAINING, retraining)
 
     @contextmanager
@@ -112,7 +112,7 @@ class StudyFolder:
             yield
 
     def is_driven(self) -> bool:
-        """Whether a process runs the study now."""
+        """Whether a driver of the study is running."""
         if not self._lock_file.exists():
             return False
         with self._lock_file.open("r+", encoding="utf-8") as file:  # NFS locks writable files only
@@ -128,12 +128,12 @@ class StudyFolder:
 
 
 def trial_folder(trials: Path, number: int) -> Path:
-    """The folder of a trial in the folder of all trials, which is all that a worker knows."""
+    """The folder of a trial in the folder of all trials; a worker has only the latter."""
     return trials / f"trial-{number}"
 
 
 def replace_file(file: Path, text: str) -> None:
-    """Replaces a file as a whole: after a power cut it has the old text or the new one."""
+    """Replaces a file atomically: after a power cut it has the old or the new text."""
     new = file.with_name(f"{file.name}.new")
     with new.open("w", encoding="utf-8") as opened:
         opened.write(text)

@@ -103,8 +103,8 @@ for _commands in (jobs.app, studies.app, trial_commands, networks.app):
 def _program() -> str:
     """The path of this program from here; `study` if it is on the path, or runs as a module."""
     program = Path(sys.argv[0]).absolute()
-    found = shutil.which("study")
-    if program.suffix == ".py" or (found and Path(found).resolve() == program.resolve()):
+    on_path = shutil.which("study")
+    if program.suffix == ".py" or (on_path and Path(on_path).resolve() == program.resolve()):
         return "study"
     here = Path.cwd()
     return shlex.quote(str(program.relative_to(here) if program.is_relative_to(here) else program))
@@ -131,7 +131,7 @@ def main() -> None:
 
 
 def _check_working_directory() -> None:
-    """Raises BadInputError if it was deleted: homes, data and specs are found from there."""
+    """Raises BadInputError if it was deleted: homes, data and specs are on_path from there."""
     try:
         Path.cwd()
     except FileNotFoundError:

@@ -66,7 +66,7 @@ def sentences(predictions: Sequence[Prediction]) -> Iterator[str]:
 def retraining_table(result: Retrained, name: str) -> Table:
     """A row for each metric: means ± standard errors over replicates, and whether they agree."""
     search, record = result.search, result.record
-    full = "\nwith validation" if result.wanted.full else ""
+    full = "\nwith validation" if result.retraining.full else ""
     cells = {
         "": [heading for heading, _, _ in _ROWS.values()],
         f"search\n{_training(search)}": _estimates(search),

@@ -21,7 +21,7 @@ from study.report.learning_curves import curve_members, curve_metric, curve_sect
 from study.report.page import page
 from study.report.parallel_coordinates import settings_section
 from study.report.style import Section
-from study.results.reader import Curve, read_curves, read_study
+from study.results.reader import read_curves, read_study
 from study.results.stored_study import StoredStudy
 
 FIGURES: Final = ("front", "curves", "hypervolume", "settings", "importance", "stopping")
@@ -110,16 +110,13 @@ def _panels(stored: StoredStudy, home: Home) -> list[Section]:
     drawn = {record.run_id: record for record in [*members, *stopping_members(records)]}
     curves = read_curves(home, drawn, f"epoch/{metric}")
     errors = read_curves(home, [record.run_id for record in members], f"epoch/{metric}_sem")
+    parent = str(stored.parent.info.run_id)
+    hypervolume = read_curves(home, [parent], "hypervolume")
     return [
         front_section(spec, records),
         curve_section(spec, records, curves, errors),
-        hypervolume_section(_hypervolume(stored, home)),
+        hypervolume_section(hypervolume.get(parent)),
         settings_section(spec, records),
         importance_section(spec, records),
         stopping_section(spec, records, metric, curves),
     ]
-
-
-def _hypervolume(stored: StoredStudy, home: Home) -> Curve | None:
-    run_id = str(stored.parent.info.run_id)
-    return read_curves(home, [run_id], "hypervolume").get(run_id)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeVar, final
 
 import plotly.graph_objects as go
+from plotly.colors import hex_to_rgb, sample_colorscale, unlabel_rgb
 
 from models.architecture import FAMILIES
 from study.spec.metrics import is_metric, metric_of
@@ -22,7 +23,7 @@ _COLOURS: Final = (BLUE, "#E69F00", GREEN, "#CC79A7", "#56B4E9", VERMILLION, BLA
 _SYMBOLS: Final = ("circle", "square", "diamond", "cross", "triangle-up", "x", "hexagon")
 
 # From small to large, light to dark, as in viridis without its yellow: also readable in grey.
-_SEQUENCE: Final = ("#74b83e", "#1f9e89", "#31688e", "#443983", "#2a0a3d")
+_SEQUENCE: Final = ["#74b83e", "#1f9e89", "#31688e", "#443983", "#2a0a3d"]
 _TITLES: Final = {
     "val_accuracy": "validation accuracy (%)",
     "val_loss": "validation loss (nats)",
@@ -179,24 +180,14 @@ def _share_ticks(low: float, high: float) -> list[float]:
 
 
 def see_through(colour: str, opacity: float) -> str:
-    """A colour with an opacity in 0..1."""
-    red, green, blue = (int(colour[place : place + 2], 16) for place in (1, 3, 5))
-    return f"rgba({red},{green},{blue},{opacity})"
+    """A colour, `#rrggbb` or `rgb(r, g, b)`, with an opacity in 0..1."""
+    parts = hex_to_rgb(colour) if colour.startswith("#") else unlabel_rgb(colour)
+    return f"rgba({','.join(f'{part:.0f}' for part in parts)},{opacity})"
 
 
 def sequence_colour(place: float) -> str:
-    """The colour at a place of the sequence, from 0 (small) to 1 (large)."""
-    position = min(max(place, 0.0), 1.0) * (len(_SEQUENCE) - 1)
-    left = min(int(position), len(_SEQUENCE) - 2)
-    share = position - left
-    mixed = [
-        round(
-            (1 - share) * int(_SEQUENCE[left][at : at + 2], 16)
-            + share * int(_SEQUENCE[left + 1][at : at + 2], 16)
-        )
-        for at in (1, 3, 5)
-    ]
-    return "#" + "".join(f"{part:02x}" for part in mixed)
+    """The colour `rgb(r, g, b)` at a place of the sequence, from 0 (small) to 1 (large)."""
+    return str(sample_colorscale(_SEQUENCE, [place])[0])
 
 
 def evenly(items: Sequence[Item], count: int) -> list[Item]:

@@ -30,7 +30,8 @@ def summary(stored: StoredStudy) -> str:
         sentences.append("No complete trial satisfies the constraints yet.")
     else:
         on_front = sum(record.on_front for record in records)
-        sentences += [_counted(on_front), _best(spec, best)]
+        trials = "trial" if on_front == 1 else "trials"
+        sentences += [f"The front has {on_front:,} {trials}.", _best(spec, best)]
         if next(iter(spec.objectives)) == "val_accuracy" and best.val_accuracy_sem is not None:
             sentences.append(_smaller(best, records))
     if stored.parent.info.status == "RUNNING":
@@ -57,7 +58,7 @@ def smallest_within_error(best: TrialRecord, records: Sequence[TrialRecord]) -> 
 
 
 def _searched(spec: StudySpec, records: Sequence[TrialRecord]) -> str:
-    wanted = [
+    objectives = [
         f"{'high' if direction == 'maximize' else _LOW.get(name, 'low')} {in_words(name)}"
         for name, direction in spec.objectives.items()
     ]
@@ -67,7 +68,7 @@ def _searched(spec: StudySpec, records: Sequence[TrialRecord]) -> str:
     trials = "1 trial" if len(records) == 1 else f"{len(records):,} trials"
     return (
         f"This study searches {_listed(spec.families)} on {data} "
-        f"for {_listed(wanted)}{constraints}: "
+        f"for {_listed(objectives)}{constraints}: "
         f"{trials} of at most {spec.budget.epochs} epochs, each of {networks}, proposed by "
         f"{spec.sampler}."
     )
@@ -87,10 +88,6 @@ def _ended(spec: StudySpec, records: Sequence[TrialRecord]) -> str:
     if trained < in_full and ended == states.total():
         sentence += f", of {in_full:,} without early stopping"
     return f"{sentence}."
-
-
-def _counted(on_front: int) -> str:
-    return f"The front has {on_front:,} {'trial' if on_front == 1 else 'trials'}."
 
 
 def _best(spec: StudySpec, best: TrialRecord) -> str:

@@ -35,7 +35,7 @@ FILES: Final = {
     DESCRIPTION: "architecture and seeds; `models.load_network` reads the folder",
     "training.json": "training settings, data and measurements",
     "example.py": "classifies images; needs numpy and safetensors",
-    _CODE.name: "the network in numpy, for the example",
+    _CODE.name: "the network in numpy, used by the example",
     "README.md": "this card",
 }
 """The files of an exported network, and their purposes."""

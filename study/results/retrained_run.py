@@ -97,7 +97,7 @@ class Retrained:
     whether it was trained or recorded by this call.
     """
 
-    wanted: Retraining
+    retraining: Retraining
     search: TrialRecord
     record: TrialRecord
     new: bool
@@ -120,10 +120,10 @@ class Retrained:
         }
 
 
-def find_run(store: MlflowClient, experiment: str, wanted: Retraining) -> Run | None:
+def find_run(store: MlflowClient, experiment: str, retraining: Retraining) -> Run | None:
     """The finished run of a retraining, or None."""
-    runs = _finished_runs(store, experiment, wanted.trial)
-    return next((run for run in runs if Retraining.of(run) == wanted), None)
+    runs = _finished_runs(store, experiment, retraining.trial)
+    return next((run for run in runs if Retraining.of(run) == retraining), None)
 
 
 def retrained(run: Run, search: TrialRecord, *, new: bool) -> Retrained:
@@ -146,7 +146,7 @@ def retrained(run: Run, search: TrialRecord, *, new: bool) -> Retrained:
         diagnostics={},  # those of the search belong to other networks
         **measured,
     )
-    return Retrained(wanted=Retraining.of(run), search=search, record=record, new=new)
+    return Retrained(retraining=Retraining.of(run), search=search, record=record, new=new)
 
 
 def _finished_runs(store: MlflowClient, experiment: str, trial: int) -> list[Run]:
@@ -193,4 +193,6 @@ def retrainings(
         for run in filter(_finished, runs)
         if Retraining.of(run).trial in search
     ]
-    return sorted(results, key=lambda result: (result.wanted.trial, result.wanted.replicates))
+    return sorted(
+        results, key=lambda result: (result.retraining.trial, result.retraining.replicates)
+    )

@@ -70,16 +70,16 @@ class Numbers:
         return Choice(tuple(dict.fromkeys(self._number(value) for value in values)))
 
     def _number(self, raw: object) -> int | float:
-        wanted = "a whole number" if self.kind is int else "a number"
+        kind = "a whole number" if self.kind is int else "a number"
         if isinstance(raw, bool) or not isinstance(raw, int | float):
             raise ValueError(
-                f"must be {wanted}, a list, or a table with low and high, got {echo(raw)}"
+                f"must be {kind}, a list, or a table with low and high, got {echo(raw)}"
             )
         if not self.low <= raw <= self.high:  # so that a number is finite, too
             raise ValueError(f"`{self.low} <= value <= {self.high}` must hold, got {echo(raw)}")
         number = self.kind(raw)
         if number != raw:
-            raise ValueError(f"must be {wanted}, got {echo(raw)}")
+            raise ValueError(f"must be {kind}, got {echo(raw)}")
         return number
 
     def _range(self, raw: Mapping[str, object]) -> Range:

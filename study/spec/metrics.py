@@ -189,11 +189,11 @@ def names_of(groups: Iterable[str] = GROUPS, *, layers: int) -> Iterator[str]:
 def recorded_names(groups: Iterable[str], *, layers: int) -> Iterator[str]:
     """The names of all values recorded for these groups, with standard errors and test metrics."""
     for name in names_of(groups, layers=layers):
-        found = diagnostic(name)
-        tested = None if found is None else found.test_name
-        for one in (name, *([] if tested is None else [tested])):
-            yield one
-            yield f"{one}_sem"
+        measured = diagnostic(name)
+        on_images = None if measured is None else measured.test_name
+        for one in (name, on_images):
+            if one is not None:
+                yield from (one, f"{one}_sem")
 
 
 def is_metric(name: str) -> bool:
@@ -203,8 +203,8 @@ def is_metric(name: str) -> bool:
 
 def metric_of(name: str) -> Metric:
     """The metric of a name. Raises KeyError unless `is_metric(name)`."""
-    found = diagnostic(name)
-    return METRICS[name] if found is None else found.metric
+    measured = diagnostic(name)
+    return METRICS[name] if measured is None else measured.metric
 
 
 def metric_names() -> tuple[str, ...]:

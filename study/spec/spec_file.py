@@ -15,7 +15,7 @@ from study.errors import SpecError, echo, echo_key, nearest
 Model = TypeVar("Model", bound=BaseModel)
 
 _MOST_BYTES: Final = 250_000
-_MOST_DOTS: Final = 200  # in a line: tomllib takes the square of time for the steps of a key
+_MOST_DOTS: Final = 200  # in a line: the time of tomllib is quadratic in the steps of a key
 _MOST_PROBLEMS: Final = 20  # in a message
 _TOO_DEEP: Final = "tables and lists must not be nested so deeply"
 
@@ -43,7 +43,7 @@ def read_toml(path: Path, changes: Sequence[str]) -> dict[str, Any]:
 
 
 def _toml(text: str, source: object) -> dict[str, Any]:
-    """The table of a text; raises SpecError, with the source, if it has none."""
+    """Parses TOML; raises SpecError, with the source, if it is invalid."""
     if any(line.count(".") > _MOST_DOTS for line in text.split("\n")):
         raise SpecError(f"a line of {source} must have at most {_MOST_DOTS} dots, got more")
     try:
@@ -55,7 +55,7 @@ def _toml(text: str, source: object) -> dict[str, Any]:
 
 
 def _json(text: str, source: object) -> dict[str, Any]:
-    """As `_toml`, of a text in JSON."""
+    """Parses a JSON object; raises SpecError like `_toml`."""
     try:
         table = json.loads(text)
     except json.JSONDecodeError as error:
@@ -68,7 +68,7 @@ def _json(text: str, source: object) -> dict[str, Any]:
 
 
 def _reason(error: Exception) -> str:
-    """Python's own limits: of nesting, and of the digits of a whole number."""
+    """The reason of an error at Python's limits of nesting and of digits."""
     return _TOO_DEEP if isinstance(error, RecursionError) else str(error).partition(";")[0]
 
 
@@ -101,12 +101,13 @@ def parse(model: type[Model], table: dict[str, Any]) -> Model:
         problems = error.errors(include_url=False)
         lines = [_message(model, one) for one in problems[:_MOST_PROBLEMS]]
         if len(problems) > len(lines):
-            lines.append(f"and {len(problems) - len(lines)} problems more")
+            lines.append(f"and {len(problems) - len(lines)} more problems")
         raise SpecError("\n".join(lines)) from error
 
 
 def _message(model: type[BaseModel], detail: ErrorDetails) -> str:
-    location, known = _place(model, [str(step) for step in detail["loc"]])
+    location = [str(step) for step in detail["loc"]]
+    known: Iterable[str] = _known_keys(model, location)
     key, got, kind = echo_key(".".join(location)), echo(detail["input"]), detail["type"]
     if kind == "extra_forbidden":
         text = f"unknown key {key!r}; {nearest(location[-1], known)}"
@@ -151,13 +152,13 @@ _BOUNDS = {
 }
 
 
-def _place(model: type[BaseModel], location: list[str]) -> tuple[list[str], Iterable[str]]:
-    """The key at pydantic's location, and the known keys of its section."""
+def _known_keys(model: type[BaseModel], location: list[str]) -> Iterable[str]:
+    """The keys of the section at pydantic's location."""
     section = model
     for step in location:
         if step in section.model_fields:
             section = next(_sections(section.model_fields[step].annotation), section)
-    return location, section.model_fields
+    return section.model_fields
 
 
 def _sections(annotation: Any) -> Iterator[type[BaseModel]]:  # noqa: ANN401  # a type, as written

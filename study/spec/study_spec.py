@@ -188,22 +188,22 @@ class StudySpec(Section):
 
     def _check_measured(self, name: str, key: str) -> None:
         """Raises ValueError if a metric is a diagnostic that some trials do not have."""
-        found = diagnostic(name)
-        if found is None:
+        measured = diagnostic(name)
+        if measured is None:
             return
-        if found.group not in self.diagnostics:
+        if measured.group not in self.diagnostics:
             raise ValueError(
-                f'`diagnostics` must hold "{found.group}" to use {name}, '
+                f'`diagnostics` must hold "{measured.group}" to use {name}, '
                 f"got {', '.join(self.diagnostics) or 'none'} (key {key})"
             )
         layers, _ = bounds(self.space.layers)
-        if found.layer is not None and found.layer > int(layers):
+        if measured.layer is not None and measured.layer > int(layers):
             raise ValueError(
-                f"every network must have a layer {found.layer} to use {name}, "
+                f"every network must have a layer {measured.layer} to use {name}, "
                 f"got space.layers from {layers} (key {key})"
             )
         without = [family for family in self.families if not FAMILIES[family].has_dendrites]
-        if found.part in ("dendrites", "cables") and without:
+        if measured.part in ("dendrites", "cables") and without:
             raise ValueError(
                 f"every family must have dendrites to use {name}, "
                 f"got {', '.join(without)} (key {key})"

@@ -11,7 +11,7 @@ from study.errors import SpecError
 from study.spec.dimensions import bounds
 from study.spec.study_spec import StudySpec
 
-_BATCH_ORDER: Final = 1  # a stream of its own beside those of models.building
+_BATCH_ORDER: Final = 1  # a random stream besides those of models.building
 
 
 def shuffled(images: int, seeds: Sequence[int], epoch: int) -> Tensor:

@@ -147,8 +147,7 @@ def _npz(path: Path) -> tuple[Pool, Pool | None, int]:
         arrays = read_arrays(path)
     except DataError as error:
         raise DataError(f"{error} (key dataset.path)") from error
-    wanted = [{"x", "y"}, {"x", "y", "x_test", "y_test"}]
-    if set(arrays) not in wanted:
+    if set(arrays) not in ({"x", "y"}, {"x", "y", "x_test", "y_test"}):
         raise DataError(
             f"{path} must hold the arrays x and y, and may hold x_test and y_test, "
             f"got {', '.join(sorted(arrays)) or 'none'} (key dataset.path)"

@@ -5,7 +5,7 @@ docs/diagnostics.md defines each.
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, Final, TypeAlias, final
 
 import torch
@@ -50,7 +50,7 @@ class Diagnosis:
 
     def to_dict(self) -> dict[str, Any]:
         """The distributions as JSON types."""
-        return {name: histogram.to_dict() for name, histogram in self.distributions.items()}
+        return {name: asdict(histogram) for name, histogram in self.distributions.items()}
 
     def on_test(self) -> "Diagnosis":
         """The same results under the names for test images."""

@@ -4,8 +4,8 @@ Source: Chavlis & Poirazi 2025, Fig. 5a.
 """
 
 import math
-from dataclasses import asdict, dataclass
-from typing import Any, Final, final
+from dataclasses import dataclass
+from typing import Final, final
 
 import numpy as np
 import torch
@@ -38,10 +38,6 @@ class Histogram:
         counts = np.bincount(values.flatten().cpu().numpy(), minlength=most + 1)
         edges = np.arange(most + 2) - 0.5
         return cls(tuple(edges.tolist()), tuple(counts.tolist()))
-
-    def to_dict(self) -> dict[str, Any]:
-        """The histogram as JSON types."""
-        return asdict(self)
 
 
 def weights_of(network: Network) -> dict[str, Tensor]:

@@ -13,7 +13,7 @@ from study.training.settings import TrainingSettings
 
 @dataclass(slots=True)
 class _Snapshot:
-    """Weights of each replicate at an epoch of its own, and its accuracy and loss there, (R,)."""
+    """The weights of each replicate at some epoch, with their accuracy and loss, (R,)."""
 
     weights: list[Tensor]
     accuracy: Tensor

@@ -125,20 +125,20 @@ def _gram_matrices(network: Network, images: Tensor) -> dict[str, list[Array]]:
     network.eval()
     names = [name for name, _ in network.activations(images[:1])]
     grams: dict[str, list[Array]] = {}
-    for wanted in names:  # one layer at a time, to limit memory
+    for layer in names:  # one layer at a time, to limit memory
         outputs = torch.cat(
             [
                 outputs.cpu()
                 for batch in torch.split(images, images_at_once(network))
                 for name, outputs in network.activations(batch)
-                if name == wanted
+                if name == layer
             ],
             dim=2,
         )
         # Makes outputs that are equal for all images exactly 0, unlike subtracting a rounded mean.
         outputs -= outputs[:, :, :1].clone()
         outputs -= outputs.mean(dim=2, keepdim=True)
-        grams[wanted] = [_gram(replicate) for replicate in outputs]
+        grams[layer] = [_gram(replicate) for replicate in outputs]
     return grams
 
 

@@ -1,4 +1,5 @@
 import math
+from dataclasses import asdict
 
 import torch
 
@@ -19,4 +20,4 @@ def test_without_a_box_the_bins_reach_from_least_to_most():
 
 def test_numbers_have_a_bin_each():
     found = Histogram.of_counts(torch.tensor([[0, 2], [2, 1]]), 3)
-    assert found.to_dict() == {"edges": (-0.5, 0.5, 1.5, 2.5, 3.5), "counts": (1, 1, 2, 0)}
+    assert asdict(found) == {"edges": (-0.5, 0.5, 1.5, 2.5, 3.5), "counts": (1, 1, 2, 0)}
