@@ -18,7 +18,7 @@ from models.architecture import (
     counts_of,
 )
 from study.errors import SpecError
-from study.spec.constraint import Constraint
+from study.spec.constraint import Constraint, all_kept, violations
 from study.spec.dimensions import Choice, Dimension, bounds
 from study.spec.study_spec import StudySpec
 from study.training.settings import TrainingSettings
@@ -121,11 +121,12 @@ def _ask(trial: TrialLike, name: str, dimension: Dimension) -> Any:  # noqa: ANN
 def check_space(spec: StudySpec, image_shape: ImageShape, classes: int) -> None:
     """Raises SpecError if any architecture of the space cannot read the images, or be built at all.
 
-    The tightest cases are looked at: most synapses, fewest somata, most layers; and the largest one,
-    unless constraints of the network alone keep it out.
+    The tightest cases are looked at: most synapses, fewest somata, most layers; the smallest one, if
+    constraints limit its size; and the largest one, unless constraints of the network alone keep it out.
     """
     for name in spec.families:
         _check_tightest(spec, name, image_shape)
+    _check_limits(spec, image_shape, classes)
     if not any(Constraint.parse(one).known_before_training for one in spec.constraints):
         for name in spec.families:
             _check_largest(spec, name, image_shape, classes)
@@ -151,6 +152,46 @@ def _check_tightest(spec: StudySpec, name: str, image_shape: ImageShape) -> None
         if "in layer 1 " not in str(error):
             keys = "(keys space.synapses and space.somata: a later layer reads the somata)"
         raise SpecError(f"{error} {keys}") from error
+
+
+def _check_limits(spec: StudySpec, image_shape: ImageShape, classes: int) -> None:
+    """Raises SpecError, with the smallest network, if that of every family is above a limit of size.
+
+    Counts grow with somata, dendrites and synapses.
+    """
+    limits = tuple(text for text in spec.constraints if Constraint.parse(text).limits_size)
+    smallest = [one for name in spec.families for one in _smallest(spec, name)] if limits else []
+    counted = [(known_metrics(network, image_shape, classes), network) for network in smallest]
+    if not counted or any(all_kept(violations(limits, counts)) for counts, _ in counted):
+        return
+    counts, network = min(counted, key=lambda one: one[0]["trainable_parameters"])
+    have = ", ".join(f"{name}={count:,}" for name, count in counts.items())
+    raise SpecError(
+        f"a network of the space must satisfy {' and '.join(f'`{limit}`' for limit in limits)}, "
+        f"got {have} for the smallest, {network.label()} (keys constraints and space)"
+    )
+
+
+def _smallest(spec: StudySpec, name: str) -> Iterator[Architecture]:
+    """The networks of a family with the least of each size, of each depth.
+
+    Depths are looked at one by one, since pooling can leave less to the readout of a deeper network.
+    """
+    family, space = FAMILIES[name], spec.space
+    synapses = int(bounds(space.synapses)[0])
+    if family.synapses == "convolution":
+        synapses = math.isqrt(synapses) ** 2
+    shallowest, deepest = map(int, bounds(space.layers))
+    for layers in range(shallowest, deepest + 1):
+        for synapses_per in sorted(set(bounds(space.synapses_per))):
+            yield Architecture(
+                family=name,
+                dendrites=int(bounds(space.dendrites)[0]) if family.has_dendrites else None,
+                somata=int(bounds(space.somata)[0]),
+                synapses=synapses if family.counts_synapses else None,
+                layers=layers,
+                synapses_per=str(synapses_per),
+            )
 
 
 def _check_largest(spec: StudySpec, name: str, image_shape: ImageShape, classes: int) -> None:

@@ -56,6 +56,17 @@ class Constraint:
         """Whether the constraint depends only on counts of the untrained network."""
         return self.names <= KNOWN_BEFORE_TRAINING
 
+    @property
+    def limits_size(self) -> bool:
+        """Whether it is an upper bound of a count, such as `macs <= 1e6`: larger networks break it."""
+        left, at_most, right = _sides(self.text)
+        return (
+            self.known_before_training
+            and at_most
+            and isinstance(left, ast.Name)
+            and not _names(right, self.text)
+        )
+
     def violation(self, metrics: Mapping[str, float]) -> float:
         """The violation relative to the larger side: 0 or less if the constraint is satisfied.
 

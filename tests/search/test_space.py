@@ -1,9 +1,11 @@
 import optuna
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from models import FAMILIES
+from models import FAMILIES, Architecture
 from study.errors import SpecError
-from study.search.space import check_space, suggest
+from study.search.space import check_space, known_metrics, suggest
 from study.spec.study_spec import StudySpec
 
 
@@ -128,3 +130,73 @@ def test_a_network_beyond_all_indices_is_refused_unless_a_constraint_keeps_it_ou
         check_space(StudySpec.from_dict(table), (1, 8, 8), 10)
     kept_out = table | {"constraints": ["trainable_parameters <= 20000"]}
     check_space(StudySpec.from_dict(kept_out), (1, 8, 8), 10)
+
+
+def limited(constraints):
+    space = {"somata": [4, 16], "dendrites": [2, 4], "synapses": [8, 16]}
+    table = {"name": "a", "dataset": "digits", "families": ["vann", "dann-r"], "space": space}
+    return StudySpec.from_dict(table | {"constraints": constraints})
+
+
+@pytest.mark.parametrize(
+    ("constraints", "message"),
+    [
+        (
+            ["trainable_parameters <= 10"],
+            "got trainable_parameters=134, macs=112 for the smallest, dann-r D2 S4 K8 (keys constraints",
+        ),
+        (["macs <= 1e2", "val_accuracy >= 0.5"], "must satisfy `macs <= 1e2`, got"),
+        (["trainable_parameters <= 134", "macs <= 111"], "134` and `macs <= 111`, got"),
+    ],
+)
+def test_a_limit_that_no_network_keeps_is_refused_with_the_smallest(constraints, message):
+    with pytest.raises(SpecError) as caught:
+        check_space(limited(constraints), (1, 8, 8), 10)
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "constraints",
+    [
+        ["trainable_parameters <= 134", "macs <= 112"],
+        ["trainable_parameters >= 100000"],
+        ["macs / trainable_parameters <= 0.1"],
+        ["val_loss <= 0"],
+    ],
+)
+def test_other_constraints_are_left_to_the_search(constraints):
+    check_space(limited(constraints), (1, 8, 8), 10)
+
+
+@given(
+    family=st.sampled_from(sorted(FAMILIES)),
+    sizes=st.fixed_dictionaries(
+        {
+            "somata": st.integers(10, 16),
+            "dendrites": st.integers(1, 3),
+            "synapses": st.integers(1, 9),
+            "layers": st.integers(1, 2),
+        }
+    ),
+)
+def test_counts_grow_with_somata_dendrites_and_synapses(family, sizes):
+    """The rule by which a limit is refused."""
+    has = FAMILIES[family]
+    wanted = {
+        "somata": sizes["somata"],
+        "layers": sizes["layers"],
+        "dendrites": sizes["dendrites"] if has.has_dendrites else None,
+        "synapses": sizes["synapses"] if has.counts_synapses else None,
+    }
+    if has.synapses == "convolution":
+        wanted["synapses"] = sizes["dendrites"] ** 2
+
+    def counts(**changes):
+        return known_metrics(Architecture(family=family, **(wanted | changes)), (1, 8, 8), 10)
+
+    for name, size in wanted.items():
+        if size is None or name == "layers":
+            continue
+        square = has.synapses == "convolution" and name == "synapses"
+        larger = counts(**{name: (sizes["dendrites"] + 1) ** 2 if square else size + 1})
+        assert all(larger[metric] >= count for metric, count in counts().items()), name
