@@ -16,6 +16,7 @@ from rich.console import Console
 from study import environment
 from study.cli import jobs, networks, studies
 from study.cli.options import (
+    EarlierOption,
     NameArgument,
     SetOption,
     StudyNameOption,
@@ -47,11 +48,12 @@ def run(
     trials: TrialsOption = None,
     name: StudyNameOption = None,
     changes: SetOption = None,
+    earlier: EarlierOption = None,
     *,
     home: Home,
 ) -> None:
     """Run a study on this machine, or continue an existing one."""
-    study_spec = read_spec(spec, trials, name, changes)
+    study_spec = read_spec(spec, trials, name, changes, earlier)
     from study.runner import driver
 
     screen = console()

@@ -1,5 +1,6 @@
 """The driver: runs a new study or continues one, with its data, search, Ray Tune, records and screen."""
 
+import json
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -32,6 +33,7 @@ from study.search.storage import (
     stored_data,
     stored_identity,
 )
+from study.search.transfer import check_earlier, copy_earlier
 from study.spec.study_spec import AnySpec, StudySpec
 from study.tracking import provenance, tags
 from study.tracking.tracker import Tracker
@@ -84,6 +86,7 @@ def run(
     grid_size = len(grid(spec)) if spec.sampler == "grid" else None
     folder = home.study_folder(spec.name)
     resume.check_continues(folder, spec)
+    check_earlier(spec, home)
     dataset.check_is(stored_data(folder.journal), spec.name)
     with ExitStack() as ray, _writable(home):
         check_free(spec.name, home, stored_identity(folder.journal))
@@ -116,7 +119,9 @@ def _open(
     folder = home.study_folder(spec.name)
     resume.store_spec(folder, spec)
     journal.repair(folder.journal)
+    earlier = copy_earlier(spec, home)
     storage = SearchStorage(spec, folder.journal, dataset.sha256())
+    storage.note_earlier(earlier)
     budget = budget_spent(spec, storage.trials(), grid_size)
     scoreboard = resume.earlier_scoreboard(spec, storage, budget)
     clock = StudyClock(storage, spec.budget.minutes)
@@ -193,6 +198,8 @@ def _recorded(session: Session) -> Iterator[Callable[[], None]]:
     identified = {tags.IDENTITY_TAG: session.storage.identity}
     if session.storage.data is not None:
         identified[tags.DATA_TAG] = session.storage.data
+    if session.storage.earlier:
+        identified[tags.EARLIER_TAG] = json.dumps(session.storage.earlier)
     tracker.start(provenance.as_tags() | identified)
     status, ended = "FAILED", False
     try:

@@ -39,7 +39,7 @@ class Unreachable:
 def session(tmp_path):
     messages = []
     return SimpleNamespace(
-        storage=SimpleNamespace(identity="a", data="b", note_run_ids=lambda _: None),
+        storage=SimpleNamespace(identity="a", data="b", earlier={}, note_run_ids=lambda _: None),
         over=lambda: "all trials are done",
         progress=SimpleNamespace(notify=messages.append),
         messages=messages,
