@@ -181,6 +181,16 @@ def _summary(session: Session, seconds: float) -> RunSummary:
     )
 
 
+def _identifying_tags(storage: SearchStorage) -> dict[str, str]:
+    """The tags that tell the search, its data and its earlier studies from others."""
+    identifying = {tags.IDENTITY_TAG: storage.identity}
+    if storage.data is not None:
+        identifying[tags.DATA_TAG] = storage.data
+    if storage.earlier:
+        identifying[tags.EARLIER_TAG] = json.dumps(storage.earlier)
+    return identifying
+
+
 @contextmanager
 def _recorded(session: Session) -> Iterator[Callable[[], None]]:
     """Opens the tracker, and closes it with the final status of the study.
@@ -195,12 +205,7 @@ def _recorded(session: Session) -> Iterator[Callable[[], None]]:
         record_again(session.storage, session.scoreboard, tracker, session.folder.trials)
         caught_up = True
 
-    identified = {tags.IDENTITY_TAG: session.storage.identity}
-    if session.storage.data is not None:
-        identified[tags.DATA_TAG] = session.storage.data
-    if session.storage.earlier:
-        identified[tags.EARLIER_TAG] = json.dumps(session.storage.earlier)
-    tracker.start(provenance.as_tags() | identified)
+    tracker.start(provenance.as_tags() | _identifying_tags(session.storage))
     status, ended = "FAILED", False
     try:
         yield catch_up
