@@ -46,10 +46,12 @@ class RunSummary:
     """The result of one run of a study.
 
     `stopped` is the reason if it ended before its budget was met, `signal_number` the signal, if any.
+    `failed` says how many trials failed and why, if more than half of those that ended did.
     """
 
     name: str
     states: dict[str, int]
+    failed: str | None
     front: list[int]
     hypervolume: float
     stopped: str | None
@@ -167,12 +169,15 @@ def _summary(session: Session, seconds: float) -> RunSummary:
     board = session.scoreboard
     failed = board.states["FAIL"]
     if failed and failed == board.ended:
-        raise StudyError(f"all {failed} trials failed; the last one: {board.last}")
+        raise StudyError(
+            f"all {failed} trials failed; the last one: {board.last}; {board.failures}"
+        )
     if session.spec.constraints and not board.ended and session.budget.met():
         raise StudyError(f"no configuration satisfies the constraints: {session.budget.met()}")
     return RunSummary(
         name=session.spec.name,
         states=dict(board.states),
+        failed=f"of {board.ended} trials {board.failed}" if 2 * failed > board.ended else None,
         front=sorted(board.front.points),
         hypervolume=board.front.hypervolume,
         stopped=session.stop.reason,
