@@ -111,7 +111,7 @@ class _Drawn:
         draw: Callable[[np.random.Generator], Connections],
         size: tuple[int, int],
     ) -> list[Wiring]:
-        del size  # that of what is drawn
+        del size  # follows from the draw
         drawn = [draw(generator) for generator in self._generators(depth, stream)]
         return [(torch.from_numpy(one.inputs), torch.from_numpy(one.offsets)) for one in drawn]
 
@@ -122,7 +122,7 @@ class _Drawn:
 
 @final
 class _Empty:
-    """Makes tensors of the right shapes, whose values are to be replaced."""
+    """Creates tensors of the right shapes, whose values are to be replaced."""
 
     def __init__(self, replicates: int) -> None:
         self._replicates = replicates
@@ -200,7 +200,7 @@ class _Layers:
         return self._sparse(connections, depth, "cables", dendrites, bound)
 
     def _synapses(self, shape: ImageShape, depth: int) -> list[Wiring]:
-        """The connections of the dendrites, or of the somata where there are none."""
+        """The connections of the dendrites, or of somata without dendrites."""
         architecture, channels = self.architecture, shape[0]
         read = (architecture.synapses or 0) * (
             channels if architecture.synapses_per == "channel" else 1

@@ -121,7 +121,7 @@ class Home:
         return None if database is None else (database.parent / "artifacts").absolute().as_uri()
 
     def has(self, file: Path) -> bool:
-        """Whether a file is in the home, or is a folder that the home is in."""
+        """Whether a file is in the home, or is a folder that contains the home."""
         return file.is_relative_to(self.folder) or self.folder.is_relative_to(file)
 
     def study_folder(self, name: str) -> StudyFolder:
@@ -145,11 +145,11 @@ class Home:
 
 
 AnyHome: TypeAlias = Home | str | os.PathLike[str] | None
-"""A home as users give it: as it is, by its folder, or None for the default."""
+"""A home, its folder, or None for the default home."""
 
 
 def _uri(text: str | os.PathLike[str] | None) -> str | None:
-    """A tracking URI; the path of a file, or one whose name ends in .db, is that of an SQLite store."""
+    """A tracking URI; a `Path`, or a text that ends in .db, is the file of an SQLite store."""
     if text is None or (isinstance(text, str) and not text.endswith(".db")):
         return text
     path = os.fspath(text)

@@ -8,6 +8,7 @@ import typer
 
 from study.cli.options import (
     AddressOption,
+    EarlierOption,
     LocalArtifactsOption,
     NameArgument,
     SetOption,
@@ -40,6 +41,7 @@ def submit(
     trials: TrialsOption = None,
     name: StudyNameOption = None,
     changes: SetOption = None,
+    earlier: EarlierOption = None,
     home: Annotated[
         str | None,
         typer.Option(
@@ -68,7 +70,7 @@ def submit(
     ] = 0.0,
 ) -> None:
     """Submit a study to a Ray cluster; submitting it again continues it or shows its status."""
-    study_spec = read_spec(spec, trials, name, changes)
+    study_spec = read_spec(spec, trials, name, changes, earlier)
     from study.cluster.delivery import Delivery
     from study.cluster.submission import submit as submit_spec
 

@@ -1,6 +1,7 @@
 """The command `study`, with the commands `run` and `sync`.
 
-The exit status is 0 on success, 1 on failure, 2 for bad input, 130 after Ctrl-C, 143 after SIGTERM.
+The exit status is 0 on success, 1 on failure or if more than half of the trials failed, 2 for bad
+input, 130 after Ctrl-C, 143 after SIGTERM.
 """
 
 import os
@@ -16,6 +17,7 @@ from rich.console import Console
 from study import environment
 from study.cli import jobs, networks, studies
 from study.cli.options import (
+    EarlierOption,
     NameArgument,
     SetOption,
     StudyNameOption,
@@ -47,11 +49,12 @@ def run(
     trials: TrialsOption = None,
     name: StudyNameOption = None,
     changes: SetOption = None,
+    earlier: EarlierOption = None,
     *,
     home: Home,
 ) -> None:
     """Run a study on this machine, or continue an existing one."""
-    study_spec = read_spec(spec, trials, name, changes)
+    study_spec = read_spec(spec, trials, name, changes, earlier)
     from study.runner import driver
 
     screen = console()
@@ -79,6 +82,8 @@ def run(
             say(screen, f"  {_program()} {command}{home.options()}")
     if summary.stopped is not None and summary.signal_number is not None:
         raise typer.Exit(128 + summary.signal_number)
+    if summary.failed is not None:
+        raise StudyError(summary.failed)
 
 
 @app.command("sync")

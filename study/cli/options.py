@@ -27,6 +27,10 @@ SetOption = Annotated[
 ]
 TrialsOption = Annotated[int | None, typer.Option("--trials", help="Budget of trials.")]
 StudyNameOption = Annotated[str | None, typer.Option("--name", help="Name of the study.")]
+EarlierOption = Annotated[
+    list[str] | None,
+    typer.Option("--from", metavar="NAME", help="Learn from an earlier study; repeatable."),
+]
 AddressOption = Annotated[
     str, typer.Option("--address", help="Address of the Ray dashboard, such as http://head:8265.")
 ]
@@ -113,11 +117,16 @@ with_home = with_options(
 
 
 def read_spec(
-    file: Path, trials: int | None, name: str | None, changes: Sequence[str] | None
+    file: Path,
+    trials: int | None,
+    name: str | None,
+    changes: Sequence[str] | None,
+    earlier: Sequence[str] | None = None,
 ) -> StudySpec:
     """Reads a spec with the changes of the command line."""
     extra = [] if trials is None else [f"budget.trials={trials}"]
     extra += [] if name is None else [f"name={json.dumps(name)}"]
+    extra += [f"earlier={json.dumps(list(earlier))}"] if earlier else []
     return StudySpec.from_toml(file, [*(changes or []), *extra])
 
 

@@ -1,7 +1,7 @@
 """Tables of trials, studies and jobs for a terminal."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Final
+from typing import Final, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -13,6 +13,8 @@ from study.results.answers import StudyStatus
 from study.results.comparison import ComparedStudy, Comparison
 from study.results.format import count, percent
 from study.results.record import TrialRecord
+
+Row = TypeVar("Row")
 
 _HEIGHTS: Final = "▁▂▃▄▅▆▇█"
 _NOTABLE: Final = ("FAIL", "PRUNED", "RUNNING", "INTERRUPTED")
@@ -39,11 +41,18 @@ def trial_table(
         "front": lambda record: "*" if record.on_front else "",
     }
     cells = {} if studies is None else {"study": list(studies)}
-    cells |= {heading: [show(record) for record in records] for heading, show in columns.items()}
+    cells |= _cells(records, columns)
     for heading in ("state", "epochs", "front"):
         if len(set(cells[heading])) == 1 and cells["trial"] and cells[heading][0] not in _NOTABLE:
             del cells[heading]
     return plain_table(title, cells, left=("study", "state", "architecture", "front"))
+
+
+def _cells(
+    rows: Sequence[Row], columns: Mapping[str, Callable[[Row], str]]
+) -> dict[str, list[str]]:
+    """The texts of each column."""
+    return {heading: [show(row) for row in rows] for heading, show in columns.items()}
 
 
 def plain_table(title: str, cells: Mapping[str, Sequence[str]], left: Sequence[str]) -> Table:
@@ -94,8 +103,7 @@ def job_table(jobs: Sequence[StudyJob]) -> Table:
         "ended": lambda job: _minute(job.ended),
         "job": lambda job: job.job,
     }
-    cells = {heading: [show(job) for job in jobs] for heading, show in columns.items()}
-    return plain_table("jobs", cells, left=tuple(columns))
+    return plain_table("jobs", _cells(jobs, columns), left=tuple(columns))
 
 
 def _minute(time: str | None) -> str:
@@ -121,10 +129,7 @@ def comparison_table(comparison: Comparison) -> Table:
     }
     if any(one.joint is None for one in comparison.studies):
         del columns["hypervolume"], columns["joint"]
-    cells = {
-        heading: [show(one) for one in comparison.studies] for heading, show in columns.items()
-    }
-    return plain_table("studies compared", cells, left=("study",))
+    return plain_table("compared studies", _cells(comparison.studies, columns), left=("study",))
 
 
 def _best(best: TrialRecord | None) -> str:
@@ -133,21 +138,16 @@ def _best(best: TrialRecord | None) -> str:
 
 def study_table(studies: Sequence[StudyStatus]) -> Table:
     """A row for each study."""
-    table = Table(title="studies", title_justify="left")
-    headings = ("study", "data", "trials", "run", "front", "hypervolume", "best val accuracy %")
-    for heading in headings:
-        table.add_column(heading, no_wrap=True)
-    for study in studies:
-        table.add_row(
-            study.name,
-            study.dataset,
-            _of(study),
-            study.run_status,
-            str(study.front),
-            f"{study.hypervolume:.4f}",
-            _best(study.best),
-        )
-    return table
+    columns: dict[str, Callable[[StudyStatus], str]] = {
+        "study": lambda study: study.name,
+        "data": lambda study: study.dataset,
+        "trials": _of,
+        "run": lambda study: study.run_status,
+        "front": lambda study: str(study.front),
+        "hypervolume": lambda study: f"{study.hypervolume:.4f}",
+        "best val %": lambda study: _best(study.best),
+    }
+    return plain_table("studies", _cells(studies, columns), left=("study", "data", "run"))
 
 
 def status_table(status: StudyStatus) -> Table:

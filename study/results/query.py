@@ -137,7 +137,7 @@ class Filters:
     max_epochs: int | None = None
 
     def bounds(self) -> tuple[Bound, ...]:
-        """The bounds. Raises SpecError for others than numbers and for those that no trial satisfies."""
+        """The bounds. Raises SpecError unless they are numbers that some trial could satisfy."""
         bounds = [
             Bound(metric, sign, _checked(name, value))
             for name, (metric, sign) in _BOUNDS.items()

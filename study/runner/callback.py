@@ -130,7 +130,10 @@ class StudyObserver(TrialListener):
     def on_end(self, ended: EndedTrial) -> None:
         board, number = self._scoreboard, ended.number
         board.end(number, ended.outcome.state, ended.metrics, ended.point)
-        self._stop.on_end(ended.outcome.state, ended.outcome.reason)
+        reason = ended.outcome.reason
+        if reason is not None and board.failures.add(reason):
+            self.notify(f"trial {number} failed: {reason}")
+        self._stop.on_end(ended.outcome.state, reason)
         on_front = number in board.front.points
         self._tracker.end_trial(number, ended.outcome, keep_network=on_front)
         self._tracker.mark_front(ended.changes)

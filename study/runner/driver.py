@@ -1,5 +1,6 @@
 """The driver: runs a new study or continues one, with its data, search, Ray Tune, records and screen."""
 
+import json
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -32,6 +33,7 @@ from study.search.storage import (
     stored_data,
     stored_identity,
 )
+from study.search.transfer import check_earlier, copy_earlier
 from study.spec.study_spec import AnySpec, StudySpec
 from study.tracking import provenance, tags
 from study.tracking.tracker import Tracker
@@ -44,10 +46,12 @@ class RunSummary:
     """The result of one run of a study.
 
     `stopped` is the reason if it ended before its budget was met, `signal_number` the signal, if any.
+    `failed` says how many trials failed and why, if more than half of those that ended did.
     """
 
     name: str
     states: dict[str, int]
+    failed: str | None
     front: list[int]
     hypervolume: float
     stopped: str | None
@@ -84,6 +88,7 @@ def run(
     grid_size = len(grid(spec)) if spec.sampler == "grid" else None
     folder = home.study_folder(spec.name)
     resume.check_continues(folder, spec)
+    check_earlier(spec, home)
     dataset.check_is(stored_data(folder.journal), spec.name)
     with ExitStack() as ray, _writable(home):
         check_free(spec.name, home, stored_identity(folder.journal))
@@ -116,7 +121,9 @@ def _open(
     folder = home.study_folder(spec.name)
     resume.store_spec(folder, spec)
     journal.repair(folder.journal)
+    earlier = copy_earlier(spec, home)
     storage = SearchStorage(spec, folder.journal, dataset.sha256())
+    storage.note_earlier(earlier)
     budget = budget_spent(spec, storage.trials(), grid_size)
     scoreboard = resume.earlier_scoreboard(spec, storage, budget)
     clock = StudyClock(storage, spec.budget.minutes)
@@ -162,18 +169,31 @@ def _summary(session: Session, seconds: float) -> RunSummary:
     board = session.scoreboard
     failed = board.states["FAIL"]
     if failed and failed == board.ended:
-        raise StudyError(f"all {failed} trials failed; the last one: {board.last}")
+        raise StudyError(
+            f"all {failed} trials failed; the last one: {board.last}; {board.failures}"
+        )
     if session.spec.constraints and not board.ended and session.budget.met():
         raise StudyError(f"no configuration satisfies the constraints: {session.budget.met()}")
     return RunSummary(
         name=session.spec.name,
         states=dict(board.states),
+        failed=f"of {board.ended} trials {board.failed}" if 2 * failed > board.ended else None,
         front=sorted(board.front.points),
         hypervolume=board.front.hypervolume,
         stopped=session.stop.reason,
         signal_number=session.stop.signal_number,
         seconds=seconds,
     )
+
+
+def _identifying_tags(storage: SearchStorage) -> dict[str, str]:
+    """The tags that tell the search, its data and its earlier studies from others."""
+    identifying = {tags.IDENTITY_TAG: storage.identity}
+    if storage.data is not None:
+        identifying[tags.DATA_TAG] = storage.data
+    if storage.earlier:
+        identifying[tags.EARLIER_TAG] = json.dumps(storage.earlier)
+    return identifying
 
 
 @contextmanager
@@ -190,10 +210,7 @@ def _recorded(session: Session) -> Iterator[Callable[[], None]]:
         record_again(session.storage, session.scoreboard, tracker, session.folder.trials)
         caught_up = True
 
-    identified = {tags.IDENTITY_TAG: session.storage.identity}
-    if session.storage.data is not None:
-        identified[tags.DATA_TAG] = session.storage.data
-    tracker.start(provenance.as_tags() | identified)
+    tracker.start(provenance.as_tags() | _identifying_tags(session.storage))
     status, ended = "FAILED", False
     try:
         yield catch_up

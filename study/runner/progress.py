@@ -6,6 +6,7 @@ from typing import Final, final
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
+from rich.text import Text
 
 from study.runner.scoreboard import Scoreboard
 
@@ -61,7 +62,7 @@ class Progress:
         if board.states["PRUNED"]:
             parts.append(f"{board.states['PRUNED']} stopped early")
         if board.states["FAIL"]:
-            parts.append(f"{board.states['FAIL']} failed")
+            parts.append(board.failed)
         parts.append(f"front {len(board.front.points)}, hypervolume {board.front.hypervolume:.4f}")
         best = board.best()
         if best is not None:
@@ -79,6 +80,8 @@ class Progress:
         table = Table(title=f"study {board.spec.name}", show_header=False, title_justify="left")
         states = ", ".join(f"{count} {state}" for state, count in sorted(board.states.items()))
         table.add_row("trials", f"{board.progress} ({states or 'none yet'})")
+        if board.states["FAIL"]:
+            table.add_row("failed", Text(board.failed))
         for number in sorted(board.running):
             table.add_row("running", f"trial {number} {board.label(number)}")
         best = board.best()

@@ -36,6 +36,8 @@ def earlier_scoreboard(spec: StudySpec, storage: SearchStorage, budget: BudgetSp
             label = Configuration(spec, given=trial.params).architecture.label()
             metrics = trial.user_attrs.get(METRICS, {})
             board.add_earlier(trial.number, label, trial.state.name, metrics, point_of(trial))
+            if REASON in trial.user_attrs:
+                board.failures.add(trial.user_attrs[REASON])
     return board
 
 

@@ -1,13 +1,43 @@
 """The progress of a running study: trials by state, front, hypervolume, best trial, time left."""
 
+import re
 import time
 from collections import Counter
 from collections.abc import Mapping
-from typing import final
+from typing import Final, final
 
 from study.search.budget import BudgetSpent
 from study.search.pareto import Front, Point
 from study.spec.study_spec import StudySpec
+
+_NUMBER: Final = re.compile(r"\S*\d\S*")
+_LONGEST_REASON: Final = 160
+
+
+@final
+class Failures:
+    """Counts the reasons of failed trials; reasons that differ in numbers only are of one kind."""
+
+    def __init__(self) -> None:
+        self._kinds: Counter[str] = Counter()
+        self._last: dict[str, str] = {}
+
+    def add(self, reason: str) -> bool:
+        """Adds a reason; returns whether it is the first of its kind."""
+        line = reason.strip().partition("\n")[0]
+        kind = _NUMBER.sub("#", line)
+        self._kinds[kind] += 1
+        self._last[kind] = line
+        return self._kinds[kind] == 1
+
+    def __str__(self) -> str:
+        """The most common reason, and how many trials failed with it; empty without a reason."""
+        if not self._kinds:
+            return ""
+        (kind, count), *others = self._kinds.most_common(2)
+        line = self._last[kind]
+        shown = line if len(line) <= _LONGEST_REASON else f"{line[: _LONGEST_REASON - 3]}..."
+        return f"{count if others else 'all'} with {shown}"
 
 
 @final
@@ -24,6 +54,7 @@ class Scoreboard:
         self.front: Front = budget.front
         self.states: Counter[str] = Counter()
         self.running: set[int] = set()
+        self.failures = Failures()
         self.best_accuracy = 0.0
         self.last = ""
         self._labels: dict[int, str] = {}
@@ -55,6 +86,12 @@ class Scoreboard:
     def label(self, number: int) -> str:
         """The label of a trial, such as `vann D2 S128`."""
         return self._labels[number]
+
+    @property
+    def failed(self) -> str:
+        """The number of failed trials, and their most common reason."""
+        reason = str(self.failures)
+        return f"{self.states['FAIL']} failed" + (f", {reason}" if reason else "")
 
     @property
     def ended(self) -> int:

@@ -18,6 +18,7 @@ from study.search.scheduler import Halving
 from study.search.searcher import StudySearcher
 from study.search.space import known_metrics
 from study.search.storage import METRICS, SearchStorage, rungs_of
+from study.search.transfer import read_earlier
 from study.spec.study_spec import StudySpec
 from study.study_folder import StudyFolder
 from study.tracking.tracker import Tracker
@@ -56,13 +57,15 @@ def fit(session: Session, capacity: Capacity) -> None:
     """
     observer = StudyObserver(session.tracker, session.scoreboard, session.progress, session.stop)
     shape, classes = session.dataset.image_shape, session.dataset.classes
+    count = partial(known_metrics, image_shape=shape, classes=classes)
     searcher = StudySearcher(
         session.spec,
         session.storage,
         session.budget,
-        partial(known_metrics, image_shape=shape, classes=classes),
+        count,
         observer,
         capacity,
+        earlier=read_earlier(session.spec, session.home, count),
     )
     if capacity.share.notice is not None:
         session.progress.notify(capacity.share.notice)

@@ -79,6 +79,10 @@ class Candidates:
         """A configuration that differs from one in some parameters, in numbers by a small step."""
         return self._walk(partial(self._vary, params))
 
+    def like(self, params: Params) -> SpaceWalk:
+        """The configuration of this space that is most like one of another."""
+        return self._walk(partial(self._liken, params))
+
     def _walk(self, answer: Callable[[str, BaseDistribution], Any]) -> SpaceWalk:
         walk = SpaceWalk(answer)
         self._space(walk)
@@ -86,6 +90,21 @@ class Candidates:
 
     def _draw(self, _: str, asked: BaseDistribution) -> Any:  # noqa: ANN401  # the space's own types
         return value_at(asked, self._generator.random())
+
+    def _liken(self, known: Params, name: str, asked: BaseDistribution) -> Any:  # noqa: ANN401  # as above
+        if name not in known:
+            return self._draw(name, asked)
+        value = known[name]
+        if share_of(asked, value) is not None:
+            return value
+        if not isinstance(value, int | float) or isinstance(value, bool):
+            return self._draw(name, asked)
+        if isinstance(asked, IntDistribution | FloatDistribution):
+            return asked.low if value < asked.low else asked.high
+        assert isinstance(asked, CategoricalDistribution)  # noqa: S101  # no others
+        if not is_ordered(asked):
+            return self._draw(name, asked)
+        return min(asked.choices, key=lambda choice: abs(choice - value))  # type: ignore[operator]  # numbers
 
     def _vary(self, known: Params, name: str, asked: BaseDistribution) -> Any:  # noqa: ANN401  # as above
         share = share_of(asked, known[name]) if name in known else None

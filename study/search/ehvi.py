@@ -13,6 +13,7 @@ from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial
 
 from study.search.candidates import Params, Space, value_at
+from study.search.earlier_study import EarlierStudy
 from study.search.expected_improvement import Known
 from study.search.study_memory import StudyMemory, objectives_of
 
@@ -73,7 +74,10 @@ class EHVISampler(BaseSampler):
     - `epochs`: the full length of a trial. By default the most that were reported.
     - `space`: asks a trial for all its parameters and does nothing else. By default the space is
       inferred from complete trials.
-    - `n_startup_trials`: how many trials are drawn uniformly at first.
+    - `earlier`: studies with the same objectives, on other data, with another space or budget, whose
+      trials inform the proposals. They are read once, when the sampler is made.
+    - `n_startup_trials`: how many trials are drawn uniformly at first. With `earlier` the first ones are
+      from earlier fronts, until four are complete.
     - `time_share`: the largest part of the time between two trials that ranking may take; where it would
       take more, one ranking serves several trials. By default each trial has a ranking of its own, and
       equal seeds give equal proposals.
@@ -91,6 +95,7 @@ class EHVISampler(BaseSampler):
         references: Sequence[float | None] | None = None,
         epochs: int | None = None,
         space: Space | None = None,
+        earlier: Sequence[EarlierStudy | Study] = (),
         n_startup_trials: int = 10,
         time_share: float | None = None,
         clock: Callable[[], float] = time.monotonic,
@@ -101,6 +106,10 @@ class EHVISampler(BaseSampler):
         self._references = references
         self._epochs = epochs
         self._space = space
+        self._earlier = [
+            study if isinstance(study, EarlierStudy) else EarlierStudy.of(study)
+            for study in earlier
+        ]
         self._n_startup_trials = n_startup_trials
         self._pace = _Pace(time_share, clock)
         self._ranked: deque[Params] = deque()
@@ -161,6 +170,7 @@ class EHVISampler(BaseSampler):
                 known=self._known,
                 epochs=self._epochs,
                 space=self._space,
+                earlier=self._earlier,
                 generator=self._generator,
             )
         self._memory.read(study.get_trials(deepcopy=False), but=trial.number)
@@ -168,7 +178,8 @@ class EHVISampler(BaseSampler):
 
     def _proposed(self, memory: StudyMemory) -> Params:
         """A new configuration; any, if no new one was found."""
-        if memory.trained < self._n_startup_trials or not memory.ready:
+        startup = memory.trained < self._n_startup_trials and not self._earlier
+        if startup or not memory.ready:
             return memory.drawn()
         wanted = self._pace.begin()
         while self._ranked:

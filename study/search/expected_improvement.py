@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtr
 
 from study.search.acquisition import Improvement, reference_of
+from study.search.earlier_study import EarlierStudy
 from study.search.encoding import at_epoch
 from study.search.observations import Observation, Observations, Output, Report
 from study.search.surrogate import SuccessModel, Surrogate
@@ -24,6 +25,7 @@ Array = NDArray[np.float64]
 _NEAR: Final = 4  # so many candidates are looked at again for each that is chosen
 _ONE_BY_ONE: Final = 16  # beyond these, the expectation before any was chosen decides
 _LIKELY: Final = 0.5  # what is less likely to succeed is proposed only for want of anything else
+_MOST_EARLIER: Final = 100  # observations of all earlier studies together
 _LEAST_COMPLETE: Final = 4  # trials, before there is a front to improve
 
 
@@ -78,6 +80,17 @@ class Candidate:
 
 
 @final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Task:
+    """An earlier study: what its trials showed, their features, the front, and their full length."""
+
+    observations: Observations
+    rows: Sequence[Array]
+    front: Sequence[int]
+    epochs: int | None
+
+
+@final
 class ExpectedImprovement:
     """Knows the trials of a study, and ranks candidates; `epochs` as in `Observations`."""
 
@@ -97,9 +110,34 @@ class ExpectedImprovement:
         self._running: set[int] = set()
         self._complete: list[int] = []
         self._feasible: list[int] = []
+        self._earlier: list[_Task] = []
         self._success = SuccessModel()
         self._failed: dict[int, bool] = {}  # of the trials that ended; those never trained are none
         self._failures_fitted = 0
+
+    def learn_from(self, study: EarlierStudy, rows: Sequence[Array]) -> list[int]:
+        """Learns from an earlier study, with the features of its trials; returns those on its front.
+
+        Its trials are rows of a task of their own (`Surrogate`), and no part of this study's front.
+        """
+        observations = Observations(study.epochs)
+        costs: dict[int, list[float]] = {}
+        for number, trial in enumerate(study.trials):
+            for epoch, report in trial.reports.items():
+                outputs = self._earlier_outputs(report)
+                if outputs:
+                    found = Observation(number=number, epoch=epoch, outputs=outputs)
+                    observations.add(found)
+                places = range(len(self._objectives))
+                if epoch is None and all(place in outputs for place in places):
+                    costs[number] = [outputs[place][0] for place in places]
+        flags = moocore.is_nondominated(np.array(list(costs.values()))) if costs else []
+        front = [number for number, keep in zip(costs, flags, strict=True) if keep]
+        front.sort(key=lambda number: costs[number])
+        self._earlier.append(
+            _Task(observations=observations, rows=rows, front=front, epochs=study.epochs)
+        )
+        return front
 
     def add(self, number: int, candidate: Candidate) -> None:
         """Adds a trial that runs until it ends."""
@@ -211,16 +249,38 @@ class ExpectedImprovement:
                 outputs[name] = (violation, 0.0)
         return outputs
 
+    def _earlier_outputs(self, report: Report) -> dict[Output, tuple[float, float]]:
+        """Whatever a report of an earlier study has."""
+        outputs: dict[Output, tuple[float, float]] = {}
+        for place, (objective, value) in enumerate(
+            zip(self._objectives, report.values, strict=True)
+        ):
+            if value is not None and math.isfinite(value):
+                error = report.errors[place] if report.errors else 0.0
+                outputs[place] = (objective.cost(value), objective.error(value, error))
+        for name, violation in report.constraints.items():
+            if math.isfinite(violation):
+                outputs[name] = (violation, 0.0)
+        return outputs
+
     def _fit(self) -> None:
-        found = self._observations.sample(self._on_front())
-        rows = _rows([self._trials[one.number] for one in found])
+        own = self._observations.sample(self._on_front())
         last = self._observations.last
-        rows = at_epoch(rows, np.array([one.epoch or last for one in found]), last)
-        for name in {name: None for one in found for name in one.outputs}:
+        found, rows = list(own), [self._trials[one.number].row for one in own]
+        epochs, tasks = [one.epoch or last for one in own], [0] * len(own)
+        for number, task in enumerate(self._earlier, 1):
+            earlier = task.observations.sample(task.front, _MOST_EARLIER // len(self._earlier))
+            # The newest come last, and those are this study's.
+            found, tasks = [*earlier, *found], [*[number] * len(earlier), *tasks]
+            rows = [*(task.rows[one.number] for one in earlier), *rows]
+            epochs = [*(one.epoch or task.epochs or last for one in earlier), *epochs]
+        moved = at_epoch(np.array(rows), np.array(epochs), last)
+        for name in {name: None for one in own for name in one.outputs}:
             kept = [place for place, one in enumerate(found) if name in one.outputs]
             values, errors = np.array([found[place].outputs[name] for place in kept]).T
+            _, of_kept = np.unique(np.array(tasks)[kept], return_inverse=True)
             surrogate = self._surrogates.setdefault(name, Surrogate())
-            surrogate.fit(rows[kept], values, errors, len(self._observations))
+            surrogate.fit(moved[kept], values, errors, len(self._observations), of_kept)
 
     def _points(self) -> Array:
         """The costs that the trials of the front have by what is known now, (n, objectives).

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, TypeAlias, final
+from typing import Any, Final, TypeAlias, TypeVar, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,10 @@ EPOCH: Final = "epoch/"
 ERRORS: Final = "errors"
 """The user attribute with the standard errors of a trial's final values, one an objective."""
 
-_MOST: Final = 300  # observations; a fit costs their third power
+MOST: Final = 300
+"""Observations of which a surrogate learns; a fit costs their third power."""
+
+Item = TypeVar("Item")
 Output: TypeAlias = int | str  # the place of an objective, or the name of a constraint
 
 
@@ -111,26 +114,26 @@ class Observations:
         self._seen[number, epoch] = observation
         self._numbers.add(number)
 
-    def sample(self, front: Collection[int]) -> list[Observation]:
-        """At most `_MOST`, in order: everything, or the front, the newest, and an even subset.
+    def sample(self, front: Collection[int], most: int = MOST) -> list[Observation]:
+        """At most `most`, in order: everything, or the front, the newest, and an even subset.
 
         `front` are the numbers of the complete trials on it. Of the others, epochs before the last
         and last epochs have equal parts.
         """
         keys = list(self._seen)
-        if len(keys) > _MOST:
-            part = _MOST // 3
+        if len(keys) > most:
+            part = most // 3
             on_front = [
                 place for place, (number, epoch) in enumerate(keys) if not epoch and number in front
             ]
-            kept = set(_even(on_front, part)) | set(range(len(keys) - part, len(keys)))
+            kept = set(even(on_front, part)) | set(range(len(keys) - part, len(keys)))
             others = [place for place in range(len(keys)) if place not in kept]
             partial = [place for place in others if keys[place][1]]
             complete = [place for place in others if not keys[place][1]]
-            room = _MOST - len(kept)
+            room = most - len(kept)
             of_partial = max(room // 2, room - len(complete))
-            chosen = _even(partial, of_partial)
-            chosen += _even(complete, room - len(chosen))
+            chosen = even(partial, of_partial)
+            chosen += even(complete, room - len(chosen))
             keys = [keys[place] for place in sorted([*kept, *chosen])]
         return [self._seen[key] for key in keys]
 
@@ -138,12 +141,12 @@ class Observations:
 def newest_and_even(count: int, most: int) -> NDArray[np.int64]:
     """The places, ascending, of at most so many of `count`: half the newest, half an even subset."""
     newest = range(max(0, count - most // 2), count)
-    older = _even(range(newest.start), most - len(newest))
+    older = even(range(newest.start), most - len(newest))
     return np.array([*older, *newest], dtype=np.int64)
 
 
-def _even(places: Sequence[int], most: int) -> list[int]:
-    """At most so many of the places, evenly."""
+def even(places: Sequence[Item], most: int) -> list[Item]:
+    """At most so many of the items, evenly."""
     if len(places) <= most:
         return list(places)
     return [places[index] for index in np.linspace(0, len(places) - 1, most).round().astype(int)]

@@ -12,6 +12,7 @@ from optuna.trial import TrialState
 
 from study.search.candidates import Candidates, Key, key_of
 from study.search.configuration import Configuration
+from study.search.earlier_study import EarlierStudy
 from study.search.samplers import Counted, report_of, sampler_of
 from study.search.space import grid, suggest
 from study.search.start import start_configurations
@@ -38,8 +39,8 @@ class Proposals:
     """The proposals for the trials of a spec.
 
     `asked` is how many trials the study has: a sampler that is made anew does not draw what its
-    predecessor drew. `counted` gives the sizes of a configuration's network, `clock` is that of
-    `sampler_of`.
+    predecessor drew. `counted` gives the sizes of a configuration's network, `clock` and
+    `earlier` are those of `sampler_of`.
     """
 
     def __init__(
@@ -48,11 +49,12 @@ class Proposals:
         asked: int,
         counted: Counted,
         clock: Callable[[], float] | None = time.monotonic,
+        earlier: Sequence[EarlierStudy] = (),
     ) -> None:
         self._spec = spec
         self._grid = grid(spec) if spec.sampler == "grid" else None
         (seed,) = np.random.SeedSequence([spec.seed, asked]).generate_state(1)
-        sampler = sampler_of(spec, int(seed), counted, clock)
+        sampler = sampler_of(spec, int(seed), counted, clock, earlier)
         self._view = None if sampler is None else StudyView(spec, sampler)
         self._candidates = Candidates(partial(suggest, spec=spec), np.random.default_rng(seed))
         self._start = deque(enumerate(start_configurations(spec)))

@@ -3,7 +3,7 @@
 import math
 import time
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, Final, TypeAlias
 
@@ -11,6 +11,8 @@ import optuna
 from optuna.exceptions import ExperimentalWarning
 from optuna.samplers import BaseSampler
 
+from models.architecture import Architecture
+from study.search.earlier_study import EarlierStudy
 from study.search.ehvi import EHVISampler
 from study.search.expected_improvement import Known
 from study.search.observations import Report
@@ -21,6 +23,9 @@ from study.spec.study_spec import StudySpec
 
 Counted: TypeAlias = Callable[[Mapping[str, Any]], Mapping[str, float]]
 """The metrics of a configuration that are known before training."""
+
+Count: TypeAlias = Callable[[Architecture], Mapping[str, float]]
+"""The same, of an architecture."""
 
 _TIME_SHARE: Final = 1 / 5  # of the driver's time, for ranking
 
@@ -34,14 +39,18 @@ SAMPLERS: Final[dict[str, Callable[[int], BaseSampler]]] = {
 
 
 def sampler_of(
-    spec: StudySpec, seed: int, counted: Counted, clock: Callable[[], float] | None
+    spec: StudySpec,
+    seed: int,
+    counted: Counted,
+    clock: Callable[[], float] | None,
+    earlier: Sequence[EarlierStudy] = (),
 ) -> BaseSampler | None:
-    """The sampler of a spec; None for a grid.
+    """The sampler of a spec; None for a grid. Of all samplers `ehvi` learns from earlier studies.
 
     `clock` gives the time in seconds, by which `ehvi` limits its own; None for no limit.
     """
     if spec.sampler == "ehvi":
-        return ehvi_of(spec, seed, counted, clock)
+        return ehvi_of(spec, seed, counted, clock, earlier)
     if spec.sampler not in SAMPLERS:
         return None
     with warnings.catch_warnings():
@@ -51,7 +60,11 @@ def sampler_of(
 
 
 def ehvi_of(
-    spec: StudySpec, seed: int, counted: Counted, clock: Callable[[], float] | None
+    spec: StudySpec,
+    seed: int,
+    counted: Counted,
+    clock: Callable[[], float] | None,
+    earlier: Sequence[EarlierStudy],
 ) -> EHVISampler:
     """The sampler `ehvi` with what a spec says: sizes are known, accuracies are learned as errors."""
     references = spec.references
@@ -62,6 +75,7 @@ def ehvi_of(
         references=[references.get(name) for name in spec.objectives],
         epochs=spec.budget.epochs,
         space=partial(suggest, spec=spec),
+        earlier=earlier,
         time_share=None if clock is None else _TIME_SHARE,
         clock=clock or time.monotonic,
     )
@@ -76,6 +90,11 @@ def report_of(spec: StudySpec, metrics: Mapping[str, float]) -> Report:
         # Infinite are those of metrics that only the end of a trial has.
         constraints={text: by for text, by in broken.items() if math.isfinite(by)},
     )
+
+
+def features_of(metrics: Mapping[str, float]) -> list[float]:
+    """The sizes of a network as features of the surrogate."""
+    return [math.log10(metrics[name]) / 2 for name in sorted(KNOWN_BEFORE_TRAINING)]
 
 
 def _constraints_known(spec: StudySpec) -> list[Constraint]:
@@ -94,7 +113,7 @@ def _known(
             if name in KNOWN_BEFORE_TRAINING
         },
         constraints={one.text: one.violation(metrics) for one in constraints},
-        features=[math.log10(metrics[name]) / 2 for name in sorted(KNOWN_BEFORE_TRAINING)],
+        features=features_of(metrics),
     )
 
 

@@ -10,17 +10,18 @@ The file is long because the class is: Ray asks for all of it at once.
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, final
 
 from optuna.trial import TrialState
 from ray.tune.search import Searcher
 
-from models.architecture import Architecture
 from study.search.budget import BudgetSpent
 from study.search.configuration import Configuration
+from study.search.earlier_study import EarlierStudy
 from study.search.proposals import Proposals
 from study.search.rungs import rung_epochs
+from study.search.samplers import Count
 from study.search.space import architecture_of
 from study.search.storage import (
     REASON,
@@ -48,8 +49,6 @@ from study.spec.study_spec import StudySpec
 _ASK_FOR_S: Final = 0.2  # at a time, for a trial that keeps the constraints; Ray's loop waits
 _MOST_REJECTED: Final = 1000  # one after another
 
-Count = Callable[[Architecture], Mapping[str, float]]
-
 
 @final
 class StudySearcher(Searcher):
@@ -57,7 +56,7 @@ class StudySearcher(Searcher):
 
     `budget` has what the trials of the storage spent. `count` gives the metrics of an architecture that
     are known before training. `capacity` gives how many trials may run or wait for a worker now, at
-    least one. `clock` is that of `study.search.samplers.sampler_of`.
+    least one. `clock` and `earlier` are those of `study.search.samplers.sampler_of`.
     """
 
     def __init__(  # noqa: PLR0913, PLR0917  # the parts that it puts together
@@ -69,6 +68,7 @@ class StudySearcher(Searcher):
         listener: TrialListener | None = None,
         capacity: Callable[[], int] = lambda: sys.maxsize,
         clock: Callable[[], float] | None = time.monotonic,
+        earlier: Sequence[EarlierStudy] = (),
     ) -> None:
         super().__init__()
         self._spec = spec
@@ -79,7 +79,7 @@ class StudySearcher(Searcher):
         self._capacity = capacity
         self._one_by_one = False  # only interrupted trials are handed out, each alone
         trials = storage.trials()
-        self._proposals = Proposals(spec, len(trials), self._counted, clock)
+        self._proposals = Proposals(spec, len(trials), self._counted, clock, earlier)
         self._interrupted: deque[int] = deque()
         for trial in trials:
             self._proposals.add(trial.number, trial.params, trial.system_attrs)

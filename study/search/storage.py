@@ -28,6 +28,7 @@ from study.study_folder import LAYOUT
 _IDENTITY: Final = "identity"
 _LAYOUT: Final = "layout"
 _DATA: Final = "data"  # the hash of its arrays
+_EARLIER: Final = "earlier"  # the earlier studies, and the hashes of their journals
 _SECONDS: Final = "seconds"
 _RUNG: Final = "rung/"  # and the epoch: what the trial had reached there
 _START: Final = "start"  # the place among the configurations that the spec starts with
@@ -138,6 +139,16 @@ class SearchStorage:
                 if text not in trial.constraints:  # of an end that a power cut left incomplete
                     trial.set_constraint(text, violation)
             self._storage.set_trial_state_values(trial_id, ending.state, ending.values)
+
+    def note_earlier(self, hashes: Mapping[str, str]) -> None:
+        """The earlier studies from which the search learns, with the SHA-256 of their journals."""
+        if dict(hashes) != self.earlier:
+            self.study.set_user_attr(_EARLIER, dict(hashes))
+
+    @property
+    def earlier(self) -> dict[str, str]:
+        """What `note_earlier` noted."""
+        return dict(self.study.user_attrs.get(_EARLIER, {}))
 
     def note_seconds(self, seconds: float) -> None:
         """For how long the study has been run by now, all runs together."""

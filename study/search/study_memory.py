@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Final, final
+from typing import Any, Final, final
 
 import numpy as np
 from optuna import Study
@@ -11,16 +11,19 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from study.search.candidates import Candidates, Key, Params, Space, key_of
-from study.search.encoding import Encoding
+from study.search.earlier_study import EarlierStudy
+from study.search.encoding import Array, Encoding
 from study.search.expected_improvement import Candidate, ExpectedImprovement, Known, Objective
 from study.search.inferred_space import InferredSpace
-from study.search.observations import final_report, reports_of
+from study.search.observations import even, final_report, reports_of
 
 _DRAWS: Final = 300  # from which the first ranking chooses; also tries for a new configuration
 _DRAWN: Final = 32  # candidates that each later ranking adds, drawn uniformly
 _NEIGHBOURS: Final = 48  # and near a configuration of the front
 _KEPT: Final = 200  # of the best candidates, for the next ranking
 _TYPICAL: Final = 128  # uniform draws that show what is usual in a space
+_FROM_EARLIER: Final = 20  # configurations of earlier fronts that are candidates
+_FIRST: Final = 5  # of those, and as many again, may be proposed before anything can be ranked
 _INFER_AGAIN: Final = 1.1  # the space is inferred again when so many more trials are complete
 
 
@@ -65,9 +68,11 @@ class StudyMemory:
         known: Callable[[Params], Known],
         epochs: int | None,
         space: Space | None,
+        earlier: Sequence[EarlierStudy],
         generator: np.random.Generator,
     ) -> None:
         self.study_name: Final = study_name
+        self._earlier = earlier
         self.distributions: dict[str, BaseDistribution] = {}
         self._objectives = objectives
         self._known = known
@@ -84,13 +89,43 @@ class StudyMemory:
     def _begin(self, candidates: Candidates) -> None:
         """Forgets all trials, as their features depend on the distributions."""
         self._candidates = candidates
-        self._encoding = Encoding(self.distributions)
+        distributions: dict[str, BaseDistribution] = {}
+        self._fixed: dict[str, Any] = {}
+        for study in self._earlier:
+            distributions |= study.distributions
+            self._fixed |= study.fixed
+        self._encoding = Encoding(distributions | self.distributions)
         self._improvement = ExpectedImprovement(self._objectives, self._epochs)
+        self._earlier_front: list[Params] = []
+        self._first: list[Params] = []
+        for study in self._earlier:
+            self._learn_from(study)
         self._proposed: set[Key] = set()
         self._read_of: dict[int, tuple[int, int]] = {}  # of running trials: parameters, reports
         self._ended: set[int] = set()
         self._typical: list[Candidate] = []
         self._kept: list[Candidate] = []
+
+    def _learn_from(self, study: EarlierStudy) -> None:
+        rows = [
+            self._row(
+                trial.params,
+                self._known(trial.params)
+                if trial.features is None
+                else Known(features=trial.features),
+            )
+            for trial in study.trials
+        ]
+        front = self._improvement.learn_from(study, rows)
+        count = len(self._earlier)
+        kept = [
+            self._candidates.like(study.trials[number].params).params
+            for number in even(front, max(1, _FROM_EARLIER // count))
+        ]
+        self._earlier_front += kept
+        # Widely spaced ones first, then those between them.
+        for most in (_FIRST, 2 * _FIRST):
+            self._first += even(kept, max(1, most // count))
 
     @property
     def trained(self) -> int:
@@ -117,7 +152,14 @@ class StudyMemory:
         return key_of(params) not in self._proposed
 
     def drawn(self) -> Params:
-        """A configuration that is drawn uniformly; a new one, unless it is hard to find."""
+        """One of an earlier front, as long as there are some; then a uniform draw.
+
+        It is new, unless new ones are hard to find.
+        """
+        while self._first:
+            params = self._first.pop(0)
+            if self.is_new(params):
+                return params
         for _ in range(_DRAWS):
             params = self._candidates.drawn().params
             if self.is_new(params):
@@ -141,7 +183,11 @@ class StudyMemory:
         """The best of the last ranking, and newly drawn ones."""
         found = {key_of(one.params): one for one in self._kept if self.is_new(one.params)}
         drawn = [self._candidates.drawn() for _ in range(_DRAWN if self._kept else _DRAWS)]
-        parents = self._improvement.front()
+        for params in self._earlier_front:
+            key = key_of(params)
+            if key not in found and key not in self._proposed:
+                found[key] = self._encoded(params)
+        parents = [*self._improvement.front(), *self._earlier_front]
         places = self._generator.integers(len(parents), size=_NEIGHBOURS)
         near = [self._candidates.near(parents[place]) for place in places]
         for walk in (*drawn, *near):
@@ -152,10 +198,12 @@ class StudyMemory:
 
     def _encoded(self, params: Params) -> Candidate:
         known = self._known(params)
-        sizes = known.features or [
-            math.log10(1 + abs(value)) / 2 for value in known.values.values()
-        ]
-        return Candidate(params=params, row=self._encoding.row(params, sizes), known=known)
+        row = self._row({**self._fixed, **params}, known)
+        return Candidate(params=params, row=row, known=known)
+
+    def _row(self, params: Params, known: Known) -> Array:
+        sizes = [math.log10(1 + abs(value)) / 2 for value in known.values.values()]
+        return self._encoding.row(params, known.features or sizes)
 
     def _read(self, trial: FrozenTrial) -> None:
         number = trial.number

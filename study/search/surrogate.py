@@ -19,6 +19,7 @@ from sklearn.gaussian_process.kernels import ConstantKernel, Matern
 from study.search.observations import newest_and_even
 
 Array = NDArray[np.float64]
+Tasks = NDArray[np.int64]
 
 _OF_A_KIND: Final = 60  # successes, and as many failures, of which a classifier learns
 _FIT_AGAIN: Final = 1.3  # the kernel is fitted again when so much more was seen
@@ -29,6 +30,9 @@ _STEPS: Final = 30  # of the optimizer
 _LENGTHS: Final = (0.2, 50.0)
 _SIGNAL: Final = (1e-2, 1e2)  # a variance, as the next
 _NOISE: Final = (1e-4, 1.0)
+_SHARED: Final = (0.0, 0.98)  # the correlation of an earlier study with this one
+_SHARED_AT_FIRST: Final = 0.8
+_OFFSET: Final = 1.0  # the variance between the levels of studies, in that of their values
 _SQRT5: Final = np.sqrt(5.0)
 
 
@@ -39,10 +43,16 @@ class Surrogate:
     The epoch is one more feature, so what short trials showed counts for what long ones will reach.
     Values are as certain as their standard errors say; what else features do not explain is noise, with
     a variance that is fitted.
+
+    Rows may belong to other tasks, which are earlier studies: 0 is the task that is predicted. The
+    covariance of rows of two tasks is that of one task, times the correlation of each with task 0, which
+    is fitted; and each task has a level of its own (an intrinsic model of coregionalization; Swersky,
+    Snoek and Adams, NeurIPS 2013).
     """
 
     def __init__(self) -> None:
-        self._parameters: Array | None = None  # logarithms: signal, noise, lengths
+        self._parameters: Array | None = None  # as of `negative_likelihood`
+        self._tasks: Tasks = np.empty(0, dtype=np.int64)
         self._seen_fitted = 0
         self._rows: Array = np.empty((0, 0))
         self._factor: Array = np.empty((0, 0))
@@ -50,19 +60,28 @@ class Surrogate:
         self._measured = 0  # rows that were measured; those after them are believed
         self._mean, self._scale = 0.0, 1.0
 
-    def fit(self, rows: Array, values: Array, errors: Array, seen: int) -> None:
+    def fit(
+        self, rows: Array, values: Array, errors: Array, seen: int, tasks: Tasks | None = None
+    ) -> None:
         """Learns from rows (n, features), their values (n,) and the standard errors of these (n,).
 
-        `seen` is of how many rows these were taken; the kernel is fitted again as it grows.
+        `seen` is of how many rows these were taken; the kernel is fitted again as it grows. `tasks` (n,)
+        are all 0 by default.
         """
-        self._mean, self._scale = float(values.mean()), float(values.std()) or 1.0
-        values = (values - self._mean) / self._scale
+        tasks = np.zeros(len(rows), dtype=np.int64) if tasks is None else tasks
+        means = np.array([values[tasks == task].mean() for task in range(tasks.max() + 1)])
+        centred = values - means[tasks]
+        self._mean, self._scale = float(means[0]), float(centred.std()) or 1.0
+        values = centred / self._scale
         noise = (errors / self._scale) ** 2 + _LEAST_NOISE
         if self._parameters is None or seen >= _FIT_AGAIN * self._seen_fitted:
             kept = newest_and_even(len(rows), _FITTED)
-            self._parameters = _fitted(self._parameters, rows[kept], values[kept], noise[kept])
+            self._parameters = _fitted(
+                self._parameters, rows[kept], values[kept], noise[kept], tasks[kept], len(means)
+            )
             self._seen_fitted = seen
-        covariance = self._covariance(rows, rows)
+        self._tasks = tasks
+        covariance = self._covariance(rows, rows, tasks, tasks)
         covariance[np.diag_indices_from(covariance)] += noise + np.exp(self._parameters[1])
         self._factor = cholesky(covariance, lower=True, check_finite=False)
         self._weights = cho_solve((self._factor, True), values, check_finite=False)
@@ -70,7 +89,10 @@ class Surrogate:
 
     def means(self, rows: Array) -> Array:
         """The expected values (n,) at rows (n, features)."""
-        covariance = self._covariance(rows, self._rows[: self._measured])
+        measured = slice(self._measured)
+        covariance = self._covariance(
+            rows, self._rows[measured], _target(rows), self._tasks[measured]
+        )
         return np.asarray(covariance @ self._weights * self._scale + self._mean)
 
     def predict(self, rows: Array) -> tuple[Array, Array]:
@@ -78,19 +100,19 @@ class Surrogate:
 
         The noise of a measurement is no part of the deviations.
         """
-        covariance = self._covariance(self._rows, rows)
+        covariance = self._covariance(self._rows, rows, self._tasks, _target(rows))
         means = covariance[: self._measured].T @ self._weights
         solved = solve_triangular(self._factor, covariance, lower=True, check_finite=False)
-        variances = self._signal() - np.einsum("ij,ij->j", solved, solved)
+        variances = self._prior() - np.einsum("ij,ij->j", solved, solved)
         deviations = np.sqrt(np.maximum(variances, _LEAST_DEVIATION**2))
         return means * self._scale + self._mean, deviations * self._scale
 
     def believe(self, rows: Array) -> None:
         """Takes what is expected at rows for granted: means stay as they are, deviations shrink."""
-        across = solve_triangular(
-            self._factor, self._covariance(self._rows, rows), lower=True, check_finite=False
-        )
-        within = self._covariance(rows, rows) - across.T @ across
+        tasks = _target(rows)
+        across = self._covariance(self._rows, rows, self._tasks, tasks)
+        across = solve_triangular(self._factor, across, lower=True, check_finite=False)
+        within = self._covariance(rows, rows, tasks, tasks) - across.T @ across
         assert self._parameters is not None  # noqa: S101  # fit comes first
         within[np.diag_indices_from(within)] += _LEAST_NOISE + np.exp(self._parameters[1])
         known, new = len(self._rows), len(rows)
@@ -99,16 +121,25 @@ class Surrogate:
         factor[known:, :known] = across.T
         factor[known:, known:] = cholesky(within, lower=True, check_finite=False)
         self._factor, self._rows = factor, np.concatenate([self._rows, rows])
+        self._tasks = np.concatenate([self._tasks, tasks])
 
-    def _signal(self) -> float:
+    def _prior(self) -> float:
+        """The variance before any value was seen."""
         assert self._parameters is not None  # noqa: S101  # fit comes first
-        return float(np.exp(self._parameters[0]))
+        several = len(self._parameters) > 2 + self._rows.shape[1]
+        return float(np.exp(self._parameters[0])) + (_OFFSET if several else 0.0)
 
-    def _covariance(self, rows: Array, others: Array) -> Array:
+    def _covariance(self, rows: Array, others: Array, tasks: Tasks, of_others: Tasks) -> Array:
         assert self._parameters is not None  # noqa: S101  # fit comes first
-        lengths = np.exp(self._parameters[2:])
+        features = rows.shape[1]
+        lengths = np.exp(self._parameters[2 : 2 + features])
         distances = _SQRT5 * np.sqrt(_squares(rows / lengths, others / lengths))
-        return np.asarray(self._signal() * _matern(distances))
+        covariance = np.exp(self._parameters[0]) * _matern(distances)
+        shared = self._parameters[2 + features :]
+        if len(shared):
+            places = np.ix_(tasks, of_others)
+            covariance = covariance * _correlations(shared)[places] + _offsets(shared)[places]
+        return np.asarray(covariance)
 
 
 def _matern(distances: Array) -> Array:
@@ -122,16 +153,37 @@ def _squares(rows: Array, others: Array) -> Array:
     return np.asarray(np.maximum(squares, 0.0))
 
 
-def _fitted(start: Array | None, rows: Array, values: Array, noise: Array) -> Array:
+def _target(rows: Array) -> Tasks:
+    return np.zeros(len(rows), dtype=np.int64)
+
+
+def _correlations(shared: Array) -> Array:
+    """The correlations (tasks, tasks) of tasks, of those (tasks - 1,) with task 0."""
+    loads = np.concatenate([[1.0], shared])
+    correlations = np.outer(loads, loads)
+    np.fill_diagonal(correlations, 1.0)
+    return correlations
+
+
+def _offsets(shared: Array) -> Array:
+    """The covariances (tasks, tasks) of the levels of tasks."""
+    return _OFFSET * np.eye(len(shared) + 1)
+
+
+def _fitted(  # noqa: PLR0913, PLR0917  # as of what it fits
+    start: Array | None, rows: Array, values: Array, noise: Array, tasks: Tasks, count: int
+) -> Array:
     """The parameters of the kernel with the highest marginal likelihood, near those of the start."""
     features = rows.shape[1]
     bounds = np.log([_SIGNAL, _NOISE] + [_LENGTHS] * features)
+    bounds = np.concatenate([bounds, np.tile(_SHARED, (count - 1, 1))])
     if start is None:
         start = np.log([1.0, 1e-2] + [2.0] * features)
+        start = np.concatenate([start, np.full(count - 1, _SHARED_AT_FIRST)])
     found = minimize(
         negative_likelihood,
         start,
-        args=(rows, values, noise),
+        args=(rows, values, noise, tasks),
         jac=True,
         bounds=bounds,
         method="L-BFGS-B",
@@ -141,19 +193,25 @@ def _fitted(start: Array | None, rows: Array, values: Array, noise: Array) -> Ar
 
 
 def negative_likelihood(
-    parameters: Array, rows: Array, values: Array, noise: Array
+    parameters: Array, rows: Array, values: Array, noise: Array, tasks: Tasks
 ) -> tuple[float, Array]:
     """The negative logarithm of the marginal likelihood, but for a constant, and its gradient.
 
-    `parameters`: logarithms of the variances of signal and noise, and of the lengths, (2 + features,).
+    `parameters`: the logarithms of the variances of signal and noise and of the lengths, then the
+    correlations of the other tasks with task 0; (2 + features + tasks - 1,).
     """
+    features = rows.shape[1]
     signal, white = np.exp(parameters[:2])
-    lengths = np.exp(parameters[2:])
-    scaled = rows / lengths
+    shared = parameters[2 + features :]
+    places = np.ix_(tasks, tasks)
+    scaled = rows / np.exp(parameters[2 : 2 + features])
     distances = _SQRT5 * np.sqrt(_squares(scaled, scaled))
     decay = np.exp(-distances)
-    correlation = (1 + distances + distances**2 / 3) * decay
-    covariance = signal * correlation
+    within = signal * (1 + distances + distances**2 / 3) * decay  # as if all were one task
+    across = _correlations(shared)[places] if len(shared) else np.ones_like(within)
+    covariance = within * across
+    if len(shared):
+        covariance += _offsets(shared)[places]
     covariance[np.diag_indices_from(covariance)] += noise + white
     factor = cholesky(covariance, lower=True, check_finite=False)
     inverse = cho_solve((factor, True), np.eye(len(rows)), check_finite=False)
@@ -162,13 +220,18 @@ def negative_likelihood(
     # The gradient by a parameter is half the sum of this times the covariance's derivative.
     outer = inverse - np.outer(weights, weights)
     gradient = np.empty_like(parameters)
-    gradient[0] = 0.5 * signal * np.sum(outer * correlation)
+    gradient[0] = 0.5 * np.sum(outer * within * across)
     gradient[1] = 0.5 * white * np.trace(outer)
-    by_squares = outer * (signal * (5 / 3) * (1 + distances) * decay)
+    by_squares = outer * across * (signal * (5 / 3) * (1 + distances) * decay)
     # The sum over pairs of squared differences, a feature each, from two products.
     sums = by_squares.sum(axis=1)
     products = np.einsum("if,if->f", scaled, by_squares @ scaled)
-    gradient[2:] = 0.5 * (2 * (scaled**2).T @ sums - 2 * products)
+    gradient[2 : 2 + features] = (scaled**2).T @ sums - products
+    if len(shared):
+        belongs = np.eye(len(shared) + 1)[tasks]
+        blocks = belongs.T @ (outer * within) @ belongs
+        np.fill_diagonal(blocks, 0.0)
+        gradient[2 + features :] = (blocks @ np.concatenate([[1.0], shared]))[1:]
     return float(cost), gradient
 
 

@@ -13,10 +13,10 @@ _OPTIONS: Final = frozenset(option for family in FAMILIES.values() for option in
 def checked_start(
     start: Sequence[Mapping[str, Any]], families: Sequence[str], space: Space
 ) -> tuple[dict[str, Value], ...]:
-    """The configurations with the values as the space has them.
+    """The configurations, with values of the types in the space.
 
-    Raises ValueError, with the key and the values, if one has an unknown or unsuitable setting, a value
-    outside the space, or no family where there are several; or if two are equal.
+    Raises ValueError, with the key and the values, for an unknown or inapplicable setting, a value
+    outside the space, a missing family, or equal configurations.
     """
     checked: list[dict[str, Value]] = []
     for place, given in enumerate(start):
@@ -55,7 +55,7 @@ def _checked(
 
 
 def _has(family: Family, name: str) -> bool:
-    """Whether networks of a family have a setting."""
+    """Whether a setting applies to a family."""
     if name == "dendrites":
         return family.has_dendrites
     if name == "synapses":
@@ -64,7 +64,7 @@ def _has(family: Family, name: str) -> bool:
 
 
 def _value_in(dimension: Dimension, name: str, value: object, key: str) -> Value:
-    """The value as a dimension has it."""
+    """The value in the type of its dimension; raises ValueError if it is outside."""
     place = f"(keys {key}.{name} and space.{name})"
     if isinstance(dimension, Choice):
         for choice in dimension.values:

@@ -132,6 +132,10 @@ class StudySpec(Section):
     """Early stopping of trials."""
     resources: Resources = Resources()
     """Resources of a trial."""
+    earlier: tuple[Annotated[str, Field(max_length=LONGEST_NAME, pattern=NAME_PATTERN)], ...] = ()
+    """Names of earlier studies in the same home, with other data, another space or budget, from which
+    the sampler `ehvi` learns (docs/search_method.md).
+    """
     _references: dict[str, float] = PrivateAttr(default_factory=dict)
 
     @model_validator(mode="wrap")
@@ -153,6 +157,20 @@ class StudySpec(Section):
             self.start, checked_start(self.start, self.families, self.space), strict=True
         ):
             given.update(checked)
+        return self
+
+    @model_validator(mode="after")
+    def _can_learn_from_earlier(self) -> "StudySpec":
+        if self.earlier and self.sampler != "ehvi":
+            raise ValueError(
+                f'`sampler = "ehvi"` must hold to learn from earlier studies, got "{self.sampler}" '
+                f"with {', '.join(self.earlier)} (keys sampler and earlier)"
+            )
+        if self.name in self.earlier or len(set(self.earlier)) < len(self.earlier):
+            raise ValueError(
+                f"earlier studies must be others, each once, got {', '.join(self.earlier)} for the "
+                f"study {self.name} (key earlier)"
+            )
         return self
 
     @model_validator(mode="after")

@@ -21,6 +21,9 @@ IDENTITY_TAG: Final = "study.identity"
 DATA_TAG: Final = "study.data"
 """On the parent: the SHA-256 of the training, validation and test arrays."""
 
+EARLIER_TAG: Final = "study.earlier"
+"""On the parent: the earlier studies from which it learns, and the SHA-256 of their journals; JSON."""
+
 SPEC_TAG: Final = "study.spec"
 """On the parent: the spec with all defaults as JSON."""
 

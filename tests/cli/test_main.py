@@ -19,6 +19,7 @@ GOOD = 'name = "a"\ndataset = "digits"\nfamilies = ["dann-r"]\n'
         (GOOD + "[space]\nsynapses = 900\n", "got synapses=900, inputs=64 (key space.synapses)"),
         (GOOD + "[resources]\ncpus = 999\n", "`resources.cpus <= cpus of this machine` must hold"),
         (GOOD.replace('"a"', '"../a"'), "error: a name has letters, digits"),
+        (GOOD + 'earlier = ["b"]\n', "error: no study 'b' in"),
         (
             GOOD + "[stopping]\nreduction_factor = 1.0000001\n",
             "error: `stopping.reduction_factor >= 1.1`",

@@ -87,7 +87,7 @@ def test_an_empty_answer_is_no_error_and_leaves_what_programs_read_clean(ask):
 
 def test_a_comparison_prints_both_tables_and_warns_on_stderr(ask):
     done = ask("compare", "made", "other")
-    assert "studies compared" in done.stdout
+    assert "compared studies" in done.stdout
     assert "joint Pareto front" in done.stdout
     assert done.stderr.startswith("warning: the splits differ")
     rows = list(csv.DictReader(io.StringIO(ask("compare", "made", "other", "--csv").stdout)))

@@ -165,6 +165,9 @@ def test_a_study_in_which_every_trial_fails_says_why(on_ray, tmp_path):
     )
     assert done.returncode == 1
     assert "error: all 2 trials failed; the last one: " in done.stderr
+    assert "; all with NonFiniteLossError: the training loss must stay finite" in done.stderr
+    assert "trial 0 failed: NonFiniteLossError: the training loss must stay finite" in done.stdout
+    assert "trial 1 failed: " not in done.stdout  # it is of the same kind
     reasons = study.trials("bad", home=home)["reason"].tolist()
     assert all("NonFiniteLossError: the training loss must stay finite" in text for text in reasons)
     assert study.status("bad", home=home).states == {"FAIL": 2}

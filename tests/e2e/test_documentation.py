@@ -141,6 +141,8 @@ def test_every_snippet_runs(reader, tmp_path):
     assert "mine: best configurations" in output
     assert (tmp_path / "my-network" / "network.safetensors").exists()
     assert (tmp_path / "report.html").stat().st_size > 1_000_000
+    copied = Home.find(tmp_path / "runs").study_folder("next").path / "earlier" / "mine"
+    assert {file.name for file in copied.iterdir()} == {"search.journal", "spec.json"}
     # The budget of the pages that come after the README is met already.
     assert len(study.trials("mine", home=Home.find(tmp_path / "runs"))) == 8
 

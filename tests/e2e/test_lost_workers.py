@@ -164,6 +164,8 @@ def test_a_worker_that_lost_its_device_is_replaced_and_a_study_whose_trials_all_
     assert [record.state for record in others] == 20 * ["FAIL"]
     said = "20 trials failed one after another, the last one with: ValueError: planted"
     assert f"stopped: {said}" in done.stdout
+    assert done.returncode == 1
+    assert done.stderr == "error: of 22 trials 20 failed, all with ValueError: planted\n"
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="torch can use the GPU of this machine")

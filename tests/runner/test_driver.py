@@ -10,7 +10,7 @@ from ray.exceptions import RayTaskError
 from rich.console import Console
 
 from study.cluster.capacity import Capacity, Node, TrialResources
-from study.errors import DataError, SpecError, StudyError, TrackingError
+from study.errors import ClusterError, DataError, SpecError, StudyError, TrackingError
 from study.home import Home
 from study.runner import driver, resume
 from study.runner import session as session_module
@@ -39,7 +39,7 @@ class Unreachable:
 def session(tmp_path):
     messages = []
     return SimpleNamespace(
-        storage=SimpleNamespace(identity="a", data="b", note_run_ids=lambda _: None),
+        storage=SimpleNamespace(identity="a", data="b", earlier={}, note_run_ids=lambda _: None),
         over=lambda: "all trials are done",
         progress=SimpleNamespace(notify=messages.append),
         messages=messages,
@@ -101,6 +101,8 @@ class Recorder(SimpleNamespace):
 class Tuner:
     """Trains nothing, but asks and tells as Ray Tune does, two trials at once."""
 
+    failing = (3,)
+
     def __init__(self, *_, searcher, callback, **__):
         self._searcher, self._callback = searcher, callback
 
@@ -121,7 +123,7 @@ class Tuner:
         metrics = {"epochs": 15, "val_accuracy": 0.5 + number / 10, "trainable_parameters": 9}
         result = {"epochs": [metrics], "finished": True, "failure": None, "notice": None}
         result["engine"] = "compiled on cpu"
-        if number == 3:
+        if number in self.failing:
             error = RayTaskError("step", "a traceback", ValueError("it broke"))
             with tempfile.NamedTemporaryFile() as file:
                 file.write(cloudpickle.dumps(error.as_instanceof_cause()))
@@ -162,10 +164,10 @@ def ray(monkeypatch):
     return asked
 
 
-def run(folder, **changes):
+def run(folder, screen=None, **changes):
     table = {"name": "a", "dataset": "digits", "families": ["vann"], "sampler": "random"}
     spec = StudySpec.from_dict(table | {"budget": {"trials": 4}} | changes)
-    return driver.run(spec, home=folder, console=Console(file=io.StringIO()))
+    return driver.run(spec, home=folder, console=Console(file=screen or io.StringIO(), width=200))
 
 
 @pytest.mark.parametrize("cluster", [False, True])
@@ -174,11 +176,45 @@ def test_a_study_asks_ray_once_and_ends_with_its_front(tmp_path, monkeypatch, ra
     summary = run(tmp_path)
     assert ray == ["start", "capacity", "shared", "stop"]
     assert summary.states == {"COMPLETE": 3, "FAIL": 1}
-    assert (summary.front, summary.stopped) == ([2], None)
+    assert (summary.front, summary.stopped, summary.failed) == ([2], None, None)
     again = run(tmp_path)
     assert ray == ["start", "capacity", "shared", "stop"]  # nothing is left to run
     assert (again.states, again.front) == (summary.states, summary.front)
     assert again.hypervolume == summary.hypervolume
+
+
+@pytest.mark.usefixtures("ray")
+def test_a_study_in_which_most_trials_fail_says_so_as_it_happens_and_in_the_end(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr(Tuner, "failing", (1, 2, 3))
+    screen = io.StringIO()
+    summary = run(tmp_path, screen=screen)
+    assert summary.failed == "of 4 trials 3 failed, all with ValueError: it broke"
+    said = screen.getvalue()
+    assert said.count("trial 1 failed: ValueError: it broke\n") == 1
+    assert "trial 2 failed: " not in said
+    assert "| 3 failed, all with ValueError: it broke |" in said
+    again = run(tmp_path)  # nothing is left to run, and the storage knows less of the reasons
+    assert again.failed.startswith("of 4 trials 3 failed, all with ")
+
+
+@pytest.mark.usefixtures("ray")
+def test_a_ray_that_does_not_start_fails_no_study(tmp_path, monkeypatch):
+    tracker = Recorder()
+    monkeypatch.setattr(driver, "Tracker", lambda *_: tracker)
+
+    @contextmanager
+    def late():
+        raise ClusterError("Ray must start")
+        yield
+
+    with monkeypatch.context() as away:
+        away.setattr(driver, "ray_runtime", late)
+        with pytest.raises(ClusterError, match="Ray must start"):
+            run(tmp_path)
+    assert tracker.calls[-1][:2] == ("close", "KILLED")
+    assert run(tmp_path).states == {"COMPLETE": 3, "FAIL": 1}
 
 
 @pytest.mark.usefixtures("ray")

@@ -45,6 +45,20 @@ def test_failures_count():
     assert seen.last == "trial 0 FAIL net"
 
 
+def test_the_most_common_reason_of_failures_is_told_whatever_its_numbers_are():
+    seen = board()
+    assert (str(seen.failures), seen.failed) == ("", "0 failed")
+    first = [seen.failures.add(f"LossError: got nan in epoch {epoch}\nmore") for epoch in (1, 2)]
+    assert first == [True, False]
+    assert str(seen.failures) == "all with LossError: got nan in epoch 2"
+    assert seen.failures.add("OSError: no room " * 50)
+    assert not seen.failures.add("LossError: got nan in epoch 13")
+    for number in range(4):
+        seen.begin(number, "net")
+        seen.end(number, "FAIL", {})
+    assert seen.failed == "4 failed, 3 with LossError: got nan in epoch 13"
+
+
 def test_what_breaks_a_constraint_is_never_the_best():
     seen = board()
     for number in (1, 2):
@@ -73,6 +87,7 @@ def show(terminal):
         progress.update()
         seen.begin(1, "net 1")
         complete(seen, 0, 0.8125, 1000)
+        seen.failures.add("ValueError: [x] is 3")
         seen.end(1, "FAIL", {})
         progress.update()
     return out.getvalue()
@@ -82,7 +97,9 @@ def test_without_a_terminal_progress_is_plain_lines():
     lines = show(terminal=False).splitlines()
     assert lines[0] == "hello [bold]"
     assert lines[1].startswith("0/4 trials | 1 running | front 0, hypervolume 0.0000 | ")
-    assert lines[-1].startswith("2/4 trials | 0 running | 1 failed | front 1, hypervolume 0.6")
+    assert lines[-1].startswith(
+        "2/4 trials | 0 running | 1 failed, all with ValueError: [x] is 3 | front 1, hypervolume 0.6"
+    )
     assert "best 0.8125" in lines[-1]
     assert lines[-1].endswith("left | trial 1 FAIL net 1")
     assert all("\x1b" not in line for line in lines)
@@ -90,5 +107,11 @@ def test_without_a_terminal_progress_is_plain_lines():
 
 def test_on_a_terminal_progress_is_a_table():
     text = show(terminal=True)
-    for part in ("study a", "2 of 4 (1 COMPLETE, 1 FAIL)", "0.8125 (trial 0 net 0)", "hypervolume"):
+    for part in (
+        "study a",
+        "2 of 4 (1 COMPLETE, 1 FAIL)",
+        "0.8125 (trial 0 net 0)",
+        "hypervolume",
+        "[x] is 3",
+    ):
         assert part in text

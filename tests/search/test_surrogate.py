@@ -42,13 +42,13 @@ def test_what_it_believes_it_is_sure_of():
 
 def test_the_kernel_is_fitted_by_the_gradient_of_the_likelihood():
     generator = np.random.default_rng(0)
-    rows = generator.uniform(0, 2, size=(30, 3))
-    values, noise = np.sin(2 * rows[:, 0]), np.full(30, 1e-3)
-    at = np.log([1.0, 1e-2, 1.0, 2.0, 0.7])
-    _, gradient = negative_likelihood(at, rows, values, noise)
-    steps = 1e-5 * np.eye(5)
-    ahead = [negative_likelihood(at + step, rows, values, noise)[0] for step in steps]
-    behind = [negative_likelihood(at - step, rows, values, noise)[0] for step in steps]
+    rows, tasks = generator.uniform(0, 2, size=(30, 3)), np.arange(30) % 3
+    data = (rows, np.sin(2 * rows[:, 0]) + tasks, np.full(30, 1e-3), tasks)
+    at = np.append(np.log([1.0, 1e-2, 1.0, 2.0, 0.7]), [0.8, 0.3])
+    _, gradient = negative_likelihood(at, *data)
+    steps = 1e-5 * np.eye(7)
+    ahead = [negative_likelihood(at + step, *data)[0] for step in steps]
+    behind = [negative_likelihood(at - step, *data)[0] for step in steps]
     assert gradient == pytest.approx((np.array(ahead) - behind) / 2e-5, rel=1e-4)
 
 
@@ -58,3 +58,22 @@ def test_what_was_measured_with_little_error_weighs_more():
     surrogate = Surrogate()
     surrogate.fit(rows, surface(rows) + rough, np.where(rough, 1.0, 0.01), 30)
     assert np.abs(surrogate.means(rows) - surface(rows)).max() < 0.1
+
+
+@pytest.mark.parametrize("related", [True, False])
+def test_a_task_of_the_same_shape_helps_and_another_does_not_mislead(related):
+    generator = np.random.default_rng(3)
+    rows = generator.uniform(0, 2, size=(70, 2))
+    tasks = np.where(np.arange(70) < 60, 1, 0)
+    other = surface(rows) if related else -surface(rows[:, ::-1])
+    values = np.where(tasks == 1, other + 3, surface(rows))  # on another level
+    at = generator.uniform(0.1, 1.9, size=(200, 2))
+
+    def error(kept):
+        surrogate = Surrogate()
+        noise = np.full(kept.sum(), 0.01)
+        surrogate.fit(rows[kept], values[kept], noise, kept.sum(), tasks[kept])
+        return np.abs(surrogate.means(at) - surface(at)).mean()
+
+    alone, together = error(tasks == 0), error(tasks >= 0)
+    assert together < (0.5 * alone if related else 0.1)  # the surface goes from -1 to 1
