@@ -100,16 +100,25 @@ class StudyFolder:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                file.seek(0)
-                raise BadInputError(
-                    f"the study in {self.path} is being run already, by {file.read().strip()}"
-                ) from None
+                raise BadInputError(self._driven()) from None
             file.truncate(0)
             started = datetime.now(UTC).isoformat(timespec="seconds")
             holder = {"host": socket.gethostname(), "process": os.getpid(), "started": started}
             json.dump(holder, file)
             file.flush()
             yield
+
+    def check_not_driven(self) -> None:
+        """Raises BadInputError, with the driver, if one runs the study; it may start later, too."""
+        if self.is_driven():
+            raise BadInputError(self._driven())
+
+    def _driven(self) -> str:
+        by = ""
+        with suppress(OSError, ValueError, KeyError, TypeError):
+            holder = json.loads(self._lock_file.read_text(encoding="utf-8"))
+            by = f" by process {holder['process']} on {holder['host']}, since {holder['started']}"
+        return f"the study in {self.path} is being run already{by}"
 
     def is_driven(self) -> bool:
         """Whether a driver of the study is running."""

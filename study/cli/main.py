@@ -55,9 +55,18 @@ def run(
 ) -> None:
     """Run a study on this machine, or continue an existing one."""
     study_spec = read_spec(spec, trials, name, changes, earlier)
+    screen = console()
+    # What is wrong is said before torch, Ray and MLflow are loaded, which takes seconds.
+    from study.training.data_sources import check_files
+
+    check_files(study_spec.dataset)
+    home.study_folder(study_spec.name).check_not_driven()
+    families = ", ".join(study_spec.families)
+    say(
+        screen, f"{study_spec.name}: {families} on {study_spec.dataset.name}; loading the libraries"
+    )
     from study.runner import driver
 
-    screen = console()
     summary = driver.run(study_spec, home=home, console=screen)
     minutes, seconds = divmod(round(summary.seconds), 60)
     if summary.front:

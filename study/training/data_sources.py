@@ -82,6 +82,28 @@ TORCHVISION: Final[dict[str, tuple[str, dict[str, str], str, int]]] = {
 }
 
 
+def check_files(spec: DatasetSpec) -> None:
+    """Raises DataError if the files of the data set are not there, and may not be downloaded.
+
+    Reads nothing, so it needs neither time nor libraries.
+    """
+    if spec.name == "npz" and spec.path is not None and not spec.path.is_file():
+        raise DataError(f"cannot read the arrays in {spec.path}: there is no such file")
+    if spec.name in TORCHVISION and not spec.download:
+        _, _, folder, _ = TORCHVISION[spec.name]
+        place = spec.root / folder
+        if not place.is_dir():
+            raise DataError(_absent(spec, place, folder))
+
+
+def _absent(spec: DatasetSpec, place: Path, folder: str) -> str:
+    return (
+        f"the data set {spec.name} is not in {place} and may not be downloaded; "
+        f"set dataset.download = true (or add --set dataset.download=true), "
+        f"or set dataset.root to the folder that holds {folder}"
+    )
+
+
 def read_pools(spec: DatasetSpec) -> tuple[Pool, Pool | None, int]:
     """The training images, the test images if the data set has any, and the number of classes.
 
@@ -125,11 +147,7 @@ def _torchvision(spec: DatasetSpec) -> tuple[Pool, Pool, int]:
                 f"the data set {spec.name} could not be fetched into {place}: {error}; "
                 f"fetch it on a machine with a network and copy the folder to {place}"
             ) from error
-        raise DataError(
-            f"the data set {spec.name} is not in {place} and may not be downloaded; "
-            f"set dataset.download = true (or add --set dataset.download=true), "
-            f"or set dataset.root to the folder that holds {folder}"
-        ) from error
+        raise DataError(_absent(spec, place, folder)) from error
     return _pool(train, spec.name), _pool(test, spec.name), classes
 
 

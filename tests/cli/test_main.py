@@ -1,10 +1,17 @@
 """The command up to its exit status: bad input is 2, one message, and nothing written."""
 
+import os
+import socket
+import subprocess
+import sys
+
 import pytest
 import typer
 
+from study import Home
 from study.cli.main import app
 from tests.support.command import study_command
+from tests.support.processes import ROOT
 
 GOOD = 'name = "a"\ndataset = "digits"\nfamilies = ["dann-r"]\n'
 
@@ -38,9 +45,38 @@ def test_a_bad_spec_ends_before_anything_is_written(text, message, tmp_path):
     spec = tmp_path / "bad.toml"
     spec.write_text(text)
     done = study_command("run", spec, cwd=tmp_path)
-    assert (done.returncode, done.stdout) == (2, "")
+    assert done.returncode == 2
+    assert done.stdout in ("", "a: dann-r on digits; loading the libraries\n")
     assert message in done.stderr
     assert [file.name for file in tmp_path.iterdir()] == ["bad.toml"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (("dataset.name=mnist", "dataset.root=/none"), "mnist is not in /none/MNIST/raw"),
+        (("dataset=/none.npz",), "cannot read the arrays in /none.npz: there is no such file"),
+        (
+            (),
+            f"/driven is being run already by process {os.getpid()} on {socket.gethostname()}, since",
+        ),
+    ],
+)
+def test_what_is_wrong_is_said_before_the_libraries_are_loaded(changes, message, tmp_path):
+    arguments = ["run", "--home", str(tmp_path), "--name", "driven"]
+    arguments += [word for change in changes for word in ("--set", change)]
+    program = "import atexit, sys; from study.cli.main import main; "
+    program += "atexit.register(lambda: print({'torch', 'ray', 'mlflow'} & {*sys.modules})); main()"
+    with Home.find(tmp_path).study_folder("driven").only_driver():
+        done = subprocess.run(
+            [sys.executable, "-c", program, *arguments],
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=ROOT,
+        )
+    assert (done.returncode, done.stdout) == (2, "set()\n")
+    assert message in done.stderr
 
 
 @pytest.mark.parametrize(
