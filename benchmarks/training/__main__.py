@@ -1,11 +1,13 @@
 """Epochs of the compiled engine, of torch's and of masked dense torch: processor seconds and time.
 
-    python -m benchmarks.training [--quick]
+    python -m benchmarks.training [--quick] [--rounds N] [--before FOLDER] [--data FOLDER]
 
 All rivals in one process, in turn, medians; random images of 28 x 28, batch 128, dann-lrf with 16
-synapses a dendrite. A rival trains on a random tenth of 54,000 images and validates with 600; figures
-are ten times as much, an epoch. One replicate has one thread. Prints tables and writes
-benchmarks/results/training.json (not with --quick).
+synapses a dendrite. Figures are those of an epoch of 54,000 images that validates with 6,000; masked
+dense does a tenth of it, or two steps. `--before`: a checkout of commit 66fd0a8, whose training is
+measured, too (benchmarks.training.before). `--data`: where Fashion-MNIST lies, for a whole study of it
+(benchmarks.training.studies). Prints tables and writes benchmarks/results/training.json (not with
+--quick).
 """
 
 import argparse
@@ -14,19 +16,24 @@ import os
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from benchmarks.machine import describe
+from benchmarks.process import measured
 from benchmarks.training import rivals
+from benchmarks.training.studies import compare as compare_studies
 from models import count_macs
 from study.training.train import keep_freed_memory
 
 RESULT = Path(__file__).parents[1] / "results" / "training.json"
+BEFORE = Path(__file__).with_name("before.py")
 SIZES = ((1, 32), (4, 64), (4, 128), (16, 256), (64, 512))
 DENSE = (("vann", (1, 32)), ("vann", (4, 128)), ("vann-r", (4, 128)), ("pdann", (4, 128)))
 Timed = dict[str, dict[str, float]]
@@ -52,13 +59,6 @@ def in_turn(runs: dict[str, Callable[[], object]], rounds: int) -> Timed:
     }
 
 
-def scaled(timed: Timed, factors: dict[str, float]) -> Timed:
-    return {
-        name: {kind: factors.get(name, 10) * value for kind, value in times.items()}
-        for name, times in timed.items()
-    }
-
-
 @contextmanager
 def busy_core() -> Iterator[None]:
     """Another process computes all the time."""
@@ -71,13 +71,46 @@ def busy_core() -> Iterator[None]:
 
 
 def compare(size: tuple[int, int], split: rivals.Split, rounds: int) -> Timed:
-    steps = 2 if size == SIZES[-1] else rivals.STEPS
+    steps = 2 if size == SIZES[-1] else -(-rivals.STEPS // 10)
     runs = {
-        "compiled": rivals.engine("compiled", "dann-lrf", size, 1, split),
-        "torch": rivals.engine("torch", "dann-lrf", size, 1, split),
+        "compiled": rivals.engine("compiled", "dann-lrf", size, split),
+        "torch": rivals.engine("torch", "dann-lrf", size, split),
         "masked_dense": rivals.masked_dense("dann-lrf", size, split, steps),
     }
-    return scaled(in_turn(runs, rounds), {"masked_dense": 10 * rivals.STEPS / steps})
+    timed = in_turn(runs, rounds)
+    dense = timed["masked_dense"]
+    timed["masked_dense"] = {kind: rivals.STEPS / steps * dense[kind] for kind in dense}
+    return timed
+
+
+def on_all_cores(size: tuple[int, int], split: rivals.Split) -> Timed:
+    """An epoch of torch with a thread for each core; on a machine with other users threads wait."""
+    with rivals.all_cores():
+        return in_turn({"torch_all_cores": rivals.engine("torch", "dann-lrf", size, split)}, 1)
+
+
+def before(size: tuple[int, int], checkout: Path) -> Timed:
+    """An epoch as that checkout trains it, on one thread and on all cores."""
+    found = {}
+    for name, threads in (("before", 1), ("before_all_cores", rivals.CORES)):
+        done = subprocess.run(  # noqa: S603  # our own
+            [sys.executable, str(BEFORE), *map(str, (*size, threads))],
+            env=os.environ | {"PYTHONPATH": str(checkout)},
+            capture_output=True,
+            check=True,
+        )
+        found[name] = json.loads(done.stdout)
+    return found
+
+
+def loading() -> dict[str, Any]:
+    """What a process waits for the engine: the first one on a machine, and any later one."""
+    with tempfile.TemporaryDirectory() as folder:
+        first, *later = (measured("training.loading", NUMBA_CACHE_DIR=folder) for _ in range(4))
+    return {
+        "first": first,
+        "later": {kind: statistics.median(one[kind] for one in later) for kind in first},
+    }
 
 
 def peaks() -> dict[str, float]:
@@ -94,71 +127,97 @@ def peaks() -> dict[str, float]:
 def floor(size: tuple[int, int], seconds: float, peak: dict[str, float]) -> dict[str, float]:
     """Which share of an epoch's time its arithmetic and its traffic with memory would take.
 
-    Three passes of multiply-adds over the live weights; the images read once, as bytes.
+    Multiply-adds over the live weights, forward, for their gradients and for those of the inputs, which
+    the first layer does without; the images read once, as bytes.
     """
-    macs = 3 * count_macs(rivals.network("dann-lrf", size, 1)) * rivals.IMAGES
+    network = rivals.network("dann-lrf", size, 1)
+    macs = 3 * count_macs(network) - network.layers[0].weight[0].numel()
     return {
-        "multiply_adds": macs / peak["multiply_adds"] / seconds,
+        "multiply_adds": macs * rivals.IMAGES / peak["multiply_adds"] / seconds,
         "memory": rivals.IMAGES * 784 / peak["bytes"] / seconds,
     }
 
 
 def several(split: rivals.Split, rounds: int) -> Timed:
-    """Five replicates of (4, 128) on two threads, and one."""
-    torch.set_num_threads(2)
-    runs = {
-        "one": rivals.engine("compiled", "dann-lrf", (4, 128), 1, split),
-        "five": rivals.engine("compiled", "dann-lrf", (4, 128), 5, split),
-    }
-    timed = scaled(in_turn(runs, rounds), {})
-    torch.set_num_threads(1)
-    return timed
+    """Five replicates of (4, 128) on all cores, and one."""
+    with rivals.all_cores():
+        runs = {
+            "one": rivals.engine("compiled", "dann-lrf", (4, 128), split),
+            "five": rivals.engine("compiled", "dann-lrf", (4, 128), split, replicates=5),
+        }
+        return in_turn(runs, rounds)
+
+
+def dense(split: rivals.Split, rounds: int) -> dict[str, Timed]:
+    found = {}
+    for family, size in DENSE:
+        runs = {name: rivals.engine(name, family, size, split) for name in ("compiled", "torch")}
+        row = in_turn(runs, rounds)
+        found[f"{family} {size[0]}, {size[1]}"] = row
+        ratio = row["torch"]["processor"] / row["compiled"]["processor"]
+        print(f"{family} {size}: torch/compiled {ratio:.2f}x", flush=True)
+    return found
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.training",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--quick", action="store_true", help="nothing is written")
+    parser.add_argument("--rounds", type=int, default=5, help="measurements of each rival")
+    parser.add_argument("--before", type=Path, help="a checkout of commit 66fd0a8")
+    parser.add_argument("--data", type=Path, help="the folder that has FashionMNIST/raw")
+    return parser.parse_args()
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.training", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="few rounds, nothing written")
-    rounds = 2 if parser.parse_args().quick else 5
+    given = arguments()
+    rounds = given.rounds
     torch.set_num_threads(1)
     keep_freed_memory()
     split = rivals.random_images()
     peak = peaks()
-    result: dict[str, object] = {"machine": describe(), "load": os.getloadavg(), "peak": peak}
+    result: dict[str, Any] = {"machine": describe(), "load": os.getloadavg(), "peak": peak}
+    result["loading"] = loading()
+    print("to wait for the engine:", result["loading"], flush=True)
     for condition in ("alone", "beside a busy core"):
         print(f"an epoch of dann-lrf in processor seconds, {condition}")
-        print("  D    S  compiled   torch  masked  torch/compiled (time)  masked/compiled  of peak")
+        print(
+            "  D    S  compiled   torch (cores)  before (cores)  masked  torch/  masked/  of peak"
+        )
         rows = []
         for size in SIZES if condition == "alone" else SIZES[:-1]:
-            if condition == "alone":
+            with nullcontext() if condition == "alone" else busy_core():
                 row = compare(size, split, rounds)
-            else:
-                with busy_core():
-                    row = compare(size, split, rounds)
-            ours, torchs, dense = (row[name] for name in ("compiled", "torch", "masked_dense"))
-            share = floor(size, ours["processor"], peak)
+            if condition == "alone":
+                row |= on_all_cores(size, split)
+                row |= before(size, given.before) if given.before else {}
+            seconds = {name: timed["processor"] for name, timed in row.items()}
+            ours = seconds["compiled"]
+            share = floor(size, ours, peak)
             rows.append({"dendrites": size[0], "somata": size[1], "epoch": row, "floor": share})
             print(
-                f"{size[0]:3} {size[1]:4} {ours['processor']:9.3f} {torchs['processor']:7.3f} "
-                f"{dense['processor']:7.2f} {torchs['processor'] / ours['processor']:11.1f}x "
-                f"({torchs['wall'] / ours['wall']:5.1f}x) "
-                f"{dense['processor'] / ours['processor']:14.1f}x {share['multiply_adds']:8.0%}",
+                f"{size[0]:3} {size[1]:4} {ours:9.4f} {seconds['torch']:7.3f} "
+                f"{seconds.get('torch_all_cores', 0):11.3f} {seconds.get('before', 0):7.3f} "
+                f"{seconds.get('before_all_cores', 0):11.3f} {seconds['masked_dense']:7.2f} "
+                f"{seconds['torch'] / ours:6.1f}x {seconds['masked_dense'] / ours:7.1f}x "
+                f"{share['multiply_adds']:8.0%}",
                 flush=True,
             )
         result[condition] = rows
-    dense_rows = {}
-    for family, size in DENSE:
-        runs = {name: rivals.engine(name, family, size, 1, split) for name in ("compiled", "torch")}
-        row = scaled(in_turn(runs, min(rounds, 3)), {})
-        dense_rows[f"{family} {size[0]}, {size[1]}"] = row
-        ratio = row["torch"]["processor"] / row["compiled"]["processor"]
-        print(f"{family} {size}: torch/compiled {ratio:.2f}x", flush=True)
-    result["dense"] = dense_rows
+    result["dense"] = dense(split, min(rounds, 3))
     tested = {name: rivals.evaluation(name, (4, 128), split) for name in ("compiled", "torch")}
     result["evaluation"] = shown = in_turn(tested, rounds)
     print("evaluation of 6,000 images at (4, 128):", shown)
     result["several"] = both = several(split, rounds)
-    print(f"five replicates / one, two threads: {both['five']['wall'] / both['one']['wall']:.2f}x")
-    if rounds > 2:  # noqa: PLR2004  # as above
+    for kind in ("processor", "wall"):
+        ratio = both["five"][kind] / both["one"][kind]
+        print(f"five replicates / one, {rivals.CORES} threads, {kind}: {ratio:.2f}x", flush=True)
+    if not given.quick:
+        result["studies"] = compare_studies(given.data)
+        print("whole studies:", result["studies"])
         RESULT.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
 
 

@@ -1,6 +1,8 @@
-"""What is compared: a tenth of an epoch of our engines, and of masked dense torch."""
+"""What is compared: an epoch of our engines, and of masked dense torch."""
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, Final
 
 import numpy as np
@@ -13,12 +15,12 @@ from models.layers import GroupedLayer, SparseLayer
 from study.training.engines import EngineChoice, make_engine
 from study.training.split import Split
 
+CORES: Final = len(os.sched_getaffinity(0))
 IMAGES: Final = 54_000
 BATCH: Final = 128
 CLASSES: Final = 10
-TRAINED: Final = IMAGES // 10
-VALIDATED: Final = 600
-STEPS: Final = -(-TRAINED // BATCH)
+VALIDATED: Final = 6_000
+STEPS: Final = -(-IMAGES // BATCH)
 RATES: Final = np.full(STEPS, 1e-3)
 
 
@@ -39,11 +41,11 @@ def network(family: str, size: tuple[int, int], replicates: int) -> Network:
 
 
 def engine(
-    name: EngineChoice, family: str, size: tuple[int, int], replicates: int, split: Split
+    name: EngineChoice, family: str, size: tuple[int, int], split: Split, replicates: int = 1
 ) -> Callable[[], object]:
-    """Trains on a random tenth of the images, and validates with a tenth of as many."""
+    """Trains on the images in a random order, and validates with some of them."""
     made = make_engine(name, network(family, size, replicates), split, BATCH)
-    order = torch.stack([torch.randperm(IMAGES)[:TRAINED] for _ in range(replicates)])
+    order = torch.stack([torch.randperm(IMAGES) for _ in range(replicates)])
 
     def run() -> None:
         made.train_epoch(1, order, RATES, range(replicates))
@@ -52,16 +54,26 @@ def engine(
     return run
 
 
+@contextmanager
+def all_cores() -> Iterator[None]:
+    """Torch, and an engine that is made meanwhile, have a thread for each core, and then one again."""
+    torch.set_num_threads(CORES)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(1)
+
+
 def evaluation(name: EngineChoice, size: tuple[int, int], split: Split) -> Callable[[], object]:
     """Classifies as many images as an epoch validates with."""
     made = make_engine(name, network("dann-lrf", size, 1), split, BATCH)
-    return lambda: made.evaluate(split.images[: 10 * VALIDATED], split.labels[: 10 * VALIDATED])
+    return lambda: made.evaluate(split.images[:VALIDATED], split.labels[:VALIDATED])
 
 
 def masked_dense(
     family: str, size: tuple[int, int], split: Split, steps: int
 ) -> Callable[[], object]:
-    """The same network of torch.nn.Linear's widths, weights times mask in every step."""
+    """So many steps of the same network with torch.nn.Linear's widths, weights times mask in each."""
     source = network(family, size, 1)
     weights = [nn.Parameter(_dense(layer).detach().clone()) for layer in source.layers]
     masks = [(weight != 0).float() for weight in weights[:2]]

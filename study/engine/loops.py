@@ -48,7 +48,7 @@ def train_steps(
         start = step * batch_size
         count = min(batch_size, len(order) - start)
         key = mixed(np.uint32(np.uint32(seed) ^ mixed(np.uint32(step))))
-        first = 0
+        first = np.int64(0)  # a plain 0 would have everything compiled twice
         while first < count:
             images_here = min(size, count - first)
             lanes = -(-images_here // LANES) * LANES
@@ -92,7 +92,7 @@ def evaluate_images(
     """The sum of the losses of the images in the order, and how many are classified right."""
     total, right = 0.0, 0
     size = work.bytes.shape[1]
-    start = 0
+    start = np.int64(0)
     while start < len(order):
         count = min(size, len(order) - start)
         lanes = -(-count // LANES) * LANES

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from study.engine.arrays import Floats, Workspace
+from study.engine.arrays import Floats, Size, Workspace
 from study.engine.compilation import inner
 
 _LOG2_E = np.float32(1.4426950408889634)
@@ -16,7 +16,7 @@ _LOWEST = np.float32(-87.0)  # its exponential is the least normal number
 def cross_entropy(
     logits: Floats,
     order: NDArray[np.int64],
-    first: int,
+    first: Size,
     count: int,
     labels: NDArray[np.int64],
     work: Workspace,
@@ -54,7 +54,7 @@ def cross_entropy(
 def cross_entropy_gradient(
     logits: Floats,
     order: NDArray[np.int64],
-    first: int,
+    first: Size,
     count: int,
     labels: NDArray[np.int64],
     work: Workspace,

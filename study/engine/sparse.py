@@ -39,7 +39,7 @@ def sparse_forward(
     (inputs, lanes) to (units, lanes).
     """
     for unit in range(len(biases)):
-        lane = 0
+        lane = np.int64(0)
         while lane + WIDE <= lanes:
             sums = _weighted_rows(weights, columns, offsets, unit, x, lane, wide())
             store(y, unit, lane, _activated(sums, scale, biases[unit], slope))

@@ -3,7 +3,18 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from study.engine.arrays import BLOCK, DENSE, KIND, LINE, PIXEL, Images, Plan, Wiring, Workspace
+from study.engine.arrays import (
+    BLOCK,
+    DENSE,
+    KIND,
+    LINE,
+    PIXEL,
+    Images,
+    Plan,
+    Size,
+    Wiring,
+    Workspace,
+)
 from study.engine.compilation import inner
 from study.engine.vectors import (
     NARROW,
@@ -20,7 +31,7 @@ from study.engine.vectors import (
 
 @inner
 def fill_tile(
-    images: Images, order: NDArray[np.int64], first: int, count: int, lanes: int, work: Workspace
+    images: Images, order: NDArray[np.int64], first: Size, count: int, lanes: int, work: Workspace
 ) -> None:
     """Takes the images `order[first:first + count]`; further lanes repeat the last one.
 

@@ -29,6 +29,7 @@ _LARGEST_VALUE: Final = 1e15  # of an objective
 _MOST_OBJECTIVES: Final = 8
 _MOST_CONSTRAINTS: Final = 100
 _MOST_STARTS: Final = 100
+_MOST_EARLIER: Final = 20
 
 
 def _known(kind: str, known: Collection[str]) -> AfterValidator:
@@ -132,7 +133,10 @@ class StudySpec(Section):
     """Early stopping of trials."""
     resources: Resources = Resources()
     """Resources of a trial."""
-    earlier: tuple[Annotated[str, Field(max_length=LONGEST_NAME, pattern=NAME_PATTERN)], ...] = ()
+    earlier: Annotated[
+        tuple[Annotated[str, Field(max_length=LONGEST_NAME, pattern=NAME_PATTERN)], ...],
+        Field(max_length=_MOST_EARLIER),
+    ] = ()
     """Names of earlier studies in the same home, with other data, another space or budget, from which
     the sampler `ehvi` learns (docs/search_method.md).
     """

@@ -77,7 +77,7 @@ def answers(device: torch.device) -> bool:
     """Whether the device still computes."""
     if device.type == "cuda":
         try:
-            torch.zeros(1, device=device).item()
+            torch.cuda.synchronize(device)  # needs no memory, and raises what happened before
         except torch.AcceleratorError:
             return False
     return True

@@ -43,7 +43,7 @@ class TorchEngine:
         self._batch_size = batch_size
         self._adam = Adam(list(network.parameters()))
         self._device = split.labels.device
-        self._full_step: Step = self.step
+        self._captured: Step | None = None
         self.fallback: str | None = None
         if self._device.type == "cuda":
             density, memory = break_even_density(self._device), usable_memory(self._device)
@@ -64,7 +64,8 @@ class TorchEngine:
         batches = torch.split(order, self._batch_size, dim=1)
         for batch, rate in zip(batches, self._on_device(rates), strict=True):
             is_full = batch.shape[1] == self._batch_size
-            total += self._full_step(batch, rate) if is_full else self.step(batch, rate)
+            step = self._captured if self._captured is not None and is_full else self.step
+            total += step(batch, rate)
         return (total / order.shape[1]).cpu()
 
     def step(self, batch: Tensor, rate: float | Tensor) -> Tensor:
@@ -103,7 +104,7 @@ class TorchEngine:
 
     def _capture(self) -> None:
         """Captures the step on full batches; `fallback` has the reason if that is impossible."""
-        self._full_step, self.fallback = self.step, None
+        self._captured = self.fallback = None
         shape = (self._network.replicates, self._batch_size)
         if self._device.type != "cuda" or shape[1] > len(self._labels):
             return
@@ -111,6 +112,8 @@ class TorchEngine:
         if not self._network.architecture.dropout:
             self._network.train()
             rows = torch.zeros(shape, dtype=torch.int64, device=self._device)
-            self._full_step, reason = captured(self.step, self.changed, rows)
+            step, reason = captured(self.step, self.changed, rows)
+            # The step itself would be a circle, which would keep the memory of an ended trial.
+            self._captured = step if reason is None else None
         if reason is not None:
             self.fallback = f"training steps are not captured as a CUDA graph, and slower: {reason}"

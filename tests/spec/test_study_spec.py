@@ -168,6 +168,8 @@ def test_a_file_of_arrays_is_a_data_set():
         ({"resources": {"gpus": 0.001}}, "a share must be 0 or at least 0.01, got 0.001"),
         ({"resources": {"gpus": 10**6}}, "`resources.gpus <= 1000` must hold, got 1000000"),
         ({"resources": {"concurrent_trials": 10**6}}, "`resources.concurrent_trials <= 100000`"),
+        ({"earlier": [f"study{n}" for n in range(21)]}, "`length of earlier <= 20` must hold"),
+        ({"start": [{}] * 101}, "`length of start <= 100` must hold, got [{}"),
         ({"constraints": ["macs <= 1"] * 101}, "`length of constraints <= 100` must hold, got ['m"),
         ({"constraints": ["macs <= " + "1" * 300]}, "`length of a constraint <= 300` must hold"),
         ({"constraints": ["macs <= 1e999"]}, "a side of a constraint may hold only metrics"),

@@ -30,6 +30,7 @@ BASE = {
     "objectives": {"val_accuracy": {"goal": "maximize", "from": 0.5}, "macs": "minimize"},
     "constraints": ["trainable_parameters <= 20000", "2 * macs >= -(3 + 4)"],
     "diagnostics": ["generalisation"],
+    "earlier": [],
     "start": [{"family": "vann", "somata": 8}, {"family": "dann-r", "learning_rate": 0.01}],
     "space": {
         "somata": [8, 16],
