@@ -142,7 +142,7 @@ def study_table(studies: Sequence[StudyStatus]) -> Table:
         "study": lambda study: study.name,
         "data": lambda study: study.dataset,
         "trials": _of,
-        "run": lambda study: study.run_status,
+        "run": lambda study: _run(study.run_status),
         "front": lambda study: str(study.front),
         "hypervolume": lambda study: f"{study.hypervolume:.4f}",
         "best val %": lambda study: _best(study.best),
@@ -155,7 +155,7 @@ def status_table(status: StudyStatus) -> Table:
     table = Table(title=f"study {status.name}", show_header=False, title_justify="left")
     states = ", ".join(f"{count} {state}" for state, count in sorted(status.states.items()))
     table.add_row("data", status.dataset)
-    table.add_row("run", status.run_status)
+    table.add_row("run", _run(status.run_status))
     table.add_row("trials", f"{_of(status)} ({states or 'none yet'}), {status.epochs:,} epochs")
     table.add_row("front", f"{status.front} trials, hypervolume {status.hypervolume:.4f}")
     best = status.best
@@ -169,3 +169,8 @@ def status_table(status: StudyStatus) -> Table:
 
 def _of(study: StudyStatus) -> str:
     return f"{study.trials}" if study.budget is None else f"{study.trials} of {study.budget}"
+
+
+def _run(status: str) -> str:
+    """The status of a run in plain words; MLflow has KILLED for what a user stopped."""
+    return {"KILLED": "stopped"}.get(status, status.lower())

@@ -139,6 +139,7 @@ def test_ctrl_c_keeps_what_is_finished_and_the_study_goes_on(on_ray, tmp_path):
         output, status = driver.end()
     assert status == 130, output
     assert "stopped: SIGINT was received; continue with:" in output
+    assert "stopped" in study_command("status", "broken", "--home", home.folder).stdout
     before = study.status("broken", home=home).states
     assert before["COMPLETE"] >= 1
     assert before.get("INTERRUPTED", 0) >= 1
