@@ -80,3 +80,11 @@ def test_a_level_that_a_library_sets_meanwhile_stays(settings):
 
     imported()
     assert now() == ("user's", None, logging.WARNING)
+
+
+def test_a_level_that_a_library_sets_at_its_import_gives_way_in_the_next_context(settings):
+    with settings:
+        logging.getLogger("ours").setLevel(logging.WARNING)
+        with settings:
+            assert now() == ("user's", "ours", logging.ERROR)
+    assert now() == ("user's", None, logging.WARNING)
