@@ -41,7 +41,7 @@ from tests.support.empty_store import put_empty_store
 
 home = study.Home.find(sys.argv[2], f"sqlite:///{sys.argv[2]}/mlflow.db")
 put_empty_store(home)
-assert study.list_studies(home) == []
+assert study.list_studies(home=home) == []
 assert looked_at() == before
 """,
         tmp_path,
