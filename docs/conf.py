@@ -31,9 +31,9 @@ nitpick_ignore_regex = [
     # Types of other libraries.
     (
         "py:.*",
-        r"(numpy|torch|pandas|plotly|rich|mlflow|optuna|pathlib|collections|typing|pydantic|ray)\b.*",
+        r"(numpy|torch|pandas|plotly|rich|mlflow|optuna|pathlib|os|collections|typing|pydantic|ray)\b.*",
     ),
-    ("py:.*", r"(np|pd|go|nn|NDArray|Path|Any|Console|Tensor|Unpack)\b.*"),
+    ("py:.*", r"(np|pd|go|nn|NDArray|Path|Any|Console|Tensor|Unpack|ImageSource)\b.*"),
     # Parameters and results of public functions that are not public names.
     ("py:.*", r"(study|models)\..*"),
 ]

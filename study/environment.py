@@ -37,11 +37,12 @@ class Settings(ContextDecorator):
             added = [name for name in self._variables if name not in os.environ]
             os.environ.update({name: self._variables[name] for name in added})
             self._added += added
-            if self._contexts > 1:
-                return
-            self._before = {name: logging.getLogger(name).level for name in self._levels}
             for name, level in self._levels.items():
-                logging.getLogger(name).setLevel(level)
+                logger = logging.getLogger(name)
+                # In a nested context a library that was imported in between has set its own level.
+                if self._contexts == 1 or logger.level != level:
+                    self._before[name] = logger.level
+                    logger.setLevel(level)
 
     def __exit__(self, *_: object) -> None:
         with self._lock:

@@ -41,7 +41,7 @@ from tests.support.empty_store import put_empty_store
 
 home = study.Home.find(sys.argv[2], f"sqlite:///{sys.argv[2]}/mlflow.db")
 put_empty_store(home)
-assert study.list_studies(home) == []
+assert study.list_studies(home=home) == []
 assert looked_at() == before
 """,
         tmp_path,
@@ -79,4 +79,12 @@ def test_a_level_that_a_library_sets_meanwhile_stays(settings):
         logging.getLogger("ours").setLevel(logging.WARNING)
 
     imported()
+    assert now() == ("user's", None, logging.WARNING)
+
+
+def test_a_level_that_a_library_sets_at_its_import_gives_way_in_the_next_context(settings):
+    with settings:
+        logging.getLogger("ours").setLevel(logging.WARNING)
+        with settings:
+            assert now() == ("user's", "ours", logging.ERROR)
     assert now() == ("user's", None, logging.WARNING)
