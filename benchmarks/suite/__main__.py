@@ -31,6 +31,8 @@ _MARK: Final = "SUITE_OF"
 # The first whose text is in the command counts.
 _KINDS: Final = (
     ("senders", "sender_process"),
+    ("pytest", "pytest-xdist"),
+    ("pytest", "-m pytest"),
     ("Ray's own", "gcs_server"),
     ("Ray's own", "raylet/raylet"),
     ("Ray's own", "ray/dashboard"),
@@ -48,7 +50,6 @@ _KINDS: Final = (
     ("`study run`", "forkserver"),
     ("`study run`", "study run"),
     ("pytest", "exec(eval(sys.stdin.readline()))"),
-    ("pytest", "-m pytest"),
     ("PostgreSQL and Chromium", "postgres"),
     ("PostgreSQL and Chromium", "chrom"),
     ("other commands", "study"),

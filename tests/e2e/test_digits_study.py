@@ -72,7 +72,7 @@ def test_every_command_answers_in_tables_and_in_json(small_study):
 def test_a_loaded_network_reproduces_its_stored_test_accuracy_exactly(small_study):
     home = Home.find(small_study.home)
     test = study.load_dataset("digits").test
-    for trial in study.pareto_front("small", home=home).itertuples():
+    for trial in study.pareto_front("small", home=home).reset_index().itertuples():
         network = study.load_model("small", trial.trial, home=home)
         accuracy, _ = study.evaluate(network, test)
         assert accuracy.mean().item() == trial.test_accuracy

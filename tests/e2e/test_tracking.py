@@ -157,7 +157,7 @@ def test_what_a_store_that_is_away_did_not_take_is_sent_by_sync(tmp_path, monkey
         push(tracker, home, range(4))
         server.kill()
         push(tracker, home, range(4, TRIALS))
-        with pytest.raises(TrackingError, match=r"\d+ wait: .*`study sync made"):
+        with pytest.raises(TrackingError, match=r"\d+ are not sent: .*`study sync made"):
             tracker.close("FINISHED", print)
         monkeypatch.setattr("study.tracking.retry.PATIENCE_S", 1.0)
         with pytest.raises(TrackingError, match=f"{server.uri} must accept every record"):
