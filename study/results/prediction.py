@@ -194,10 +194,11 @@ def predict(  # noqa: PLR0913  # each option has a name of its own
     """Classifies images with the network of a trial.
 
     Each entry of `images` is a file (an image, or an npz with `x` and optionally `y`), or an array or
-    tensor of one image or of several with a first axis for them, uint8 in 0..255 or floats in 0..1; a
-    single entry needs no list. The trial is by default the best; with `retrained`, its last retraining
-    is used. No noise is added, even for a trial with noise. Raises NotFoundError and TrackingError like
-    `study.load_model`, DataError if a file cannot be read, or images have another shape or type.
+    tensor of the network's image shape, or with a first axis for several images, uint8 in 0..255 or
+    floats in 0..1; a single entry needs no list. The trial is by default the best; with `retrained`, its
+    last retraining is used. No noise is added, even for a trial with noise. Raises NotFoundError and
+    TrackingError like `study.load_model`, DataError if a file cannot be read, or images have another
+    shape or type.
     """
     study = read_study(name, Home.find(home, tracking_uri))
     sources: list[Any] = list(images) if isinstance(images, list | tuple) else [images]
