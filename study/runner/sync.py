@@ -19,7 +19,7 @@ def sync(name: str, home: Home, notify: Callable[[str], None]) -> int:
     """Sends the waiting records of a study and its retrainings; returns their number.
 
     Raises NotFoundError if the home has no such study, BadInputError if it runs and so has a sender of
-    its own, and TrackingError if the store does not take them; then they still wait.
+    its own, and TrackingError if the store does not accept them; they are kept.
     """
     folder = home.study_folder(name)
     folders = [one for one in (folder, *folder.retrainings()) if one.spec.exists()]
@@ -60,12 +60,12 @@ def send_waiting(folder: StudyFolder, home: Home, notify: Callable[[str], None])
     if left:
         reason = troubles[-1] if troubles else "it does not answer"
         raise TrackingError(
-            f"the tracking store {home.shown_uri} must take every record, {left} still wait, "
+            f"the tracking store {home.shown_uri} must accept every record, {left} are not sent, "
             f"tried for {PATIENCE_S:g} s: {reason}"
         )
     if refused:
         raise TrackingError(
-            f"the tracking store {home.shown_uri} must take every record, it refused {len(refused)}: "
+            f"the tracking store {home.shown_uri} must accept every record, it refused {len(refused)}: "
             f"{refused[-1]}; refused records are in {folder.refused}"
         )
     return count

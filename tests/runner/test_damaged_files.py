@@ -119,7 +119,7 @@ def test_garbage_in_the_spool_and_its_position_is_put_aside(folder, tmp_path):
     (folder.spool / "position.json").write_text("[1]")
     done = study_command("sync", "a", "--home", tmp_path / "home")
     refused(
-        done, "must take every record, it refused 2: ", f"refused records are in {folder.refused}"
+        done, "must accept every record, it refused 2: ", f"refused records are in {folder.refused}"
     )
     assert len(folder.refused.read_text().splitlines()) == 2
     again = study_command("sync", "a", "--home", tmp_path / "home")
