@@ -7,19 +7,20 @@ import numpy as np
 from numba import carray
 
 from study.engine.arrays import TRAIN, Images, Moving, Plan, Wiring, Workspace
-from study.engine.compilation import inlined, object_code
+from study.engine.compilation import c_function, inlined
 from study.engine.loops import evaluate_images, train_steps
 
 # Pointers, which only compiled functions can read.
 _Addresses = Any
 _Numbers = Any
 _Array = Any
+_CFunc = Any
 _View = Callable[[_Addresses, _Numbers, int], _Array]
 
 
-def compile_loops() -> bytes:
-    """Object code with the C function `run_loop`."""
-    return object_code("run_loop", _run_loop)
+def compile_loops() -> _CFunc:
+    """Both loops as one C function."""
+    return c_function(_run_loop)
 
 
 def _row_of(dtype: type[np.generic]) -> _View:

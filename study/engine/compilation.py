@@ -32,12 +32,13 @@ def inlined(function: _Function) -> _Function:
     return compiled
 
 
-def object_code(name: str, function: Callable[..., None]) -> bytes:
-    """Object code that has the function as a C function of this name.
+def c_function(function: Callable[..., None]) -> Any:  # noqa: ANN401  # numba's CFunc
+    """Compiles a C function; its arguments are those of `study.engine.library.Library`."""
+    return numba.cfunc(_C_TYPES, **_OPTIONS)(function)
 
-    Its arguments are those of `study.engine.library.Library`: addresses, sizes, counts and numbers.
-    """
-    compiled = numba.cfunc(_C_TYPES, **_OPTIONS)(function)
+
+def object_code(name: str, compiled: Any) -> bytes:  # noqa: ANN401  # numba's CFunc
+    """Object code that has the C function under this name."""
     module = llvm.parse_assembly(compiled.inspect_llvm())
     module.get_function(compiled.native_name).name = name
     machine = llvm.Target.from_default_triple().create_target_machine(

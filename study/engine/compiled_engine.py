@@ -24,7 +24,7 @@ from study.engine.library import load_library
 from study.engine.turns import take_turns
 
 _WIDEST_TILE: Final = 128  # images; twice as many gained nothing
-_TURNS: Final = 8  # of a replicate in an epoch
+_TURNS: Final = 8  # of each of several replicates in an epoch
 _DROPOUT: Final = 3  # a stream of its own beside those of models.building and study.training
 
 _STEPS: Final = "adam.steps"
@@ -58,6 +58,7 @@ class CompiledEngine:
             floats(*shape) for _ in Moving._fields
         )
         self._steps = 0
+        self._turns = _TURNS if network.replicates > 1 else 1
         inputs, units = int(np.prod(network.image_shape)), int(self._plan.layers[:, 2].sum())
         lanes = min(_WIDEST_TILE, -(-batch_size // LANES) * LANES)
         self._workspaces = [
@@ -112,7 +113,7 @@ class CompiledEngine:
         seed = np.random.SeedSequence([_DROPOUT, self._network.seeds[number], epoch])
         key = int(seed.generate_state(1)[0])
         order = np.ascontiguousarray(orders[number])
-        ends = np.linspace(0, len(rates), _TURNS + 1).astype(int).tolist()
+        ends = np.linspace(0, len(rates), self._turns + 1).astype(int).tolist()
 
         def turn(steps: tuple[int, int], memory: Workspace) -> None:
             totals[number] += self._library.train_steps(
@@ -133,7 +134,7 @@ class CompiledEngine:
         self, number: int, images: Images, totals: NDArray[np.float64]
     ) -> Iterator[_Turn]:
         count = len(images.labels)
-        ends = np.linspace(0, count, _TURNS + 1).astype(int).tolist()
+        ends = np.linspace(0, count, self._turns + 1).astype(int).tolist()
 
         def turn(some: NDArray[np.int64], memory: Workspace) -> None:
             totals[:, number] += self._library.evaluate_images(

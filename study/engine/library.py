@@ -20,6 +20,8 @@ _FUNCTION: Final = ctypes.CFUNCTYPE(
     None, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p
 )
 
+_NAME: Final = "run_loop"
+
 # Numba's functions for exceptions and for arrays that it owns. The loops raise and own nothing, but LLVM
 # does not see that.
 _NEVER_CALLED: Final = (
@@ -42,17 +44,9 @@ class Library:
     and `numbers`, integers and floats that go in and come out.
     """
 
-    def __init__(self, code: bytes) -> None:
-        llvm.initialize_native_target()
-        llvm.initialize_native_asmprinter()
-        builder = llvm.JITLibraryBuilder().add_object_img(code).add_current_process()
-        builder.export_symbol("run_loop")
-        abort = ctypes.cast(ctypes.CDLL(None).abort, ctypes.c_void_p).value
-        for name in _NEVER_CALLED:
-            builder.import_symbol(name, abort)
-        self._linker = llvm.create_lljit_compiler()
-        self._linked = builder.link(self._linker, "engine")  # the code lives as long as this
-        self._run_loop = _FUNCTION(self._linked["run_loop"])
+    def __init__(self, address: int, owner: object) -> None:
+        self._function = _FUNCTION(address)
+        self._owner = owner  # the code lives as long as this
 
     def train_steps(
         self,
@@ -67,7 +61,7 @@ class Library:
     ) -> float:
         """Counts: batch size, first step, the step after the last one, steps before, seed."""
         arrays = (*plan[:2], *wiring, *work, *images, order, *moving, rates)
-        _, loss = self._run(arrays, [TRAIN, *counts], plan.dropout)
+        _, loss = self.run_loop(arrays, [TRAIN, *counts], plan.dropout)
         return loss
 
     def evaluate_images(
@@ -81,17 +75,17 @@ class Library:
     ) -> tuple[float, int]:
         """The sum of the losses of the images in the order, and how many are classified right."""
         arrays = (*plan[:2], *wiring, *work, *images, order, parameters)
-        (_, right), loss = self._run(arrays, [EVALUATE, 0], plan.dropout)
+        (_, right), loss = self.run_loop(arrays, [EVALUATE, 0], plan.dropout)
         return loss, right
 
-    def _run(
+    def run_loop(
         self, arrays: Sequence[NDArray[Any]], counts: Sequence[int], dropout: float
     ) -> tuple[list[int], float]:
-        """The counts afterwards, and the loss."""
+        """Calls the C function with these arrays; the counts afterwards, and the loss."""
         addresses = np.array([array.ctypes.data for array in arrays], np.uintp)
         sizes = np.array([[*array.shape, 1][:2] for array in arrays], np.int64)
         integers, floats = np.array(counts, np.int64), np.array([dropout, 0.0])
-        self._run_loop(*(array.ctypes.data for array in (addresses, sizes, integers, floats)))
+        self._function(*(array.ctypes.data for array in (addresses, sizes, integers, floats)))
         return integers.tolist(), float(floats[1])
 
 
@@ -105,11 +99,39 @@ def load_library() -> tuple[Library, float | None]:
         code = read_code()
         if code is None:
             start = time.perf_counter()
-            # A second of importing, and the compiler, only where nothing is kept.
-            from study.engine.c_functions import compile_loops  # noqa: PLC0415
-
-            code = compile_loops()
-            keep_code(code)
+            _libraries.append(_compiled())
             seconds = time.perf_counter() - start
-        _libraries.append(Library(code))
+        else:
+            _libraries.append(link(code))
     return _libraries[0], seconds
+
+
+def _compiled() -> Library:
+    """Compiles the loops, and keeps them for later processes."""
+    # A second of importing, and the compiler, only where nothing is kept.
+    from study.engine.c_functions import compile_loops  # noqa: PLC0415
+    from study.engine.compilation import object_code  # noqa: PLC0415
+
+    compiled = compile_loops()
+    code = object_code(_NAME, compiled)
+    try:
+        library = link(code)
+    except RuntimeError:
+        # The code of another version of Numba may need more of it: so it is what Numba has linked.
+        return Library(compiled.address, compiled)
+    keep_code(code)
+    return library
+
+
+def link(code: bytes) -> Library:
+    """Links object code. Raises RuntimeError if it needs something that this process does not have."""
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+    builder = llvm.JITLibraryBuilder().add_object_img(code).add_current_process()
+    builder.export_symbol(_NAME)
+    abort = ctypes.cast(ctypes.CDLL(None).abort, ctypes.c_void_p).value
+    for name in _NEVER_CALLED:
+        builder.import_symbol(name, abort)
+    linker = llvm.create_lljit_compiler(suppress_errors=True)
+    linked = builder.link(linker, "engine")
+    return Library(linked[_NAME], (linker, linked))
