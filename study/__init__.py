@@ -19,19 +19,15 @@ if TYPE_CHECKING:
     from study.report.style import MetricFormat as MetricFormat
     from study.report.style import family_style as family_style
     from study.report.style import figure_layout as figure_layout
-    from study.results.answers import StudyStatus as StudyStatus
     from study.results.answers import best_configs as best_configs
-    from study.results.answers import curves as curves
     from study.results.answers import knee as knee
-    from study.results.answers import list_studies as list_studies
     from study.results.answers import pareto_front as pareto_front
     from study.results.answers import records as records
     from study.results.answers import smallest as smallest
-    from study.results.answers import status as status
-    from study.results.answers import study_spec as study_spec
     from study.results.answers import trials as trials
     from study.results.comparison import Comparison as Comparison
     from study.results.comparison import compare as compare
+    from study.results.curves import curves as curves
     from study.results.efficiency import efficiency_scores as efficiency_scores
     from study.results.efficiency import parameters_to_reach as parameters_to_reach
     from study.results.export import export_model as export_model
@@ -42,6 +38,10 @@ if TYPE_CHECKING:
     from study.results.record import TrialRecord as TrialRecord
     from study.results.retrained_run import Retrained as Retrained
     from study.results.retrained_run import retrainings as retrainings
+    from study.results.study_status import StudyStatus as StudyStatus
+    from study.results.study_status import list_studies as list_studies
+    from study.results.study_status import status as status
+    from study.results.study_status import study_spec as study_spec
     from study.runner.driver import RunSummary as RunSummary
     from study.runner.driver import run as run
     from study.runner.retraining import retrain as retrain
@@ -62,17 +62,16 @@ _NAMES: Final = {
     "study.home": "Home",
     "study.report.report": "write_picture write_report",
     "study.report.style": "MetricFormat family_style figure_layout",
-    "study.results.answers": (
-        "StudyStatus best_configs curves knee list_studies pareto_front records smallest status "
-        "study_spec trials"
-    ),
+    "study.results.answers": "best_configs knee pareto_front records smallest trials",
     "study.results.comparison": "Comparison compare",
+    "study.results.curves": "curves",
     "study.results.efficiency": "efficiency_scores parameters_to_reach",
     "study.results.export": "export_model",
     "study.results.network": "load_model promote",
     "study.results.prediction": "Prediction predict",
     "study.results.record": "TrialRecord",
     "study.results.retrained_run": "Retrained retrainings",
+    "study.results.study_status": "StudyStatus list_studies status study_spec",
     "study.runner.driver": "RunSummary run",
     "study.runner.retraining": "retrain",
     "study.search.ehvi": "EHVISampler",

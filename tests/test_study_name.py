@@ -8,7 +8,7 @@ from study import Home
 from study.cli.main import app
 from study.errors import BadInputError, SpecError
 from study.home import LONGEST_NAME, checked_name, is_name
-from study.results import answers
+from study.results import study_status
 from study.spec.study_spec import StudySpec
 
 LEADING_OUT = [
@@ -49,7 +49,7 @@ def test_what_could_lead_out_is_no_name_for_a_spec_a_folder_or_a_question(name, 
     assert not is_name(name)
     with pytest.raises(SpecError, match=r"\(key name\)|length of name"):
         StudySpec.from_dict({"name": name, "dataset": "digits", "families": ["vann"]})
-    for ask in (home.study_folder, lambda text: answers.status(text, home=home)):
+    for ask in (home.study_folder, lambda text: study_status.status(text, home=home)):
         with pytest.raises(BadInputError, match="the name of a study has letters, digits"):
             ask(name)
     assert not list(tmp_path.iterdir())

@@ -26,7 +26,7 @@ from study.errors import DataError, StudyError
 from study.home import Home
 from study.report.report import write_report
 from study.results import export, network, prediction
-from study.results.answers import list_studies
+from study.results.study_status import list_studies
 from study.spec.sections import DatasetSpec
 from study.study_folder import EXAMPLE
 from study.tracking.tags import (

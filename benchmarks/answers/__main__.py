@@ -29,7 +29,7 @@ environment.prepare()
 
 from benchmarks.answers import store as answers_store  # noqa: E402  # MLflow loads after its settings are made
 from study.home import Home  # noqa: E402
-from study.results import answers, comparison  # noqa: E402
+from study.results import answers, comparison  # noqa: E402, study_status
 from study.tracking.trial_table import FILE  # noqa: E402
 from study.tracking.writer import MlflowWriter  # noqa: E402
 
@@ -65,7 +65,7 @@ def main() -> None:
 def measure(store: str, home: Home, repetitions: int) -> dict[str, dict[str, float]]:
     """Median seconds of what the sender does, of each question, and of two asked of the runs."""
     fresh: dict[str, Ask] = {
-        "status": lambda: answers.status(NAMES[0], home=home, fresh=True),
+        "status": lambda: study_status.status(NAMES[0], home=home, fresh=True),
         "trials": lambda: answers.trials(NAMES[0], home=home, fresh=True),
     }
     return {
@@ -116,7 +116,7 @@ def questions(home: Home) -> dict[str, Ask]:
         "pareto": lambda: answers.pareto_front(name, home=home),
         "pareto confident": lambda: answers.pareto_front(name, home=home, confident=True),
         "knee": lambda: answers.knee(name, home=home),
-        "status": lambda: answers.status(name, home=home),
+        "status": lambda: study_status.status(name, home=home),
         "trials": lambda: answers.trials(name, home=home),
         "compare": lambda: comparison.compare(NAMES, home=home),
     }

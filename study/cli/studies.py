@@ -39,9 +39,9 @@ def list_studies(
         jobs.show_jobs(address, as_json=as_json)
         return
     from study.cli import tables
-    from study.results import answers
+    from study.results import study_status
 
-    statuses = answers.list_studies(home=home, fresh=fresh)
+    statuses = study_status.list_studies(home=home, fresh=fresh)
     if as_json:
         print_json([study.to_dict() for study in statuses])
     else:
@@ -63,13 +63,13 @@ def status(
         jobs.show_job(address, name, as_json=as_json)
         return
     from study.cli import tables
-    from study.results import answers
+    from study.results import study_status
 
-    study_status = answers.status(name, home=home, fresh=fresh)
+    found = study_status.status(name, home=home, fresh=fresh)
     if as_json:
-        print_json(study_status.to_dict())
+        print_json(found.to_dict())
     else:
-        console().print(tables.status_table(study_status))
+        console().print(tables.status_table(found))
 
 
 @app.command()

@@ -9,10 +9,10 @@ from rich import box
 from rich.table import Table
 
 from study.cluster.study_job import StudyJob
-from study.results.answers import StudyStatus
 from study.results.comparison import ComparedStudy, Comparison
 from study.results.format import count, percent
 from study.results.record import TrialRecord
+from study.results.study_status import StudyStatus
 
 Row = TypeVar("Row")
 

@@ -88,6 +88,7 @@ def trials(
 ) -> None:
     """List the trials of a study that pass the filters, with the reasons of failures."""
     from study.results import answers
+    from study.results import curves as learning_curves
 
     states = tuple(one.upper() for one in state or ())
     records = answers.records(
@@ -95,7 +96,7 @@ def trials(
     )
     if curves is not None:
         numbers = [record.trial for record in records]
-        frame = answers.curves(name, numbers, metric=curves, home=home)
+        frame = learning_curves.curves(name, numbers, metric=curves, home=home)
         _print_curves(frame, f"{name}: {curves}", as_json=as_json, as_csv=as_csv)
     else:
         _print_records(records, f"{name}: {len(records)} trials", as_json=as_json, as_csv=as_csv)

@@ -19,7 +19,7 @@ from study.report.style import (
     see_through,
 )
 from study.report.trial_text import hover
-from study.results.reader import Curve
+from study.results.curves import Curve
 from study.results.record import TrialRecord
 from study.search.rungs import rung_epochs
 from study.spec.study_spec import StudySpec

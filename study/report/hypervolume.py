@@ -5,7 +5,7 @@ from typing import Final
 import plotly.graph_objects as go
 
 from study.report.style import BLUE, Section, evenly, figure_layout
-from study.results.reader import Curve
+from study.results.curves import Curve
 
 _MOST: Final = 1500
 _MS_A_MINUTE: Final = 60_000

@@ -14,8 +14,8 @@ from study.report.style import (
     see_through,
     sequence_colour,
 )
+from study.results.curves import Curve
 from study.results.format import count
-from study.results.reader import Curve
 from study.results.record import TrialRecord
 from study.spec.study_spec import StudySpec
 

@@ -21,7 +21,8 @@ from study.report.learning_curves import curve_members, curve_metric, curve_sect
 from study.report.page import page
 from study.report.parallel_coordinates import settings_section
 from study.report.style import Section
-from study.results.reader import read_curves, read_study
+from study.results.curves import read_curves
+from study.results.reader import read_study
 from study.results.stored_study import StoredStudy
 
 FIGURES: Final = ("front", "curves", "hypervolume", "settings", "importance", "stopping")

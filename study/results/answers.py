@@ -5,12 +5,11 @@ with `fresh` they read the runs themselves, which takes seconds for thousands of
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
-from typing import Any, Final
+from dataclasses import replace
 
 import pandas as pd
 
-from study.errors import NotFoundError, SpecError, nearest
+from study.errors import SpecError
 from study.home import AnyHome, Home
 from study.keywords import checked_keywords
 from study.results.query import (
@@ -22,95 +21,10 @@ from study.results.query import (
     Query,
     best_first,
 )
-from study.results.reader import Curve, read_curves, read_study, study_experiments
+from study.results.reader import read_study
 from study.results.record import TrialRecord, to_frame
 from study.results.stored_study import StoredStudy
-from study.search.budget import trials_allowed
-from study.search.pareto import hypervolume
 from study.search.pareto import knee as knee_of
-from study.spec.study_spec import StudySpec
-
-EPOCH_METRICS: Final = ("val_accuracy", "val_loss", "train_loss")
-"""The metrics that have a learning curve."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StudyStatus:
-    """The status of a study. `run_status` is MLflow's status of the parent run.
-
-    `trials` is the number of ended trials, `budget` its limit, or None if another limit ends the study.
-    `epochs` is the total over all trials.
-    """
-
-    name: str
-    dataset: str
-    run_status: str
-    trials: int
-    budget: int | None
-    epochs: int
-    states: dict[str, int]
-    front: int
-    hypervolume: float
-    best: TrialRecord | None
-    parent_run_id: str
-    tracking_uri: str
-
-    def to_dict(self) -> dict[str, Any]:
-        """The status as JSON types."""
-        return asdict(self)
-
-
-@checked_keywords
-def list_studies(
-    *, home: AnyHome = None, tracking_uri: str | None = None, fresh: bool = False
-) -> list[StudyStatus]:
-    """The status of every study in the store, by name; empty if there is no store yet.
-
-    Studies whose first records are incomplete are left out.
-    """
-    place = Home.find(home, tracking_uri)
-    statuses = []
-    for name in study_experiments(place):
-        try:
-            statuses.append(status(name, home=place, fresh=fresh))
-        except NotFoundError:
-            continue
-    return statuses
-
-
-@checked_keywords
-def status(
-    name: str, *, home: AnyHome = None, tracking_uri: str | None = None, fresh: bool = False
-) -> StudyStatus:
-    """The status of a study. Raises NotFoundError if there is no such study."""
-    stored = read_study(name, Home.find(home, tracking_uri), fresh=fresh)
-    return status_of(stored)
-
-
-def status_of(stored: StoredStudy) -> StudyStatus:
-    """The status of a stored study."""
-    spec, tally = stored.spec, stored.tally()
-    points = [record.point(spec.objectives) for record in stored.front()]
-    return StudyStatus(
-        name=spec.name,
-        dataset=spec.dataset.name,
-        run_status=stored.parent.info.status,
-        trials=sum(tally.states.get(state, 0) for state in ("COMPLETE", "PRUNED", "FAIL")),
-        budget=trials_allowed(spec),
-        epochs=tally.epochs,
-        states=dict(tally.states),
-        front=len(points),
-        hypervolume=hypervolume([point for point in points if point], spec.objectives),
-        best=stored.best,
-        parent_run_id=stored.parent.info.run_id,
-        tracking_uri=stored.home.shown_uri,
-    )
-
-
-@checked_keywords
-def study_spec(name: str, *, home: AnyHome = None, tracking_uri: str | None = None) -> StudySpec:
-    """The spec of a study. Raises NotFoundError if there is no such study."""
-    return read_study(name, Home.find(home, tracking_uri)).spec
 
 
 @checked_keywords
@@ -198,40 +112,6 @@ def trials(  # noqa: PLR0913  # each option has a name of its own
             fresh=fresh,
         )
     )
-
-
-@checked_keywords
-def curves(
-    name: str,
-    trials: Sequence[int] | None = None,
-    *,
-    metric: str = "val_accuracy",
-    home: AnyHome = None,
-    tracking_uri: str | None = None,
-) -> pd.DataFrame:
-    """The learning curves of a metric, with one row for each trial and epoch; both are the index.
-
-    `metric` is one of `EPOCH_METRICS`; the column has its mean over the replicates, `..._sem` the
-    standard error (NaN for one replicate). `trials` are by default all. Raises NotFoundError if there
-    is no such study or trial, SpecError for a metric without a curve.
-    """
-    if metric not in EPOCH_METRICS:
-        raise SpecError(f"unknown metric of epochs {metric!r}; {nearest(metric, EPOCH_METRICS)}")
-    place = Home.find(home, tracking_uri)
-    stored = read_study(name, place)
-    chosen = stored.records if trials is None else [stored.trial(number) for number in trials]
-    run_ids = [record.run_id for record in chosen]
-    means = read_curves(place, run_ids, f"epoch/{metric}")
-    errors = read_curves(place, run_ids, f"epoch/{metric}_sem")
-    none = Curve([], [], [])
-    rows = [
-        (record.trial, epoch, value, errors.get(record.run_id, none).at(epoch))
-        for record in chosen
-        for epoch, value in zip(*means.get(record.run_id, none).points(), strict=True)
-    ]
-    frame = pd.DataFrame(rows, columns=["trial", "epoch", metric, f"{metric}_sem"])
-    types = {"trial": "int64", "epoch": "int64", metric: "float64", f"{metric}_sem": "float64"}
-    return frame.astype(types).set_index(["trial", "epoch"])
 
 
 @checked_keywords

@@ -11,11 +11,11 @@ import pandas as pd
 from study.errors import BadInputError
 from study.home import AnyHome, Home
 from study.keywords import checked_keywords
-from study.results.answers import StudyStatus, status_of
 from study.results.query import COMPLETE, MOST_ACCURATE, SMALLEST, Bound, Filters
 from study.results.reader import read_study
 from study.results.record import TrialRecord, to_frame
 from study.results.stored_study import StoredStudy
+from study.results.study_status import StudyStatus, status_of
 from study.search.pareto import on_front
 from study.spec.study_spec import StudySpec
 

@@ -1,14 +1,10 @@
 """Reads studies and the learning curves of their trials from MLflow."""
 
 import difflib
-import math
-from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import Final, final
+from typing import Final
 
 from mlflow import MlflowClient
-from mlflow.entities import Experiment, Metric, Run
+from mlflow.entities import Experiment, Run
 from mlflow.store.tracking import SEARCH_MAX_RESULTS_DEFAULT
 from mlflow.utils import get_results_from_paginated_fn
 
@@ -130,45 +126,3 @@ def _parent(store: MlflowClient, experiment_id: str) -> Run | None:
         max_results=1,
     )
     return runs[0] if runs else None
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class Curve:
-    """The finite values of a metric in order of steps, with timestamps (ms since 1970)."""
-
-    steps: list[int]
-    values: list[float]
-    times: list[int]
-
-    def points(self) -> tuple[list[int], list[float]]:
-        """The steps and their values."""
-        return self.steps, self.values
-
-    def at(self, step: int) -> float | None:
-        """The value at a step, None if there is none."""
-        return dict(zip(self.steps, self.values, strict=True)).get(step)
-
-
-def read_curves(home: Home, run_ids: Iterable[str], metric: str) -> dict[str, Curve]:
-    """Reads the curves of a metric, by run, of the runs that have it. Raises TrackingError."""
-    store = client(home)
-
-    def read(run_id: str) -> tuple[str, Curve]:
-        return run_id, _curve(store.get_metric_history(run_id, metric))
-
-    with translated(home), ThreadPoolExecutor(_REQUESTS_AT_ONCE) as pool:
-        curves = list(pool.map(read, dict.fromkeys(run_ids)))
-    return {run_id: curve for run_id, curve in curves if curve.steps}
-
-
-def _curve(history: Iterable[Metric]) -> Curve:
-    """The curve of a history; of steps written twice, as after an interruption, the later values."""
-    points = sorted(history, key=lambda point: point.timestamp)
-    last = {point.step: point for point in points if math.isfinite(point.value)}
-    ordered = [last[step] for step in sorted(last)]
-    return Curve(
-        [point.step for point in ordered],
-        [point.value for point in ordered],
-        [point.timestamp for point in ordered],
-    )

@@ -9,7 +9,7 @@ import psutil
 import pytest
 from optuna.trial import TrialState
 
-from study.results import answers
+from study.results import answers, study_status
 from study.search.storage import SearchStorage
 from tests.support.command import study_command
 from tests.support.driven_study import running
@@ -101,7 +101,7 @@ def test_a_study_whose_driver_is_killed_again_and_again_is_as_if_it_had_not_been
     assert [record.trial for record in found] == list(range(12))
     assert len(trial_runs(home, "whole")) == 12
     journal = home.study_folder("whole").journal
-    stored = SearchStorage(answers.study_spec("whole", home=home), journal).trials()
+    stored = SearchStorage(study_status.study_spec("whole", home=home), journal).trials()
     assert [trial.state for trial in stored] == [TrialState.COMPLETE] * 12
     for record, known, trial in zip(found, expected, stored, strict=True):
         assert record.state == known.state == "COMPLETE"

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from study import Home
-from study.results import answers
+from study.results import answers, study_status
 from tests.support.command import study_command
 from tests.support.empty_store import new_home, put_empty_database
 from tests.support.processes import SMALL, wait_until
@@ -69,7 +69,9 @@ def test_a_submitted_study_is_followed_and_submitting_it_again_is_the_same_job(o
     assert (home / "studies/submitted/search.journal").exists()
     front = answers.pareto_front("submitted", home=Home.find(home))
     assert front["on_front"].all()
-    assert answers.status("submitted", home=Home.find(home)).to_dict()["run_status"] == "FINISHED"
+    assert (
+        study_status.status("submitted", home=Home.find(home)).to_dict()["run_status"] == "FINISHED"
+    )
 
     again = good(on_head("submit", *SPEC, "--source")).splitlines()
     assert again[0].startswith(f"the job {job} did this already; a larger budget")
@@ -130,7 +132,7 @@ def test_a_running_study_survives_its_driver_is_stopped_cleanly_and_gone_on_with
     (first,) = answers.records("long", home=place)
     assert (first.state, first.trial) == ("INTERRUPTED", 0)
     assert first.epochs >= before > 0
-    assert answers.status("long", home=place).to_dict()["run_status"] == "KILLED"
+    assert study_status.status("long", home=place).to_dict()["run_status"] == "KILLED"
     assert f"job {job} is already STOPPED" in good(on_head("stop", "long"))
 
     said += good(on_head("submit", *arguments, **secret))

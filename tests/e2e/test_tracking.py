@@ -17,7 +17,7 @@ from mlflow import MlflowClient
 
 from study import Home, environment
 from study.errors import TrackingError
-from study.results import answers
+from study.results import answers, study_status
 from study.runner.sync import sync
 from study.tracking.spool import waiting
 from tests.support.command import study_command
@@ -214,7 +214,7 @@ def test_a_sender_outlives_its_driver_and_says_that_it_is_gone(tmp_path):
         (0, "COMPLETE"),
         (1, "INTERRUPTED"),
     ]
-    assert answers.status("made", home=home).run_status == "KILLED"
+    assert study_status.status("made", home=home).run_status == "KILLED"
 
 
 def test_two_senders_show_a_study_one_after_the_other(tmp_path):

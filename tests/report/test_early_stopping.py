@@ -1,5 +1,5 @@
 from study.report.early_stopping import Cut, cuts, stopping_members, stopping_section
-from study.results.reader import Curve
+from study.results.curves import Curve
 from study.spec.study_spec import StudySpec
 from tests.support.stored_study import record, trial
 

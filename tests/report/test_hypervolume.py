@@ -1,5 +1,5 @@
 from study.report.hypervolume import hypervolume_section
-from study.results.reader import Curve
+from study.results.curves import Curve
 
 
 def test_it_is_a_step_line_over_trials_and_over_minutes():

@@ -1,5 +1,5 @@
 from study.report.learning_curves import MOST_CURVES, curve_members, curve_metric, curve_section
-from study.results.reader import Curve
+from study.results.curves import Curve
 from study.spec.study_spec import StudySpec
 from tests.support.stored_study import record, trial
 

@@ -10,7 +10,7 @@ from models import Architecture, build, load_network, save_network
 from study import environment
 from study.errors import BadInputError, NotFoundError, SpecError, TrackingError
 from study.home import Home
-from study.results import answers
+from study.results import answers, study_status
 from study.results.export import export_model
 from study.results.network import load_model
 from study.results.reader import check_free
@@ -180,20 +180,20 @@ def test_what_is_not_there_is_said_with_what_is(home):
 
 def test_an_empty_home_stays_empty(tmp_path):
     nowhere = Home(folder=tmp_path, tracking_uri=f"sqlite:///{tmp_path}/mlflow.db")
-    assert answers.list_studies(home=nowhere) == []
+    assert study_status.list_studies(home=nowhere) == []
     with pytest.raises(NotFoundError, match="it has: none yet"):
-        answers.status("made", home=nowhere)
+        study_status.status("made", home=nowhere)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_status_and_list_say_how_studies_stand(home):
-    status = answers.status("made", home=home)
+    status = study_status.status("made", home=home)
     assert (status.trials, status.budget, status.front) == (5, 30, 2)
     assert status.run_status == "FINISHED"
     assert status.states["COMPLETE"] == 3
     assert status.best.trial == 1
     assert status.hypervolume > 0
-    assert answers.list_studies(home=home) == [status]
+    assert study_status.list_studies(home=home) == [status]
     assert json.loads(json.dumps(status.to_dict()))["best"]["trial"] == 1
 
 
@@ -266,18 +266,18 @@ def test_an_experiment_that_is_no_study_is_neither_read_nor_written_into(home):
         with pytest.raises(BadInputError, match=rf"'{name}' .* must be a study of layout 2"):
             check_free(name, home, None)
     with pytest.raises(NotFoundError, match=r"no study 'theirs'.*it has: made, new"):
-        answers.status("theirs", home=home)
+        study_status.status("theirs", home=home)
     with pytest.raises(BadInputError, match=r"'earlier' .* must be of layout 2, got 1"):
-        answers.status("earlier", home=home)
+        study_status.status("earlier", home=home)
     with pytest.raises(NotFoundError, match="has no records yet"):
-        answers.status("new", home=home)
+        study_status.status("new", home=home)
     check_free("new", home, None)
-    assert [study.name for study in answers.list_studies(home=home)] == ["made"]
+    assert [study.name for study in study_status.list_studies(home=home)] == ["made"]
 
 
 def test_a_store_that_does_not_answer_is_said_so(tmp_path, monkeypatch):
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     nowhere = Home(folder=tmp_path, tracking_uri="http://127.0.0.1:9")
-    for ask in (answers.list_studies, lambda home: answers.records("made", home=home)):
+    for ask in (study_status.list_studies, lambda home: answers.records("made", home=home)):
         with pytest.raises(TrackingError, match=r"http://127.0.0.1:9 must answer"):
             ask(nowhere)

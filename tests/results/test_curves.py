@@ -5,7 +5,7 @@ from mlflow import MlflowClient
 
 from study.errors import TrackingError
 from study.home import Home
-from study.results.reader import read_curves
+from study.results.curves import read_curves
 from tests.support.stored_study import make_home
 
 

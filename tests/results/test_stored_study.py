@@ -9,7 +9,7 @@ import pytest
 
 from study.errors import StudyError
 from study.home import Home
-from study.results import answers, comparison, no_match
+from study.results import answers, comparison, no_match, study_status
 from study.results.query import Filters
 from study.results.reader import read_study
 from study.results.record import to_frame
@@ -48,8 +48,8 @@ def test_the_best_trial_is_best_in_the_first_objective_and_of_equals_the_smalles
     for name, number in (("made", 4), ("cheap", 0)):
         stored = read_study(name, home)
         assert stored.best.trial == stored.trial(None).trial == number
-        assert answers.status(name, home=home).best == answers.best_configs(name, home=home)[0]
-    assert answers.status("cheap", home=home).best.trial == 0
+        assert study_status.status(name, home=home).best == answers.best_configs(name, home=home)[0]
+    assert study_status.status("cheap", home=home).best.trial == 0
     assert read_study("empty", home).best is None
 
 
@@ -85,7 +85,7 @@ def test_of_a_trial_with_two_runs_the_older_counts(home):
         0.7,
         None,
     ]
-    assert answers.status("made", home=home).states == {"COMPLETE": 3, "RUNNING": 1}
+    assert study_status.status("made", home=home).states == {"COMPLETE": 3, "RUNNING": 1}
 
 
 def test_diagnostics_are_read_with_a_trial_and_are_columns_of_its_table(home):
@@ -167,7 +167,7 @@ def test_every_question_is_answered_while_a_study_is_written_from_another_folder
         front = answers.front("made", home=elsewhere)
         assert [one.trial for one in front] == sorted(one.trial for one in front)
         assert front[0].trial == 0
-        status = answers.status("made", home=elsewhere)
+        status = study_status.status("made", home=elsewhere)
         found = answers.trials("made", home=elsewhere)
         assert len(found) >= sum(status.states.values()) >= len(front)
         sizes.append(len(found))
@@ -177,7 +177,10 @@ def test_every_question_is_answered_while_a_study_is_written_from_another_folder
         assert len(answers.front("made", home=elsewhere, confident=True)) >= 1
         comparison.compare(["made", "other"], home=elsewhere)
         no_match.explain_no_match("made", elsewhere, Filters(max_parameters=1))
-        assert [study.name for study in answers.list_studies(home=elsewhere)] == ["made", "other"]
+        assert [study.name for study in study_status.list_studies(home=elsewhere)] == [
+            "made",
+            "other",
+        ]
         json.dumps([one.to_dict() for one in answers.records("made", home=elsewhere)])
         asked.set()
     writer.join()

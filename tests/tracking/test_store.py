@@ -8,7 +8,7 @@ from sqlalchemy import create_engine, text
 from study import environment
 from study.errors import BadInputError, TrackingError
 from study.home import Home
-from study.results import answers
+from study.results import study_status
 from study.tracking import store
 from tests.support.written_study import make_home, write_study
 
@@ -21,7 +21,7 @@ def prepared():
 def ask(folder, uri):
     start = time.monotonic()
     with pytest.raises((TrackingError, BadInputError)) as caught:
-        answers.status("made", home=Home(folder=folder, tracking_uri=uri))
+        study_status.status("made", home=Home(folder=folder, tracking_uri=uri))
     message = str(caught.value)
     assert "\n" not in message
     return caught.value, message, time.monotonic() - start

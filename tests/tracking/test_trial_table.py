@@ -15,7 +15,7 @@ from models import Architecture
 from study import environment
 from study.errors import StudyError
 from study.home import Home
-from study.results import answers
+from study.results import answers, study_status
 from study.results.reader import read_study
 from study.runner import resume
 from study.search.trial import TrialConfig
@@ -109,7 +109,7 @@ def test_the_table_holds_what_the_runs_do(home, writer):
     assert found[0].diagnostics == {DIAGNOSTIC: 0.5, f"{DIAGNOSTIC}_sem": 0.1}
     assert [record.trial for record in answers.front("made", home=home)] == [0, 1]
     status, fresh = (
-        answers.status("made", home=home, fresh=fresh).to_dict() for fresh in (False, True)
+        study_status.status("made", home=home, fresh=fresh).to_dict() for fresh in (False, True)
     )
     assert json.dumps(status) == json.dumps(fresh)
 
@@ -289,7 +289,7 @@ def test_a_run_without_its_configuration_is_named_from_the_table_as_from_the_run
     for fresh in (False, True):
         with pytest.raises(StudyError, match=f"the MLflow run {run} of study 'made'"):
             answers.records("made", home=home, fresh=fresh)
-        assert answers.status("made", home=home, fresh=fresh).states["FAIL"] == 1
+        assert study_status.status("made", home=home, fresh=fresh).states["FAIL"] == 1
 
 
 @pytest.fixture
@@ -323,7 +323,7 @@ def test_a_sender_puts_aside_what_is_no_event_and_leaves_the_table_of_the_rest(h
     assert len([message for message in messages if "refused" in message]) == 5
     refused = folder.refused.read_text().splitlines()
     assert json.loads(refused[0])["line"] == '["flush"]'
-    assert answers.status("made", home=home).run_status == "FINISHED"
+    assert study_status.status("made", home=home).run_status == "FINISHED"
     assert told(answers.records("made", home=home)) == told(
         answers.records("made", home=home, fresh=True)
     )

@@ -1,0 +1,93 @@
+"""The status of studies: their budget, the states of their trials, and their best."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from study.errors import NotFoundError
+from study.home import AnyHome, Home
+from study.keywords import checked_keywords
+from study.results.reader import read_study, study_experiments
+from study.results.record import TrialRecord
+from study.results.stored_study import StoredStudy
+from study.search.budget import trials_allowed
+from study.search.pareto import hypervolume
+from study.spec.study_spec import StudySpec
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StudyStatus:
+    """The status of a study. `run_status` is MLflow's status of the parent run.
+
+    `trials` is the number of ended trials, `budget` its limit, or None if another limit ends the study.
+    `epochs` is the total over all trials.
+    """
+
+    name: str
+    dataset: str
+    run_status: str
+    trials: int
+    budget: int | None
+    epochs: int
+    states: dict[str, int]
+    front: int
+    hypervolume: float
+    best: TrialRecord | None
+    parent_run_id: str
+    tracking_uri: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """The status as JSON types."""
+        return asdict(self)
+
+
+@checked_keywords
+def list_studies(
+    *, home: AnyHome = None, tracking_uri: str | None = None, fresh: bool = False
+) -> list[StudyStatus]:
+    """The status of every study in the store, by name; empty if there is no store yet.
+
+    Studies whose first records are incomplete are left out.
+    """
+    place = Home.find(home, tracking_uri)
+    statuses = []
+    for name in study_experiments(place):
+        try:
+            statuses.append(status(name, home=place, fresh=fresh))
+        except NotFoundError:
+            continue
+    return statuses
+
+
+@checked_keywords
+def status(
+    name: str, *, home: AnyHome = None, tracking_uri: str | None = None, fresh: bool = False
+) -> StudyStatus:
+    """The status of a study. Raises NotFoundError if there is no such study."""
+    stored = read_study(name, Home.find(home, tracking_uri), fresh=fresh)
+    return status_of(stored)
+
+
+def status_of(stored: StoredStudy) -> StudyStatus:
+    """The status of a stored study."""
+    spec, tally = stored.spec, stored.tally()
+    points = [record.point(spec.objectives) for record in stored.front()]
+    return StudyStatus(
+        name=spec.name,
+        dataset=spec.dataset.name,
+        run_status=stored.parent.info.status,
+        trials=sum(tally.states.get(state, 0) for state in ("COMPLETE", "PRUNED", "FAIL")),
+        budget=trials_allowed(spec),
+        epochs=tally.epochs,
+        states=dict(tally.states),
+        front=len(points),
+        hypervolume=hypervolume([point for point in points if point], spec.objectives),
+        best=stored.best,
+        parent_run_id=stored.parent.info.run_id,
+        tracking_uri=stored.home.shown_uri,
+    )
+
+
+@checked_keywords
+def study_spec(name: str, *, home: AnyHome = None, tracking_uri: str | None = None) -> StudySpec:
+    """The spec of a study. Raises NotFoundError if there is no such study."""
+    return read_study(name, Home.find(home, tracking_uri)).spec
