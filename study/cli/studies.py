@@ -153,7 +153,8 @@ def _report_file(name: str, home: Home) -> Path:
 @with_home
 def ui(
     port: Annotated[
-        int | None, typer.Option(help="Port, by default the first free one from 5000.")
+        int | None,
+        typer.Option(min=1, max=65535, help="Port, by default the first free one from 5000."),
     ] = None,
     *,
     home: Home,

@@ -1,7 +1,9 @@
+import os
+
 import pytest
 import ray
 
-from study.cluster.ray_runtime import check_machine, on_cluster
+from study.cluster.ray_runtime import _private_folder, check_machine, on_cluster
 from study.errors import SpecError
 from study.spec.sections import Resources
 
@@ -20,3 +22,13 @@ def test_a_trial_larger_than_the_machine_is_refused_and_one_without_its_gpu_is_n
     with pytest.raises(SpecError, match=r"`resources\.cpus <= cpus of this machine` must hold"):
         check_machine(Resources(cpus=10_000))
     check_machine(Resources(cpus=0.5))
+
+
+def test_the_folder_of_a_ray_is_the_users_alone_whatever_the_umask_is():
+    before = os.umask(0)
+    try:
+        with _private_folder() as folder:
+            assert folder.parent.stat().st_mode & 0o777 == 0o700
+    finally:
+        os.umask(before)
+    assert not folder.parent.exists()
