@@ -2,10 +2,9 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Protocol, final
+from typing import Any, Final, Protocol, final
 
-from ray import cloudpickle, tune
-from ray.exceptions import RayTaskError
+from ray import tune
 from ray.tune.experiment import Trial
 
 from study.runner.progress import Progress
@@ -15,6 +14,11 @@ from study.search.trial import WORKER_DIED, EndedTrial, Outcome, TrialConfig, Tr
 from study.study_folder import NOT_SHARED
 from study.tracking.tracker import Tracker
 from study.training.device import UNUSABLE
+
+_FAILURE: Final = "Failure # "  # Tune's line before each error of a trial
+_DIED: Final = (
+    "The actor "  # Ray's message, which goes on with "died unexpectedly", "is dead" or the like
+)
 
 
 class Observer(Protocol):
@@ -76,7 +80,7 @@ class TrialCallback(tune.Callback):
 
     def _stop_for_node(self, trial: Trial) -> None:
         """Stops the study if no worker can start on a node: it would fail trial after trial."""
-        error = str(_error_of(trial))
+        error = _error_of(trial)
         for rule in (NOT_SHARED, UNUSABLE):
             if rule in error:
                 self._stop.because(error[error.rindex(rule) :].splitlines()[0])
@@ -145,24 +149,26 @@ class StudyObserver(TrialListener):
             self._tracker.log_study(board.ended, values)
 
 
-def _error_of(trial: Trial) -> Exception | None:
-    """The last error of a trial that left its worker, None if there is none or it cannot be read.
+def _error_of(trial: Trial) -> str:
+    """The text of the last error of a trial that left its worker, empty if there is none.
 
-    `Trial.get_error` looks where Tune copies such files to, later, and gives their text.
+    Tune writes one after the other into a file; what it keeps of them beside is a pickle. Lines of a
+    traceback are left out.
     """
-    name = trial.pickled_error_file
-    if name is None or not Path(name).exists():
-        return None
     try:
-        error: Exception = cloudpickle.loads(Path(name).read_bytes())  # our own
-    except Exception:  # noqa: BLE001  # whatever its class does when it is made again
-        return None
-    return error
+        text = Path(trial.error_file or "").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+    lines = text.rpartition(_FAILURE)[2].splitlines()[1:]
+    if lines and lines[0].startswith(_DIED):
+        return "\n".join(lines).strip()
+    traceback = [
+        place for place, line in enumerate(lines) if line.startswith((" ", "\x1b", "ray::"))
+    ]
+    return "\n".join(lines[max(traceback, default=-1) + 1 :]).strip()
 
 
 def _reason_of(trial: Trial) -> str:
     """Why a trial fails whose worker died, or raised an error, again and again."""
     error = _error_of(trial)
-    if isinstance(error, RayTaskError):
-        return f"{type(error.cause).__name__}: {error.cause}"
-    return f"{WORKER_DIED}: {error}"
+    return f"{WORKER_DIED}: {error}" if error.startswith(_DIED) or not error else error

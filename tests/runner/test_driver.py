@@ -5,7 +5,6 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from ray import cloudpickle
 from ray.exceptions import RayTaskError
 from rich.console import Console
 
@@ -124,11 +123,13 @@ class Tuner:
         result = {"epochs": [metrics], "finished": True, "failure": None, "notice": None}
         result["engine"] = "compiled on cpu"
         if number in self.failing:
-            error = RayTaskError("step", "a traceback", ValueError("it broke"))
-            with tempfile.NamedTemporaryFile() as file:
-                file.write(cloudpickle.dumps(error.as_instanceof_cause()))
+            traceback = 'ray::step()\n  File "a.py", line 1\n    raise\nValueError: it broke'
+            error = RayTaskError("step", traceback, ValueError("it broke"))
+            with tempfile.NamedTemporaryFile("w") as file:
+                file.write("Failure # 1 (occurred at noon)\nThe actor died.\n")
+                file.write(f"Failure # 2 (occurred at one)\n{error.as_instanceof_cause()}\n")
                 file.flush()
-                trial.pickled_error_file = file.name
+                trial.error_file = file.name
                 self._searcher.on_trial_complete(trial.trial_id, error=True)
                 self._callback.on_trial_error(trial=trial)
             return
