@@ -164,5 +164,5 @@ def _reason_of(trial: Trial) -> str:
     """Why a trial fails whose worker died, or raised an error, again and again."""
     error = _error_of(trial)
     if isinstance(error, RayTaskError):
-        return f"{type(error.cause).__name__}: {error.cause}"
+        return f"{type(error.cause).__name__}: {' '.join(str(error.cause).split())}"
     return f"{WORKER_DIED}: {error}"
