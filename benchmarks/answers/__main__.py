@@ -29,7 +29,7 @@ environment.prepare()
 
 from benchmarks.answers import store as answers_store  # noqa: E402  # MLflow loads after its settings are made
 from study.home import Home  # noqa: E402
-from study.results import answers, comparison  # noqa: E402, study_status
+from study.results import answers, comparison, study_status  # noqa: E402
 from study.tracking.trial_table import FILE  # noqa: E402
 from study.tracking.writer import MlflowWriter  # noqa: E402
 
