@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from study.runner.driver import run as run
     from study.runner.retraining import retrain as retrain
     from study.search.ehvi import EHVISampler as EHVISampler
-    from study.search.expected_improvement import Known as Known
+    from study.search.objective import Known as Known
     from study.spec.dimensions import Space as Space
     from study.spec.metrics import is_metric as is_metric
     from study.spec.metrics import metric_names as metric_names

@@ -1,7 +1,7 @@
 """The command `study`, with the commands `run` and `sync`.
 
-The exit status is 0 on success, 1 on failure or if more than half of the trials failed, 2 for bad
-input, 130 after Ctrl-C, 143 after SIGTERM.
+The exit status is 0 on success, 1 on failure, or if more than half of the trials failed or failures
+stopped the study, 2 for bad input, 130 after Ctrl-C, 143 after SIGTERM.
 """
 
 import os
@@ -93,6 +93,8 @@ def run(
         raise typer.Exit(128 + summary.signal_number)
     if summary.failed is not None:
         raise StudyError(summary.failed)
+    if summary.stopped is not None:
+        raise typer.Exit(StudyError.exit_status)
 
 
 @app.command("sync")

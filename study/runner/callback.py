@@ -171,4 +171,6 @@ def _error_of(trial: Trial) -> str:
 def _reason_of(trial: Trial) -> str:
     """Why a trial fails whose worker died, or raised an error, again and again."""
     error = _error_of(trial)
-    return f"{WORKER_DIED}: {error}" if error.startswith(_DIED) or not error else error
+    if error.startswith(_DIED) or not error:
+        return f"{WORKER_DIED}: {error}"
+    return " ".join(error.split())

@@ -2,13 +2,19 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, final
+from typing import Any, Final, final
 
+import moocore
+import numpy as np
+from numpy.typing import NDArray
 from optuna import Study
 from optuna.distributions import BaseDistribution
 from optuna.trial import FrozenTrial, TrialState
 
-from study.search.observations import Report, final_report, reports_of
+from study.search.objective import Objective, outputs_of
+from study.search.observations import Observation, Observations, Report, final_report, reports_of
+
+Array = NDArray[np.float64]
 
 
 @final
@@ -55,3 +61,35 @@ def _taken(trial: FrozenTrial) -> EarlierTrial:
     if trial.state == TrialState.COMPLETE:
         reports[None] = final_report(trial)
     return EarlierTrial(params=trial.params, reports=reports)
+
+
+@final
+class EarlierTask:
+    """The observations of an earlier study; `rows` are the features of its trials.
+
+    `front` has the numbers of its complete trials that no other dominates, by their first objective.
+    """
+
+    def __init__(
+        self, study: EarlierStudy, objectives: Sequence[Objective], rows: Sequence[Array]
+    ) -> None:
+        self.rows: Final = rows
+        self.epochs: Final = study.epochs
+        self._observations = Observations(study.epochs)
+        places = range(len(objectives))
+        costs: dict[int, list[float]] = {}
+        for number, trial in enumerate(study.trials):
+            for epoch, report in trial.reports.items():
+                outputs = outputs_of(objectives, report)
+                if outputs:
+                    found = Observation(number=number, epoch=epoch, outputs=outputs)
+                    self._observations.add(found)
+                if epoch is None and all(place in outputs for place in places):
+                    costs[number] = [outputs[place][0] for place in places]
+        flags = moocore.is_nondominated(np.array(list(costs.values()))) if costs else []
+        front = [number for number, keep in zip(costs, flags, strict=True) if keep]
+        self.front: Final = sorted(front, key=costs.__getitem__)
+
+    def sample(self, most: int) -> list[Observation]:
+        """At most `most` observations, as `Observations.sample`."""
+        return self._observations.sample(self.front, most)

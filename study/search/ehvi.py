@@ -14,7 +14,7 @@ from optuna.trial import FrozenTrial
 
 from study.search.candidates import Params, Space, value_at
 from study.search.earlier_study import EarlierStudy
-from study.search.expected_improvement import Known
+from study.search.objective import Known
 from study.search.study_memory import StudyMemory, objectives_of
 
 _MOST_AT_ONCE: Final = 200

@@ -5,8 +5,8 @@ all reports of all trials, those included that were stopped early or still run.
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final, final
 
 import moocore
@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from scipy.special import ndtr
 
 from study.search.acquisition import Improvement, reference_of
-from study.search.earlier_study import EarlierStudy
+from study.search.earlier_study import EarlierStudy, EarlierTask
 from study.search.encoding import at_epoch
+from study.search.objective import Known, Objective, Outputs, outputs_of
 from study.search.observations import Observation, Observations, Output, Report
 from study.search.surrogate import SuccessModel, Surrogate
 
@@ -31,63 +32,12 @@ _LEAST_COMPLETE: Final = 4  # trials, before there is a front to improve
 
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Objective:
-    """How values of an objective compare.
-
-    `transform` is an increasing function on whose scale they are learned and hypervolumes are measured,
-    such as `math.log10` of sizes. `reference` is the value from which on a trial is of interest.
-    """
-
-    maximize: bool
-    transform: Callable[[float], float] = float
-    reference: float | None = None
-
-    def cost(self, value: float) -> float:
-        """The transformed value; less is better."""
-        transformed = self.transform(value)
-        return -transformed if self.maximize else transformed
-
-    def error(self, value: float, error: float) -> float:
-        """The standard error of a cost, of a value and its standard error."""
-        if not error:
-            return 0.0
-        return abs(self.transform(value + error) - self.transform(value - error)) / 2
-
-
-@final
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Known:
-    """What is known of a configuration before its trial.
-
-    `values` are those of objectives, by their place; `constraints` by how much which constraint is
-    broken, 0 or less if it is kept. `features` are further features of the surrogate, in units in which
-    a difference of one matters.
-    """
-
-    values: Mapping[int, float] = field(default_factory=dict)
-    constraints: Mapping[str, float] = field(default_factory=dict)
-    features: Sequence[float] = ()
-
-
-@final
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
     """A configuration: its features at the last epoch, (features,), and what is known of it."""
 
     params: Mapping[str, Any]
     row: Array
     known: Known
-
-
-@final
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Task:
-    """An earlier study: what its trials showed, their features, the front, and their full length."""
-
-    observations: Observations
-    rows: Sequence[Array]
-    front: Sequence[int]
-    epochs: int | None
 
 
 @final
@@ -110,34 +60,19 @@ class ExpectedImprovement:
         self._running: set[int] = set()
         self._complete: list[int] = []
         self._feasible: list[int] = []
-        self._earlier: list[_Task] = []
+        self._earlier: list[EarlierTask] = []
         self._success = SuccessModel()
         self._failed: dict[int, bool] = {}  # of the trials that ended; those never trained are none
         self._failures_fitted = 0
 
-    def learn_from(self, study: EarlierStudy, rows: Sequence[Array]) -> list[int]:
+    def learn_from(self, study: EarlierStudy, rows: Sequence[Array]) -> Sequence[int]:
         """Learns from an earlier study, with the features of its trials; returns those on its front.
 
         Its trials are rows of a task of their own (`Surrogate`), and no part of this study's front.
         """
-        observations = Observations(study.epochs)
-        costs: dict[int, list[float]] = {}
-        for number, trial in enumerate(study.trials):
-            for epoch, report in trial.reports.items():
-                outputs = self._earlier_outputs(report)
-                if outputs:
-                    found = Observation(number=number, epoch=epoch, outputs=outputs)
-                    observations.add(found)
-                places = range(len(self._objectives))
-                if epoch is None and all(place in outputs for place in places):
-                    costs[number] = [outputs[place][0] for place in places]
-        flags = moocore.is_nondominated(np.array(list(costs.values()))) if costs else []
-        front = [number for number, keep in zip(costs, flags, strict=True) if keep]
-        front.sort(key=lambda number: costs[number])
-        self._earlier.append(
-            _Task(observations=observations, rows=rows, front=front, epochs=study.epochs)
-        )
-        return front
+        task = EarlierTask(study, self._objectives, rows)
+        self._earlier.append(task)
+        return task.front
 
     def add(self, number: int, candidate: Candidate) -> None:
         """Adds a trial that runs until it ends."""
@@ -156,14 +91,12 @@ class ExpectedImprovement:
         A trial whose training ended before by itself would have had the same at the last epoch.
         """
         outputs = self._outputs(number, report)
-        if outputs is None:  # an objective is infinite
-            self.stop(number)
+        costs = outputs_of(self._objectives, report)
+        if outputs is None or any(place not in costs for place in range(len(self._objectives))):
+            self.stop(number)  # an objective is infinite
             return
         self._observations.add(Observation(number=number, epoch=None, outputs=outputs))
-        self._costs[number] = [
-            objective.cost(float(value or 0.0))
-            for objective, value in zip(self._objectives, report.values, strict=True)
-        ]
+        self._costs[number] = [costs[place][0] for place in range(len(self._objectives))]
         self._complete.append(number)
         if all(violation <= 0 for violation in report.constraints.values()):
             self._feasible.append(number)
@@ -231,37 +164,15 @@ class ExpectedImprovement:
         first = set(chosen)
         return chosen + [place for place in order.tolist() if place not in first]
 
-    def _outputs(self, number: int, report: Report) -> dict[Output, tuple[float, float]] | None:
+    def _outputs(self, number: int, report: Report) -> Outputs | None:
         """What is learned of a report; None if a learned objective is absent or not finite."""
         known = self._trials[number].known
-        outputs: dict[Output, tuple[float, float]] = {}
-        for place, (objective, value) in enumerate(
-            zip(self._objectives, report.values, strict=True)
-        ):
-            if place in known.values:
-                continue
-            if value is None or not math.isfinite(value):
-                return None
-            error = report.errors[place] if report.errors else 0.0
-            outputs[place] = (objective.cost(value), objective.error(value, error))
-        for name, violation in report.constraints.items():
-            if name not in known.constraints and math.isfinite(violation):
-                outputs[name] = (violation, 0.0)
-        return outputs
-
-    def _earlier_outputs(self, report: Report) -> dict[Output, tuple[float, float]]:
-        """Whatever a report of an earlier study has."""
-        outputs: dict[Output, tuple[float, float]] = {}
-        for place, (objective, value) in enumerate(
-            zip(self._objectives, report.values, strict=True)
-        ):
-            if value is not None and math.isfinite(value):
-                error = report.errors[place] if report.errors else 0.0
-                outputs[place] = (objective.cost(value), objective.error(value, error))
-        for name, violation in report.constraints.items():
-            if math.isfinite(violation):
-                outputs[name] = (violation, 0.0)
-        return outputs
+        outputs = outputs_of(self._objectives, report)
+        learned = [place for place in range(len(self._objectives)) if place not in known.values]
+        if any(place not in outputs for place in learned):
+            return None
+        already = {*known.values, *known.constraints}
+        return {name: output for name, output in outputs.items() if name not in already}
 
     def _fit(self) -> None:
         own = self._observations.sample(self._on_front())
@@ -269,7 +180,7 @@ class ExpectedImprovement:
         found, rows = list(own), [self._trials[one.number].row for one in own]
         epochs, tasks = [one.epoch or last for one in own], [0] * len(own)
         for number, task in enumerate(self._earlier, 1):
-            earlier = task.observations.sample(task.front, _MOST_EARLIER // len(self._earlier))
+            earlier = task.sample(_MOST_EARLIER // len(self._earlier))
             # The newest come last, and those are this study's.
             found, tasks = [*earlier, *found], [*[number] * len(earlier), *tasks]
             rows = [*(task.rows[one.number] for one in earlier), *rows]

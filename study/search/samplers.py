@@ -14,7 +14,7 @@ from optuna.samplers import BaseSampler
 from models.architecture import Architecture
 from study.search.earlier_study import EarlierStudy
 from study.search.ehvi import EHVISampler
-from study.search.expected_improvement import Known
+from study.search.objective import Known
 from study.search.observations import Report
 from study.search.space import suggest
 from study.spec.constraint import KNOWN_BEFORE_TRAINING, Constraint, violations

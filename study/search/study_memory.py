@@ -13,8 +13,9 @@ from optuna.trial import FrozenTrial, TrialState
 from study.search.candidates import Candidates, Key, Params, Space, key_of
 from study.search.earlier_study import EarlierStudy
 from study.search.encoding import Array, Encoding
-from study.search.expected_improvement import Candidate, ExpectedImprovement, Known, Objective
+from study.search.expected_improvement import Candidate, ExpectedImprovement
 from study.search.inferred_space import InferredSpace
+from study.search.objective import Known, Objective
 from study.search.observations import even, final_report, reports_of
 
 _DRAWS: Final = 300  # from which the first ranking chooses; also tries for a new configuration

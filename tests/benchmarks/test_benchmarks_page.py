@@ -50,7 +50,7 @@ def test_its_front_is_the_committed_result():
 
 def test_its_speeds_are_the_committed_result():
     result = result_of("training")
-    text = (ROOT / "docs/networks.md").read_text(encoding="utf-8")
+    text = " ".join((ROOT / "docs/networks.md").read_text(encoding="utf-8").split())
     for row in result["alone"]:
         ours, torchs, dense = (
             row["epoch"][name]["processor"] for name in ("compiled", "torch", "masked_dense")
@@ -66,6 +66,12 @@ def test_its_speeds_are_the_committed_result():
     assert "{:.1f}x, {:.1f}x, {:.1f}x and {:.1f}x".format(*busy) in text
     five, one = (result["several"][name]["processor"] for name in ("five", "one"))
     assert f"Five replicates take {five / one:.1f} times the processor seconds of one" in text
+    first, later = (result["loading"][name]["processor"] for name in ("first", "later"))
+    waits = f"A process waits {later:.2f} core seconds for the compiled code, the first one on a machine"
+    assert f"{waits} {first:.0f} for the compiler" in text
+    earlier = [f"{row['epoch']['before']['processor']:.2f}" for row in result["alone"]]
+    said = f"{', '.join(earlier[:-1])} and {earlier[-1]} core seconds on one thread"
+    assert f"(commit 66fd0a8), torch took {said}" in text
     names_machine(text, result["machine"])
 
 

@@ -165,6 +165,7 @@ def test_a_worker_that_lost_its_device_is_replaced_and_a_study_whose_trials_all_
     said = "20 trials failed one after another, the last one with: ValueError: planted"
     assert f"stopped: {said}" in done.stdout
     assert done.returncode == 1
+    assert done.returncode == 1
     assert done.stderr == "error: of 22 trials 20 failed, all with ValueError: planted\n"
 
 
@@ -188,3 +189,4 @@ main()
     )
     assert "stopped: torch must be able to use the GPU that a trial is given" in done.stdout, done
     assert "torch.cuda: " in done.stdout
+    assert done.returncode == 1

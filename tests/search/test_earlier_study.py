@@ -9,7 +9,7 @@ import optuna
 import pytest
 
 from study.search.ehvi import EHVISampler
-from study.search.expected_improvement import Known
+from study.search.objective import Known
 
 EPOCHS = 15
 WIDTHS = [16, 64, 256]

@@ -9,7 +9,7 @@ import optuna
 import pytest
 
 from study.search.ehvi import EHVISampler
-from study.search.expected_improvement import Known
+from study.search.objective import Known
 
 TRANSFORMS = (lambda accuracy: -math.log10(1 - accuracy), math.log10)
 

@@ -7,7 +7,8 @@ import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
 from study.search.encoding import Encoding
-from study.search.expected_improvement import Candidate, ExpectedImprovement, Known, Objective
+from study.search.expected_improvement import Candidate, ExpectedImprovement
+from study.search.objective import Known, Objective
 from study.search.observations import Report
 
 FAMILIES = ["dann-r", "vann"]
