@@ -2,7 +2,7 @@
 
     python -m benchmarks.training.loading
 
-Prints JSON. An empty $NUMBA_CACHE_DIR makes it compile.
+Prints JSON. It compiles where $NUMBA_CACHE_DIR, $XDG_CACHE_HOME and $TMPDIR are empty folders.
 """
 
 import json

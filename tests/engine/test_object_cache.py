@@ -126,7 +126,8 @@ first, second = (CompiledEngine(network, images, labels, 2, 1) for _ in range(2)
 seconds = first.compilation_seconds, second.compilation_seconds
 print(*(waited is not None for waited in seconds), "numba" in sys.modules)
 """
-    environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)}
+    places = ("NUMBA_CACHE_DIR", "XDG_CACHE_HOME", "TMPDIR")
+    environment = os.environ | dict.fromkeys(places, str(tmp_path))
     command = [sys.executable, "-c", code]
     found = [
         subprocess.run(command, env=environment, capture_output=True, check=True).stdout.split()
