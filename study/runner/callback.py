@@ -49,6 +49,9 @@ class TrialCallback(tune.Callback):
         self._stop = stop
         self._observer = observer
         self._trouble: str | None = None
+        # The last epoch of each trial, now and when it last lost its worker.
+        self._epochs: dict[int, int] = {}
+        self._epochs_before: dict[int, int] = {}
 
     def __getstate__(self) -> dict[str, Any]:
         """Ray snapshots its callbacks to restore them; a study continues from its own stores."""
@@ -63,6 +66,7 @@ class TrialCallback(tune.Callback):
         number = trial.config["number"]
         worker = f"{result['hostname']}:{result['pid']}"
         for metrics in result["epochs"]:
+            self._epochs[number] = max(self._epochs.get(number, 0), int(metrics["epochs"]))
             self._tracker.log_epoch(
                 number, self._observer.epoch(metrics), worker=worker, engine=result["engine"]
             )
@@ -71,8 +75,17 @@ class TrialCallback(tune.Callback):
             self._observer.notify(f"trial {number}: {result['notice']}")
 
     def on_trial_recover(self, trial: Trial, **_: object) -> None:
-        """Handles the death of a worker, whose trial Ray gives to another one."""
+        """Handles the death of a worker, whose trial Ray gives to another one.
+
+        It does not count as a failure of the trial if the trial trained further than before the last one:
+        machines that come and go are no fault of it.
+        """
         self._stop_for_node(trial)
+        number = trial.config["number"]
+        epochs = self._epochs.get(number, 0)
+        if epochs > self._epochs_before.get(number, 0):
+            trial.max_failures += 1
+        self._epochs_before[number] = epochs
 
     def on_trial_error(self, trial: Trial, **_: object) -> None:
         self._stop_for_node(trial)

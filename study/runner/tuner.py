@@ -14,7 +14,9 @@ from study.runner.stopper import StudyStopper
 from study.runner.trainable import StudyTrainable
 from study.study_folder import StudyFolder
 
-_LOST_WORKERS: Final = 3  # how often a trial may lose its worker before it fails
+_LOST_WORKERS: Final = (
+    3  # how often a trial may lose its worker without an epoch more before it fails
+)
 
 # More than any cluster can run: the searcher follows the capacity as it changes, and Tune, whose
 # limits are fixed at the start, has as many trials wait for a worker.
