@@ -131,7 +131,10 @@ class EHVISampler(BaseSampler):
         self, study: Study, trial: FrozenTrial
     ) -> dict[str, BaseDistribution]:
         with self._lock:
-            return self._remembered(study, trial).distributions
+            memory = self._memory_of(study)
+            if self._space is None:
+                memory.read(study.get_trials(deepcopy=False), but=trial.number)
+            return dict(memory.distributions)
 
     def sample_relative(
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
@@ -139,7 +142,8 @@ class EHVISampler(BaseSampler):
         if not search_space:
             return {}
         with self._lock:
-            memory = self._remembered(study, trial)
+            memory = self._memory_of(study)
+            memory.read(study.get_trials(deepcopy=False), but=trial.number)
             if memory.distributions:
                 params = self._proposed(memory)
             else:  # no trial is complete, and yet the caller knows the space
@@ -160,8 +164,8 @@ class EHVISampler(BaseSampler):
         with self._lock:
             return value_at(param_distribution, self._generator.random())
 
-    def _remembered(self, study: Study, trial: FrozenTrial) -> StudyMemory:
-        """The memory of a study, with all that its trials have shown by now."""
+    def _memory_of(self, study: Study) -> StudyMemory:
+        """The memory of a study, a new one if another study was asked for before."""
         if self._memory is None or self._memory.study_name != study.study_name:
             self._ranked.clear()
             self._memory = StudyMemory(
@@ -173,7 +177,6 @@ class EHVISampler(BaseSampler):
                 earlier=self._earlier,
                 generator=self._generator,
             )
-        self._memory.read(study.get_trials(deepcopy=False), but=trial.number)
         return self._memory
 
     def _proposed(self, memory: StudyMemory) -> Params:

@@ -18,7 +18,7 @@ from study.search.objective import Known
 from study.search.observations import Report
 from study.search.space import suggest
 from study.spec.constraint import KNOWN_BEFORE_TRAINING, Constraint, violations
-from study.spec.metrics import metric_of
+from study.spec.metrics import Metric, metric_of
 from study.spec.study_spec import StudySpec
 
 Counted: TypeAlias = Callable[[Mapping[str, Any]], Mapping[str, float]]
@@ -71,7 +71,7 @@ def ehvi_of(
     return EHVISampler(
         seed=seed,
         known=partial(_known, spec, _constraints_known(spec), counted),
-        transforms=[partial(_transformed, name) for name in spec.objectives],
+        transforms=[partial(_transformed, metric_of(name)) for name in spec.objectives],
         references=[references.get(name) for name in spec.objectives],
         epochs=spec.budget.epochs,
         space=partial(suggest, spec=spec),
@@ -117,8 +117,7 @@ def _known(
     )
 
 
-def _transformed(name: str, value: float) -> float:
+def _transformed(metric: Metric, value: float) -> float:
     """A metric on the scale of `Metric.to_error`, increasing."""
-    metric = metric_of(name)
     error = metric.to_error(value)
     return error if metric.direction == "minimize" else -error

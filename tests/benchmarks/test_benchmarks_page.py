@@ -72,6 +72,9 @@ def test_its_speeds_are_the_committed_result():
     earlier = [f"{row['epoch']['before']['processor']:.2f}" for row in result["alone"]]
     said = f"{', '.join(earlier[:-1])} and {earlier[-1]} core seconds on one thread"
     assert f"(commit 66fd0a8), torch took {said}" in text
+    digits = result["studies"]["digits"]
+    auto, torchs = (f"{digits[name]['processor']:.0f}" for name in ("auto", "torch"))
+    assert f"the default study (digits) {auto}, with torch {torchs}" in text
     names_machine(text, result["machine"])
 
 

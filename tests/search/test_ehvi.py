@@ -91,6 +91,17 @@ def test_a_sampler_serves_one_study_after_another():
         assert len(study.trials) == 12
 
 
+def test_a_sampler_that_fixes_parameters_leaves_the_memory_as_it_is():
+    study = study_of(sampler())
+    study.optimize(objective, n_trials=12)
+    with pytest.warns(optuna.exceptions.ExperimentalWarning):
+        study.sampler = optuna.samplers.PartialFixedSampler({"width": 64}, study.sampler)
+    study.optimize(objective, n_trials=3)
+    assert {trial.params["width"] for trial in study.trials[12:]} == {64}
+    base = study.sampler._base_sampler  # noqa: SLF001  # Optuna has no other way to it
+    assert "width" in base.infer_relative_search_space(study, study.trials[-1])
+
+
 def told(study, params, values, **attributes):
     study.enqueue_trial(params)
     trial = study.ask()
