@@ -77,8 +77,8 @@ class TrialCallback(tune.Callback):
     def on_trial_recover(self, trial: Trial, **_: object) -> None:
         """Handles the death of a worker, whose trial Ray gives to another one.
 
-        It does not count as a failure of the trial if the trial trained further than before the last one:
-        machines that come and go are no fault of it.
+        It does not count as a failure of a trial that has trained further since the last one: machines
+        that come and go are no fault of the trial.
         """
         self._stop_for_node(trial)
         number = trial.config["number"]

@@ -26,7 +26,9 @@ def answer(small_study, *arguments):
 
 def test_a_study_runs_to_its_budget_and_says_how_to_go_on(small_study):
     lines = small_study.output.splitlines()
-    assert lines[0].startswith("study small: 8 trials of 4 epochs, 3 replicates each, dann-lrf")
+    assert lines[0].startswith("small: dann-lrf")
+    assert lines[0].endswith("on digits; loading the libraries")
+    assert lines[1].startswith("study small: 8 trials of 4 epochs, 3 replicates each, dann-lrf")
     assert any(line.startswith("8/8 trials | 0 running | front ") for line in lines)
     assert any("small: Pareto front" in line for line in lines)
     commands = [line.strip() for line in lines if f"--home {small_study.home}" in line]

@@ -155,8 +155,10 @@ def test_ray_answers_no_request_without_the_token_but_for_its_metrics(running):
 def test_the_token_is_in_no_file_and_in_no_arguments(running):
     assert len(running.token) == 64
     assert not [one for one in running.tree if running.token in _command(one)]
-    assert list(running.user.rglob("*")) == []  # where Ray would keep one for all clusters
-    files = [file for folder in (running.session, running.home) for file in folder.rglob("*")]
+    # Where Ray would keep one for all clusters; the engine keeps its code there.
+    assert [file.name for file in running.user.iterdir()] == [".cache"]
+    folders = (running.session, running.home, running.user)
+    files = [file for folder in folders for file in folder.rglob("*")]
     assert {"gcs_server.out", "driver.json"} <= {file.name for file in files}
     for file in files:
         if file.is_file():
@@ -545,7 +547,7 @@ def test_a_command_follows_no_server_to_files_of_this_machine(command, ui, tmp_p
     )
     assert done.returncode == 2, done.stdout + done.stderr
     assert f"an artifact location of the server {ui.address} must be on a server" in done.stderr
-    assert done.stdout == ""
+    assert done.stdout.count("\n") == ("run" in command)  # its first line
     assert list(tmp_path.iterdir()) == []
 
 
