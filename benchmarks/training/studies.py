@@ -21,7 +21,7 @@ import psutil
 ROOT = Path(__file__).parents[2]
 MARK = "STUDY_BENCHMARK"
 ENGINES = ("torch", "auto")
-TRIALS = 6
+TRIALS = 4
 """Of the study of Fashion-MNIST."""
 
 

@@ -27,6 +27,9 @@ _NEAR: Final = 4  # so many candidates are looked at again for each that is chos
 _ONE_BY_ONE: Final = 16  # beyond these, the expectation before any was chosen decides
 _LIKELY: Final = 0.5  # what is less likely to succeed is proposed only for want of anything else
 _MOST_EARLIER: Final = 100  # observations of all earlier studies together
+_FIT_AGAIN: Final = (
+    1.05  # whether trials succeed is fitted again when so many more ended, or one failed
+)
 _LEAST_COMPLETE: Final = 4  # trials, before there is a front to improve
 
 
@@ -63,7 +66,7 @@ class ExpectedImprovement:
         self._earlier: list[EarlierTask] = []
         self._success = SuccessModel()
         self._failed: dict[int, bool] = {}  # of the trials that ended; those never trained are none
-        self._failures_fitted = 0
+        self._success_fitted = (0, 0)  # trials that ended, and failed, when it was fitted
 
     def learn_from(self, study: EarlierStudy, rows: Sequence[Array]) -> Sequence[int]:
         """Learns from an earlier study, with the features of its trials; returns those on its front.
@@ -265,12 +268,14 @@ class ExpectedImprovement:
         0 where it is below one half, unless it is so everywhere: close to what fails there is always
         something left to be gained.
         """
-        if not any(self._failed.values()):
+        failures = sum(self._failed.values())
+        if not failures:
             return np.ones(len(rows))
-        if len(self._failed) > self._failures_fitted:
+        ended, failed = self._success_fitted
+        if failures > failed or len(self._failed) > _FIT_AGAIN * ended:
             known = _rows([self._trials[number] for number in self._failed])
             self._success.fit(known, np.array([not failed for failed in self._failed.values()]))
-            self._failures_fitted = len(self._failed)
+            self._success_fitted = (len(self._failed), failures)
         probabilities = self._success.probability(rows)
         likely = probabilities >= _LIKELY
         return np.where(likely, probabilities, 0.0) if likely.any() else probabilities
