@@ -298,9 +298,9 @@ def test_images_that_the_network_does_not_fit_are_refused(home, monkeypatch):
 
 
 def test_a_replicate_that_diverges_is_said_so_and_leaves_nothing(home, monkeypatch):
-    stored = read_study(NAME, home)
-    stored.records[2].training["learning_rate"] = 1e38
-    monkeypatch.setattr(retraining, "read_study", lambda *_: stored)
+    record = read_study(NAME, home).trial(2)
+    record.training["learning_rate"] = 1e38
+    monkeypatch.setattr(retraining.StoredStudy, "trial", lambda *_: record)
     with pytest.raises(
         StudyError, match=r"the trial cannot be retrained: .*the .* must stay finite"
     ):
