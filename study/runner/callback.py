@@ -1,5 +1,6 @@
 """What follows from Ray Tune's events: records, and for a study its scoreboard and its front."""
 
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, Protocol, final
@@ -16,6 +17,7 @@ from study.tracking.tracker import Tracker
 from study.training.device import UNUSABLE
 
 _FAILURE: Final = "Failure # "  # Tune's line before each error of a trial
+_MOST_NOT_BEGUN: Final = 3  # times that the worker of a trial may be gone before the trial begins
 _DIED: Final = (
     "The actor "  # Ray's message, which goes on with "died unexpectedly", "is dead" or the like
 )
@@ -123,6 +125,9 @@ class StudyObserver(TrialListener):
         self._scoreboard = scoreboard
         self._stop = stop
         self._progress = progress
+        # How often the worker of a trial was gone before it began; trials whose error Tune reports next.
+        self._not_begun: Counter[int] = Counter()
+        self._again: set[int] = set()
         self.notify = progress.notify
         self.update = progress.update
 
@@ -135,11 +140,31 @@ class StudyObserver(TrialListener):
         return metrics
 
     def fail(self, config: TrialConfig, reason: str) -> None:
-        """Records a trial that failed."""
+        """Records a trial that failed, unless it is handed out again."""
+        if config.number in self._again:
+            self._again.remove(config.number)
+            self.notify(
+                f"trial {config.number}: its worker died before it began, so it is run again"
+            )
+            return
         if config.number not in self._scoreboard.running:
             self.begin(config)
             self._tracker.begin_trial(config)
         self.on_end(EndedTrial(number=config.number, outcome=Outcome(state="FAIL", reason=reason)))
+
+    def begins_again(self, number: int) -> bool:
+        """Whether a trial whose worker is gone had not begun, and is to be handed out again.
+
+        Tune retries a trial whose worker dies, but not one that waits for a worker of an earlier trial
+        which turns out to be dead (`_process_trial_failure` in ray/tune/execution/tune_controller.py).
+        """
+        if number in self._scoreboard.running:
+            return False
+        self._not_begun[number] += 1
+        if self._not_begun[number] > _MOST_NOT_BEGUN:
+            return False
+        self._again.add(number)
+        return True
 
     def run_id(self, number: int) -> str | None:
         return self._tracker.run_ids.get(number)

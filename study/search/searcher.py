@@ -198,6 +198,9 @@ class StudySearcher(Searcher):
         running = self._running.pop(trial_id, None)
         if running is None:
             return
+        if error and self._listener.begins_again(running[0]):
+            self._interrupted.append(running[0])
+            return
         report = None if error else result
         outcome = judge(report, self._spec.objectives)
         ended = self._end(*running, outcome, {} if report is None else last_metrics(report))

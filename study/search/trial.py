@@ -99,5 +99,10 @@ class TrialListener:
         del number
         return None
 
+    def begins_again(self, number: int) -> bool:
+        """Whether a trial whose worker is gone had not begun, and is to be handed out again."""
+        del number
+        return False
+
     def on_end(self, ended: EndedTrial) -> None:
         """A trial ended; one whose worker died only if the driver ended it."""

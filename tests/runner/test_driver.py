@@ -2,6 +2,7 @@ import io
 import tempfile
 from contextlib import contextmanager
 from types import SimpleNamespace
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -101,6 +102,7 @@ class Tuner:
     """Trains nothing, but asks and tells as Ray Tune does, two trials at once."""
 
     failing = (3,)
+    gone: ClassVar = {}  # how often the worker of a trial is gone before it begins
 
     def __init__(self, *_, searcher, callback, **__):
         self._searcher, self._callback = searcher, callback
@@ -113,7 +115,12 @@ class Tuner:
                 self._train(trial)
 
     def _ask(self, key):
-        trial = SimpleNamespace(trial_id=key, config=self._searcher.suggest(key))
+        trial = SimpleNamespace(trial_id=key, config=self._searcher.suggest(key), error_file=None)
+        while self.gone.get(trial.config["number"], 0):
+            self.gone[trial.config["number"]] -= 1
+            self._searcher.on_trial_complete(trial.trial_id, error=True)
+            self._callback.on_trial_error(trial=trial)
+            trial.config = self._searcher.suggest(key)
         self._callback.on_trial_start(trial=trial)
         return trial
 
@@ -182,6 +189,21 @@ def test_a_study_asks_ray_once_and_ends_with_its_front(tmp_path, monkeypatch, ra
     assert ray == ["start", "capacity", "shared", "stop"]  # nothing is left to run
     assert (again.states, again.front) == (summary.states, summary.front)
     assert again.hypervolume == summary.hypervolume
+
+
+@pytest.mark.usefixtures("ray")
+@pytest.mark.parametrize(("times", "state"), [(3, "COMPLETE"), (4, "FAIL")])
+def test_a_trial_whose_worker_is_gone_before_it_begins_is_run_again(
+    times, state, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(Tuner, "failing", ())
+    monkeypatch.setattr(Tuner, "gone", {2: times})
+    screen = io.StringIO()
+    summary = run(tmp_path, screen=screen, budget={"trials": 5 if state == "FAIL" else 4})
+    assert summary.states == ({"COMPLETE": 4} | ({"FAIL": 1} if state == "FAIL" else {}))
+    told = screen.getvalue()
+    assert told.count("trial 2: its worker died before it began, so it is run again\n") == 3
+    assert ("trial 2 failed: the worker process died" in told) == (state == "FAIL")
 
 
 @pytest.mark.usefixtures("ray")
