@@ -121,7 +121,7 @@ def study_of(images: int, folder: Path, workers: int) -> dict[str, float]:
             "sampler": "random",
             "space": {"somata": 2, "dendrites": 1, "batch_size": 64},
             "stopping": {"scheduler": "none"},
-            "budget": {"trials": workers, "epochs": 1000},
+            "budget": {"trials": workers, "epochs": 100_000},
             "resources": {"cpus": 1, "gpus": 1 / workers},
         }
     )

@@ -133,7 +133,7 @@ def test_a_study_ends_when_its_minutes_are_used_up(on_ray, tmp_path):
 def test_ctrl_c_keeps_what_is_finished_and_the_study_goes_on(on_ray, tmp_path):
     home = new_home(tmp_path)
     arguments = ["studies/digits.toml", "--name", "broken", "--home", str(tmp_path)]
-    arguments += [*SMALL, "--set", "budget.epochs=60", "--trials", "4"]
+    arguments += [*SMALL, "--set", "budget.epochs=600", "--trials", "4"]
     arguments += ["--set", "stopping.scheduler=none"]
     with running(*arguments) as driver:
         driver.has_ended(1)

@@ -61,7 +61,7 @@ def test_it_is_exported_into_a_folder_given_either_way(ask, winner, tmp_path):
     assert output.startswith("class ")
     message = ask("export", "small", 0, tmp_path / "a", "--to", tmp_path / "b", status=2)
     assert "the folder must be given once" in message
-    assert "must not exist yet" in ask("export", "small", 0, tmp_path / "one", status=2)
+    assert "must not exist, got" in ask("export", "small", 0, tmp_path / "one", status=2)
 
 
 def test_a_home_that_was_moved_answers_and_gives_its_networks(ask, small_study, tmp_path):

@@ -1,5 +1,6 @@
 import json
 from dataclasses import asdict
+from functools import partial
 
 import numpy as np
 import pytest
@@ -278,6 +279,6 @@ def test_an_experiment_that_is_no_study_is_neither_read_nor_written_into(home):
 def test_a_store_that_does_not_answer_is_said_so(tmp_path, monkeypatch):
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     nowhere = Home(folder=tmp_path, tracking_uri="http://127.0.0.1:9")
-    for ask in (study_status.list_studies, lambda home: answers.records("made", home=home)):
+    for ask in (study_status.list_studies, partial(answers.records, "made")):
         with pytest.raises(TrackingError, match=r"http://127.0.0.1:9 must answer"):
-            ask(nowhere)
+            ask(home=nowhere)
