@@ -4,7 +4,7 @@
     python -m benchmarks.scaling --parts simulation --rounds 1
 
 Three parts: `simulation` (simulated GPUs; the real searcher, halving and journal), `storage` (what a
-trial leaves behind, counted in a small study) and `memory` (eight trials that share a GPU and the data).
+trial leaves behind, counted in a small study) and `memory` (eight trials that share a CPU and the data).
 It prints the tables of docs/scaling.md and draws docs/images/scaling.png.
 """
 

@@ -1,6 +1,6 @@
-"""How much memory trials that share a GPU hold of their data set, for benchmarks/scaling.
+"""How much memory trials that are packed onto a node hold of their data set, for benchmarks/scaling.
 
-A study of trials that all run at once, each with its part of a GPU (Ray counts it, none is needed), on
+A study of trials that all run at once, each with its part of the CPU that Ray counts, on
 a data set of a few megabytes and on a large one, stopped when every trial has reported an epoch. What
 the large one takes more, of all workers together, is what they hold of it; Linux says how much a process
 holds alone, and counts a shared page in parts (PSS).
@@ -122,7 +122,7 @@ def study_of(images: int, folder: Path, workers: int) -> dict[str, float]:
             "space": {"somata": 2, "dendrites": 1, "batch_size": 64},
             "stopping": {"scheduler": "none"},
             "budget": {"trials": workers, "epochs": 100_000},
-            "resources": {"cpus": 1, "gpus": 1 / workers},
+            "resources": {"cpus": 1 / workers},
         }
     )
     watch = Watch(workers)
@@ -133,9 +133,9 @@ def study_of(images: int, folder: Path, workers: int) -> dict[str, float]:
 
 
 def measure(megabytes: float, workers: int = WORKERS) -> dict[str, Any]:
-    """Runs both studies on a machine that Ray takes for one with a CPU a worker and one GPU."""
+    """Runs both studies on a machine that Ray takes for one with a single CPU."""
     environment.prepare()
-    ray.init("local", num_cpus=workers, num_gpus=1, include_dashboard=False, log_to_driver=False)
+    ray.init("local", num_cpus=1, include_dashboard=False, log_to_driver=False)
     found: dict[str, Any] = {"workers": workers}
     large = int(megabytes * MB / _IMAGE_BYTES)
     try:

@@ -1,4 +1,4 @@
-"""Trials packed onto what there is: parts of a GPU, one copy of the data."""
+"""Trials packed onto what there is: parts of a CPU, one copy of the data."""
 
 import json
 import subprocess
@@ -11,7 +11,7 @@ from tests.support.processes import PATIENCE_S, ROOT, clean_environment
 pytestmark = pytest.mark.slow
 
 
-def test_trials_share_a_gpu_and_one_copy_of_the_data():
+def test_trials_share_a_cpu_and_one_copy_of_the_data():
     """In a process of its own, for the study is ended by a signal to it."""
     megabytes, trials = 200, 2
     done = subprocess.run(
