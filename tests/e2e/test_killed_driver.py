@@ -19,6 +19,7 @@ from tests.support.processes import SMALL, curve, trial_runs, wait_until
 pytestmark = pytest.mark.slow
 
 KILLS = 10
+EPOCHS = 300  # so many that a second worker starts before the first has trained all trials
 
 
 def run_and_kill(arguments, on_ray, start_s, trial_s):
@@ -77,7 +78,7 @@ def alive(process):
 
 def test_a_study_whose_driver_is_killed_again_and_again_is_as_if_it_had_not_been(on_ray, tmp_path):
     """Ten SIGKILLs at moments drawn over the study's whole life, against an unbroken run."""
-    limits = (*SMALL, "--set", "space.somata=[8,16,32]", "--set", "budget.epochs=100")
+    limits = (*SMALL, "--set", "space.somata=[8,16,32]", "--set", f"budget.epochs={EPOCHS}")
     limits += ("--set", "stopping.scheduler=none", "--set", "resources.concurrent_trials=2")
     limits += ("--set", "sampler='grid'", "--set", "space.learning_rate=0.01")
     limits += ("--set", "space.dendrites=[1,2]", "--set", "space.batch_size=64", "--trials", 12)
@@ -110,7 +111,7 @@ def test_a_study_whose_driver_is_killed_again_and_again_is_as_if_it_had_not_been
         # Bit by bit the same, wherever it was broken off.
         assert record.val_accuracy == known.val_accuracy == trial.values[0]
         assert record.test_loss == known.test_loss
-        assert curve(home, record.run_id) == list(range(1, 101))
+        assert curve(home, record.run_id) == list(range(1, EPOCHS + 1))
     assert not list(home.study_folder("whole").trials.iterdir())
     listed = json.loads(study_command("trials", "whole", "--json", "--home", home.folder).stdout)
     assert [trial["state"] for trial in listed] == ["COMPLETE"] * 12
