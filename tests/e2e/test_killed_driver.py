@@ -19,7 +19,7 @@ from tests.support.processes import SMALL, curve, trial_runs, wait_until
 pytestmark = pytest.mark.slow
 
 KILLS = 10
-EPOCHS = 300  # so many that a second worker starts before the first has trained all trials
+EPOCHS = 600  # so many that a second worker starts before the first has trained all trials
 
 
 def run_and_kill(arguments, on_ray, start_s, trial_s):
