@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from torch.nn import functional
+from torch.nn.utils import parameters_to_vector
 
 from models import FAMILIES, Architecture, build
 from study.engine.compiled_engine import CompiledEngine
@@ -119,9 +120,10 @@ def test_epochs_are_those_of_torch(family, layers):
             engine.train_epoch(epoch, order(3), rates(2), range(3)) for engine in (ours, torchs)
         ]
         torch.testing.assert_close(*losses, rtol=1e-5, atol=1e-6)
-    for mine, other in zip(own.parameters(), its.parameters(), strict=True):
-        # A gradient of the size of its rounding moves a weight like any other, by Adam.
-        torch.testing.assert_close(mine, other, rtol=1e-4, atol=1e-4)
+    mine, others = (parameters_to_vector(one.parameters()) for one in (own, its))
+    # A gradient of the size of its rounding moves a weight like any other, by Adam: a few may differ.
+    torch.testing.assert_close(mine, others, rtol=1e-4, atol=1e-4)
+    assert torch.isclose(mine, others, rtol=1e-4, atol=2e-5).double().mean() > 0.995
     for one, other in zip(
         ours.evaluate(data.images, data.labels),
         torchs.evaluate(data.images, data.labels),
