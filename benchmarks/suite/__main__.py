@@ -10,6 +10,8 @@ known by a variable of their environment. What a process uses after its last sam
 import argparse
 import json
 import os
+import re
+import shlex
 import subprocess
 import sys
 import time
@@ -23,7 +25,6 @@ from benchmarks.machine import describe
 
 _REPOSITORY: Final = Path(__file__).parents[2]
 RESULT: Final = _REPOSITORY / "benchmarks/results/suite.json"
-PYTEST: Final = ("-n", "3", "--dist", "loadfile", "--no-loadscope-reorder")
 _EVERY_S: Final = 0.5
 _MARK: Final = "SUITE_OF"
 """The variable of the environment; its value is the process ID of the benchmark."""
@@ -59,13 +60,18 @@ _KINDS: Final = (
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--output", type=Path, default=RESULT)
-    parser.add_argument("pytest", nargs="*", default=list(PYTEST), help="arguments of pytest")
+    parser.add_argument("pytest", nargs="*", default=_of_make_test(), help="arguments of pytest")
     arguments = parser.parse_args()
     result = _measured(arguments.pytest)
     stored = json.loads(arguments.output.read_text()) if arguments.output.exists() else {}
     arguments.output.write_text(json.dumps(stored | result, indent=1) + "\n", encoding="utf-8")
     sys.stdout.write(json.dumps(result, indent=1) + "\n")
     sys.exit(result["status"])
+
+
+def _of_make_test() -> list[str]:
+    (line,) = re.findall(r"^AT_ONCE := (.*)$", (_REPOSITORY / "Makefile").read_text(), re.MULTILINE)
+    return shlex.split(line)
 
 
 def _measured(arguments: list[str]) -> dict[str, Any]:
