@@ -33,7 +33,8 @@ def curves(
     """The learning curves of a metric, with one row for each trial and epoch; both are the index.
 
     `metric` is one of `EPOCH_METRICS`; the column has its mean over the replicates, `..._sem` the
-    standard error (NaN for one replicate). `trials` are by default all. Raises NotFoundError if there
+    standard error (NaN for one replicate). `trials` are by default all; each takes MLflow some
+    milliseconds. Raises NotFoundError if there
     is no such study or trial, SpecError for a metric without a curve.
     """
     if metric not in EPOCH_METRICS:
@@ -44,12 +45,14 @@ def curves(
     run_ids = [record.run_id for record in chosen]
     means = read_curves(place, run_ids, f"epoch/{metric}")
     errors = read_curves(place, run_ids, f"epoch/{metric}_sem")
-    none = Curve([], [], [])
-    rows = [
-        (record.trial, epoch, value, errors.get(record.run_id, none).at(epoch))
-        for record in chosen
-        for epoch, value in zip(*means.get(record.run_id, none).points(), strict=True)
-    ]
+    rows = []
+    for record in chosen:
+        sems = errors[record.run_id].by_step() if record.run_id in errors else {}
+        if record.run_id in means:
+            curve = means[record.run_id].by_step()
+            rows += [
+                (record.trial, epoch, value, sems.get(epoch)) for epoch, value in curve.items()
+            ]
     frame = pd.DataFrame(rows, columns=["trial", "epoch", metric, f"{metric}_sem"])
     types = {"trial": "int64", "epoch": "int64", metric: "float64", f"{metric}_sem": "float64"}
     return frame.astype(types).set_index(["trial", "epoch"])
@@ -64,13 +67,13 @@ class Curve:
     values: list[float]
     times: list[int]
 
-    def points(self) -> tuple[list[int], list[float]]:
-        """The steps and their values."""
-        return self.steps, self.values
+    def by_step(self) -> dict[int, float]:
+        """The value of each step."""
+        return dict(zip(self.steps, self.values, strict=True))
 
     def at(self, step: int) -> float | None:
         """The value at a step, None if there is none."""
-        return dict(zip(self.steps, self.values, strict=True)).get(step)
+        return self.by_step().get(step)
 
 
 def read_curves(home: Home, run_ids: Iterable[str], metric: str) -> dict[str, Curve]:

@@ -82,7 +82,7 @@ class TrialCallback(tune.Callback):
         It does not count as a failure of a trial that has trained further since the last one: machines
         that come and go are no fault of the trial.
         """
-        self._stop_for_node(trial)
+        self._stop_for_node(_error_of(trial))
         number = trial.config["number"]
         epochs = self._epochs.get(number, 0)
         if epochs > self._epochs_before.get(number, 0):
@@ -90,12 +90,12 @@ class TrialCallback(tune.Callback):
         self._epochs_before[number] = epochs
 
     def on_trial_error(self, trial: Trial, **_: object) -> None:
-        self._stop_for_node(trial)
-        self._observer.fail(TrialConfig.from_dict(trial.config), _reason_of(trial))
-
-    def _stop_for_node(self, trial: Trial) -> None:
-        """Stops the study if no worker can start on a node: it would fail trial after trial."""
         error = _error_of(trial)
+        self._stop_for_node(error)
+        self._observer.fail(TrialConfig.from_dict(trial.config), _reason_of(error))
+
+    def _stop_for_node(self, error: str) -> None:
+        """Stops the study if no worker can start on a node: it would fail trial after trial."""
         for rule in (NOT_SHARED, UNUSABLE):
             if rule in error:
                 self._stop.because(error[error.rindex(rule) :].splitlines()[0])
@@ -206,9 +206,8 @@ def _error_of(trial: Trial) -> str:
     return "\n".join(lines[max(traceback, default=-1) + 1 :]).strip()
 
 
-def _reason_of(trial: Trial) -> str:
+def _reason_of(error: str) -> str:
     """Why a trial fails whose worker died, or raised an error, again and again."""
-    error = _error_of(trial)
     if error.startswith(_DIED) or not error:
         return f"{WORKER_DIED}: {error}"
     return " ".join(error.split())

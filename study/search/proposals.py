@@ -79,9 +79,9 @@ class Proposals:
         if asked is PENDING:
             return PENDING
         if asked is not None:
-            answers, system_attrs = asked
-            self._proposed.add(answers.key)
-            return Proposal(configuration=answers, system_attrs=system_attrs)
+            configuration, system_attrs = asked
+            self._proposed.add(configuration.key)
+            return Proposal(configuration=configuration, system_attrs=system_attrs)
         given = self._drawn() if self._grid is None else self._next_of_grid()
         if given is None:
             return None
@@ -104,10 +104,12 @@ class Proposals:
         if self._view is not None:
             self._view.tell(number, state, values, constraints)
 
-    def _add(self, number: int, answers: Configuration, system_attrs: Mapping[str, Any]) -> None:
-        self._proposed.add(answers.key)
+    def _add(
+        self, number: int, configuration: Configuration, system_attrs: Mapping[str, Any]
+    ) -> None:
+        self._proposed.add(configuration.key)
         if self._view is not None:
-            self._view.add(number, answers, system_attrs)
+            self._view.add(number, configuration, system_attrs)
 
     def _next_of_grid(self) -> Configuration | None:
         """The first configuration of the shuffled grid that is new."""

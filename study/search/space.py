@@ -49,7 +49,7 @@ def suggest(trial: TrialLike, spec: StudySpec) -> tuple[Architecture, TrainingSe
     family = FAMILIES[name]
     synapses = _ask(trial, "synapses", space.synapses) if family.counts_synapses else None
     if family.synapses == "convolution":
-        synapses = math.isqrt(synapses or 0) ** 2
+        synapses = _square(synapses or 0)
     architecture = Architecture(
         family=name,
         somata=_ask(trial, "somata", space.somata),
@@ -72,6 +72,11 @@ def suggest(trial: TrialLike, spec: StudySpec) -> tuple[Architecture, TrainingSe
         batch_order=_ask(trial, "batch_order", space.batch_order),
     )
     return architecture, training
+
+
+def _square(synapses: int) -> int:
+    """The largest square up to a number: a kernel has as many rows as columns."""
+    return math.isqrt(synapses) ** 2
 
 
 def architecture_of(params: Mapping[str, Any], spec: StudySpec) -> Architecture:
@@ -180,9 +185,10 @@ def _smallest(spec: StudySpec, name: str) -> Iterator[Architecture]:
     family, space = FAMILIES[name], spec.space
     synapses = int(bounds(space.synapses)[0])
     if family.synapses == "convolution":
-        synapses = math.isqrt(synapses) ** 2
+        synapses = _square(synapses)
     shallowest, deepest = map(int, bounds(space.layers))
-    for layers in range(shallowest, deepest + 1):
+    every = range(shallowest, deepest + 1)
+    for layers in map(int, space.layers.values) if isinstance(space.layers, Choice) else every:
         for synapses_per in sorted(set(bounds(space.synapses_per))):
             yield Architecture(
                 family=name,
@@ -198,7 +204,7 @@ def _check_largest(spec: StudySpec, name: str, image_shape: ImageShape, classes:
     family, space = FAMILIES[name], spec.space
     synapses = int(bounds(space.synapses)[1])
     if family.synapses == "convolution":
-        synapses = math.isqrt(synapses) ** 2
+        synapses = _square(synapses)
     largest = Architecture(
         family=name,
         dendrites=int(bounds(space.dendrites)[1]) if family.has_dendrites else None,

@@ -59,14 +59,18 @@ class StudyView:
         self._seconds = 0.0  # of the last ask
         self._in_view: dict[int, int] = {}  # the number there by the number in the study
 
-    def add(self, number: int, answers: Configuration, system_attrs: Mapping[str, Any]) -> None:
+    def add(
+        self, number: int, configuration: Configuration, system_attrs: Mapping[str, Any]
+    ) -> None:
         """Adds a trial that the sampler did not propose; it runs until `tell` is called."""
         own = self._ehvi
         self._study.add_trial(
             create_trial(
                 state=TrialState.RUNNING,
-                params=answers.params if own else answers.view_params,
-                distributions=answers.distributions if own else answers.view_distributions,
+                params=configuration.params if own else configuration.view_params,
+                distributions=configuration.distributions
+                if own
+                else configuration.view_distributions,
                 system_attrs=dict(system_attrs),
             )
         )
@@ -97,18 +101,18 @@ class StudyView:
     def _new(self, number: int, known: Container[Key]) -> Answer | None:
         for _ in range(1 if self._ehvi else _TRIES):
             trial = self._study.ask()
-            answers = self._answers(trial)
-            if answers.key not in known:
+            configuration = self._configuration_of(trial)
+            if configuration.key not in known:
                 self._in_view[number] = trial.number
                 attrs = self._study.get_trials(deepcopy=False)[trial.number].system_attrs
                 # Only the generation of genetic samplers cannot be found out again.
                 kept = {key: attrs[key] for key in attrs if key.endswith(":generation")}
-                return answers, kept
+                return configuration, kept
             ignored = TrialState.PRUNED if self._ehvi else TrialState.FAIL
             self._study.tell(trial, state=ignored)
         return None
 
-    def _answers(self, trial: optuna.Trial) -> Configuration:
+    def _configuration_of(self, trial: optuna.Trial) -> Configuration:
         if not self._ehvi:
             return Configuration(self._spec, partial(_suggest, trial))
         suggest(trial, self._spec)

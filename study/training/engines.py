@@ -35,7 +35,7 @@ def make_engine(choice: EngineChoice, network: Network, split: Split, batch_size
     name = engine_name(network) if choice == "auto" else choice
     if name == "torch":
         return TorchEngine(network, split, batch_size)
-    # Imports numba, which only training processes need.
+    # Imports LLVM, which only training processes need.
     from study.engine.compiled_engine import CompiledEngine  # noqa: PLC0415
 
     threads = torch.get_num_threads()
