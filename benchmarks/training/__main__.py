@@ -1,13 +1,13 @@
 """Epochs of the compiled engine, of torch's and of masked dense torch: processor seconds and time.
 
-    python -m benchmarks.training [--quick] [--rounds N] [--before FOLDER] [--data FOLDER]
+    python -m benchmarks.training [--quick] [--rounds N] [--before FOLDER]
 
 All rivals in one process, in turn, medians; random images of 28 x 28, batch 128, dann-lrf with 16
 synapses a dendrite. Figures are those of an epoch of 54,000 images that validates with 6,000; masked
 dense does a tenth of it, or two steps. `--before`: a checkout of commit 66fd0a8, whose training is
-measured, too (benchmarks.training.before). `--data`: where Fashion-MNIST lies, for a whole study of it
-(benchmarks.training.studies). Prints tables and writes benchmarks/results/training.json (not with
---quick).
+measured, too (benchmarks.training.before). Prints tables and writes benchmarks/results/training.json
+(not with --quick). `--several` measures five replicates on all cores again, in that file.
+`python -m benchmarks.training.studies` measures whole studies.
 """
 
 import argparse
@@ -28,7 +28,6 @@ import torch
 from benchmarks.machine import describe
 from benchmarks.process import measured
 from benchmarks.training import rivals
-from benchmarks.training.studies import compare as compare_studies
 from models import count_macs
 from study.training.train import keep_freed_memory
 
@@ -139,14 +138,18 @@ def floor(size: tuple[int, int], seconds: float, peak: dict[str, float]) -> dict
     }
 
 
-def several(split: rivals.Split, rounds: int) -> Timed:
+def several(split: rivals.Split, rounds: int) -> dict[str, Any]:
     """Five replicates of (4, 128) on all cores, and one."""
     with rivals.all_cores():
         runs = {
             "one": rivals.engine("compiled", "dann-lrf", (4, 128), split),
             "five": rivals.engine("compiled", "dann-lrf", (4, 128), split, replicates=5),
         }
-        return in_turn(runs, rounds)
+        timed = in_turn(runs, rounds)
+    for kind in ("processor", "wall"):
+        ratio = timed["five"][kind] / timed["one"][kind]
+        print(f"five replicates / one, {rivals.CORES} threads, {kind}: {ratio:.2f}x", flush=True)
+    return timed | {"machine": describe()}
 
 
 def dense(split: rivals.Split, rounds: int) -> dict[str, Timed]:
@@ -167,9 +170,9 @@ def arguments() -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--quick", action="store_true", help="nothing is written")
+    parser.add_argument("--several", action="store_true", help="the replicates alone")
     parser.add_argument("--rounds", type=int, default=5, help="measurements of each rival")
     parser.add_argument("--before", type=Path, help="a checkout of commit 66fd0a8")
-    parser.add_argument("--data", type=Path, help="the folder that has FashionMNIST/raw")
     return parser.parse_args()
 
 
@@ -179,6 +182,11 @@ def main() -> None:
     torch.set_num_threads(1)
     keep_freed_memory()
     split = rivals.random_images()
+    if given.several:
+        result = json.loads(RESULT.read_text(encoding="utf-8"))
+        result["several"] = several(split, rounds)
+        RESULT.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+        return
     peak = peaks()
     result: dict[str, Any] = {"machine": describe(), "load": os.getloadavg(), "peak": peak}
     result["loading"] = loading()
@@ -212,13 +220,8 @@ def main() -> None:
     tested = {name: rivals.evaluation(name, (4, 128), split) for name in ("compiled", "torch")}
     result["evaluation"] = shown = in_turn(tested, rounds)
     print("evaluation of 6,000 images at (4, 128):", shown)
-    result["several"] = both = several(split, rounds)
-    for kind in ("processor", "wall"):
-        ratio = both["five"][kind] / both["one"][kind]
-        print(f"five replicates / one, {rivals.CORES} threads, {kind}: {ratio:.2f}x", flush=True)
+    result["several"] = several(split, rounds)
     if not given.quick:
-        result["studies"] = compare_studies(given.data)
-        print("whole studies:", result["studies"])
         RESULT.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
 
 

@@ -21,7 +21,7 @@ from study.engine.layout import (
     write_parameters,
 )
 from study.engine.library import load_library
-from study.engine.turns import take_turns
+from study.engine.turns import Turns
 
 _WIDEST_TILE: Final = 128  # images; twice as many gained nothing
 _TURNS: Final = 8  # of each of several replicates in an epoch
@@ -61,9 +61,9 @@ class CompiledEngine:
         self._turns = _TURNS if network.replicates > 1 else 1
         inputs, units = int(np.prod(network.image_shape)), int(self._plan.layers[:, 2].sum())
         lanes = min(_WIDEST_TILE, -(-batch_size // LANES) * LANES)
-        self._workspaces = [
-            workspace(inputs, units, lanes) for _ in range(min(threads, network.replicates))
-        ]
+        self._threads = Turns(
+            [workspace(inputs, units, lanes) for _ in range(min(threads, network.replicates))]
+        )
         self._library, self.compilation_seconds = load_library()
 
     def train_epoch(
@@ -73,7 +73,7 @@ class CompiledEngine:
         orders = order.numpy()
         totals = np.zeros(len(orders))
         tasks = [self._training(number, orders, epoch, rates, totals) for number in running]
-        take_turns(tasks, self._workspaces)
+        self._threads.take(tasks)
         self._steps += len(rates)
         write_parameters(self._weights, list(self._network.parameters()))
         return torch.from_numpy(totals / orders.shape[1])
@@ -82,9 +82,8 @@ class CompiledEngine:
         read_parameters(list(self._network.parameters()), self._weights)
         tested = images_of(images, labels)
         totals = np.zeros((2, self._network.replicates))
-        take_turns(
-            [self._evaluation(number, tested, totals) for number in range(totals.shape[1])],
-            self._workspaces,
+        self._threads.take(
+            [self._evaluation(number, tested, totals) for number in range(totals.shape[1])]
         )
         loss, right = torch.from_numpy(totals / len(labels))
         return right, loss

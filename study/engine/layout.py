@@ -134,19 +134,22 @@ def images_of(images: Tensor, labels: Tensor) -> Images:
 
 
 def read_parameters(parameters: Sequence[Tensor], rows: Floats) -> None:
-    """Copies parameters, (R, ...) each, into one row a replicate, (R, parameters)."""
-    table, start = torch.from_numpy(rows), 0
+    """Copies parameters, (R, ...) each, into one row a replicate, (R, parameters).
+
+    By NumPy: torch would wake a thread for each core, which then spins beside the training.
+    """
+    start = 0
     for parameter in parameters:
-        part = parameter.detach().flatten(1)
-        table[:, start : start + part.shape[1]] = part
+        part = parameter.detach().flatten(1).numpy()
+        rows[:, start : start + part.shape[1]] = part
         start += part.shape[1]
 
 
 def write_parameters(rows: Floats, parameters: Sequence[Tensor]) -> None:
     """The way back: from one row a replicate into the parameters."""
-    table, start = torch.from_numpy(rows), 0
+    start = 0
     for parameter in parameters:
         size = parameter[0].numel()
-        part = table[:, start : start + size].reshape(parameter.shape)
-        parameter.detach().copy_(part)
+        part = rows[:, start : start + size].reshape(parameter.shape)
+        np.copyto(parameter.detach().numpy(), part)
         start += size

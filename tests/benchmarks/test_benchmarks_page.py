@@ -72,9 +72,18 @@ def test_its_speeds_are_the_committed_result():
     earlier = [f"{row['epoch']['before']['processor']:.2f}" for row in result["alone"]]
     said = f"{', '.join(earlier[:-1])} and {earlier[-1]} core seconds on one thread"
     assert f"(commit 66fd0a8), torch took {said}" in text
-    digits = result["studies"]["digits"]
-    auto, torchs = (f"{digits[name]['processor']:.0f}" for name in ("auto", "torch"))
-    assert f"the default study (digits) {auto}, with torch {torchs}" in text
+    names_machine(text, result["machine"])
+
+
+def test_whole_studies_took_what_the_page_says():
+    result = result_of("training_studies")
+    text = (ROOT / "docs/networks.md").read_text(encoding="utf-8")
+    for name, title in (("digits", "digits"), ("fashion_mnist", "Fashion-MNIST")):
+        cells = " | ".join(
+            f"{spent['processor']:.0f} core s, {spent['wall']:.0f} s"
+            for spent in result["studies"][name].values()
+        )
+        assert re.search(rf"\| {title}, [^|]* \| {cells} \|", text)
     names_machine(text, result["machine"])
 
 
