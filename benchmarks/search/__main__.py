@@ -1,104 +1,162 @@
-"""Does it search better? Searches replayed on a table of learning curves, ours beside its peers.
+"""Does it search better? Searches replayed on tables of learning curves, ours beside its peers.
 
-    python -m benchmarks.search NAME [--seeds 20] [--methods tpe ours] [--quantile 0.5] [--result FILE]
+    nice -n 19 python -m benchmarks.search tune [--jobs 2]
+    nice -n 19 python -m benchmarks.search test [--seeds 50] [--methods ours tpe] [--minutes 60]
+    python -m benchmarks.search show
 
-NAME is the table benchmarks/search/tables/NAME.npz, or a path. A search is measured by the hypervolume
-of the trials that it completed, as a share of that of the whole table (replay_table.py, replay.py),
-over the epochs that it spent. Prints a table; writes benchmarks/results/search.json and
-docs/images/search_hypervolume.png (for which kaleido and a Chrome or Chromium must be there). With
---draw the stored result is shown again.
+protocol.toml says what is compared and how. `tune` runs every variant of every method on the tuning
+tables, and writes tuned.json. `test` runs each method with the settings chosen there on the test
+tables that are recorded, and adds to benchmarks/results/search.json. Either goes on where it was
+stopped. `show` prints the tables of docs/search_method.md and draws docs/images/search_hypervolume.png,
+for which kaleido and a Chrome or Chromium must be there.
 """
 
 import argparse
 import json
 import os
-import statistics
-from concurrent.futures import ProcessPoolExecutor
-from itertools import product
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
-
-import numpy as np
+from typing import Any, Final
 
 from benchmarks.machine import describe
+from benchmarks.search import protocol
 from benchmarks.search.figure import draw
-from benchmarks.search.methods import METHODS, available
-from benchmarks.search.one_search import search
-from benchmarks.search.replay_table import Table
+from benchmarks.search.measures import search
 from benchmarks.search.summary import print_summary
+from benchmarks.search.tuning import choose, key_of
 
-HERE = Path(__file__).parent
-RESULT = HERE.parent / "results" / "search.json"
-PICTURE = HERE.parents[1] / "docs/images/search_hypervolume.png"
-# Of the epochs of the whole table, where the traces are kept, evenly on a log scale.
-POINTS = 70
+RESULT: Final = protocol.HERE.parent / "results" / "search.json"
+PICTURE: Final = protocol.HERE.parents[1] / "docs/images/search_hypervolume.png"
+_SAVE_S: Final = 20
+
+Search = tuple[str, int, str, float, dict[str, Any]]
+"""The arguments of `benchmarks.search.measures.search`."""
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.search", description=__doc__)
-    parser.add_argument("table", help="NAME of benchmarks/search/tables/NAME.npz, or a path")
-    parser.add_argument("--seeds", type=int, default=20, help="searches of each method")
-    parser.add_argument("--methods", nargs="+", choices=METHODS, default=available())
-    parser.add_argument("--limit-share", type=float, default=1.0, help="of all epochs of the table")
-    parser.add_argument(
-        "--quantile", type=float, default=0.5, help="of the error, where the box ends"
-    )
-    parser.add_argument(
-        "--result", type=Path, default=RESULT, help="file; another one is not drawn"
-    )
-    parser.add_argument("--workers", type=int, default=8, help="simulated workers of a search")
+    parser.add_argument("what", choices=["tune", "test", "show"])
+    parser.add_argument("--methods", nargs="+", choices=protocol.METHODS, metavar="METHOD")
+    parser.add_argument("--tables", nargs="+", choices=protocol.TEST["tables"], metavar="TABLE")
+    parser.add_argument("--seeds", type=int, default=protocol.TEST["seeds"], help="of a test")
     parser.add_argument("--jobs", type=int, default=2, help="searches replayed at once")
-    parser.add_argument("--keep", action="store_true", help="keep stored searches of other methods")
-    parser.add_argument("--draw", action="store_true", help="show the stored result")
+    parser.add_argument("--minutes", type=float, default=1e9, help="begin no search after these")
     arguments = parser.parse_args()
-    if not arguments.draw:
-        result = measure(arguments)
-        arguments.result.write_text(json.dumps(result) + "\n", encoding="utf-8")
-    result = json.loads(arguments.result.read_text(encoding="utf-8"))
-    print_summary(result)
-    if arguments.result == RESULT:
-        draw(result, PICTURE)
+    methods = arguments.methods or list(protocol.METHODS)
+    if arguments.what == "tune":
+        tune([name for name in methods if "like" not in protocol.METHODS[name]], arguments)
+    elif arguments.what == "test":
+        test(methods, arguments)
+    if arguments.what != "tune":
+        result = json.loads(RESULT.read_text(encoding="utf-8"))
+        print_summary(result)
+        if arguments.what == "show":
+            draw(result, PICTURE)
 
 
-def measure(arguments: argparse.Namespace) -> dict[str, Any]:
-    path = _path(arguments.table)
-    table = Table.load(path, arguments.quantile)
-    limit = max(1, round(arguments.limit_share * table.all_epochs))
-    stored = json.loads(RESULT.read_text(encoding="utf-8")) if arguments.keep else {"runs": {}}
-    points = np.unique(np.geomspace(table.epochs, limit, POINTS).round().astype(int)).tolist()
-    epochs = stored.get("epochs", points)
-    tasks = list(product(arguments.methods, range(arguments.seeds)))
-    runs: dict[str, list[dict[str, Any]]] = {name: [] for name in arguments.methods}
+def tune(methods: Sequence[str], arguments: argparse.Namespace) -> None:
+    stored = _stored(protocol.TUNED, "areas")
+    tuning = protocol.TUNING
+    wanted = [
+        (name, seed, table, tuning["limit"], settings)
+        for seed in tuning["seeds"]
+        for slow in (False, True)
+        for name in methods
+        if protocol.METHODS[name].get("slow", False) is slow
+        for settings in protocol.variants(name)
+        for table in tuning["tables"]
+    ]
+    areas = stored["areas"]
+
+    def keep(one: Search, found: dict[str, Any]) -> None:
+        name, seed, table, _, settings = one
+        boxes = [box["area"] for box in found["boxes"].values()]
+        of_variant = areas.setdefault(name, {}).setdefault(key_of(settings), {})
+        of_variant.setdefault(table, {})[str(seed)] = round(sum(boxes) / len(boxes), 4)
+
+    def is_known(one: Search) -> bool:
+        name, seed, table, _, settings = one
+        known = areas.get(name, {}).get(key_of(settings), {}).get(table, {})
+        return str(seed) in known
+
+    _run([one for one in wanted if not is_known(one)], keep, arguments, stored, protocol.TUNED)
+    stored["chosen"] = {name: choose(name, found) for name, found in areas.items()}
+    _save(stored, protocol.TUNED)
+
+
+def test(methods: Sequence[str], arguments: argparse.Namespace) -> None:
+    stored = _stored(RESULT, "runs")
+    runs = stored["runs"]
+    wanted = [
+        (name, seed, table, protocol.TEST["limit"], protocol.tuned(name))
+        for slow in (False, True)
+        for seed in range(arguments.seeds)
+        for table in arguments.tables or protocol.recorded()
+        for name in methods
+        if protocol.METHODS[name].get("slow", False) is slow
+    ]
+
+    def keep(one: Search, found: dict[str, Any]) -> None:
+        name, seed, table, _, _ = one
+        runs.setdefault(table, {}).setdefault(name, {})[str(seed)] = found
+
+    def is_known(one: Search) -> bool:
+        name, seed, table, _, _ = one
+        return str(seed) in runs.get(table, {}).get(name, {})
+
+    _run([one for one in wanted if not is_known(one)], keep, arguments, stored, RESULT)
+
+
+def _run(
+    wanted: Sequence[Search],
+    keep: Callable[[Search, dict[str, Any]], None],
+    arguments: argparse.Namespace,
+    stored: dict[str, Any],
+    to: Path,
+) -> None:
+    """Runs searches in processes, and keeps what they found; stores it every now and then."""
     # One thread a process: what they compute is small. Fresh processes, for Ray and Optuna have state.
     os.environ["OMP_NUM_THREADS"] = "1"
+    until = time.monotonic() + 60 * arguments.minutes
+    saved, left = time.monotonic(), iter(wanted)
+    print(f"{len(wanted)} searches are left", flush=True)
     with ProcessPoolExecutor(arguments.jobs, mp_context=get_context("spawn")) as pool:
-        settings = (str(path), arguments.quantile, limit, arguments.workers, epochs)
-        arms = [(name, seed, *settings) for name, seed in tasks]
-        for (name, _), run in zip(tasks, pool.map(search, *zip(*arms, strict=True)), strict=True):
-            runs[name].append(run)
-            if len(runs[name]) == arguments.seeds:
-                seconds = statistics.fmean(one["seconds"] for one in runs[name])
-                print(f"{name}: {seconds:.1f} s a search", flush=True)
-    return {
-        "machine": stored.get("machine", describe()),
-        "table": {
-            "name": path.stem,
-            "configurations": len(table.configurations),
-            "all_epochs": table.all_epochs,
-            "front": table.front_size,
-            "quantile": table.quantile,
-        },
-        "seeds": arguments.seeds,
-        "workers": arguments.workers,
-        "limit": limit,
-        "epochs": epochs,
-        "runs": {name: runs.get(name) or stored["runs"][name] for name in stored["runs"] | runs},
-    }
+        running: dict[Future[dict[str, Any]], Search] = {}
+
+        def begin(searches: Iterator[Search]) -> None:
+            one = next(searches, None) if time.monotonic() < until else None
+            if one is not None:
+                running[pool.submit(search, *one)] = one
+
+        for _ in range(arguments.jobs):
+            begin(left)
+        while running:
+            for future in wait(running, return_when=FIRST_COMPLETED).done:
+                one, found = running.pop(future), future.result()
+                keep(one, found)
+                print(f"{one[2]} {one[1]}: {one[0]} {one[4]} {found['seconds']} s", flush=True)
+                begin(left)
+            if time.monotonic() > saved + _SAVE_S:
+                _save(stored, to)
+                saved = time.monotonic()
+    _save(stored, to)
 
 
-def _path(name: str) -> Path:
-    return Path(name) if name.endswith(".npz") else HERE / "tables" / f"{name}.npz"
+def _stored(path: Path, key: str) -> dict[str, Any]:
+    """What was stored before; nothing, on this machine, if nothing was."""
+    if path.exists():
+        stored: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        return stored
+    return {"machine": describe(), key: {}}
+
+
+def _save(stored: dict[str, Any], to: Path) -> None:
+    unfinished = to.with_suffix(".unfinished")
+    unfinished.write_text(json.dumps(stored, separators=(",", ":")) + "\n", encoding="utf-8")
+    unfinished.replace(to)
 
 
 if __name__ == "__main__":

@@ -2,24 +2,25 @@
 
 The clock is simulated: an epoch of a configuration takes 1 + macs / (median macs of the table) units
 of time, the 1 for what a training step costs whatever the network is. So small networks overtake large
-ones, and a method has to decide while others still train, as on a cluster. A search is charged
-epochs, though, whatever their time: that is the budget in which the literature on early stopping counts.
+ones, and a method has to decide while others still train, as on a cluster. What a search spends is
+counted in epochs and in multiply-accumulates, whatever their time.
 
 What a search has found are the trials that it COMPLETED, trained to the last epoch: those are what
-a study hands out. The same with all epochs of all trials, stopped ones included, is recorded beside it
-as `anytime`.
+a study hands out.
 """
 
 import heapq
 import itertools
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Protocol, TypeAlias
+from typing import Literal, Protocol, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
-from benchmarks.search.replay_table import Configuration, Metrics, Space, Table, hypervolume
+from benchmarks.search.replay_table import Configuration, Metrics, Seen, Space, Table
+
+Ending: TypeAlias = Literal["COMPLETE", "PRUNED", "FAIL"]
 
 
 class Method(Protocol):
@@ -34,8 +35,8 @@ class Method(Protocol):
         `metrics` has val_accuracy, val_accuracy_sem, trainable_parameters and macs.
         """
 
-    def end(self, key: int, *, finished: bool) -> None:
-        """The trial has ended: `finished` at its last epoch, or stopped by its method before."""
+    def end(self, key: int, ending: Ending) -> None:
+        """The trial has ended: COMPLETE at its last epoch, PRUNED by its method before, or FAIL."""
 
 
 MethodFactory: TypeAlias = Callable[[Space, int], Method]
@@ -44,31 +45,18 @@ MethodFactory: TypeAlias = Callable[[Space, int], Method]
 
 @dataclass(kw_only=True)
 class Trace:
-    """How a search went. Arrays (epochs spent,): shares of the table's hypervolume, 0..1."""
+    """How a search went; the lists of completed trials have one entry a trial, in their order."""
 
-    hypervolume: NDArray[np.float32]
-    anytime: NDArray[np.float32]
+    rows: list[int] = field(default_factory=list)
+    """Of the table: which configurations were completed."""
+    epochs: list[int] = field(default_factory=list)
+    """What all trials together had spent by then."""
+    macs: list[float] = field(default_factory=list)
+    """The same in multiply-accumulates of one image, summed over epochs."""
+    ask_seconds: list[float] = field(default_factory=list)
+    """Processor seconds of each proposal, in the order of trials."""
     trials: int = 0
-    completed: int = 0
-    repeats: int = 0
-    """Trials of a configuration that had been tried before."""
-
-
-@dataclass
-class Front:
-    """The points that no other dominates, and the share of the hypervolume that they reach."""
-
-    full: float
-    share: float = 0.0
-    _points: list[tuple[float, float]] = field(default_factory=list)
-
-    def add(self, point: tuple[float, float]) -> None:
-        x, y = point
-        if any(a <= x and b <= y for a, b in self._points):
-            return
-        self._points = [(a, b) for a, b in self._points if a < x or b < y]
-        self._points.append(point)
-        self.share = hypervolume(self._points) / self.full
+    failed: int = 0
 
 
 @dataclass
@@ -78,49 +66,61 @@ class _Trial:
     epoch: int = 0
 
 
-def replay(method: Method, table: Table, *, limit: int, workers: int = 8) -> Trace:
+def replay(method: Method, table: Table, seen: Seen, *, limit: int, workers: int = 8) -> Trace:
     """Runs the method until `limit` epochs are spent, or it proposes nothing and nothing runs.
 
-    What a method that ended early had found counts for the epochs that it left.
+    Raises ValueError where a method proposes a configuration twice, or one that is not in the table.
     """
     duration = 1 + table.macs / np.median(table.macs)
-    trace = Trace(
-        hypervolume=np.zeros(limit, dtype=np.float32), anytime=np.zeros(limit, dtype=np.float32)
-    )
-    complete, anytime = Front(table.hypervolume), Front(table.hypervolume)
+    trace = Trace()
     tried: set[int] = set()
     # Epochs under way by the time they end; the count decides between equal times.
     under_way: list[tuple[float, int, _Trial]] = []
     count = itertools.count()
-    now, spent = 0.0, 0
+    now, macs = 0.0, 0.0
 
     def go_on(trial: _Trial) -> None:
         heapq.heappush(under_way, (now + duration[trial.row], next(count), trial))
 
-    while spent < limit:
-        while len(under_way) < workers and (asked := method.ask()) is not None:
+    for spent in range(1, limit + 1):
+        while len(under_way) < workers and (asked := _ask(method, trace)) is not None:
             key, configuration = asked
-            row = table.row(configuration)
+            row = table.space.row(configuration)
+            if row is None or row in tried:
+                raise ValueError(f"a proposal must be new and in the table, got {configuration}")
             trace.trials += 1
-            trace.repeats += row in tried
             tried.add(row)
             go_on(_Trial(key, row))
         if not under_way:
             break
         now, _, trial = heapq.heappop(under_way)
-        trial.epoch += 1
-        goes_on = method.report(trial.key, trial.epoch, table.metrics(trial.row, trial.epoch))
-        finished = trial.epoch == table.epochs
-        point = tuple(table.costs[trial.row, trial.epoch - 1].tolist())
-        anytime.add(point)
-        if finished:
-            complete.add(point)
-            trace.completed += 1
-        if finished or not goes_on:
-            method.end(trial.key, finished=finished)
+        row, trial.epoch = trial.row, trial.epoch + 1
+        macs += table.macs[row]
+        if table.fails[row]:
+            trace.failed += 1
+            method.end(trial.key, "FAIL")
+            continue
+        metrics = {
+            "val_accuracy": float(seen.accuracy[row, trial.epoch - 1]),
+            "val_accuracy_sem": float(seen.error[row, trial.epoch - 1]),
+            **table.space.sizes[row],
+        }
+        goes_on = method.report(trial.key, trial.epoch, metrics)
+        if trial.epoch == table.epochs:
+            trace.rows.append(row)
+            trace.epochs.append(spent)
+            trace.macs.append(macs)
+            method.end(trial.key, "COMPLETE")
+        elif not goes_on:
+            method.end(trial.key, "PRUNED")
         else:
             go_on(trial)
-        trace.hypervolume[spent], trace.anytime[spent] = complete.share, anytime.share
-        spent += 1
-    trace.hypervolume[spent:], trace.anytime[spent:] = complete.share, anytime.share
     return trace
+
+
+def _ask(method: Method, trace: Trace) -> tuple[int, Configuration] | None:
+    start = time.process_time()
+    asked = method.ask()
+    if asked is not None:
+        trace.ask_seconds.append(time.process_time() - start)
+    return asked

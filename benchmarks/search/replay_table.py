@@ -1,159 +1,237 @@
-"""A table of recorded learning curves, and the hypervolume that searches over it are judged by.
+"""A table of recorded learning curves, and the truth by which searches over it are judged.
 
-A table holds every configuration of a full grid, trained to its last epoch, so that a search can be
-replayed on it in no time and its result be compared with the best that there is.
+A table holds every configuration of a space that keeps its constraints, trained to its last epoch, so a
+search can be replayed on it in no time and its result be compared with the best that there is.
 
-The hypervolume is measured in a box of the table's own. One side is log10 of the trainable
+A search sees one replicate of each configuration, drawn by the seed of the search: the same for
+all methods. The truth is the mean of the other replicates, so luck that a search has seen is worth
+nothing. The two tuning tables have no single replicates; there a search sees the truth.
+
+The hypervolume is measured in boxes of the table's own. One side is log10 of the trainable
 parameters, from the table's fewest (0) to its most (1), with the reference a tenth beyond: with the
 reference at 1 the largest network, often the most accurate, would count for nothing. The other side
-is log10 of the error, from that of the most accurate configuration (0) to that of a quantile, by
-default the median one (1); worse configurations are clipped and so count for nothing. Both choices
-make a share of 95 % a target that tells searches apart. With a reference of chance level nearly all
-of the volume is won by any mediocre network, and the first random trials would reach it; from the
-median on, what is left to win is the front itself. On the logarithm, halving the error counts the
-same at 20 % as at 10 %, so that the accurate end of the front, which a linear scale squeezes,
-weighs its part. A point that lies on the box's worst side in one objective adds nothing.
+is log10 of the error, from that of the most accurate configuration (0) to that of a quantile (1). In
+the box up to the median error only accurate networks count; up to the 95 % quantile also small ones.
 """
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final, Self, TypeAlias
 
 import moocore
 import numpy as np
+import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 Configuration: TypeAlias = dict[str, Any]
 Metrics: TypeAlias = dict[str, float]
+Array: TypeAlias = NDArray[np.float64]
 
 REFERENCE: Final = (1.1, 1.0)
-"""The worst corner of the box, of (parameters, error); its best corner is (0, 0)."""
+"""The worst corner of a box, of (parameters, error); its best corner is (0, 0)."""
+_IMAGES: Final = {"digits": (1, 8, 8), "fashion_mnist": (1, 28, 28)}
+_SEEN: Final = 7  # the stream of seeds by which replicates are drawn, apart from those of methods
 
 
 @dataclass(frozen=True, kw_only=True)
 class Space:
     """What a method may know before anything is trained.
 
-    `grid` has the values of each key, numbers in ascending order; `epochs` is the last epoch of a
-    trial; `sizes` has trainable_parameters and macs of each configuration, which building a network
-    tells without training it. `configurations` and `sizes` are in the same order.
+    `spec` has the families, the space and the constraints as in the spec of a study; `epochs` is the
+    last epoch of a trial, `image` the shape of the images. `configurations` are all that keep the
+    constraints, a setting that a family lacks left out; `sizes` has their trainable_parameters and
+    macs, in the same order.
     """
 
-    grid: dict[str, tuple[Any, ...]]
+    spec: Mapping[str, Any]
     epochs: int
+    image: tuple[int, int, int]
     configurations: list[Configuration]
     sizes: list[Metrics]
+
+    @cached_property
+    def values(self) -> dict[str, tuple[Any, ...]]:
+        """The values of each setting, ascending."""
+        keys = dict.fromkeys(key for one in self.configurations for key in one)
+        return {
+            key: tuple(sorted({one[key] for one in self.configurations if key in one}))
+            for key in keys
+        }
+
+    @cached_property
+    def settings(self) -> dict[str, tuple[str, ...]]:
+        """The settings of each family."""
+        return {one["family"]: tuple(one)[1:] for one in self.configurations}
+
+    @cached_property
+    def rows(self) -> dict[frozenset[tuple[str, Any]], int]:
+        """The place of each configuration, by its items."""
+        return {frozenset(one.items()): row for row, one in enumerate(self.configurations)}
+
+    def row(self, configuration: Configuration) -> int | None:
+        """The place of a configuration; None for one that breaks a constraint."""
+        return self.rows.get(frozenset(configuration.items()))
+
+    @cached_property
+    def features(self) -> Array:
+        """(n, features) of all configurations."""
+        return np.array([self.features_of(one) for one in self.configurations])
+
+    def features_of(self, configuration: Configuration) -> Array:
+        """(features,): the family as one of several, numbers from 0 to 1 by their place."""
+        families = [float(name == configuration["family"]) for name in self.values["family"]]
+        places = [
+            values.index(configuration[key]) / max(1, len(values) - 1)
+            if key in configuration
+            else 0.0
+            for key, values in self.values.items()
+            if key != "family"
+        ]
+        return np.array([*families, *places])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seen:
+    """What a search sees of a table and what is true, arrays (n,) or (n, epochs), epoch 1 first."""
+
+    accuracy: Array
+    error: Array
+    """The standard errors of the accuracies."""
+    truth: Array
+    """Accuracies after the last epoch, nan for a configuration that fails."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Table:
-    """Learning curves of n configurations: arrays (n,) or (n, epochs), epoch 1 first.
+    """Learning curves of n configurations: the accuracy of the kept weights, so it never falls."""
 
-    `val_accuracy` is the mean over replicates of the kept accuracy, so it never falls.
-    """
-
-    configurations: list[Configuration]
-    val_accuracy: NDArray[np.float64]
-    val_accuracy_sem: NDArray[np.float64]
-    trainable_parameters: NDArray[np.int64]
-    macs: NDArray[np.int64]
-    quantile: float = 0.5
-    """Where the box ends: the share of configurations that are more accurate."""
-    costs: NDArray[np.float64] = field(init=False)
-    """(n, epochs, 2): the point of each configuration after each epoch, in the box."""
-    hypervolume: float = field(init=False)
-    """Of all configurations at their last epoch: the most that a search can reach."""
+    space: Space
+    accuracy: Array
+    """(n, replicates, epochs)."""
+    error: Array | None = None
+    """(n, epochs), standard errors of the single replicate; None where there are several."""
+    images: int
+    """In the validation set, from which the accuracy of one replicate has its standard error."""
+    fails: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, dtype=np.bool_))
+    """(n,): which configurations fail in their first epoch."""
 
     def __post_init__(self) -> None:
-        parameters = np.log10(self.trainable_parameters)
-        parameters = (parameters - parameters.min()) / np.ptp(parameters)
-        final = self.val_accuracy[:, -1]
-        best, reference = np.log10(1 - final.max()), np.log10(np.quantile(1 - final, self.quantile))
-        errors = (np.log10(1 - self.val_accuracy) - best) / (reference - best)
-        costs = np.stack(np.broadcast_arrays(parameters[:, None], errors), axis=-1)
-        # The class is frozen; these two follow from the rest.
-        object.__setattr__(self, "costs", np.minimum(costs, REFERENCE))
-        object.__setattr__(self, "hypervolume", hypervolume(self.costs[:, -1]))
-        by_identity = {_identity(one): row for row, one in enumerate(self.configurations)}
-        object.__setattr__(self, "_rows", by_identity)
-        grid_size = np.prod([len(values) for values in self.space.grid.values()])
-        if not len(by_identity) == len(self.configurations) == grid_size:
+        if not self.fails.size:
+            object.__setattr__(self, "fails", np.zeros(len(self.accuracy), dtype=np.bool_))
+        if not len(self.space.rows) == len(self.accuracy):
             raise ValueError(
-                f"a table must hold each configuration of a full grid once, got "
-                f"{len(self.configurations)}, of which {len(by_identity)} differ, of {grid_size}"
+                f"a table must hold each configuration once, got {len(self.accuracy)} rows "
+                f"of {len(self.space.rows)}"
             )
 
     @classmethod
-    def load(cls, path: Path, quantile: float = 0.5) -> Self:
-        """The table of an .npz file, which has the configurations as one JSON string."""
+    def load(cls, path: Path) -> Self:
+        """The table of a file of record_table.py (Parquet) or record_tuning_table.py (npz)."""
+        return cls._of_npz(path) if path.suffix == ".npz" else cls._of_parquet(path)
+
+    @classmethod
+    def _of_npz(cls, path: Path) -> Self:
         with np.load(path) as arrays:
-            return cls(
+            spec = json.loads(str(arrays["spec"]))
+            counts = zip(arrays["trainable_parameters"], arrays["macs"], strict=True)
+            space = Space(
+                spec=_searched(spec),
+                epochs=spec["budget"]["epochs"],
+                image=_IMAGES[spec["dataset"]["name"]],
                 configurations=json.loads(str(arrays["configurations"])),
-                val_accuracy=arrays["val_accuracy"].astype(np.float64),
-                val_accuracy_sem=arrays["val_accuracy_sem"].astype(np.float64),
-                trainable_parameters=arrays["trainable_parameters"],
-                macs=arrays["macs"],
-                quantile=quantile,
+                sizes=[_sizes(*both) for both in counts],
             )
+            return cls(
+                space=space,
+                accuracy=arrays["val_accuracy"][:, None, :].astype(np.float64),
+                error=arrays["val_accuracy_sem"].astype(np.float64),
+                images=spec["dataset"]["validation_size"],
+            )
+
+    @classmethod
+    def _of_parquet(cls, path: Path) -> Self:
+        table = pq.read_table(path)
+        spec = json.loads(table.schema.metadata[b"spec"])
+        rows = table.to_pylist()
+        keys = table.schema.names[: table.schema.names.index("trainable_parameters")]
+        images = spec["dataset"]["validation_size"]
+        right = np.array([row["right"] for row in rows], dtype=np.float64)
+        return cls(
+            space=Space(
+                spec=_searched(spec),
+                epochs=spec["budget"]["epochs"],
+                image=_IMAGES[spec["dataset"]["name"]],
+                configurations=[
+                    {key: row[key] for key in keys if row[key] is not None} for row in rows
+                ],
+                sizes=[_sizes(row["trainable_parameters"], row["macs"]) for row in rows],
+            ),
+            accuracy=right.reshape(len(rows), spec["replicates"], -1) / images,
+            images=images,
+            fails=np.array([row["failed"] > 0 for row in rows]),
+        )
+
+    def failing(self, *, learning_rate_from: float, macs_quantile: float) -> Self:
+        """The same table where high learning rates diverge and the largest networks need too much."""
+        large = self.macs > np.quantile(self.macs, macs_quantile)
+        rates = np.array([one["learning_rate"] for one in self.space.configurations])
+        return replace(self, fails=self.fails | large | (rates >= learning_rate_from))
 
     @property
     def epochs(self) -> int:
         """The last epoch of a trial."""
-        return int(self.val_accuracy.shape[1])
+        return self.space.epochs
 
     @property
     def all_epochs(self) -> int:
-        """What training the whole table costs."""
-        return int(self.val_accuracy.size)
+        """What training the whole table once costs."""
+        return len(self.accuracy) * self.epochs
 
-    @property
-    def front_size(self) -> int:
-        """How many configurations no other dominates."""
-        return int(moocore.is_nondominated(self.costs[:, -1]).sum())
+    @cached_property
+    def parameters(self) -> Array:
+        """(n,)."""
+        return np.array([one["trainable_parameters"] for one in self.space.sizes])
 
-    @property
-    def space(self) -> Space:
-        """What methods are told."""
-        grid = {}
-        for key in self.configurations[0]:
-            values = {configuration[key] for configuration in self.configurations}
-            grid[key] = tuple(sorted(values))
-        return Space(
-            grid=grid,
-            epochs=self.epochs,
-            configurations=[dict(configuration) for configuration in self.configurations],
-            sizes=[self._sizes(row) for row in range(len(self.configurations))],
-        )
+    @cached_property
+    def macs(self) -> Array:
+        """(n,), multiply-accumulates of one image."""
+        return np.array([one["macs"] for one in self.space.sizes])
 
-    def row(self, configuration: Configuration) -> int:
-        """Where the configuration is in the table; raises KeyError where it is not."""
-        rows: dict[frozenset[tuple[str, Any]], int] = self.__dict__["_rows"]
-        try:
-            return rows[_identity(configuration)]
-        except KeyError:
-            raise KeyError(f"a configuration must be in the table, got {configuration}") from None
+    def seen_by(self, seed: int) -> Seen:
+        """What the search of a seed sees, and the truth about it."""
+        count, replicates, _ = self.accuracy.shape
+        if replicates == 1:
+            assert self.error is not None  # noqa: S101  # of a single replicate
+            shown, error, last = self.accuracy[:, 0], self.error, self.accuracy[:, 0, -1]
+        else:
+            drawn = np.random.default_rng([_SEEN, seed]).integers(replicates, size=count)
+            shown = self.accuracy[np.arange(count), drawn]
+            error = np.sqrt(shown * (1 - shown) / self.images)
+            last = (self.accuracy[:, :, -1].sum(axis=1) - shown[:, -1]) / (replicates - 1)
+        return Seen(accuracy=shown, error=error, truth=np.where(self.fails, np.nan, last))
 
-    def metrics(self, row: int, epoch: int) -> Metrics:
-        """What a trial reports after an epoch, counted from 1."""
-        return {
-            "val_accuracy": float(self.val_accuracy[row, epoch - 1]),
-            "val_accuracy_sem": float(self.val_accuracy_sem[row, epoch - 1]),
-            **self._sizes(row),
-        }
-
-    def _sizes(self, row: int) -> Metrics:
-        return {
-            "trainable_parameters": int(self.trainable_parameters[row]),
-            "macs": int(self.macs[row]),
-        }
+    def costs(self, accuracies: Array, quantile: float) -> Array:
+        """(n, 2): points of all configurations in the box up to a quantile of the error."""
+        parameters = np.log10(self.parameters)
+        parameters = (parameters - parameters.min()) / np.ptp(parameters)
+        means = self.accuracy[~self.fails, :, -1].mean(axis=1)
+        best, worst = np.log10(1 - means.max()), np.log10(np.quantile(1 - means, quantile))
+        errors = (np.log10(1 - accuracies) - best) / (worst - best)
+        return np.minimum(np.stack([parameters, errors], axis=-1), REFERENCE)
 
 
-def hypervolume(costs: Sequence[tuple[float, float]] | NDArray[np.float64]) -> float:
+def hypervolume(costs: Sequence[tuple[float, float]] | Array) -> float:
     """What the points dominate of the box, not normalised."""
     return float(moocore.hypervolume(np.asarray(costs, dtype=np.float64), ref=REFERENCE))
 
 
-def _identity(configuration: Configuration) -> frozenset[tuple[str, Any]]:
-    return frozenset(configuration.items())
+def _searched(spec: Mapping[str, Any]) -> dict[str, Any]:
+    """What of the spec of a study says what is searched."""
+    return {key: spec[key] for key in ("families", "constraints", "space")}
+
+
+def _sizes(parameters: int, macs: int) -> Metrics:
+    return {"trainable_parameters": int(parameters), "macs": int(macs)}

@@ -1,75 +1,196 @@
-"""What benchmarks/search prints: how many epochs each search needs, and how far it gets.
+"""What benchmarks/search prints and docs/search_method.md shows, as tables of Markdown.
 
 A search that never reaches the goal counts as one that needs infinitely many epochs, so a median over
-searches is infinite where half of them or more never do.
+searches is infinite, `never`, where half of them or more never do. Intervals are 95 % bootstrap
+intervals over seeds; two methods are compared on the seeds that both have.
 """
 
 import math
+from collections.abc import Iterator
 from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
-GOAL: Final = 0.95
-"""The share of the table's hypervolume that is to be reached."""
-SHARES: Final = (0.05, 0.10, 0.15, 0.30)
-"""Of the table's epochs: where the hypervolume is told."""
-RESAMPLES: Final = 10_000
+from benchmarks.search.protocol import MEASURES, METHODS
+
+Array = NDArray[np.float64]
+Runs = dict[str, dict[str, Any]]
+"""The measures of a method on a table, by seed."""
+
+OURS: Final = "ours"
+_EARLY: Final = 0.05  # of the table's epochs: from here on nobody should be ahead
 
 
 def print_summary(result: dict[str, Any]) -> None:
-    table, seeds = result["table"], result["seeds"]
-    print(
-        f"{table['name']}: {table['configurations']} configurations, {table['front']} on the front, "
-        f"{table['all_epochs']} epochs in all; {seeds} searches each, {result['workers']} workers"
-    )
-    print(
-        f"epochs until {GOAL:.0%} of the hypervolume: median, its 95 % bootstrap interval over "
-        "searches, as a share of all epochs; a search that never reaches it counts as infinite"
-    )
-    columns = "".join(f"{f'at {share:.0%}':>8}" for share in SHARES)
-    print(
-        f"{'method':30}{'epochs':>8}{'interval':>14}{'share':>8}{'never':>7}{'any epoch':>11}"
-        f"  hypervolume{columns}{'trials':>8}{'complete':>10}{'repeats':>9}"
-    )
-    for name, runs in result["runs"].items():
-        needed = needed_epochs(runs, "epochs_to_goal")
-        low, high = interval(needed)
-        median = float(np.median(needed))
-        reached = "".join(f"{_at(result, name, share):>8}" for share in SHARES)
-        trials, completed, repeats = (
-            float(np.mean([run[key] for run in runs])) for key in ("trials", "completed", "repeats")
+    for title, lines in (
+        ("all searches", table_of_methods(result)),
+        ("ours beside the best peer", table_of_goal(result)),
+        ("where a peer is ahead", table_of_regrets(result)),
+    ):
+        print(f"\n{title}\n")
+        print("\n".join(lines))
+
+
+def peers(runs: dict[str, Runs]) -> list[str]:
+    """The methods that are no variant of ours."""
+    return [name for name in METHODS if name in runs and not name.startswith(OURS)]
+
+
+def table_of_methods(result: dict[str, Any]) -> list[str]:
+    """A row a method: seeds, mean rank, epochs to the goal in each box, time to ask."""
+    names = [name for name in METHODS if any(name in runs for runs in result["runs"].values())]
+    boxes = " / ".join(f"{100 * quantile:.0f} %" for quantile in MEASURES["boxes"])
+    lines = [
+        "| search | seeds | rank | "
+        + " | ".join(f"{table}: epochs to {boxes}" for table in result["runs"])
+        + " | ms to ask |",
+        "|---" * (4 + len(result["runs"])) + "|",
+    ]
+    ranks = mean_ranks(result)
+    for name in names:
+        every = [runs[name] for runs in result["runs"].values() if name in runs]
+        seeds = min(map(len, every))
+        cells = []
+        for runs in result["runs"].values():
+            medians = (
+                [epochs_text(float(np.median(needed(runs[name], box)))) for box in _boxes()]
+                if name in runs
+                else []
+            )
+            cells.append(" / ".join(medians))
+        asked = np.mean([run["late_ask_ms"] for found in every for run in found.values()])
+        lines.append(
+            f"| {name} | {seeds} | {ranks[name]:.1f} | {' | '.join(cells)} | {asked:.1f} |"
         )
-        share = f"{median / table['all_epochs']:.1%}" if math.isfinite(median) else "-"
-        anytime = float(np.median(needed_epochs(runs, "anytime_epochs_to_goal")))
-        print(
-            f"{name:30}{_whole(median):>8}{f'{_whole(low)}..{_whole(high)}':>14}{share:>8}"
-            f"{f'{int(np.isinf(needed).sum())}/{len(runs)}':>7}{_whole(anytime):>11}"
-            f"  {'':11}{reached}{trials:>8.0f}{completed:>10.0f}{repeats / trials:>9.0%}"
-        )
+    return lines
 
 
-def needed_epochs(runs: list[dict[str, Any]], key: str) -> np.ndarray:
-    """One a search; infinite where the goal was never reached."""
-    return np.array([math.inf if run[key] is None else run[key] for run in runs])
+def table_of_goal(result: dict[str, Any]) -> list[str]:
+    """A row a table and box: epochs and multiply-accumulates of ours as a share of the best peer's."""
+    lines = [
+        "| table | box | epochs, ours | epochs, best peer | ratio | multiply-accumulates, ratio |",
+        "|---|---|---|---|---|---|",
+    ]
+    for table, runs in result["runs"].items():
+        for box in _boxes():
+            peer = best_peer(runs, box)
+            cells = [
+                f"{epochs_text(float(np.median(values)))} ({_interval_text(values)})"
+                for values in (needed(runs[OURS], box), needed(runs[peer], box))
+            ]
+            ratios = [
+                "{:.2f} ({:.2f} to {:.2f})".format(*ratio(runs[OURS], runs[peer], box, key))
+                for key in ("epochs", "macs")
+            ]
+            lines.append(
+                f"| {table} | {100 * float(box):.0f} % | {cells[0]} | {peer}: {cells[1]} | "
+                f"{ratios[0]} | {ratios[1]} |"
+            )
+    return lines
 
 
-def interval(needed: np.ndarray) -> tuple[float, float]:
+def table_of_regrets(result: dict[str, Any]) -> list[str]:
+    """A row a table and budget: mean regret of ours and of the best peer under each size, in points."""
+    sizes = " | ".join(f"under {most:,}" for most in MEASURES["parameters"])
+    lines = [f"| table | epochs | {sizes} |", "|---" * (2 + len(MEASURES["parameters"])) + "|"]
+    for table, runs in result["runs"].items():
+        for place, share in enumerate(MEASURES["shares"]):
+            cells = []
+            for size in range(len(MEASURES["parameters"])):
+                found = {name: regret(runs[name], place, size) for name in (OURS, *peers(runs))}
+                best = min(peers(runs), key=lambda name: found[name])
+                cells.append(f"{100 * found[OURS]:.2f}, {best} {100 * found[best]:.2f}")
+            lines.append(f"| {table} | {100 * share:g} % | {' | '.join(cells)} |")
+    return lines
+
+
+def behind(result: dict[str, Any]) -> Iterator[tuple[str, float, int, float]]:
+    """Where ours has a larger mean regret than a peer, from 5 % on: table, share, size, difference."""
+    for table, runs in result["runs"].items():
+        for place, share in enumerate(MEASURES["shares"]):
+            if share < _EARLY:
+                continue
+            for size, most in enumerate(MEASURES["parameters"]):
+                best = min(regret(runs[name], place, size) for name in peers(runs))
+                difference = regret(runs[OURS], place, size) - best
+                if difference > 0:
+                    yield table, share, most, difference
+
+
+def regret(runs: Runs, share: int, size: int) -> float:
+    """The mean regret over searches, in shares of accuracy; places in the lists of the protocol."""
+    return float(np.mean([run["regrets"][share][size] for run in runs.values()]))
+
+
+def best_peer(runs: dict[str, Runs], box: str) -> str:
+    """The peer with the fewest epochs in the median; among those that never arrive, the least area."""
+    return min(
+        peers(runs), key=lambda name: (np.median(needed(runs[name], box)), area(runs[name], box))
+    )
+
+
+def area(runs: Runs, box: str) -> float:
+    """The mean area under the logarithm of the regret."""
+    return float(np.mean([run["boxes"][box]["area"] for run in runs.values()]))
+
+
+def mean_ranks(result: dict[str, Any]) -> dict[str, float]:
+    """The mean over tables and boxes of the rank by area, 1 for the best; ablations are ranked, too."""
+    ranks: dict[str, list[int]] = {}
+    for runs in result["runs"].values():
+        for box in _boxes():
+            order = sorted(runs, key=lambda name: area(runs[name], box))  # used at once
+            for rank, name in enumerate(order, 1):
+                ranks.setdefault(name, []).append(rank)
+    return {name: float(np.mean(found)) for name, found in ranks.items()}
+
+
+def needed(runs: Runs, box: str, key: str = "epochs") -> Array:
+    """Epochs or macs to the goal of each search, (seeds,); infinite where it was never reached."""
+    found = [run["boxes"][box][key] for run in runs.values()]
+    return np.array([math.inf if one is None else one for one in found], dtype=np.float64)
+
+
+def ratio(ours: Runs, others: Runs, box: str, key: str) -> tuple[float, float, float]:
+    """Median of ours over that of others, and its interval; 1 where neither arrives."""
+    seeds = [seed for seed in ours if seed in others]
+    both = np.array(
+        [needed({seed: one[seed] for seed in seeds}, box, key) for one in (ours, others)]
+    )
+    drawn = _drawn(len(seeds))
+    medians = np.median(both[:, drawn], axis=2)
+    low, high = np.quantile(_divided(*medians), [0.025, 0.975], method="inverted_cdf")
+    (middle,) = _divided(*np.median(both, axis=1)[:, None])
+    return float(middle), float(low), float(high)
+
+
+def _divided(ours: Array, others: Array) -> Array:
+    arrives = np.isfinite(ours)
+    ratios = np.where(np.isfinite(others), math.inf, 1.0)
+    ratios[arrives] = ours[arrives] / others[arrives]
+    return ratios
+
+
+def interval(values: Array) -> tuple[float, float]:
     """The 95 % bootstrap interval of the median."""
-    generator = np.random.default_rng(0)
-    drawn = generator.choice(needed, size=(RESAMPLES, len(needed)))
+    medians = np.median(values[_drawn(len(values))], axis=1)
     # A quantile that is one of the medians: between a finite one and infinity there is none.
-    low, high = np.quantile(np.median(drawn, axis=1), [0.025, 0.975], method="inverted_cdf")
+    low, high = np.quantile(medians, [0.025, 0.975], method="inverted_cdf")
     return float(low), float(high)
 
 
-def _at(result: dict[str, Any], name: str, share: float) -> str:
-    """The median hypervolume after a share of all epochs; '-' beyond the limit."""
-    epoch = share * result["table"]["all_epochs"]
-    if epoch > result["limit"]:
-        return "-"
-    place = int(np.searchsorted(result["epochs"], epoch, side="right")) - 1
-    return f"{np.median([run['hypervolume'][place] for run in result['runs'][name]]):.3f}"
+def _drawn(count: int) -> NDArray[np.int64]:
+    return np.random.default_rng(0).integers(count, size=(MEASURES["resamples"], count))
 
 
-def _whole(epochs: float) -> str:
-    return f"{epochs:.0f}" if math.isfinite(epochs) else "inf"
+def epochs_text(epochs: float) -> str:
+    return f"{epochs:,.0f}" if math.isfinite(epochs) else "never"
+
+
+def _interval_text(values: Array) -> str:
+    return " to ".join(epochs_text(end) for end in interval(values))
+
+
+def _boxes() -> list[str]:
+    return [f"{quantile:g}" for quantile in MEASURES["boxes"]]

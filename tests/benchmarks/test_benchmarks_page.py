@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.search.summary import interval, needed_epochs
+from benchmarks.search.summary import interval
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/benchmarks.md").read_text(encoding="utf-8")
@@ -102,11 +102,27 @@ def test_the_options_in_the_docs_are_worth_what_was_measured():
     names_machine(text, result["machine"])
 
 
-def test_its_searches_are_the_committed_result():
-    result = result_of("search")
+FAIR = (
+    "ours",
+    "random (no repeats)",
+    "tpe (no repeats)",
+    "tpe+asha (pruned, no repeats)",
+    "nsga2 (20, no repeats)",
+    "moasha (no repeats)",
+)
+
+
+def needed_epochs(runs, key):
+    """One a search; infinite where the goal was never reached."""
+    return np.array([math.inf if run[key] is None else run[key] for run in runs])
+
+
+def test_its_earlier_searches_are_the_committed_result():
+    result = result_of("search_fashion_mnist")
     page = (ROOT / "docs/search_method.md").read_text()
     rows = {}
-    for name, runs in result["runs"].items():
+    for name in FAIR:
+        runs = result["runs"][name]
         needed = needed_epochs(runs, "epochs_to_goal")
         low, high = interval(needed)
         median = float(np.median(needed))
