@@ -83,7 +83,12 @@ def tune(methods: Sequence[str], arguments: argparse.Namespace) -> None:
         return str(seed) in known
 
     _run([one for one in wanted if not is_known(one)], keep, arguments, stored, protocol.TUNED)
-    stored["chosen"] = {name: choose(name, found) for name, found in areas.items()}
+    stored["chosen"] = {}
+    for name, found in areas.items():
+        try:
+            stored["chosen"][name] = choose(name, found)
+        except ValueError as error:
+            print(error)
     _save(stored, protocol.TUNED)
 
 

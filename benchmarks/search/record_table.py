@@ -46,7 +46,7 @@ TABLES: Final = Path(__file__).parent / "tables"
 SETTINGS: Final = ("family", "somata", "dendrites", "synapses", "layers", "learning_rate")
 IMAGE: Final = (1, 28, 28)
 CLASSES: Final = 10
-_PART: Final = 24  # configurations
+_PART: Final = 12  # configurations
 _SPLIT_SEED: Final = 0
 
 SPACE: Final[dict[str, Any]] = {
@@ -61,7 +61,7 @@ SPACE: Final[dict[str, Any]] = {
         "locally-connected",
         "cnn",
     ],
-    "constraints": ["macs <= 400000"],
+    "constraints": ["macs <= 150000"],
     "space": {
         "somata": [16, 32, 64, 128, 256],
         "dendrites": [1, 2, 4, 8],

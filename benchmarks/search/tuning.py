@@ -21,7 +21,9 @@ def choose(name: str, areas: Mapping[str, Mapping[str, Mapping[str, float]]]) ->
     """
     offered = variants(name)
     seeds = {
-        table: set.intersection(*(set(areas[key_of(one)][table]) for one in offered))
+        table: set.intersection(
+            *(set(areas.get(key_of(one), {}).get(table, {})) for one in offered)
+        )
         for table in TUNING["tables"]
     }
     if not all(seeds.values()):

@@ -1,11 +1,13 @@
 """The benchmark of searches: what a search sees, what is true, what is measured, and every peer."""
 
+import json
 import math
 from importlib.util import find_spec
 
 import numpy as np
 import pytest
 
+from benchmarks.search import __main__ as benchmark
 from benchmarks.search import measures, protocol, record_table, summary, tuning
 from benchmarks.search.replay import Trace, replay
 from benchmarks.search.replay_ours import Ours
@@ -160,6 +162,63 @@ def test_a_ratio_knows_of_searches_that_never_arrive():
     assert summary.ratio(runs(None, None), runs(None, None), "0.5", "epochs") == (1.0,) * 3
     # Only the seeds that both have count.
     assert summary.ratio(runs(10, 99), runs(20), "0.5", "epochs")[0] == 0.5
+
+
+def test_the_tables_of_the_page_compare_ours_with_the_best_peer(table):
+    seen = table.seen_by(0)
+    rows = list(range(len(table.accuracy)))
+
+    def run(first, step):
+        """Completes the table from a row on, a trial in so many epochs."""
+        order = rows[first:] + rows[:first]
+        epochs = [step * (place + 1) for place in range(len(rows))]
+        trace = Trace(rows=order, epochs=epochs, macs=[10.0 * one for one in epochs])
+        return measures.measured(table, seen, trace, table.all_epochs)
+
+    runs = {
+        "ours": {"0": run(0, 2), "1": run(5, 2)},
+        "random": {"0": run(0, 4), "1": run(5, 4)},
+        "tpe": {"0": run(0, 8)},
+        "ours (no curves)": {"0": run(0, 3)},
+    }
+    result = {"runs": {"small": runs}}
+    goal = summary.table_of_goal(result)[2:]
+    assert len(goal) == len(protocol.MEASURES["boxes"])
+    assert all("| random: " in line and "0.50 (0.50 to 0.50) | 0.50" in line for line in goal)
+    methods = [line.split(" | ") for line in summary.table_of_methods(result)[2:]]
+    assert [(line[0], line[1], line[2]) for line in methods] == [
+        ("| ours", "2", "1.0"),
+        ("| random", "2", "3.0"),
+        ("| tpe", "1", "4.0"),
+        ("| ours (no curves)", "1", "2.0"),
+    ]
+    assert not list(summary.behind(result))
+    swapped = {"runs": {"small": {"ours": runs["tpe"], "random": runs["ours"]}}}
+    late = [line for line in summary.behind(swapped) if line[1] == 0.2]
+    assert late
+    assert all(difference > 0 for *_, difference in late)
+
+
+def test_tuning_goes_on_where_it_was_stopped(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(protocol, "TUNED", tmp_path / "tuned.json")
+    monkeypatch.setitem(protocol.TUNING, "seeds", [1000])
+
+    def tune(*options):
+        command = ["search", "tune", "--methods", "random", "--jobs", "1", *options]
+        monkeypatch.setattr("sys.argv", command)
+        benchmark.main()
+        said = capsys.readouterr().out.splitlines()
+        return said, json.loads(protocol.TUNED.read_text(encoding="utf-8"))
+
+    said, stored = tune("--minutes", "0")
+    assert said == ["2 searches are left"]
+    assert stored["chosen"] == {}
+    said, stored = tune()
+    assert said[0] == "2 searches are left"
+    assert stored["chosen"] == {"random": {}}
+    said, again = tune()
+    assert said == ["0 searches are left"]
+    assert again == stored
 
 
 def test_a_row_of_a_table_has_the_accuracies_of_every_replicate():
