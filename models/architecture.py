@@ -18,6 +18,7 @@ CHOICES: Final[dict[str, tuple[str, ...]]] = {
     "cable_draw": ("constant", "global"),
     "receptive_field": ("ring", "square"),
     "synapses_per": ("dendrite", "channel"),
+    "regrowth": ("local", "anywhere", "gradient"),
 }
 """The values of each option that is a name, the default first."""
 
@@ -28,6 +29,9 @@ LARGEST: Final[dict[str, int]] = {
     "layers": 100,
 }
 """The largest value of each size."""
+
+MOST_REWIRING: Final = 0.95
+"""The largest share of the synapses of a dendrite that are replaced at a time."""
 
 MOST_PARAMETERS: Final = 2**31 - 1
 """The most parameters of all replicates of a network together: connections have 32-bit indices."""
@@ -59,6 +63,11 @@ class Family:
         return self.synapses != "all"
 
     @property
+    def draws_synapses(self) -> bool:
+        """Whether the inputs of a dendrite are drawn, so that training can replace them."""
+        return self.synapses in ("random", "local", "grouped")
+
+    @property
     def options(self) -> tuple[str, ...]:
         """The options of this family, besides those of all families."""
         options = ["dendrite_slope"] if self.has_dendrites else []
@@ -68,8 +77,8 @@ class Family:
             options.append("cable_draw")
         if self.synapses in ("local", "grouped"):
             options.append("receptive_field")
-        if self.synapses in ("random", "local", "grouped"):
-            options.append("synapses_per")
+        if self.draws_synapses:
+            options += ["synapses_per", "rewiring", "regrowth"]
         return tuple(options)
 
 
@@ -114,6 +123,9 @@ class Architecture:
     `receptive_field`: the paper's `ring` rule, or a `square` patch.
     `synapses_per`: with several channels, `synapses` counts the inputs of a `dendrite`, or its pixels,
     each read in every `channel` (the paper's receptive fields).
+    `rewiring`: the share of its synapses that each dendrite replaces after the first epochs;
+    `regrowth`: the place of the new ones, `local`, `anywhere`, or where the `gradient` is largest
+    (`models.rewiring`).
 
     Raises ValueError for a size or an option that is invalid for images of any shape.
     """
@@ -131,6 +143,8 @@ class Architecture:
     cable_draw: str = "constant"
     receptive_field: str = "ring"
     synapses_per: str = "dendrite"
+    rewiring: float = 0.0
+    regrowth: str = "local"
 
     def __post_init__(self) -> None:
         if self.family not in FAMILIES:
@@ -156,6 +170,15 @@ class Architecture:
                 raise ValueError(f"`0 <= {name} <= 1` must hold, got {name}={slope}")
         if not 0.0 <= self.dropout < 1.0:
             raise ValueError(f"`0 <= dropout < 1` must hold, got dropout={self.dropout}")
+        if not 0.0 <= self.rewiring <= MOST_REWIRING:
+            raise ValueError(
+                f"`0 <= rewiring <= {MOST_REWIRING}` must hold, got rewiring={self.rewiring}"
+            )
+        if self.rewiring and not family.draws_synapses:
+            raise ValueError(
+                f"`rewiring` must be 0 for family {self.family}, which draws no synapses, "
+                f"got rewiring={self.rewiring}"
+            )
         for name, values in CHOICES.items():
             if getattr(self, name) not in values:
                 raise ValueError(

@@ -82,7 +82,7 @@ class Network(nn.Module):
         (R, batch, channels, height, width); an array or a tensor, uint8 in 0..255 or float in 0..1.
         Raises ValueError for other shapes.
         """
-        x = self._columns(images)
+        x = self.columns(images)
         if self.training and not self._dropout_generators:
             self.seed_dropout(0)
         for stage in self.stages:
@@ -98,7 +98,7 @@ class Network(nn.Module):
         dendrites where there are none. No dropout is applied. Outputs are valid until the next
         iteration. `images` as for `forward`.
         """
-        x = self._columns(images)
+        x = self.columns(images)
         for number, stage in enumerate(cast("list[Stage]", list(self.stages)), start=1):
             parts = ("dendrites", "somata")[-len(stage.layers) :]
             slopes = stage.slopes[-len(stage.layers) :]
@@ -106,7 +106,7 @@ class Network(nn.Module):
                 x = functional.leaky_relu_(layer(x), slope)
                 yield f"layer{number}_{part}", x
 
-    def _columns(self, images: Tensor | NDArray[Any]) -> Tensor:
+    def columns(self, images: Tensor | NDArray[Any]) -> Tensor:
         """The images as float columns, shape (R, inputs, batch), contiguous."""
         images = torch.as_tensor(images)
         replicates = images.shape[0] if images.dim() == 5 else self.replicates  # noqa: PLR2004

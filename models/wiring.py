@@ -32,6 +32,13 @@ class Connections:
         offsets = np.arange(0, inputs.size + 1, inputs.shape[1], dtype=np.int32)
         return cls(inputs.ravel(), offsets)
 
+    def in_order(self, units: NDArray[np.integer]) -> "Connections":
+        """The connections of the same units in another order."""
+        counts = np.diff(self.offsets)[units]
+        offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int32)
+        places = np.arange(offsets[-1]) + np.repeat(self.offsets[:-1][units] - offsets[:-1], counts)
+        return Connections(self.inputs[places], offsets)
+
 
 def draw_synapses(
     generator: np.random.Generator, architecture: Architecture, shape: ImageShape
@@ -46,8 +53,7 @@ def draw_synapses(
     if family.cables != "shuffled" or architecture.cable_draw == "global":
         return connections
     # The position of a dendrite determines its soma, so shuffled cables are shuffled dendrites.
-    rows = connections.inputs.reshape(architecture.units, -1)
-    return Connections.of(generator.permutation(rows, axis=0))
+    return connections.in_order(generator.permutation(architecture.units))
 
 
 def draw_over_matrix(

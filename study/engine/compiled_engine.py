@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from models.network import Network
-from study.engine.arrays import LANES, Floats, Images, Moving, Workspace, floats, workspace
+from models.rewiring import Rewired
+from study.engine.arrays import LANES, WEIGHT, Floats, Images, Moving, Workspace, floats, workspace
 from study.engine.engine import EngineName
 from study.engine.layout import (
     images_of,
@@ -50,7 +51,6 @@ class CompiledEngine:
         self._batch_size = batch_size
         self._images = images_of(images, labels)
         self._plan = plan_of(network)
-        self._wiring = [wiring_of(network, replicate) for replicate in range(network.replicates)]
         size = sum(parameter[0].numel() for parameter in network.parameters())
         # Rows that start with a line of the cache, with some parameters at the end that are none.
         shape = (network.replicates, -(-size // LANES) * LANES)
@@ -65,6 +65,7 @@ class CompiledEngine:
             [workspace(inputs, units, lanes) for _ in range(min(threads, network.replicates))]
         )
         self._library, self.compilation_seconds = load_library()
+        self.rewired(())
 
     def train_epoch(
         self, epoch: int, order: Tensor, rates: NDArray[np.float64], running: Sequence[int]
@@ -87,6 +88,16 @@ class CompiledEngine:
         )
         loss, right = torch.from_numpy(totals / len(labels))
         return right, loss
+
+    def rewired(self, changes: Sequence[Rewired]) -> None:
+        for change in changes:
+            start = int(self._plan.layers[change.layer, WEIGHT])
+            synapses = slice(start, start + change.origin.shape[1])
+            for rows in self._moments().values():
+                rows[:, synapses] = change.follow(rows[:, synapses])
+        self._wiring = [
+            wiring_of(self._network, replicate) for replicate in range(self._network.replicates)
+        ]
 
     def state(self) -> dict[str, Tensor]:
         moments = {name: torch.from_numpy(rows) for name, rows in self._moments().items()}

@@ -7,6 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from models.rewiring import Rewired
+
 EngineName: TypeAlias = Literal["compiled", "torch"]
 
 BETAS: Final = (0.9, 0.999)
@@ -40,6 +42,9 @@ class Engine(Protocol):
 
     def evaluate(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         """Accuracy (share in 0..1) and mean cross-entropy (nats), one a replicate, (R,), on the CPU."""
+
+    def rewired(self, changes: Sequence[Rewired]) -> None:
+        """Reads the wiring of the network again; the moments of synapses follow the changes."""
 
     def state(self) -> dict[str, Tensor]:
         """All that `restore` of the same engine needs besides the weights."""

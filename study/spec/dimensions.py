@@ -9,7 +9,7 @@ from typing import Annotated, Final, TypeAlias
 
 from pydantic import BeforeValidator, PlainSerializer
 
-from models.architecture import CHOICES, LARGEST
+from models.architecture import CHOICES, LARGEST, MOST_REWIRING
 from study.errors import echo
 from study.spec.sections import MOST_EPOCHS, Section
 
@@ -151,6 +151,8 @@ Draws = Annotated[Dimension, BeforeValidator(Names(CHOICES["synapse_draw"])), _a
 ReceptiveFields = Annotated[
     Dimension, BeforeValidator(Names(CHOICES["receptive_field"])), _as_plain
 ]
+Rewirings = Annotated[Dimension, _real(0, MOST_REWIRING), _as_plain]
+Regrowths = Annotated[Dimension, BeforeValidator(Names(CHOICES["regrowth"])), _as_plain]
 SynapseUnits = Annotated[Dimension, BeforeValidator(Names(CHOICES["synapses_per"])), _as_plain]
 
 
@@ -191,6 +193,14 @@ class Space(Section):
     """Shape of local receptive fields; `ring` is the paper's."""
     synapses_per: SynapseUnits = Choice(("dendrite",))
     """Whether `synapses` counts the inputs of a dendrite, or pixels, each read in every channel."""
+    rewiring: Rewirings = Choice((0.0,))
+    """Share of the weakest synapses that each dendrite replaces after an epoch, falling to none after
+    70 % of the epochs; 0 keeps the drawn wiring.
+    """
+    regrowth: Regrowths = Choice(("local",))
+    """Place of the new synapses: at most 3 pixels from one that stays, anywhere, or where the gradient
+    is largest.
+    """
     learning_rate: LearningRates = Range(low=2e-3, high=2e-2, log=True, integer=False)
     """Learning rate of Adam; the maximum of the schedule."""
     schedule: Schedules = Choice(("cosine",))

@@ -42,7 +42,7 @@ class _Snapshot:
 
 @final
 class KeptWeights:
-    """The kept weights of each replicate; the first axis of the parameters is that of replicates.
+    """The kept weights of each replicate, and its wiring if that is learned; tensors of shape (R, ...).
 
     The setting `keep` selects those of the epoch of best validation accuracy, or of the last epoch. A
     replicate without a new lowest validation loss in `patience` successive epochs stops: then it keeps

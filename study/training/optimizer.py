@@ -5,10 +5,12 @@ second; this calls the function within `torch.optim.Adam`.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final, final
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.optim.adam import adam
 
@@ -88,6 +90,17 @@ class Adam:
         )
         for parameter in self._parameters:
             parameter.grad = None
+
+    def follow(
+        self, parameter: nn.Parameter, move: Callable[[NDArray[np.floating]], NDArray[np.floating]]
+    ) -> None:
+        """Moves the moments of a parameter, as an array (R, ...), when its elements change places."""
+        sizes = [one.numel() for one in self._parameters]
+        index = next(number for number, one in enumerate(self._parameters) if one is parameter)
+        for moments in (self._means, self._squares):
+            mine = torch.split(moments[0], sizes)[index] if self._is_flat else moments[index]
+            table = mine.view(parameter.shape)
+            table.copy_(torch.from_numpy(move(table.cpu().numpy())))
 
     @property
     def changed(self) -> list[Tensor]:

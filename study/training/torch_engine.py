@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from models.network import Network
+from models.rewiring import Rewired
 from study.engine.engine import EngineName
 from study.training.captured_step import Step, captured
 from study.training.evaluation import evaluate, losses_of
@@ -86,6 +87,11 @@ class TorchEngine:
 
     def evaluate(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         return evaluate(self._network, Split(images, labels))
+
+    def rewired(self, changes: Sequence[Rewired]) -> None:
+        for change in changes:
+            self._adam.follow(self._network.layers[change.layer].weight, change.follow)
+        self._capture()  # a CUDA graph has the connections of its time
 
     def state(self) -> dict[str, Tensor]:
         return self._adam.state() | {_FORMS: forms_of(self._network)}

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from models.network import Network
+from models.rewiring import forget_wiring
 from study.engine.engine import Engine
 from study.training.batch_order import by_class, shuffled
 from study.training.dataset import Dataset
@@ -21,6 +22,7 @@ from study.training.evaluation import Estimate
 from study.training.generalisation import EpochLosses
 from study.training.kept_weights import KeptWeights
 from study.training.optimizer import learning_rate
+from study.training.rewiring import Rewiring
 from study.training.settings import TrainingSettings
 from study.training.split import Split
 
@@ -87,7 +89,9 @@ class Training:
         self._dataset = dataset
         self._settings = settings
         self._epoch = 0
-        self._parameters = list(network.parameters())
+        self._rewiring = Rewiring(network, dataset.train, settings.epochs)
+        # All that is learned; the inputs of the synapses, too, if they are replaced.
+        self._learned = [*network.parameters(), *self._rewiring.wiring]
         labels = dataset.train.labels
         self._fixed_order: Tensor | None = None
         if settings.batch_order == "by_class":
@@ -95,7 +99,7 @@ class Training:
             self._fixed_order = rows.expand(network.replicates, -1)
         images = len(labels) if self._fixed_order is None else self._fixed_order.shape[1]
         self._steps = math.ceil(images / settings.batch_size)
-        self._kept = KeptWeights(self._parameters, network.replicates, settings)
+        self._kept = KeptWeights(self._learned, network.replicates, settings)
         self._engine = make_engine(engine, network, dataset.train, settings.batch_size)
 
     @property
@@ -121,6 +125,7 @@ class Training:
         accuracy, loss = self.evaluate(self._dataset.validation)
         self._check_finite("validation", loss)
         self._kept.update(accuracy, loss)
+        self._rewire()
         images = len(self._dataset.validation.labels)
         return EpochMetrics(
             epoch=self._epoch,
@@ -136,8 +141,8 @@ class Training:
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """The state for `restore`: tensors, and numbers as JSON types."""
         tensors = self._kept.state()
-        for index, parameter in enumerate(self._parameters):
-            tensors[f"parameter.{index}"] = parameter.detach()
+        for index, tensor in enumerate(self._learned):
+            tensors[f"learned.{index}"] = tensor.detach()
         numbers = {"epoch": self._epoch, "engine": self._engine.name}
         return tensors | self._engine.state(), numbers
 
@@ -153,8 +158,9 @@ class Training:
                 f"{numbers['engine']} and {self._engine.name}"
             )
         with torch.no_grad():
-            for index, parameter in enumerate(self._parameters):
-                parameter.copy_(tensors[f"parameter.{index}"])
+            for index, tensor in enumerate(self._learned):
+                tensor.copy_(tensors[f"learned.{index}"])
+        self._read_wiring()
         self._engine.restore(tensors)
         self._kept.restore(tensors)
         self._epoch = numbers["epoch"]
@@ -162,6 +168,7 @@ class Training:
     def restore_kept(self) -> None:
         """Copies the kept weights into the network."""
         self._kept.put_back()
+        self._read_wiring()
 
     def evaluate(self, split: Split) -> tuple[Tensor, Tensor]:
         """Accuracy and loss of the current weights, as `study.training.evaluation.evaluate`."""
@@ -176,6 +183,17 @@ class Training:
         ]
         numbers = running.nonzero().flatten().tolist()
         return self._engine.train_epoch(self._epoch, self._order(), np.array(rates), numbers)
+
+    def _rewire(self) -> None:
+        running = (~self._kept.stopped).nonzero().flatten().tolist()
+        changes = self._rewiring.after(self._epoch, running)
+        if changes:
+            self._engine.rewired(changes)
+
+    def _read_wiring(self) -> None:
+        if self._rewiring.wiring:
+            forget_wiring(self._network)
+            self._engine.rewired(())
 
     def _order(self) -> Tensor:
         """The indices of the images in the order of the epoch for each replicate, shape (R, images)."""

@@ -107,7 +107,8 @@ def test_the_papers_twelve_families_are_all_pairs_of_a_wiring():
 def test_options_are_those_that_make_a_difference():
     assert FAMILIES["vann"].options == ("dendrite_slope",)
     assert FAMILIES["mlp"].options == ()
-    assert FAMILIES["dann-r"].options == ("dendrite_slope", "synapse_draw", "synapses_per")
+    drawn = ("synapses_per", "rewiring", "regrowth")
+    assert FAMILIES["dann-r"].options == ("dendrite_slope", "synapse_draw", *drawn)
     assert "cable_draw" in FAMILIES["psann"].options
     assert "receptive_field" in FAMILIES["locally-connected"].options
     known = {*CHOICES, "dendrite_slope"}

@@ -50,6 +50,15 @@ def test_each_unit_has_its_synapses_distinct_and_inside_the_image(
             assert (planes % (height * width) == planes[0]).all()
 
 
+@given(seed=seeds)
+def test_shuffled_dendrites_keep_their_synapses_when_these_are_drawn_over_the_matrix(seed):
+    ordered, shuffled = (
+        rows_of(draw(architecture(family, synapse_draw="global"), (1, 4, 4), seed))
+        for family in ("dann-r", "sann")
+    )
+    assert sorted(map(tuple, ordered)) == sorted(map(tuple, shuffled))
+
+
 @given(family=st.sampled_from(SPARSE), seed=seeds)
 def test_wiring_follows_from_the_generator_alone(family, seed):
     wanted = architecture(family, somata=20)

@@ -79,6 +79,8 @@ def test_a_family_is_asked_only_for_what_it_has():
                 "cable_draw": ["constant", "global"],
                 "receptive_field": ["ring", "square"],
                 "synapses_per": ["dendrite", "channel"],
+                "rewiring": [0, 0.3],
+                "regrowth": ["local", "gradient"],
             },
         }
     )

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from models import Architecture, build
+from models import Architecture, build, load_network, save_network
 from study.training.dataset import load_dataset
 from study.training.evaluation import Estimate, evaluate
 from study.training.settings import TrainingSettings
@@ -148,10 +148,13 @@ def test_batches_by_class_make_the_epochs_and_their_schedule(engine, digits):
     assert rates[-1] < 1e-4
 
 
-def test_an_interrupted_training_is_the_same_bit_by_bit(engine, digits):
+@pytest.mark.parametrize(
+    "rewiring", [{}, {"rewiring": 0.5}, {"rewiring": 0.5, "regrowth": "gradient"}]
+)
+def test_an_interrupted_training_is_the_same_bit_by_bit(engine, rewiring, digits):
     """With dropout, a schedule, replicates and early stopping, after any number of epochs."""
     options = settings(epochs=5, schedule="one_cycle", patience=2)
-    whole, resumed = network(dropout=0.2), network(dropout=0.2)
+    whole, resumed = (network(dropout=0.2, **rewiring) for _ in range(2))
     training = Training(whole, digits, options, engine)
     states = []
     while not training.over:
@@ -163,8 +166,8 @@ def test_an_interrupted_training_is_the_same_bit_by_bit(engine, digits):
         continued.restore(tensors, numbers)
         while not continued.over:
             continued.run_epoch()
-        for one, other in zip(whole.parameters(), resumed.parameters(), strict=True):
-            assert torch.equal(one, other)
+        for name, one in whole.state_dict().items():
+            assert torch.equal(one, resumed.state_dict()[name])
 
 
 def test_a_training_does_not_go_on_from_the_state_of_another_engine(digits):
@@ -180,3 +183,66 @@ def test_both_engines_train_alike(digits):
         epochs = list(train(network(), digits, settings(schedule="cosine"), name))
         losses[name] = [epoch.train_loss.mean for epoch in epochs]
     assert losses["compiled"] == pytest.approx(losses["torch"], rel=1e-3)
+
+
+@pytest.mark.parametrize("regrowth", ["local", "gradient"])
+@pytest.mark.parametrize("family", ["dann-lrf", "vann-r", "sparse-mlp"])
+def test_both_engines_rewire_alike(family, regrowth, digits):
+    """Up to synapses whose weights, or gradients, differ by rounding only."""
+    sizes = {"dendrites": None} if family == "sparse-mlp" else {}
+    found, losses = {}, {}
+    for name in ("compiled", "torch"):
+        trained = network(family, rewiring=0.4, regrowth=regrowth, **sizes)
+        drawn = trained.stages[0].units.columns.clone()
+        training = Training(trained, digits, settings(epochs=4), name)
+        losses[name] = [training.run_epoch().train_loss.mean for _ in range(4)]
+        found[name] = trained.stages[0].units.columns
+        assert 0.2 < (found[name] != drawn).float().mean() < 1
+    assert (found["compiled"] == found["torch"]).float().mean() > 0.95
+    assert losses["compiled"] == pytest.approx(losses["torch"], rel=0.02)
+
+
+def test_a_rewired_replicate_is_the_same_among_others(engine, digits):
+    alone, among = (network(seeds=seeds, rewiring=0.4) for seeds in ([5], [2, 5]))
+    for trained in (alone, among):
+        training = Training(trained, digits, settings(epochs=2), engine)
+        training.run_epoch()
+        training.run_epoch()
+    mine, ours = (trained.stages[0].units.connections for trained in (alone, among))
+    assert (mine(0)[0] == ours(1)[0]).float().mean() > 0.95
+
+
+def test_the_kept_weights_keep_the_wiring_they_were_trained_with(engine, digits):
+    """Accuracies of kept weights on another wiring would differ."""
+    trained = network(rewiring=0.9, seeds=[0, 1, 2])
+    *_, last = train(trained, digits, settings(epochs=8, learning_rate=0.1), engine)
+    accuracy, _ = evaluate(trained, digits.validation)
+    assert Estimate.over(accuracy, len(digits.validation.labels)) == last.kept_accuracy
+
+
+def test_new_synapses_begin_without_moments(engine, digits):
+    trained = network(rewiring=0.5, seeds=[0])
+    training = Training(trained, digits, settings(epochs=9), engine)
+    training.run_epoch()
+    new = (trained.stages[0].units.weight[0] == 0).nonzero().flatten()
+    assert len(new) == 3 * 32  # of 8 synapses of a dendrite, a share just below a half
+    tensors, _ = training.state()
+    for name in ("mean", "square"):
+        moments = tensors.get(f"adam.{name}", tensors.get(f"adam.{name}.0")).flatten()
+        start = 0
+        for parameter in trained.parameters():
+            if parameter is trained.stages[0].units.weight:
+                break
+            start += parameter.numel()
+        mine = moments[start : start + 8 * 32]
+        assert not mine[new].any()
+        assert mine.count_nonzero() > 50
+
+
+def test_a_rewired_network_is_stored_with_its_wiring(digits, tmp_path):
+    trained = network(rewiring=0.5)
+    list(train(trained, digits, settings(), "compiled"))
+    save_network(trained, tmp_path)
+    loaded = load_network(tmp_path)
+    images = digits.test.images[:50]
+    assert torch.equal(loaded(images), trained.eval()(images))
