@@ -4,6 +4,7 @@ All stored weights are live, so the counts are those of the built network.
 """
 
 from collections.abc import Iterator, Sequence
+from html import escape
 from typing import Any, cast, final
 
 import torch
@@ -74,6 +75,16 @@ class Network(nn.Module):
             f"{self.architecture.label()}, images {tuple(self.image_shape)}, {self.classes} classes, "
             f"{count:,} parameters a replicate, seeds {self.seeds}"
         )
+
+    def _repr_html_(self) -> str:
+        """The network in a notebook, with the shapes of its weights."""
+        layers = "".join(
+            f"<li>{type(layer).__name__}: "
+            + ", ".join(f"{name} {tuple(one.shape)}" for name, one in layer.named_parameters())
+            + "</li>"
+            for layer in self.layers
+        )
+        return f"<p>Network: {escape(self.extra_repr())}</p><ul>{layers}</ul>"
 
     def forward(self, images: Tensor | NDArray[Any]) -> Tensor:
         """Computes logits, shape (R, batch, classes).

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from study.results.record import TrialRecord as TrialRecord
     from study.results.retrained_run import Retrained as Retrained
     from study.results.retrained_run import retrainings as retrainings
+    from study.results.seeds import seeds as seeds
     from study.results.study_status import StudyStatus as StudyStatus
     from study.results.study_status import list_studies as list_studies
     from study.results.study_status import status as status
@@ -71,6 +72,7 @@ _NAMES: Final = {
     "study.results.prediction": "Prediction predict",
     "study.results.record": "TrialRecord",
     "study.results.retrained_run": "Retrained retrainings",
+    "study.results.seeds": "seeds",
     "study.results.study_status": "StudyStatus list_studies status study_spec",
     "study.runner.driver": "RunSummary run",
     "study.runner.retraining": "retrain",

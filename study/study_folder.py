@@ -23,7 +23,7 @@ Written after the network: where this is, the network is whole.
 """
 
 HISTORY: Final = "history.json"
-"""The metrics of every epoch."""
+"""The metrics of every epoch, and of every replicate at the end."""
 
 DISTRIBUTIONS: Final = "diagnostics.json"
 """Histograms of the network's units and weights (`study.training.diagnostics`), by name."""
@@ -53,6 +53,11 @@ class StudyFolder:
     def spec(self) -> Path:
         """The file of the spec, JSON."""
         return self.path / "spec.json"
+
+    @property
+    def data(self) -> Path:
+        """The file of data that were given in memory, npz."""
+        return self.path / "data.npz"
 
     @property
     def trials(self) -> Path:

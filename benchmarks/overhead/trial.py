@@ -64,7 +64,8 @@ class NullTrainable(tune.Trainable):
             if self.every_epoch or self._epoch in self._rungs:
                 break
         done = self._epoch == last
-        return {"epochs": epochs, "finished": done, "failure": None, "notice": None, "done": done}
+        report = {"epochs": epochs, "finished": done, "failure": None, "notice": None}
+        return report | {"replicates": {}, "done": done}
 
 
 @final

@@ -85,6 +85,22 @@ def curve_table(curves: pd.DataFrame, title: str) -> Table:
     return plain_table(title, cells, left=("curve",))
 
 
+def seed_table(values: pd.DataFrame, title: str) -> Table:
+    """A row for each trial and seed of `study.seeds`."""
+    cells: dict[str, list[str]] = {
+        "trial": [str(trial) for trial, _ in values.index],
+        "seed": [str(seed) for _, seed in values.index],
+    }
+    for metric, column in values.items():
+        part, kind = str(metric).split("_")
+        scale, heading = (100, f"{part} %") if kind == "accuracy" else (1, f"{part} {kind}")
+        digits = 2 if kind == "accuracy" else 4
+        cells[heading] = [
+            "" if np.isnan(value) else f"{scale * value:.{digits}f}" for value in column
+        ]
+    return plain_table(title, cells, left=())
+
+
 def sparkline(values: Sequence[float], low: float, high: float) -> str:
     """A character for each value, or for each of 40 among more; its height is that from low to high."""
     chosen = [

@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
@@ -80,24 +81,40 @@ def trials(
             "--curves", metavar="METRIC", help="Learning curves, such as val_accuracy, instead."
         ),
     ] = None,
+    seeds: Annotated[
+        bool, typer.Option("--seeds", help="The values of each replicate by its seed, instead.")
+    ] = False,
     *,
     home: Home,
     fresh: FreshOption = False,
     as_json: JsonOption = False,
     as_csv: CsvOption = False,
+    parquet: Annotated[
+        Path | None,
+        typer.Option("--parquet", metavar="FILE", help="Write the table to a Parquet file."),
+    ] = None,
 ) -> None:
     """List the trials of a study that pass the filters, with the reasons of failures."""
+    if seeds and curves is not None:
+        raise BadInputError("`--seeds` and `--curves` are two tables, of which one can be listed")
     from study.results import answers
     from study.results import curves as learning_curves
+    from study.results import seeds as seed_values
+    from study.results.record import to_frame
 
     states = tuple(one.upper() for one in state or ())
     records = answers.records(
         name, home=home, states=states, order=order or (), limit=limit, fresh=fresh, **filters
     )
+    numbers, frame = [record.trial for record in records], None
     if curves is not None:
-        numbers = [record.trial for record in records]
         frame = learning_curves.curves(name, numbers, metric=curves, home=home)
-        _print_curves(frame, f"{name}: {curves}", as_json=as_json, as_csv=as_csv)
+    elif seeds:
+        frame = seed_values.seeds(name, numbers, home=home, fresh=fresh)
+    if parquet is not None:
+        _write_parquet(to_frame(records) if frame is None else frame, parquet)
+    elif frame is not None:
+        _print_frame(frame, f"{name}: {curves or 'replicates'}", as_json=as_json, as_csv=as_csv)
     else:
         _print_records(records, f"{name}: {len(records)} trials", as_json=as_json, as_csv=as_csv)
     if not records:
@@ -168,7 +185,14 @@ def best(
         _explain(name, home, {} if knee else filters, fresh=fresh)
 
 
-def _print_curves(frame: "DataFrame", title: str, *, as_json: bool, as_csv: bool) -> None:
+def _write_parquet(frame: "DataFrame", file: Path) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    frame.to_parquet(file)
+    say(errors(), f"{len(frame):,} rows in {file}")
+
+
+def _print_frame(frame: "DataFrame", title: str, *, as_json: bool, as_csv: bool) -> None:
+    """Prints learning curves, or the values of replicates."""
     if as_json:
         print_json(json.loads(frame.reset_index().to_json(orient="records")))
     elif as_csv:
@@ -176,8 +200,8 @@ def _print_curves(frame: "DataFrame", title: str, *, as_json: bool, as_csv: bool
     else:
         from study.cli import tables
 
-        screen = console()
-        screen.print(tables.curve_table(frame, title))
+        table = tables.seed_table if "seed" in frame.index.names else tables.curve_table
+        console().print(table(frame, title))
 
 
 def _print_records(

@@ -12,6 +12,7 @@ import pandas as pd
 from study.errors import SpecError
 from study.home import AnyHome, Home
 from study.keywords import checked_keywords
+from study.results.html import Listing
 from study.results.query import (
     COMPLETE,
     MOST_ACCURATE,
@@ -45,7 +46,7 @@ def records(  # noqa: PLR0913  # each option has a name of its own
     home: AnyHome = None,
     tracking_uri: str | None = None,
     fresh: bool = False,
-) -> list[TrialRecord]:
+) -> Listing[TrialRecord]:
     """The trials of a study that pass the filters, by number; by default all.
 
     `states` restricts the states. `order` has entries METRIC, METRIC:asc or METRIC:desc in decreasing
@@ -70,7 +71,7 @@ def records(  # noqa: PLR0913  # each option has a name of its own
         limit=limit,
     )
     stored, query = _read(name, Home.find(home, tracking_uri), query, filters, fresh=fresh)
-    return stored.select(query)
+    return Listing(stored.select(query))
 
 
 @checked_keywords
@@ -122,13 +123,14 @@ def front(
     home: AnyHome = None,
     tracking_uri: str | None = None,
     fresh: bool = False,
-) -> list[TrialRecord]:
+) -> Listing[TrialRecord]:
     """The trials on the front, in order of parameters.
 
     With `confident`, a trial is dominated only if the differences exceed the standard errors
     (`study.search.pareto.confident_front`), so that all trials that may be on the front remain.
     """
-    return read_study(name, Home.find(home, tracking_uri), fresh=fresh).front(confident=confident)
+    stored = read_study(name, Home.find(home, tracking_uri), fresh=fresh)
+    return Listing(stored.front(confident=confident))
 
 
 @checked_keywords
@@ -178,7 +180,7 @@ def best_configs(  # noqa: PLR0913  # each option has a name of its own
     home: AnyHome = None,
     tracking_uri: str | None = None,
     fresh: bool = False,
-) -> list[TrialRecord]:
+) -> Listing[TrialRecord]:
     """The complete, feasible trials that pass the filters, the best in the first objective first.
 
     Among equal trials the smaller comes first. `smallest` sorts by parameters; `order` and the filters
@@ -203,10 +205,10 @@ def best_configs(  # noqa: PLR0913  # each option has a name of its own
     stored, query = _read(name, Home.find(home, tracking_uri), query, filters, fresh=fresh)
     query = replace(query, order=query.order or best_first(stored.spec.objectives))
     if not confident:
-        return stored.select(query)
+        return Listing(stored.select(query))
     best = stored.select(replace(query, order=MOST_ACCURATE, limit=1))
     candidates = stored.select(replace(query, limit=None))
-    return [record for record in candidates if record.is_as_accurate_as(best[0])][:limit]
+    return Listing([one for one in candidates if one.is_as_accurate_as(best[0])][:limit])
 
 
 @checked_keywords

@@ -1,5 +1,6 @@
 """The record of a trial, with the same fields in Python, tables and files."""
 
+import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
@@ -8,6 +9,8 @@ from typing import Any, Final, final
 import pandas as pd
 
 from models.architecture import Architecture
+from study.results.format import count, percent
+from study.results.html import html_facts, html_table
 from study.search.difference import is_real
 from study.search.pareto import Point
 from study.spec.metrics import Direction
@@ -15,6 +18,10 @@ from study.training.settings import TrainingSettings
 
 # The training settings without `epochs`, which in a record is the number of trained epochs.
 _TRAINING: Final = [field.name for field in fields(TrainingSettings) if field.name != "epochs"]
+
+
+SEED_METRICS: Final = ("val_accuracy", "val_loss", "test_accuracy", "test_loss")
+"""The metrics of a replicate, of its kept weights."""
 
 
 @final
@@ -25,7 +32,7 @@ class TrialRecord:
     Values are means over replicates, `..._sem` their standard errors (None for one replicate), of the
     kept weights. Values that were not measured, or not yet, are None. `state` is RUNNING,
     COMPLETE, PRUNED (stopped early), FAIL or INTERRUPTED; `reason` is why a trial failed, `notice` an
-    event during training.
+    event during training. `by_seed` has the values of each replicate by its seed.
     `diagnostics` are those of its study by name (docs/diagnostics.md), with their `..._sem`. `feasible`:
     whether a complete trial satisfies the constraints, None for other trials.
     """
@@ -53,6 +60,7 @@ class TrialRecord:
     epochs: int
     seconds: float | None
     on_front: bool = False
+    by_seed: Mapping[int, Mapping[str, float]] = field(default_factory=dict)
     diagnostics: Mapping[str, float] = field(default_factory=dict)
 
     def __repr__(self) -> str:
@@ -62,6 +70,31 @@ class TrialRecord:
             f"TrialRecord(trial={self.trial}, {self.state}, {self.label()}, "
             f"trainable_parameters={self.trainable_parameters}{accuracy})"
         )
+
+    def cells(self) -> dict[str, str]:
+        """The texts of a table: counts, and percentages with their standard errors."""
+        return {
+            "trial": str(self.trial),
+            "state": self.state.lower(),
+            "network": self.label(),
+            "parameters": count(self.trainable_parameters),
+            "MACs": count(self.macs),
+            "validation %": percent(self.val_accuracy, self.val_accuracy_sem),
+            "test %": percent(self.test_accuracy, self.test_accuracy_sem),
+            "epochs": str(self.epochs),
+            "learning rate": f"{self.training['learning_rate']:.1e}",
+            "on the front": "yes" if self.on_front else "",
+        }
+
+    def _repr_html_(self) -> str:
+        table = html_facts(
+            self.cells() | {"reason": self.reason or "", "notice": self.notice or ""}
+        )
+        names = [name for name in SEED_METRICS if any(name in one for one in self.by_seed.values())]
+        columns = {"seed": [str(seed) for seed in self.by_seed]} | {
+            name: [_measured(one.get(name)) for one in self.by_seed.values()] for name in names
+        }
+        return table + (html_table(columns, "replicates") if names else "")
 
     def to_dict(self) -> dict[str, Any]:
         """The record as JSON types."""
@@ -93,6 +126,25 @@ class TrialRecord:
         return values
 
 
+def _measured(value: float | None) -> str:
+    return "" if value is None else f"{value:.4f}"
+
+
+def by_seed(seeds: Sequence[int], replicates: str | None) -> dict[int, dict[str, float]]:
+    """The metrics of each replicate by its seed, from the text of a run (`REPLICATES_TAG`).
+
+    Empty without a text. Raises ValueError, TypeError or AttributeError if it has no value for each
+    replicate.
+    """
+    if replicates is None:
+        return {}
+    table: dict[int, dict[str, float]] = {seed: {} for seed in seeds}
+    for name, values in json.loads(replicates).items():
+        for seed, value in zip(seeds, values, strict=True):
+            table[seed][name] = float(value)
+    return table
+
+
 def to_frame(records: Sequence[TrialRecord]) -> pd.DataFrame:
     """A table with one row for each trial, and a column for each size, option and training setting."""
     if not records:
@@ -102,6 +154,7 @@ def to_frame(records: Sequence[TrialRecord]) -> pd.DataFrame:
         row = record.to_dict()
         row |= row.pop("architecture") | row.pop("training") | {"epochs": record.epochs}
         row |= row.pop("diagnostics")
+        del row["by_seed"]
         rows.append(row)
     counts = ["trainable_parameters", "macs", "synapses"]
     frame = pd.DataFrame(rows).astype(dict.fromkeys(counts, "Int64"))
@@ -112,5 +165,6 @@ def _columns() -> list[str]:
     """The columns of a table without rows."""
     own = [field.name for field in fields(TrialRecord)]
     architecture = [field.name for field in fields(Architecture)]
-    kept = [name for name in own if name not in ("architecture", "training", "diagnostics")]
+    apart = ("architecture", "training", "diagnostics", "by_seed")
+    kept = [name for name in own if name not in apart]
     return list(dict.fromkeys([*kept, *architecture, *_TRAINING]))

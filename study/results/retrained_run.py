@@ -12,14 +12,20 @@ from study.errors import BadInputError, NotFoundError
 from study.home import AnyHome, Home
 from study.keywords import checked_keywords
 from study.results.reader import read_study
-from study.results.record import TrialRecord
+from study.results.record import TrialRecord, by_seed
 from study.results.stored_study import StoredStudy
 from study.search.difference import is_real
 from study.search.trial import TrialConfig
 from study.spec.sections import MOST_EPOCHS
 from study.spec.study_spec import StudySpec
 from study.tracking.store import all_runs, client, translated
-from study.tracking.tags import CONFIG_TAG, RETRAINING_TAG, RETRAINS_TAG, ROLE_TAG
+from study.tracking.tags import (
+    CONFIG_TAG,
+    REPLICATES_TAG,
+    RETRAINING_TAG,
+    RETRAINS_TAG,
+    ROLE_TAG,
+)
 from study.training.settings import TrainingSettings
 
 _RETRAINED: Final = f"tags.`{ROLE_TAG}` = 'retrained'"
@@ -143,6 +149,7 @@ def retrained(run: Run, search: TrialRecord, *, new: bool) -> Retrained:
         epochs=int(metrics["epochs"]),
         seconds=metrics["seconds"],
         on_front=False,
+        by_seed=by_seed(config["seeds"], run.data.tags.get(REPLICATES_TAG)),
         diagnostics={},  # those of the search belong to other networks
         **measured,
     )

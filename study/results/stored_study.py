@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from study.errors import NotFoundError, StudyError
 from study.home import Home
 from study.results.query import SMALLEST, STARTED, Order, Query, best_first
-from study.results.record import TrialRecord
+from study.results.record import TrialRecord, by_seed
 from study.search.pareto import confident_front, on_front
 from study.spec.constraint import Constraint, all_kept, violations
 from study.spec.study_spec import StudySpec
@@ -233,7 +233,14 @@ class StoredStudy:
     def _readable(self, run_id: str) -> Iterator[None]:
         try:
             yield
-        except (LookupError, ValueError, TypeError, ArithmeticError, RecursionError) as error:
+        except (
+            LookupError,
+            ValueError,
+            TypeError,
+            AttributeError,
+            ArithmeticError,
+            RecursionError,
+        ) as error:
             raise StudyError(
                 f"the MLflow run {run_id} of study {self.spec.name!r} in "
                 f"{self.home.shown_uri} must hold a trial as this version writes it, but "
@@ -261,6 +268,7 @@ def _record(
         replicates=len(config["seeds"]),
         epochs=counts.pop("epochs") or 0,
         on_front=on_front,
+        by_seed=by_seed(config["seeds"], row["replicates"]),
         diagnostics=diagnostics,
         **counts,
         **{name: row[name] for name in _MEASURED},

@@ -6,6 +6,8 @@ from typing import Any
 from study.errors import NotFoundError
 from study.home import AnyHome, Home
 from study.keywords import checked_keywords
+from study.results.format import count, percent
+from study.results.html import Listing, html_facts
 from study.results.reader import read_study, study_experiments
 from study.results.record import TrialRecord
 from study.results.stored_study import StoredStudy
@@ -35,6 +37,35 @@ class StudyStatus:
     parent_run_id: str
     tracking_uri: str
 
+    def __repr__(self) -> str:
+        """The status in a line; `to_dict` has all of it."""
+        of = "" if self.budget is None else f" of {self.budget}"
+        return (
+            f"StudyStatus({self.name}: {self.run_status}, {self.trials}{of} trials, front of "
+            f"{self.front}, hypervolume={self.hypervolume:.4f})"
+        )
+
+    def cells(self) -> dict[str, str]:
+        """The texts of a table."""
+        best = self.best
+        accuracy = "" if best is None else percent(best.val_accuracy, best.val_accuracy_sem)
+        return {
+            "study": self.name,
+            "data": self.dataset,
+            "run": {"KILLED": "stopped"}.get(self.run_status, self.run_status.lower()),
+            "trials": f"{self.trials}"
+            if self.budget is None
+            else f"{self.trials} of {self.budget}",
+            "epochs": count(self.epochs),
+            "front": str(self.front),
+            "hypervolume": f"{self.hypervolume:.4f}",
+            "best validation %": accuracy,
+            "best network": "" if best is None else f"trial {best.trial}: {best.label()}",
+        }
+
+    def _repr_html_(self) -> str:
+        return html_facts(self.cells())
+
     def to_dict(self) -> dict[str, Any]:
         """The status as JSON types."""
         return asdict(self)
@@ -43,13 +74,13 @@ class StudyStatus:
 @checked_keywords
 def list_studies(
     *, home: AnyHome = None, tracking_uri: str | None = None, fresh: bool = False
-) -> list[StudyStatus]:
+) -> Listing[StudyStatus]:
     """The status of every study in the store, by name; empty if there is no store yet.
 
     Studies whose first records are incomplete are left out.
     """
     place = Home.find(home, tracking_uri)
-    statuses = []
+    statuses: Listing[StudyStatus] = Listing()
     for name in study_experiments(place):
         try:
             statuses.append(status(name, home=place, fresh=fresh))

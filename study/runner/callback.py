@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final, Protocol, final
+from typing import Any, Final, Protocol, TypeVar, final
 
 from ray import tune
 from ray.tune.experiment import Trial
@@ -15,6 +15,8 @@ from study.search.trial import WORKER_DIED, EndedTrial, Outcome, TrialConfig, Tr
 from study.study_folder import NOT_SHARED
 from study.tracking.tracker import Tracker
 from study.training.device import UNUSABLE
+
+Values = TypeVar("Values")
 
 _FAILURE: Final = "Failure # "  # Tune's line before each error of a trial
 _MOST_NOT_BEGUN: Final = 3  # times that the worker of a trial may be gone before the trial begins
@@ -29,8 +31,11 @@ class Observer(Protocol):
     def begin(self, config: TrialConfig) -> None:
         """Starts a trial, or continues it."""
 
-    def epoch(self, metrics: Mapping[str, float]) -> Mapping[str, float]:
-        """Shows an epoch; returns the metrics to record."""
+    def epoch(self, metrics: Mapping[str, float]) -> None:
+        """Shows an epoch."""
+
+    def recorded(self, metrics: Mapping[str, Values]) -> Mapping[str, Values]:
+        """The metrics to record of those that were measured."""
 
     def fail(self, config: TrialConfig, reason: str) -> None:
         """Ends a trial after an error that only Ray knows, perhaps before its worker started."""
@@ -69,9 +74,10 @@ class TrialCallback(tune.Callback):
         worker = f"{result['hostname']}:{result['pid']}"
         for metrics in result["epochs"]:
             self._epochs[number] = max(self._epochs.get(number, 0), int(metrics["epochs"]))
-            self._tracker.log_epoch(
-                number, self._observer.epoch(metrics), worker=worker, engine=result["engine"]
-            )
+            self._observer.epoch(metrics)
+            recorded = self._observer.recorded(metrics)
+            self._tracker.log_epoch(number, recorded, worker=worker, engine=result["engine"])
+        self._tracker.log_replicates(number, self._observer.recorded(result["replicates"]))
         if result["notice"]:
             self._tracker.note(number, result["notice"])
             self._observer.notify(f"trial {number}: {result['notice']}")
@@ -135,8 +141,11 @@ class StudyObserver(TrialListener):
         """Puts a trial on the scoreboard."""
         self._scoreboard.begin(config.number, config.architecture.label())
 
-    def epoch(self, metrics: Mapping[str, float]) -> Mapping[str, float]:
-        """Records all metrics of an epoch; the scoreboard shows none."""
+    def epoch(self, metrics: Mapping[str, float]) -> None:
+        """Does nothing: the scoreboard shows no epochs."""
+
+    def recorded(self, metrics: Mapping[str, Values]) -> Mapping[str, Values]:
+        """All metrics."""
         return metrics
 
     def fail(self, config: TrialConfig, reason: str) -> None:

@@ -24,6 +24,7 @@ _MAY_CHANGE: Final = (
     "resources",
     "dataset.root",
     "dataset.download",
+    "dataset.path",
     "diagnostics",
 )
 
@@ -74,21 +75,23 @@ def _record(trial: FrozenTrial, board: Scoreboard, tracker: Tracker, store: Path
     folder = trial_folder(store, number)
     metrics = metrics_of(trial)
     if "epochs" in metrics:
-        for epoch in _history(folder):
+        history = _history(folder)
+        for epoch in history["epochs"]:
             tracker.log_epoch(number, epoch)
+        tracker.log_replicates(number, history["replicates"])
     if metrics:
         tracker.log_epoch(number, metrics)
     outcome = Outcome(state=trial.state.name, reason=trial.user_attrs.get(REASON))  # type: ignore[arg-type]  # finished
     tracker.end_trial(number, outcome, keep_network=number in board.front.points)
 
 
-def _history(folder: Path) -> list[dict[str, float]]:
-    """The metrics of every epoch of a finished trial; empty if its folder is gone."""
+def _history(folder: Path) -> dict[str, Any]:
+    """The metrics of a finished trial by epoch and by replicate; empty if its folder is gone."""
     try:
-        epochs: list[dict[str, float]] = json.loads((folder / HISTORY).read_text(encoding="utf-8"))
+        history: dict[str, Any] = json.loads((folder / HISTORY).read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        return []
-    return epochs
+        return {"epochs": [], "replicates": {}}
+    return history
 
 
 def clean_up(storage: SearchStorage, store: Path) -> None:

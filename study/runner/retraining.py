@@ -24,6 +24,7 @@ from study.results.reader import read_study
 from study.results.record import TrialRecord
 from study.results.retrained_run import Retrained, Retraining, find_run, retrained
 from study.results.stored_study import StoredStudy
+from study.runner.callback import Values
 from study.runner.resume import store_spec
 from study.runner.single_trial import CONTINUES, run_trial
 from study.runner.stopper import StudyStopper
@@ -60,9 +61,9 @@ def retrain(  # noqa: PLR0913  # each setting has a name of its own
     Ray runs on this machine, all of which the training gets, unless $RAY_ADDRESS names a cluster or Ray
     is initialised already: there it gets the resources of a trial. `epochs` are by default the study's.
     With `full` it trains on the validation images too and keeps the last weights. `data` is the current
-    place of the data set: dataset.root, or the npz file. The same retraining is done once: a finished
-    one is read, an interrupted one continues from its checkpoint. `notify` is called with messages,
-    `on_epoch` with the metrics of each epoch and the number of epochs.
+    place of the data set: dataset.root, or the path of own data. The same retraining is done once: a
+    finished one is read, an interrupted one continues from its checkpoint. `notify` is called with
+    messages, `on_epoch` with the metrics of each epoch and the number of epochs.
 
     Raises NotFoundError if there is no such trial, BadInputError if a trial with patience is to be
     trained with `full` and `epochs` are not given, or if its network does not fit the data, DataError
@@ -133,9 +134,12 @@ class _Observer:
     def begin(self, config: TrialConfig) -> None:
         """Does nothing: the training was announced before Ray started."""
 
-    def epoch(self, metrics: Mapping[str, float]) -> Mapping[str, float]:
-        """Shows an epoch; nothing is recorded of validation images that were trained on."""
+    def epoch(self, metrics: Mapping[str, float]) -> None:
+        """Shows an epoch."""
         self._on_epoch(metrics, self._wanted.epochs)
+
+    def recorded(self, metrics: Mapping[str, Values]) -> Mapping[str, Values]:
+        """The metrics without those of validation images that were trained on."""
         full = self._wanted.full
         return {name: metrics[name] for name in metrics if not (full and "val_" in name)}
 
@@ -183,7 +187,7 @@ def _dataset(stored: StoredStudy, data: Path | None, *, full: bool) -> Dataset:
     spec = stored.spec
     place = spec.dataset
     if data is not None:
-        place = place.model_copy(update={"path" if place.name == "npz" else "root": data})
+        place = place.model_copy(update={"root" if place.path is None else "path": data})
     dataset = load_dataset(place, spec.seed)
     dataset.check_is(stored.data, spec.name)
     if not full:

@@ -1,9 +1,10 @@
 """Trains one trial after another in one process, with or without Ray.
 
 A worker takes a `TrialConfig` as a dict, and reports after each step
-`{"epochs": [{...}], "engine": str | None, "finished": bool, "failure": str | None, "notice": str | None,
-"done": bool}`:
-`epochs` has the metrics of each epoch since the last report, of all epochs after an interruption.
+`{"epochs": [{...}], "replicates": {...}, "engine": str | None, "finished": bool, "failure": str | None,
+"notice": str | None, "done": bool}`:
+`epochs` has the metrics of each epoch since the last report, of all epochs after an interruption;
+`replicates` the metrics of the kept weights, a list with one value for each replicate.
 """
 
 import json
@@ -88,10 +89,12 @@ class TrialWorker:
         self._training: Training | None = None
         self._history: list[dict[str, float]] = []
         self._curves = LossCurves()
+        self._replicates: dict[str, list[float]] = {}
 
     def step(self) -> dict[str, Any]:
         """Trains a step; returns the report."""
         report: dict[str, Any] = {
+            "replicates": {},
             "engine": None,
             "finished": False,
             "failure": None,
@@ -122,6 +125,7 @@ class TrialWorker:
             if len(self._history) in self._rungs or time.monotonic() - start > _STEP_S:
                 break
         finished = training.over
+        self._replicates = training.kept_values()
         try:
             if finished:
                 notice = self._finish(training, network) or notice
@@ -132,6 +136,7 @@ class TrialWorker:
         epochs = self._history[reported:]
         return {
             "epochs": epochs,
+            "replicates": self._replicates,
             "engine": f"{training.engine.name} on {device_name(self._device)}",
             "finished": finished,
             "notice": notice,
@@ -179,7 +184,7 @@ class TrialWorker:
     def _finish(self, training: Training, network: Network) -> str | None:
         """Tests, stores and diagnoses the kept weights; returns a notice if diagnostics fail."""
         training.restore_kept()
-        self._history[-1] |= self._test_metrics(network)
+        self._test(network)
         self._training = None
         save_network(network, self._folder / NETWORK)
         notice = self._diagnose(network)
@@ -188,7 +193,8 @@ class TrialWorker:
         np.save(new, images, allow_pickle=False)
         new.replace(self._folder / EXAMPLE)
         new = self._folder / f"new-{HISTORY}"
-        new.write_text(json.dumps(self._history), encoding="utf-8")
+        history = {"epochs": self._history, "replicates": self._replicates}
+        new.write_text(json.dumps(history), encoding="utf-8")
         new.replace(self._folder / HISTORY)
         return notice
 
@@ -227,9 +233,11 @@ class TrialWorker:
             "threads": torch.get_num_threads(),
         }
 
-    def _test_metrics(self, network: Network) -> dict[str, float]:
+    def _test(self, network: Network) -> None:
+        """Adds the test metrics to the last epoch and to those of the replicates."""
         accuracy, loss = evaluate(network, self._dataset.test)
-        return {
+        self._history[-1] |= {
             **Estimate.over(accuracy, len(self._dataset.test.labels)).named("test_accuracy"),
             **Estimate.over(loss).named("test_loss"),
         }
+        self._replicates |= {"test_accuracy": accuracy.tolist(), "test_loss": loss.tolist()}

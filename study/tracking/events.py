@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Annotated, Final, Literal, TypeAlias, get_args
 
@@ -61,6 +61,14 @@ class TrialReported(_Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class ReplicatesReported(_Event):
+    """The metrics of the kept weights of a trial, with one value for each replicate."""
+
+    number: Number
+    metrics: Mapping[str, Sequence[float]]
+
+
+@dataclass(frozen=True, kw_only=True)
 class TrialNoticed(_Event):
     """A message about a trial that does not end it."""
 
@@ -110,6 +118,7 @@ Event: TypeAlias = (
     StudyBegun
     | TrialBegun
     | TrialReported
+    | ReplicatesReported
     | TrialNoticed
     | TrialEnded
     | FrontChanged

@@ -5,7 +5,7 @@ Metrics have the names of `study.spec.metrics`; those of the learning curves beg
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from study.spec.study_spec import StudySpec
@@ -44,6 +44,9 @@ REASON_TAG: Final = "study.reason"
 
 NOTICE_TAG: Final = "study.notice"
 """On a child: its last notice, such as a damaged checkpoint."""
+
+REPLICATES_TAG: Final = "study.replicates"
+"""On a child: the metrics of the kept weights, a list in order of the seeds for each, as JSON."""
 
 WORKER_TAG: Final = "study.worker"
 """On a child: host and process of the worker that trained it."""
@@ -86,6 +89,12 @@ RUN_STATUS: Final = {
 
 NETWORK_FOLDER: Final = "artifacts/network"
 """Within the folder of a model: the stored network, for `models.load_network`."""
+
+
+def replicates_text(metrics: Mapping[str, Sequence[float]]) -> str:
+    """The text of `REPLICATES_TAG`, with nine digits: a tag of MLflow has at most 8,000 characters."""
+    rounded = {name: [float(f"{value:.9g}") for value in metrics[name]] for name in metrics}
+    return json.dumps(rounded, separators=(",", ":"))
 
 
 def spec_tags(spec: StudySpec) -> dict[str, str]:

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Final, final
 
@@ -21,6 +21,7 @@ from study.study_folder import StudyFolder
 from study.tracking.events import (
     Event,
     FrontChanged,
+    ReplicatesReported,
     StudyBegun,
     StudyEnded,
     StudyReported,
@@ -113,6 +114,11 @@ class Tracker:
         self._put(
             TrialReported(number=number, epoch=epoch, metrics=metrics, worker=worker, engine=engine)
         )
+
+    def log_replicates(self, number: int, metrics: Mapping[str, Sequence[float]]) -> None:
+        """Sets the metrics of the replicates of a trial, in order of their seeds."""
+        if metrics:
+            self._put(ReplicatesReported(number=number, metrics=metrics))
 
     def note(self, number: int, notice: str) -> None:
         """Adds a message to a trial."""

@@ -25,6 +25,7 @@ from study.tracking.tags import (
     NOTICE_TAG,
     NUMBER_TAG,
     REASON_TAG,
+    REPLICATES_TAG,
     STATE_TAG,
     TABLE_TAG,
 )
@@ -49,12 +50,13 @@ METRICS: Final = (
 """The metrics of every trial in the table; runs have more, such as learning curves."""
 
 _VERSION_KEY: Final = b"study.table"
-_VERSION: Final = b"1"
+_VERSION: Final = b"2"
 _OF_TAGS: Final = {
     STATE_TAG: "state",
     REASON_TAG: "reason",
     NOTICE_TAG: "notice",
     CONFIG_TAG: "config",
+    REPLICATES_TAG: "replicates",
 }
 _KEYS: Final = [
     pa.field("trial", pa.int64(), nullable=False),
@@ -64,6 +66,7 @@ _KEYS: Final = [
     pa.field("family", pa.string()),
     pa.field("reason", pa.string()),
     pa.field("notice", pa.string()),
+    pa.field("replicates", pa.string()),
 ]
 
 

@@ -18,6 +18,7 @@ from study.tracking.artifacts import check_location
 from study.tracking.events import (
     Event,
     FrontChanged,
+    ReplicatesReported,
     StudyBegun,
     StudyEnded,
     StudyReported,
@@ -35,11 +36,13 @@ from study.tracking.tags import (
     LAYOUT_TAG,
     NOTICE_TAG,
     REASON_TAG,
+    REPLICATES_TAG,
     ROLE_TAG,
     RUN_STATUS,
     START_TAG,
     STATE_TAG,
     WORKER_TAG,
+    replicates_text,
     spec_tags,
 )
 from study.tracking.trial_table import TrialRows
@@ -110,8 +113,8 @@ class MlflowWriter:
                 self._begin_trial(event)
             case TrialReported():
                 self._report(event)
-            case TrialNoticed(number=number, notice=notice):
-                self._waiting(number).tags[NOTICE_TAG] = notice[:4000]
+            case ReplicatesReported() | TrialNoticed():
+                self._tag(event)
             case TrialEnded():
                 self._end_trial(event)
             case FrontChanged(changes=changes):
@@ -182,6 +185,14 @@ class MlflowWriter:
             self._waiting(number).add(epoch, event.timestamp, metrics)
             self._newest[number] = (epoch, event.timestamp, metrics)
             self._last_epoch[number] = epoch
+
+    def _tag(self, event: ReplicatesReported | TrialNoticed) -> None:
+        """Sets the tag of an event, which replaces that of an earlier one."""
+        tags = self._waiting(event.number).tags
+        if isinstance(event, TrialNoticed):
+            tags[NOTICE_TAG] = event.notice[:4000]
+        else:
+            tags[REPLICATES_TAG] = replicates_text(event.metrics)
 
     def _end_trial(self, event: TrialEnded) -> None:
         """Ends the run with its state, and stores the network, if requested and present.

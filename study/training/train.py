@@ -165,6 +165,10 @@ class Training:
         self._kept.restore(tensors)
         self._epoch = numbers["epoch"]
 
+    def kept_values(self) -> dict[str, list[float]]:
+        """The metrics of the kept weights, one value for each replicate."""
+        return {"val_accuracy": self._kept.accuracy.tolist(), "val_loss": self._kept.loss.tolist()}
+
     def restore_kept(self) -> None:
         """Copies the kept weights into the network."""
         self._kept.put_back()

@@ -46,6 +46,12 @@ def test_every_command_answers_in_tables_and_in_json(small_study):
         0 < trial["val_accuracy"] <= 1 and trial["val_accuracy_sem"] >= 0 for trial in trials
     )
 
+    for trial in trials:
+        assert list(trial["by_seed"]) == ["0", "1", "2"]
+        for metric in ("val_accuracy", "val_loss", "test_accuracy", "test_loss"):
+            mean = sum(values[metric] for values in trial["by_seed"].values()) / 3
+            assert mean == pytest.approx(trial[metric], abs=1e-8)
+
     front = json.loads(answer(small_study, "pareto", "small", "--json"))
     assert [trial["trial"] for trial in front] == [
         trial["trial"]

@@ -1,6 +1,10 @@
 """What public functions take, and what they refuse."""
 
+import re
+from dataclasses import replace
+
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from mlflow import MlflowClient
@@ -8,7 +12,8 @@ from typer.testing import CliRunner
 
 import study
 from study.cli.main import app
-from study.errors import DataError, SpecError
+from study.errors import DataError, SpecError, StudyError
+from study.tracking.tags import REPLICATES_TAG, replicates_text
 from tests.support.recorded_study import NAME, record_study
 
 CURVE = ((0.5, 0.01), (0.75, 0.02), (0.9, 0.03))
@@ -67,6 +72,41 @@ def test_curves_have_a_row_for_each_trial_and_epoch(home):
     assert "\u2581\u2585\u2588" in shown.stdout, shown.output
 
 
+def test_values_of_replicates_have_a_row_for_each_trial_and_seed(home, tmp_path):
+    store = MlflowClient(home.tracking_uri)
+    first, second = study.records(NAME, home=home)[:2]
+    assert study.seeds(NAME, home=home).empty
+    measured = {"val_accuracy": [0.25, 1 / 3], "test_loss": [1e-9, 2.0]}
+    store.set_tag(first.run_id, REPLICATES_TAG, replicates_text(measured))
+    values = study.seeds(NAME, home=home)
+    assert values.index.tolist() == [(first.trial, 0), (first.trial, 1)]
+    assert values["val_accuracy"].tolist() == [0.25, 0.333333333]
+    assert values["test_loss"].tolist() == [1e-9, 2.0]
+    assert values["val_loss"].isna().all()
+    assert study.seeds(NAME, [second.trial], home=home).equals(values.iloc[:0])
+
+    def shown(*options):
+        done = CliRunner().invoke(app, ["trials", NAME, "--home", str(home.folder), *options])
+        assert done.exit_code == 0, done.output
+        return done.stdout
+
+    assert re.search(r"0\s+1\s+33\.33\s+2\.0000", shown("--seeds"))
+    assert shown("--seeds", "--csv").splitlines()[1] == "0,0,0.25,,,1e-09"
+    for options, frame in (
+        (("--seeds",), values),
+        (("--curves", "val_accuracy"), study.curves(NAME, home=home)),
+        ((), study.trials(NAME, home=home)),
+    ):
+        shown(*options, "--parquet", str(tmp_path / "new" / "table.parquet"))
+        pd.testing.assert_frame_equal(
+            pd.read_parquet(tmp_path / "new" / "table.parquet"), frame, check_dtype=False
+        )
+    store.set_tag(first.run_id, REPLICATES_TAG, '{"val_accuracy": [0.25]}')
+    with pytest.raises(StudyError, match=f"the MLflow run {first.run_id} .* cannot be read"):
+        study.seeds(NAME, home=home)
+    store.delete_tag(first.run_id, REPLICATES_TAG)
+
+
 def test_images_are_predicted_from_arrays_and_tensors_alike(home):
     images = study.load_dataset("digits").test.images[:5]
     network = study.load_model(NAME, home=home)
@@ -93,6 +133,33 @@ def test_a_record_and_a_network_are_a_line_each(home):
     assert len(repr(record)) < 150
     assert record.label() in repr(record)
     assert record.label() in repr(study.load_model(NAME, home=home))
+
+
+def test_results_are_tables_in_notebooks_with_all_text_escaped(home):
+    records = study.records(NAME, home=home)
+    assert len(repr(records).splitlines()) == len(records) == 3
+    page = records._repr_html_()
+    assert page.count("<tr>") == 1 + len(records)
+    assert records[0].label() in page
+    assert "reason" not in page  # what no trial has is left out
+    (best,) = study.best_configs(NAME, home=home, limit=1)
+    for one in (best, study.status(NAME, home=home), study.list_studies(home=home)):
+        assert best.label() in one._repr_html_()
+    values = {0: {"val_accuracy": 0.25}, 1: {"val_accuracy": 0.5}}
+    odd = replace(best, notice="<script>", by_seed=values)
+    page = odd._repr_html_()
+    assert "&lt;script&gt;" in page
+    assert "<script" not in page
+    assert "0.2500" in page
+    images = study.load_dataset("digits").test.images[:40]
+    predictions = study.predict(NAME, images, home=home)
+    assert len(repr(predictions[0])) < 150
+    assert predictions._repr_html_().count("<tr>") == 2
+    assert predictions[0]._repr_html_().count("<tr>") > 30
+    network = study.load_model(NAME, home=home)
+    assert f"Network: {best.label()}" in network._repr_html_()
+    assert network._repr_html_().count("<li>") == len(network.layers)
+    assert study.records(NAME, home=home, min_accuracy=1)._repr_html_() == "<p>none</p>"
 
 
 def test_a_spec_is_given_as_a_file_or_as_a_table(tmp_path):

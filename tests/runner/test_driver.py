@@ -128,7 +128,7 @@ class Tuner:
         number = trial.config["number"]
         metrics = {"epochs": 15, "val_accuracy": 0.5 + number / 10, "trainable_parameters": 9}
         result = {"epochs": [metrics], "finished": True, "failure": None, "notice": None}
-        result["engine"] = "compiled on cpu"
+        result |= {"engine": "compiled on cpu", "replicates": {}}
         if number in self.failing:
             traceback = 'ray::step()\n  File "a.py", line 1\n    raise\nValueError: it broke'
             error = RayTaskError("step", traceback, ValueError("it broke"))

@@ -16,6 +16,7 @@ from study.results.network import load_model
 from study.results.prediction import predict
 from study.results.reader import read_study
 from study.results.retrained_run import retrainings
+from study.results.seeds import seeds
 from study.runner import retraining
 from study.runner.retraining import retrain
 from study.runner.sync import sync
@@ -73,6 +74,10 @@ def test_a_configuration_is_trained_with_seeds_of_its_own(confirmed, home):
     assert config["seeds"] == [2, 3, 4]
     assert confirmed.record.test_accuracy > 0.2  # the search's network was not trained
     assert confirmed.record.val_accuracy_sem > 0
+    values = seeds(NAME, home=home, retrained=True)
+    assert values.index.tolist() == [(1, 2), (1, 3), (1, 4)]
+    for metric, mean in values.mean().items():
+        assert mean == pytest.approx(getattr(confirmed.record, metric), abs=1e-8)
 
 
 def test_it_lies_under_the_study_with_curves_and_its_model(confirmed, home):
@@ -137,6 +142,13 @@ def test_in_full_it_trains_on_validation_and_says_nothing_of_it(home, tmp_path, 
     assert "epoch/val_accuracy" not in run.data.metrics
     assert run.data.params["full"] == "True"
     assert found.record.test_accuracy is not None
+    values = seeds(NAME, [0], home=home, retrained=True)
+    assert values.notna().all().to_dict() == {
+        "val_accuracy": False,
+        "val_loss": False,
+        "test_accuracy": True,
+        "test_loss": True,
+    }
     assert found.agrees("val_accuracy") is None
     folder = export_model(NAME, tmp_path / "out", 0, home=home, retrained=True)
     assert "The validation images were used for training." in (folder / "README.md").read_text()

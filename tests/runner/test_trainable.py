@@ -123,6 +123,7 @@ def test_a_trial_that_was_broken_off_goes_on_as_if_it_had_not_been(trial, digits
     assert curve(all_epochs) == curve(
         metrics for report in expected for metrics in report["epochs"]
     )
+    assert reports[-1]["replicates"] == expected[-1]["replicates"]
     weights = [
         list(load_network(trial_folder(tmp_path / name, 0) / NETWORK).parameters())
         for name in ("whole", "broken")
@@ -173,6 +174,7 @@ def test_a_trial_whose_replicates_have_stopped_is_finished_with_the_epochs_it_tr
     for kind, part in (("test", "test"), ("val", "validation")):
         accuracy, _ = evaluate(network, getattr(with_training_noise(digits, 0.3), part))
         assert metrics[f"{kind}_accuracy"] == accuracy.mean().item()
+        assert last["replicates"][f"{kind}_accuracy"] == accuracy.tolist()
     example = np.load(trial_folder(tmp_path, 0) / EXAMPLE)
     assert np.array_equal(example, digits.validation.images[:2].numpy())
     # The same worker's next trial has no noise again.

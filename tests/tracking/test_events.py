@@ -9,6 +9,7 @@ from models import Architecture
 from study.search.trial import TrialConfig
 from study.tracking.events import (
     FrontChanged,
+    ReplicatesReported,
     StudyBegun,
     StudyEnded,
     StudyReported,
@@ -37,6 +38,7 @@ EVENTS = [
         worker="host:1",
         engine="torch on cpu",
     ),
+    ReplicatesReported(number=3, metrics={"val_accuracy": [0.5, 0.25]}),
     TrialNoticed(number=3, notice="two\nlines"),
     TrialEnded(number=3, timestamp=1, state="FAIL", reason="it broke"),
     FrontChanged(changes={3: True, 12: False}),

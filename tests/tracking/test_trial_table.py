@@ -23,6 +23,7 @@ from study.spec.study_spec import StudySpec
 from study.tracking import retry, sender
 from study.tracking.artifacts import StoreClient
 from study.tracking.events import (
+    ReplicatesReported,
     StudyBegun,
     StudyEnded,
     TrialBegun,
@@ -76,6 +77,7 @@ def events():
             metrics |= {"val_accuracy": 0.1 * (number + epoch), "val_loss": math.nan}
             metrics |= {"val_accuracy_sem": 0.01, DIAGNOSTIC: 0.5, f"{DIAGNOSTIC}_sem": 0.1}
             yield TrialReported(number=number, timestamp=epoch, epoch=epoch, metrics=metrics)
+        yield ReplicatesReported(number=number, metrics={"val_accuracy": [0.1 * number, 1 / 3]})
         if state == "PRUNED":
             yield TrialNoticed(number=number, notice="a checkpoint was damaged")
         if state != "RUNNING":
