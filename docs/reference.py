@@ -7,7 +7,7 @@ import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 from types import FunctionType
-from typing import Any, Literal, get_args, get_origin
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 from typer.main import get_command
@@ -103,7 +103,9 @@ def _named(annotation: Any) -> str:  # noqa: ANN401  # a type, or what typing ma
     if isinstance(annotation, type) and issubclass(annotation, Section):
         return "table"
     if get_origin(annotation) is tuple:
-        return "list of tables" if get_origin(options[0]) is dict else "list of strings"
+        item = get_origin(options[0])
+        item = get_args(options[0])[0] if item is Annotated else item
+        return f"list of {({dict: 'tables', int: 'integers'}).get(item, 'strings')}"
     if get_origin(annotation) is dict:
         return "table of metrics"
     # An optional value with limits.
@@ -216,6 +218,10 @@ def python() -> str:
         names = package.__all__
         for public in sorted(names, key=lambda name: isinstance(getattr(package, name), type)):
             value = getattr(package, public)
+            if inspect.ismodule(value):
+                text = f".. automodule:: {value.__name__}\n   :members:"
+                parts += [f"### `{package.__name__}.{public}`\n\n```{{eval-rst}}\n{text}\n```\n"]
+                continue
             if not callable(value):
                 text = f"{package.__name__}.{public}\n\n   Mapping by name (docs/networks.md)."
                 parts += [f"```{{eval-rst}}\n.. py:data:: {text}\n```\n"]

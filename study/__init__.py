@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from study.errors import BadInputError as BadInputError
     from study.errors import StudyError as StudyError
     from study.home import Home as Home
+    from study.report import figures as figures
     from study.report.report import write_picture as write_picture
     from study.report.report import write_report as write_report
     from study.report.style import MetricFormat as MetricFormat
@@ -85,6 +86,7 @@ _NAMES: Final = {
     "study.training.evaluation": "evaluate",
 }
 _SOURCES: Final = {name: module for module, names in _NAMES.items() for name in names.split()}
+_SOURCES["figures"] = "study.report"
 
 __all__ = sorted(_SOURCES)  # noqa: PLE0605  # the names above
 
@@ -94,6 +96,8 @@ def __getattr__(name: str) -> object:
     if name not in _SOURCES:
         raise AttributeError(f"module 'study' has no attribute {name!r}")
     with environment.IMPORT:
+        if name == "figures":  # the one module among functions and classes
+            return importlib.import_module("study.report.figures")
         return getattr(importlib.import_module(_SOURCES[name]), name)
 
 

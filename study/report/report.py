@@ -13,24 +13,16 @@ from study import environment
 from study.errors import BadInputError, StudyError, nearest
 from study.home import AnyHome, Home
 from study.keywords import checked_keywords
-from study.report.early_stopping import stopping_members, stopping_section
-from study.report.front import front_section
-from study.report.hypervolume import hypervolume_section
-from study.report.importance import importance_section
-from study.report.learning_curves import curve_members, curve_metric, curve_section
+from study.report.figures import SECTIONS, section_of
 from study.report.page import page
-from study.report.parallel_coordinates import settings_section
-from study.report.style import Section
-from study.results.curves import read_curves
+from study.report.style import titled
 from study.results.reader import read_study
-from study.results.stored_study import StoredStudy
 
-FIGURES: Final = ("front", "curves", "hypervolume", "settings", "importance", "stopping")
+FIGURES: Final = tuple(SECTIONS)
 """The figures of a report by name, in their order."""
 
 _WIDTH: Final = 1100
 _HEIGHT: Final = 650
-_ABOVE_LABELS: Final = 1.05  # the height of legends above other labels
 
 
 @environment.RECORDS
@@ -48,9 +40,9 @@ def write_report(
     `fresh` is as in `study.results.answers`. Raises NotFoundError if there is no such study,
     TrackingError if the store does not respond.
     """
-    file, place = Path(file), Home.find(home, tracking_uri)
-    stored = read_study(name, place, fresh=fresh)
-    text = page(stored, _panels(stored, place))
+    file = Path(file)
+    stored = read_study(name, Home.find(home, tracking_uri), fresh=fresh)
+    text = page(stored, [section(stored) for section in SECTIONS.values()])
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(text, encoding="utf-8")
 
@@ -72,14 +64,8 @@ def write_figure(  # noqa: PLR0913  # each option has a name of its own
     """
     if key not in FIGURES:
         raise BadInputError(f"unknown figure {key!r}; {nearest(key, FIGURES)}")
-    place = Home.find(home, tracking_uri)
-    stored = read_study(name, place, fresh=fresh)
-    panel = next(one for one in _panels(stored, place) if one.key == key)
-    if panel.figure is None:
-        raise BadInputError(f"the study {name!r} has no figure {key!r}: {panel.text}")
-    write_picture(
-        panel.figure, f"{name}: {panel.title[0].lower()}{panel.title[1:]}", Path(file), panel.height
-    )
+    panel = section_of(read_study(name, Home.find(home, tracking_uri), fresh=fresh), key)
+    write_picture(panel.figure, panel.caption(name), Path(file), panel.height)
 
 
 def write_picture(figure: go.Figure, title: str, file: Path, height: int | None = None) -> None:
@@ -87,37 +73,14 @@ def write_picture(figure: go.Figure, title: str, file: Path, height: int | None 
 
     This needs the package kaleido and Chrome or Chromium; raises StudyError without them.
     """
-    titled = go.Figure(figure)
-    titled.update_layout(
-        title={"text": title, "yref": "container", "y": 0.98, "yanchor": "top", "x": 0.02},
-        margin={"t": 115 if titled.layout.legend.y > _ABOVE_LABELS else 80},
-    )
-    if titled.layout.updatemenus:
-        titled.update_layout(updatemenus=[])  # buttons have no use in a picture
+    drawn = titled(figure, title)
+    if drawn.layout.updatemenus:
+        drawn.update_layout(updatemenus=[])  # buttons have no use in a picture
     file.parent.mkdir(parents=True, exist_ok=True)
     try:
-        titled.write_image(file, width=_WIDTH, height=height or _HEIGHT, scale=2)
+        drawn.write_image(file, width=_WIDTH, height=height or _HEIGHT, scale=2)
     except (ImportError, RuntimeError, ValueError) as error:
         reason = " ".join(str(error).split())
         raise StudyError(
             f"a PNG needs kaleido (pip install kaleido) and Chrome or Chromium: {reason}"
         ) from error
-
-
-def _panels(stored: StoredStudy, home: Home) -> list[Section]:
-    spec, records = stored.spec, stored.records
-    metric = curve_metric(spec)
-    members = curve_members(records)
-    drawn = {record.run_id: record for record in [*members, *stopping_members(records)]}
-    curves = read_curves(home, drawn, f"epoch/{metric}")
-    errors = read_curves(home, [record.run_id for record in members], f"epoch/{metric}_sem")
-    parent = str(stored.parent.info.run_id)
-    hypervolume = read_curves(home, [parent], "hypervolume")
-    return [
-        front_section(spec, records),
-        curve_section(spec, records, curves, errors),
-        hypervolume_section(hypervolume.get(parent)),
-        settings_section(spec, records),
-        importance_section(spec, records),
-        stopping_section(spec, records, metric, curves),
-    ]

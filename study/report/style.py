@@ -37,6 +37,7 @@ _WORDS: Final = {
     "macs": "multiply-accumulates",
     "seconds": "training time",
 }
+_ABOVE_LABELS: Final = 1.05  # the height of legends above other labels
 _FEW_DECADES: Final = 1.6
 _SOME_DECADES: Final = 3.2
 
@@ -66,6 +67,20 @@ class Section:
     alt: str = ""
     figure: go.Figure | None = None
     height: int | None = None
+
+    def caption(self, study: str) -> str:
+        """The title of the figure where it stands alone."""
+        return f"{study}: {self.title[0].lower()}{self.title[1:]}"
+
+
+def titled(figure: go.Figure, title: str) -> go.Figure:
+    """A copy of the figure with a title, and the space for it."""
+    copy = go.Figure(figure)
+    copy.update_layout(
+        title={"text": title, "yref": "container", "y": 0.98, "yanchor": "top", "x": 0.02},
+        margin={"t": 115 if copy.layout.legend.y > _ABOVE_LABELS else 80},
+    )
+    return copy
 
 
 def in_words(metric: str) -> str:

@@ -64,7 +64,7 @@ def _searched(spec: StudySpec, records: Sequence[TrialRecord]) -> str:
     ]
     networks = "one network" if spec.replicates == 1 else f"{spec.replicates} networks (replicates)"
     constraints = f", under {_listed(spec.constraints)}" if spec.constraints else ""
-    data = "own arrays" if spec.dataset.name == "npz" else spec.dataset.name
+    data = spec.dataset.name if spec.dataset.path is None else "own images"
     trials = "1 trial" if len(records) == 1 else f"{len(records):,} trials"
     return (
         f"This study searches {_listed(spec.families)} on {data} "

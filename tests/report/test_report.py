@@ -4,6 +4,7 @@ from html.parser import HTMLParser
 
 import pytest
 
+import study
 from study.errors import BadInputError, NotFoundError, StudyError
 from study.report.report import FIGURES, write_figure, write_report
 from tests.support.stored_study import make_home, trial, write_study
@@ -107,6 +108,19 @@ def test_the_page_has_all_figures_the_table_the_command_and_the_versions(home, t
     assert "study run made.toml" in page.words
     assert "torch 2.0" in page.words
     assert '"families": [ "dann-r" ]' in page.words
+
+
+def test_each_figure_is_one_of_plotly_in_python(home, tmp_path):
+    page = Page(read("made", home, tmp_path))
+    assert [key for key in FIGURES if key not in study.figures.__all__] == []
+    for key in FIGURES:
+        figure = getattr(study.figures, key)("made", home=home.folder, tracking_uri=home.database)
+        assert json.loads(figure.to_json())["data"] == page.data[key]["data"]
+        assert figure.layout.title.text.startswith("made: ")
+    with pytest.raises(BadInputError, match="the study 'new' has no figure 'front': No trial is"):
+        study.figures.front("new", home=home)
+    with pytest.raises(TypeError, match=r"front\(\) has no parameter 'hom'; did you mean 'home'"):
+        study.figures.front("new", hom=home)
 
 
 def test_the_page_needs_nothing_from_elsewhere(home, tmp_path):
