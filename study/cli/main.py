@@ -15,7 +15,7 @@ import typer
 from rich.console import Console
 
 from study import environment
-from study.cli import jobs, networks, studies
+from study.cli import data, jobs, networks, studies
 from study.cli.options import (
     EarlierOption,
     NameArgument,
@@ -112,7 +112,7 @@ def sync_records(
     say(screen, f"sent {sent} records to {home.shown_uri}" if sent else "all records are sent")
 
 
-for _commands in (jobs.app, studies.app, trial_commands, networks.app):
+for _commands in (jobs.app, studies.app, trial_commands, networks.app, data.app):
     app.add_typer(_commands)
 
 

@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,14 +15,20 @@ from models.portable import Portable, softmax
 from study.errors import DataError
 from study.home import AnyHome, Home
 from study.keywords import checked_keywords
+from study.results.format import percent
+from study.results.html import Listing, html_facts, html_table
 from study.results.network import FetchedNetwork
 from study.results.reader import read_study
-from study.training.data_sources import images_of, labels_of, read_arrays
+from study.training.npz_file import read_arrays
+from study.training.pictures import EncodedPicture, decode, pixels
+from study.training.pool import images_of, labels_of
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 
+_SHOWN_CLASSES: Final = 10
+_SHOWN_IMAGES: Final = 30
 ImageSource: TypeAlias = "str | os.PathLike[str] | NDArray[Any] | Tensor"
 """A file, or images themselves."""
 
@@ -83,8 +89,8 @@ def _from_arrays(path: Path, image_shape: tuple[int, ...], classes: int) -> Imag
             f"{path} must hold the array x, and may hold y, got {', '.join(arrays) or 'none'}"
         )
     try:
-        images = images_of(arrays, "x")
-        labels = labels_of(arrays, "y") if "y" in arrays else None
+        images = images_of(arrays["x"], "x")
+        labels = labels_of(arrays["y"], "y") if "y" in arrays else None
     except DataError as error:
         raise DataError(f"{error} ({path})") from error
     if images.shape[1:] != image_shape:
@@ -101,34 +107,21 @@ def _from_arrays(path: Path, image_shape: tuple[int, ...], classes: int) -> Imag
 
 
 def _from_picture(path: Path, image_shape: tuple[int, ...]) -> Images:
-    from PIL import Image, ImageOps  # noqa: PLC0415  # needed here only
-
     channels, height, width = image_shape
     if channels not in (1, 3):
         raise DataError(
             f"a picture has 1 or 3 channels, but the network reads {channels}: use an npz instead of "
             f"{path}"
         )
-    try:
-        with Image.open(path) as opened:
-            picture: Any = ImageOps.exif_transpose(opened)
-            mode, size = picture.mode, picture.size
-            if mode.startswith(("I", "F")):
-                raise DataError(f"{path} must have 8 bits a channel, got mode {mode}")
-            picture = picture.convert("L" if channels == 1 else "RGB")
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else error
-        raise DataError(
-            f"cannot read {path} as a picture (an npz must end in .npz): {reason}"
-        ) from error
+    picture = decode(EncodedPicture(f"{path}", path))
     notice = None
-    if size != (width, height):
-        picture = picture.resize((width, height), Image.Resampling.LANCZOS)
+    if picture.size != (width, height):
         notice = (
-            f"{path} was scaled from {size[0]} x {size[1]} to {width} x {height} (width x height)"
+            f"{path} was scaled from {picture.size[0]} x {picture.size[1]} to {width} x {height} (width "
+            "x height)"
         )
-    pixels = np.asarray(picture, dtype=np.uint8).reshape(height, width, channels)
-    return Images(np.ascontiguousarray(pixels.transpose(2, 0, 1)[None]), notice=notice, file=path)
+    image = pixels(picture, grey=channels == 1, size=(height, width))
+    return Images(image[None], notice=notice, file=path)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,6 +139,38 @@ class Prediction:
     labels: NDArray[np.int64] | None
     accuracies: NDArray[np.float64] | None
     notice: str | None
+
+    def __repr__(self) -> str:
+        """The prediction in a line; `probabilities` has all of it."""
+        shown = ", ".join(map(str, self.classes[:_SHOWN_CLASSES]))
+        more = ", ..." if len(self.classes) > _SHOWN_CLASSES else ""
+        accuracy = "" if self.accuracy is None else f", accuracy={self.accuracy:.4f}"
+        return (
+            f"Prediction(trial={self.trial}, file={self.file}, classes=[{shown}{more}]{accuracy})"
+        )
+
+    def cells(self) -> dict[str, str]:
+        """The texts of a table."""
+        single = len(self.classes) == 1
+        return {
+            "file": "" if self.file is None else str(self.file),
+            "images": str(len(self.classes)),
+            "class": str(self.classes[0]) if single else "",
+            "probability": f"{self.probabilities[0].max():.3f}" if single else "",
+            "accuracy %": percent(self.accuracy, self.accuracy_sem),
+            "notice": self.notice or "",
+        }
+
+    def _repr_html_(self) -> str:
+        classes, shares = self.classes[:_SHOWN_IMAGES], self.probabilities[:_SHOWN_IMAGES]
+        columns = {
+            "image": [str(place) for place in range(len(classes))],
+            "class": [str(label) for label in classes],
+            "probability": [f"{share.max():.3f}" for share in shares],
+        }
+        if self.labels is not None:
+            columns["label"] = [str(label) for label in self.labels[:_SHOWN_IMAGES]]
+        return html_facts(self.cells()) + html_table(columns)
 
     @property
     def classes(self) -> NDArray[np.int64]:
@@ -190,7 +215,7 @@ def predict(  # noqa: PLR0913  # each option has a name of its own
     retrained: bool = False,
     home: AnyHome = None,
     tracking_uri: str | None = None,
-) -> list[Prediction]:
+) -> Listing[Prediction]:
     """Classifies images with the network of a trial.
 
     Each entry of `images` is a file (an image, or an npz with `x` and optionally `y`), or an array or
@@ -208,7 +233,7 @@ def predict(  # noqa: PLR0913  # each option has a name of its own
             network = Portable(fetched.folder)
     read = [read_images(one, network.image_shape, network.classes) for one in sources]
     with fetched.undamaged():
-        return [_predict(network, fetched.record.trial, one) for one in read]
+        return Listing(_predict(network, fetched.record.trial, one) for one in read)
 
 
 def _predict(network: Portable, trial: int, images: Images) -> Prediction:

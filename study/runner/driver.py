@@ -18,8 +18,10 @@ from study.cluster.study_job import BEGUN
 from study.errors import UNWRITABLE, ClusterError, StudyError, TrackingError
 from study.home import AnyHome, Home
 from study.keywords import checked_keywords
+from study.results.html import html_facts
 from study.results.reader import check_free
 from study.runner import resume
+from study.runner.given_data import GivenData, spec_with_data
 from study.runner.progress import Progress
 from study.runner.resume import clean_up, record_again
 from study.runner.session import Session, fit
@@ -58,6 +60,19 @@ class RunSummary:
     signal_number: int | None
     seconds: float
 
+    def _repr_html_(self) -> str:
+        states = ", ".join(f"{count} {state.lower()}" for state, count in self.states.items())
+        facts = {
+            "study": self.name,
+            "trials": states,
+            "front": f"trials {', '.join(map(str, self.front))}" if self.front else "no trial yet",
+            "hypervolume": f"{self.hypervolume:.4f}",
+            "stopped": self.stopped or "",
+            "failed": self.failed or "",
+            "time": f"{self.seconds:.0f} s",
+        }
+        return html_facts(facts)
+
 
 @environment.RECORDS
 @environment.RAY
@@ -65,6 +80,7 @@ class RunSummary:
 def run(
     spec: AnySpec,
     *,
+    data: object = None,
     home: AnyHome = None,
     tracking_uri: str | None = None,
     console: Console | None = None,
@@ -72,14 +88,18 @@ def run(
     """Runs the study until its budget is met; continues it if it exists.
 
     Ray runs on this machine, unless $RAY_ADDRESS names a cluster or Ray is initialised already.
+    `data` are images and labels in memory in place of the spec's data set, such as `(x, y)`
+    (`study.training.in_memory.pools_of`); they are stored in the home, so that the study can be
+    continued and its networks retrained without them.
     Shows progress on the console, by default on standard output. Raises BadInputError before
     anything is started or written, TrackingError if the store takes no records, ClusterError if the
     cluster does not answer, StudyError if every trial failed, none keeps the constraints, or the
     home cannot be written.
     """
-    spec, home = StudySpec.of(spec), Home.find(home, tracking_uri)
-    start = time.monotonic()
-    dataset = load_dataset(spec.dataset, spec.seed)
+    start, home = time.monotonic(), Home.find(home, tracking_uri)
+    spec = StudySpec.of(spec) if data is None else spec_with_data(spec, home)
+    given = None if data is None else GivenData.of(data, spec)
+    dataset = load_dataset(spec.dataset, spec.seed) if given is None else given.dataset
     check_space(spec, dataset.image_shape, dataset.classes)
     check_start(spec, dataset.image_shape, dataset.classes)
     check_batch_order(spec, dataset.train.labels)
@@ -96,6 +116,8 @@ def run(
         new = not folder.journal.exists()
         capacity = _capacity(spec, home, ray) if on_cluster() and new else None
         with folder.only_driver():
+            if given is not None:
+                given.store(folder)
             session = _open(spec, home, dataset, grid_size, console or Console())
             with session.progress:
                 session.progress.notify(_headline(spec, dataset, session.budget.trials))

@@ -1,22 +1,35 @@
 """The tables of a spec, which allow neither unknown keys nor infinite numbers."""
 
+import os
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, get_args
 
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     field_validator,
     model_validator,
 )
 
-from study.errors import echo
+from study.errors import echo, nearest
 
 DatasetName = Literal[
-    "digits", "mnist", "fashion_mnist", "kmnist", "emnist_balanced", "cifar10", "cifar100", "npz"
+    "digits",
+    "mnist",
+    "fashion_mnist",
+    "kmnist",
+    "emnist_balanced",
+    "cifar10",
+    "cifar100",
+    "folder",
+    "npz",
+    "parquet",
 ]
+OWN_DATA: Final = ("folder", "npz", "parquet")
+"""The data sets that are read from `path`."""
 
 MOST_EPOCHS: Final = 1_000_000
 MOST_TRIALS: Final = 1_000_000
@@ -39,6 +52,12 @@ def _checked_path(path: Path) -> Path:
     return path
 
 
+def _height_and_width(raw: object) -> object:
+    """A single number stands for both."""
+    return (raw, raw) if isinstance(raw, int) and not isinstance(raw, bool) else raw
+
+
+ImageSide = Annotated[int, Field(ge=1, le=4096)]
 SpecPath = Annotated[Path, AfterValidator(_checked_path)]
 
 
@@ -49,38 +68,64 @@ class Section(BaseModel):
 
 
 class DatasetSpec(Section):
-    """The data set. A plain string instead of the table is a name, or the path of an npz file."""
+    """The data set. A plain string instead of the table is a name, or the path of your own data: an
+    npz or Parquet file, or a folder, whose path has a slash, as `photos/` (docs/own_data.md).
+    """
 
     name: DatasetName
-    """The data set; `npz` reads your own arrays."""
+    """The data set; `folder`, `npz` and `parquet` read your own data. By default that of the path."""
     root: SpecPath = Path("data")
     """Folder of torchvision data sets. Relative paths start at the working directory."""
     download: bool = False
     """Whether torchvision may download the data set into `root`."""
     path: SpecPath | None = None
-    """The file for `npz`, with the arrays `x` (uint8 images: flat, grey, or channels last), `y`
-    (labels from 0), and optionally `x_test` and `y_test`.
+    """Your own data: a folder with images as `train/CLASS/*.png`, an npz file with the arrays `x` and
+    `y`, or a Parquet file (docs/own_data.md).
     """
+    resize: Annotated[tuple[ImageSide, ImageSide], BeforeValidator(_height_and_width)] | None = None
+    """Height and width in pixels to which all images are scaled; one number is both."""
+    grey: bool = False
+    """Whether colour images are converted to grey ones, with a third of the inputs."""
     train_size: Annotated[int, Field(ge=1, le=_MOST_IMAGES)] | None = None
     """Number of training images. By default all that are not used for validation."""
     validation_size: Annotated[int, Field(ge=1, le=_MOST_IMAGES)] | None = None
     """Number of validation images, taken from the training images. By default a tenth."""
 
     @model_validator(mode="after")
-    def _path_belongs_to_npz(self) -> "DatasetSpec":
-        if (self.name == "npz") != (self.path is not None):
+    def _path_belongs_to_own_data(self) -> "DatasetSpec":
+        if (self.name in OWN_DATA) != (self.path is not None):
             raise ValueError(
-                "`path` must be given for the data set npz, and for no other, "
+                f"`path` must be given for the data sets {', '.join(OWN_DATA)}, and for no other, "
                 f"got name={self.name}, path={self.path}"
             )
         return self
 
 
 def dataset_table(raw: object) -> object:
-    """Expands a plain name, or the path of an npz file, to a table."""
+    """Expands a plain name or path to a table, and adds the name to a table with a path only."""
+    if isinstance(raw, os.PathLike):
+        raw = f"{os.fspath(raw)}/" if Path(raw).is_dir() else os.fspath(raw)
+    if isinstance(raw, dict) and isinstance(raw.get("path"), str | os.PathLike):
+        return {"name": _kind_of(f"./{raw['path']}")} | raw
     if not isinstance(raw, str):
         return raw
-    return {"name": "npz", "path": raw} if raw.endswith(".npz") else {"name": raw}
+    kind = _kind_of(raw)
+    if kind is not None:
+        return {"name": kind, "path": raw}
+    if raw not in get_args(DatasetName):
+        raise ValueError(
+            f"unknown data set {echo(raw)}; {nearest(raw, get_args(DatasetName))}; your own data are "
+            "the path of an npz or Parquet file, or of a folder, with a slash, such as 'photos/'"
+        )
+    return {"name": raw}
+
+
+def _kind_of(path: str) -> str | None:
+    """The name of the data set at a path, None for a plain name."""
+    for kind in ("npz", "parquet"):
+        if path.endswith(f".{kind}"):
+            return kind
+    return "folder" if "/" in path else None
 
 
 class Budget(Section):

@@ -36,7 +36,11 @@ def read_toml(path: Path, changes: Sequence[str]) -> dict[str, Any]:
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         raise SpecError(f"cannot read the spec {path}: {reason}") from error
-    table = _json(text, path) if path.suffix == ".json" else _toml(text, path)
+    return with_changes(_json(text, path) if path.suffix == ".json" else _toml(text, path), changes)
+
+
+def with_changes(table: dict[str, Any], changes: Sequence[str]) -> dict[str, Any]:
+    """Applies changes as those of `read_toml` to a table, and returns it. Raises SpecError."""
     for change in changes:
         _apply(table, change)
     return table

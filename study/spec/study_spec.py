@@ -89,7 +89,7 @@ class StudySpec(Section):
     """Name of the study, its folder and its MLflow experiment: letters, digits, `.`, `_` and `-`.
     """
     dataset: Annotated[DatasetSpec, BeforeValidator(dataset_table)]
-    """The data set: a table as below, a name, or the path of an npz file."""
+    """The data set: a table as below, a name, or the path of your own data."""
     families: Annotated[tuple[str, ...], Field(min_length=1), _known("family", FAMILIES)]
     """Families of networks to search (docs/networks.md)."""
     replicates: Annotated[int, Field(ge=1, le=100)] = 3
@@ -265,7 +265,7 @@ class StudySpec(Section):
         """The spec itself, or that of a file or a table; raises SpecError like `from_toml`."""
         if isinstance(spec, StudySpec):
             return spec
-        return cls.from_dict(dict(spec)) if isinstance(spec, Mapping) else cls.from_toml(spec)
+        return cls.from_dict(spec_table(spec))
 
     @classmethod
     def from_dict(cls, table: dict[str, Any]) -> "StudySpec":
@@ -286,6 +286,13 @@ class StudySpec(Section):
 
 AnySpec: TypeAlias = StudySpec | Mapping[str, Any] | str | os.PathLike[str]
 """A spec as users give it: as it is, as a table, or the path of its file."""
+
+
+def spec_table(spec: AnySpec) -> dict[str, Any]:
+    """The table of a spec, which is not validated. Raises SpecError for an unreadable file."""
+    if isinstance(spec, StudySpec):
+        return spec.to_dict()
+    return dict(spec) if isinstance(spec, Mapping) else read_toml(Path(spec), ())
 
 
 def _without_none(value: Any) -> Any:  # noqa: ANN401  # JSON of any type

@@ -1,75 +1,17 @@
-"""Reads data sets: scikit-learn's digits, torchvision's, or a user's own arrays (npz)."""
+"""Reads data sets: scikit-learn's digits, torchvision's, or a user's own files."""
 
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
-from zipfile import BadZipFile
 
 import numpy as np
-from numpy.typing import NDArray
 
 from study.errors import DataError
 from study.spec.sections import DatasetSpec
-
-
-def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
-    """Reads the arrays of an npz file by name; raises DataError if it is unreadable or has pickles."""
-    try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
-    except (OSError, ValueError, EOFError, TypeError, AttributeError, BadZipFile) as error:
-        raise DataError(f"cannot read the arrays in {path}: {error}") from error
-
-
-def images_of(arrays: dict[str, NDArray[Any]], name: str) -> NDArray[np.uint8]:
-    """The images in the array `name`, shape (count, channels, height, width), uint8.
-
-    Accepts whole numbers in 0..255 of shape (count, features), (count, height, width) or (count,
-    height, width, channels). Raises DataError for anything else.
-    """
-    images = arrays[name]
-    if images.dtype.kind not in "ui" or images.size == 0 or images.min() < 0 or images.max() > 255:  # noqa: PLR2004  # uint8
-        raise DataError(
-            f"`0 <= {name} <= 255` must hold for whole numbers, and {name} must not be empty, "
-            f"got {images.dtype} of shape {images.shape}"
-        )
-    match images.ndim:
-        case 2:
-            images = images[:, None, None, :]
-        case 3:
-            images = images[:, None]
-        case 4:
-            images = images.transpose(0, 3, 1, 2)
-        case _:
-            raise DataError(
-                f"{name} must have shape (count, features), (count, height, width) or "
-                f"(count, height, width, channels), got {images.shape}"
-            )
-    return np.ascontiguousarray(images, dtype=np.uint8)
-
-
-def labels_of(arrays: dict[str, NDArray[Any]], name: str) -> NDArray[np.int64]:
-    """The labels in the array `name`, whole numbers from 0, shape (count,), else raises DataError."""
-    labels = arrays[name]
-    if labels.dtype.kind not in "ui" or labels.ndim != 1 or labels.size == 0 or labels.min() < 0:
-        raise DataError(
-            f"{name} must hold one whole number from 0 up for each image, "
-            f"got {labels.dtype} of shape {labels.shape}"
-        )
-    return labels.astype(np.int64)
-
-
-@dataclass(frozen=True, slots=True)
-class Pool:
-    """Images, shape (count, channels, height, width), uint8; labels, shape (count,), int64."""
-
-    images: NDArray[np.uint8]
-    labels: NDArray[np.int64]
-
-    def take(self, rows: NDArray[np.int64]) -> "Pool":
-        """The given rows, copied."""
-        return Pool(self.images[rows], self.labels[rows])
-
+from study.training.image_folder import read_image_folder
+from study.training.npz_file import read_npz
+from study.training.pictures import reshaped
+from study.training.pool import Pool, Pools
 
 # By name in a spec: torchvision's class, its extra arguments, the folder below root, the classes.
 TORCHVISION: Final[dict[str, tuple[str, dict[str, str], str, int]]] = {
@@ -87,8 +29,14 @@ def check_files(spec: DatasetSpec) -> None:
 
     Reads nothing, so it needs neither time nor libraries.
     """
-    if spec.name == "npz" and spec.path is not None and not spec.path.is_file():
-        raise DataError(f"cannot read the arrays in {spec.path}: there is no such file")
+    if spec.path is not None and not spec.path.exists():
+        kind = "folder" if spec.name == "folder" else "file"
+        raise DataError(f"cannot read the images in {spec.path}: there is no such {kind}")
+    if spec.path is not None and spec.path.is_dir() != (spec.name == "folder"):
+        raise DataError(
+            f"the data set {spec.name} must be {'a folder' if spec.name == 'folder' else 'a file'}, "
+            f"got {spec.path} (key dataset.path)"
+        )
     if spec.name in TORCHVISION and not spec.download:
         _, _, folder, _ = TORCHVISION[spec.name]
         place = spec.root / folder
@@ -104,17 +52,36 @@ def _absent(spec: DatasetSpec, place: Path, folder: str) -> str:
     )
 
 
-def read_pools(spec: DatasetSpec) -> tuple[Pool, Pool | None, int]:
-    """The training images, the test images if the data set has any, and the number of classes.
+def read_pools(spec: DatasetSpec) -> Pools:
+    """The images of a data set, in the colours and the size of the spec.
 
     Raises DataError if the data set is absent or invalid.
     """
-    if spec.name == "digits":
-        return _digits(), None, 10
-    if spec.name == "npz":
-        assert spec.path is not None  # noqa: S101  # StudySpec holds this
-        return _npz(spec.path)
-    return _torchvision(spec)
+    if spec.path is not None:
+        check_files(spec)
+    if spec.path is not None and spec.name != "npz":
+        from study.training.image_tables import read_tables, table_files  # noqa: PLC0415  # loads Arrow
+
+        is_table = spec.name == "parquet" or table_files(spec.path)
+        read = read_tables if is_table else read_image_folder
+        return read(spec.path, grey=spec.grey, size=spec.resize)
+    if spec.path is not None:
+        pools = read_npz(spec.path)
+    elif spec.name == "digits":
+        pools = Pools(train=_digits(), test=None, classes=10)
+    else:
+        pools = _torchvision(spec)
+    return in_shape(pools, spec)
+
+
+def in_shape(pools: Pools, spec: DatasetSpec) -> Pools:
+    """Images in arrays in the colours and the size of the spec."""
+
+    def shaped(pool: Pool) -> Pool:
+        return replace(pool, images=reshaped(pool.images, grey=spec.grey, size=spec.resize))
+
+    test = None if pools.test is None else shaped(pools.test)
+    return replace(pools, train=shaped(pools.train), test=test)
 
 
 def _digits() -> Pool:
@@ -125,7 +92,7 @@ def _digits() -> Pool:
     return Pool(scaled.reshape(-1, 1, 8, 8), labels.astype(np.int64))
 
 
-def _torchvision(spec: DatasetSpec) -> tuple[Pool, Pool, int]:
+def _torchvision(spec: DatasetSpec) -> Pools:
     from torchvision import datasets  # noqa: PLC0415  # takes two seconds; needed here only
 
     name, arguments, folder, classes = TORCHVISION[spec.name]
@@ -148,7 +115,7 @@ def _torchvision(spec: DatasetSpec) -> tuple[Pool, Pool, int]:
                 f"fetch it on a machine with a network and copy the folder to {place}"
             ) from error
         raise DataError(_absent(spec, place, folder)) from error
-    return _pool(train, spec.name), _pool(test, spec.name), classes
+    return Pools(train=_pool(train, spec.name), test=_pool(test, spec.name), classes=classes)
 
 
 def _pool(source: Any, name: str) -> Pool:  # noqa: ANN401  # torchvision has no types
@@ -158,32 +125,3 @@ def _pool(source: Any, name: str) -> Pool:  # noqa: ANN401  # torchvision has no
         images = images.transpose(0, 2, 1)
     images = images[:, None] if images.ndim == 3 else images.transpose(0, 3, 1, 2)  # noqa: PLR2004  # no channel axis
     return Pool(np.ascontiguousarray(images), np.asarray(source.targets, dtype=np.int64))
-
-
-def _npz(path: Path) -> tuple[Pool, Pool | None, int]:
-    try:
-        arrays = read_arrays(path)
-    except DataError as error:
-        raise DataError(f"{error} (key dataset.path)") from error
-    if set(arrays) not in ({"x", "y"}, {"x", "y", "x_test", "y_test"}):
-        raise DataError(
-            f"{path} must hold the arrays x and y, and may hold x_test and y_test, "
-            f"got {', '.join(sorted(arrays)) or 'none'} (key dataset.path)"
-        )
-    train = Pool(images_of(arrays, "x"), labels_of(arrays, "y"))
-    test = None
-    if "x_test" in arrays:
-        test = Pool(images_of(arrays, "x_test"), labels_of(arrays, "y_test"))
-        if test.images.shape[1:] != train.images.shape[1:]:
-            raise DataError(
-                f"x and x_test must hold images of one shape, got {train.images.shape[1:]} and "
-                f"{test.images.shape[1:]} (channels, height, width)"
-            )
-    highest = max(int(pool.labels.max()) for pool in (train, test) if pool is not None)
-    for name, pool in (("y", train), ("y_test", test)):
-        if pool is not None and len(pool.labels) != len(pool.images):
-            raise DataError(
-                f"{name.replace('y', 'x')} and {name} must have one length, "
-                f"got {len(pool.images)} and {len(pool.labels)}"
-            )
-    return train, test, highest + 1

@@ -1,9 +1,14 @@
 """Data sets as uint8 tensors, with deterministic training, validation and test splits."""
 
+import base64
 import hashlib
+import html
+import io
+import os
 import warnings
-from dataclasses import dataclass
-from typing import Final
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import numpy as np
 import torch
@@ -11,23 +16,58 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from models.architecture import ImageShape
-from study.errors import DataError
-from study.spec.sections import DatasetSpec
-from study.training.data_sources import Pool, read_pools
+from study.errors import DataError, SpecError
+from study.spec.sections import DatasetSpec, dataset_table
+from study.spec.spec_file import parse
+from study.training.contact_sheet import contact_sheet
+from study.training.data_sources import read_pools
+from study.training.in_memory import pools_of
+from study.training.pool import Pool, Pools
 from study.training.split import Split
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 _PARTS: Final = ("train", "validation", "test")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dataset:
-    """The three splits of a data set. Validation data steer a study, test data are only reported."""
+    """The three splits of a data set. Validation data steer a study, test data are only reported.
+
+    `class_names` are in order of the labels; empty if the classes have no names.
+    """
 
     name: str
     classes: int
     train: Split
     validation: Split
     test: Split
+    class_names: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        """The data set in a line."""
+        channels, height, width = self.image_shape
+        sizes = ", ".join(f"{len(getattr(self, part).labels):,} {part}" for part in _PARTS)
+        return f"Dataset({self.name}: {channels} x {height} x {width}, {self.classes} classes, {sizes})"
+
+    def _repr_html_(self) -> str:
+        png = io.BytesIO()
+        self.contact_sheet().save(png, "PNG")
+        data = base64.b64encode(png.getvalue()).decode()
+        return (
+            f"<p>{html.escape(repr(self))}</p>"
+            f'<img alt="some images of each class" src="data:image/png;base64,{data}">'
+        )
+
+    def contact_sheet(self) -> "Image":
+        """Some training images of each class as one picture of PIL."""
+        labels = [self.class_label(label) for label in range(self.classes)]
+        return contact_sheet(self.train.images.numpy(), self.train.labels.numpy(), labels)
+
+    def class_label(self, label: int) -> str:
+        """The label of a class, with its name if it has one."""
+        return f"{label} {self.class_names[label]}" if self.class_names else str(label)
 
     @property
     def image_shape(self) -> ImageShape:
@@ -38,7 +78,7 @@ class Dataset:
     def to(self, device: torch.device) -> "Dataset":
         """The same data set on a device."""
         splits = {part: getattr(self, part).to(device) for part in _PARTS}
-        return Dataset(name=self.name, classes=self.classes, **splits)
+        return replace(self, **splits)
 
     def to_arrays(self) -> dict[str, NDArray[np.generic]]:
         """The splits as named arrays, for Ray to share among the workers of a node."""
@@ -74,34 +114,71 @@ class Dataset:
             part: Split(_view(arrays[f"{part}_images"]), _view(arrays[f"{part}_labels"]))
             for part in _PARTS
         }
-        return cls(name=name, classes=classes, **splits)
+        return cls(
+            name=name,
+            classes=classes,
+            train=splits["train"],
+            validation=splits["validation"],
+            test=splits["test"],
+        )
 
 
-def load_dataset(spec: DatasetSpec | str, seed: int = 0) -> Dataset:
-    """Loads a data set by its spec, or by name with default settings.
+def load_dataset(source: object, seed: int = 0) -> Dataset:
+    """Loads a data set and splits it.
 
-    The seed determines the stratified split into training and validation images. The test images are
-    those of the data set or, where it has none, a fifth that is the same for every seed. Raises
-    DataError if the data set is absent, unreadable, or smaller than the requested sizes.
+    `source` is its spec, a table like it, a name or a path, as the key `dataset` of a spec, or data in
+    memory (`study.training.in_memory.pools_of`). The seed determines the stratified split into training
+    and validation images. The test images are those of the data set or, where it has none, a fifth that
+    is the same for every seed. Raises DataError if the data set is absent, unreadable, or smaller than
+    the requested sizes, SpecError for an unknown name or key.
     """
-    if isinstance(spec, str):
-        spec = DatasetSpec.model_validate({"name": spec})
-    train_pool, test_pool, classes = read_pools(spec)
+    if not isinstance(source, DatasetSpec):
+        is_table = isinstance(source, Mapping) and not source.keys().isdisjoint({"name", "path"})
+        if not is_table and not isinstance(source, str | os.PathLike):
+            return split_pools(pools_of(source), "arrays", seed)
+    spec = dataset_spec(source)  # type: ignore[arg-type]  # as tested
+    return split_pools(read_pools(spec), spec.name, seed, spec.train_size, spec.validation_size)
+
+
+def dataset_spec(
+    source: DatasetSpec | Mapping[str, Any] | str | os.PathLike[str],
+) -> DatasetSpec:
+    """The spec of a data set from a table, a name or a path. Raises SpecError."""
+    if isinstance(source, DatasetSpec):
+        return source
+    try:
+        table = dataset_table(dict(source) if isinstance(source, Mapping) else source)
+    except ValueError as error:
+        raise SpecError(str(error)) from error
+    return parse(DatasetSpec, cast("dict[str, Any]", table))
+
+
+def split_pools(
+    pools: Pools,
+    name: str,
+    seed: int,
+    train_size: int | None = None,
+    validation_size: int | None = None,
+) -> Dataset:
+    """Splits images as `load_dataset`, which states the defaults of the sizes."""
+    train_pool, test_pool = pools.train, pools.test
     if test_pool is None:
         train_pool, test_pool = _divide(train_pool, None, _share(train_pool, 5), seed=0)
-    validation_size = spec.validation_size or _share(train_pool, 10)
-    train, validation = _divide(train_pool, spec.train_size, validation_size, seed)
+    validation_size = validation_size or _share(train_pool, 10)
+    train, validation = _divide(train_pool, train_size, validation_size, seed)
     return Dataset(
-        name=spec.name,
-        classes=classes,
+        name=name,
+        classes=pools.classes,
         train=_split(train),
         validation=_split(validation),
         test=_split(test_pool),
+        class_names=pools.class_names,
     )
 
 
 def _share(pool: Pool, parts: int) -> int:
-    return max(1, len(pool.labels) // parts)
+    """A part of the images, at least one for each class."""
+    return max(len(np.unique(pool.labels)), len(pool.labels) // parts)
 
 
 def _divide(pool: Pool, first_size: int | None, second_size: int, seed: int) -> tuple[Pool, Pool]:
@@ -125,7 +202,8 @@ def _divide(pool: Pool, first_size: int | None, second_size: int, seed: int) -> 
         )
     except ValueError as error:
         raise DataError(
-            f"the classes cannot be split in proportion: {error} (key dataset)"
+            f"the classes cannot be split in proportion: {error}; add images, or change train_size or "
+            "validation_size (key dataset)"
         ) from error
     return pool.take(np.sort(first)), pool.take(np.sort(second))
 

@@ -92,8 +92,8 @@ IMAGES = np.zeros((2, 8, 8), dtype=np.uint8)
     ("arrays", "message"),
     [
         ({"y": np.zeros(2, dtype=int)}, r"bad.npz must hold the array x, .* got y"),
-        ({"x": IMAGES.astype(float)}, r"`0 <= x <= 255` must hold .* got float64 .*bad.npz"),
-        ({"x": IMAGES.astype(int) + 256}, "`0 <= x <= 255` must hold"),
+        ({"x": IMAGES.astype(float) + 2}, r"floats in 0..1, got float64 .* in 2..2; .*bad.npz"),
+        ({"x": IMAGES.astype(int) + 256}, r"whole numbers in 0..255 or floats in 0..1, got int64"),
         ({"x": IMAGES[:, :7]}, r"network's shape \(1, 8, 8\) .* got \(1, 7, 8\)"),
         ({"x": IMAGES, "y": np.array([0])}, r"for each of the 2 images of x, got 1 up to 0"),
         ({"x": IMAGES, "y": np.array([0, 10])}, r"one label below 10 .* got 2 up to 10"),
@@ -110,7 +110,7 @@ def test_what_is_no_picture_is_refused_with_the_rule(tmp_path):
     (tmp_path / "text.png").write_text("no picture")
     with pytest.raises(DataError, match=r"cannot read .*text.png as a picture"):
         read_images(tmp_path / "text.png", GREY, 10)
-    with pytest.raises(DataError, match=r"none.png as a picture .*: No such file"):
+    with pytest.raises(DataError, match=r"none.png as a picture: No such file"):
         read_images(tmp_path / "none.png", GREY, 10)
     with pytest.raises(DataError, match=r"cannot read the arrays in .*none.npz: .*No such file"):
         read_images(tmp_path / "none.npz", GREY, 10)

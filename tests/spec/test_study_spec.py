@@ -81,9 +81,18 @@ def test_changes_are_toml_or_plain_text(tmp_path):
     assert (spec.dataset.name, spec.dataset.validation_size) == ("digits", 50)
 
 
-def test_a_file_of_arrays_is_a_data_set():
+def test_own_data_are_given_by_their_path(tmp_path):
     spec = StudySpec.from_dict(SHORT | {"dataset": "my/arrays.npz"})
     assert (spec.dataset.name, str(spec.dataset.path)) == ("npz", "my/arrays.npz")
+    for given, kind in (("photos/", "folder"), ("a.parquet", "parquet"), ({"path": "p"}, "folder")):
+        spec = StudySpec.from_dict(SHORT | {"dataset": given})
+        assert spec.dataset.name == kind
+        assert StudySpec.from_dict(spec.to_dict()) == spec
+    spec = StudySpec.from_dict(SHORT | {"dataset": {"path": "p/", "resize": 9}})
+    assert spec.dataset.resize == (9, 9)
+    assert StudySpec.from_toml(write(tmp_path, spec.to_toml())) == spec
+    with pytest.raises(SpecError, match=r"unknown data set 'photos'; .* with a slash, such as"):
+        StudySpec.from_dict(SHORT | {"dataset": "photos"})
 
 
 @pytest.mark.parametrize(
@@ -94,8 +103,11 @@ def test_a_file_of_arrays_is_a_data_set():
         ({"dataset": {"name": "digits", "rot": "x"}}, "unknown key 'dataset.rot'; did you mean"),
         ({"families": ["dan-r"]}, "unknown family 'dan-r'; did you mean 'dann-r'?"),
         ({"families": []}, "`length of families >= 1` must hold, got []"),
-        ({"dataset": "mnits"}, "`dataset.name` must be a known name, got 'mnits'; did you mean"),
-        ({"dataset": {"name": "npz"}}, "`path` must be given for the data set npz"),
+        ({"dataset": "mnits"}, "unknown data set 'mnits'; did you mean 'mnist'"),
+        (
+            {"dataset": {"name": "npz"}},
+            "`path` must be given for the data sets folder, npz, parquet",
+        ),
         ({"objectives": {"accuracy": "maximize"}}, "unknown metric 'accuracy'; did you mean"),
         ({"objectives": {"test_accuracy": "maximize"}}, "a test metric is only reported and never"),
         ({"objectives": {"val_loss": "down"}}, "`objectives.val_loss` must be a known name"),

@@ -9,9 +9,13 @@ import torch
 from torchvision import datasets
 
 from study.errors import DataError
-from study.spec.sections import DatasetName, DatasetSpec
+from study.spec.sections import OWN_DATA, DatasetName, DatasetSpec
+from study.training import pool
 from study.training.data_sources import TORCHVISION
 from study.training.dataset import Dataset, load_dataset
+from study.training.in_memory import pools_of
+from study.training.npz_file import write_npz
+from study.training.pictures import reshaped
 
 
 def dataset(**table):
@@ -86,17 +90,20 @@ GOOD = {"x": np.zeros((40, 6), np.uint8), "y": np.arange(40) % 4}
     [
         ({"x": GOOD["x"]}, "must hold the arrays x and y"),
         (GOOD | {"z": GOOD["y"]}, "must hold the arrays x and y"),
-        (GOOD | {"x": np.zeros((40, 6))}, "`0 <= x <= 255` must hold for whole numbers"),
-        (GOOD | {"x": np.full((40, 6), 256)}, "`0 <= x <= 255` must hold"),
+        (GOOD | {"x": np.full((40, 6), 1.5)}, 'in 1.5..1.5; x.astype("uint8") converts it'),
+        (
+            GOOD | {"x": np.full((40, 6), 256)},
+            "whole numbers in 0..255 or floats in 0..1, got int64",
+        ),
         (GOOD | {"x": np.zeros(40, np.uint8)}, "x must have shape (count, features)"),
-        (GOOD | {"y": np.zeros(40)}, "y must hold one whole number"),
-        (GOOD | {"y": np.arange(40) - 1}, "y must hold one whole number from 0"),
+        (GOOD | {"y": np.zeros(40)}, "y must hold one label for each image, a whole number"),
+        (GOOD | {"y": np.arange(40) - 1}, "a whole number from 0 up or a text, got int64"),
         (GOOD | {"y": np.arange(39) % 4}, "x and y must have one length, got 40 and 39"),
         (
             GOOD | {"x_test": np.zeros((9, 5), np.uint8), "y_test": np.zeros(9, int)},
             "x and x_test must hold images of one shape",
         ),
-        (GOOD | {"y": np.arange(40)}, "cannot be split in proportion"),
+        (GOOD | {"y": np.arange(40) // 39}, "cannot be split in proportion"),
     ],
 )
 def test_bad_arrays_are_refused_with_rule_and_value(arrays, message, tmp_path):
@@ -111,6 +118,74 @@ def test_a_file_that_is_no_npz_is_refused(content, tmp_path):
     (tmp_path / "a.npz").write_bytes(content)
     with pytest.raises(DataError, match="cannot read the arrays in"):
         load_dataset(dataset(name="npz", path=tmp_path / "a.npz"))
+
+
+def test_a_single_array_and_another_kind_of_file_are_refused_with_what_to_do(tmp_path):
+    np.save(tmp_path / "a.npy", GOOD["x"])
+    (tmp_path / "a.npy").rename(tmp_path / "a.npz")
+    with pytest.raises(DataError, match=r"it has one array \(npy\); numpy.savez\('mine.npz', x="):
+        load_dataset(tmp_path / "a.npz")
+    (tmp_path / "b.npz").mkdir()
+    with pytest.raises(DataError, match=r"the data set npz must be a file, got .*b.npz"):
+        load_dataset(f"{tmp_path}/b.npz")
+    with pytest.raises(
+        DataError, match=r"cannot read the images in .*none: there is no such folder"
+    ):
+        load_dataset(f"{tmp_path}/none")
+
+
+def test_arrays_beyond_the_memory_are_refused_before_they_are_unpacked(tmp_path, monkeypatch):
+    np.savez_compressed(tmp_path / "a.npz", x=np.zeros((40, 10**6), np.uint8), y=GOOD["y"])
+    assert (tmp_path / "a.npz").stat().st_size < 10**6
+    little = type("Memory", (), {"available": 10**6})
+    monkeypatch.setattr(pool.psutil, "virtual_memory", lambda: little)
+    with pytest.raises(DataError, match=r"a.npz need 0.1 GiB of memory, and 0.0 GiB are available"):
+        load_dataset(tmp_path / "a.npz")
+
+
+def test_floats_and_booleans_are_scaled_to_bytes(tmp_path):
+    floats = np.linspace(0, 1, 240).reshape(40, 6)
+    np.savez(tmp_path / "a.npz", x=floats, y=GOOD["y"], x_test=floats > 0.5, y_test=GOOD["y"])
+    data = load_dataset(tmp_path / "a.npz")
+    assert (data.train.images.min(), data.train.images.max()) == (0, 255)
+    assert data.test.images.unique().tolist() == [0, 255]
+
+
+def test_images_are_scaled_and_made_grey_as_the_spec_says():
+    colours = np.zeros((40, 8, 8, 3), np.uint8)
+    colours[..., 1] = 100
+    spec = dataset(name="digits", resize=4)
+    assert load_dataset(spec).image_shape == (1, 4, 4)
+    whole = load_dataset("digits").train.images.float().mean()
+    assert abs(load_dataset(spec).train.images.float().mean() / whole - 1) < 0.1
+    grey = reshaped(colours.transpose(0, 3, 1, 2), grey=True, size=(2, 3))
+    assert grey.shape == (40, 1, 2, 3)
+    assert np.unique(grey).tolist() == [59]
+
+
+def test_arrays_come_back_from_the_file_that_keeps_them(tmp_path):
+    images = np.random.default_rng(0).integers(0, 256, (40, 5, 7, 3), dtype=np.uint8)
+    for labels in (GOOD["y"], np.array(["ant", "bee", "cat", "dog"])[GOOD["y"]]):
+        for x in (images, images[..., 0], images[:, 0, :, 0]):
+            write_npz(pools_of((x, labels, x[:4], labels[:4])), tmp_path / "new" / "data.npz")
+            stored = load_dataset(tmp_path / "new" / "data.npz")
+            given = load_dataset((x, labels, x[:4], labels[:4]))
+            assert stored.sha256() == given.sha256()
+            assert stored.class_names == given.class_names
+
+
+def test_a_data_set_shows_some_of_its_images():
+    data = load_dataset("digits")
+    sheet = data.contact_sheet()
+    # In the row of a class, behind its label, are its images, six times as large.
+    first, second = data.train.images[data.train.labels == 0][:2, 0].numpy()
+    shown = np.asarray(sheet)[2:50:6, :, 0]
+    assert np.array_equal(shown[:, 120:168:6], first)
+    assert np.array_equal(shown[:, 172:220:6], second)
+    assert sheet.height == 10 * 52
+    page = data._repr_html_()
+    assert "Dataset(digits: 1 x 8 x 8, 10 classes, " in page
+    assert 'src="data:image/png;base64,' in page
 
 
 def test_sizes_beyond_the_data_are_refused_with_both_numbers():
@@ -210,4 +285,4 @@ def test_colour_images_are_read_from_torchvisions_files(name, classes, tmp_path,
 
 
 def test_every_data_set_of_the_spec_has_a_source():
-    assert set(get_args(DatasetName)) == {"digits", "npz", *TORCHVISION}
+    assert set(get_args(DatasetName)) == {"digits", *OWN_DATA, *TORCHVISION}
