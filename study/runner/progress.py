@@ -1,4 +1,4 @@
-"""Shows a running study: a live table on a terminal, plain lines elsewhere."""
+"""Shows a running study: a live table on a terminal, a page in a notebook, plain lines elsewhere."""
 
 import time
 from typing import Final, final
@@ -8,6 +8,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from study.runner.notebook_view import NotebookView
 from study.runner.scoreboard import Scoreboard
 
 _LINE_EVERY_S: Final = 1.0
@@ -22,17 +23,22 @@ class Progress:
         self._scoreboard = scoreboard
         self._console = console
         self._live: Live | None = None
+        self._view = NotebookView(scoreboard) if console.is_jupyter else None
         self._shown_at = time.monotonic()
         self._shown: str | None = None
 
     def __enter__(self) -> "Progress":
-        if self._console.is_terminal:
+        if self._view is not None:
+            self._view.show(_left(self._scoreboard))
+        elif self._console.is_terminal:
             self._live = Live(self._table(), console=self._console, refresh_per_second=4)
             self._live.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._live is not None:
+        if self._view is not None:
+            self._view.show("ended")
+        elif self._live is not None:
             self._live.update(self._table())
             self._live.stop()
         elif self._scoreboard.last not in ("", self._shown):
@@ -44,6 +50,11 @@ class Progress:
             self._live.update(self._table())
             return
         quiet = time.monotonic() - self._shown_at
+        if self._view is not None:
+            if quiet >= _LINE_EVERY_S:
+                self._view.show(_left(self._scoreboard))
+                self._shown_at = time.monotonic()
+            return
         first = self._shown is None and bool(self._scoreboard.running)
         news = self._scoreboard.last != (self._shown or "")
         if first or (news and quiet >= _LINE_EVERY_S) or quiet >= _QUIET_FOR_S:
@@ -51,6 +62,10 @@ class Progress:
 
     def notify(self, text: str) -> None:
         """Prints a line above the table."""
+        if self._view is not None:
+            self._view.add(text)
+            self._view.show(_left(self._scoreboard))
+            return
         self._console.print(text, highlight=False, markup=False, soft_wrap=True)
 
     def _line(self) -> None:
