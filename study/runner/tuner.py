@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from ray import tune
 from ray.exceptions import OutOfMemoryError
+from ray.tune.experimental.output import IS_NOTEBOOK
 from ray.tune.schedulers import TrialScheduler
 from ray.tune.search import Searcher
 
@@ -63,6 +64,8 @@ def tuner(  # noqa: PLR0913  # each part has a name of its own
             callbacks=[callback],
             stop=stop,
             verbose=0,
+            # In a notebook, the reporter that Tune chooses clears the output of the cell.
+            progress_reporter=tune.CLIReporter() if IS_NOTEBOOK else None,  # type: ignore[no-untyped-call]  # Ray's
             failure_config=tune.FailureConfig(max_failures=_LOST_WORKERS),
             # Trials write their own checkpoints, where they outlive Ray.
             checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
