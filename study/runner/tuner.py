@@ -65,7 +65,7 @@ def tuner(  # noqa: PLR0913  # each part has a name of its own
             stop=stop,
             verbose=0,
             # In a notebook, the reporter that Tune chooses clears the output of the cell.
-            progress_reporter=tune.CLIReporter() if IS_NOTEBOOK else None,  # type: ignore[no-untyped-call]  # Ray's
+            progress_reporter=tune.CLIReporter() if IS_NOTEBOOK else None,
             failure_config=tune.FailureConfig(max_failures=_LOST_WORKERS),
             # Trials write their own checkpoints, where they outlive Ray.
             checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),

@@ -55,7 +55,7 @@ def test_a_bad_spec_ends_before_anything_is_written(text, message, tmp_path):
     ("changes", "message"),
     [
         (("dataset.name=mnist", "dataset.root=/none"), "mnist is not in /none/MNIST/raw"),
-        (("dataset=/none.npz",), "cannot read the arrays in /none.npz: there is no such file"),
+        (("dataset=/none.npz",), "cannot read the images in /none.npz: there is no such file"),
         (
             (),
             "/driven is being run already by process {process} on {host}, since",
