@@ -111,5 +111,5 @@ def test_options_are_those_that_make_a_difference():
     assert FAMILIES["dann-r"].options == ("dendrite_slope", "synapse_draw", *drawn)
     assert "cable_draw" in FAMILIES["psann"].options
     assert "receptive_field" in FAMILIES["locally-connected"].options
-    known = {*CHOICES, "dendrite_slope"}
+    known = {*CHOICES, "dendrite_slope", "rewiring"}
     assert all(set(family.options) <= known for family in FAMILIES.values())
