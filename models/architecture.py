@@ -257,31 +257,3 @@ def check_fits(architecture: Architecture, image_shape: ImageShape) -> None:
                 f"`synapses <= {unit}` must hold in layer {layer} of {architecture.family}, "
                 f"got synapses={architecture.synapses}, {unit}={limit}"
             )
-
-
-def counts_of(architecture: Architecture, image_shape: ImageShape, classes: int) -> tuple[int, int]:
-    """Parameters and multiply-accumulates of one replicate, equal to the counts of the built network.
-
-    `image_shape` is (channels, height, width). Raises ValueError if the architecture does not fit it.
-    """
-    check_fits(architecture, image_shape)
-    family, units, somata = FAMILIES[architecture.family], architecture.units, architecture.somata
-    *read, last = layer_shapes(architecture, image_shape)
-    parameters = macs = 0
-    for channels, height, width in read:
-        positions, synapses = 1, architecture.synapses or 0
-        if family.synapses == "all":
-            synapses = channels * height * width
-        elif family.synapses == "convolution":
-            synapses *= channels
-            positions = ((height + 1) // 2) * ((width + 1) // 2)
-        elif architecture.synapses_per == "channel":
-            synapses *= channels
-        parameters += units * (synapses + 1)
-        macs += units * synapses * positions
-        if family.has_dendrites:
-            cables = units * somata if family.cables == "all" else units
-            parameters += cables + somata
-            macs += cables
-    features = math.prod(last)
-    return parameters + (features + 1) * classes, macs + features * classes

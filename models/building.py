@@ -14,9 +14,9 @@ from models.architecture import (
     MOST_PARAMETERS,
     Architecture,
     ImageShape,
-    counts_of,
     layer_shapes,
 )
+from models.counting import counts_of
 from models.layers import ConvolutionLayer, DenseLayer, GroupedLayer, SparseLayer
 from models.network import Network
 from models.stage import Layer, Stage

@@ -12,8 +12,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from models.architecture import LARGEST, MOST_PARAMETERS, Architecture, ImageShape, counts_of
+from models.architecture import LARGEST, MOST_PARAMETERS, Architecture, ImageShape
 from models.building import outline
+from models.counting import counts_of
 from models.layers import SparseLayer
 from models.network import Network
 

@@ -29,12 +29,16 @@ _TITLES: Final = {
     "val_loss": "validation loss (nats)",
     "trainable_parameters": "trainable parameters of one replicate",
     "macs": "multiply-accumulates for one image",
+    "wiring_bits": "bits of the wiring of one replicate",
+    "stored_bytes": "bytes of the weights and the wiring of one replicate",
     "seconds": "training time of a trial (s)",
 }
 _WORDS: Final = {
     "val_accuracy": "validation accuracy",
     "val_loss": "validation loss",
     "macs": "multiply-accumulates",
+    "wiring_bits": "bits of wiring",
+    "stored_bytes": "stored bytes",
     "seconds": "training time",
 }
 _ABOVE_LABELS: Final = 1.05  # the height of legends above other labels

@@ -11,7 +11,13 @@ from study.results.stored_study import StoredStudy
 from study.search.difference import is_real
 from study.spec.study_spec import StudySpec
 
-_LOW: Final = {"trainable_parameters": "few", "macs": "few", "seconds": "short"}
+_LOW: Final = {
+    "trainable_parameters": "few",
+    "macs": "few",
+    "wiring_bits": "few",
+    "stored_bytes": "few",
+    "seconds": "short",
+}
 _STATES: Final = {
     "COMPLETE": "are complete",
     "PRUNED": "were stopped early",

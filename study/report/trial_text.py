@@ -59,6 +59,7 @@ _COLUMNS: Final[dict[str, Callable[[TrialRecord], str]]] = {
     "network": lambda record: record.label(),
     "parameters": lambda record: count(record.trainable_parameters),
     "MACs": lambda record: count(record.macs),
+    "bytes": lambda record: count(record.stored_bytes),
     "validation %": lambda record: percent(record.val_accuracy, record.val_accuracy_sem),
     "test %": lambda record: percent(record.test_accuracy, record.test_accuracy_sem),
     "learning rate": lambda record: _rate(record.training.get("learning_rate")),

@@ -49,6 +49,8 @@ class TrialRecord:
     replicates: int
     trainable_parameters: int | None
     macs: int | None
+    wiring_bits: int | None
+    stored_bytes: int | None
     val_accuracy: float | None
     val_accuracy_sem: float | None
     val_loss: float | None
@@ -156,7 +158,7 @@ def to_frame(records: Sequence[TrialRecord]) -> pd.DataFrame:
         row |= row.pop("diagnostics")
         del row["by_seed"]
         rows.append(row)
-    counts = ["trainable_parameters", "macs", "synapses"]
+    counts = ["trainable_parameters", "macs", "wiring_bits", "stored_bytes", "synapses"]
     frame = pd.DataFrame(rows).astype(dict.fromkeys(counts, "Int64"))
     return frame.set_index("trial")
 

@@ -28,7 +28,7 @@ from study.tracking.store import all_runs, client, in_a_line, translated
 from study.tracking.tags import DATA_TAG, ROLE_TAG, TABLE_TAG
 from study.tracking.trial_table import FILE, METRICS, TrialRows, diagnostics_of, read_table
 
-_COUNTS: Final = ("trainable_parameters", "macs", "epochs")
+_COUNTS: Final = ("trainable_parameters", "macs", "wiring_bits", "stored_bytes", "epochs")
 _MEASURED: Final = tuple(name for name in METRICS if name not in _COUNTS)
 
 

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 
 from models.building import build
+from models.counting import stored_bytes, wiring_bits
 from models.network import Network, count_macs, count_parameters
 from models.storage import save_network
 from study.errors import StudyError
@@ -219,9 +220,13 @@ class TrialWorker:
     def _metrics(self, network: Network, epoch: EpochMetrics) -> dict[str, float]:
         """The metrics of the kept weights under their names, those of this epoch under `epoch/`."""
         seconds = self._history[-1]["seconds"] if self._history else 0.0
+        parameters = count_parameters(network)
+        bits = wiring_bits(network.architecture, network.image_shape)
         return {
-            "trainable_parameters": count_parameters(network),
+            "trainable_parameters": parameters,
             "macs": count_macs(network),
+            "wiring_bits": bits,
+            "stored_bytes": stored_bytes(parameters, bits),
             "epochs": epoch.epoch,
             "seconds": seconds + epoch.seconds,
             **epoch.kept_accuracy.named("val_accuracy"),

@@ -15,8 +15,8 @@ from models.architecture import (
     Architecture,
     ImageShape,
     check_fits,
-    counts_of,
 )
+from models.counting import counts_of, stored_bytes, wiring_bits
 from study.errors import SpecError
 from study.spec.constraint import Constraint, all_kept, violations
 from study.spec.dimensions import Choice, Dimension, bounds
@@ -110,7 +110,13 @@ def known_metrics(
 ) -> dict[str, float]:
     """The metrics that are known before training, of one replicate."""
     parameters, macs = counts_of(architecture, image_shape, classes)
-    return {"trainable_parameters": parameters, "macs": macs}
+    bits = wiring_bits(architecture, image_shape)
+    return {
+        "trainable_parameters": parameters,
+        "macs": macs,
+        "wiring_bits": bits,
+        "stored_bytes": stored_bytes(parameters, bits),
+    }
 
 
 def _ask(trial: TrialLike, name: str, dimension: Dimension) -> Any:  # noqa: ANN401  # the dimension's own type
@@ -170,7 +176,8 @@ def _check_limits(spec: StudySpec, image_shape: ImageShape, classes: int) -> Non
     if not counted or any(all_kept(violations(limits, counts)) for counts, _ in counted):
         return
     counts, network = min(counted, key=lambda one: one[0]["trainable_parameters"])
-    have = ", ".join(f"{name}={count:,}" for name, count in counts.items())
+    told = {"trainable_parameters", "macs"}.union(*(Constraint.parse(one).names for one in limits))
+    have = ", ".join(f"{name}={count:,}" for name, count in counts.items() if name in told)
     raise SpecError(
         f"a network of the space must satisfy {' and '.join(f'`{limit}`' for limit in limits)}, "
         f"got {have} for the smallest, {network.label()} (keys constraints and space)"
@@ -197,6 +204,7 @@ def _smallest(spec: StudySpec, name: str) -> Iterator[Architecture]:
                 synapses=synapses if family.counts_synapses else None,
                 layers=layers,
                 synapses_per=str(synapses_per),
+                rewiring=float(bounds(space.rewiring)[0]) if family.draws_synapses else 0.0,
             )
 
 

@@ -14,7 +14,9 @@ from typing import Final
 from study.errors import echo, nearest
 from study.spec.metrics import is_metric, metric_names
 
-KNOWN_BEFORE_TRAINING: Final = frozenset({"trainable_parameters", "macs"})
+KNOWN_BEFORE_TRAINING: Final = frozenset(
+    {"trainable_parameters", "macs", "wiring_bits", "stored_bytes"}
+)
 
 _LONGEST: Final = 300  # characters: nested less deeply than Python's stack
 _LARGEST: Final = 1e38

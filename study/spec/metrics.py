@@ -25,12 +25,13 @@ class Metric:
     """A metric, with its bounds in the hypervolume.
 
     `best` and `worst` are fixed, so that hypervolumes of different studies are comparable; `log`
-    makes the scale logarithmic.
+    makes the scale logarithmic, of values of at least `least`.
     """
 
     best: float
     worst: float
     log: bool
+    least: float = 1e-12
 
     @property
     def direction(self) -> Direction:
@@ -51,7 +52,7 @@ class Metric:
         to 90 %.
         """
         if self.log:
-            return math.log10(max(value, 1e-12))
+            return math.log10(max(value, self.least))
         return math.log10(max(self._sign * (self.best - value), 0.0) + _LEAST_ERROR)
 
     @property
@@ -59,7 +60,7 @@ class Metric:
         return 1 if self.best > self.worst else -1
 
     def _scale(self, value: float) -> float:
-        return math.log10(max(value, 1e-12)) if self.log else value
+        return math.log10(max(value, self.least)) if self.log else value
 
 
 METRICS: Final[dict[str, Metric]] = {
@@ -69,6 +70,9 @@ METRICS: Final[dict[str, Metric]] = {
     # Of one replicate: trainable parameters, and multiply-accumulates for one image.
     "trainable_parameters": Metric(best=100, worst=1e8, log=True),
     "macs": Metric(best=100, worst=1e8, log=True),
+    # Of one replicate: bits of its wiring (`models.counting`), and bytes of weights and wiring.
+    "wiring_bits": Metric(best=1, worst=1e9, log=True, least=1),
+    "stored_bytes": Metric(best=400, worst=4e8, log=True),
     # The training time of the trial, for all replicates together.
     "seconds": Metric(best=0.1, worst=1e6, log=True),
 }

@@ -36,6 +36,8 @@ FILE: Final = "trials.parquet"
 METRICS: Final = (
     "trainable_parameters",
     "macs",
+    "wiring_bits",
+    "stored_bytes",
     "val_accuracy",
     "val_accuracy_sem",
     "val_loss",

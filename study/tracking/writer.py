@@ -47,7 +47,9 @@ from study.tracking.tags import (
 )
 from study.tracking.trial_table import TrialRows
 
-_CONSTANT: Final = frozenset({"trainable_parameters", "macs", "threads"})
+_CONSTANT: Final = frozenset(
+    {"trainable_parameters", "macs", "wiring_bits", "stored_bytes", "threads"}
+)
 
 
 @final

@@ -7,7 +7,8 @@ import torch
 from optuna.trial import TrialState, create_trial
 
 from benchmarks.search import end_to_end, researcher
-from models.architecture import Architecture, counts_of
+from models.architecture import Architecture
+from models.counting import counts_of
 from study.search.pareto import hypervolume
 
 

@@ -3,7 +3,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models import FAMILIES, build, count_macs, count_parameters
-from models.architecture import counts_of
+from models.counting import counts_of, stored_bytes, wiring_bits
 from models.layers import ConvolutionLayer
 from tests.support.architectures import PAPER, architecture
 from tests.support.oracle import dense_weight, paper_parameters
@@ -140,3 +140,28 @@ def test_what_does_not_fit_the_images_is_not_counted():
     wanted = architecture("dann-r", dendrites=2, somata=4, synapses=21)
     with pytest.raises(ValueError, match="must hold"):
         counts_of(wanted, (1, 4, 5), 3)
+
+
+@pytest.mark.parametrize(
+    ("family", "changes", "bits"),
+    [
+        ("vann", {}, 0),
+        ("psann", {}, 0),  # each dendrite reads all inputs, so their order makes no difference
+        ("psann", {"cable_draw": "global"}, 64),
+        ("cnn", {}, 0),
+        ("dann-lrf", {}, 64),
+        ("dann-lrf", {"rewiring": 0.3}, 36 * 4 * 8),  # an input of 192 in 8 bits
+        ("dann-lrf", {"rewiring": 0.3, "synapses_per": "channel"}, 36 * 4 * 6),  # a pixel of 64
+        ("dann-r", {"rewiring": 0.3, "synapse_draw": "global"}, 36 * (4 * 8 + 8)),
+        ("sann", {"rewiring": 0.3}, 36 * 4 * 8),
+        ("sann", {"rewiring": 0.3, "cable_draw": "global"}, 36 * 4 * 8 + 64),
+        ("sparse-mlp", {"rewiring": 0.3, "layers": 2}, 12 * 4 * (8 + 4)),
+    ],
+)
+def test_the_bits_of_a_wiring(family, changes, bits):
+    assert wiring_bits(architecture(family, **changes), (3, 8, 8)) == bits
+
+
+def test_what_is_stored_are_weights_and_wiring():
+    assert stored_bytes(100, 64) == 408
+    assert stored_bytes(100, 9) == 402
