@@ -41,7 +41,8 @@ class PendingBatch:
     `create`: start, name and tags of a run to be created. `steps`: the metrics of each step, sent in one
     request, so that a step is recorded completely or not at all. `status`: MLflow's status and its time,
     None for now. `network`: a folder to store. `discard`: a folder to delete at the end. `one_by_one`:
-    each step is sent alone, since one was refused. `newest`: the arguments of the last `add`.
+    each step is sent alone, since one was refused. `newest`: the arguments of the last `add`. `result`:
+    those of an `add` after all others (`study.tracking.trial_result`).
     """
 
     create: tuple[int, str, dict[str, str]] | None = None
@@ -53,6 +54,7 @@ class PendingBatch:
     discard: Path | None = None
     one_by_one: bool = False
     newest: tuple[int, int, dict[str, float]] | None = None
+    result: tuple[int, int, dict[str, float]] | None = None
 
     def add(self, step: int, timestamp: int, metrics: Mapping[str, float]) -> None:
         """Adds the metrics of a step."""
@@ -202,6 +204,9 @@ class StoredRuns:
             if unsent.steps:
                 unsent.steps[-1] = with_model(unsent.steps[-1], model.model_id)
         unsent.network = None
+        if unsent.result is not None:
+            unsent.add(*unsent.result)
+            unsent.result = None
         for batch in unsent.batches():
             self._client.log_batch(run_id, *batch)
             self._note(number, *batch)

@@ -63,6 +63,9 @@ RETRAINS_TAG: Final = "study.retrains"
 RETRAINING_TAG: Final = "study.retraining"
 """On a retraining: its settings as JSON, which identify it."""
 
+DESCRIPTION_TAG: Final = "mlflow.note.content"
+"""MLflow's tag for a description in Markdown."""
+
 PARENT_TAG: Final = "mlflow.parentRunId"
 """MLflow's tag for nested runs: the id of the parent."""
 
@@ -81,11 +84,11 @@ TABLE_TAG: Final = "study.table"
 RUN_STATUS: Final = {
     "RUNNING": "RUNNING",
     "COMPLETE": "FINISHED",
-    "PRUNED": "KILLED",
-    "INTERRUPTED": "KILLED",
+    "PRUNED": "FINISHED",
+    "INTERRUPTED": "SCHEDULED",
     "FAIL": "FAILED",
 }
-"""MLflow's status of a child for each state."""
+"""MLflow's status of a child for each state; its list shows KILLED like FAILED, as a red cross."""
 
 NETWORK_FOLDER: Final = "artifacts/network"
 """Within the folder of a model: the stored network, for `models.load_network`."""

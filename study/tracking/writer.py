@@ -31,6 +31,7 @@ from study.tracking.runs import PARENT, PendingBatch, RunTags, StoredRuns
 from study.tracking.store import all_runs, client, make_store
 from study.tracking.tags import (
     CONFIG_TAG,
+    DESCRIPTION_TAG,
     ENGINE_TAG,
     FRONT_TAG,
     LAYOUT_TAG,
@@ -45,6 +46,7 @@ from study.tracking.tags import (
     replicates_text,
     spec_tags,
 )
+from study.tracking.trial_result import description, result_metrics
 from study.tracking.trial_table import TrialRows
 
 _CONSTANT: Final = frozenset(
@@ -75,6 +77,7 @@ class MlflowWriter:
         self._trained_by: dict[int, dict[str, str]] = {}
         self._fronts: dict[int, bool] = {}
         self._newest: dict[int, tuple[int, int, dict[str, float]]] = {}
+        self._reported: dict[int, Mapping[str, float]] = {}
         self._unsent: dict[int, PendingBatch] = {}
         for run in all_runs(self._client, self._experiment):
             self._know(run)
@@ -104,6 +107,8 @@ class MlflowWriter:
             return
         self.running = self.running or (running and not self._is_search)
         self.states[number] = run.data.tags[STATE_TAG]
+        if self.states[number] in ("RUNNING", "INTERRUPTED"):
+            self._reported[number] = run.data.metrics
         self._fronts[number] = run.data.tags.get(FRONT_TAG) == "true"
 
     def apply(self, event: Event) -> None:
@@ -175,6 +180,7 @@ class MlflowWriter:
         A resumed trial reports all its epochs again, with equal values.
         """
         number, epoch = event.number, event.epoch
+        self._reported[number] = event.metrics
         trained_by = {WORKER_TAG: event.worker, ENGINE_TAG: event.engine}
         known_tags = self._trained_by.setdefault(number, {})
         for tag, value in trained_by.items():
@@ -208,6 +214,11 @@ class MlflowWriter:
             unsent.tags[REASON_TAG] = event.reason[:4000]
         unsent.network = folder / NETWORK if event.keep_network else None
         unsent.newest = self._newest.pop(number, None)
+        if self._is_search:
+            metrics = self._reported.pop(number, {})
+            unsent.tags[DESCRIPTION_TAG] = description(self._spec.name, event, metrics)
+            result = result_metrics(self._spec, event, metrics)
+            unsent.result = (int(metrics.get("epochs", 0)), event.timestamp, result)
         unsent.status = (RUN_STATUS[event.state], event.timestamp)
         if event.state != "INTERRUPTED":
             unsent.discard = folder

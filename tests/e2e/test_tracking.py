@@ -69,7 +69,7 @@ def check(uri, name="made"):
         state = STATES[number % 3]
         assert run.data.tags["study.state"] == state
         assert run.data.tags["mlflow.parentRunId"] == parent.info.run_id
-        expected_status = {"COMPLETE": "FINISHED", "PRUNED": "KILLED", "FAIL": "FAILED"}
+        expected_status = {"COMPLETE": "FINISHED", "PRUNED": "FINISHED", "FAIL": "FAILED"}
         assert run.info.status == expected_status[state]
         for metric in metrics_of(number, 1):
             curve = client.get_metric_history(run.info.run_id, metric)

@@ -244,7 +244,7 @@ def test_an_interrupted_retraining_continues_from_its_checkpoint_and_is_recorded
     with pytest.raises(KeyboardInterrupt):
         retrain(NAME, 0, 1, EPOCHS, home=home, on_epoch=interrupt)
     (run,) = [run for run in _retrained(home) if run.data.params["epochs"] == str(EPOCHS)]
-    assert (run.info.status, run.data.tags["study.state"]) == ("KILLED", "INTERRUPTED")
+    assert (run.info.status, run.data.tags["study.state"]) == ("SCHEDULED", "INTERRUPTED")
     assert run.info.run_id not in {one.record.run_id for one in retrainings(NAME, home=home)}
     messages, epochs = [], []
     found = retrain(
@@ -270,7 +270,7 @@ def test_a_retraining_whose_driver_was_killed_continues_likewise(home, tmp_path)
     process.wait()
     sync(NAME, home, print)
     (run,) = [run for run in _retrained(home) if run.data.tags["study.retrains"] == "2"]
-    assert (run.info.status, run.data.tags["study.state"]) == ("KILLED", "INTERRUPTED")
+    assert (run.info.status, run.data.tags["study.state"]) == ("SCHEDULED", "INTERRUPTED")
     epochs = []
     found = retrain(
         *(NAME, 2, 1, EPOCHS), home=home, on_epoch=lambda epoch, _: epochs.append(epoch["epochs"])
