@@ -17,6 +17,7 @@ from study.report.style import (
     figure_layout,
     in_words,
     see_through,
+    whole_axis,
 )
 from study.report.trial_text import hover
 from study.results.curves import Curve
@@ -112,7 +113,9 @@ def stopping_figure(
             annotation={"text": f"{cut.stopped} cut", "yanchor": "bottom", "font": {"size": 13}},
             annotation_position="top",
         )
-    figure.update_xaxes(title={"text": "epoch"}, range=[0, spec.budget.epochs * 1.03])
+    figure.update_xaxes(
+        whole_axis("epoch", spec.budget.epochs), range=[0, spec.budget.epochs * 1.03]
+    )
     heights = [value for trace in figure.data for value in trace.y if value is not None]
     figure.update_yaxes(shown.curve_axis(heights))
     # Above the labels of the rungs, which take the place of the legend in other figures.

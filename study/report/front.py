@@ -18,14 +18,14 @@ _MOST_BEHIND: Final = 1000  # complete ones among these
 
 @final
 @dataclass(frozen=True, slots=True)
-class _Axes:
-    """The objectives on the axes."""
+class Axes:
+    """The objectives on the axes of a front."""
 
     x: MetricFormat
     y: MetricFormat
 
     @classmethod
-    def of(cls, spec: StudySpec) -> "_Axes":
+    def of(cls, spec: StudySpec) -> "Axes":
         """The second objective on the x axis, the first on y; swapped if only the first is a cost."""
         first, *others = spec.objectives
         if not others:
@@ -36,6 +36,7 @@ class _Axes:
         return cls(MetricFormat(second), MetricFormat(first))
 
     def point(self, record: TrialRecord) -> tuple[float, float] | None:
+        """The place of a trial; None if a value is missing."""
         x = self.x.value(record.value(self.x.metric))
         y = self.y.value(record.value(self.y.metric))
         return None if x is None or y is None else (x, y)
@@ -47,7 +48,7 @@ def front_figure(spec: StudySpec, records: Sequence[TrialRecord]) -> go.Figure:
     Open points are complete and behind the front, dots were stopped early, crosses violate a
     constraint. All trials on the front are drawn, and at most 1,500 others.
     """
-    axes = _Axes.of(spec)
+    axes = Axes.of(spec)
     figure = go.Figure(layout=figure_layout())
     placed = [record for record in records if axes.point(record) is not None]
     front = [record for record in placed if record.on_front]
@@ -65,7 +66,7 @@ def front_figure(spec: StudySpec, records: Sequence[TrialRecord]) -> go.Figure:
     for family in sorted({record.family for record in complete}):
         _add_family(figure, axes, [record for record in complete if record.family == family])
     drawn = [axes.point(record) or (0.0, 0.0) for record in [*front, *behind, *stopped]]
-    _set_axes(figure, axes, spec, drawn, [axes.point(record) or (0.0, 0.0) for record in complete])
+    set_axes(figure, axes, spec, drawn, [axes.point(record) or (0.0, 0.0) for record in complete])
     return figure
 
 
@@ -106,9 +107,7 @@ def _drawn(
     return kept, evenly(stopped, _MOST - len(kept))
 
 
-def _add_line(
-    figure: go.Figure, axes: _Axes, spec: StudySpec, front: Sequence[TrialRecord]
-) -> None:
+def _add_line(figure: go.Figure, axes: Axes, spec: StudySpec, front: Sequence[TrialRecord]) -> None:
     points = sorted(axes.point(record) or (0.0, 0.0) for record in front)
     # A value of the front is also reached at all higher costs.
     rises_right = spec.objectives[axes.x.metric] == "minimize"
@@ -122,7 +121,7 @@ def _add_line(
     )
 
 
-def _add_family(figure: go.Figure, axes: _Axes, members: Sequence[TrialRecord]) -> None:
+def _add_family(figure: go.Figure, axes: Axes, members: Sequence[TrialRecord]) -> None:
     """Adds two traces with one legend entry: trials behind the front, and on it."""
     ahead = [record for record in members if record.on_front]
     behind = [record for record in members if not record.on_front]
@@ -131,7 +130,7 @@ def _add_family(figure: go.Figure, axes: _Axes, members: Sequence[TrialRecord]) 
             figure.add_scatter(**_points(axes, group), showlegend=is_shown)
 
 
-def _points(axes: _Axes, records: Sequence[TrialRecord]) -> dict[str, Any]:
+def _points(axes: Axes, records: Sequence[TrialRecord]) -> dict[str, Any]:
     family, is_on_front = records[0].family, records[0].on_front
     colour, symbol = family_style(family)
     trace = _scatter(axes, records) | {
@@ -154,7 +153,7 @@ def _points(axes: _Axes, records: Sequence[TrialRecord]) -> dict[str, Any]:
     return trace
 
 
-def _dots(axes: _Axes, records: Sequence[TrialRecord]) -> dict[str, Any]:
+def _dots(axes: Axes, records: Sequence[TrialRecord]) -> dict[str, Any]:
     colours = [family_style(record.family)[0] for record in records]
     return _scatter(axes, records) | {
         "marker": {"color": colours, "symbol": "circle", "size": 5, "opacity": 0.6},
@@ -162,7 +161,7 @@ def _dots(axes: _Axes, records: Sequence[TrialRecord]) -> dict[str, Any]:
     }
 
 
-def _crosses(axes: _Axes, records: Sequence[TrialRecord]) -> dict[str, Any]:
+def _crosses(axes: Axes, records: Sequence[TrialRecord]) -> dict[str, Any]:
     line = {"color": GREY, "width": 1.5}
     return _scatter(axes, records) | {
         "marker": {"color": GREY, "symbol": "x-thin", "size": 8, "line": line},
@@ -170,7 +169,7 @@ def _crosses(axes: _Axes, records: Sequence[TrialRecord]) -> dict[str, Any]:
     }
 
 
-def _scatter(axes: _Axes, records: Sequence[TrialRecord]) -> dict[str, Any]:
+def _scatter(axes: Axes, records: Sequence[TrialRecord]) -> dict[str, Any]:
     points = [axes.point(record) or (0.0, 0.0) for record in records]
     return {
         "x": [x for x, _ in points],
@@ -181,13 +180,14 @@ def _scatter(axes: _Axes, records: Sequence[TrialRecord]) -> dict[str, Any]:
     }
 
 
-def _set_axes(
+def set_axes(
     figure: go.Figure,
-    axes: _Axes,
+    axes: Axes,
     spec: StudySpec,
     drawn: Sequence[tuple[float, float]],
     complete: Sequence[tuple[float, float]],
 ) -> None:
+    """Fits the axes to the points that are drawn, those of `complete` trials in the first place."""
     if not drawn:
         return
     figure.update_xaxes(axes.x.axis([x for x, _ in drawn]))

@@ -4,7 +4,7 @@ from typing import Final
 
 import plotly.graph_objects as go
 
-from study.report.style import BLUE, Section, evenly, figure_layout
+from study.report.style import BLUE, Section, evenly, figure_layout, whole_axis
 from study.results.curves import Curve
 
 _MOST: Final = 1500
@@ -13,7 +13,7 @@ _MS_A_MINUTE: Final = 60_000
 
 def hypervolume_figure(curve: Curve) -> go.Figure:
     """The hypervolume as a step line over ended trials, or over minutes, with a button for each."""
-    places = evenly(_changes(curve.values), _MOST)
+    places = evenly(changes(curve.values), _MOST)
     minutes = [(curve.times[place] - curve.times[0]) / _MS_A_MINUTE for place in places]
     steps = [curve.steps[place] for place in places]
     figure = go.Figure(layout=figure_layout())
@@ -29,9 +29,13 @@ def hypervolume_figure(curve: Curve) -> go.Figure:
         ),
         showlegend=False,
     )
-    figure.update_xaxes(title={"text": "ended trials"})
+    trials = whole_axis("ended trials", steps[-1])
+    figure.update_xaxes(trials)
     figure.update_yaxes(title={"text": "hypervolume"})
-    choices = (("by trials", steps, "ended trials"), ("by minutes", minutes, "minutes"))
+    choices = (
+        ("by trials", steps, trials),
+        ("by minutes", minutes, {"title": {"text": "minutes"}, "dtick": None, "tickformat": ""}),
+    )
     figure.update_layout(
         updatemenus=[
             {
@@ -48,10 +52,11 @@ def hypervolume_figure(curve: Curve) -> go.Figure:
                         "method": "update",
                         "args": [
                             {"x": [values]},
-                            {"xaxis.title.text": title, "xaxis.autorange": True},
+                            {f"xaxis.{key}": value for key, value in axis.items()}
+                            | {"xaxis.autorange": True},
                         ],
                     }
-                    for name, values, title in choices
+                    for name, values, axis in choices
                 ],
             }
         ]
@@ -82,7 +87,7 @@ def hypervolume_section(curve: Curve | None) -> Section:
     return Section(key=key, title=title, text=text, alt=alt, figure=figure)
 
 
-def _changes(values: list[float]) -> list[int]:
+def changes(values: list[float]) -> list[int]:
     """The places where the value changes, and both ends."""
     last = len(values) - 1
     return [at for at in range(len(values)) if at in (0, last) or values[at] != values[at - 1]]

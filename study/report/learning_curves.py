@@ -13,6 +13,7 @@ from study.report.style import (
     figure_layout,
     see_through,
     sequence_colour,
+    whole_axis,
 )
 from study.results.curves import Curve
 from study.results.format import count
@@ -83,7 +84,8 @@ def curve_figure(
                 "epoch %{x}: %{customdata}<extra></extra>"
             ),
         )
-    figure.update_xaxes(title={"text": "epoch"}, rangemode="tozero")
+    last = max((curves[record.run_id].steps[-1] for record in drawn), default=1)
+    figure.update_xaxes(whole_axis("epoch", last), rangemode="tozero")
     heights = [value for trace in figure.data for value in trace.y if value is not None]
     figure.update_yaxes(shown.curve_axis(heights))
     return figure

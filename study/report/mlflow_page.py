@@ -9,7 +9,7 @@ import json
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from study.home import Home
 from study.report.trial_text import table_csv
@@ -19,25 +19,25 @@ from study.results.record import TrialRecord
 from study.spec.study_spec import StudySpec
 from study.tracking.provenance import Provenance
 from study.tracking.store import client
-from study.tracking.tags import FRONT_TAG, ROLE_TAG, STATE_TAG
-
-DESCRIPTION_TAG: Final = "mlflow.note.content"
-"""MLflow's tag for a description in Markdown."""
+from study.tracking.tags import DESCRIPTION_TAG, FRONT_TAG, ROLE_TAG, STATE_TAG
+from study.tracking.trial_result import RESULT, result_names
 
 _MOST_ROWS: Final = 40  # of the front in the description, which has at most 8,000 characters
 _KEY: Final = "trials"
+_CHART: Final = "study-front"  # the section of the first chart
 
 VIEW_TAG: Final = f"mlflow.sharedViewState.{_KEY}"
 """On the experiment: the view, with MLflow's prefix."""
 
 _PAGE: Final = "workflowType=machine_learning"  # the default page is for language model agents
-_METRICS: Final = ("val_accuracy", "test_accuracy", "trainable_parameters", "macs", "epochs")
+_COSTS: Final = ("trainable_parameters", "macs")
 _RUN: Final = ("attributes.`Run Name`", "runDateAndNestInfo", "duration")  # always shown
 _WIDTHS: Final = {  # of MLflow's columns, in pixels
     "attributes.`Run Name`": 188,
     "runDateAndNestInfo": 140,
     "duration": 75,
-    "metrics.`test_accuracy`": 107,
+    f"metrics.`{RESULT}val_accuracy`": 145,
+    f"metrics.`{RESULT}test_accuracy`": 150,
     "metrics.`trainable_parameters`": 145,
     "metrics.`macs`": 80,
     "metrics.`epochs`": 70,
@@ -55,7 +55,10 @@ def publish(name: str, home: Home, *, final: bool) -> None:
     members = stored.front()
     experiment, run = parent.info.experiment_id, parent.info.run_id
     view = {VIEW_TAG: runs_view(spec, parent.info.start_time)}
-    links = {"trials": runs_page(experiment, view)}
+    links = {
+        "trials": runs_page(experiment, view),
+        "chart": runs_page(experiment, view, chart=True),
+    }
     if final:
         links["report"] = report_page(experiment, run)
     text = description(spec, members, parent.data.tags, links)
@@ -138,33 +141,61 @@ def _files(spec: StudySpec, members: Sequence[TrialRecord]) -> dict[str, str]:
 
 
 def runs_view(spec: StudySpec, created: int) -> str:
-    """The value of `VIEW_TAG`: trials, the best in the first objective first, with all objectives.
+    """The value of `VIEW_TAG`: complete trials first, the best in the first objective before the others.
 
+    The columns include all objectives. The charts begin with the first objective over the second.
     `created` is in milliseconds since 1970.
     """
-    first, way = next(iter(spec.objectives.items()))
+    way = next(iter(spec.objectives.values()))
+    first, *results = (f"{RESULT}{name}" for name in result_names(spec))
     columns = [
-        *(f"metrics.`{name}`" for name in dict.fromkeys((first, *_METRICS, *spec.objectives))),
+        f"metrics.`{first}`",
         f"tags.`{FRONT_TAG}`",
+        *(f"metrics.`{name}`" for name in dict.fromkeys((*_COSTS, *results, "epochs"))),
         f"tags.`{STATE_TAG}`",
         "params.`family`",
     ]
     state = {
         "searchFilter": f"tags.`{ROLE_TAG}` = 'trial'",
-        "orderByKey": f"metrics.`{first}`",
+        "orderByKey": f"metrics.`{first}`",  # runs without this metric come last
         "orderByAsc": way == "minimize",
         "selectedColumns": columns,
         "columnOrder": [*_RUN, *columns],
         "columnWidths": _WIDTHS,
         "runsHiddenMode": "SHOW_ALL",  # in charts, which by default show ten runs
+        "compareRunSections": [
+            {"uuid": _CHART, "name": "Front", "display": True, "isReordered": True}
+        ],
+        "compareRunCharts": [_chart(spec)],
+        "isAccordionReordered": True,  # else MLflow sorts its own sections before this one
     }
     return json.dumps({"name": "Trials", "createdAt": created, "state": json.dumps(state)})
 
 
-def runs_page(experiment_id: str, tags: Mapping[str, str]) -> str:
-    """The address of the runs table in MLflow's UI, with the view if the experiment's `tags` have it."""
+def _chart(spec: StudySpec) -> dict[str, Any]:
+    """MLflow's scatter plot of the first objective over the second, by default over the parameters."""
+    first, *others = spec.objectives
+    costs = [name for name in (*others, *_COSTS, "val_accuracy") if name != first]
+    return {
+        "uuid": f"{_CHART}-scatter",
+        "type": "SCATTER",
+        "metricSectionId": _CHART,
+        "runsCountToCompare": 100,
+        "deleted": False,
+        "isGenerated": False,
+        "xaxis": {"key": costs[0], "type": "METRIC"},
+        "yaxis": {"key": f"{RESULT}{first}", "type": "METRIC"},
+    }
+
+
+def runs_page(experiment_id: str, tags: Mapping[str, str], *, chart: bool = False) -> str:
+    """The address of the runs in MLflow's UI, with the view if the experiment's `tags` have it.
+
+    They are shown as a table, or as charts.
+    """
     view = f"&viewStateShareKey={_KEY}" if VIEW_TAG in tags else ""
-    return f"#/experiments/{experiment_id}/runs?{_PAGE}{view}"
+    mode = "&compareRunsMode=CHART" if chart else ""
+    return f"#/experiments/{experiment_id}/runs?{_PAGE}{view}{mode}"
 
 
 def report_page(experiment_id: str, run_id: str) -> str:

@@ -1,6 +1,12 @@
 "use strict";
-// Draws the figures that lie in the page as JSON, in the size that the window has.
-(() => {
+// Draws the figures that lie in the page as packed JSON, in the size that the window has.
+(async () => {
+  const unpacked = (id) => {
+    const bytes = Uint8Array.from(atob(document.getElementById(id).textContent), (one) => one.charCodeAt(0));
+    const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
+    return new Response(stream).text();
+  };
+
   const touch = window.matchMedia("(pointer: coarse)").matches;
   const NARROW = 560;
   const config = {
@@ -49,7 +55,7 @@
   };
 
   const draw = async (div) => {
-    const figure = JSON.parse(document.getElementById("data-" + div.dataset.figure).textContent);
+    const figure = JSON.parse(await unpacked("data-" + div.dataset.figure));
     const layout = { ...figure.layout, autosize: true };
     // A finger on a figure scrolls the page.
     if (touch) layout.dragmode = false;
@@ -72,8 +78,6 @@
       }
     }).observe(div);
   };
-  document.querySelectorAll(".plot").forEach(draw);
-
   const button = document.getElementById("copy");
   if (button) {
     const area = document.getElementById("front-csv");
@@ -93,5 +97,13 @@
         select();
       }
     });
+  }
+
+  const plots = document.querySelectorAll(".plot");
+  if (plots.length > 0) {
+    const plotly = document.createElement("script");
+    plotly.textContent = await unpacked("plotly");
+    document.body.append(plotly);
+    plots.forEach(draw);
   }
 })();

@@ -1,9 +1,10 @@
-"""The report of a study: one HTML page that works offline, or one of its figures as a PNG.
+"""The report of studies: one HTML page that works offline, or one of the figures as a PNG.
 
 All data are read from MLflow, so any machine with the tracking URI can create a report, also of a
 running study.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -13,10 +14,14 @@ from study import environment
 from study.errors import BadInputError, StudyError, nearest
 from study.home import AnyHome, Home
 from study.keywords import checked_keywords
+from study.report.comparison import comparison_page
 from study.report.figures import SECTIONS, section_of
 from study.report.page import page
 from study.report.style import titled
+from study.results.comparison import compare
+from study.results.curves import read_curves
 from study.results.reader import read_study
+from study.results.stored_study import StoredStudy
 
 FIGURES: Final = tuple(SECTIONS)
 """The figures of a report by name, in their order."""
@@ -28,7 +33,7 @@ _HEIGHT: Final = 650
 @environment.RECORDS
 @checked_keywords
 def write_report(
-    name: str,
+    names: str | Sequence[str],
     file: Path | str,
     *,
     home: AnyHome = None,
@@ -37,12 +42,16 @@ def write_report(
 ) -> None:
     """Writes the report of a study, with its results so far, to one HTML file in a new or old folder.
 
-    `fresh` is as in `study.results.answers`. Raises NotFoundError if there is no such study,
-    TrackingError if the store does not respond.
+    Several names give one page that compares these studies. `fresh` is as in `study.results.answers`.
+    Raises NotFoundError if there is no such study, TrackingError if the store does not respond.
     """
-    file = Path(file)
-    stored = read_study(name, Home.find(home, tracking_uri), fresh=fresh)
-    text = page(stored, [section(stored) for section in SECTIONS.values()])
+    file, place = Path(file), Home.find(home, tracking_uri)
+    chosen = [names] if isinstance(names, str) else list(dict.fromkeys(names))
+    studies = [read_study(name, place, fresh=fresh) for name in chosen]
+    if len(studies) == 1:
+        text = page(studies[0], [section(studies[0]) for section in SECTIONS.values()])
+    else:
+        text = _comparison(studies, place, fresh=fresh)
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(text, encoding="utf-8")
 
@@ -84,3 +93,12 @@ def write_picture(figure: go.Figure, title: str, file: Path, height: int | None 
         raise StudyError(
             f"a PNG needs kaleido (pip install kaleido) and Chrome or Chromium: {reason}"
         ) from error
+
+
+def _comparison(studies: Sequence[StoredStudy], home: Home, *, fresh: bool) -> str:
+    names = [stored.spec.name for stored in studies]
+    compared = compare(names, home=home, fresh=fresh)
+    parents = {stored.spec.name: str(stored.parent.info.run_id) for stored in studies}
+    curves = read_curves(home, parents.values(), "hypervolume")
+    hypervolumes = {name: curves[run] for name, run in parents.items() if run in curves}
+    return comparison_page(compared, studies, hypervolumes)

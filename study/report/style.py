@@ -52,6 +52,7 @@ _ERRORS: Final = (
     *(80, 70, 60, 40, 25, 18, 16, 14, 12, 8, 7, 6, 4, 2.5),
     *(19, 17, 13, 11, 9, 9.5, 8.5, 7.5, 6.5, 5.5, 4.5, 3.5),
 )
+_INTERVALS: Final = 10
 _APART: Final = 0.09  # of the length of the axis
 _LEAST_ERROR: Final = 0.05  # percent; the end of the logarithmic axis
 
@@ -94,9 +95,13 @@ def in_words(metric: str) -> str:
 
 def family_style(family: str) -> tuple[str, str]:
     """The colour and the symbol of a family, the same in all reports; pairs are unique."""
-    index = list(FAMILIES).index(family) if family in FAMILIES else len(FAMILIES)
-    turn = index // len(_COLOURS)
-    return _COLOURS[index % len(_COLOURS)], _SYMBOLS[(index + turn) % len(_SYMBOLS)]
+    return nth_style(list(FAMILIES).index(family) if family in FAMILIES else len(FAMILIES))
+
+
+def nth_style(number: int) -> tuple[str, str]:
+    """The colour and the symbol of the nth series, from 0; pairs are unique up to 49."""
+    turn = number // len(_COLOURS)
+    return _COLOURS[number % len(_COLOURS)], _SYMBOLS[(number + turn) % len(_SYMBOLS)]
 
 
 @final
@@ -185,6 +190,13 @@ def log_ticks(low: float, high: float, steps: Sequence[int]) -> list[float]:
     powers = range(math.floor(low), math.ceil(high) + 1)
     ticks = [step * 10.0**power for power in powers for step in steps]
     return [tick for tick in ticks if low <= math.log10(tick) <= high]
+
+
+def whole_axis(title: str, most: float) -> dict[str, Any]:
+    """Plotly's settings of an axis of whole numbers from 0 to `most`, with at most ten intervals."""
+    power = 10 ** max(math.floor(math.log10(max(most, 1))) - 1, 0)
+    step = next(one * power for one in (1, 2, 5, 10) if most <= _INTERVALS * one * power)
+    return {"title": {"text": title}, "tick0": 0, "dtick": step, "tickformat": ",d"}
 
 
 def _share_ticks(low: float, high: float) -> list[float]:

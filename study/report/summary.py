@@ -69,12 +69,12 @@ def _searched(spec: StudySpec, records: Sequence[TrialRecord]) -> str:
         for name, direction in spec.objectives.items()
     ]
     networks = "one network" if spec.replicates == 1 else f"{spec.replicates} networks (replicates)"
-    constraints = f", under {_listed(spec.constraints)}" if spec.constraints else ""
+    constraints = f", under {listed(spec.constraints)}" if spec.constraints else ""
     data = spec.dataset.name if spec.dataset.path is None else "own images"
     trials = "1 trial" if len(records) == 1 else f"{len(records):,} trials"
     return (
-        f"This study searches {_listed(spec.families)} on {data} "
-        f"for {_listed(objectives)}{constraints}: "
+        f"This study searches {listed(spec.families)} on {data} "
+        f"for {listed(objectives)}{constraints}: "
         f"{trials} of at most {spec.budget.epochs} epochs, each of {networks}, proposed by "
         f"{spec.sampler}."
     )
@@ -87,8 +87,8 @@ def _ended(spec: StudySpec, records: Sequence[TrialRecord]) -> str:
         return "No trial has started yet."
     trained = sum(record.epochs for record in records)
     if not trained:
-        return f"Of these {_listed(parts)}."
-    sentence = f"Of these {_listed(parts)}; {trained:,} epochs were trained"
+        return f"Of these {listed(parts)}."
+    sentence = f"Of these {listed(parts)}; {trained:,} epochs were trained"
     ended = sum(record.state in ("COMPLETE", "PRUNED") for record in records)
     in_full = ended * spec.budget.epochs
     if trained < in_full and ended == states.total():
@@ -125,6 +125,7 @@ def _described(record: TrialRecord) -> str:
     return f"trial {record.trial}, {record.label()} ({', '.join(parts)})"
 
 
-def _listed(words: Sequence[str]) -> str:
+def listed(words: Sequence[str]) -> str:
+    """Words as a list in a sentence."""
     *others, last = words
     return f"{', '.join(others)} and {last}" if others else last

@@ -1,4 +1,4 @@
-"""Trials as text: hover labels, and the front as an HTML table and as CSV."""
+"""Trials as text: hover labels, and the front as the cells of a table and as CSV."""
 
 from collections.abc import Callable, Sequence
 from html import escape
@@ -66,33 +66,16 @@ _COLUMNS: Final[dict[str, Callable[[TrialRecord], str]]] = {
     "batch": lambda record: str(record.training.get("batch_size", "")),
     "seconds": lambda record: "" if record.seconds is None else f"{record.seconds:,.1f}",
 }
-_LEFT: Final = ("network",)
 
 
-def table_html(front: Sequence[TrialRecord]) -> str:
-    """A row for each trial, as escaped HTML."""
-    head = "".join(
-        f'<th scope="col"{_class(heading)}>{escape(heading)}</th>' for heading in _COLUMNS
-    )
-    rows = []
-    for record in front:
-        cells = [
-            f'<th scope="row">{escape(show(record))}</th>'
-            if heading == "trial"
-            else f"<td{_class(heading)}>{escape(show(record))}</td>"
-            for heading, show in _COLUMNS.items()
-        ]
-        rows.append(f"<tr>{''.join(cells)}</tr>")
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
+def front_cells(front: Sequence[TrialRecord]) -> dict[str, list[str]]:
+    """The texts of a table with a row for each trial, by column."""
+    return {heading: [show(record) for record in front] for heading, show in _COLUMNS.items()}
 
 
 def table_csv(front: Sequence[TrialRecord]) -> str:
     """The trials with all fields of their records, as printed by `study pareto --csv`."""
     return str(to_frame(front).to_csv())
-
-
-def _class(heading: str) -> str:
-    return ' class="left"' if heading in _LEFT else ""
 
 
 def _rate(value: object) -> str:

@@ -12,7 +12,7 @@ from tests.support.browser import PATIENCE_MS, chromium, keep_picture, rows, vis
 pytestmark = pytest.mark.slow
 expect.set_options(timeout=PATIENCE_MS)
 
-ACCURACY = "metrics.`val_accuracy`"
+ACCURACY = "metrics.`result/val_accuracy`"
 
 
 @pytest.fixture(scope="module")
@@ -65,8 +65,8 @@ def test_the_printed_link_lists_every_trial_with_its_metrics(ui, records, page):
     expect(page.locator(".ag-row")).not_to_have_count(0)
     expected = {
         f"{record.trial} {record.label()}": (
-            record.val_accuracy,
-            record.test_accuracy,
+            round(record.val_accuracy, 4),
+            round(record.test_accuracy, 4),
             record.trainable_parameters,
             record.macs,
             record.epochs,
@@ -75,7 +75,8 @@ def test_the_printed_link_lists_every_trial_with_its_metrics(ui, records, page):
         )
         for record in records
     }
-    metrics = ["val_accuracy", "test_accuracy", "trainable_parameters", "macs", "epochs"]
+    metrics = ["result/val_accuracy", "result/test_accuracy"]
+    metrics += ["trainable_parameters", "macs", "epochs"]
 
     def shown():
         return {
@@ -94,12 +95,20 @@ def test_the_printed_link_lists_every_trial_with_its_metrics(ui, records, page):
 def test_a_click_on_a_column_sorts_by_it(ui, records, page):
     page.goto(ui.link)
     expect(page.locator(".ag-row")).not_to_have_count(0)
-    ascending = sorted(record.val_accuracy for record in records)
+    ascending = sorted(round(record.val_accuracy, 4) for record in records)
     wait_for(page, lambda: accuracies(page), ascending[::-1])
-    page.get_by_test_id("sort-header-val_accuracy").click()
+    page.get_by_test_id("sort-header-result/val_accuracy").click()
     wait_for(page, lambda: accuracies(page), ascending)
-    page.get_by_test_id("sort-header-val_accuracy").click()
+    page.get_by_test_id("sort-header-result/val_accuracy").click()
     wait_for(page, lambda: accuracies(page), ascending[::-1])
+
+
+def test_the_chart_shows_accuracy_over_parameters_without_a_click(ui, records, page):
+    page.goto(f"{ui.link}&compareRunsMode=CHART")
+    first = page.get_by_test_id("experiment-view-compare-runs-card").first
+    expect(first).to_contain_text("trainable_parameters vs. result/val_accuracy")
+    expect(first.locator("path.point")).to_have_count(len(records))
+    keep_picture(page, "mlflow_chart")
 
 
 def test_the_description_shows_the_front(ui, records, page):

@@ -1,7 +1,8 @@
 import csv
 import io
 
-from study.report.trial_text import table_csv, table_html
+from study.report.document import table
+from study.report.trial_text import front_cells, table_csv
 from study.spec.study_spec import StudySpec
 from tests.support.stored_study import record, trial
 
@@ -13,11 +14,13 @@ RECORDS = [
 
 
 def test_a_table_of_the_front_has_a_row_for_each_trial():
-    table = table_html(RECORDS)
-    assert table.index('<th scope="row">0</th>') < table.index('<th scope="row">1</th>')
-    assert "<td>90.00 ± 1.00</td>" in table
-    assert "<td>80.00</td>" in table
-    assert '<td class="left">dann-r D2 S50 K4</td>' in table
+    made = table(front_cells(RECORDS), rows="trial", left=("network",), label="front")
+    first, second = (f'<th scope="row" data-heading="trial">{trial}</th>' for trial in (0, 1))
+    assert made.index(first) < made.index(second)
+    assert '<td role="cell" data-heading="validation %">90.00 ± 1.00</td>' in made
+    assert '<td role="cell" data-heading="validation %">80.00</td>' in made
+    network = 'data-heading="network" class="left">dann-r D2 S50 K4</td>'
+    assert network in made
 
 
 def test_the_copy_has_every_field():

@@ -1,12 +1,19 @@
+import base64
+import gzip
 import json
 import re
 from html.parser import HTMLParser
 
 import pytest
+from playwright.sync_api import expect
+from plotly.offline import get_plotlyjs_version
 
 import study
 from study.errors import BadInputError, NotFoundError, StudyError
+from study.report.document import PACKED
 from study.report.report import FIGURES, write_figure, write_report
+from study.report.style import whole_axis
+from tests.support.browser import PATIENCE_MS, chromium, keep_picture, visit
 from tests.support.stored_study import make_home, trial, write_study
 
 SPEC = {
@@ -51,10 +58,19 @@ class Page(HTMLParser):
     def data(self):
         """The figures in the page, by name."""
         return {
-            attrs["id"].removeprefix("data-"): json.loads(text)
-            for attrs, text in self.scripts
-            if attrs.get("type") == "application/json"
+            attrs["id"].removeprefix("data-"): json.loads(self.unpacked(attrs["id"]))
+            for attrs, _ in self.scripts
+            if attrs.get("id", "").startswith("data-")
         }
+
+    def unpacked(self, key):
+        """The text of a packed script."""
+        (text,) = [
+            text
+            for attrs, text in self.scripts
+            if (attrs.get("type"), attrs.get("id")) == (PACKED, key)
+        ]
+        return gzip.decompress(base64.b64decode(text)).decode()
 
     @property
     def words(self):
@@ -138,7 +154,48 @@ def test_the_page_needs_nothing_from_elsewhere(home, tmp_path):
     (policy,) = [attrs["content"] for tag, attrs in page.tags if attrs.get("http-equiv")]
     assert "default-src 'none'" in policy
     assert "http" not in policy
-    assert text.count("plotly.js v") == 1
+    assert page.unpacked("plotly").count("plotly.js (basic") == 1
+
+
+def test_the_page_is_small_and_its_plotly_draws_what_plotly_here_makes(home, tmp_path):
+    text = read("made", home, tmp_path)
+    assert len(text.encode()) < 700_000
+    page = Page(text)
+    (version,) = re.findall(r"plotly\.js \(basic - minified\) v([\d.]+)", page.unpacked("plotly"))
+    assert version.split(".")[0] == get_plotlyjs_version().split(".")[0]
+    kinds = {trace["type"] for figure in page.data.values() for trace in figure["data"]}
+    assert kinds == {"scatter", "bar"}
+
+
+def test_axes_of_epochs_and_trials_have_whole_numbers(home, tmp_path):
+    layouts = {key: one["layout"] for key, one in Page(read("made", home, tmp_path)).data.items()}
+    for key in ("curves", "stopping", "hypervolume"):
+        assert layouts[key]["xaxis"]["dtick"] == 1
+    steps = [whole_axis("epoch", most)["dtick"] for most in (10, 15, 99, 100, 101, 1500, 9999)]
+    assert steps == [1, 2, 10, 10, 20, 200, 1000]
+
+
+def test_several_studies_are_compared_on_one_page(home, tmp_path):
+    file = tmp_path / "both.html"
+    write_report(["made", "single", "begun", "made"], home=home, file=file)
+    page = Page(file.read_text(encoding="utf-8"))
+    assert list(page.data) == ["front", "hypervolume"]
+    shown = [one["name"] for one in page.data["front"]["data"] if one["showlegend"]]
+    assert shown == ["made", "single"]
+    assert [one["name"] for one in page.data["hypervolume"]["data"]] == ["made", "single"]
+    assert "made, single and begun" in page.words
+    assert "The best validation accuracy is 90.00 %, in single." in page.words
+    rows = [attrs for tag, attrs in page.tags if tag == "th" and attrs["scope"] == "row"]
+    assert len(rows) == 3 + 2  # studies, and the joint front
+
+
+def test_studies_with_other_objectives_have_no_joint_front_and_the_page_says_why(home, tmp_path):
+    file = tmp_path / "both.html"
+    write_report(["made", "losses"], home=home, file=file)
+    page = Page(file.read_text(encoding="utf-8"))
+    assert list(page.data) == ["front"]
+    assert "the objectives differ, so hypervolumes are not comparable" in page.words
+    assert "There is no joint front." in page.words
 
 
 def test_what_comes_from_the_store_is_shown_and_never_run(home, tmp_path):
@@ -186,3 +243,27 @@ def test_a_picture_without_a_browser_is_refused_in_one_line(home, tmp_path, monk
         monkeypatch.setenv(name, str(tmp_path / "nowhere"))
     with pytest.raises(StudyError, match=r"^a PNG needs kaleido .* and Chrome or Chromium: .+$"):
         write_figure("made", home=home, file=tmp_path / "x.png")
+
+
+@pytest.mark.slow
+def test_reports_fit_a_phone(home, tmp_path):
+    with chromium() as browser, visit(browser, width=390, height=844) as (context, refused):
+        page, errors = context.new_page(), []
+        page.on("pageerror", lambda error: errors.append(error))  # noqa: PLW0108  # takes no builtin
+        for names in (["made"], ["made", "single"]):
+            file = tmp_path / "report.html"
+            write_report(names, home=home, file=file)
+            page.set_content(file.read_text(encoding="utf-8"))
+            expect(page.locator(".plot:not(:has(svg.main-svg))")).to_have_count(
+                0, timeout=PATIENCE_MS
+            )
+            # Nothing is cut off: a row of a table is a card.
+            for part in ("html", "#table .scroll"):
+                over = page.locator(part).evaluate("one => one.scrollWidth - one.clientWidth")
+                assert over <= 0
+            card = page.locator("#table tbody tr").first
+            tops = card.locator("th, td").evaluate_all("all => all.map(one => one.offsetTop)")
+            assert len(set(tops)) > 1
+            assert card.locator("td").last.inner_text()
+            keep_picture(page, f"report_phone_{len(names)}")
+        assert errors == refused == []
