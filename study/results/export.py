@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import Final
 
 from models import portable
-from models.portable import DESCRIPTION, TENSORS
+from models.portable import DESCRIPTION, TENSORS, Portable
 from study.errors import BadInputError, StudyError
 from study.home import AnyHome, Home
 from study.keywords import checked_keywords
 from study.results.model_card import model_card, training_history
 from study.results.network import FetchedNetwork
+from study.results.onnx_graph import FILE as ONNX_FILE
+from study.results.onnx_graph import write_onnx
 from study.results.reader import read_study
 
 _CODE: Final = Path(portable.__file__)
@@ -40,6 +42,8 @@ FILES: Final = {
 }
 """The files of an exported network, and their purposes."""
 
+_ONNX: Final = "the network for runtimes of ONNX: uint8 `images` to `probabilities`, the mean"
+
 
 @checked_keywords
 def export_model(  # noqa: PLR0913  # each option has a name of its own
@@ -48,13 +52,15 @@ def export_model(  # noqa: PLR0913  # each option has a name of its own
     trial: int | None = None,
     *,
     retrained: bool = False,
+    onnx: bool = False,
     home: AnyHome = None,
     tracking_uri: str | None = None,
 ) -> Path:
     """Writes the network of a trial with its documents (`FILES`) to a new folder; returns the folder.
 
     The folder must not exist; it is created complete, by a rename. The network takes images without
-    noise, even if trained with noise, which the card states. Raises NotFoundError and TrackingError
+    noise, even if trained with noise, which the card states. `onnx` also writes it as `network.onnx`,
+    for runtimes of ONNX; this needs the package onnx. Raises NotFoundError and TrackingError
     like `load_model`, BadInputError if the folder exists, StudyError if it cannot be written.
     """
     to = Path(to)
@@ -68,6 +74,10 @@ def export_model(  # noqa: PLR0913  # each option has a name of its own
         for file in (TENSORS, DESCRIPTION):
             # Without permissions: files of safetensors are readable by their owner only.
             shutil.copyfile(fetched.folder / file, complete / file)
+        if onnx:
+            with fetched.undamaged():
+                network = Portable(fetched.folder)
+            write_onnx(network, complete / ONNX_FILE)
         _write_documents(fetched, complete, retrained=retrained)
         _put_in_place(complete, to)
     return to
@@ -85,7 +95,8 @@ def _write_documents(fetched: FetchedNetwork, folder: Path, *, retrained: bool) 
     )
     text = json.dumps(history, indent=2) + "\n"
     (folder / "training.json").write_text(text, encoding="utf-8")
-    (folder / "README.md").write_text(model_card(history, FILES), encoding="utf-8")
+    files = FILES | ({ONNX_FILE: _ONNX} if (folder / ONNX_FILE).exists() else {})
+    (folder / "README.md").write_text(model_card(history, files), encoding="utf-8")
     (folder / "example.py").write_text(EXAMPLE, encoding="utf-8")
     shutil.copy(_CODE, folder)
 

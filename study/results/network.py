@@ -110,6 +110,12 @@ def download_network(run_id: str, home: Home, to: Path) -> Path | None:
             raise TrackingError(f"the artifacts in {location} cannot be read: {error}") from error
 
 
+def is_kept(run_id: str, home: Home) -> bool:
+    """Whether the network of a run was kept."""
+    with translated(home):
+        return tags.MODEL_TAG in client(home).get_run(run_id).data.tags
+
+
 @checked_keywords
 def promote(
     name: str,

@@ -97,6 +97,10 @@ _PLAIN: Final[dict[str, dict[str, Metric]]] = {
         "accuracy_per_decade": _SHARE,
     },
     "noise": {noise_name(sigma): _SHARE for sigma in SIGMAS},
+    "latency": {
+        "latency_ms": Metric(best=1e-3, worst=1e4, log=True),
+        "memory_mb": Metric(best=1e-3, worst=1e5, log=True),
+    },
 }
 _ACTIVITY: Final[dict[str, Metric]] = {
     "entropy": Metric(best=0.0, worst=7.0, log=False),  # bits; of 100 classes at most 6.7

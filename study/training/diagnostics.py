@@ -19,6 +19,7 @@ from study.training.distributions import Histogram, moments, weights_of
 from study.training.efficiency import cost_factor
 from study.training.evaluation import Estimate, evaluate
 from study.training.generalisation import LossCurves
+from study.training.latency import latency_of
 from study.training.noise import accuracy_under_noise
 from study.training.separability import separability_of
 from study.training.split import Split
@@ -107,6 +108,10 @@ def _weights(network: Network, _: LossCurves) -> Diagnosis:
     return diagnosis
 
 
+def _latency(network: Network, _: LossCurves) -> Diagnosis:
+    return Diagnosis(latency_of(network))
+
+
 def _efficiency(network: Network, split: Split, curves: LossCurves) -> Diagnosis:
     accuracy, loss = evaluate(network, split)
     parameters = count_parameters(network)
@@ -146,6 +151,7 @@ def _separability(network: Network, split: Split, _: LossCurves) -> Diagnosis:
 
 _ONCE: Final[dict[str, Callable[[Network, LossCurves], Diagnosis]]] = {
     "generalisation": _generalisation,
+    "latency": _latency,
     "weights": _weights,
 }
 _ON_IMAGES: Final[dict[str, Measure]] = {

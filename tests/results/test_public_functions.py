@@ -11,7 +11,7 @@ from mlflow import MlflowClient
 from typer.testing import CliRunner
 
 import study
-from study.cli.main import app
+from study.cli.app import app
 from study.errors import DataError, SpecError, StudyError
 from study.tracking.tags import REPLICATES_TAG, replicates_text
 from tests.support.recorded_study import NAME, record_study

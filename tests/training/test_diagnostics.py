@@ -55,6 +55,21 @@ def test_a_network_without_dendrites_has_somata_and_synapses_only(family, groups
     assert found.values.keys() == expected
 
 
+def test_a_larger_network_needs_more_memory_for_an_image(dataset):
+    small, large = (
+        diagnose(
+            build(architecture("dann-r", somata=somata), (1, 8, 8), 10, [0, 1]),
+            dataset,
+            ("latency",),
+            CURVES,
+        ).values
+        for somata in (4, 4096)
+    )
+    assert (small["memory_mb"] < large["memory_mb"]).all()
+    assert (small["latency_ms"] > 0).all()
+    assert small["memory_mb"].tolist() == pytest.approx([small["memory_mb"][0].item()] * 2, rel=0.1)
+
+
 def test_efficiency_is_that_of_each_replicate(dataset):
     network = build(architecture("vann"), (1, 8, 8), 10, [0, 1])
     found = diagnose(network, dataset, ("efficiency",), CURVES).values

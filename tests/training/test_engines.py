@@ -49,7 +49,7 @@ def test_only_a_training_with_the_compiled_engine_loads_numba():
     """It takes a fifth of a second of every process; commands and drivers do not train."""
     code = """
 import sys
-import study.cli.main, study.runner.driver, study.runner.trial_worker
+import study.cli.app, study.runner.driver, study.runner.trial_worker
 from models import Architecture, build
 from study import load_dataset
 from study.training.settings import TrainingSettings

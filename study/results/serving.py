@@ -1,0 +1,88 @@
+"""Serves the network of a trial over HTTP on this machine, with MLflow's protocol.
+
+https://mlflow.org/docs/latest/ml/deployment/deploy-model-locally: `POST /invocations` with
+`{"inputs": [...]}`, images of shape (count, channels, height, width) with pixels in 0..255, gives
+`{"predictions": [...]}`, the class probabilities; `GET /ping` responds once the network is loaded.
+"""
+
+import socket
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from study import environment
+from study.errors import BadInputError
+from study.home import Home
+from study.results.network import FetchedNetwork
+from study.results.reader import read_study
+
+_HOST: Final = "127.0.0.1"
+_FIRST_PORT: Final = 5001
+_PORTS: Final = 100
+
+
+@environment.RECORDS
+def serve_network(  # noqa: PLR0913  # each option has a name of its own
+    name: str,
+    trial: int | None,
+    *,
+    home: Home,
+    port: int | None,
+    retrained: bool,
+    notify: Callable[[str], None],
+) -> None:
+    """Serves until Ctrl-C; `notify` gets the address, with an example of a request.
+
+    `trial` is by default the best, `port` the first free one from 5001. Raises NotFoundError and
+    TrackingError like `study.load_model`, BadInputError if the port is in use.
+    """
+    study = read_study(name, home)
+    with tempfile.TemporaryDirectory() as folder, _listen(port) as listening:
+        fetched = FetchedNetwork.of_trial(study, trial, Path(folder), retrained=retrained)
+        model = Path(folder) / "model"
+        shape = _write_model(fetched, model)
+        address = f"http://{_HOST}:{listening.getsockname()[1]}"
+        notify(
+            f"trial {fetched.record.trial} of {name}: {address}/invocations (Ctrl-C ends it)\n"
+            f"  images of shape (count, {', '.join(map(str, shape))}), 0..255, in JSON: "
+            '{"inputs": [...]}'
+        )
+        _run(model, listening)
+
+
+def _write_model(fetched: FetchedNetwork, to: Path) -> tuple[int, ...]:
+    """Writes the network as a model with this package's own code; returns the shape of an image."""
+    from models.portable import Portable  # noqa: PLC0415  # with the next, after MLflow
+    from study.tracking.pyfunc_model import write_portable  # noqa: PLC0415  # takes a second
+
+    with fetched.undamaged():
+        shape = Portable(fetched.folder).image_shape
+        write_portable(fetched.folder, np.zeros((1, *shape), dtype=np.uint8), to)
+    return shape
+
+
+def _run(model: Path, listening: socket.socket) -> None:
+    import mlflow.pyfunc  # noqa: PLC0415  # takes a second, as the next
+    import uvicorn  # noqa: PLC0415
+    from mlflow.pyfunc import scoring_server  # noqa: PLC0415
+    from starlette.middleware.trustedhost import TrustedHostMiddleware  # noqa: PLC0415
+
+    app = scoring_server.init(mlflow.pyfunc.load_model(str(model)))
+    # A page of another site must not reach it under a name that leads here.
+    app.add_middleware(TrustedHostMiddleware, allowed_hosts=[_HOST, "localhost"])
+    server = uvicorn.Server(uvicorn.Config(app, access_log=False, log_level="warning"))
+    server.run(sockets=[listening])
+
+
+def _listen(given: int | None) -> socket.socket:
+    """Listens on the given port, by default on the first free one from 5001."""
+    ports = range(_FIRST_PORT, _FIRST_PORT + _PORTS) if given is None else [given]
+    for port in ports:
+        try:
+            return socket.create_server((_HOST, port))
+        except OSError:
+            continue
+    raise BadInputError(f"the port must be free, got --port {given}, which is in use")
