@@ -3,6 +3,7 @@
 StudyError              exit 1, the study failed
     TrackingError       the tracking server did not respond, or did not accept every record
     ClusterError        a job or its cluster failed
+    StoppedError        exit 130 or 143, a signal stopped the study
     BadInputError       exit 2, nothing was spent or written
         SpecError       a spec, or a value in it, breaks a rule
         DataError       a data set is absent, or differs from the spec
@@ -13,8 +14,9 @@ import difflib
 import errno
 import math
 import reprlib
+import signal
 from collections.abc import Iterable
-from typing import ClassVar, Final, final
+from typing import Final, final
 
 UNWRITABLE: Final = (
     errno.ENOSPC,
@@ -30,7 +32,7 @@ UNWRITABLE: Final = (
 class StudyError(Exception):
     """Base class of all errors below: `except StudyError as error: print(error)`."""
 
-    exit_status: ClassVar[int] = 1
+    exit_status: int = 1
 
 
 class TrackingError(StudyError):
@@ -41,10 +43,19 @@ class ClusterError(StudyError):
     """A job or its cluster failed."""
 
 
+class StoppedError(StudyError):
+    """A signal stopped a study, and something failed while it stopped; finished trials are kept."""
+
+    def __init__(self, signal_number: int, error: Exception) -> None:
+        name = signal.Signals(signal_number).name
+        super().__init__(f"stopped: {name} was received; finished trials are kept ({error})")
+        self.exit_status = 128 + signal_number  # a shell's
+
+
 class BadInputError(StudyError):
     """An input breaks a rule; nothing was started and nothing was written."""
 
-    exit_status: ClassVar[int] = 2
+    exit_status = 2
 
 
 class SpecError(BadInputError):

@@ -5,7 +5,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rich.console import Console
@@ -15,7 +15,7 @@ from study.cluster.capacity import Capacity
 from study.cluster.ray_runtime import check_machine, find_capacity, on_cluster, ray_runtime
 from study.cluster.shared_storage import check_shared
 from study.cluster.study_job import BEGUN
-from study.errors import UNWRITABLE, ClusterError, StudyError, TrackingError
+from study.errors import UNWRITABLE, ClusterError, StoppedError, StudyError, TrackingError
 from study.home import AnyHome, Home
 from study.keywords import checked_keywords
 from study.results.html import html_facts
@@ -84,6 +84,7 @@ def run(
     home: AnyHome = None,
     tracking_uri: str | None = None,
     console: Console | None = None,
+    on_end: Callable[[RunSummary], None] = lambda _: None,
 ) -> RunSummary:
     """Runs the study until its budget is met; continues it if it exists.
 
@@ -91,10 +92,11 @@ def run(
     `data` are images and labels in memory in place of the spec's data set, such as `(x, y)`
     (`study.training.in_memory.pools_of`); they are stored in the home, so that the study can be
     continued and its networks retrained without them.
-    Shows progress on the console, by default on standard output. Raises BadInputError before
+    Shows progress on the console, by default on standard output. A first Ctrl-C or SIGTERM stops the
+    study cleanly; `on_end` gets the summary while that is still so. Raises BadInputError before
     anything is started or written, TrackingError if the store takes no records, ClusterError if the
     cluster does not answer, StudyError if every trial failed, none keeps the constraints, or the
-    home cannot be written.
+    home cannot be written, StoppedError for an error after a signal.
     """
     start, home = time.monotonic(), Home.find(home, tracking_uri)
     spec = StudySpec.of(spec) if data is None else spec_with_data(spec, home)
@@ -119,10 +121,25 @@ def run(
             if given is not None:
                 given.store(folder)
             session = _open(spec, home, dataset, grid_size, console or Console())
-            with session.progress:
-                session.progress.notify(_headline(spec, dataset, session.budget.trials))
-                _run_trials(session, ray, capacity)
-    return _summary(session, time.monotonic() - start)
+            with _interruptible(session) as install:
+                with session.progress:
+                    session.progress.notify(_headline(spec, dataset, session.budget.trials))
+                    _run_trials(session, ray, capacity, install)
+                summary = _summary(session, time.monotonic() - start)
+                on_end(summary)
+    return replace(summary, signal_number=session.stop.signal_number)
+
+
+@contextmanager
+def _interruptible(session: Session) -> Iterator[Callable[[], None]]:
+    """`StudyStopper.on_signals`; an error after a signal becomes a StoppedError."""
+    try:
+        with session.stop.on_signals(session.progress.notify) as install:
+            yield install
+    except Exception as error:
+        if session.stop.signal_number is None:
+            raise
+        raise StoppedError(session.stop.signal_number, error) from error
 
 
 def _capacity(
@@ -163,13 +180,14 @@ def _open(
     )
 
 
-def _run_trials(session: Session, ray: ExitStack, capacity: Capacity | None) -> None:
+def _run_trials(
+    session: Session, ray: ExitStack, capacity: Capacity | None, on_started: Callable[[], None]
+) -> None:
     """Runs the trials that are left, and ends Ray.
 
-    `capacity` is None if Ray has not been started yet.
+    `capacity` is None if Ray has not been started yet; `on_started` is called when it was.
     """
-    signals = session.stop.on_signals(session.progress.notify)
-    with signals as install, _recorded(session) as catch_up, ray:
+    with _recorded(session) as catch_up, ray:
         if session.over():
             catch_up()
             session.progress.notify(
@@ -179,7 +197,7 @@ def _run_trials(session: Session, ray: ExitStack, capacity: Capacity | None) -> 
         if capacity is None:
             # Ray starts while the tracker opens its store: each takes seconds.
             session.progress.notify("starting Ray, which takes some seconds")
-            capacity = _capacity(session.spec, session.home, ray, install)
+            capacity = _capacity(session.spec, session.home, ray, on_started)
         catch_up()
         if session.stop.reason is None:
             session.progress.notify(BEGUN)

@@ -112,8 +112,13 @@ class StudyStopper(tune.Stopper):
             yield lambda: None
             return
 
-        def handle(number: int, _: FrameType | None) -> None:
+        previous = {int(number): signal.getsignal(number) for number in _SIGNALS}
+
+        def handle(number: int, frame: FrameType | None) -> None:
             if self.signal_number is not None:
+                former = previous[number]
+                if callable(former):  # such as Python's, which raises KeyboardInterrupt
+                    former(number, frame)
                 raise KeyboardInterrupt
             self.signal_number = number
             self.because(f"{signal.Signals(number).name} was received")
@@ -123,7 +128,6 @@ class StudyStopper(tune.Stopper):
             for number in _SIGNALS:
                 signal.signal(number, handle)
 
-        previous = {number: signal.getsignal(number) for number in _SIGNALS}
         install()
         try:
             yield install

@@ -1,4 +1,5 @@
 import io
+import signal
 import tempfile
 from contextlib import contextmanager
 from types import SimpleNamespace
@@ -172,10 +173,11 @@ def ray(monkeypatch):
     return asked
 
 
-def run(folder, screen=None, **changes):
+def run(folder, screen=None, on_end=lambda _: None, **changes):
     table = {"name": "a", "dataset": "digits", "families": ["vann"], "sampler": "random"}
     spec = StudySpec.from_dict(table | {"budget": {"trials": 4}} | changes)
-    return driver.run(spec, home=folder, console=Console(file=screen or io.StringIO(), width=200))
+    console = Console(file=screen or io.StringIO(), width=200)
+    return driver.run(spec, home=folder, console=console, on_end=on_end)
 
 
 @pytest.mark.parametrize("cluster", [False, True])
@@ -263,3 +265,36 @@ def test_a_new_study_that_a_cluster_cannot_run_leaves_nothing_behind(tmp_path, r
         run(tmp_path / "home", resources={"cpus": 3})
     assert ray == ["start", "capacity"]
     assert not (tmp_path / "home").exists()
+
+
+class Impatient(io.StringIO):
+    """A screen at which Ctrl-C is pressed at the nth line."""
+
+    def __init__(self, line):
+        super().__init__()
+        self._line = line
+
+    def write(self, text):
+        super().write(text)
+        if text.strip():
+            self._line -= 1
+            if self._line == 0:
+                signal.raise_signal(signal.SIGINT)
+
+
+@pytest.mark.usefixtures("ray")
+def test_ctrl_c_at_any_line_ends_a_study_cleanly_and_the_next_run_completes_it(tmp_path):
+    lines = 0
+    for line in range(1, 100):
+        screen, ended = Impatient(line), []
+        summary = run(tmp_path / str(line), screen=screen, on_end=ended.append)
+        assert summary.signal_number == (
+            signal.SIGINT if "(a second signal" in screen.getvalue() else None
+        )
+        assert len(ended) == 1  # whoever shows the results is interrupted neither
+        if summary.signal_number is None:
+            break
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+        assert run(tmp_path / str(line)).states == {"COMPLETE": 3, "FAIL": 1}
+        lines = line
+    assert lines >= 5

@@ -3,6 +3,7 @@
 import contextlib
 import io
 import os
+import signal
 import subprocess
 import sys
 import traceback
@@ -23,9 +24,11 @@ def study_command(*arguments, cwd=ROOT, **environment):
     """
     output, errors = io.StringIO(), io.StringIO()
     command = ["study", *map(str, arguments)]
+    interrupt = signal.getsignal(signal.SIGINT)
     with (
         patch.dict(os.environ, clean_environment(**environment), clear=True),
         patch.object(sys, "argv", command),
+        patch.object(sys, "unraisablehook", sys.unraisablehook),
         contextlib.chdir(cwd),
         contextlib.redirect_stdout(output),
         contextlib.redirect_stderr(errors),
@@ -34,6 +37,7 @@ def study_command(*arguments, cwd=ROOT, **environment):
         warnings.resetwarnings()
         read_token_again()
         status = _status_of_main()
+    signal.signal(signal.SIGINT, interrupt)
     return subprocess.CompletedProcess(command, status, output.getvalue(), errors.getvalue())
 
 
