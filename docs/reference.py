@@ -14,7 +14,7 @@ from typer.main import get_command
 
 import models
 import study
-from study.cli.main import app
+from study.cli.app import app
 from study.spec.dimensions import Names, Numbers, to_plain
 from study.spec.sections import Section
 from study.spec.study_spec import StudySpec

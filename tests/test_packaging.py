@@ -10,7 +10,7 @@ ROOT = Path(__file__).parent.parent
 
 
 def test_importing_the_packages_does_not_wait_for_the_heavy_libraries():
-    code = "import study, models, study.spec.study_spec, study.cli.main, sys; print(*sys.modules)"
+    code = "import study, models, study.spec.study_spec, study.cli.app, sys; print(*sys.modules)"
     output = subprocess.check_output([sys.executable, "-c", code], text=True)
     assert not {"ray", "mlflow", "optuna", "torch", "pandas", "plotly"} & set(output.split())
 

@@ -5,7 +5,7 @@ import typer
 from typer.testing import CliRunner
 
 from study import Home
-from study.cli.main import app
+from study.cli.app import app
 from study.errors import BadInputError, SpecError
 from study.home import LONGEST_NAME, checked_name, is_name
 from study.results import study_status

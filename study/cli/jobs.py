@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from study.cli.options import (
+    CLUSTER,
     AddressOption,
     EarlierOption,
     LocalArtifactsOption,
@@ -14,6 +15,7 @@ from study.cli.options import (
     SetOption,
     StudyNameOption,
     TrialsOption,
+    command,
     console,
     print_json,
     read_spec,
@@ -23,7 +25,7 @@ from study.cli.options import (
 app = typer.Typer()
 
 
-@app.command()
+@command(app, CLUSTER, "study submit mine.toml --address http://head:8265 --wait")
 def submit(
     spec: Annotated[Path, typer.Argument(help="The spec, a TOML file.")],
     address: AddressOption,
@@ -91,7 +93,7 @@ def submit(
             say(screen, f"  study {command} {study_spec.name} --address {address}")
 
 
-@app.command()
+@command(app, CLUSTER, "study logs mine --address http://head:8265 --follow")
 def logs(
     name: NameArgument,
     address: AddressOption,
@@ -107,7 +109,7 @@ def logs(
         sys.stdout.flush()
 
 
-@app.command()
+@command(app, CLUSTER, "study stop mine --address http://head:8265")
 def stop(name: NameArgument, address: AddressOption) -> None:
     """Stop the job of a study on a cluster; submitting it again continues the study."""
     from study.cluster import jobs

@@ -1,4 +1,4 @@
-"""The commands on trained networks: export, predict, promote, retrain."""
+"""The commands on trained networks: export, predict, serve, promote, retrain."""
 
 from pathlib import Path
 from typing import Annotated
@@ -7,9 +7,11 @@ import typer
 from rich.console import Console
 
 from study.cli.options import (
+    NETWORKS,
     JsonOption,
     NameArgument,
     TrialArgument,
+    command,
     console,
     print_json,
     say,
@@ -25,7 +27,7 @@ RetrainedOption = Annotated[
 ]
 
 
-@app.command()
+@command(app, NETWORKS, "study export mine 3 --to my-network")
 @with_home
 def export(
     name: NameArgument,
@@ -37,6 +39,9 @@ def export(
     ] = None,
     to: Annotated[Path | None, typer.Option(metavar="DIR", help="The same folder.")] = None,
     retrained: RetrainedOption = False,
+    onnx: Annotated[
+        bool, typer.Option("--onnx", help="Also write it as ONNX, for other runtimes.")
+    ] = False,
     *,
     home: Home,
 ) -> None:
@@ -46,11 +51,11 @@ def export(
     from study.results.export import export_model
 
     target = directory or to or Path(name if trial is None else f"{name}-{trial}")
-    written = export_model(name, target, trial, home=home, retrained=retrained)
+    written = export_model(name, target, trial, home=home, retrained=retrained, onnx=onnx)
     say(console(), str(written))
 
 
-@app.command()
+@command(app, NETWORKS, "study predict mine digit.png")
 @with_home
 def predict(
     name: NameArgument,
@@ -81,7 +86,35 @@ def predict(
         say(screen, text)
 
 
-@app.command()
+@command(app, NETWORKS, "study serve mine --port 5001")
+@with_home
+def serve(
+    name: NameArgument,
+    trial: Annotated[
+        int | None, typer.Argument(help="Number of the trial, by default the best.")
+    ] = None,
+    port: Annotated[
+        int | None,
+        typer.Option(min=1, max=65535, help="Port, by default the first free one from 5001."),
+    ] = None,
+    retrained: RetrainedOption = False,
+    *,
+    home: Home,
+) -> None:
+    """Serve the trained network of a trial over HTTP on this machine, until Ctrl-C."""
+    from study.results.serving import serve_network
+
+    serve_network(
+        name,
+        trial,
+        home=home,
+        port=port,
+        retrained=retrained,
+        notify=lambda text: say(console(), text),
+    )
+
+
+@command(app, NETWORKS, "study promote mine 3 --as champion")
 @with_home
 def promote(
     name: NameArgument,
@@ -98,7 +131,7 @@ def promote(
     say(console(), network.promote(name, trial, alias, home=home))
 
 
-@app.command()
+@command(app, NETWORKS, "study retrain mine 3 --replicates 5")
 @with_home
 def retrain(
     name: NameArgument,

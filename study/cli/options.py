@@ -1,7 +1,12 @@
 """Options shared by several commands, and their output."""
 
+import glob
 import inspect
 import json
+import math
+import os
+import shlex
+import shutil
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
@@ -11,8 +16,9 @@ from typing import Annotated, Any, Final
 import typer
 from rich.console import Console
 
-from study.home import Home, checked_name
+from study.home import Home, checked_name, without_passwords
 from study.spec.study_spec import StudySpec
+from study.tracking.provenance import COMMAND_VARIABLE
 
 LocalArtifactsOption = Annotated[
     bool,
@@ -44,12 +50,38 @@ FreshOption = Annotated[
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 CsvOption = Annotated[bool, typer.Option("--csv", help="Print CSV.")]
-NameArgument = Annotated[str, typer.Argument(help="Name of the study.", callback=checked_name)]
+
+
+def studies_here(context: typer.Context, incomplete: str) -> list[str]:
+    """The studies of the home that begin so, for the completion of a shell."""
+    home = Home.find(context.params.get("folder"))
+    folders = sorted((home.folder / "studies").glob(f"{glob.escape(incomplete)}*"))
+    return [folder.name for folder in folders]
+
+
+NameArgument = Annotated[
+    str,
+    typer.Argument(help="Name of the study.", callback=checked_name, autocompletion=studies_here),
+]
 TrialArgument = Annotated[int, typer.Argument(help="Number of the trial.")]
 
 Command = Callable[..., None]
 
+# The groups of commands in `study --help`.
+RUN: Final = "Run studies"
+CLUSTER: Final = "Run on a Ray cluster"
+RESULTS: Final = "Query results"
+PAGES: Final = "Reports and pages"
+NETWORKS: Final = "Use trained networks"
+
 _WIDTH: Final = 110  # of tables, without a terminal
+
+
+def command(
+    app: typer.Typer, group: str, example: str, name: str | None = None
+) -> Callable[[Command], Command]:
+    """A decorator that adds a command to a group of the help, which ends with an example."""
+    return app.command(name, rich_help_panel=group, epilog=f"Example: {example}")
 
 
 def with_options(
@@ -131,8 +163,36 @@ def read_spec(
 
 
 def print_json(value: object) -> None:
-    """Prints JSON to stdout."""
-    sys.stdout.write(json.dumps(value, indent=2) + "\n")
+    """Prints JSON to stdout; JSON has no NaN and no infinity, so that these are null."""
+    sys.stdout.write(json.dumps(_finite(value), indent=2, allow_nan=False) + "\n")
+
+
+def _finite(value: object) -> object:
+    match value:
+        case float():
+            return value if math.isfinite(value) else None
+        case dict():
+            return {key: _finite(one) for key, one in value.items()}
+        case list() | tuple():
+            return [_finite(one) for one in value]
+        case _:
+            return value
+
+
+def program() -> str:
+    """The path of this program from here; `study` if it is on the path, or runs as a module."""
+    path = Path(sys.argv[0]).absolute()
+    on_path = shutil.which("study")
+    if path.suffix == ".py" or (on_path and Path(on_path).resolve() == path.resolve()):
+        return "study"
+    here = Path.cwd()
+    return shlex.quote(str(path.relative_to(here) if path.is_relative_to(here) else path))
+
+
+def command_line() -> str:
+    """The command that was given; for a job, the one that submitted it."""
+    submitted = os.environ.get(COMMAND_VARIABLE)
+    return submitted or without_passwords(f"{program()} {shlex.join(sys.argv[1:])}")
 
 
 def console() -> Console:

@@ -8,15 +8,19 @@ import typer
 
 from study.cli import jobs
 from study.cli.options import (
+    PAGES,
+    RESULTS,
     ClusterOption,
     CsvOption,
     FreshOption,
     JsonOption,
     NameArgument,
+    command,
     console,
     errors,
     print_json,
     say,
+    studies_here,
     with_home,
 )
 from study.errors import BadInputError
@@ -24,8 +28,13 @@ from study.home import Home, checked_names
 
 app = typer.Typer()
 
+NamesArgument = Annotated[
+    list[str],
+    typer.Argument(help="Names of studies.", callback=checked_names, autocompletion=studies_here),
+]
 
-@app.command("list")
+
+@command(app, RESULTS, "study list", "list")
 @with_home
 def list_studies(
     *,
@@ -48,7 +57,7 @@ def list_studies(
         console().print(tables.study_table(statuses) if statuses else "no studies yet")
 
 
-@app.command()
+@command(app, RESULTS, "study status mine")
 @with_home
 def status(
     name: NameArgument,
@@ -72,12 +81,10 @@ def status(
         console().print(tables.status_table(found))
 
 
-@app.command()
+@command(app, RESULTS, "study compare mine other")
 @with_home
 def compare(
-    names: Annotated[
-        list[str], typer.Argument(help="Names of two or more studies.", callback=checked_names)
-    ],
+    names: NamesArgument,
     min_accuracy: Annotated[
         float | None,
         typer.Option(
@@ -110,10 +117,10 @@ def compare(
         say(errors(), f"warning: {difference}")
 
 
-@app.command()
+@command(app, PAGES, "study report mine --to report.html")
 @with_home
 def report(
-    name: NameArgument,
+    names: NamesArgument,
     to: Annotated[Path | None, typer.Option(help="File to write, .html or .png.")] = None,
     figure: Annotated[
         str | None,
@@ -126,30 +133,36 @@ def report(
     home: Home,
     fresh: FreshOption = False,
 ) -> None:
-    """Write the report of a study: an HTML page that works offline, or a figure as PNG."""
-    file = to or _report_file(name, home)
+    """Write the report of a study, or of several on one page, as HTML, or a figure as PNG."""
+    file = to or _report_file(names, home)
     if file.suffix not in (".html", ".png"):
         raise BadInputError(f"the file of the report must end in .html or .png, got {file}")
     if figure is not None and file.suffix != ".png":
         raise BadInputError(
             f"a single figure needs a file that ends in .png (option --to), got {file}"
         )
+    if file.suffix == ".png" and len(names) > 1:
+        raise BadInputError(
+            f"a PNG is of one study, got {', '.join(names)}; the page of several ends in .html"
+        )
     from study.report.report import write_figure, write_report
 
     if file.suffix == ".png":
-        write_figure(name, home=home, file=file, key=figure or "front", fresh=fresh)
+        write_figure(names[0], home=home, file=file, key=figure or "front", fresh=fresh)
     else:
-        write_report(name, home=home, file=file, fresh=fresh)
+        write_report(names, home=home, file=file, fresh=fresh)
     say(console(), str(file))
 
 
-def _report_file(name: str, home: Home) -> Path:
-    """The default file: in the folder of the study, or, on a machine without it, here."""
-    folder = home.study_folder(name).path
-    return folder / "report.html" if folder.is_dir() else Path(f"{name}-report.html")
+def _report_file(names: list[str], home: Home) -> Path:
+    """The default file: in the folder of the one study if that is on this machine, else here."""
+    folder = home.study_folder(names[0]).path
+    if len(names) == 1 and folder.is_dir():
+        return folder / "report.html"
+    return Path(f"{'-'.join(names)}-report.html")
 
 
-@app.command()
+@command(app, PAGES, "study ui")
 @with_home
 def ui(
     port: Annotated[

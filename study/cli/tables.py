@@ -6,6 +6,7 @@ from typing import Final, TypeVar
 import numpy as np
 import pandas as pd
 from rich import box
+from rich.markup import escape
 from rich.table import Table
 
 from study.cluster.study_job import StudyJob
@@ -166,21 +167,31 @@ def study_table(studies: Sequence[StudyStatus]) -> Table:
     return plain_table("studies", _cells(studies, columns), left=("study", "data", "run"))
 
 
+def fact_table(title: str, facts: Mapping[str, str]) -> Table:
+    """A row for each fact with its name."""
+    table = Table(title=title, show_header=False, title_justify="left")
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, text in facts.items():
+        table.add_row(name, escape(text))
+    return table
+
+
 def status_table(status: StudyStatus) -> Table:
     """The status of a study."""
-    table = Table(title=f"study {status.name}", show_header=False, title_justify="left")
     states = ", ".join(f"{count} {state}" for state, count in sorted(status.states.items()))
-    table.add_row("data", status.dataset)
-    table.add_row("run", _run(status.run_status))
-    table.add_row("trials", f"{_of(status)} ({states or 'none yet'}), {status.epochs:,} epochs")
-    table.add_row("front", f"{status.front} trials, hypervolume {status.hypervolume:.4f}")
+    facts = {
+        "data": status.dataset,
+        "run": _run(status.run_status),
+        "trials": f"{_of(status)} ({states or 'none yet'}), {status.epochs:,} epochs",
+        "front": f"{status.front} trials, hypervolume {status.hypervolume:.4f}",
+    }
     best = status.best
     if best is not None:
         accuracy = percent(best.val_accuracy, best.val_accuracy_sem)
-        table.add_row("best", f"trial {best.trial} {best.label()}, val accuracy {accuracy} %")
-    table.add_row("records", status.tracking_uri)
-    table.add_row("MLflow run", status.parent_run_id)
-    return table
+        facts["best"] = f"trial {best.trial} {best.label()}, val accuracy {accuracy} %"
+    facts |= {"records": status.tracking_uri, "MLflow run": status.parent_run_id}
+    return fact_table(f"study {status.name}", facts)
 
 
 def _of(study: StudyStatus) -> str:

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from study.cli.options import (
+    RESULTS,
     CsvOption,
     FreshOption,
     JsonOption,
     NameArgument,
+    command,
     console,
     errors,
     print_json,
@@ -64,7 +66,7 @@ ConfidentOption = Annotated[
 _with_filters = with_options("filters", _FILTERS, dict)
 
 
-@app.command()
+@command(app, RESULTS, "study trials mine --order val_accuracy:desc --limit 5")
 @_with_filters
 @with_home
 def trials(
@@ -121,7 +123,7 @@ def trials(
         _explain(name, home, filters, states=states, fresh=fresh)
 
 
-@app.command()
+@command(app, RESULTS, "study pareto mine --confident")
 @with_home
 def pareto(
     name: NameArgument,
@@ -142,7 +144,7 @@ def pareto(
         _explain(name, home, {}, fresh=fresh)
 
 
-@app.command()
+@command(app, RESULTS, "study best mine --max-parameters 5000 --limit 3")
 @_with_filters
 @with_home
 def best(

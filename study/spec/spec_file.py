@@ -1,5 +1,6 @@
 """Reads and validates a spec, with errors that name the key, the rule and the value."""
 
+import difflib
 import json
 import re
 import tomllib
@@ -114,7 +115,7 @@ def _message(model: type[BaseModel], detail: ErrorDetails) -> str:
     known: Iterable[str] = _known_keys(model, location)
     key, got, kind = echo_key(".".join(location)), echo(detail["input"]), detail["type"]
     if kind == "extra_forbidden":
-        text = f"unknown key {key!r}; {nearest(location[-1], known)}"
+        text = f"unknown key {key!r}; {_nearest_key(model, location, known)}"
     elif kind == "missing":
         text = f"the key {key!r} must be given"
     elif not key and kind == "model_type":
@@ -163,6 +164,23 @@ def _known_keys(model: type[BaseModel], location: list[str]) -> Iterable[str]:
         if step in section.model_fields:
             section = next(_sections(section.model_fields[step].annotation), section)
     return section.model_fields
+
+
+def _nearest_key(model: type[BaseModel], location: list[str], known: Iterable[str]) -> str:
+    """The hint of `nearest`, which also finds keys of other tables, such as `space.synapses`."""
+    elsewhere = {key.rpartition(".")[2]: key for key in _dotted_keys(model)}
+    name, own = location[-1], list(known)
+    close = difflib.get_close_matches(name, [*own, *elsewhere], n=1, cutoff=0.5)
+    if not close or close[0] in own:
+        return nearest(name, own)
+    return f"did you mean {elsewhere[close[0]]!r}? known: {', '.join(own)}"
+
+
+def _dotted_keys(model: type[BaseModel]) -> Iterator[str]:
+    """The keys of the tables of a spec, such as `space.synapses`."""
+    for name, field in model.model_fields.items():
+        for section in _sections(field.annotation):
+            yield from (f"{name}.{key}" for key in section.model_fields)
 
 
 def _sections(annotation: Any) -> Iterator[type[BaseModel]]:  # noqa: ANN401  # a type, as written

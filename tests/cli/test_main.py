@@ -9,7 +9,7 @@ import pytest
 import typer
 
 from study import Home
-from study.cli.main import app
+from study.cli.app import app
 from tests.support.command import study_command
 from tests.support.processes import ROOT
 

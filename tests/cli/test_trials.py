@@ -4,10 +4,12 @@ import csv
 import io
 import json
 
+import jsonschema
 import pytest
 from typer.testing import CliRunner
 
-from study.cli.main import app
+from study.cli.app import app
+from study.cli.schemas import COMMANDS, schema_of
 from study.results.stored_study import StoredStudy
 from tests.support.written_study import make_home, write_study
 
@@ -111,6 +113,7 @@ def test_a_comparison_prints_both_tables_and_warns_on_stderr(ask):
         ("best", "made", "--max-parameters", "10"),
         ("pareto", "made", "--confident"),
         ("compare", "made", "other"),
+        ("show", "made", "3"),
     ],
 )
 def test_every_question_can_be_asked_of_the_runs_themselves(question, ask, monkeypatch):
@@ -121,9 +124,38 @@ def test_every_question_can_be_asked_of_the_runs_themselves(question, ask, monke
         StoredStudy, "_table_of_runs", lambda self: asked.append(self.fresh) or table(self)
     )
     plain = ask(*question, "--json").stdout
+    jsonschema.validate(json.loads(plain), schema_of(question[0]))
     assert asked
     assert not any(asked)
     asked.clear()
     assert ask(*question, "--json", "--fresh").stdout == plain
     assert asked
     assert all(asked)
+
+
+def test_a_trial_is_shown_with_its_network_and_what_to_do_with_it(ask):
+    shown = ask("show", "made", "2").stdout
+    for text in (
+        "made: trial 2, dann-r D2 S8 K4",
+        "COMPLETE, on the front",
+        "90,000, 90,000 multiply-accumulates",
+        "91.00 ± 2.00 %",
+        "learning_rate 0.01",
+        "study retrain made 2 --replicates 2",
+    ):
+        assert text in shown
+    assert "violates" not in shown
+
+
+def test_the_schema_says_what_json_may_hold_and_nothing_else(ask):
+    for command in COMMANDS:
+        jsonschema.Draft202012Validator.check_schema(schema_of(command))
+    printed = json.loads(CliRunner().invoke(app, ["schema", "trials"]).stdout)
+    assert printed == schema_of("trials")
+    records = json.loads(ask("trials", "made", "--json").stdout)
+    with pytest.raises(jsonschema.ValidationError, match="unexpected"):
+        jsonschema.validate([records[0] | {"more": 1}], printed)
+    with pytest.raises(jsonschema.ValidationError, match="'seconds' is a required property"):
+        jsonschema.validate(
+            [{key: records[0][key] for key in records[0] if key != "seconds"}], printed
+        )

@@ -19,7 +19,7 @@ from ray.autoscaler._private.kuberay.autoscaling_config import (
 )
 from typer.main import get_command
 
-from study.cli.main import app
+from study.cli.app import app
 from study.cluster.capacity import Node
 from study.cluster.study_job import STUDY
 from study.home import Home

@@ -1,0 +1,65 @@
+"""The help of the command: groups, examples, completion."""
+
+import shlex
+import subprocess
+
+import pytest
+from typer.main import get_command
+from typer.testing import CliRunner
+
+from study.cli.app import app
+from tests.support.processes import BIN, clean_environment
+
+COMMANDS = get_command(app).commands
+
+
+def test_the_commands_stand_in_groups():
+    text = CliRunner().invoke(app, ["--help"], env={"COLUMNS": "100"}).stdout
+    places = [
+        text.index(words)
+        for words in ("Run studies", " run ", "Query results", " show ", "Reports", " ui ")
+    ]
+    assert places == sorted(places)
+    assert "Commands" not in text  # all are in a group of their own
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_help_of_a_command_ends_with_an_example_that_can_be_parsed(name):
+    text = CliRunner().invoke(app, [name, "--help"], env={"COLUMNS": "200"}).stdout
+    example = COMMANDS[name].epilog.removeprefix("Example: ")
+    assert f"Example: {example}" in text
+    program, given, *arguments = shlex.split(example)
+    assert (program, given) == ("study", name)
+    COMMANDS[name].make_context(name, arguments)
+
+
+def complete(line, folder):
+    """What bash would offer at the end of a line."""
+    words = line.split(" ")
+    environment = clean_environment(
+        _STUDY_COMPLETE="complete_bash", COMP_WORDS=line, COMP_CWORD=str(len(words) - 1)
+    )
+    done = subprocess.run(
+        [BIN / "study"], env=environment, cwd=folder, capture_output=True, text=True, check=False
+    )
+    return done.stdout.split()
+
+
+def test_a_shell_completes_commands_and_studies(tmp_path):
+    for name in ("mine", "other"):
+        (tmp_path / "runs" / "studies" / name).mkdir(parents=True)
+    assert complete("study exp", tmp_path) == ["export"]
+    assert complete("study status m", tmp_path) == ["mine"]
+    assert set(complete("study compare ", tmp_path)) == {"mine", "other"}
+
+
+def test_one_command_installs_the_completion(tmp_path):
+    done = subprocess.run(
+        ["bash", "-c", "study --install-completion; true"],  # noqa: S607  # the reader's own shell
+        env=clean_environment(HOME=str(tmp_path)),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "completion installed" in done.stdout, done.stderr
+    assert "study.sh" in (tmp_path / ".bashrc").read_text()
