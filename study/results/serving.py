@@ -9,10 +9,12 @@ import socket
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, final
 
 import numpy as np
+from numpy.typing import NDArray
 
+from models.portable import Floats, Portable
 from study import environment
 from study.errors import BadInputError
 from study.home import Home
@@ -39,38 +41,48 @@ def serve_network(  # noqa: PLR0913  # each option has a name of its own
     `trial` is by default the best, `port` the first free one from 5001. Raises NotFoundError and
     TrackingError like `study.load_model`, BadInputError if the port is in use.
     """
+    from study.tracking.pyfunc_model import write_portable  # noqa: PLC0415  # takes a second
+
     study = read_study(name, home)
     with tempfile.TemporaryDirectory() as folder, _listen(port) as listening:
         fetched = FetchedNetwork.of_trial(study, trial, Path(folder), retrained=retrained)
-        model = Path(folder) / "model"
-        shape = _write_model(fetched, model)
+        with fetched.undamaged():
+            network = Portable(fetched.folder)
+            # For its signature, which the server holds requests against.
+            write_portable(
+                fetched.folder,
+                np.zeros((1, *network.image_shape), dtype=np.uint8),
+                Path(folder) / "model",
+            )
         address = f"http://{_HOST}:{listening.getsockname()[1]}"
         notify(
             f"trial {fetched.record.trial} of {name}: {address}/invocations (Ctrl-C ends it)\n"
-            f"  images of shape (count, {', '.join(map(str, shape))}), 0..255, in JSON: "
+            f"  images of shape (count, {', '.join(map(str, network.image_shape))}), 0..255, in JSON: "
             '{"inputs": [...]}'
         )
-        _run(model, listening)
+        _run(network, Path(folder) / "model", listening)
 
 
-def _write_model(fetched: FetchedNetwork, to: Path) -> tuple[int, ...]:
-    """Writes the network as a model with this package's own code; returns the shape of an image."""
-    from models.portable import Portable  # noqa: PLC0415  # with the next, after MLflow
-    from study.tracking.pyfunc_model import write_portable  # noqa: PLC0415  # takes a second
+@final
+class _Network:
+    """The network as MLflow's server calls it."""
 
-    with fetched.undamaged():
-        shape = Portable(fetched.folder).image_shape
-        write_portable(fetched.folder, np.zeros((1, *shape), dtype=np.uint8), to)
-    return shape
+    def __init__(self, network: Portable) -> None:
+        self._network = network
+
+    def predict(self, images: NDArray[np.uint8], params: dict[str, Any] | None = None) -> Floats:
+        """The class probabilities, shape (count, classes)."""
+        return self._network.probabilities(images, int((params or {}).get("replicate", -1)))
 
 
-def _run(model: Path, listening: socket.socket) -> None:
-    import mlflow.pyfunc  # noqa: PLC0415  # takes a second, as the next
-    import uvicorn  # noqa: PLC0415
-    from mlflow.pyfunc import scoring_server  # noqa: PLC0415
+def _run(network: Portable, signature_folder: Path, listening: socket.socket) -> None:
+    import uvicorn  # noqa: PLC0415  # takes a second, as the next
+    from mlflow.models import Model  # noqa: PLC0415
+    from mlflow.pyfunc import PyFuncModel, scoring_server  # noqa: PLC0415
     from starlette.middleware.trustedhost import TrustedHostMiddleware  # noqa: PLC0415
 
-    app = scoring_server.init(mlflow.pyfunc.load_model(str(model)))
+    model = PyFuncModel(Model.load(str(signature_folder)), _Network(network))
+    app = scoring_server.init(model)
     # A page of another site must not reach it under a name that leads here.
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=[_HOST, "localhost"])
     server = uvicorn.Server(uvicorn.Config(app, access_log=False, log_level="warning"))
