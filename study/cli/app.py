@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from study.cli import jobs, networks, show, studies
+from study.cli import data, jobs, networks, show, studies
 from study.cli.options import (
     RESULTS,
     RUN,
@@ -137,5 +137,5 @@ def schema(
     print_json(schema_of(of))
 
 
-for _commands in (studies.app, trial_commands, show.app, networks.app, jobs.app):
+for _commands in (data.app, studies.app, trial_commands, show.app, networks.app, jobs.app):
     app.add_typer(_commands)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
-from study.cli.options import JsonOption, SetOption, console, print_json, say
+from study.cli.options import RUN, JsonOption, SetOption, command, console, print_json, say
 from study.errors import BadInputError
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ _PARTS = ("train", "validation", "test")
 _MOST_CLASSES = 50  # rows of the table
 
 
-@app.command("data")
+@command(app, RUN, "study data photos --to photos.png", "data")
 def show_data(
     source: Annotated[
         str,

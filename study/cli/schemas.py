@@ -23,6 +23,43 @@ class _CurvePoint(TypedDict):
 _Image = TypedDict("_Image", {"class": int, "probability": float, "label": int | None})
 
 
+class _Seed(TypedDict):
+    """The values of one replicate, of its kept weights."""
+
+    trial: int
+    seed: int
+    val_accuracy: float | None
+    val_loss: float | None
+    test_accuracy: float | None
+    test_loss: float | None
+
+
+class _Class(TypedDict):
+    label: int
+    name: str | None
+    train: int
+    validation: int
+    test: int
+
+
+class _Images(TypedDict):
+    """The number of images of each split."""
+
+    train: int
+    validation: int
+    test: int
+
+
+class _Data(TypedDict):
+    """A data set; `sha256` is that of all its arrays."""
+
+    name: str
+    image_shape: list[int]
+    sha256: str
+    images: _Images
+    classes: list[_Class]
+
+
 class _Prediction(TypedDict):
     """The predictions for the images of one file; `accuracy` is that of its labels, if it has any."""
 
@@ -83,6 +120,19 @@ def _comparison() -> Schema:
     }
 
 
+def _curve_row() -> Schema:
+    """A trial and an epoch, with the metric and its standard error."""
+    index = {"trial": {"type": "integer"}, "epoch": {"type": "integer"}}
+    return {
+        "type": "object",
+        "properties": index,
+        "required": list(index),
+        "minProperties": 4,
+        "maxProperties": 4,
+        "additionalProperties": {"type": ["number", "null"]},
+    }
+
+
 def _agreements() -> Schema:
     return {"type": "object", "additionalProperties": {"type": ["boolean", "null"]}}
 
@@ -97,11 +147,14 @@ def _schemas() -> dict[str, Schema]:
         "status --address": _object(StudyJob, last={"type": "string"}),
         "compare": _comparison(),
         "trials": trials,
+        "trials --curves": _list(_curve_row()),
+        "trials --seeds": _list(_object(_Seed)),
         "pareto": trials,
         "best": trials,
         "show": _object(TrialRecord, kept={"type": "boolean"}, curve=curve),
         "predict": _list(_object(_Prediction)),
         "retrain": _object(Retrained, agrees=_agreements()),
+        "data": _object(_Data),
     }
 
 

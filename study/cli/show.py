@@ -60,6 +60,10 @@ def show(
     screen = console()
     title = f"{name}: trial {trial}, {record.label()}"
     screen.print(tables.fact_table(title, _facts(record, curve)))
+    if record.by_seed:
+        from study.results.seeds import seeds
+
+        screen.print(tables.seed_table(seeds(name, [trial], home=home, fresh=fresh), "replicates"))
     for line in _next_steps(name, record, home, kept=kept):
         say(screen, line)
 

@@ -77,7 +77,7 @@ class RunSummary:
 @environment.RECORDS
 @environment.RAY
 @checked_keywords
-def run(
+def run(  # noqa: PLR0913  # each option has a name of its own
     spec: AnySpec,
     *,
     data: object = None,
