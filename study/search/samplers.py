@@ -94,7 +94,8 @@ def report_of(spec: StudySpec, metrics: Mapping[str, float]) -> Report:
 
 def features_of(metrics: Mapping[str, float]) -> list[float]:
     """The sizes of a network as features of the surrogate."""
-    return [math.log10(metrics[name]) / 2 for name in sorted(KNOWN_BEFORE_TRAINING)]
+    # The wiring of a fully connected network has no bits.
+    return [math.log10(max(metrics[name], 1)) / 2 for name in sorted(KNOWN_BEFORE_TRAINING)]
 
 
 def _constraints_known(spec: StudySpec) -> list[Constraint]:
