@@ -16,6 +16,7 @@ app = typer.Typer()
 
 _PARTS = ("train", "validation", "test")
 _MOST_CLASSES = 50  # rows of the table
+_DARK = 100  # a larger value is usual
 
 
 @command(app, RUN, "study data photos --to photos.png", "data")
@@ -36,7 +37,7 @@ def show_data(
 ) -> None:
     """Show what a study reads of a data set: the shape of its images, its classes, its splits.
 
-    Keys of the data set are changed by --set, such as --set resize=32.
+    Keys of the data set are changed by --set, such as --set dataset.resize=32.
     """
     if to is not None and to.suffix.lower() != ".png":
         raise BadInputError(f"the file of the images must end in .png, got {to} (option --to)")
@@ -46,11 +47,16 @@ def show_data(
     from study.training.dataset import dataset_spec, load_dataset
 
     if source.endswith((".toml", ".json")):
-        study_spec = StudySpec.from_toml(source, [f"dataset.{change}" for change in changes or []])
+        study_spec = StudySpec.from_toml(source, changes or [])
         spec, seed = study_spec.dataset, study_spec.seed
     else:
         spec = dataset_spec(Path(source) if Path(source).exists() else source)
-        spec, seed = dataset_spec(with_changes(spec.model_dump(mode="json"), changes or [])), 0
+        table = with_changes({"dataset": spec.model_dump(mode="json")}, changes or [])
+        for key in table.keys() - {"dataset"}:
+            raise BadInputError(
+                f"only keys of the data set can be changed, got {key} (option --set)"
+            )
+        spec, seed = dataset_spec(table["dataset"]), 0
     check_files(spec)
     dataset = load_dataset(spec, seed)
     if to is not None:
@@ -64,6 +70,8 @@ def show_data(
     low, high = int(dataset.train.images.min()), int(dataset.train.images.max())
     say(screen, f"{source}: images of {channels} x {height} x {width} (channels, height, width)")
     say(screen, f"pixels from {low} to {high} of 0 to 255; {dataset.classes:,} classes")
+    if high < _DARK:
+        say(screen, f"the images are dark: scale the pixels up, such as by {255 // max(high, 1)}")
     screen.print(_table(dataset))
     if dataset.classes > _MOST_CLASSES:
         say(screen, f"the first {_MOST_CLASSES} of {dataset.classes:,} classes; all with --json")

@@ -91,7 +91,7 @@ def description(
     searched = ", ".join(spec.families)
     objectives = ", ".join(f"{name} ({way})" for name, way in spec.objectives.items())
     summary = (
-        f"**{spec.name}**{pages} searches {searched} on {spec.dataset.name} for {objectives}; "
+        f"**{spec.name}**{pages} searches {searched} on {spec.dataset.label} for {objectives}; "
         f"{spec.replicates} replicates and {spec.budget.epochs} epochs per trial, "
         f"sampler {spec.sampler}."
     )

@@ -70,7 +70,7 @@ def _searched(spec: StudySpec, records: Sequence[TrialRecord]) -> str:
     ]
     networks = "one network" if spec.replicates == 1 else f"{spec.replicates} networks (replicates)"
     constraints = f", under {listed(spec.constraints)}" if spec.constraints else ""
-    data = spec.dataset.name if spec.dataset.path is None else "own images"
+    data = spec.dataset.label
     trials = "1 trial" if len(records) == 1 else f"{len(records):,} trials"
     return (
         f"This study searches {listed(spec.families)} on {data} "

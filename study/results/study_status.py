@@ -104,7 +104,7 @@ def status_of(stored: StoredStudy) -> StudyStatus:
     points = [record.point(spec.objectives) for record in stored.front()]
     return StudyStatus(
         name=spec.name,
-        dataset=spec.dataset.name,
+        dataset=spec.dataset.label,
         run_status=stored.parent.info.status,
         trials=sum(tally.states.get(state, 0) for state in ("COMPLETE", "PRUNED", "FAIL")),
         budget=trials_allowed(spec),

@@ -1,6 +1,7 @@
 """The tables of a spec, which allow neither unknown keys nor infinite numbers."""
 
 import os
+import re
 from pathlib import Path
 from typing import Annotated, Final, Literal, get_args
 
@@ -35,6 +36,7 @@ MOST_EPOCHS: Final = 1_000_000
 MOST_TRIALS: Final = 1_000_000
 _MOST_IMAGES: Final = 1_000_000_000
 _LONGEST_PATH: Final = 1000
+_PLAIN: Final = re.compile(r"[\w. -]{1,60}")  # is no markup of a terminal, of HTML or of Markdown
 _LEAST_SHARE: Final = 0.01
 
 
@@ -100,6 +102,12 @@ class DatasetSpec(Section):
             )
         return self
 
+    @property
+    def label(self) -> str:
+        """The name of the data set, or of the file or folder of own data if it has no odd characters."""
+        plain = self.path is not None and _PLAIN.fullmatch(self.path.name)
+        return self.path.name if plain and self.path is not None else self.name
+
 
 def dataset_table(raw: object) -> object:
     """Expands a plain name or path to a table, and adds the name to a table with a path only."""
@@ -113,9 +121,12 @@ def dataset_table(raw: object) -> object:
     if kind is not None:
         return {"name": kind, "path": raw}
     if raw not in get_args(DatasetName):
+        named = [name for name in get_args(DatasetName) if name not in OWN_DATA]
+        hint = "" if Path(raw).suffix else f"{nearest(raw, named)}; "
         raise ValueError(
-            f"unknown data set {echo(raw)}; {nearest(raw, get_args(DatasetName))}; your own data are "
-            "the path of an npz or Parquet file, or of a folder, with a slash, such as 'photos/'"
+            f"unknown data set {echo(raw)}; {hint}your own data are the path of an npz file (written by "
+            "numpy.savez with x and y), of a Parquet file, or of a folder of images, which needs a "
+            "slash, such as 'photos/'"
         )
     return {"name": raw}
 

@@ -168,7 +168,7 @@ class MlflowWriter:
             unsent.tags.pop(STATE_TAG, None)
         self.states[number] = "RUNNING"
         settings = asdict(trial.architecture) | asdict(trial.training)
-        settings |= {"dataset": self._spec.dataset.name, "replicates": len(trial.seeds)}
+        settings |= {"dataset": self._spec.dataset.label, "replicates": len(trial.seeds)}
         if self._tags.retraining is not None:
             settings |= {"full": json.loads(self._tags.retraining)["full"]}
         # MLflow accepts a parameter again if its value is the same.

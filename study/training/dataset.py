@@ -137,7 +137,7 @@ def load_dataset(source: object, seed: int = 0) -> Dataset:
         if not is_table and not isinstance(source, str | os.PathLike):
             return split_pools(pools_of(source), "arrays", seed)
     spec = dataset_spec(source)  # type: ignore[arg-type]  # as tested
-    return split_pools(read_pools(spec), spec.name, seed, spec.train_size, spec.validation_size)
+    return split_pools(read_pools(spec), spec.label, seed, spec.train_size, spec.validation_size)
 
 
 def dataset_spec(

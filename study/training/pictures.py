@@ -83,8 +83,8 @@ def read_pictures(
                 if other != size:
                     raise DataError(
                         f"all images must have one size, got {_shown(size)} ({pictures[0].name}) and "
-                        f"{_shown(other)} ({picture.name}); resize them with a key such as "
-                        f"`resize = {min(*size, *other)}` in [dataset]"
+                        f"{_shown(other)} ({picture.name}); resize them with the key "
+                        f"dataset.resize, such as --set dataset.resize={min(*size, *other)}"
                     )
         shape = (len(pictures), 1 if grey else 3, *size)
         check_memory(3 * int(np.prod(shape)), Path(pictures[0].name).parent)

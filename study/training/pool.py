@@ -112,7 +112,9 @@ def _bytes_of(array: NDArray[Any], name: str) -> NDArray[np.uint8]:
             scaled: NDArray[np.uint8] = np.rint(array * _LARGEST_BYTE).astype(np.uint8)
             return scaled
         remedy = f" in {low:g}..{high:g}"
-        if low >= 0 and high <= _LARGEST_BYTE:
+        if low >= 0 and high <= _LARGEST_BYTE / 2:
+            remedy += f"; {name} / {high:g} converts it"
+        elif low >= 0 and high <= _LARGEST_BYTE:
             remedy += f'; {name}.astype("uint8") converts it'
         elif np.isfinite([low, high]).all() and low < high:
             remedy += f"; ({name} - {low:g}) / {high - low:g} converts it"

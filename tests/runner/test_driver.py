@@ -69,7 +69,7 @@ def test_a_study_does_not_go_on_with_other_data(tmp_path):
         driver.run(spec, home=home)
     assert before in str(caught.value) and after in str(caught.value)  # noqa: PT018  # both hashes
     stored = SimpleNamespace(spec=spec, data=before)
-    with pytest.raises(DataError, match=f"{before}, got npz with {after}"):
+    with pytest.raises(DataError, match=f"{before}, got a.npz with {after}"):
         _dataset(stored, None, full=True)  # before anything is trained
     assert _dataset(SimpleNamespace(spec=spec, data=after), None, full=True)
 

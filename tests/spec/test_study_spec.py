@@ -88,10 +88,13 @@ def test_own_data_are_given_by_their_path(tmp_path):
         spec = StudySpec.from_dict(SHORT | {"dataset": given})
         assert spec.dataset.name == kind
         assert StudySpec.from_dict(spec.to_dict()) == spec
+    labels = {"digits": "digits", "my/photos/": "photos", "a/[red].npz": "npz", "./": "folder"}
+    for given, label in labels.items():
+        assert StudySpec.from_dict(SHORT | {"dataset": given}).dataset.label == label
     spec = StudySpec.from_dict(SHORT | {"dataset": {"path": "p/", "resize": 9}})
     assert spec.dataset.resize == (9, 9)
     assert StudySpec.from_toml(write(tmp_path, spec.to_toml())) == spec
-    with pytest.raises(SpecError, match=r"unknown data set 'photos'; .* with a slash, such as"):
+    with pytest.raises(SpecError, match=r"unknown data set 'photos'; .* needs a slash, such as"):
         StudySpec.from_dict(SHORT | {"dataset": "photos"})
 
 

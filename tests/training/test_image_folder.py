@@ -64,7 +64,7 @@ def test_pictures_of_several_sizes_need_the_key_resize(tmp_path):
     write(tmp_path, np.full((9, 8), 200), *paths("", "b", count=10))
     with pytest.raises(
         DataError,
-        match=r"one size, got 4 x 6 \(.*a/0.png\) and 9 x 8 \(.*b/0.png\); .*`resize = 4`",
+        match=r"one size, got 4 x 6 \(.*a/0.png\) and 9 x 8 \(.*b/0.png\); .*--set dataset.resize=4",
     ):
         load_dataset(tmp_path)
     data = load_dataset({"path": tmp_path, "resize": [5, 7]})
