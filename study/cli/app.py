@@ -64,7 +64,8 @@ def run(
     home.study_folder(study_spec.name).check_not_driven()
     families = ", ".join(study_spec.families)
     say(
-        screen, f"{study_spec.name}: {families} on {study_spec.dataset.label}; loading the libraries"
+        screen,
+        f"{study_spec.name}: {families} on {study_spec.dataset.label}; loading the libraries",
     )
     from study.runner import driver
 

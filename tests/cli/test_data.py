@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from study.cli.main import app
+from study.cli.app import app
 from study.errors import BadInputError, DataError, SpecError
 
 
