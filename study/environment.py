@@ -114,6 +114,12 @@ def prepare() -> None:
     """Applies all settings for the rest of the process."""
     RECORDS.__enter__()
     RAY.__enter__()
-    # Imports create a million permanent objects; garbage collection takes a sixth of the time of
-    # the imports.
+    collect_rarely()
+
+
+def collect_rarely() -> None:
+    """Collects garbage rarely for the rest of the process.
+
+    Imports create a million permanent objects; garbage collection takes a sixth of their time.
+    """
     gc.set_threshold(_COLLECT_AFTER)

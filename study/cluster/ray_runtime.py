@@ -22,6 +22,7 @@ import ray
 import torch
 from ray._common.utils import get_default_system_temp_dir
 from ray._private import ray_constants
+from ray._private.node import Node as RayNode
 from ray._raylet import AuthenticationTokenLoader, Config  # type: ignore[attr-defined]  # compiled, no types
 
 from study.cluster.capacity import Capacity, Node, resources_of_trial
@@ -38,6 +39,7 @@ _TOKEN: Final = "RAY_AUTH_TOKEN"  # noqa: S105  # the name of the variable
 _OWN_BYTES: Final = 32
 _PRIVATE: Final = 0o077
 _LAST_LOGS_S: Final = 5.0
+_UNNEEDED: Final = ("start_log_monitor", "start_monitor", "start_api_server")
 
 
 def on_cluster() -> bool:
@@ -145,7 +147,13 @@ def local_ray(cpus: int, gpus: int = 0) -> Iterator[None]:
     Where $RAY_AUTH_MODE is set, Ray's own rules hold: `disabled` asks for no token, and with `token` a
     token that the user has is taken. Raises ClusterError if Ray does not start.
     """
-    with _token(), _loopback(), _private_folder() as folder, cleaned_up(folder.parent):
+    with (
+        _token(),
+        _loopback(),
+        _few_processes(),
+        _private_folder() as folder,
+        cleaned_up(folder.parent),
+    ):
         before = os.umask(_PRIVATE)  # the processes that Ray starts keep it
         try:
             ray.init(
@@ -156,6 +164,8 @@ def local_ray(cpus: int, gpus: int = 0) -> Iterator[None]:
                 logging_level=logging.ERROR,
                 log_to_driver=False,
                 _temp_dir=str(folder),
+                # Workers for tasks, one a CPU; the actors of trials get new ones.
+                _system_config={"prestart_worker_first_driver": False},
             )
         except Exception as error:  # Ray's own are of any type
             end_own_processes(folder.parent)
@@ -230,3 +240,21 @@ def _loopback() -> Iterator[None]:
         yield
     finally:
         ray_constants.ENABLE_RAY_CLUSTER = before
+
+
+@contextmanager
+def _few_processes() -> Iterator[None]:
+    """Ray starts neither log monitor, autoscaler nor API server while the context lasts.
+
+    Each is a Python process that loads libraries for one to two seconds. The driver shows no logs of
+    workers, there is one node, and the API server, without a dashboard, only reports usage to Ray's
+    authors. `ray start` has options for the first two, `ray.init` has none.
+    """
+    before = {name: getattr(RayNode, name) for name in _UNNEEDED}
+    for name in _UNNEEDED:
+        setattr(RayNode, name, lambda *_, **__: None)
+    try:
+        yield
+    finally:
+        for name, function in before.items():
+            setattr(RayNode, name, function)

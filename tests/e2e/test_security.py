@@ -26,7 +26,15 @@ from study.tracking.store import client
 from study.tracking.writer import MlflowWriter
 from tests.support.command import study_command
 from tests.support.empty_store import new_home
-from tests.support.processes import BIN, PATIENCE_S, ROOT, SMALL, clean_environment, wait_until
+from tests.support.processes import (
+    BIN,
+    PATIENCE_S,
+    ROOT,
+    SMALL,
+    clean_environment,
+    stop,
+    wait_until,
+)
 
 pytestmark = pytest.mark.slow
 
@@ -41,7 +49,10 @@ API = "/api/2.0/mlflow"
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory):
-    """The processes of a study while it trains, the address of its Ray and the folder of its files."""
+    """The processes of a study while it trains, the address of its Ray and the folder of its files.
+
+    Its worker is stopped, since nobody needs what it would train while the tests look at it.
+    """
     home = new_home(tmp_path_factory.mktemp("running")).folder
     user = tmp_path_factory.mktemp("user")
     command = [BIN / "study", "run", "studies/digits.toml", "--name", "long", "--home", home]
@@ -54,11 +65,10 @@ def running(tmp_path_factory):
     ):
         try:
             wait_until(lambda: list(home.rglob("checkpoint.safetensors")), "a checkpoint", process)
-            wait_until(
-                lambda: any("StudyTrainable" in _command(one) for one in _tree(process.pid)),
-                "a worker",
-                process,
+            worker = wait_until(
+                lambda: next(filter(_trains, _tree(process.pid)), None), "a worker", process
             )
+            stop(worker.pid)
             tree = _tree(process.pid)
             server = next(one for one in tree if one.name() == "gcs_server")
             port = next(one.laddr.port for one in server.net_connections() if not one.raddr)
@@ -77,6 +87,8 @@ def running(tmp_path_factory):
                 user=user,
             )
         finally:
+            for one in filter(_trains, _tree(process.pid) if process.poll() is None else ()):
+                one.resume()
             process.send_signal(signal.SIGINT)
             process.wait(PATIENCE_S)
     assert not Path(session).parent.parent.exists(), "Ray's folders outlive the study"
@@ -91,6 +103,10 @@ def _command(process):
     with suppress(psutil.Error):
         return " ".join(process.cmdline())
     return ""
+
+
+def _trains(process):
+    return "StudyTrainable" in _command(process)
 
 
 def _listening(tree):
@@ -114,6 +130,12 @@ def test_a_running_study_listens_on_this_machine_alone(running):
     found = _listening(running.tree)
     assert len(found) > 5, "Ray's servers are not seen"
     assert [one for one in found if not _is_loopback(one[0])] == []
+
+
+def test_a_study_starts_none_of_rays_processes_in_vain(running):
+    """Each of these would load Python's libraries, for a second or two, at every start."""
+    in_vain = re.compile(r"monitor\.py|dashboard/dashboard\.py|ray::IDLE")
+    assert [found for found in map(_command, running.tree) if in_vain.search(found)] == []
 
 
 @pytest.mark.parametrize("given", ["none", "wrong", "its own"])
@@ -220,7 +242,11 @@ def test_what_ray_starts_makes_private_files_and_the_driver_those_of_its_user(ru
         return int(re.search(r"Umask:\s*(\d+)", status).group(1), 8)
 
     driver, *children = running.tree
-    rays = [one for one in children if str(running.session) in _command(one)]
+    rays = [
+        one
+        for one in children
+        if str(running.session) in _command(one) or _command(one).startswith("ray::")
+    ]
     assert len(rays) > 3
     assert {umask(one) for one in rays} == {0o077}
     assert umask(driver) == umask(psutil.Process())
