@@ -3,6 +3,7 @@
 import json
 import random
 import time
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import psutil
@@ -22,18 +23,22 @@ KILLS = 10
 EPOCHS = 600  # so many that a second worker starts before the first has trained all trials
 
 
+OWN_RAY = (3, 6)
+"""The kills of a driver with a Ray of its own: one while it starts, one while it trains."""
+
+
 def run_and_kill(arguments, on_ray, start_s, trial_s):
     """Runs a study of twelve trials to its end, killing its driver again and again.
 
-    Every other time while it starts, now and then with a Ray of its own; else on a Ray that stays, when
-    more and more trials have ended, and somewhere within the next. In an unbroken run these take the
+    Every other time while it starts, else when more and more trials have ended, and somewhere within
+    the next; twice with a Ray of its own, else on a Ray that stays. In an unbroken run these take the
     seconds given; should it get on faster than that, it is killed when it starts to train, or when
     another trial has ended.
     """
     moments = random.Random(0)  # noqa: S311  # of a test
     for kill in range(KILLS):
         starting = kill % 2 == 1
-        with running(*arguments, **({} if kill % 4 == 3 else on_ray)) as driver:
+        with running(*arguments, **({} if kill in OWN_RAY else on_ray)) as driver:
             if starting:
                 driver.has_ended(0, moments.uniform(0, start_s))
             else:
@@ -41,27 +46,28 @@ def run_and_kill(arguments, on_ray, start_s, trial_s):
                 driver.has_ended(ended)
                 driver.has_ended(ended + 1, moments.uniform(0, trial_s))
             assert driver.process.poll() is None, driver.lines
-            driver.process.kill()
+            with nothing_left_of_its_ray(driver) if kill == OWN_RAY[-1] else nullcontext():
+                driver.process.kill()
     with running(*arguments, **on_ray) as driver:
         output, status = driver.end()
         assert status == 0, output
 
 
-def test_a_killed_driver_leaves_no_processes_of_its_ray_and_no_folder(tmp_path):
-    """Ray's agents would try for a minute to report the death of their node."""
-    home = new_home(tmp_path)
-    limits = (*SMALL, "--set", "budget.epochs=1000", "--set", "stopping.scheduler=none")
-    with running("--name", "orphans", "--home", home.folder, *limits) as driver:
-        driver.has_ended(0)
-        children = psutil.Process(driver.process.pid).children(recursive=True)
-        folders = [
-            Path(argument.removeprefix("--log_dir=")).parents[2]
-            for child in children
-            for argument in child.cmdline()
-            if argument.startswith("--log_dir=")
-        ]
-        driver.process.kill()
-        driver.process.wait()
+@contextmanager
+def nothing_left_of_its_ray(driver):
+    """Within this context a driver that trains is killed; no process of its Ray is left, no folder.
+
+    Ray's agents would try for a minute to report the death of their node.
+    """
+    children = psutil.Process(driver.process.pid).children(recursive=True)
+    folders = [
+        Path(argument.removeprefix("--log_dir=")).parents[2]
+        for child in children
+        for argument in child.cmdline()
+        if argument.startswith("--log_dir=")
+    ]
+    yield
+    driver.process.wait()
     assert len(children) > 5
     wait_until(lambda: not any(map(alive, children)), "the end of what the driver started")
     assert folders
