@@ -15,6 +15,9 @@ COVERAGE := $(if $(CI),--cov)
 # A broken link, a missing page and a name that is not there are errors.
 SITE := $(BIN)/python -m sphinx -q -W --keep-going -n -b html docs docs/_build
 
+# Images of containers set it; then each process of the tests compiles the package and the tests anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: study test quick docs durations format
 
 study: $(RUNTIME)

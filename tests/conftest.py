@@ -6,7 +6,7 @@ import sys
 from collections import Counter
 from pathlib import Path
 
-import torch
+import pytest
 from hypothesis import settings
 
 from tests.support import shared
@@ -26,7 +26,6 @@ def pytest_addoption(parser):
 
 
 def pytest_configure(config):
-    torch.set_num_threads(1)  # several workers share the processors
     if not hasattr(config, "workerinput"):  # of pytest-xdist
         config.pluginmanager.register(MainProcess())
 
@@ -40,6 +39,14 @@ def pytest_collection_modifyitems(items):
         return -seconds.get(file, float("inf")), file
 
     items.sort(key=place)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_thread():
+    """Several workers share the processors. The main process of pytest-xdist does without torch."""
+    import torch  # noqa: PLC0415  # as above
+
+    torch.set_num_threads(1)
 
 
 class MainProcess:
