@@ -54,7 +54,8 @@ def _toml(text: str, source: object) -> dict[str, Any]:
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise SpecError(f"{source} is not TOML: {error}") from error
+        hint = '; text needs quotes, as in name = "mine"' if "Invalid value" in str(error) else ""
+        raise SpecError(f"{source} is not TOML: {error}{hint}") from error
     except (RecursionError, ValueError) as error:
         raise SpecError(f"{source} cannot be read: {_reason(error)}") from error
 
