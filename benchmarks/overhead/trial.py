@@ -64,8 +64,8 @@ class NullTrainable(tune.Trainable):
             if self.every_epoch or self._epoch in self._rungs:
                 break
         done = self._epoch == last
-        report = {"epochs": epochs, "finished": done, "failure": None, "notice": None}
-        return report | {"replicates": {}, "done": done}
+        report = {"epochs": epochs, "engine": None, "finished": done, "failure": None}
+        return report | {"notice": None, "replicates": {}, "done": done}
 
 
 @final

@@ -1,12 +1,15 @@
 """The driver: runs a new study or continues one, with its data, search, Ray Tune, records and screen."""
 
 import json
+import os
 import shutil
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Final
 
 from rich.console import Console
 
@@ -41,6 +44,8 @@ from study.tracking import provenance, tags
 from study.tracking.tracker import Tracker
 from study.training.batch_order import check_batch_order
 from study.training.dataset import Dataset, load_dataset
+
+_ROOM_BYTES: Final = 1_000_000  # of the records of some ten trials
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,6 +118,7 @@ def run(  # noqa: PLR0913  # each option has a name of its own
     check_earlier(spec, home)
     dataset.check_is(stored_data(folder.journal), spec.name)
     with ExitStack() as ray, _writable(home):
+        _check_room(home)
         check_free(spec.name, home, stored_identity(folder.journal))
         # A new study that the cluster cannot run must leave no files behind.
         new = not folder.journal.exists()
@@ -279,6 +285,16 @@ def _recorded(session: Session) -> Iterator[Callable[[], None]]:
             if caught_up and tracker.all_sent:
                 clean_up(session.storage, session.folder.trials)
             shutil.rmtree(session.folder.tune, ignore_errors=True)
+
+
+def _check_room(home: Home) -> None:
+    """Raises OSError unless the home, if it exists, takes a small file, which has no name.
+
+    SQLite would only say "disk I/O error" of a full disk.
+    """
+    if home.folder.exists():
+        with tempfile.TemporaryFile(dir=home.folder) as file:
+            os.posix_fallocate(file.fileno(), 0, _ROOM_BYTES)
 
 
 @contextmanager

@@ -32,7 +32,12 @@ _REFUSAL: Final = re.compile(r"\berror code 40[13]\b|^PERMISSION_DENIED\b")
 _PASSING: Final = (401, 403, 408, 429)  # HTTP: wrong credentials, a busy server
 _REFUSALS: Final = ("INVALID_PARAMETER_VALUE", "RESOURCE_ALREADY_EXISTS", "INVALID_STATE")
 _DOUBTFUL_TRIES: Final = 20  # a minute and a half
-_SQLITE_FULL: Final = ("database or disk is full", "attempt to write a readonly database")
+# The last one is also said of a full disk, where the index of the write-ahead log has no room.
+_SQLITE_FULL: Final = (
+    "database or disk is full",
+    "attempt to write a readonly database",
+    "disk I/O error",
+)
 
 
 @contextmanager

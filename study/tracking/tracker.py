@@ -77,12 +77,19 @@ class Tracker:
         Raises TrackingError if the store cannot be opened.
         """
         troubled_s = 0
-        while not self._ready.wait(1.0) and troubled_s < _READY_WITHIN_S and not self._refused:
+        while not self._ready.wait(1.0) and troubled_s < _READY_WITHIN_S:
+            if self._refused or self._unwritable:  # for good
+                break
             # There is no limit for an earlier sender, or a long record.
-            troubled_s += 1 if self.trouble or self._unwritable else 0
+            troubled_s += 1 if self.trouble else 0
         if self._states is None:
-            reasons = (self.trouble, self._unwritable, *self._refused)
-            reason = next((text for text in reasons if text), "no answer")
+            if self._unwritable:
+                raise TrackingError(
+                    f"the tracking store {self._home.shown_uri} must be writable and have room, got: "
+                    f"{self._unwritable}; nothing is lost: the same command continues the study when "
+                    "there is room"
+                )
+            reason = self.trouble or next(iter(self._refused), "no answer")
             raise TrackingError(
                 f"the tracking store {self._home.shown_uri} must accept the records of the study, "
                 f"tried for {troubled_s} s: {reason}"

@@ -3,37 +3,36 @@
 import json
 import os
 import signal
-import subprocess
-import sys
-from contextlib import suppress
 from pathlib import Path
 
-import psutil
 import pytest
 import torch
 from safetensors import safe_open
 
+from study.cluster import ray_runtime
 from study.results import answers
 from study.runner import tuner
 from study.runner.trainable import StudyTrainable
 from tests.support.command import study_command
 from tests.support.driven_study import running
 from tests.support.empty_store import new_home
-from tests.support.processes import ROOT, SMALL, clean_environment, curve, stop, wait_until
+from tests.support.processes import SMALL, curve, stop, wait_until
 
 pytestmark = pytest.mark.slow
 
 EPOCHS = 600
-KILLS = 5  # more than a trial may lose workers without an epoch more
+KILLS = 10  # many more than a trial may lose workers without an epoch more
 
 
-def worker_of(driver):
-    """The process that trains the one trial that runs, None where there is none yet."""
-    for process in psutil.Process(driver.process.pid).children(recursive=True):
-        with suppress(psutil.NoSuchProcess):  # Ray's processes come and go
-            if process.name().startswith("ray::StudyTrain"):
-                return process.pid
-    return None
+def worker_of(folder):
+    """The process that the newest report in a study's spool comes from, None if there is none."""
+    reports = [
+        json.loads(line)[1]
+        for file in sorted(folder.spool.glob("*.jsonl"))
+        for line in file.read_text().splitlines(keepends=True)
+        if line.startswith('["TrialReported"') and line.endswith("\n")
+    ]
+    return int(reports[-1]["worker"].rpartition(":")[2]) if reports else None
 
 
 def epochs_of(checkpoint):
@@ -44,43 +43,45 @@ def epochs_of(checkpoint):
         return len(json.loads(file.metadata()["state"])["history"])
 
 
-def stopped_worker(driver, checkpoint, epochs=0):
-    """The process of the running trial, stopped once a checkpoint has more epochs."""
-    what = f"{checkpoint} with more than {epochs} epochs"
-    wait_until(lambda: epochs_of(checkpoint) > epochs, what, driver.process, every_s=0.02)
-    pid = wait_until(lambda: worker_of(driver), "a worker", driver.process, every_s=0.02)
+def stopped_worker(driver, folder, checkpoint, killed=()):
+    """The process of the running trial, stopped once it is a new one that has saved a checkpoint."""
+
+    def new_worker():
+        pid = worker_of(folder)
+        return None if pid in killed else pid
+
+    reached = epochs_of(checkpoint)
+    what = f"a new worker, and {checkpoint} with more than {reached} epochs"
+    pid = wait_until(
+        lambda: epochs_of(checkpoint) > reached and new_worker(), what, driver.process, every_s=0.03
+    )
     stop(pid)
     return pid
 
 
-def test_a_trial_whose_worker_is_killed_goes_on_from_its_last_checkpoint(tmp_path):
-    """However often, if it came further each time. A damaged checkpoint restarts it, with a notice.
-
-    The study asks for a part of a GPU. Where there is none it says so once.
-    """
+def test_a_trial_whose_worker_is_killed_goes_on_from_its_last_checkpoint(on_ray, tmp_path):
+    """However often, if it came further each time. A damaged checkpoint restarts it, with a notice."""
     home = new_home(tmp_path)
     arguments = ("--name", "lost", "--trials", 2, "--home", tmp_path)
     limits = ("--set", f"budget.epochs={EPOCHS}", "--set", "resources.concurrent_trials=1")
-    limits += ("--set", "stopping.scheduler=none", "--set", "resources.gpus=0.125", *SMALL)
-    checkpoints = [
-        home.study_folder("lost").trials / f"trial-{number}/checkpoint.safetensors"
-        for number in range(2)
-    ]
-    with running(*arguments, *limits) as driver:
-        reached = 0
+    # Small batches, so that there are epochs left for the last worker.
+    limits += ("--set", "stopping.scheduler=none", "--set", "space.batch_size=32", *SMALL)
+    folder = home.study_folder("lost")
+    checkpoints = [folder.trials / f"trial-{number}/checkpoint.safetensors" for number in range(2)]
+    with running(*arguments, *limits, **on_ray) as driver:
+        killed = []
         for _ in range(KILLS):
-            pid = stopped_worker(driver, checkpoints[0], reached)
+            killed.append(stopped_worker(driver, folder, checkpoints[0], killed))
             reached = epochs_of(checkpoints[0])
-            os.kill(pid, signal.SIGKILL)
-        pid = stopped_worker(driver, checkpoints[1])
+            os.kill(killed[-1], signal.SIGKILL)
+        # The worker that ends the first trial is handed the second.
+        pid = stopped_worker(driver, folder, checkpoints[1], killed)
         whole = checkpoints[1].read_bytes()
         checkpoints[1].write_bytes(whole[: len(whole) // 2])
         os.kill(pid, signal.SIGKILL)
         output, status = driver.end()
         assert status == 0, output
-    if not torch.cuda.is_available():
-        said = "resources.gpus=0.125, but this machine has no GPU: trials run on CPUs"
-        assert output.splitlines().count(said) == 1
+    assert len(set(killed)) == KILLS
     first, second = answers.records("lost", home=home)
     assert reached >= 1
     assert first.notice == f"continued after epoch {reached} of {EPOCHS}"
@@ -95,7 +96,9 @@ def test_a_trial_that_eats_the_memory_fails_and_the_others_do_not(tmp_path):
     """Ray ends workers when a share of the memory is used: here, some more than is used now.
 
     It eats 20 GB if it can; the others, Ray, and what else runs on the machine have some to themselves.
+    The study asks for a part of a GPU. Where there is none it says so once.
     """
+    has_gpu = torch.cuda.is_available()
     home = new_home(tmp_path)
     memory = dict(
         line.split(":") for line in Path("/proc/meminfo").read_text().splitlines() if ":" in line
@@ -108,6 +111,7 @@ def test_a_trial_that_eats_the_memory_fails_and_the_others_do_not(tmp_path):
         *("--set", "space.somata=[16,32,64,6000000]", "--set", "space.learning_rate=0.01"),
         *("--set", "space.batch_size=128", "--set", "space.synapses=16"),
         *("--set", "stopping.scheduler=none", "--set", "resources.concurrent_trials=2"),
+        *("--set", f"resources.gpus={0 if has_gpu else 0.125}"),
         RAY_memory_usage_threshold=str(threshold),
         RAY_memory_monitor_refresh_ms="100",
     )
@@ -119,13 +123,16 @@ def test_a_trial_that_eats_the_memory_fails_and_the_others_do_not(tmp_path):
         assert record.state == ("FAIL" if eats else "COMPLETE")
         assert (record.reason or "").startswith("OutOfMemoryError: ") is eats
     assert "memory ran out while " in done.stdout
+    said = "resources.gpus=0.125, but this machine has no GPU: trials run on CPUs"
+    assert done.stdout.splitlines().count(said) == (0 if has_gpu else 1)
 
 
 def planted(folder):
     """A Trainable whose first process loses its device once its trial has a checkpoint.
 
     As a CUDA context does, it stays lost: whatever this process is handed fails with the same error.
-    From the third trial on, all trials fail by an error of their own. Each process leaves a file.
+    A process that is handed the second trial after another one is killed before that begins. From the
+    third trial on, all trials fail by an error of their own. Each process leaves a file.
     """
 
     class Planted(StudyTrainable):
@@ -150,13 +157,15 @@ def planted(folder):
 
         def reset_config(self, config):
             self.number = config["number"]
+            if self.number == 1:
+                os.kill(os.getpid(), signal.SIGKILL)
             return super().reset_config(config)
 
     return Planted
 
 
-def test_a_worker_that_lost_its_device_is_replaced_and_a_study_whose_trials_all_fail_stops(
-    tmp_path, monkeypatch
+def test_a_worker_that_lost_its_device_or_is_gone_is_replaced_and_a_study_whose_trials_all_fail_stops(
+    on_ray, tmp_path, monkeypatch
 ):
     home, processes = new_home(tmp_path), tmp_path / "processes"
     processes.mkdir()
@@ -165,38 +174,33 @@ def test_a_worker_that_lost_its_device_is_replaced_and_a_study_whose_trials_all_
         *("run", "studies/digits.toml", "--name", "planted", "--trials", 60, "--home", tmp_path),
         *("--set", f"budget.epochs={EPOCHS}", "--set", "resources.concurrent_trials=1"),
         *("--set", "stopping.scheduler=none", "--set", "sampler=random", *SMALL),
+        **on_ray,
     )
-    assert len(list(processes.iterdir())) == 2, done.stdout + done.stderr
+    assert len(list(processes.iterdir())) == 3, done.stdout + done.stderr
+    again = "trial 1: its worker died before it began, so it is run again"
+    assert done.stdout.splitlines().count(again) == 1
     first, second, *others = answers.records("planted", home=home)
     assert [first.state, second.state] == ["COMPLETE", "COMPLETE"]
     assert first.notice.startswith("continued after epoch ")
     assert curve(home, first.run_id) == list(range(1, EPOCHS + 1))
     assert second.notice is None
+    assert curve(home, second.run_id) == list(range(1, EPOCHS + 1))
     assert [record.state for record in others] == 20 * ["FAIL"]
     said = "20 trials failed one after another, the last one with: ValueError: planted"
     assert f"stopped: {said}" in done.stdout
-    assert done.returncode == 1
     assert done.returncode == 1
     assert done.stderr == "error: of 22 trials 20 failed, all with ValueError: planted\n"
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="torch can use the GPU of this machine")
-def test_a_study_whose_node_has_a_gpu_that_torch_cannot_use_stops_with_the_reason(tmp_path):
+def test_a_study_whose_node_has_a_gpu_that_torch_cannot_use_stops_with_the_reason(
+    tmp_path, monkeypatch
+):
     """Ray counts a GPU here, as it does where the driver is too old for torch."""
-    code = """
-import ray
-from study.cli.main import main
-ray.init(num_cpus=1, num_gpus=1, include_dashboard=False)
-main()
-"""
-    arguments = ("run", "studies/digits.toml", "--trials", 2, "--home", tmp_path)
-    done = subprocess.run(
-        [sys.executable, "-c", code, *map(str, arguments), "--set", "resources.gpus=0.5"],
-        capture_output=True,
-        text=True,
-        cwd=ROOT,
-        env=clean_environment(),
-        check=False,
+    monkeypatch.setattr(ray_runtime, "_gpus", lambda: 1)
+    done = study_command(
+        *("run", "studies/digits.toml", "--trials", 2, "--home", new_home(tmp_path).folder),
+        *("--set", "resources.gpus=0.5"),
     )
     assert "stopped: torch must be able to use the GPU that a trial is given" in done.stdout, done
     assert "torch.cuda: " in done.stdout

@@ -145,7 +145,7 @@ def test_only_whoever_made_a_study_and_the_admin_read_it(server):
     assert not anyone.ok
 
 
-def test_the_records_of_a_server_are_read_with_the_password_alone(server, recorded):
+def test_a_server_is_written_and_read_with_the_password_alone(server, recorded, tmp_path):
     asked = ("best", "private", "--json", "--home", recorded.home)
     settings = {"MLFLOW_TRACKING_URI": server.uri, "MLFLOW_TRACKING_USERNAME": "ann"}
     done = study_command(*asked, MLFLOW_TRACKING_PASSWORD=ANN, **settings)
@@ -162,6 +162,14 @@ def test_the_records_of_a_server_are_read_with_the_password_alone(server, record
     )
     assert (other.returncode, len(other.stderr.splitlines())) == (1, 1)
     assert "must accept the credentials" in other.stderr
+    new = study_command(
+        *("run", "studies/digits.toml", "--name", "new", "--home", tmp_path / "home"),
+        MLFLOW_TRACKING_PASSWORD=WRONG,
+        **settings,
+    )
+    assert (new.returncode, new.stderr.count("\n")) == (1, 1)
+    assert "must accept the credentials" in new.stderr
+    assert not (tmp_path / "home").exists()
     exported = study_command(
         *("export", "private", "--to", recorded.home / "best", "--home", recorded.home),
         MLFLOW_TRACKING_PASSWORD=ANN,

@@ -3,13 +3,16 @@
 import fcntl
 import json
 import os
+import random
 import signal
 import sqlite3
 import subprocess
 import sys
 import threading
+import time
 from collections import Counter
-from contextlib import closing, nullcontext
+from contextlib import closing, contextmanager, nullcontext
+from types import SimpleNamespace
 
 import psutil
 import pytest
@@ -83,24 +86,43 @@ def check(uri, name="made"):
     assert Counter(model.status.name for model in models) == {"READY": TRIALS / 3}
 
 
-def store_of(kind, folder):
-    """A store of a kind, as MLflow's server takes it."""
-    if kind == "postgres":
-        return postgres()
-    return nullcontext(sqlite_in(folder))
-
-
-def sqlite_in(folder):
-    """An empty SQLite store."""
+@pytest.fixture(scope="module")
+def one_server(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("server")
     store = f"sqlite:///{folder}/server.db"
     put_empty_database(store)
-    return store
+    with tracking_server(folder, store) as server:
+        yield server
+
+
+@pytest.fixture
+def server(one_server):
+    """A server on SQLite. All tests share it, each with a study of its own."""
+    one_server.start()
+    return one_server
+
+
+@contextmanager
+def on_postgres(folder):
+    with postgres() as store, tracking_server(folder, store) as server:
+        yield server
+
+
+def jumping_clock():
+    """A clock that is somewhere within a year of the time, elsewhere whenever it is asked."""
+    jumps = random.Random(2)  # noqa: S311  # of a test
+    return SimpleNamespace(time=lambda: time.time() + jumps.uniform(-3e7, 3e7))
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgres"])
-def test_every_point_is_recorded_once_whatever_the_server_does(kind, tmp_path):
+def test_every_point_is_recorded_once_whatever_server_and_clock_do(
+    kind, request, tmp_path, monkeypatch
+):
     """Answers get lost, come late or are errors; server and sender are killed and come back."""
-    with store_of(kind, tmp_path) as store, tracking_server(tmp_path, store) as server:
+    monkeypatch.setattr("study.tracking.events.time", jumping_clock())
+    on_sqlite = kind == "sqlite"
+    used = nullcontext(request.getfixturevalue("server")) if on_sqlite else on_postgres(tmp_path)
+    with used as server:
         with FaultyProxy(server.port, slow_s=REQUEST_S + 1) as proxy:
             home = Home(folder=tmp_path / "home", tracking_uri=proxy.address)
             tracker = opened(home)
@@ -121,14 +143,11 @@ def test_every_point_is_recorded_once_whatever_the_server_does(kind, tmp_path):
         assert tracker.run_ids.keys() == set(range(TRIALS))
 
 
-def test_a_short_trial_takes_three_requests(tmp_path):
+def test_a_short_trial_takes_three_requests(server, tmp_path):
     """One makes its run, one has all that is known of it, one ends it."""
-    with (
-        tracking_server(tmp_path, sqlite_in(tmp_path)) as server,
-        FaultyProxy(server.port, slow_s=0, weights={"none": 1}) as proxy,
-    ):
+    with FaultyProxy(server.port, slow_s=0, weights={"none": 1}) as proxy:
         home = Home(folder=tmp_path / "home", tracking_uri=proxy.address)
-        tracker = opened(home)
+        tracker = opened(home, "short")
         tracker.wait_until_ready()
         before = Counter(proxy.requests)
         sender = sender_pid()
@@ -137,7 +156,7 @@ def test_a_short_trial_takes_three_requests(tmp_path):
             trial = begin(tracker, number)
             for epoch in range(1, EPOCHS + 1):
                 tracker.log_epoch(number, metrics_of(number, epoch), worker="host:1")
-            end(tracker, trial, home)
+            end(tracker, trial, home, "short")
         os.kill(sender, signal.SIGCONT)
         tracker.close("FINISHED", print)
         sent = proxy.requests - before
@@ -148,28 +167,27 @@ def test_a_short_trial_takes_three_requests(tmp_path):
         assert 20 <= sent["runs/update"] <= 20 + 3
 
 
-def test_what_a_store_that_is_away_did_not_take_is_sent_by_sync(tmp_path, monkeypatch):
+def test_what_a_store_that_is_away_did_not_take_is_sent_by_sync(server, tmp_path, monkeypatch):
     monkeypatch.setenv("STUDY_HOME", str(tmp_path / "home"))
-    with tracking_server(tmp_path, sqlite_in(tmp_path)) as server:
-        home = Home(folder=tmp_path / "home", tracking_uri=server.uri)
-        tracker = opened(home)
-        tracker.wait_until_ready()
-        push(tracker, home, range(4))
-        server.kill()
-        push(tracker, home, range(4, TRIALS))
-        with pytest.raises(TrackingError, match=r"\d+ are not sent: .*`study sync made"):
-            tracker.close("FINISHED", print)
-        monkeypatch.setattr("study.tracking.retry.PATIENCE_S", 1.0)
-        with pytest.raises(TrackingError, match=f"{server.uri} must accept every record"):
-            sync("made", home, print)
-        assert waiting(home.study_folder("made").spool) > 0
-        server.start()
-        options = ("--home", home.folder, "--tracking-uri", server.uri)
-        done = study_command("sync", "made", *options)
-        assert done.returncode == 0, done.stderr
-        assert f"records to {server.uri}" in done.stdout
-        assert study_command("sync", "made", *options).stdout == "all records are sent\n"
-        check(server.uri)
+    home = Home(folder=tmp_path / "home", tracking_uri=server.uri)
+    tracker = opened(home, "away")
+    tracker.wait_until_ready()
+    push(tracker, home, range(4), name="away")
+    server.kill()
+    push(tracker, home, range(4, TRIALS), name="away")
+    with pytest.raises(TrackingError, match=r"\d+ are not sent: .*`study sync away"):
+        tracker.close("FINISHED", print)
+    monkeypatch.setattr("study.tracking.retry.PATIENCE_S", 1.0)
+    with pytest.raises(TrackingError, match=f"{server.uri} must accept every record"):
+        sync("away", home, print)
+    assert waiting(home.study_folder("away").spool) > 0
+    server.start()
+    options = ("--home", home.folder, "--tracking-uri", server.uri)
+    done = study_command("sync", "away", *options)
+    assert done.returncode == 0, done.stderr
+    assert f"records to {server.uri}" in done.stdout
+    assert study_command("sync", "away", *options).stdout == "all records are sent\n"
+    check(server.uri, "away")
 
 
 def test_what_the_store_will_never_take_is_put_aside_and_said(tmp_path):

@@ -1,4 +1,4 @@
-"""A study whose tracking store loses a record, or is away for a while."""
+"""A study whose tracking store loses records, or all of them, or is away for a while."""
 
 import pytest
 from mlflow import MlflowClient
@@ -14,7 +14,8 @@ from tests.support.servers import tracking_server
 pytestmark = pytest.mark.slow
 
 
-def test_a_trial_that_did_not_reach_the_store_is_recorded_when_the_study_goes_on(on_ray, tmp_path):
+def test_what_the_store_has_lost_is_recorded_when_the_study_goes_on(on_ray, tmp_path):
+    """The store is restored from an older copy, as it were, and then deleted."""
     home = new_home(tmp_path)
     arguments = ("run", "--name", "again", "--trials", 3, "--home", tmp_path, *SMALL)
     limits = ("--set", "budget.epochs=3", "--set", "stopping.scheduler=none")
@@ -33,6 +34,13 @@ def test_a_trial_that_did_not_reach_the_store_is_recorded_when_the_study_goes_on
     after = study.trials("again", home=home)
     compared = ["state", "val_accuracy", "test_accuracy", "trainable_parameters", "on_front"]
     assert after[compared].equals(before[compared])
+    assert {run.info.status for run in trial_runs(home, "again")} == {"FINISHED"}
+
+    for file in tmp_path.glob("mlflow.db*"):
+        file.unlink()
+    done = study_command(*arguments, *limits, **on_ray)
+    assert done.returncode == 0, done.stderr
+    assert study.trials("again", home=home)[compared].equals(before[compared])
     assert {run.info.status for run in trial_runs(home, "again")} == {"FINISHED"}
 
 

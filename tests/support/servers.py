@@ -74,6 +74,9 @@ class TrackingServer:
         self._process = None
 
     def start(self):
+        """Starts it, unless it runs."""
+        if self._process is not None:
+            return
         with self._log.open("a") as log:
             self._process = subprocess.Popen(
                 self._command,

@@ -17,7 +17,10 @@ TRIALS, EPOCHS = 12, 30
 STATES = ("COMPLETE", "PRUNED", "FAIL")
 
 
-def opened(home, name="made"):
+NAME = "made"
+
+
+def opened(home, name=NAME):
     """A tracker of a new study."""
     table = {"name": name, "dataset": "digits", "families": ["dann-r"]}
     spec = StudySpec.from_dict(table)
@@ -47,9 +50,9 @@ def begin(tracker, number):
     return trial
 
 
-def end(tracker, trial, home):
+def end(tracker, trial, home, name=NAME):
     """Ends it with a state by its number; complete ones are on the front."""
-    place = trial_folder(home.study_folder("made").trials, trial.number)
+    place = trial_folder(home.study_folder(name).trials, trial.number)
     save_network(build(trial.architecture, (1, 4, 4), 3, trial.seeds), place / NETWORK)
     np.save(place / EXAMPLE, np.zeros((2, 1, 4, 4), np.uint8))
     state = STATES[trial.number % 3]
@@ -59,7 +62,7 @@ def end(tracker, trial, home):
     tracker.log_study(trial.number + 1, {"hypervolume": (trial.number + 1) / 100})
 
 
-def push(tracker, home, numbers, pause_s=0.0):
+def push(tracker, home, numbers, pause_s=0.0, name=NAME):
     """The whole of some trials, two at a time as workers report them."""
     for pair in zip(numbers[::2], numbers[1::2], strict=True):
         trials = [begin(tracker, number) for number in pair]
@@ -68,4 +71,4 @@ def push(tracker, home, numbers, pause_s=0.0):
                 tracker.log_epoch(trial.number, metrics_of(trial.number, epoch), worker="host:1")
             time.sleep(pause_s)
         for trial in trials:
-            end(tracker, trial, home)
+            end(tracker, trial, home, name)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import requests
 from mlflow.exceptions import MlflowException
-from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
+from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE, UNAUTHENTICATED
 
 from study.home import Home
 from study.tracking import retry
@@ -14,6 +14,7 @@ from study.tracking.retry import Retry
 
 HOME = Home(folder=Path("home"), tracking_uri="sqlite:///home/mlflow.db")
 AWAY = requests.ConnectionError("nobody is there")
+UNKNOWN_USER = MlflowException("failed with error code 401", error_code=UNAUTHENTICATED)
 REFUSAL = MlflowException("not a name", error_code=INVALID_PARAMETER_VALUE)
 
 
@@ -43,10 +44,12 @@ def made(store, messages, *, over):
     return found
 
 
-def test_trouble_is_said_once_and_that_it_has_passed():
-    store, messages = Store(AWAY, AWAY, AWAY), []
+@pytest.mark.parametrize("error", [AWAY, UNKNOWN_USER], ids=["away", "password"])
+def test_trouble_is_said_once_and_that_it_has_passed(error):
+    """A password that is changed on the server may be changed back, or the study be stopped."""
+    store, messages = Store(*[error] * 30), []
     assert made(store, messages, over=False).attempt(store.act, lambda _: False)
-    assert messages == [{"trouble": "ConnectionError: nobody is there"}, {"trouble": None}]
+    assert messages == [{"trouble": f"{type(error).__name__}: {error}"}, {"trouble": None}]
 
 
 def test_patience_ends_only_when_no_more_comes():

@@ -100,6 +100,15 @@ def test_a_replicate_that_diverges_ends_the_training_with_the_reason(engine, dig
         list(train(network("vann"), digits, settings(learning_rate=1e30, epochs=30), engine))
 
 
+def test_a_replicate_that_diverges_alone_is_named(engine, digits):
+    alone = network(seeds=(3, 4, 5))
+    with torch.no_grad():
+        for parameter in alone.parameters():
+            parameter[1] *= 1e30
+    with pytest.raises(NonFiniteLossError, match="in epoch 1 of the replicate with seed 4 "):
+        list(train(alone, digits, settings(), engine))
+
+
 def test_weights_that_diverge_with_the_last_batch_are_not_kept(engine, digits):
     """The training loss of a batch is taken before its step, so only validation sees the last one."""
     one_batch = settings(learning_rate=1e30, epochs=1, batch_size=2000)

@@ -1,13 +1,16 @@
-"""SECURITY.md beside the tests: each row of its tables names some, and they exist."""
+"""Pages whose tables name tests, beside the tests: each row names some, and they exist."""
 
 import re
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[1]
 
 
-def test_every_row_names_tests_that_there_are():
-    lines = (ROOT / "SECURITY.md").read_text(encoding="utf-8").splitlines()
+@pytest.mark.parametrize("page", ["SECURITY.md", "docs/faults.md"])
+def test_every_row_names_tests_that_there_are(page):
+    lines = (ROOT / page).read_text(encoding="utf-8").splitlines()
     rows = [line for line in lines if line.startswith("|") and not line.startswith("|---")]
     rows = [row for row in rows if not row.endswith("| tests |")]
     assert len(rows) > 12
