@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from study.cli.options import RUN, JsonOption, SetOption, command, console, print_json, say
@@ -106,7 +107,7 @@ def _table(dataset: "Dataset") -> Table:
     from study.cli.tables import plain_table
 
     labels = range(min(dataset.classes, _MOST_CLASSES))
-    cells = {"class": [*map(dataset.class_label, labels), "all"]}
+    cells = {"class": [*(escape(dataset.class_label(label)) for label in labels), "all"]}
     for part, counts in _counts(dataset).items():
         cells[part] = [f"{one:,}" for one in [*counts[: len(labels)], sum(counts)]]
     return plain_table("images", cells, left=("class",))

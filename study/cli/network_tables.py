@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from rich.markup import escape
 from rich.table import Table
 
 from study.cli.tables import plain_table
@@ -35,12 +36,14 @@ def prediction_table(predictions: Sequence[Prediction], title: str) -> Table:
         "class": [str(shares.argmax()) for _, _, shares in rows],
         "probability": [f"{shares.max():.4f}" for _, _, shares in rows],
     }
+    if any(prediction.class_names for prediction in predictions):
+        cells["name"] = [escape(prediction.names[image] or "") for prediction, image, _ in rows]
     if any(prediction.labels is not None for prediction in predictions):
         cells["label"] = [
             "" if prediction.labels is None else str(prediction.labels[image])
             for prediction, image, _ in rows
         ]
-    table = plain_table(title, cells, left=("file",))
+    table = plain_table(title, cells, left=("file", "name"))
     table.columns[0].no_wrap, table.columns[0].overflow = False, "fold"
     return table
 

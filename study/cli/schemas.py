@@ -20,7 +20,9 @@ class _CurvePoint(TypedDict):
     val_accuracy_sem: float | None
 
 
-_Image = TypedDict("_Image", {"class": int, "probability": float, "label": int | None})
+_Image = TypedDict(
+    "_Image", {"class": int, "name": str | None, "probability": float, "label": int | None}
+)
 
 
 class _Seed(TypedDict):

@@ -4,7 +4,7 @@ import math
 import os
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
@@ -130,7 +130,8 @@ class Prediction:
 
     `probabilities`: shape (images, classes), the mean over the replicates. `labels`, shape (images,),
     and `accuracies` of the replicates, shares in 0..1, if the file has labels. `notice` describes a
-    conversion to the shape of the network.
+    conversion to the shape of the network. `class_names` are in order of the labels, empty if the
+    classes of the study's data have no names.
     """
 
     trial: int
@@ -139,6 +140,7 @@ class Prediction:
     labels: NDArray[np.int64] | None
     accuracies: NDArray[np.float64] | None
     notice: str | None
+    class_names: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         """The prediction in a line; `probabilities` has all of it."""
@@ -155,7 +157,7 @@ class Prediction:
         return {
             "file": "" if self.file is None else str(self.file),
             "images": str(len(self.classes)),
-            "class": str(self.classes[0]) if single else "",
+            "class": self._class_label(self.classes[0]) if single else "",
             "probability": f"{self.probabilities[0].max():.3f}" if single else "",
             "accuracy %": percent(self.accuracy, self.accuracy_sem),
             "notice": self.notice or "",
@@ -165,12 +167,20 @@ class Prediction:
         classes, shares = self.classes[:_SHOWN_IMAGES], self.probabilities[:_SHOWN_IMAGES]
         columns = {
             "image": [str(place) for place in range(len(classes))],
-            "class": [str(label) for label in classes],
+            "class": [self._class_label(label) for label in classes],
             "probability": [f"{share.max():.3f}" for share in shares],
         }
         if self.labels is not None:
             columns["label"] = [str(label) for label in self.labels[:_SHOWN_IMAGES]]
         return html_facts(self.cells()) + html_table(columns)
+
+    def _class_label(self, label: int) -> str:
+        return f"{label} {self.class_names[label]}" if self.class_names else str(label)
+
+    @property
+    def names(self) -> list[str | None]:
+        """The name of the most probable class of each image, None if the classes have no names."""
+        return [self.class_names[label] if self.class_names else None for label in self.classes]
 
     @property
     def classes(self) -> NDArray[np.int64]:
@@ -200,8 +210,13 @@ class Prediction:
             "accuracy": self.accuracy,
             "accuracy_sem": self.accuracy_sem,
             "images": [
-                {"class": int(shares.argmax()), "probability": float(shares.max()), "label": label}
-                for shares, label in zip(self.probabilities, labels, strict=True)
+                {
+                    "class": int(shares.argmax()),
+                    "name": name,
+                    "probability": float(shares.max()),
+                    "label": label,
+                }
+                for shares, name, label in zip(self.probabilities, self.names, labels, strict=True)
             ],
         }
 
@@ -233,7 +248,9 @@ def predict(  # noqa: PLR0913  # each option has a name of its own
             network = Portable(fetched.folder)
     read = [read_images(one, network.image_shape, network.classes) for one in sources]
     with fetched.undamaged():
-        return Listing(_predict(network, fetched.record.trial, one) for one in read)
+        predictions = [_predict(network, fetched.record.trial, one) for one in read]
+    names = study.class_names if len(study.class_names) == network.classes else ()
+    return Listing(replace(one, class_names=names) for one in predictions)
 
 
 def _predict(network: Portable, trial: int, images: Images) -> Prediction:

@@ -25,7 +25,7 @@ from study.spec.constraint import Constraint, all_kept, violations
 from study.spec.study_spec import StudySpec
 from study.tracking.artifacts import current_location, download
 from study.tracking.store import all_runs, client, in_a_line, translated
-from study.tracking.tags import DATA_TAG, ROLE_TAG, TABLE_TAG
+from study.tracking.tags import CLASSES_TAG, DATA_TAG, ROLE_TAG, TABLE_TAG
 from study.tracking.trial_table import FILE, METRICS, TrialRows, diagnostics_of, read_table
 
 _COUNTS: Final = ("trainable_parameters", "macs", "wiring_bits", "stored_bytes", "epochs")
@@ -61,6 +61,16 @@ class StoredStudy:
         """The SHA-256 of the arrays of the data set, None if it was not stored."""
         data: str | None = self.parent.data.tags.get(DATA_TAG)
         return data
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """The names of the classes in order of their labels; empty if none are stored."""
+        try:
+            names = json.loads(self.parent.data.tags.get(CLASSES_TAG, "[]"))
+        except (ValueError, RecursionError):
+            return ()
+        is_listed = isinstance(names, list) and all(isinstance(one, str) for one in names)
+        return tuple(names) if is_listed else ()
 
     @cached_property
     def records(self) -> list[TrialRecord]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
+from mlflow.utils.validation import MAX_TAG_VAL_LENGTH
 from rich.console import Console
 
 from study import environment
@@ -242,6 +243,13 @@ def _identifying_tags(storage: SearchStorage) -> dict[str, str]:
     return identifying
 
 
+def _class_names(dataset: Dataset) -> dict[str, str]:
+    """The tag with the names of the classes, if they have names that fit into a tag of MLflow."""
+    text = json.dumps(dataset.class_names)
+    fits = bool(dataset.class_names) and len(text) <= MAX_TAG_VAL_LENGTH
+    return {tags.CLASSES_TAG: text} if fits else {}
+
+
 @contextmanager
 def _recorded(session: Session) -> Iterator[Callable[[], None]]:
     """Opens the tracker, and closes it with the final status of the study.
@@ -256,7 +264,8 @@ def _recorded(session: Session) -> Iterator[Callable[[], None]]:
         record_again(session.storage, session.scoreboard, tracker, session.folder.trials)
         caught_up = True
 
-    tracker.start(provenance.as_tags() | _identifying_tags(session.storage))
+    about = _identifying_tags(session.storage) | _class_names(session.dataset)
+    tracker.start(provenance.as_tags() | about)
     status, ended = "FAILED", False
     try:
         yield catch_up

@@ -21,6 +21,9 @@ IDENTITY_TAG: Final = "study.identity"
 DATA_TAG: Final = "study.data"
 """On the parent: the SHA-256 of the training, validation and test arrays."""
 
+CLASSES_TAG: Final = "study.classes"
+"""On the parent: the names of the classes in order of their labels, if they have names; JSON."""
+
 EARLIER_TAG: Final = "study.earlier"
 """On the parent: the earlier studies from which it learns, and the SHA-256 of their journals; JSON."""
 

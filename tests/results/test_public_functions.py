@@ -1,5 +1,6 @@
 """What public functions take, and what they refuse."""
 
+import json
 import re
 from dataclasses import replace
 
@@ -13,7 +14,7 @@ from typer.testing import CliRunner
 import study
 from study.cli.app import app
 from study.errors import DataError, SpecError, StudyError
-from study.tracking.tags import REPLICATES_TAG, replicates_text
+from study.tracking.tags import CLASSES_TAG, REPLICATES_TAG, replicates_text
 from tests.support.recorded_study import NAME, record_study
 
 CURVE = ((0.5, 0.01), (0.75, 0.02), (0.9, 0.03))
@@ -125,6 +126,22 @@ def test_images_are_predicted_from_arrays_and_tensors_alike(home):
         with pytest.raises(DataError, match=message):
             study.predict(NAME, wrong, home=home)
     assert torch.equal(network(images.numpy()), network(images))
+
+
+def test_predictions_have_the_names_of_classes(home):
+    store, image = MlflowClient(home.tracking_uri), study.load_dataset("digits").test.images[:1]
+    parent = study.status(NAME, home=home).parent_run_id
+    assert study.predict(NAME, image, home=home)[0].names == [None]
+    names = [f"<{number}>" for number in range(10)]
+    store.set_tag(parent, CLASSES_TAG, json.dumps(names))
+    (found,) = study.predict(NAME, image, home=home)
+    assert found.names == [names[found.classes[0]]]
+    assert found.to_dict()["images"][0]["name"] == found.names[0]
+    assert f"{found.classes[0]} &lt;{found.classes[0]}&gt;" in found._repr_html_()
+    for damaged in ("[", "[1]", '["a"]', '{"a": 1}'):
+        store.set_tag(parent, CLASSES_TAG, damaged)
+        assert study.predict(NAME, image, home=home)[0].names == [None]
+    store.delete_tag(parent, CLASSES_TAG)
 
 
 def test_a_record_and_a_network_are_a_line_each(home):
