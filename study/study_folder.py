@@ -4,12 +4,12 @@ import fcntl
 import json
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final, final
+from typing import Any, Final, final
 
 from study.errors import BadInputError
 
@@ -70,7 +70,7 @@ class StudyFolder:
         return self.path / "spool"
 
     def retraining(self) -> str | None:
-        """The settings of the retraining in this folder, as JSON; None in the folder of a search."""
+        """The settings of the retrainings in this folder, a JSON list; None in that of a search."""
         file = self.path / _RETRAINING
         return file.read_text(encoding="utf-8") if file.exists() else None
 
@@ -85,7 +85,7 @@ class StudyFolder:
         return self.path / "refused.jsonl"
 
     def of_retraining(self, label: str) -> "StudyFolder":
-        """The folder of a retraining of a trial."""
+        """The folder of a retraining of a trial, or of the confirmation of the front."""
         return StudyFolder(self.path / "retrained" / label, self.name)
 
     def retrainings(self) -> list["StudyFolder"]:
@@ -93,9 +93,9 @@ class StudyFolder:
         files = sorted(self.path.glob(f"retrained/*/{_RETRAINING}"))
         return [self.of_retraining(file.parent.name) for file in files]
 
-    def store_retraining(self, retraining: str) -> None:
-        """Marks the existing folder as that of a retraining."""
-        replace_file(self.path / _RETRAINING, retraining)
+    def store_retrainings(self, settings: Sequence[Mapping[str, Any]]) -> None:
+        """Marks the existing folder as that of retrainings, each with its own trial."""
+        replace_file(self.path / _RETRAINING, json.dumps(list(settings)))
 
     @contextmanager
     def only_driver(self) -> Iterator[None]:

@@ -28,7 +28,8 @@ def trial_table(
     """A row for each trial; accuracies in percent with standard errors. Fits 80 columns.
 
     The columns state, epochs and front appear if they differ between the trials, the column study if
-    `studies` has the study of each trial.
+    `studies` has the study of each trial. Of confirmed trials the validation accuracy with further seeds
+    is beside that of the search, in place of the learning rate.
     """
     columns: dict[str, Callable[[TrialRecord], str]] = {
         "trial": lambda record: str(record.trial),
@@ -36,6 +37,9 @@ def trial_table(
         "architecture": lambda record: record.label(),
         "parameters": lambda record: count(record.trainable_parameters),
         "val %": lambda record: percent(record.val_accuracy, record.val_accuracy_sem),
+        "confirmed %": lambda record: percent(
+            record.confirmed_val_accuracy, record.confirmed_val_accuracy_sem
+        ),
         "test %": lambda record: percent(record.test_accuracy, record.test_accuracy_sem),
         "rate": lambda record: f"{record.training['learning_rate']:.1e}",
         "epochs": lambda record: str(record.epochs),
@@ -43,6 +47,7 @@ def trial_table(
     }
     cells = {} if studies is None else {"study": list(studies)}
     cells |= _cells(records, columns)
+    del cells["rate" if any(cells["confirmed %"]) else "confirmed %"]
     for heading in ("state", "epochs", "front"):
         if len(set(cells[heading])) == 1 and cells["trial"] and cells[heading][0] not in _NOTABLE:
             del cells[heading]
@@ -140,10 +145,13 @@ def comparison_table(comparison: Comparison) -> Table:
         "front": lambda one: str(one.status.front),
         "joint": lambda one: "" if one.joint is None else str(one.joint),
         "best val %": lambda one: _best(one.status.best),
+        "confirmed %": lambda one: _confirmed(one.status.best),
         f"parameters{at}": lambda one: (
             "" if one.smallest is None else count(one.smallest.trainable_parameters)
         ),
     }
+    if not any(_confirmed(one.status.best) for one in comparison.studies):
+        del columns["confirmed %"]
     if any(one.joint is None for one in comparison.studies):
         del columns["hypervolume"], columns["joint"]
     return plain_table("compared studies", _cells(comparison.studies, columns), left=("study",))
@@ -151,6 +159,12 @@ def comparison_table(comparison: Comparison) -> Table:
 
 def _best(best: TrialRecord | None) -> str:
     return "" if best is None else percent(best.val_accuracy, best.val_accuracy_sem)
+
+
+def _confirmed(best: TrialRecord | None) -> str:
+    if best is None:
+        return ""
+    return percent(best.confirmed_val_accuracy, best.confirmed_val_accuracy_sem)
 
 
 def study_table(studies: Sequence[StudyStatus]) -> Table:
@@ -180,15 +194,19 @@ def fact_table(title: str, facts: Mapping[str, str]) -> Table:
 def status_table(status: StudyStatus) -> Table:
     """The status of a study."""
     states = ", ".join(f"{count} {state}" for state, count in sorted(status.states.items()))
+    confirmed = f", {status.confirmed} confirmed with further seeds" if status.confirmed else ""
     facts = {
         "data": status.dataset,
         "run": _run(status.run_status),
         "trials": f"{_of(status)} ({states or 'none yet'}), {status.epochs:,} epochs",
-        "front": f"{status.front} trials, hypervolume {status.hypervolume:.4f}",
+        "front": f"{status.front} trials, hypervolume {status.hypervolume:.4f}{confirmed}",
     }
     best = status.best
     if best is not None:
         accuracy = percent(best.val_accuracy, best.val_accuracy_sem)
+        if best.confirmed_val_accuracy is not None:
+            own = percent(best.confirmed_val_accuracy, best.confirmed_val_accuracy_sem)
+            accuracy = f"{accuracy} % in the search, {own}"
         facts["best"] = f"trial {best.trial} {best.label()}, val accuracy {accuracy} %"
     facts |= {"records": status.tracking_uri, "MLflow run": status.parent_run_id}
     return fact_table(f"study {status.name}", facts)

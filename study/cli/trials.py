@@ -230,6 +230,12 @@ def _print_records(
             f"the first {_SHOWN:,} of {count:,}; select with filters, --order and --limit, or print "
             "all with --json or --csv",
         )
+    if any(record.confirmed_replicates for record in records):
+        say(
+            screen,
+            "confirmed: with further seeds; order, filters, front and best are by the pooled values of "
+            "search and confirmation",
+        )
     for record in records:
         if record.state == "FAIL":
             say(screen, f"trial {record.trial} failed: {record.reason}")

@@ -7,7 +7,7 @@ of the tag; a UI without support for it shows its own table.
 
 import json
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -101,9 +101,7 @@ def description(
     lines += [f"### Pareto front: {len(members)} trials", ""]
     if members:
         lines += [
-            "| trial | network | parameters | validation accuracy % | test accuracy % | epochs |",
-            "|---:|---|---:|---:|---:|---:|",
-            *(_row(record) for record in members[:_MOST_ROWS]),
+            *_table(members[:_MOST_ROWS]),
             "",
         ]
     if len(members) > _MOST_ROWS:
@@ -119,15 +117,30 @@ def description(
     return "\n".join([*lines, "", *facts])
 
 
-def _row(record: TrialRecord) -> str:
-    cells = [
-        str(record.trial),
-        record.label(),
-        count(record.trainable_parameters),
-        percent(record.val_accuracy, record.val_accuracy_sem),
-        percent(record.test_accuracy, record.test_accuracy_sem),
-        str(record.epochs),
-    ]
+def _table(members: Sequence[TrialRecord]) -> list[str]:
+    """The lines of a table in Markdown; with a column for confirmed values if there are any."""
+    columns: dict[str, Callable[[TrialRecord], str]] = {
+        "trial": lambda record: str(record.trial),
+        "network": lambda record: record.label(),
+        "parameters": lambda record: count(record.trainable_parameters),
+        "validation accuracy %": lambda record: percent(
+            record.val_accuracy, record.val_accuracy_sem
+        ),
+        "with further seeds %": lambda record: percent(
+            record.confirmed_val_accuracy, record.confirmed_val_accuracy_sem
+        ),
+        "test accuracy %": lambda record: percent(record.test_accuracy, record.test_accuracy_sem),
+        "epochs": lambda record: str(record.epochs),
+    }
+    if not any(record.confirmed_replicates for record in members):
+        del columns["with further seeds %"]
+    rows = [[show(record) for show in columns.values()] for record in members]
+    marks = ["---" if name == "network" else "---:" for name in columns]
+    rule = f"|{'|'.join(marks)}|"
+    return [_line(columns), rule, *map(_line, rows)]
+
+
+def _line(cells: Iterable[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
@@ -150,6 +163,7 @@ def runs_view(spec: StudySpec, created: int) -> str:
     first, *results = (f"{RESULT}{name}" for name in result_names(spec))
     columns = [
         f"metrics.`{first}`",
+        *(["metrics.`confirmed_val_accuracy`"] if spec.budget.confirm else []),
         f"tags.`{FRONT_TAG}`",
         *(f"metrics.`{name}`" for name in dict.fromkeys((*_COSTS, *results, "epochs"))),
         f"tags.`{STATE_TAG}`",

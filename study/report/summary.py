@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from statistics import fmean
 from typing import Final
 
 from study.report.style import in_words
@@ -40,6 +41,7 @@ def summary(stored: StoredStudy) -> str:
         sentences += [f"The front has {on_front:,} {trials}.", _best(spec, best)]
         if next(iter(spec.objectives)) == "val_accuracy" and best.val_accuracy_sem is not None:
             sentences.append(_smaller(best, records))
+        sentences.append(_confirmed(records))
     if stored.parent.info.status == "RUNNING":
         sentences.append("The study was still running when this page was created.")
     return " ".join(sentence for sentence in sentences if sentence)
@@ -48,16 +50,16 @@ def summary(stored: StoredStudy) -> str:
 def smallest_within_error(best: TrialRecord, records: Sequence[TrialRecord]) -> TrialRecord | None:
     """The trial on the front with the fewest parameters within one standard error of the best.
 
-    By validation accuracy; None without a standard error, or if that trial is the best itself. Only the
-    error of the best counts, so that a large error is no advantage.
+    By the pooled validation accuracy; None without a standard error, or if that trial is the best
+    itself. Only the error of the best counts, so that a large error is no advantage.
     """
-    if best.val_accuracy is None or best.val_accuracy_sem is None:
+    accuracy, error = best.pooled("val_accuracy")
+    if accuracy is None or error is None:
         return None
-    accuracy, error = best.val_accuracy, best.val_accuracy_sem
     near = [
         one
         for one in records
-        if one.on_front and not is_real(accuracy - (one.val_accuracy or 0.0), error)
+        if one.on_front and not is_real(accuracy - (one.pooled("val_accuracy")[0] or 0.0), error)
     ]
     smallest = min(near, key=lambda one: one.trainable_parameters or 0, default=best)
     return None if smallest.trial == best.trial else smallest
@@ -113,11 +115,32 @@ def _smaller(best: TrialRecord, records: Sequence[TrialRecord]) -> str:
     )
 
 
+def _confirmed(records: Sequence[TrialRecord]) -> str:
+    """How much lower the accuracies of the confirmed trials are than in the search."""
+    pairs = [
+        (one.val_accuracy, one.confirmed_val_accuracy, one.confirmed_replicates)
+        for one in records
+        if one.val_accuracy is not None and one.confirmed_val_accuracy is not None
+    ]
+    if not pairs:
+        return ""
+    points = 100 * fmean(search - own for search, own, _ in pairs)
+    trials = "1 trial was" if len(pairs) == 1 else f"{len(pairs):,} trials were"
+    return (
+        f"{trials} confirmed with {max(seeds or 0 for *_, seeds in pairs)} further seeds, with which "
+        f"the validation accuracy is {abs(points):.2f} points {'lower' if points > 0 else 'higher'} on "
+        "average; the front and the best are by the pooled values of search and confirmation."
+    )
+
+
 def _described(record: TrialRecord) -> str:
     parts = []
     if record.val_accuracy is not None:
         sem = record.val_accuracy_sem
         parts.append(f"{percent(record.val_accuracy, sem)} % validation")
+    if record.confirmed_val_accuracy is not None:
+        own = percent(record.confirmed_val_accuracy, record.confirmed_val_accuracy_sem)
+        parts.append(f"{own} % with further seeds")
     if record.test_accuracy is not None:
         parts.append(f"{percent(record.test_accuracy, record.test_accuracy_sem)} % test accuracy")
     if record.trainable_parameters is not None:

@@ -19,6 +19,9 @@ def hover(record: TrialRecord) -> str:
     lines = [f"trial {record.trial}: {record.label()}", _state(record)]
     if record.val_accuracy is not None:
         lines.append(f"validation {percent(record.val_accuracy, record.val_accuracy_sem)} %")
+    if record.confirmed_val_accuracy is not None:
+        own = percent(record.confirmed_val_accuracy, record.confirmed_val_accuracy_sem)
+        lines.append(f"confirmed {own} % ({record.confirmed_replicates} further seeds)")
     if record.test_accuracy is not None:
         lines.append(f"test {percent(record.test_accuracy, record.test_accuracy_sem)} %")
     if record.trainable_parameters is not None:
@@ -61,6 +64,9 @@ _COLUMNS: Final[dict[str, Callable[[TrialRecord], str]]] = {
     "MACs": lambda record: count(record.macs),
     "bytes": lambda record: count(record.stored_bytes),
     "validation %": lambda record: percent(record.val_accuracy, record.val_accuracy_sem),
+    "confirmed %": lambda record: percent(
+        record.confirmed_val_accuracy, record.confirmed_val_accuracy_sem
+    ),
     "test %": lambda record: percent(record.test_accuracy, record.test_accuracy_sem),
     "learning rate": lambda record: _rate(record.training.get("learning_rate")),
     "batch": lambda record: str(record.training.get("batch_size", "")),
@@ -69,8 +75,11 @@ _COLUMNS: Final[dict[str, Callable[[TrialRecord], str]]] = {
 
 
 def front_cells(front: Sequence[TrialRecord]) -> dict[str, list[str]]:
-    """The texts of a table with a row for each trial, by column."""
-    return {heading: [show(record) for record in front] for heading, show in _COLUMNS.items()}
+    """The texts of a table with a row for each trial, by column; confirmed values if there are any."""
+    columns = dict(_COLUMNS)
+    if not any(record.confirmed_replicates for record in front):
+        del columns["confirmed %"]
+    return {heading: [show(record) for record in front] for heading, show in columns.items()}
 
 
 def table_csv(front: Sequence[TrialRecord]) -> str:

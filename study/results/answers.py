@@ -183,8 +183,9 @@ def best_configs(  # noqa: PLR0913  # each option has a name of its own
 ) -> Listing[TrialRecord]:
     """The complete, feasible trials that pass the filters, the best in the first objective first.
 
-    Among equal trials the smaller comes first. `smallest` sorts by parameters; `order` and the filters
-    are as in `records`. `confident` keeps only trials whose accuracy is within the standard error of
+    Where trials were confirmed with further seeds, they come first, by their pooled values. Among equal
+    trials the smaller comes first. `smallest` sorts by parameters; `order` and the filters are as in
+    `records`. `confident` keeps only trials whose accuracy is within the standard error of
     its difference from the highest one. The list is empty if none passes. Raises SpecError for invalid
     filters.
     """
@@ -201,7 +202,13 @@ def best_configs(  # noqa: PLR0913  # each option has a name of its own
         max_epochs=max_epochs,
     )
     orders = SMALLEST if smallest else tuple(map(Order.parse, order))
-    query = replace(COMPLETE, bounds=filters.bounds(), order=orders, limit=limit)
+    query = replace(
+        COMPLETE,
+        bounds=filters.bounds(),
+        order=orders,
+        limit=limit,
+        confirmed_first=not order,
+    )
     stored, query = _read(name, Home.find(home, tracking_uri), query, filters, fresh=fresh)
     query = replace(query, order=query.order or best_first(stored.spec.objectives))
     if not confident:

@@ -114,13 +114,17 @@ def compare(
         studies=tuple(studies),
         accuracy=accuracy,
         front=tuple(joint),
-        differences=_differences([one.spec for one in stored]) + _other_arrays(stored),
+        differences=_differences([one.spec for one in stored])
+        + _other_arrays(stored)
+        + _other_confirmation(fronts),
     )
 
 
 def _reached_by_all(stored: Sequence[StoredStudy]) -> float | None:
     most_accurate = replace(COMPLETE, order=MOST_ACCURATE, limit=1)
-    best = [record.val_accuracy for one in stored for record in one.select(most_accurate)]
+    best = [
+        record.pooled("val_accuracy")[0] for one in stored for record in one.select(most_accurate)
+    ]
     reached = [value for value in best if value is not None]
     return min(reached) if len(reached) == len(stored) else None
 
@@ -187,6 +191,18 @@ def _other_arrays(stored: Sequence[StoredStudy]) -> tuple[str, ...]:
     return (f"the arrays of the data set differ, so accuracies are not comparable: {hashes}",)
 
 
+def _other_confirmation(fronts: Mapping[str, Sequence[TrialRecord]]) -> tuple[str, ...]:
+    """The difference between studies whose fronts are confirmed and others."""
+    seeds = {
+        name: min((record.confirmed_replicates or 0 for record in front), default=0)
+        for name, front in fronts.items()
+    }
+    if not any(seeds.values()) or all(seeds.values()):
+        return ()
+    words = "; ".join(f"{name}: {count or 'no'} further seeds" for name, count in seeds.items())
+    return (f"only some fronts are confirmed, so the others are more optimistic: {words}",)
+
+
 def _row(one: ComparedStudy) -> dict[str, Any]:
     status, best, smallest = one.status, one.status.best, one.smallest
     return {
@@ -201,6 +217,8 @@ def _row(one: ComparedStudy) -> dict[str, Any]:
         "best_trial": best and best.trial,
         "best_val_accuracy": best and best.val_accuracy,
         "best_val_accuracy_sem": best and best.val_accuracy_sem,
+        "best_confirmed_val_accuracy": best and best.confirmed_val_accuracy,
+        "best_confirmed_val_accuracy_sem": best and best.confirmed_val_accuracy_sem,
         "smallest_trial": smallest and smallest.trial,
         "smallest_parameters": smallest and smallest.trainable_parameters,
     }

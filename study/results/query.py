@@ -93,13 +93,16 @@ class Query:
     """Trials in one of the states and families, within all bounds; empty tuples allow any.
 
     `feasible` restricts to complete trials that satisfy the constraints of the study. Without an order,
-    and among equal values, trials are in order of their numbers.
+    and among equal values, trials are in order of their numbers. Bounds and orders are of pooled values
+    (`TrialRecord.pooled`). `confirmed_first`: confirmed trials come before all others, whose values are
+    optimistic.
     """
 
     states: tuple[str, ...] = ()
     families: tuple[str, ...] = ()
     bounds: tuple[Bound, ...] = ()
     feasible: bool = False
+    confirmed_first: bool = False
     order: tuple[Order, ...] = ()
     limit: int | None = None
 
@@ -114,8 +117,8 @@ class Query:
                 raise SpecError(f"unknown state {state!r}; {nearest(state, STATES)}")
 
 
-COMPLETE: Final = Query(states=("COMPLETE",), feasible=True)
-"""Complete trials that satisfy the constraints."""
+COMPLETE: Final = Query(states=("COMPLETE",), feasible=True, confirmed_first=True)
+"""Complete trials that satisfy the constraints, the confirmed ones first."""
 
 
 @final

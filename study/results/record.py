@@ -13,6 +13,7 @@ from study.results.format import count, percent
 from study.results.html import html_facts, html_table
 from study.search.difference import is_real
 from study.search.pareto import Point
+from study.search.pooling import CONFIRMED, confirmed_name, pooled
 from study.spec.metrics import Direction
 from study.training.settings import TrainingSettings
 
@@ -35,6 +36,8 @@ class TrialRecord:
     event during training. `by_seed` has the values of each replicate by its seed.
     `diagnostics` are those of its study by name (docs/diagnostics.md), with their `..._sem`. `feasible`:
     whether a complete trial satisfies the constraints, None for other trials.
+    `confirmed_...` are the values over the further seeds of its confirmation, if there was one (key
+    `budget.confirm`); `feasible` and `on_front` are by the values of `pooled`.
     """
 
     trial: int
@@ -64,6 +67,15 @@ class TrialRecord:
     on_front: bool = False
     by_seed: Mapping[int, Mapping[str, float]] = field(default_factory=dict)
     diagnostics: Mapping[str, float] = field(default_factory=dict)
+    confirmed_replicates: int | None = None
+    confirmed_val_accuracy: float | None = None
+    confirmed_val_accuracy_sem: float | None = None
+    confirmed_val_loss: float | None = None
+    confirmed_val_loss_sem: float | None = None
+    confirmed_test_accuracy: float | None = None
+    confirmed_test_accuracy_sem: float | None = None
+    confirmed_test_loss: float | None = None
+    confirmed_test_loss_sem: float | None = None
 
     def __repr__(self) -> str:
         """The trial in a line; `to_dict` has all of it."""
@@ -114,14 +126,37 @@ class TrialRecord:
         value: float | None = getattr(self, name, None)
         return self.diagnostics.get(name) if value is None else value
 
+    def pooled(self, name: str) -> tuple[float | None, float | None]:
+        """The value of a metric by which trials are selected, and its standard error.
+
+        Over the replicates of the search and of the confirmation, if there was one
+        (`study.search.pooling`).
+        """
+        value, error = self.value(name), self.value(f"{name}_sem")
+        own = self.value(confirmed_name(name)) if name in CONFIRMED else None
+        if value is None or own is None or self.confirmed_replicates is None:
+            return value, error
+        own_error = self.value(confirmed_name(f"{name}_sem"))
+        mean, sem = pooled(
+            (value, error or 0.0, self.replicates),
+            (own, own_error or 0.0, self.confirmed_replicates),
+        )
+        return float(mean), None if math.isnan(sem) else float(sem)
+
     def is_as_accurate_as(self, best: "TrialRecord") -> bool:
         """Whether the validation accuracy is not really lower (`study.search.difference`)."""
-        lag = (best.val_accuracy or 0.0) - (self.val_accuracy or 0.0)
-        return not is_real(lag, best.val_accuracy_sem or 0.0, self.val_accuracy_sem or 0.0)
+        (highest, error), (accuracy, own_error) = (
+            one.pooled("val_accuracy") for one in (best, self)
+        )
+        lag = (highest or 0.0) - (accuracy or 0.0)
+        return not is_real(lag, error or 0.0, own_error or 0.0)
 
     def point(self, objectives: Mapping[str, Direction]) -> Point | None:
-        """The values of the objectives; None unless the trial is complete and feasible and has all."""
-        measured = [self.value(name) for name in objectives]
+        """The pooled values of the objectives.
+
+        None unless the trial is complete and feasible and has all.
+        """
+        measured = [self.pooled(name)[0] for name in objectives]
         values = [value for value in measured if value is not None and math.isfinite(value)]
         if self.state != "COMPLETE" or not self.feasible or len(values) < len(measured):
             return None

@@ -15,6 +15,7 @@ from study.results.reader import read_study
 from study.results.record import TrialRecord, by_seed
 from study.results.stored_study import StoredStudy
 from study.search.difference import is_real
+from study.search.pooling import CONFIRMED_NAMES
 from study.search.trial import TrialConfig
 from study.spec.sections import MOST_EPOCHS
 from study.spec.study_spec import StudySpec
@@ -61,9 +62,13 @@ class Retraining:
                 f"`1 <= epochs <= {MOST_EPOCHS}` must hold, got epochs={self.epochs}"
             )
 
+    def to_dict(self) -> dict[str, Any]:
+        """The settings as JSON types."""
+        return asdict(self)
+
     def to_json(self) -> str:
         """The value of the tag `RETRAINING_TAG`."""
-        return json.dumps(asdict(self), sort_keys=True)
+        return json.dumps(self.to_dict(), sort_keys=True)
 
     @classmethod
     def of(cls, run: Run) -> "Retraining":
@@ -136,6 +141,7 @@ def retrained(run: Run, search: TrialRecord, *, new: bool) -> Retrained:
     """The results of a finished retraining of the trial `search`."""
     config, metrics = json.loads(run.data.tags[CONFIG_TAG]), run.data.metrics
     measured: dict[str, Any] = {name: metrics.get(name) for name in _METRICS}
+    measured |= dict.fromkeys(CONFIRMED_NAMES)  # this is no confirmation of itself
     record = replace(
         search,
         run_id=run.info.run_id,

@@ -3,7 +3,7 @@
 import json
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -21,6 +21,7 @@ from study.home import Home
 from study.results.query import SMALLEST, STARTED, Order, Query, best_first
 from study.results.record import TrialRecord, by_seed
 from study.search.pareto import confident_front, on_front
+from study.search.pooling import CONFIRMED, REPLICATES, confirmed_name, pooled
 from study.spec.constraint import Constraint, all_kept, violations
 from study.spec.study_spec import StudySpec
 from study.tracking.artifacts import current_location, download
@@ -28,7 +29,14 @@ from study.tracking.store import all_runs, client, in_a_line, translated
 from study.tracking.tags import CLASSES_TAG, DATA_TAG, ROLE_TAG, TABLE_TAG
 from study.tracking.trial_table import FILE, METRICS, TrialRows, diagnostics_of, read_table
 
-_COUNTS: Final = ("trainable_parameters", "macs", "wiring_bits", "stored_bytes", "epochs")
+_COUNTS: Final = (
+    "trainable_parameters",
+    "macs",
+    "wiring_bits",
+    "stored_bytes",
+    "epochs",
+    REPLICATES,
+)
 _MEASURED: Final = tuple(name for name in METRICS if name not in _COUNTS)
 
 
@@ -176,16 +184,26 @@ class StoredStudy:
         if query.feasible:
             kept &= self._feasible
         for bound in query.bounds:
-            values = self._values(bound.metric)
+            values = self._pooled(bound.metric)
             kept &= values <= bound.value if bound.sign == "<=" else values >= bound.value
-        return self._ordered(np.flatnonzero(kept), query.order)[: query.limit]
+        places = np.flatnonzero(kept)
+        ordered = self._ordered(places, query.order, confirmed_first=query.confirmed_first)
+        return ordered[: query.limit]
 
-    def _ordered(self, places: NDArray[np.intp], order: Sequence[Order]) -> NDArray[np.intp]:
+    def _ordered(
+        self,
+        places: NDArray[np.intp],
+        order: Sequence[Order],
+        *,
+        confirmed_first: bool = False,
+    ) -> NDArray[np.intp]:
         """The rows in an order, equal ones by number."""
         keys = [self._values("trial")[places]]  # the last key has priority
         for one in reversed(order):
-            values = self._values("trial" if one.metric == STARTED else one.metric)[places]
+            values = self._pooled("trial" if one.metric == STARTED else one.metric)[places]
             keys.append(-values if one.descending else values)
+        if confirmed_first:
+            keys.append(np.where(self._confirmed[places], 0.0, 1.0))
         return places[np.lexsort(keys)]
 
     @cached_property
@@ -195,7 +213,7 @@ class StoredStudy:
         if self.spec.constraints:
             parsed = map(Constraint.parse, self.spec.constraints)
             names = sorted(frozenset().union(*(one.names for one in parsed)))
-            values = np.column_stack([self._values(name) for name in names])
+            values = np.column_stack([self._pooled(name) for name in names])
             for place in np.flatnonzero(kept):
                 # NaN violates a constraint, like a missing value.
                 metrics = dict(zip(names, values[place].tolist(), strict=True))
@@ -204,26 +222,58 @@ class StoredStudy:
 
     @cached_property
     def _on_front(self) -> NDArray[np.bool_]:
-        """Which trials are on the front."""
-        judged, points = self._points()
+        """Which trials are on the front.
+
+        Where some are confirmed, others are candidates only if they are on the search's own front: their
+        values are as optimistic as those of the confirmed were.
+        """
+        judged, values = self._points(self._pooled)
+        if self._confirmed.any():
+            flags = self._front_of(judged, self._points(self._values)[1])
+            judged &= flags | self._confirmed
+        return self._front_of(judged, values)
+
+    def _front_of(
+        self, judged: NDArray[np.bool_], values: NDArray[np.float64]
+    ) -> NDArray[np.bool_]:
         flags = np.zeros(len(judged), dtype=np.bool_)
-        flags[judged] = on_front(points, self.spec.objectives)
+        flags[judged] = on_front(values[judged].tolist(), self.spec.objectives)
         return flags
 
     def _on_confident_front(self) -> NDArray[np.bool_]:
         """Which trials are on the front within the standard errors."""
-        judged, points = self._points()
-        errors = np.column_stack([self._values(f"{name}_sem") for name in self.spec.objectives])
+        judged, values = self._points(self._pooled)
+        errors = np.column_stack([self._pooled(f"{name}_sem") for name in self.spec.objectives])
         errors = np.where(np.isnan(errors), 0.0, errors)  # counts are known exactly
         flags = np.zeros(len(judged), dtype=np.bool_)
-        flags[judged] = confident_front(points, errors[judged].tolist(), self.spec.objectives)
-        return flags
+        flags[judged] = confident_front(
+            values[judged].tolist(), errors[judged].tolist(), self.spec.objectives
+        )
+        return flags | self._on_front
 
-    def _points(self) -> tuple[NDArray[np.bool_], list[list[float]]]:
-        """Which trials are complete and feasible with finite objectives, and these objectives."""
-        values = np.column_stack([self._values(name) for name in self.spec.objectives])
-        judged = self._feasible & np.isfinite(values).all(axis=1)
-        return judged, values[judged].tolist()
+    def _points(
+        self, values_of: Callable[[str], NDArray[np.float64]]
+    ) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
+        """Which trials are complete and feasible with finite objectives, and all objectives."""
+        values = np.column_stack([values_of(name) for name in self.spec.objectives])
+        return self._feasible & np.isfinite(values).all(axis=1), values
+
+    @cached_property
+    def _confirmed(self) -> NDArray[np.bool_]:
+        """Which trials are confirmed with further seeds."""
+        return np.isfinite(self._values(REPLICATES))
+
+    def _pooled(self, name: str) -> NDArray[np.float64]:
+        """The values of a metric or standard error, as `TrialRecord.pooled`."""
+        values, metric = self._values(name), name.removesuffix("_sem")
+        if metric not in CONFIRMED or not self._confirmed.any():
+            return values
+        search, own = (
+            (self._values(one), np.nan_to_num(self._values(f"{one}_sem")))
+            for one in (metric, confirmed_name(metric))
+        )
+        both = pooled((*search, self.spec.replicates), (*own, self._values(REPLICATES)))
+        return np.where(np.isfinite(both[0]), both[metric != name], values)
 
     def _records(self, places: NDArray[np.intp]) -> list[TrialRecord]:
         records = []

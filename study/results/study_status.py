@@ -21,7 +21,8 @@ class StudyStatus:
     """The status of a study. `run_status` is MLflow's status of the parent run.
 
     `trials` is the number of ended trials, `budget` its limit, or None if another limit ends the study.
-    `epochs` is the total over all trials.
+    `epochs` is the total over all trials. `confirmed` is how many trials of the front are confirmed with
+    further seeds; front, hypervolume and best are by pooled values.
     """
 
     name: str
@@ -32,6 +33,7 @@ class StudyStatus:
     epochs: int
     states: dict[str, int]
     front: int
+    confirmed: int
     hypervolume: float
     best: TrialRecord | None
     parent_run_id: str
@@ -101,7 +103,8 @@ def status(
 def status_of(stored: StoredStudy) -> StudyStatus:
     """The status of a stored study."""
     spec, tally = stored.spec, stored.tally()
-    points = [record.point(spec.objectives) for record in stored.front()]
+    front = stored.front()
+    points = [record.point(spec.objectives) for record in front]
     return StudyStatus(
         name=spec.name,
         dataset=spec.dataset.label,
@@ -111,6 +114,7 @@ def status_of(stored: StoredStudy) -> StudyStatus:
         epochs=tally.epochs,
         states=dict(tally.states),
         front=len(points),
+        confirmed=sum(record.confirmed_replicates is not None for record in front),
         hypervolume=hypervolume([point for point in points if point], spec.objectives),
         best=stored.best,
         parent_run_id=stored.parent.info.run_id,

@@ -25,12 +25,14 @@ from study.keywords import checked_keywords
 from study.results.html import html_facts
 from study.results.reader import check_free
 from study.runner import resume
+from study.runner.confirmation import confirm, finish_confirmation
 from study.runner.given_data import GivenData, spec_with_data
 from study.runner.progress import Progress
 from study.runner.resume import clean_up, record_again
 from study.runner.session import Session, fit
 from study.runner.stopper import StudyClock, StudyStopper
 from study.search import journal
+from study.search.confirmation import confirmations_of, confirmed_front
 from study.search.space import check_space, grid
 from study.search.start import check_start
 from study.search.storage import (
@@ -195,8 +197,9 @@ def _run_trials(
     `capacity` is None if Ray has not been started yet; `on_started` is called when it was.
     """
     with _recorded(session) as catch_up, ray:
-        if session.over():
+        if session.over() and not session.unconfirmed():
             catch_up()
+            finish_confirmation(session)
             session.progress.notify(
                 f"{session.over()}; more budget, such as --trials N, continues it"
             )
@@ -208,7 +211,10 @@ def _run_trials(
         catch_up()
         if session.stop.reason is None:
             session.progress.notify(BEGUN)
-            fit(session, capacity)
+            if not session.over():
+                fit(session, capacity)
+            if session.over() and session.stop.signal_number is None:
+                confirm(session, capacity)
 
 
 def _summary(session: Session, seconds: float) -> RunSummary:
@@ -221,11 +227,14 @@ def _summary(session: Session, seconds: float) -> RunSummary:
         )
     if session.spec.constraints and not board.ended and session.budget.met():
         raise StudyError(f"no configuration satisfies the constraints: {session.budget.met()}")
+    front = confirmed_front(
+        session.spec, session.storage.trials(), confirmations_of(session.storage.study)
+    )
     return RunSummary(
         name=session.spec.name,
         states=dict(board.states),
         failed=f"of {board.ended} trials {board.failed}" if 2 * failed > board.ended else None,
-        front=sorted(board.front.points),
+        front=sorted(front),
         hypervolume=board.front.hypervolume,
         stopped=session.stop.reason,
         signal_number=session.stop.signal_number,
@@ -270,7 +279,7 @@ def _recorded(session: Session) -> Iterator[Callable[[], None]]:
     try:
         yield catch_up
         ended = True
-        over = session.over()
+        over = session.over() and not session.unconfirmed()
         if over:
             session.stop.withdraw()
         status = "FINISHED" if over else "KILLED"

@@ -12,6 +12,7 @@ from study.errors import SpecError, StudyError, echo
 from study.runner.scoreboard import Scoreboard
 from study.search.budget import BudgetSpent
 from study.search.configuration import Configuration
+from study.search.confirmation import Confirmation, confirmations_of, confirmed_front
 from study.search.storage import METRICS, REASON, SearchStorage, metrics_of, point_of, start_of
 from study.search.trial import Outcome
 from study.spec.study_spec import StudySpec
@@ -19,7 +20,13 @@ from study.study_folder import HISTORY, StudyFolder, replace_file, trial_folder
 from study.tracking.tracker import Tracker
 
 # May differ when a study is continued: the amount and place of computation, not the search.
-_MAY_GROW: Final = ("budget.trials", "budget.total_epochs", "budget.minutes", "budget.stagnation")
+_MAY_GROW: Final = (
+    "budget.trials",
+    "budget.total_epochs",
+    "budget.minutes",
+    "budget.stagnation",
+    "budget.confirm",
+)
 _MAY_CHANGE: Final = (
     "resources",
     "dataset.root",
@@ -52,9 +59,26 @@ def record_again(storage: SearchStorage, board: Scoreboard, tracker: Tracker, st
     for trial in storage.trials():
         if trial.state.is_finished() and states.get(trial.number) != trial.state.name:
             _record(trial, board, tracker, store)
+    for number, confirmation in confirmations_of(storage.study).items():
+        record_confirmation(tracker, number, confirmation)
     # The driver may have died after a trial joined the front, before others left it.
-    complete = [trial.number for trial in storage.trials() if trial.state.name == "COMPLETE"]
-    tracker.mark_front({number: number in board.front.points for number in complete})
+    mark_front(board.spec, storage, tracker)
+
+
+def mark_front(spec: StudySpec, storage: SearchStorage, tracker: Tracker) -> None:
+    """Marks all complete trials, by pooled values, as on the front or not."""
+    trials = storage.trials()
+    front = confirmed_front(spec, trials, confirmations_of(storage.study))
+    complete = [trial.number for trial in trials if trial.state.name == "COMPLETE"]
+    tracker.mark_front({number: number in front for number in complete})
+
+
+def record_confirmation(tracker: Tracker, number: int, confirmation: Confirmation) -> None:
+    """Records the result of a confirmation with the trial; repeated records count once."""
+    if confirmation.reason is None:
+        tracker.confirm_trial(number, confirmation.named())
+    else:
+        tracker.note(number, f"not confirmed: {confirmation.reason}")
 
 
 def _check_complete(storage: SearchStorage, states: Mapping[int, str]) -> None:
@@ -75,7 +99,7 @@ def _record(trial: FrozenTrial, board: Scoreboard, tracker: Tracker, store: Path
     folder = trial_folder(store, number)
     metrics = metrics_of(trial)
     if "epochs" in metrics:
-        history = _history(folder)
+        history = history_of(folder)
         for epoch in history["epochs"]:
             tracker.log_epoch(number, epoch)
         tracker.log_replicates(number, history["replicates"])
@@ -85,7 +109,7 @@ def _record(trial: FrozenTrial, board: Scoreboard, tracker: Tracker, store: Path
     tracker.end_trial(number, outcome, keep_network=number in board.front.points)
 
 
-def _history(folder: Path) -> dict[str, Any]:
+def history_of(folder: Path) -> dict[str, Any]:
     """The metrics of a finished trial by epoch and by replicate; empty if its folder is gone."""
     try:
         history: dict[str, Any] = json.loads((folder / HISTORY).read_text(encoding="utf-8"))
@@ -120,7 +144,7 @@ def check_continues(folder: StudyFolder, spec: StudySpec) -> None:
         raise SpecError(
             f"a study {spec.name!r} exists with another spec; only its diagnostics, its "
             "resources and the place of its data may change, and its budget (trials, total_epochs, "
-            "minutes, stagnation) may grow:\n"
+            "minutes, stagnation, confirm) may grow:\n"
             + "\n".join(differences)
             + "\nuse another name (--name NAME), or undo the change"
         )

@@ -108,7 +108,7 @@ def retrain(  # noqa: PLR0913  # each setting has a name of its own
             _check_fits(config, dataset)
             notify(_announcement(wanted, record, stored.spec, dataset))
             store_spec(folder, stored.spec)
-            folder.store_retraining(wanted.to_json())
+            folder.store_retrainings([wanted.to_dict()])
             resources = stored.spec.resources
             if not on_cluster():
                 resources = whole_machine().model_copy(update={"engine": resources.engine})

@@ -1,7 +1,9 @@
 """One run of a study: its parts, and the loop in which Ray Tune runs its trials."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 from optuna.trial import TrialState
 
@@ -13,6 +15,7 @@ from study.runner.scoreboard import Scoreboard
 from study.runner.stopper import StudyClock, StudyStopper
 from study.runner.tuner import lack_of_memory, tuner
 from study.search.budget import BudgetSpent
+from study.search.confirmation import unconfirmed
 from study.search.rungs import rung_epochs
 from study.search.scheduler import Halving
 from study.search.searcher import StudySearcher
@@ -45,8 +48,26 @@ class Session:
         return self.home.study_folder(self.spec.name)
 
     def over(self) -> str | None:
-        """The reason why the study is over, None if it can continue."""
+        """The reason why the search is over, None if it can continue."""
         return self.budget.met() or self.clock.used_up()
+
+    def unconfirmed(self) -> list[int]:
+        """The trials on the front that are left to confirm."""
+        return unconfirmed(self.spec, self.storage, self.budget.front.points)
+
+
+def worker_settings(
+    session: Session, *, rungs: Sequence[int], diagnostics: Sequence[str]
+) -> dict[str, Any]:
+    """The keywords of `TrialWorker`, all but the resources and the folder."""
+    return {
+        "dataset_name": session.dataset.name,
+        "classes": session.dataset.classes,
+        "arrays": session.dataset.to_arrays(),
+        "rungs": tuple(rungs),
+        "diagnostics": tuple(diagnostics),
+        "engine": session.spec.resources.engine,
+    }
 
 
 def fit(session: Session, capacity: Capacity) -> None:
@@ -77,14 +98,9 @@ def fit(session: Session, capacity: Capacity) -> None:
             halving.finish(trial.number, trial.user_attrs[METRICS])
     session.folder.trials.mkdir(parents=True, exist_ok=True)
     session.clock.start()
-    settings = {
-        "dataset_name": session.dataset.name,
-        "classes": classes,
-        "arrays": session.dataset.to_arrays(),
-        "rungs": rung_epochs(session.spec),
-        "diagnostics": session.spec.diagnostics,
-        "engine": session.spec.resources.engine,
-    }
+    settings = worker_settings(
+        session, rungs=rung_epochs(session.spec), diagnostics=session.spec.diagnostics
+    )
     again = True
     while again and session.stop.reason is None:
         try:

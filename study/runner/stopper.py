@@ -98,6 +98,10 @@ class StudyStopper(tune.Stopper):
         """Stops the study, unless it stops already."""
         self.reason = self.reason or reason
 
+    def disregard_clock(self) -> None:
+        """Stops on the study's minutes no more, which are those of its search."""
+        self._clock = None
+
     def withdraw(self) -> None:
         """Clears the reason: the study was over before it could be stopped."""
         self.reason = None

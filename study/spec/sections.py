@@ -154,6 +154,10 @@ class Budget(Section):
     """Running time in minutes, over all runs of the study."""
     stagnation: Annotated[int, Field(ge=1, le=MOST_TRIALS)] | None = None
     """Number of successive trials during which the hypervolume grows by less than a thousandth."""
+    confirm: Annotated[int, Field(ge=0, le=100)] = 0
+    """Further seeds with which each trial on the front is trained when the search has ended. They are
+    no trials and do not count towards the limits (docs/search_method.md).
+    """
 
 
 class Stopping(Section):

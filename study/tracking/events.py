@@ -91,6 +91,15 @@ class TrialEnded(_Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class TrialConfirmed(_Event):
+    """The metrics of the confirmation of a trial (`study.search.pooling.CONFIRMED_NAMES`)."""
+
+    number: Number
+    timestamp: int = field(default_factory=now)
+    metrics: Mapping[str, float]
+
+
+@dataclass(frozen=True, kw_only=True)
 class FrontChanged(_Event):
     """Trials joined (true) or left (false) the front."""
 
@@ -121,6 +130,7 @@ Event: TypeAlias = (
     | ReplicatesReported
     | TrialNoticed
     | TrialEnded
+    | TrialConfirmed
     | FrontChanged
     | StudyReported
     | StudyEnded

@@ -3,6 +3,7 @@
 A run is created once, even if the response to the request is lost or late.
 """
 
+import json
 import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
@@ -108,21 +109,28 @@ class PendingBatch:
 @final
 @dataclass(frozen=True, slots=True)
 class RunTags:
-    """The tags that identify the runs of a search, or of one retraining.
+    """The tags that identify the runs of a search, or of retrainings, at most one of a trial.
 
-    `retraining` is the value of the tag `RETRAINING_TAG`, None for a search.
+    `retrainings` are the settings of those by trial, None for a search.
     """
 
-    retraining: str | None = None
+    retrainings: Mapping[int, Mapping[str, Any]] | None = None
+
+    @classmethod
+    def of(cls, retrainings: str | None) -> "RunTags":
+        """The tags for what `StudyFolder.retraining` returns."""
+        if retrainings is None:
+            return cls()
+        return cls({settings["trial"]: settings for settings in json.loads(retrainings)})
 
     @property
     def role(self) -> str:
         """The role of the runs."""
-        return "trial" if self.retraining is None else "retrained"
+        return "trial" if self.retrainings is None else "retrained"
 
     @property
     def _number_tag(self) -> str:
-        return NUMBER_TAG if self.retraining is None else RETRAINS_TAG
+        return NUMBER_TAG if self.retrainings is None else RETRAINS_TAG
 
     def filter(self, number: int) -> str:
         """MLflow's filter for the runs of a trial, which include those of other retrainings of it."""
@@ -131,18 +139,28 @@ class RunTags:
     def of_trial(self, number: int) -> dict[str, str]:
         """The tags of the run of a trial."""
         tags = {ROLE_TAG: self.role, self._number_tag: str(number)}
-        if self.retraining is None:
+        if self.retrainings is None:
             return tags | {FRONT_TAG: "false"}
-        return tags | {RETRAINING_TAG: self.retraining}
+        return tags | {RETRAINING_TAG: self._settings(number)}
 
     def number_of(self, run: Run) -> int | None:
         """The number of the trial of a run, `PARENT` for the parent, None for any other run."""
         tags = run.data.tags
         if tags.get(ROLE_TAG) == "study":
             return PARENT
-        if tags.get(ROLE_TAG) != self.role or tags.get(RETRAINING_TAG) != self.retraining:
+        if tags.get(ROLE_TAG) != self.role:
             return None
-        return int(tags[self._number_tag])
+        number = int(tags[self._number_tag])
+        if self.retrainings is None:
+            return number
+        if number not in self.retrainings:
+            return None
+        return number if tags.get(RETRAINING_TAG) == self._settings(number) else None
+
+    def _settings(self, number: int) -> str:
+        """The value of the tag `RETRAINING_TAG`."""
+        assert self.retrainings is not None  # noqa: S101  # of retrainings alone
+        return json.dumps(self.retrainings[number], sort_keys=True)
 
 
 @final

@@ -17,7 +17,7 @@ from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
 from study.home import Home
 from study.spec.study_spec import StudySpec
 from study.study_folder import StudyFolder
-from study.tracking.events import FrontChanged, TrialEnded, from_json
+from study.tracking.events import FrontChanged, TrialConfirmed, TrialEnded, from_json
 from study.tracking.retry import PAUSE_S, Notify, Retry
 from study.tracking.spool import unsent, waiting, write_position
 from study.tracking.store import in_a_line
@@ -148,7 +148,7 @@ class Sender:
             self._set_aside(error, {"line": line})
             return
         writer.apply(event)
-        self._moved |= isinstance(event, FrontChanged | TrialEnded)
+        self._moved |= isinstance(event, FrontChanged | TrialEnded | TrialConfirmed)
 
     def _settle(self, writer: MlflowWriter) -> None:
         """Ends a study whose driver was killed, deletes duplicate runs, and stores the table."""

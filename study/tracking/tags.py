@@ -1,7 +1,8 @@
 """The layout of a study in MLflow: the tags that `tracking` writes and `results` reads.
 
 A study is an experiment with its name, a parent run with the spec, and a child run for each trial.
-Metrics have the names of `study.spec.metrics`; those of the learning curves begin with `epoch/`.
+Metrics have the names of `study.spec.metrics`; those of the learning curves begin with `epoch/`, those
+of a confirmation with `confirmed_`.
 """
 
 import json

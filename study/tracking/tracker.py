@@ -26,6 +26,7 @@ from study.tracking.events import (
     StudyEnded,
     StudyReported,
     TrialBegun,
+    TrialConfirmed,
     TrialEnded,
     TrialNoticed,
     TrialReported,
@@ -139,6 +140,10 @@ class Tracker:
     def interrupt_trial(self, number: int) -> None:
         """Ends a trial as interrupted; it continues with the study."""
         self._put(TrialEnded(number=number, state="INTERRUPTED"))
+
+    def confirm_trial(self, number: int, metrics: Mapping[str, float]) -> None:
+        """Adds the metrics of the confirmation of a trial, by their names there."""
+        self._put(TrialConfirmed(number=number, metrics=metrics))
 
     def mark_front(self, changes: Mapping[int, bool]) -> None:
         """Marks trials that joined or left the front."""

@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
+from study.search.pooling import CONFIRMED_NAMES
 from study.spec.dimensions import bounds
 from study.spec.metrics import recorded_names
 from study.spec.study_spec import StudySpec
@@ -48,6 +49,7 @@ METRICS: Final = (
     "test_loss_sem",
     "epochs",
     "seconds",
+    *CONFIRMED_NAMES,
 )
 """The metrics of every trial in the table; runs have more, such as learning curves."""
 

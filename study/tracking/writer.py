@@ -12,6 +12,7 @@ from typing import Any, Final, final
 from mlflow.entities import Run
 
 from study.home import Home
+from study.search.pooling import REPLICATES
 from study.spec.study_spec import StudySpec
 from study.study_folder import LAYOUT, NETWORK, StudyFolder, trial_folder
 from study.tracking.artifacts import check_location
@@ -23,6 +24,7 @@ from study.tracking.events import (
     StudyEnded,
     StudyReported,
     TrialBegun,
+    TrialConfirmed,
     TrialEnded,
     TrialNoticed,
     TrialReported,
@@ -56,7 +58,7 @@ _CONSTANT: Final = frozenset(
 
 @final
 class MlflowWriter:
-    """Writes a study, or a retraining, which has no parent run, table and report of its own.
+    """Writes a study, or retrainings, which have no parent run, table and report of their own.
 
     `states` has the recorded state of each trial, `running` whether a driver is recorded as running;
     `interrupt` ends both after the death of a driver. Timestamps are milliseconds since 1970.
@@ -68,7 +70,7 @@ class MlflowWriter:
         make_store(home)
         self._client = client(home)
         self._experiment = self._open_experiment(home)
-        self._tags = RunTags(folder.retraining())
+        self._tags = RunTags.of(folder.retraining())
         self._rows = TrialRows(spec) if self._is_search else None
         self._runs = StoredRuns(self._client, self._experiment, self._tags, self._rows)
         self.states: dict[int, str] = {}
@@ -76,6 +78,7 @@ class MlflowWriter:
         self._last_epoch: dict[int, int] = {}
         self._trained_by: dict[int, dict[str, str]] = {}
         self._fronts: dict[int, bool] = {}
+        self._confirmed: dict[int, float] = {}  # the replicates of the recorded confirmations
         self._newest: dict[int, tuple[int, int, dict[str, float]]] = {}
         self._reported: dict[int, Mapping[str, float]] = {}
         self._unsent: dict[int, PendingBatch] = {}
@@ -110,6 +113,8 @@ class MlflowWriter:
         if self.states[number] in ("RUNNING", "INTERRUPTED"):
             self._reported[number] = run.data.metrics
         self._fronts[number] = run.data.tags.get(FRONT_TAG) == "true"
+        if REPLICATES in run.data.metrics:
+            self._confirmed[number] = run.data.metrics[REPLICATES]
 
     def apply(self, event: Event) -> None:
         """Adds an event to the next `flush`."""
@@ -124,8 +129,8 @@ class MlflowWriter:
                 self._tag(event)
             case TrialEnded():
                 self._end_trial(event)
-            case FrontChanged(changes=changes):
-                self._mark_front(changes)
+            case FrontChanged() | TrialConfirmed():
+                self._select(event)
             case StudyReported(step=step, timestamp=timestamp, metrics=metrics):
                 self._waiting(PARENT).add(step, timestamp, metrics)
             case StudyEnded(timestamp=timestamp, status=status):
@@ -169,8 +174,8 @@ class MlflowWriter:
         self.states[number] = "RUNNING"
         settings = asdict(trial.architecture) | asdict(trial.training)
         settings |= {"dataset": self._spec.dataset.label, "replicates": len(trial.seeds)}
-        if self._tags.retraining is not None:
-            settings |= {"full": json.loads(self._tags.retraining)["full"]}
+        if self._tags.retrainings is not None:
+            settings |= {"full": self._tags.retrainings[number]["full"]}
         # MLflow accepts a parameter again if its value is the same.
         unsent.params = {key: str(value) for key, value in settings.items() if value is not None}
 
@@ -224,12 +229,23 @@ class MlflowWriter:
             unsent.discard = folder
         self.states[number] = event.state
 
-    def _mark_front(self, changes: Mapping[int, bool]) -> None:
-        """Sets the tags of trials that joined or left the front."""
-        for number, is_on_front in changes.items():
+    def _select(self, event: FrontChanged | TrialConfirmed) -> None:
+        """Sets the tags of trials that joined or left the front, or the metrics of a confirmation."""
+        if isinstance(event, TrialConfirmed):
+            self._confirm(event)
+            return
+        for number, is_on_front in event.changes.items():
             if number in self.states and self._fronts.get(number, False) != is_on_front:
                 self._fronts[number] = is_on_front
                 self._waiting(number).tags[FRONT_TAG] = "true" if is_on_front else "false"
+
+    def _confirm(self, event: TrialConfirmed) -> None:
+        """Adds the metrics of a confirmation, unless they are recorded."""
+        number, metrics = event.number, event.metrics
+        if number in self.states and self._confirmed.get(number) != metrics[REPLICATES]:
+            self._confirmed[number] = metrics[REPLICATES]
+            epoch = self._last_epoch.get(number, 0)
+            self._waiting(number).add(epoch, event.timestamp, metrics)
 
     def reopen(self) -> None:
         """Reopens a study that an earlier sender ended."""
@@ -261,7 +277,7 @@ class MlflowWriter:
     @property
     def _is_search(self) -> bool:
         """Whether the parent run, the table and the report are written too."""
-        return self._tags.retraining is None
+        return self._tags.retrainings is None
 
     @property
     def parent(self) -> str | None:

@@ -207,3 +207,22 @@ def test_the_numbers_of_the_readme_are_those_of_the_results():
     trial = result_of("overhead")["trial"]
     ours, raw = trial["random none every"]["ms"], trial["raw"]["ms"]
     assert f"is {ours:.1f} ms with random sampling, {ours / raw:.1f} times that of plain" in text
+
+
+def test_what_the_search_page_says_of_confirmed_values_is_the_committed_result():
+    page = " ".join((ROOT / "docs/search_method.md").read_text(encoding="utf-8").split())
+    front = result_of("confirmation")["front"]
+    best = max(front, key=lambda trial: trial["val_accuracy"])
+    lower = [
+        100 * difference
+        for trial in front
+        if (difference := trial["val_accuracy"] - trial["confirmed_val_accuracy"]) > 0
+    ]
+    search, own = 100 * best["val_accuracy"], 100 * best["confirmed_val_accuracy"]
+    assert f"{search:.2f} % in the search and {own:.2f} % with ten further seeds" in page
+    assert f"seeds, {search - own:.2f} points less. Of the {len(front)} trials" in page
+    assert f"{len(lower)} are less accurate" in page
+    assert f"by {np.mean(lower):.2f} points on average" in page
+    smallest = min(front, key=lambda trial: trial["trainable_parameters"])
+    gain = 100 * (smallest["confirmed_val_accuracy"] - smallest["val_accuracy"])
+    assert f"is {gain:.2f} points more accurate" in page

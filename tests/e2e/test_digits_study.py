@@ -5,6 +5,7 @@ import shlex
 import signal
 
 import pytest
+from mlflow import MlflowClient
 
 import study
 from models import load_network
@@ -102,7 +103,7 @@ def test_workers_are_warm(small_study):
 
 
 def test_a_study_that_is_done_has_nothing_to_do(on_ray, tmp_path):
-    """Its trial takes two CPUs, and uses them."""
+    """Its trial takes two CPUs, and uses them. Its front can be confirmed later, with further seeds."""
     home = new_home(tmp_path)
     arguments = ("run", "--name", "wide", "--home", tmp_path, *SMALL, "--set", "budget.epochs=1")
     arguments += ("--set", "resources.cpus=2", "--set", "resources.concurrent_trials=1")
@@ -115,6 +116,22 @@ def test_a_study_that_is_done_has_nothing_to_do(on_ray, tmp_path):
     assert "wide: Pareto front" in again.stdout
     (run,) = trial_runs(home, "wide")
     assert (run.data.tags["study.state"], run.data.metrics["threads"]) == ("COMPLETE", 2)
+    arguments += ("--trials", 1, "--set", "budget.confirm=2")
+    confirmed = study_command(*arguments, **on_ray)
+    assert confirmed.returncode == 0, confirmed.stderr
+    assert "confirming with 2 further seeds what is on the front: trial 0" in confirmed.stdout
+    again = study_command(*arguments, **on_ray)
+    assert "confirming" not in again.stdout
+    assert "confirmed %" in again.stdout
+    (found,) = json.loads(study_command("best", "wide", "--home", tmp_path, "--json").stdout)
+    (retrained,) = study.retrainings("wide", home=home)
+    config = MlflowClient(home.tracking_uri).get_run(retrained.record.run_id).data.tags
+    assert json.loads(config["study.config"])["seeds"] == [3, 4]
+    for name in ("val_accuracy", "val_loss", "test_accuracy", "test_loss"):
+        assert found[f"confirmed_{name}"] == getattr(retrained.record, name)
+    assert (found["confirmed_replicates"], found["replicates"]) == (2, 3)
+    assert study.status("wide", home=home).confirmed == 1
+    assert not (home.study_folder("wide").path / "retrained").exists()
 
 
 def test_a_study_ends_when_its_minutes_are_used_up(on_ray, tmp_path):

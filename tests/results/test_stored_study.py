@@ -187,3 +187,50 @@ def test_every_question_is_answered_while_a_study_is_written_from_another_folder
     assert failed == []
     assert sizes == sorted(sizes)
     assert list(Path.cwd().iterdir()) == []  # nothing is written where it is asked
+
+
+def confirm(home, experiment, confirmed):
+    """Adds values with two further seeds to trials of `write_study`, by their sizes."""
+    store = client(home)
+    for size, accuracy in confirmed.items():
+        where = f"metrics.trainable_parameters = {size}"
+        run = store.search_runs([experiment], where)[0].info.run_id
+        metrics = {"confirmed_replicates": 2, "confirmed_val_accuracy": accuracy}
+        for name, value in (metrics | {"confirmed_val_accuracy_sem": 0.01}).items():
+            store.log_metric(run, name, value)
+
+
+def test_what_is_selected_is_selected_by_pooled_values_and_the_confirmed_come_first(home):
+    trials = [*TRIALS[:2], ("COMPLETE", 0.89, 0.01, 2500), ("COMPLETE", 0.95, 0.01, 5000)]
+    experiment = write_study(home, "made", trials, replicates=2)
+    write_study(home, "other", trials[:1])
+    before = answers.front("made", home=home)
+    assert [record.trial for record in before] == [0, 1, 3]
+    confirm(home, experiment, {1000: 0.82, 2000: 0.70, 5000: 0.85})
+    found = answers.records("made", home=home)
+    assert [record.on_front for record in found] == [True, False, False, True]
+    assert [record.val_accuracy for record in found] == [0.8, 0.9, 0.89, 0.95]
+    assert [record.confirmed_val_accuracy for record in found] == [0.82, 0.70, None, 0.85]
+    assert [record.pooled("val_accuracy")[0] for record in found] == pytest.approx(
+        [0.81, 0.80, 0.89, 0.90]
+    )
+    # Whatever is asked, trial 2 is as optimistic as the others were, so it comes last.
+    best = answers.best_configs("made", home=home)
+    assert [record.trial for record in best] == [3, 0, 1, 2]
+    assert answers.smallest("made", min_accuracy=0.85, home=home).trial == 3
+    assert [
+        record.trial for record in answers.records("made", order=["val_accuracy"], home=home)
+    ] == [
+        3,
+        2,
+        0,
+        1,
+    ]
+    assert {record.trial for record in answers.front("made", home=home, confident=True)} >= {0, 3}
+    status = study_status.status("made", home=home)
+    assert (status.best.trial, status.front, status.confirmed) == (3, 2, 2)
+    compared = comparison.compare(["made", "other"], home=home)
+    assert [record.trial for name, record in compared.front if name == "made"] == [0, 3]
+    assert "made: 2 further seeds; other: no further seeds" in compared.differences[-1]
+    row = compared.frame().loc["made"]
+    assert (row["best_val_accuracy"], row["best_confirmed_val_accuracy"]) == (0.95, 0.85)

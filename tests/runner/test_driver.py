@@ -13,7 +13,7 @@ from rich.console import Console
 from study.cluster.capacity import Capacity, Node, TrialResources
 from study.errors import ClusterError, DataError, SpecError, StudyError, TrackingError
 from study.home import Home
-from study.runner import driver, resume
+from study.runner import confirmation, driver, resume
 from study.runner import session as session_module
 from study.runner.driver import _recorded
 from study.runner.retraining import _dataset
@@ -105,6 +105,10 @@ class Tuner:
     failing = (3,)
     gone: ClassVar = {}  # how often the worker of a trial is gone before it begins
 
+    def size(self, number):
+        del number
+        return 9
+
     def __init__(self, *_, searcher, callback, **__):
         self._searcher, self._callback = searcher, callback
 
@@ -127,7 +131,8 @@ class Tuner:
 
     def _train(self, trial):
         number = trial.config["number"]
-        metrics = {"epochs": 15, "val_accuracy": 0.5 + number / 10, "trainable_parameters": 9}
+        metrics = {"epochs": 15, "val_accuracy": 0.5 + number / 20}
+        metrics |= {"trainable_parameters": self.size(number)}
         result = {"epochs": [metrics], "finished": True, "failure": None, "notice": None}
         result |= {"engine": "compiled on cpu", "replicates": {}}
         if number in self.failing:
@@ -298,3 +303,89 @@ def test_ctrl_c_at_any_line_ends_a_study_cleanly_and_the_next_run_completes_it(t
         assert run(tmp_path / str(line)).states == {"COMPLETE": 3, "FAIL": 1}
         lines = line
     assert lines >= 5
+
+
+class Confirming(Tuner):
+    """Confirms one trial at a time; `stops` at a number as on a signal, `fails` at another."""
+
+    stops = fails = None
+    trained: ClassVar = []
+
+    def __init__(self, *_, searcher, callback, stop, **__):
+        super().__init__(searcher=searcher, callback=callback)
+        self._stop = stop
+
+    def fit(self):
+        while (config := self._searcher.suggest("0")) != "FINISHED":
+            trial = SimpleNamespace(trial_id="0", config=config, error_file=None)
+            self._callback.on_trial_start(trial=trial)
+            number = config["number"]
+            if number == self.stops:
+                self._stop.signal_number = 2
+                self._stop.because("SIGINT was received")
+                return
+            self.trained.append((number, tuple(config["seeds"])))
+            metrics = {"epochs": 15, "val_accuracy": 0.6, "trainable_parameters": 9}
+            failure = "it diverged" if number == self.fails else None
+            result = {"epochs": [metrics], "finished": True, "failure": failure, "notice": None}
+            result |= {"engine": "compiled on cpu", "replicates": {}}
+            report = result | {"hostname": "here", "pid": 1}
+            self._callback.on_trial_result(trial=trial, result=report)
+            self._searcher.on_trial_complete("0", result)
+
+
+@pytest.fixture
+def confirming(monkeypatch, ray):  # noqa: ARG001  # as it is not there either
+    """All trials are on the front, as each is larger and better; what was told of confirmations."""
+
+    tracker = Recorder()
+    tracker.all_sent = True
+    monkeypatch.setattr(confirmation, "Tracker", lambda *_: tracker)
+    monkeypatch.setattr(confirmation, "tuner", Confirming)
+    monkeypatch.setattr(Confirming, "trained", [])
+    monkeypatch.setattr(Tuner, "failing", ())
+    monkeypatch.setattr(Tuner, "size", lambda _, number: 10 + number)
+    return tracker
+
+
+def test_what_is_on_the_front_is_confirmed_once_also_after_an_interruption(
+    tmp_path, monkeypatch, confirming
+):
+    of_search = Recorder()
+    monkeypatch.setattr(driver, "Tracker", lambda *_: of_search)
+    screen, budget = io.StringIO(), {"trials": 4, "confirm": 2}
+    monkeypatch.setattr(Confirming, "stops", 2)
+    stopped = run(tmp_path, screen=screen, budget=budget)
+    assert "confirming with 2 further seeds what is on the front: trial 0, 1, 2, 3" in (
+        screen.getvalue()
+    )
+    assert (stopped.stopped, stopped.signal_number) == ("SIGINT was received", 2)
+    assert ("interrupt_trial", 2) in confirming.calls
+    assert of_search.calls[-1][:2] == ("close", "KILLED")
+    monkeypatch.setattr(Confirming, "stops", None)
+    monkeypatch.setattr(Confirming, "fails", 3)
+    done = run(tmp_path, screen=screen, budget=budget)
+    assert Confirming.trained == [(number, (3, 4)) for number in range(4)]
+    assert (done.stopped, done.states) == (None, {"COMPLETE": 4})
+    # By pooled values 0.54, 0.57 and 0.6, and 0.65 of the one that failed.
+    assert done.front == [0, 1, 2, 3]
+    assert "trial 3 is not confirmed: it diverged" in screen.getvalue()
+    assert of_search.calls[-1][:2] == ("close", "FINISHED")
+    confirmed = {call[1]: call[2] for call in of_search.calls if call[0] == "confirm_trial"}
+    assert confirmed.keys() == {0, 1, 2}
+    assert confirmed[0] == {"confirmed_val_accuracy": 0.6, "confirmed_replicates": 2}
+    folder = Home.find(str(tmp_path)).study_folder("a").path
+    assert not list(folder.glob("retrained/*"))
+    assert run(tmp_path, budget=budget).front == done.front
+    assert len(Confirming.trained) == 4
+
+
+@pytest.mark.usefixtures("confirming")
+def test_a_front_that_grows_is_confirmed_where_it_is_new(tmp_path):
+    run(tmp_path, budget={"trials": 4})
+    assert Confirming.trained == []
+    run(tmp_path, budget={"trials": 4, "confirm": 1})
+    run(tmp_path, budget={"trials": 8, "confirm": 1})
+    assert [number for number, _ in Confirming.trained] == list(range(8))
+    with pytest.raises(SpecError, match=r"budget.confirm: was 1, is 0"):
+        run(tmp_path, budget={"trials": 8})

@@ -14,6 +14,7 @@ from study.tracking.events import (
     FrontChanged,
     StudyBegun,
     TrialBegun,
+    TrialConfirmed,
     TrialEnded,
     TrialReported,
 )
@@ -178,3 +179,24 @@ def test_a_driver_that_died_leaves_nothing_running(home):
     assert states == {0: "INTERRUPTED", 1: "COMPLETE"}
     assert client(home).get_run(writer.parent).info.status == "KILLED"
     assert not writer.running
+
+
+def test_a_confirmation_is_recorded_once_beside_the_values_of_the_search(home):
+    confirmed = {"confirmed_replicates": 3, "confirmed_val_accuracy": 0.8}
+    event = TrialConfirmed(number=0, timestamp=3000, metrics=confirmed)
+    for _ in range(2):  # a driver that goes on tells it again
+        writer = opened(home)
+        if not writer.states:
+            begin(writer, 0)
+            report(writer, 0, 2, val_accuracy=0.9)
+            end(writer, 0, "COMPLETE")
+        for _ in range(2):
+            writer.apply(event)
+        writer.apply(TrialConfirmed(number=7, metrics=confirmed))  # its run was deleted
+        writer.flush()
+        writer.store_table()
+    (found,) = read_study(NAME, home).records
+    assert (found.val_accuracy, found.confirmed_val_accuracy) == (0.9, 0.8)
+    assert found.confirmed_replicates == 3
+    curve = client(home).get_metric_history(found.run_id, "confirmed_val_accuracy")
+    assert [(point.step, point.value) for point in curve] == [(2, 0.8)]

@@ -1,0 +1,340 @@
+"""Confirms the front when the search has ended: trains its trials with further seeds.
+
+Each is a retraining (`study.results.retrained_run`) with the study's epochs: a run of its own in MLflow,
+with curves, checkpoints and a network. All of them share one run of Ray Tune, one spool and one sender,
+in a folder of the study. The results are stored with the search.
+"""
+
+import shutil
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from statistics import fmean
+from typing import Any, Final, TypeVar, final
+
+from ray.tune.search import Searcher
+
+from study.cluster.capacity import Capacity
+from study.errors import TrackingError
+from study.results.retrained_run import Retraining
+from study.runner.callback import TrialCallback
+from study.runner.resume import history_of, mark_front, record_confirmation, store_spec
+from study.runner.session import Session, worker_settings
+from study.runner.tuner import lack_of_memory, tuner
+from study.search.configuration import Configuration
+from study.search.confirmation import Confirmation, confirmations_of, note_confirmation
+from study.search.storage import metrics_of
+from study.search.trial import Outcome, TrialConfig, judge, last_metrics
+from study.study_folder import StudyFolder, trial_folder
+from study.tracking.tracker import Tracker
+
+_MOST_NOT_BEGUN: Final = 3  # times that a worker may be gone before its trial begins
+
+Values = TypeVar("Values")
+OnEnd = Callable[[TrialConfig, Outcome, Mapping[str, float]], None]
+
+
+def confirm(session: Session, capacity: Capacity) -> None:
+    """Trains the trials of the front that are left to confirm, as many at once as fit.
+
+    The results of trials that ended are stored at once; the others continue from their checkpoints when
+    the study is run again. Raises TrackingError if the store does not take the records.
+    """
+    numbers = session.unconfirmed()
+    if not numbers:
+        finish_confirmation(session)
+        return
+    session.stop.withdraw()
+    session.stop.disregard_clock()
+    session.progress.notify(
+        f"confirming with {session.spec.budget.confirm} further seeds what is on the front: trial "
+        f"{', '.join(map(str, numbers))}"
+    )
+    with _recorded(session) as (folder, tracker):
+        end = _Ends(session, tracker)
+        trials = GivenTrials([_config(session, number) for number in numbers], end, capacity)
+        observer = _Observer(session, trials, end)
+        folder.trials.mkdir(parents=True, exist_ok=True)
+        try:
+            while trials.left and session.stop.reason is None:
+                _run(
+                    session,
+                    folder,
+                    trials,
+                    capacity,
+                    TrialCallback(tracker, session.stop, observer),
+                )
+        finally:
+            for config in trials.running:
+                tracker.interrupt_trial(config.number)
+    mark_front(session.spec, session.storage, session.tracker)
+    _notify_difference(session)
+
+
+def _run(
+    session: Session,
+    folder: StudyFolder,
+    trials: "GivenTrials",
+    capacity: Capacity,
+    callback: TrialCallback,
+) -> None:
+    """Runs Ray Tune once; where memory runs out it ends, and trials then run one by one."""
+    try:
+        tuner(
+            folder,
+            settings=worker_settings(session, rungs=(), diagnostics=()),
+            share=capacity.share,
+            callback=callback,
+            stop=session.stop,
+            searcher=trials,
+        ).fit()
+    except RuntimeError as error:
+        reason = lack_of_memory(error)
+        if reason is None:
+            raise
+        lost = ", ".join(map(str, trials.on_lost_memory(reason)))
+        session.progress.notify(f"memory ran out while these were confirmed: {lost}: {reason}")
+
+
+def finish_confirmation(session: Session) -> None:
+    """Sends the records of an earlier confirmation that still wait on disk, if there are any."""
+    if session.spec.budget.confirm and _folder(session).retraining() is not None:
+        with _recorded(session):
+            pass
+
+
+@contextmanager
+def _recorded(session: Session) -> Iterator[tuple[StudyFolder, Tracker]]:
+    """Opens the tracker of the confirmations in their folder, and closes it.
+
+    The folder is deleted if all is recorded and nothing is left to continue.
+    """
+    folder = _folder(session)
+    known = confirmations_of(session.storage.study)
+    seeds = session.spec.budget.confirm
+    ended = [number for number, one in known.items() if one.replicates == seeds]
+    numbers = sorted({*ended, *session.unconfirmed()})
+    store_spec(folder, session.spec)
+    folder.store_retrainings([_retraining(session, number).to_dict() for number in numbers])
+    tracker = Tracker(folder, session.home)
+    tracker.start({})
+    try:
+        states = tracker.wait_until_ready()
+        for number in ended:
+            if states.get(number) not in ("COMPLETE", "FAIL"):
+                _record_again(session, folder, tracker, number, known[number])
+        yield folder, tracker
+    except BaseException:
+        try:
+            tracker.close("KILLED", session.progress.notify)
+        except TrackingError as error:
+            # The error that ended the confirmation is raised.
+            session.progress.notify(f"error: {error}")
+        raise
+    finally:
+        shutil.rmtree(folder.tune, ignore_errors=True)
+    tracker.close("FINISHED", session.progress.notify)
+    if tracker.all_sent and not session.unconfirmed():
+        shutil.rmtree(folder.path, ignore_errors=True)
+        with suppress(OSError):  # unless other retrainings wait there
+            folder.path.parent.rmdir()
+
+
+def _record_again(
+    session: Session,
+    folder: StudyFolder,
+    tracker: Tracker,
+    number: int,
+    confirmation: Confirmation,
+) -> None:
+    """Records a confirmation that is stored but not in MLflow, as after the death of a driver."""
+    history = history_of(trial_folder(folder.trials, number))
+    if not history["epochs"] and confirmation.reason is None:
+        return  # recorded, and the run was deleted since
+    tracker.begin_trial(_config(session, number))
+    for epoch in history["epochs"]:
+        tracker.log_epoch(number, epoch)
+    tracker.log_replicates(number, history["replicates"])
+    state = Outcome(
+        state="COMPLETE" if confirmation.reason is None else "FAIL", reason=confirmation.reason
+    )
+    tracker.end_trial(number, state, keep_network=state.state == "COMPLETE")
+
+
+def _folder(session: Session) -> StudyFolder:
+    budget = session.spec.budget
+    return session.folder.of_retraining(f"front-replicates-{budget.confirm}-epochs-{budget.epochs}")
+
+
+def _retraining(session: Session, number: int) -> Retraining:
+    budget = session.spec.budget
+    return Retraining(trial=number, replicates=budget.confirm, epochs=budget.epochs, full=False)
+
+
+def _config(session: Session, number: int) -> TrialConfig:
+    """The configuration of a trial with the seeds of its confirmation."""
+    spec, trial = session.spec, session.storage.trials()[number]
+    seeds = _retraining(session, number).seeds(spec)
+    config = Configuration(spec, given=trial.params).for_trial(number)
+    return replace(config, seeds=tuple(seeds))
+
+
+def _notify_difference(session: Session) -> None:
+    """Prints by how much the search's accuracies were too good, on average over the front."""
+    trials, known = session.storage.trials(), confirmations_of(session.storage.study)
+    pairs = [
+        (metrics_of(trials[number]).get("val_accuracy"), known[number].metrics.get("val_accuracy"))
+        for number in session.budget.front.points
+        if number in known
+    ]
+    differences = [search - own for search, own in pairs if search is not None and own is not None]
+    if differences:
+        session.progress.notify(
+            f"the front's validation accuracy is {100 * abs(fmean(differences)):.2f} points "
+            f"{'lower' if fmean(differences) > 0 else 'higher'} with further seeds than in the search, "
+            f"on average over {len(differences)} trial{'s' if len(differences) > 1 else ''}"
+        )
+
+
+@final
+class _Ends:
+    """Stores and records how confirmations end."""
+
+    def __init__(self, session: Session, tracker: Tracker) -> None:
+        self._session = session
+        self._tracker = tracker
+
+    def __call__(self, config: TrialConfig, outcome: Outcome, metrics: Mapping[str, float]) -> None:
+        number, session = config.number, self._session
+        if outcome.state == "PRUNED":  # the study is stopped
+            self._tracker.interrupt_trial(number)
+            return
+        confirmation = Confirmation(replicates=len(config.seeds), reason=outcome.reason)
+        if outcome.state == "COMPLETE":
+            confirmation = Confirmation.of(len(config.seeds), metrics)
+        note_confirmation(session.storage.study, number, confirmation)
+        self._tracker.end_trial(number, outcome, keep_network=outcome.state == "COMPLETE")
+        record_confirmation(session.tracker, number, confirmation)
+        if outcome.reason is not None:
+            session.progress.notify(f"trial {number} is not confirmed: {outcome.reason}")
+
+
+@final
+class _Observer:
+    """Passes messages on, and ends trials after errors that only Ray knows."""
+
+    def __init__(self, session: Session, trials: "GivenTrials", end: OnEnd) -> None:
+        self._trials = trials
+        self._end = end
+        self.notify = session.progress.notify
+        self.update = session.progress.update
+
+    def begin(self, config: TrialConfig) -> None:
+        """Notes that a worker has the trial."""
+        self._trials.begun.add(config.number)
+
+    def epoch(self, metrics: Mapping[str, float]) -> None:
+        """Shows nothing."""
+
+    def recorded(self, metrics: Mapping[str, Values]) -> Mapping[str, Values]:
+        """Records all metrics."""
+        return metrics
+
+    def fail(self, config: TrialConfig, reason: str) -> None:
+        """Ends a trial whose workers died, unless it is handed out again."""
+        if not self._trials.is_left(config.number):
+            self._end(config, Outcome(state="FAIL", reason=reason), {})
+
+
+@final
+class GivenTrials(Searcher):
+    """Hands given trials to Ray Tune, as many at once as `capacity` says, and tells how each ends.
+
+    Errors are told by the callback, which hears of their reasons. `begun` are the trials that a worker
+    had.
+    """
+
+    def __init__(
+        self, configs: Sequence[TrialConfig], on_end: OnEnd, capacity: Callable[[], int]
+    ) -> None:
+        super().__init__()
+        self._waiting = deque(configs)
+        self._on_end = on_end
+        self._capacity = capacity
+        self._running: dict[str, TrialConfig] = {}
+        self._one_by_one = False
+        self._not_begun: Counter[int] = Counter()
+        self.begun: set[int] = set()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Ray snapshots its searcher to restore it; confirmations continue from the storage."""
+        return {}
+
+    def set_max_concurrency(self, max_concurrent: int) -> bool:
+        """Tells Ray that the searcher itself limits how many trials run at once."""
+        del max_concurrent
+        return True
+
+    @property
+    def running(self) -> list[TrialConfig]:
+        """The trials that Ray has."""
+        return list(self._running.values())
+
+    @property
+    def left(self) -> int:
+        """The number of trials that Ray does not have yet."""
+        return len(self._waiting)
+
+    def is_left(self, number: int) -> bool:
+        """Whether a trial waits to be handed out, perhaps again."""
+        return any(config.number == number for config in self._waiting)
+
+    def suggest(self, trial_id: str) -> dict[str, Any] | str | None:  # type: ignore[override]  # FINISHED is a str
+        if not self._waiting:
+            return None if self._running else str(Searcher.FINISHED)
+        if len(self._running) >= (1 if self._one_by_one else self._capacity()):
+            return None  # Ray asks again after its next event
+        config = self._running[trial_id] = self._waiting.popleft()
+        return config.to_dict()
+
+    def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
+        """Nothing: no trial is compared with others."""
+
+    def on_trial_complete(
+        self,
+        trial_id: str,
+        result: dict[str, Any] | None = None,
+        error: bool = False,  # noqa: FBT001, FBT002  # Ray's signature
+    ) -> None:
+        config = self._running.pop(trial_id, None)
+        if config is None:
+            return
+        if not error:
+            report = result or {}
+            self._on_end(config, judge(report, objectives=()), last_metrics(report))
+        elif config.number not in self.begun:
+            # Ray does not retry a trial that waits for a worker of an earlier one which turns out dead.
+            self._not_begun[config.number] += 1
+            if self._not_begun[config.number] <= _MOST_NOT_BEGUN:
+                self._waiting.append(config)
+
+    def on_lost_memory(self, reason: str) -> list[int]:
+        """Memory ran out and ended the running trials; returns their numbers.
+
+        A single one has failed; several are handed out again, one by one.
+        """
+        lost = list(self._running.values())
+        self._running.clear()
+        if len(lost) == 1:
+            self._on_end(lost[0], Outcome(state="FAIL", reason=reason), {})
+        else:
+            self._waiting.extendleft(reversed(lost))
+            self._one_by_one = True
+        return [config.number for config in lost]
+
+    def save(self, checkpoint_path: str) -> None:
+        """Nothing to save: the storage is the memory."""
+
+    def restore(self, checkpoint_path: str) -> None:
+        """Nothing to restore: the storage is the memory."""
