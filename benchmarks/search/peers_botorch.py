@@ -1,9 +1,10 @@
 """BoTorch as a peer: qLogNEHVI, with the parameters as a deterministic objective.
 
-What BoTorch offers for this problem is used: the noise of each observation is its standard error, the
-improvement is that of a noisy front, running trials are pending, sizes are exact and no model. All
-untried configurations are candidates (up to 600, drawn). The features, the scale of the error and the
-reference are those that ours has. With our early stopping the epoch is a further feature of the model.
+What BoTorch offers for this problem is used: the noise of each observation is its standard error and
+what the seed adds, which is fitted; the improvement is that of a noisy front, running trials are
+pending, sizes are exact and no model. All untried configurations are candidates (up to 600, drawn). The
+features, the scale of the error and the reference are those that ours has. With our early stopping the
+epoch is a further feature of the model.
 """
 
 import math
@@ -16,8 +17,8 @@ from botorch.exceptions import BotorchWarning
 from botorch.fit import fit_gpytorch_mll
 from botorch.models import ModelList, SingleTaskGP
 from botorch.models.deterministic import GenericDeterministicModel
-from botorch.models.transforms import Standardize
 from botorch.sampling.get_sampler import get_sampler
+from gpytorch.likelihoods import FixedNoiseGaussianLikelihood
 from gpytorch.mlls import ExactMarginalLogLikelihood
 from torch import Tensor
 
@@ -64,7 +65,8 @@ class BotorchSearch:
         self._running: dict[int, None] = {}
         self._asked = 0
         self._fitted_at = 0
-        self._state: dict[str, Tensor] | None = None
+        self._state: list[dict[str, Tensor]] | None = None  # what was fitted
+        self._center, self._scale = 0.0, 1.0  # of the values that are learned
 
     def ask(self) -> tuple[int, Configuration] | None:
         if not self._untried:
@@ -94,6 +96,7 @@ class BotorchSearch:
         torch.manual_seed(self._seed + self._asked)
         model = self._model()
         values = [self._seen[row][1] for row in self._complete]
+        reference = (float(np.quantile(values, REFERENCE)) - self._center) / self._scale
         with warnings.catch_warnings(), torch.no_grad():
             warnings.simplefilter("ignore", BotorchWarning)
             sampler = get_sampler(
@@ -101,7 +104,7 @@ class BotorchSearch:
             )
             acquisition = qLogNoisyExpectedHypervolumeImprovement(
                 model,
-                ref_point=[float(np.quantile(values, REFERENCE)), -1.1],
+                ref_point=[reference, -1.1],
                 X_baseline=self._rows[self._near_the_front()],
                 X_pending=self._rows[list(self._running)] if self._running else None,
                 sampler=sampler,
@@ -137,22 +140,22 @@ class BotorchSearch:
         rows = self._rows[observed].clone()
         shares, values, variances = np.array([self._seen[row] for row in observed]).T
         rows[:, -2] = torch.tensor(shares)
+        self._center, self._scale = values.mean(), max(values.std(), 1e-9)
+        noise = FixedNoiseGaussianLikelihood(
+            torch.tensor(variances / self._scale**2), learn_additional_noise=True
+        )
+        standardized = torch.tensor((values - self._center) / self._scale)[:, None]
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            learned = SingleTaskGP(
-                rows,
-                torch.tensor(values)[:, None],
-                train_Yvar=torch.tensor(variances)[:, None],
-                outcome_transform=Standardize(1),
-            )
+            learned = SingleTaskGP(rows, standardized, likelihood=noise, outcome_transform=None)
+            parts = (learned.covar_module, learned.mean_module, noise.second_noise_covar)
             if self._state is None or len(self._seen) > FIT_AGAIN * self._fitted_at:
-                fit_gpytorch_mll(ExactMarginalLogLikelihood(learned.likelihood, learned))
+                fit_gpytorch_mll(ExactMarginalLogLikelihood(noise, learned))
                 self._fitted_at = len(self._seen)
-                self._state = learned.covar_module.state_dict()
-                self._mean = learned.mean_module.state_dict()
+                self._state = [part.state_dict() for part in parts]
             else:
-                learned.covar_module.load_state_dict(self._state)
-                learned.mean_module.load_state_dict(self._mean)
+                for part, state in zip(parts, self._state, strict=True):
+                    part.load_state_dict(state)
         learned.eval()
         size = GenericDeterministicModel(lambda points: -points[..., -1:])
         return ModelList(learned, size)
