@@ -1,4 +1,5 @@
 import io
+import json
 import signal
 import tempfile
 from contextlib import contextmanager
@@ -19,7 +20,7 @@ from study.runner.driver import _recorded
 from study.runner.retraining import _dataset
 from study.search.storage import SearchStorage
 from study.spec.study_spec import StudySpec
-from study.study_folder import StudyFolder
+from study.study_folder import HISTORY, StudyFolder, trial_folder
 from study.training.dataset import load_dataset
 
 
@@ -389,3 +390,27 @@ def test_a_front_that_grows_is_confirmed_where_it_is_new(tmp_path):
     assert [number for number, _ in Confirming.trained] == list(range(8))
     with pytest.raises(SpecError, match=r"budget.confirm: was 1, is 0"):
         run(tmp_path, budget={"trials": 8})
+
+
+def test_a_confirmation_that_was_stored_and_not_recorded_is_recorded_by_the_next_run(
+    tmp_path, confirming
+):
+    confirming.all_sent = False  # as after the death of the driver
+    budget = {"trials": 4, "confirm": 1}
+    run(tmp_path, budget=budget)
+    (folder,) = Home.find(str(tmp_path)).study_folder("a").retrainings()
+    history = {"epochs": [{"epochs": 15, "val_accuracy": 0.6}], "replicates": {"val_accuracy": [1]}}
+    trial = trial_folder(folder.trials, 2)
+    trial.mkdir(parents=True)
+    (trial / HISTORY).write_text(json.dumps(history))
+    confirming.calls.clear()
+    confirming.all_sent = True
+    confirming.wait_until_ready = lambda: {0: "COMPLETE", 1: "COMPLETE", 2: "RUNNING"}
+    run(tmp_path, budget=budget)
+    assert len(Confirming.trained) == 4  # none again
+    recorded = [call for call in confirming.calls if call[0].endswith(("trial", "epoch"))]
+    assert [call[0] for call in recorded] == ["begin_trial", "log_epoch", "end_trial"]
+    assert recorded[0][1].seeds == (3,)
+    assert recorded[1][1:] == (2, history["epochs"][0])
+    assert (recorded[2][1], recorded[2][2].state, recorded[2][3]) == (2, "COMPLETE", True)
+    assert not folder.path.parent.exists()
