@@ -41,20 +41,6 @@ def ask(home, *arguments, status=0):
     return done.stdout if status == 0 else done.stderr
 
 
-def test_a_network_is_retrained_once(home):
-    before = answers.records(NAME, home=home)
-    arguments = ("retrain", NAME, WINNER, "--replicates", 2, "--epochs", 2)
-    first = ask(home, *arguments)
-    assert f"training trial {WINNER}, " in first
-    assert "epoch 2/2 | " in first
-    assert "trained now" in first
-    found = json.loads(ask(home, *arguments, "--json"))
-    jsonschema.validate(found, schema_of("retrain"))
-    assert (found["record"]["replicates"], found["new"]) == (2, False)
-    assert f"{100 * found['record']['test_accuracy']:.2f} ± " in first
-    assert answers.records(NAME, home=home) == before  # it is no trial of the search
-
-
 def test_damage_ends_in_a_line_and_status_1(home, tmp_path):
     store = MlflowClient(home.tracking_uri)
     run_id = answers.records(NAME, home=home)[WINNER].run_id

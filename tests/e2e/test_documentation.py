@@ -2,6 +2,7 @@
 
 import ast
 import importlib
+import json
 import os
 import re
 import shlex
@@ -13,6 +14,7 @@ import warnings
 from contextlib import ExitStack, chdir, suppress
 from unittest.mock import patch
 
+import jsonschema
 import numpy as np
 import pytest
 import requests
@@ -22,6 +24,7 @@ from typer.main import get_command
 import study
 from study import Home
 from study.cli.app import app
+from study.cli.schemas import schema_of
 from tests.support.command import study_command
 from tests.support.empty_store import new_home
 from tests.support.processes import PATIENCE_S, ROOT, clean_environment, wait_until
@@ -56,6 +59,7 @@ class Reader:
         self._servers = servers
         self._head = head
         self._environment = environment
+        self._served = False
 
     def do(self, language, text):
         if language == "sh":
@@ -90,11 +94,16 @@ class Reader:
                     settings = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": self._head.token}
                 done = study_command(*arguments, cwd=self._folder, **settings)
                 assert done.returncode == 0, f"{line}: {done.stdout}{done.stderr}"
+                assert "Traceback" not in done.stderr, f"{line}: {done.stderr}"
                 return done.stdout
             case words:
                 pytest.fail(f"this test cannot run {words}")
 
     def _serve(self):
+        """Two pages have the command, without an argument; it answers the first time or never."""
+        if self._served:
+            return
+        self._served = True
         with subprocess.Popen(
             ["study", "ui"],  # noqa: S607  # as the page has it
             stdout=subprocess.PIPE,
@@ -171,8 +180,22 @@ def test_every_snippet_runs(reader, tmp_path):
     assert (tmp_path / "report.html").stat().st_size < 700_000
     copied = Home.find(tmp_path / "runs").study_folder("next").path / "earlier" / "mine"
     assert {file.name for file in copied.iterdir()} == {"search.journal", "spec.json"}
+    check_retraining(reader, output)
     # The budget of the pages that come after the README is met already.
     assert len(study.trials("mine", home=Home.find(tmp_path / "runs"))) == 8
+
+
+def check_retraining(reader, output):
+    """A network is retrained once, as it was shown; the same command again reads the result."""
+    assert "training trial 0, " in output
+    assert "epoch 2/2 | " in output
+    assert "trained now" in output
+    command = "study retrain mine 0 --replicates 2 --epochs 2"
+    assert command in (ROOT / "docs/export.md").read_text(encoding="utf-8")
+    found = json.loads(reader.do("sh", f"{command} --json"))
+    jsonschema.validate(found, schema_of("retrain"))
+    assert (found["record"]["replicates"], found["new"]) == (2, False)
+    assert f"{100 * found['record']['test_accuracy']:.2f} ± " in output
 
 
 def test_what_is_not_run_can_be_parsed():
