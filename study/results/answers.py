@@ -32,8 +32,8 @@ from study.search.pareto import knee as knee_of
 def records(  # noqa: PLR0913  # each option has a name of its own
     name: str,
     *,
-    states: Sequence[str] = (),
-    order: Sequence[str] = (),
+    states: str | Sequence[str] = (),
+    order: str | Sequence[str] = (),
     limit: int | None = None,
     family: str | Sequence[str] | None = None,
     min_parameters: int | None = None,
@@ -49,8 +49,8 @@ def records(  # noqa: PLR0913  # each option has a name of its own
 ) -> Listing[TrialRecord]:
     """The trials of a study that pass the filters, by number; by default all.
 
-    `states` restricts the states. `order` has entries METRIC, METRIC:asc or METRIC:desc in decreasing
-    priority, with the metrics in `study.results.query.ORDERS`. The filters are those of
+    `states` restricts the states. `order` has one or several entries METRIC, METRIC:asc or METRIC:desc
+    in decreasing priority, with the metrics in `study.results.query.ORDERS`. The filters are those of
     `study.results.query.Filters`. Raises NotFoundError if there is no such study, SpecError for an
     invalid state, family, order or bound.
     """
@@ -65,9 +65,9 @@ def records(  # noqa: PLR0913  # each option has a name of its own
         max_epochs=max_epochs,
     )
     query = Query(
-        states=tuple(states),
+        states=_several(states),
         bounds=filters.bounds(),
-        order=tuple(map(Order.parse, order)),
+        order=tuple(map(Order.parse, _several(order))),
         limit=limit,
     )
     stored, query = _read(name, Home.find(home, tracking_uri), query, filters, fresh=fresh)
@@ -78,8 +78,8 @@ def records(  # noqa: PLR0913  # each option has a name of its own
 def trials(  # noqa: PLR0913  # each option has a name of its own
     name: str,
     *,
-    states: Sequence[str] = (),
-    order: Sequence[str] = (),
+    states: str | Sequence[str] = (),
+    order: str | Sequence[str] = (),
     limit: int | None = None,
     family: str | Sequence[str] | None = None,
     min_parameters: int | None = None,
@@ -167,7 +167,7 @@ def best_configs(  # noqa: PLR0913  # each option has a name of its own
     *,
     smallest: bool = False,
     confident: bool = False,
-    order: Sequence[str] = (),
+    order: str | Sequence[str] = (),
     limit: int | None = None,
     family: str | Sequence[str] | None = None,
     min_parameters: int | None = None,
@@ -190,7 +190,9 @@ def best_configs(  # noqa: PLR0913  # each option has a name of its own
     filters.
     """
     if smallest and order:
-        raise SpecError(f"`smallest` is an order, so no other may be given, got {', '.join(order)}")
+        raise SpecError(
+            f"`smallest` is an order, so no other may be given, got {', '.join(_several(order))}"
+        )
     filters = Filters(
         family=family,
         min_parameters=min_parameters,
@@ -201,7 +203,7 @@ def best_configs(  # noqa: PLR0913  # each option has a name of its own
         min_epochs=min_epochs,
         max_epochs=max_epochs,
     )
-    orders = SMALLEST if smallest else tuple(map(Order.parse, order))
+    orders = SMALLEST if smallest else tuple(map(Order.parse, _several(order)))
     query = replace(
         COMPLETE,
         bounds=filters.bounds(),
@@ -255,6 +257,11 @@ def smallest(  # noqa: PLR0913  # each option has a name of its own
         fresh=fresh,
     )
     return next(iter(found), None)
+
+
+def _several(texts: str | Sequence[str]) -> tuple[str, ...]:
+    """One text, or several."""
+    return (texts,) if isinstance(texts, str) else tuple(texts)
 
 
 def _read(

@@ -24,7 +24,7 @@ EPOCH_METRICS: Final = ("val_accuracy", "val_loss", "train_loss")
 @checked_keywords
 def curves(
     name: str,
-    trials: Sequence[int] | None = None,
+    trials: int | Sequence[int] | None = None,
     *,
     metric: str = "val_accuracy",
     home: AnyHome = None,
@@ -41,7 +41,7 @@ def curves(
         raise SpecError(f"unknown metric of epochs {metric!r}; {nearest(metric, EPOCH_METRICS)}")
     place = Home.find(home, tracking_uri)
     stored = read_study(name, place)
-    chosen = stored.records if trials is None else [stored.trial(number) for number in trials]
+    chosen = stored.chosen(trials)
     run_ids = [record.run_id for record in chosen]
     means = read_curves(place, run_ids, f"epoch/{metric}")
     errors = read_curves(place, run_ids, f"epoch/{metric}_sem")

@@ -14,7 +14,7 @@ from study.results.retrained_run import choose_retrained, retrainings
 @checked_keywords
 def seeds(  # noqa: PLR0913  # each option has a name of its own
     name: str,
-    trials: Sequence[int] | None = None,
+    trials: int | Sequence[int] | None = None,
     *,
     retrained: bool = False,
     home: AnyHome = None,
@@ -30,12 +30,13 @@ def seeds(  # noqa: PLR0913  # each option has a name of its own
     or it was not retrained.
     """
     stored = read_study(name, Home.find(home, tracking_uri), fresh=fresh)
-    if retrained:
-        found = retrainings(name, home=stored.home) if trials is None else ()
-        numbers = sorted({one.retraining.trial for one in found}) if trials is None else trials
-        records = [choose_retrained(stored, number, stored.home) for number in numbers]
+    if retrained and trials is None:
+        again = {one.retraining.trial for one in retrainings(name, home=stored.home)}
+        records = stored.chosen(sorted(again))
     else:
-        records = stored.records if trials is None else [stored.trial(one) for one in trials]
+        records = stored.chosen(trials)
+    if retrained:
+        records = [choose_retrained(stored, one.trial, stored.home) for one in records]
     rows = [
         {"trial": record.trial, "seed": seed, **values}
         for record in records

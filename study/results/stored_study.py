@@ -103,6 +103,13 @@ class StoredStudy:
             raise NotFoundError(f"study {name!r} has {have}, got trial {number}")
         return records[0]
 
+    def chosen(self, trials: int | Sequence[int] | None) -> list[TrialRecord]:
+        """The trials of these numbers, or of one, by default all. Raises NotFoundError."""
+        if trials is None:
+            return self.records
+        numbers = [trials] if isinstance(trials, int | np.integer) else trials
+        return [self.trial(number) for number in numbers]
+
     @cached_property
     def best(self) -> TrialRecord | None:
         """The trial on the front that is best in the first objective, the smallest among equals.

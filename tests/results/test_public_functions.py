@@ -43,6 +43,13 @@ def test_a_home_is_given_by_its_folder_or_its_database(home):
     assert study.records(NAME, home="elsewhere", tracking_uri=home.tracking_uri) == expected
 
 
+def test_a_state_and_an_order_may_be_a_single_text(home):
+    several = study.records(NAME, states=["COMPLETE"], order=["macs:desc"], home=home)
+    assert len(several) == 3
+    assert study.records(NAME, states="COMPLETE", order="macs:desc", home=home) == several
+    assert study.best_configs(NAME, order="macs:desc", home=home) == several
+
+
 def test_a_table_has_the_trial_once(home):
     for frame in (study.trials(NAME, home=home), study.trials(NAME, home=home, min_accuracy=1.0)):
         assert frame.index.name == "trial"
@@ -64,6 +71,7 @@ def test_curves_have_a_row_for_each_trial_and_epoch(home):
     assert curves.loc[second.trial, "val_accuracy"].tolist() == [0.7]
     assert curves.loc[second.trial, "val_accuracy_sem"].isna().all()
     assert study.curves(NAME, [second.trial], home=home).equals(curves.loc[[second.trial]])
+    assert study.curves(NAME, second.trial, home=home).equals(curves.loc[[second.trial]])
     assert study.curves(NAME, [], home=home).equals(curves.iloc[:0])
     with pytest.raises(SpecError, match="unknown metric of epochs 'loss'; did you mean 'val_loss'"):
         study.curves(NAME, metric="loss", home=home)
@@ -85,6 +93,7 @@ def test_values_of_replicates_have_a_row_for_each_trial_and_seed(home, tmp_path)
     assert values["test_loss"].tolist() == [1e-9, 2.0]
     assert values["val_loss"].isna().all()
     assert study.seeds(NAME, [second.trial], home=home).equals(values.iloc[:0])
+    assert study.seeds(NAME, first.trial, home=home).equals(values)
 
     def shown(*options):
         done = CliRunner().invoke(app, ["trials", NAME, "--home", str(home.folder), *options])
