@@ -33,6 +33,7 @@ from study.runner.session import Session, fit
 from study.runner.stopper import StudyClock, StudyStopper
 from study.search import journal
 from study.search.confirmation import confirmations_of, confirmed_front
+from study.search.pareto import hypervolume
 from study.search.space import check_space, grid
 from study.search.start import check_start
 from study.search.storage import (
@@ -53,7 +54,7 @@ _ROOM_BYTES: Final = 1_000_000  # of the records of some ten trials
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunSummary:
-    """The result of one run of a study.
+    """The result of one run of a study; front and hypervolume are by pooled values.
 
     `stopped` is the reason if it ended before its budget was met, `signal_number` the signal, if any.
     `failed` says how many trials failed and why, if more than half of those that ended did.
@@ -235,7 +236,7 @@ def _summary(session: Session, seconds: float) -> RunSummary:
         states=dict(board.states),
         failed=f"of {board.ended} trials {board.failed}" if 2 * failed > board.ended else None,
         front=sorted(front),
-        hypervolume=board.front.hypervolume,
+        hypervolume=hypervolume(list(front.values()), session.spec.objectives),
         stopped=session.stop.reason,
         signal_number=session.stop.signal_number,
         seconds=seconds,

@@ -18,6 +18,7 @@ from study.runner import confirmation, driver, resume
 from study.runner import session as session_module
 from study.runner.driver import _recorded
 from study.runner.retraining import _dataset
+from study.search.pareto import hypervolume
 from study.search.storage import SearchStorage
 from study.spec.study_spec import StudySpec
 from study.study_folder import HISTORY, StudyFolder, trial_folder
@@ -42,7 +43,9 @@ def session(tmp_path):
     messages = []
     return SimpleNamespace(
         storage=SimpleNamespace(identity="a", data="b", earlier={}, note_run_ids=lambda _: None),
+        dataset=SimpleNamespace(class_names=None),
         over=lambda: "all trials are done",
+        unconfirmed=list,
         progress=SimpleNamespace(notify=messages.append),
         messages=messages,
         scoreboard=SimpleNamespace(states={"FAIL": 0}, ended=1, running=()),
@@ -370,6 +373,9 @@ def test_what_is_on_the_front_is_confirmed_once_also_after_an_interruption(
     assert (done.stopped, done.states) == (None, {"COMPLETE": 4})
     # By pooled values 0.54, 0.57 and 0.6, and 0.65 of the one that failed.
     assert done.front == [0, 1, 2, 3]
+    points = [(0.54, 10), (0.57, 11), (0.6, 12), (0.65, 13)]
+    objectives = {"val_accuracy": "maximize", "trainable_parameters": "minimize"}
+    assert done.hypervolume == pytest.approx(hypervolume(points, objectives))
     assert "trial 3 is not confirmed: it diverged" in screen.getvalue()
     assert of_search.calls[-1][:2] == ("close", "FINISHED")
     confirmed = {call[1]: call[2] for call in of_search.calls if call[0] == "confirm_trial"}
