@@ -1,6 +1,7 @@
 """The example notebook, executed in a kernel as its reader does."""
 
 import os
+import re
 from unittest.mock import patch
 
 import nbformat
@@ -44,6 +45,8 @@ def test_the_example_goes_from_three_lines_to_a_picture(on_ray, tmp_path):
     assert titles[0].startswith("notebook: ")
     assert len(titles) == 2
     best, network = (page[0] for page in (pages[2], pages[-1]))
+    # The labels of the arrays are those of the predictions.
+    assert len(re.findall(r">\d digit \d<", pages[-2][0])) == 5
     assert 1 < best.count("<tr>") <= 1 + 3
     assert "Network: dann-r" in network or "Network: vann" in network
     assert Home.find(tmp_path / "runs").study_folder("notebook").data.exists()
