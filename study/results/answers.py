@@ -12,7 +12,7 @@ import pandas as pd
 from study.errors import SpecError
 from study.home import AnyHome, Home
 from study.keywords import checked_keywords
-from study.results.html import Listing
+from study.results.html_tables import Listing
 from study.results.query import (
     COMPLETE,
     MOST_ACCURATE,

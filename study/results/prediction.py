@@ -16,7 +16,7 @@ from study.errors import DataError
 from study.home import AnyHome, Home
 from study.keywords import checked_keywords
 from study.results.format import percent
-from study.results.html import Listing, html_facts, html_table
+from study.results.html_tables import Listing, html_facts, html_table
 from study.results.network import FetchedNetwork
 from study.results.reader import read_study
 from study.training.npz_file import read_arrays

@@ -10,7 +10,7 @@ import pandas as pd
 
 from models.architecture import Architecture
 from study.results.format import count, percent
-from study.results.html import html_facts, html_table
+from study.results.html_tables import html_facts, html_table
 from study.search.difference import is_real
 from study.search.pareto import Point
 from study.search.pooling import CONFIRMED, confirmed_name, pooled

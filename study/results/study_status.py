@@ -7,7 +7,7 @@ from study.errors import NotFoundError
 from study.home import AnyHome, Home
 from study.keywords import checked_keywords
 from study.results.format import count, percent
-from study.results.html import Listing, html_facts
+from study.results.html_tables import Listing, html_facts
 from study.results.reader import read_study, study_experiments
 from study.results.record import TrialRecord
 from study.results.stored_study import StoredStudy

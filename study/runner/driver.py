@@ -22,7 +22,7 @@ from study.cluster.study_job import BEGUN
 from study.errors import UNWRITABLE, ClusterError, StoppedError, StudyError, TrackingError
 from study.home import AnyHome, Home
 from study.keywords import checked_keywords
-from study.results.html import html_facts
+from study.results.html_tables import html_facts
 from study.results.reader import check_free
 from study.runner import resume
 from study.runner.confirmation import confirm, finish_confirmation

@@ -4,7 +4,7 @@ from collections import deque
 from html import escape
 from typing import Any, Final, final
 
-from study.results.html import html_facts, html_table
+from study.results.html_tables import html_facts, html_table
 from study.runner.scoreboard import Scoreboard
 
 _MESSAGES: Final = 8  # the last ones, which are shown
