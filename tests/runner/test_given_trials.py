@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from models import Architecture
-from study.runner.confirmation import GivenTrials
+from study.runner.given_trials import GivenTrials
 from study.search.trial import TrialConfig
 from study.training.settings import TrainingSettings
 
