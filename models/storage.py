@@ -9,7 +9,7 @@ from typing import Final, final
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor
 
 from models.architecture import LARGEST, MOST_PARAMETERS, Architecture, ImageShape
@@ -30,9 +30,14 @@ def save_network(network: Network, folder: Path | str) -> None:
     """Writes `network.safetensors` and `network.json` into the folder, which is created if needed."""
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
+    for name, data in network_files(network).items():
+        (folder / name).write_bytes(data)
+
+
+def network_files(network: Network) -> dict[str, bytes]:
+    """The contents of the files that `save_network` writes, by their names."""
     # Copies: after training, weights are views of one tensor, which safetensors rejects.
     tensors = {name: value.cpu().clone() for name, value in network.state_dict().items()}
-    save_file(tensors, folder / TENSORS)
     description = {
         "layout": LAYOUT,
         "architecture": asdict(network.architecture),
@@ -40,7 +45,8 @@ def save_network(network: Network, folder: Path | str) -> None:
         "classes": network.classes,
         "seeds": list(network.seeds),
     }
-    (folder / DESCRIPTION).write_text(json.dumps(description, indent=2) + "\n", encoding="utf-8")
+    text = json.dumps(description, indent=2) + "\n"
+    return {TENSORS: save(tensors), DESCRIPTION: text.encode()}
 
 
 def load_network(folder: Path | str) -> Network:

@@ -28,8 +28,8 @@ HISTORY: Final = "history.json"
 DISTRIBUTIONS: Final = "diagnostics.json"
 """Histograms of the network's units and weights (`study.training.diagnostics`), by name."""
 
-NOT_SHARED: Final = "the home must be on storage that every node of the cluster shares"
-"""The rule violated by a node without access to the folder of trials."""
+CHECKPOINT: Final = "checkpoint.safetensors"
+"""The state of a trial that is not done."""
 
 LAYOUT: Final = "2"
 

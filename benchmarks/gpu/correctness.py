@@ -1,8 +1,6 @@
 """Whether all families agree with masked dense matrices on the device, and are reproducible there."""
 
 import copy
-import tempfile
-from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -18,8 +16,8 @@ from benchmarks.gpu.workloads import (
     use_form,
 )
 from models import FAMILIES, Network, build
+from study.training import checkpoint
 from study.training.captured_step import seconds_of
-from study.training.checkpoint import Checkpoints
 from study.training.torch_engine import TorchEngine
 from tests.support.architectures import architecture
 from tests.support.oracle import masked_dense_logits
@@ -113,12 +111,9 @@ def _continued(family: str, bench: Bench) -> list[torch.Tensor]:
     """The same, but with a new network and engine from a checkpoint after the first epoch."""
     made, trained = _made(family, bench)
     _train(trained, bench, 0)
-    with tempfile.TemporaryDirectory() as folder:
-        weights = {f"weight.{name}": value for name, value in made.named_parameters()}
-        Checkpoints(Path(folder)).save(weights | trained.state(), {"config": {}})
-        stored = Checkpoints(Path(folder)).load({}, bench.device)
-    assert stored is not None  # noqa: S101  # it was just written
-    tensors, _ = stored
+    weights = {f"weight.{name}": value for name, value in made.named_parameters()}
+    stored = checkpoint.to_bytes(weights | trained.state(), {"config": {}})
+    tensors, _ = checkpoint.from_bytes(stored, {}, bench.device)
     other, continued = _made(family, bench)
     with torch.no_grad():
         for name, parameter in other.named_parameters():

@@ -2,7 +2,7 @@
 
 Makes a head, two workers with one CPU each, an MLflow server with a password and PostgreSQL, and a
 desk, each a machine in network namespaces (`tests/support/cluster.py`); types commands at the desk, and
-writes them with what they print. The folder that the machines share is written as /shared.
+writes them with what they print. The disk of each machine is written as ~.
 
     python -m benchmarks.pages.cluster_run [--to docs/cluster_run.txt]
 """
@@ -49,7 +49,7 @@ def record(cluster: Cluster) -> list[str]:
     where = ("--address", cluster.address)
     store = ("--tracking-uri", cluster.records)
     made.say("a study is submitted from the desk, which need not stay")
-    made.type(*STUDY, *where, "--home", cluster.home, *store, **cluster.user)
+    made.type(*STUDY, *where, *store, **cluster.user)
     time.sleep(30)
     made.say("while it runs")
     made.type("status", "digits", *where)
@@ -67,7 +67,8 @@ def main() -> None:
     parser.add_argument("--to", type=Path, help="the file to write; by default none")
     options = parser.parse_args()
     with cluster_with_records() as cluster:
-        lines = [line.replace(str(cluster.folder), "/shared") for line in record(cluster)]
+        disk = str(cluster.folder / "disk")
+        lines = [line.replace(disk, "~") for line in record(cluster)]
     text = "\n".join(re.sub(r"\x1b\[[0-9;]*m", "", line) for line in lines).lstrip("\n")
     if options.to:
         found = describe()

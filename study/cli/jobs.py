@@ -48,7 +48,7 @@ def submit(
         str | None,
         typer.Option(
             "--home",
-            help="Folder of the studies on the cluster, shared by all nodes.",
+            help="Folder of the studies on the disk of the cluster's head.",
             show_default="the head's $STUDY_HOME",
         ),
     ] = None,

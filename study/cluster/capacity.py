@@ -110,19 +110,21 @@ class Capacity:
     thousand nodes, so its share of the time is limited.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # each has a name of its own
         self,
         share: TrialResources,
         look: Callable[[], Sequence[Node]],
         asked: int | None = None,
         *,
         grows: bool = False,
+        alone: bool = False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._share = share
         self._look = look
         self._asked = asked
         self._grows = grows
+        self._alone = alone
         self._clock = clock
         self._next_look = -math.inf
         self._most = 1
@@ -131,6 +133,11 @@ class Capacity:
     def share(self) -> TrialResources:
         """The resources of each trial."""
         return self._share
+
+    @property
+    def alone(self) -> bool:
+        """Whether this machine is the one node, which no other can join."""
+        return self._alone
 
     def __call__(self) -> int:
         """The number of trials that may run or wait now."""

@@ -96,7 +96,7 @@ def find_capacity(resources: Resources, *, alone: bool) -> Capacity:
             break
         time.sleep(_LOOK_EVERY_S)
     share = resources_of_trial(resources, _nodes(), this_machine=alone, grows=grows)
-    return Capacity(share, _nodes, resources.concurrent_trials, grows=grows)
+    return Capacity(share, _nodes, resources.concurrent_trials, grows=grows, alone=alone)
 
 
 def _grows() -> bool:

@@ -12,7 +12,6 @@ from study.runner.progress import Progress
 from study.runner.scoreboard import Scoreboard
 from study.runner.stopper import StudyStopper
 from study.search.trial import WORKER_DIED, EndedTrial, Outcome, TrialConfig, TrialListener
-from study.study_folder import NOT_SHARED
 from study.tracking.tracker import Tracker
 from study.training.device import UNUSABLE
 
@@ -102,9 +101,8 @@ class TrialCallback(tune.Callback):
 
     def _stop_for_node(self, error: str) -> None:
         """Stops the study if no worker can start on a node: it would fail trial after trial."""
-        for rule in (NOT_SHARED, UNUSABLE):
-            if rule in error:
-                self._stop.because(error[error.rindex(rule) :].splitlines()[0])
+        if UNUSABLE in error:
+            self._stop.because(error[error.rindex(UNUSABLE) :].splitlines()[0])
 
     def on_step_end(self, **_: object) -> None:
         if self._tracker.failed:

@@ -19,6 +19,7 @@ from study.runner.callback import TrialCallback
 from study.runner.given_trials import GivenTrials, OnEnd
 from study.runner.resume import history_of, mark_front, record_confirmation, store_spec
 from study.runner.session import Session, worker_settings
+from study.runner.trial_files import TrialStorage
 from study.runner.tuner import lack_of_memory, tuner
 from study.search.configuration import Configuration
 from study.search.confirmation import Confirmation, confirmations_of, note_confirmation
@@ -79,6 +80,7 @@ def _run(
         tuner(
             folder,
             settings=worker_settings(session, rungs=(), diagnostics=()),
+            storage=TrialStorage.here(folder.trials, alone=capacity.alone),
             share=capacity.share,
             callback=callback,
             stop=session.stop,

@@ -17,7 +17,6 @@ from rich.console import Console
 from study import environment
 from study.cluster.capacity import Capacity
 from study.cluster.ray_runtime import check_machine, find_capacity, on_cluster, ray_runtime
-from study.cluster.shared_storage import check_shared
 from study.cluster.study_job import BEGUN
 from study.errors import UNWRITABLE, ClusterError, StoppedError, StudyError, TrackingError
 from study.home import AnyHome, Home
@@ -126,7 +125,7 @@ def run(  # noqa: PLR0913  # each option has a name of its own
         check_free(spec.name, home, stored_identity(folder.journal))
         # A new study that the cluster cannot run must leave no files behind.
         new = not folder.journal.exists()
-        capacity = _capacity(spec, home, ray) if on_cluster() and new else None
+        capacity = _capacity(spec, ray) if on_cluster() and new else None
         with folder.only_driver():
             if given is not None:
                 given.store(folder)
@@ -153,14 +152,12 @@ def _interruptible(session: Session) -> Iterator[Callable[[], None]]:
 
 
 def _capacity(
-    spec: StudySpec, home: Home, ray: ExitStack, on_started: Callable[[], None] = lambda: None
+    spec: StudySpec, ray: ExitStack, on_started: Callable[[], None] = lambda: None
 ) -> Capacity:
     """Starts Ray, or connects to it, while the stack lasts; returns its capacity for the trials."""
     alone = ray.enter_context(ray_runtime())
     on_started()
-    capacity = find_capacity(spec.resources, alone=alone)
-    check_shared(home.folder)
-    return capacity
+    return find_capacity(spec.resources, alone=alone)
 
 
 def _open(
@@ -208,7 +205,7 @@ def _run_trials(
         if capacity is None:
             # Ray starts while the tracker opens its store: each takes seconds.
             session.progress.notify("starting Ray, which takes some seconds")
-            capacity = _capacity(session.spec, session.home, ray, on_started)
+            capacity = _capacity(session.spec, ray, on_started)
         catch_up()
         if session.stop.reason is None:
             session.progress.notify(BEGUN)

@@ -13,6 +13,7 @@ from study.runner.callback import StudyObserver, TrialCallback
 from study.runner.progress import Progress
 from study.runner.scoreboard import Scoreboard
 from study.runner.stopper import StudyClock, StudyStopper
+from study.runner.trial_files import TrialStorage
 from study.runner.tuner import lack_of_memory, tuner
 from study.search.budget import BudgetSpent
 from study.search.confirmation import unconfirmed
@@ -97,6 +98,7 @@ def fit(session: Session, capacity: Capacity) -> None:
         if trial.state == TrialState.COMPLETE:
             halving.finish(trial.number, trial.user_attrs[METRICS])
     session.folder.trials.mkdir(parents=True, exist_ok=True)
+    storage = TrialStorage.here(session.folder.trials, alone=capacity.alone)
     session.clock.start()
     settings = worker_settings(
         session, rungs=rung_epochs(session.spec), diagnostics=session.spec.diagnostics
@@ -107,6 +109,7 @@ def fit(session: Session, capacity: Capacity) -> None:
             tuner(
                 session.folder,
                 settings=settings,
+                storage=storage,
                 share=capacity.share,
                 callback=TrialCallback(session.tracker, session.stop, observer),
                 stop=session.stop,

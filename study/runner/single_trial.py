@@ -5,13 +5,13 @@ from typing import Final
 
 from ray.exceptions import RayActorError
 
-from study.cluster.capacity import TrialResources
+from study.cluster.capacity import Capacity
 from study.cluster.ray_runtime import find_capacity, ray_runtime
-from study.cluster.shared_storage import check_shared
 from study.errors import StudyError, TrackingError
 from study.home import Home
 from study.runner.callback import Observer, TrialCallback
 from study.runner.stopper import StudyStopper
+from study.runner.trial_files import TrialStorage
 from study.runner.tuner import lack_of_memory, tuner
 from study.search.trial import WORKER_DIED, Outcome, TrialConfig, judge
 from study.spec.sections import Resources
@@ -43,13 +43,12 @@ def run_trial(  # noqa: PLR0913, PLR0917  # what is trained, where, with what, a
     try:
         with stop.on_signals(observer.notify) as install, ray_runtime() as alone:
             install()
-            share = find_capacity(resources, alone=alone).share
-            check_shared(home.folder)
-            if share.notice is not None:
-                observer.notify(share.notice)
+            capacity = find_capacity(resources, alone=alone)
+            if capacity.share.notice is not None:
+                observer.notify(capacity.share.notice)
             tracker.wait_until_ready()
             callback = TrialCallback(tracker, stop, observer)
-            outcome = _train(folder, config, dataset, share, resources.engine, callback, stop)
+            outcome = _train(folder, config, dataset, capacity, resources.engine, callback, stop)
     except BaseException:
         tracker.interrupt_trial(config.number)
         try:
@@ -69,7 +68,7 @@ def _train(  # noqa: PLR0913, PLR0917  # the parts of one run of Ray Tune
     folder: StudyFolder,
     config: TrialConfig,
     dataset: Dataset,
-    share: TrialResources,
+    capacity: Capacity,
     engine: EngineChoice,
     callback: TrialCallback,
     stop: StudyStopper,
@@ -86,7 +85,8 @@ def _train(  # noqa: PLR0913, PLR0917  # the parts of one run of Ray Tune
         result = tuner(
             folder,
             settings=settings,
-            share=share,
+            storage=TrialStorage.here(folder.trials, alone=capacity.alone),
+            share=capacity.share,
             callback=callback,
             stop=stop,
             config=config.to_dict(),

@@ -7,26 +7,24 @@ A worker takes a `TrialConfig` as a dict, and reports after each step
 `replicates` the metrics of the kept weights, a list with one value for each replicate.
 """
 
+import io
 import json
-import socket
 import time
 from contextlib import suppress
-from pathlib import Path
 from typing import Any, Final, final
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors import SafetensorError
 
 from models.building import build
 from models.counting import stored_bytes, wiring_bits
 from models.network import Network, count_macs, count_parameters
-from models.storage import save_network
-from study.errors import StudyError
+from models.storage import network_files
+from study.runner.trial_files import TrialStorage
 from study.search.trial import TrialConfig
-from study.study_folder import DISTRIBUTIONS, EXAMPLE, HISTORY, NETWORK, NOT_SHARED, trial_folder
-from study.training.checkpoint import Checkpoints
+from study.study_folder import DISTRIBUTIONS, EXAMPLE, HISTORY, NETWORK
+from study.training import checkpoint
 from study.training.dataset import Dataset
 from study.training.device import device_name, is_lost, set_arithmetic, training_device
 from study.training.diagnostics import diagnose
@@ -44,11 +42,11 @@ class TrialWorker:
     """Keeps torch and the data set warm from trial to trial; `begin` comes before the first `step`.
 
     A step is an epoch, or as many short ones as fit into `_STEP_S`, but never beyond one of the
-    `rungs`, after which the driver decides. In `store`, which every worker must see, a trial has a
-    folder with its checkpoint, and in the end its network. Raises StudyError where it does not see the
-    store, or cannot use the GPU that it has. Errors of a trial are reported, not raised, for Ray would
-    end the worker with the trial; but an error after which the process cannot use its GPU any more is
-    raised, so that Ray replaces the process, and the trial continues from its checkpoint.
+    `rungs`, after which the driver decides. In `storage` a trial has its checkpoint, and in the end its
+    network. Raises StudyError where it cannot use the GPU that it has. Errors of a trial are reported,
+    not raised, for Ray would end the worker with the trial; but an error after which the process cannot
+    use its GPU any more is raised, so that Ray replaces the process, and the trial continues from its
+    checkpoint.
     """
 
     def __init__(  # noqa: PLR0913  # each has a name of its own
@@ -60,7 +58,7 @@ class TrialWorker:
         threads: int,
         gpus: float,
         rungs: tuple[int, ...],
-        store: str,
+        storage: TrialStorage,
         diagnostics: tuple[str, ...] = (),
         engine: EngineChoice = "auto",
     ) -> None:
@@ -75,17 +73,12 @@ class TrialWorker:
         self._rungs = frozenset(rungs)
         self._groups = diagnostics
         self._engine = engine
-        self._store = Path(store)
-        if not self._store.is_dir():
-            raise StudyError(
-                f"{NOT_SHARED}, got {store}, which {socket.gethostname()} does not see"
-            )
+        self._storage = storage
 
     def begin(self, config: dict[str, Any]) -> None:
         """Sets the trial that the next step starts, or continues from its checkpoint."""
         self._trial = TrialConfig.from_dict(config)
-        self._folder = trial_folder(self._store, self._trial.number)
-        self._checkpoints = Checkpoints(self._folder)
+        self._files = self._storage.files(self._trial.number)
         self._network: Network | None = None
         self._training: Training | None = None
         self._history: list[dict[str, float]] = []
@@ -130,9 +123,9 @@ class TrialWorker:
         try:
             if finished:
                 notice = self._finish(training, network) or notice
-            elif self._checkpoints.due:
-                self._save(training)
-        except (OSError, SafetensorError) as error:
+            elif self._files.checkpoint_due:
+                self._files.write_checkpoint(lambda: self._checkpoint(training))
+        except OSError as error:
             notice = f"continues without a file that could not be written: {error}"
         epochs = self._history[reported:]
         return {
@@ -155,16 +148,17 @@ class TrialWorker:
         if waited is not None:
             notice = f"the training engine was compiled in {waited:.0f} s, once on this machine"
         try:
-            checkpoint = self._checkpoints.load(trial.to_dict(), self._device)
-            if checkpoint is not None:
-                tensors, numbers = checkpoint
+            data = self._files.checkpoint()
+            if data is not None:
+                tensors, numbers = checkpoint.from_bytes(data, trial.to_dict(), self._device)
                 self._training.restore(tensors, numbers["training"])
                 self._history = numbers["history"]
                 self._curves = LossCurves(*numbers["curves"])
                 notice = f"continued after epoch {len(self._history)} of {trial.training.epochs}"
+        except OSError as error:
+            notice = f"restarted: its checkpoint cannot be read: {error}"
         except ValueError as error:
-            notice = f"restarted: {error}"
-            self._checkpoints.discard()
+            notice = f"restarted: {error} ({self._files.checkpoint_path})"
         fallback = self._training.engine.fallback
         if fallback is not None:
             notice = fallback if notice is None else f"{notice}; {fallback}"
@@ -176,46 +170,45 @@ class TrialWorker:
             self._dataset, self._noise = self._clean, 0.0  # never three data sets in memory
             self._dataset, self._noise = with_training_noise(self._clean, sigma), sigma
 
-    def _save(self, training: Training) -> None:
+    def _checkpoint(self, training: Training) -> bytes:
         tensors, numbers = training.state()
         about = {"history": self._history, "config": self._trial.to_dict()}
         curves = [self._curves.train, self._curves.validation]
-        self._checkpoints.save(tensors, about | {"training": numbers, "curves": curves})
+        return checkpoint.to_bytes(tensors, about | {"training": numbers, "curves": curves})
 
     def _finish(self, training: Training, network: Network) -> str | None:
         """Tests, stores and diagnoses the kept weights; returns a notice if diagnostics fail."""
         training.restore_kept()
         self._test(network)
         self._training = None
-        save_network(network, self._folder / NETWORK)
-        notice = self._diagnose(network)
-        images = self._clean.validation.images[:2].cpu().numpy()
-        new = self._folder / f"new-{EXAMPLE}"
-        np.save(new, images, allow_pickle=False)
-        new.replace(self._folder / EXAMPLE)
-        new = self._folder / f"new-{HISTORY}"
-        history = {"epochs": self._history, "replicates": self._replicates}
-        new.write_text(json.dumps(history), encoding="utf-8")
-        new.replace(self._folder / HISTORY)
+        files = {f"{NETWORK}/{name}": data for name, data in network_files(network).items()}
+        notice = None
+        try:
+            files[DISTRIBUTIONS] = self._diagnose(network)
+        except (ValueError, RuntimeError) as error:  # of the data; of the device's memory
+            notice = f"no diagnostics: {type(error).__name__}: {error}"
+        example = io.BytesIO()
+        np.save(example, self._clean.validation.images[:2].cpu().numpy(), allow_pickle=False)
+        files[EXAMPLE] = example.getvalue()
+        files[HISTORY] = json.dumps(
+            {"epochs": self._history, "replicates": self._replicates}
+        ).encode()
+        self._files.write(files)
         return notice
 
-    def _diagnose(self, network: Network) -> str | None:
-        """Adds the diagnostics to the last epoch; an error there does not fail the trial."""
-        try:
-            results = diagnose(
-                network, self._dataset, self._groups, self._curves, clean=self._clean
-            )
-        except (ValueError, RuntimeError) as error:  # of the data; of the device's memory
-            return f"no diagnostics: {type(error).__name__}: {error}"
+    def _diagnose(self, network: Network) -> bytes:
+        """Adds the diagnostics to the last epoch; returns the contents of their file."""
+        results = diagnose(network, self._dataset, self._groups, self._curves, clean=self._clean)
         self._history[-1] |= results.to_metrics()
-        (self._folder / DISTRIBUTIONS).write_text(json.dumps(results.to_dict()), encoding="utf-8")
-        return None
+        return json.dumps(results.to_dict()).encode()
 
     def close(self) -> None:
-        """Writes a checkpoint of a trial that is not done."""
-        if self._training is not None and self._history and self._folder.exists():
+        """Writes a checkpoint of a trial that is not done, if its folder is there."""
+        training = self._training
+        if training is not None and self._history:
             with suppress(OSError):
-                self._save(self._training)
+                self._files.write_checkpoint(lambda: self._checkpoint(training), new=False)
+                self._files.finish_checkpoint()
 
     def _metrics(self, network: Network, epoch: EpochMetrics) -> dict[str, float]:
         """The metrics of the kept weights under their names, those of this epoch under `epoch/`."""

@@ -13,6 +13,7 @@ from study.cluster.capacity import TrialResources
 from study.runner.callback import TrialCallback
 from study.runner.stopper import StudyStopper
 from study.runner.trainable import StudyTrainable
+from study.runner.trial_files import TrialStorage
 from study.study_folder import StudyFolder
 
 _LOST_WORKERS: Final = (
@@ -28,6 +29,7 @@ def tuner(  # noqa: PLR0913  # each part has a name of its own
     folder: StudyFolder,
     *,
     settings: Mapping[str, Any],
+    storage: TrialStorage,
     share: TrialResources,
     callback: TrialCallback,
     stop: StudyStopper,
@@ -37,14 +39,14 @@ def tuner(  # noqa: PLR0913  # each part has a name of its own
 ) -> tune.Tuner:
     """Ray's Tuner for the trials that the searcher suggests, or for the one of the config.
 
-    `settings` are keywords of `TrialWorker`, all but the resources and the folder.
+    `settings` are keywords of `TrialWorker`, all but the resources and the storage.
     """
     trainable = tune.with_parameters(
         StudyTrainable,
         **settings,
         threads=max(1, int(share.cpus)),
         gpus=share.gpus,
-        store=str(folder.trials),
+        storage=storage,
     )
     return tune.Tuner(
         tune.with_resources(trainable, {"cpu": share.cpus, "gpu": share.gpus}),

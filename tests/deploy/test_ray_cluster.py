@@ -220,7 +220,7 @@ def test_a_node_has_token_authentication_and_this_projects_python_first(tmp_path
     variables = dict(line.partition("=")[::2] for line in lines)
     assert variables["RAY_AUTH_MODE"] == "token"
     assert variables["PATH"].split(":")[0] == f"{tmp_path}/.venv-study/bin"
-    assert variables["STUDY_HOME"] == "/mnt/study"
+    assert variables["STUDY_HOME"] == f"{tmp_path}/studies"
     assert variables["RAY_TMPDIR"] == f"{tmp_path}/.ray"  # which the first command closes to others
     assert "MLFLOW_TRACKING_PASSWORD=of-the-head" in lines
     assert "of-the-head" not in (tmp_path / ".study-env").read_text()

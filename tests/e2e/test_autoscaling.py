@@ -35,7 +35,7 @@ def submit(cluster, name, *arguments):
     return cluster.study(
         *("submit", "studies/digits.toml", "--name", name, "--wait", *SMALL, *arguments),
         *("--set", "stopping.scheduler=none", "--set", "budget.epochs=120"),
-        *("--address", cluster.address, "--home", cluster.home),
+        *("--address", cluster.address),
     )
 
 

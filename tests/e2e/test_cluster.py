@@ -1,4 +1,4 @@
-"""Studies on a cluster of machines that can be killed and cut off.
+"""Studies on a cluster of machines that share nothing, and can be killed and cut off.
 
 The tests share the cluster, so their order is that of the file: what the last one does is the worst.
 """
@@ -8,8 +8,10 @@ from contextlib import contextmanager, suppress
 
 import pytest
 
+from models import load_network
 from study import Home
 from study.results import answers
+from study.study_folder import HISTORY
 from tests.support.cluster import cluster_with_records
 from tests.support.processes import PATIENCE_S, curve, trial_runs, wait_until
 
@@ -31,12 +33,11 @@ def site():
 class Submitted:
     """A study as it was submitted, and as the tests see it from behind: its store and its folder."""
 
-    def __init__(self, site, name, *arguments, home=None):
+    def __init__(self, site, name, *arguments):
         self.name = name
         self.home = Home.find(site.home, site.store)
         self.command = ("submit", "studies/digits.toml", "--name", name, *arguments)
-        self.command += ("--address", site.address, "--wait")
-        self.command += ("--home", home or site.home, "--tracking-uri", site.records)
+        self.command += ("--address", site.address, "--wait", "--tracking-uri", site.records)
 
     def workers(self):
         """The machine of each trial that runs or ran, by its number."""
@@ -100,6 +101,12 @@ def test_trials_use_all_machines_and_the_front_is_read_with_the_tracking_uri_alo
     answer = [trial for trial in json.loads(best.stdout) if trial["on_front"]]
     assert answer == [record.to_dict() for record in front]
     assert front
+    # The networks came to the head, and from there to the records; the workers have no files.
+    networks = list((site.folder / "artifacts").rglob("network.safetensors"))
+    assert len(networks) >= len(front)
+    assert all(load_network(file.parent).replicates for file in networks)
+    for name in ("worker1", "worker2"):
+        assert not [*site.disk(name).rglob("*.safetensors"), *site.disk(name).rglob(HISTORY)]
 
     refused = site.study("best", "shared", "--tracking-uri", site.records)
     assert refused.returncode == 1
@@ -138,15 +145,6 @@ def test_a_trial_goes_on_elsewhere_when_its_machine_dies_and_machines_that_join_
     assert json.loads(said.stdout)["status"] == "STOPPED"
     # The Ray of the machine that was cut off ended, and its supervisor started another one.
     site.wait_for_nodes("head", "worker1", "worker2")
-
-
-def test_a_home_that_the_machines_do_not_share_is_refused(site):
-    made = Submitted(site, "alone", "--trials", 2, home="/dev/shm/home")  # noqa: S108  # of each machine alone
-    done = site.study(*made.command, **site.user)
-    assert done.returncode == 2, done.stdout + done.stderr
-    assert "the home must be on storage that every node of the cluster shares" in done.stdout
-    for name in ("worker1", "worker2"):
-        assert f"{name} ({site.machine(name).address})" in done.stdout
 
 
 def test_a_study_whose_head_is_killed_goes_on_with_the_next_head(site):

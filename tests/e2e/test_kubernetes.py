@@ -3,7 +3,6 @@
 import json
 import subprocess
 import tomllib
-from pathlib import Path
 
 import pytest
 import tomli_w
@@ -25,19 +24,12 @@ def documents():
 def test_the_job_of_a_new_cluster_finds_what_the_study_has_done(on_ray, tmp_path):
     parts = documents()
     table = tomllib.loads(parts["dendritic-study-spec"]["data"]["spec.toml"])
-    home = Home(folder=tmp_path / "home", tracking_uri=f"sqlite:///{tmp_path}/records/mlflow.db")
+    home = Home.find(tmp_path / "home")
     put_empty_store(home)
     job = parts["dendritic-study"]["spec"]
     variables = yaml.safe_load(job["runtimeEnvYAML"])["env_vars"]
-    # The volumes, at other places.
-    values = (
-        parts["dendritic-study-environment"]["data"]
-        | variables
-        | {
-            "STUDY_HOME": str(home.folder),
-            "MLFLOW_TRACKING_URI": home.tracking_uri,
-        }
-    )
+    values = parts["dendritic-study-environment"]["data"] | variables
+    values["STUDY_HOME"] = str(home.folder)  # the volume, at another place
     spec = tmp_path / "spec.toml"
     entrypoint = job["entrypoint"].replace("/etc/study/spec.toml", str(spec))
     seen = []
@@ -58,7 +50,7 @@ def test_the_job_of_a_new_cluster_finds_what_the_study_has_done(on_ray, tmp_path
     assert "all 1 trials are done" in done.stdout
     assert len(seen[0]) == 1
     assert seen[0] == seen[1]
-    assert Path(tmp_path / "records/artifacts").is_dir()
+    assert (home.folder / "artifacts").is_dir()
     client = MlflowClient(home.tracking_uri)
     experiment = client.get_experiment_by_name(table["name"]).experiment_id
     (parent,) = client.search_runs([experiment], filter_string="tags.`study.role` = 'study'")

@@ -85,7 +85,8 @@ def test_a_trial_whose_worker_is_killed_goes_on_from_its_last_checkpoint(on_ray,
     first, second = answers.records("lost", home=home)
     assert reached >= 1
     assert first.notice == f"continued after epoch {reached} of {EPOCHS}"
-    assert second.notice.startswith(f"restarted: its checkpoint {checkpoints[1]} is damaged")
+    assert second.notice.startswith("restarted: its checkpoint is damaged: ")
+    assert second.notice.endswith(f" ({checkpoints[1]})")
     for record in (first, second):
         assert (record.state, record.epochs) == ("COMPLETE", EPOCHS)
         assert curve(home, record.run_id) == list(range(1, EPOCHS + 1))
@@ -143,7 +144,7 @@ def planted(folder):
             self.number = config["number"]
             first = not any(folder.iterdir())
             (folder / str(os.getpid())).touch()
-            checkpoint = Path(settings["store"]) / "trial-0/checkpoint.safetensors"
+            checkpoint = settings["storage"].folder / "trial-0/checkpoint.safetensors"
             train = Training.run_epoch
 
             def run_epoch(training):

@@ -49,11 +49,6 @@ _REPLACED = (
     (r"python3\.11 (?=-c)", f"{_PYTHON} ", "those packages are for the Python that runs the tests"),
     (r".* 'boto3>=[^']*'", "true", "nobody asks AWS for anything, and it is large"),
     (r"--autoscaling-config=\S+", "", "nobody asks AWS for anything"),
-    (r"test -x /sbin/mount\.nfs4", "true", "a mount needs root"),
-    (r"STUDY_NFS=.*", "mkdir -p /mnt/study", "there is no NFS server"),
-    (r"mountpoint -q /mnt/study \|\| sudo mount /mnt/study", "true", "see above"),
-    (r'sudo chown "\$\(id -un\)" /mnt/study', "true", "a folder that is nobody else's"),
-    (r"/mnt/study", "$HOME/../shared", "a folder for both nodes"),
     (r"raise SystemExit\(not (torch\.cuda\.is_available\(\))\)", r"\1", "there is no GPU"),
     (r"ray stop", "true", "it ends every Ray of the machine, those of other people and the head's"),
 )

@@ -172,11 +172,10 @@ def ray(monkeypatch):
         asked.append("capacity")
         if resources.cpus > 2:
             raise SpecError("no node can hold it")
-        return Capacity(share, lambda: [Node(2, 0)])
+        return Capacity(share, lambda: [Node(2, 0)], alone=True)
 
     monkeypatch.setattr(driver, "ray_runtime", ray_runtime)
     monkeypatch.setattr(driver, "find_capacity", find_capacity)
-    monkeypatch.setattr(driver, "check_shared", lambda _: asked.append("shared"))
     monkeypatch.setattr(driver, "Tracker", Recorder)
     monkeypatch.setattr(session_module, "tuner", Tuner)
     return asked
@@ -193,11 +192,11 @@ def run(folder, screen=None, on_end=lambda _: None, **changes):
 def test_a_study_asks_ray_once_and_ends_with_its_front(tmp_path, monkeypatch, ray, cluster):
     monkeypatch.setattr(driver, "on_cluster", lambda: cluster)
     summary = run(tmp_path)
-    assert ray == ["start", "capacity", "shared", "stop"]
+    assert ray == ["start", "capacity", "stop"]
     assert summary.states == {"COMPLETE": 3, "FAIL": 1}
     assert (summary.front, summary.stopped, summary.failed) == ([2], None, None)
     again = run(tmp_path)
-    assert ray == ["start", "capacity", "shared", "stop"]  # nothing is left to run
+    assert ray == ["start", "capacity", "stop"]  # nothing is left to run
     assert (again.states, again.front) == (summary.states, summary.front)
     assert again.hypervolume == summary.hypervolume
 

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from models import Architecture, load_network
-from study.errors import StudyError
 from study.runner.trainable import StudyTrainable
+from study.runner.trial_files import TrialStorage
 from study.search.trial import TrialConfig
 from study.spec.metrics import GROUPS, recorded_names
 from study.study_folder import DISTRIBUTIONS, EXAMPLE, NETWORK, trial_folder
@@ -45,15 +45,10 @@ def worker(digits, store, trial, rungs=(1, 3), diagnostics=("generalisation",)):
         threads=1,
         gpus=0,
         rungs=rungs,
-        store=str(store),
+        storage=TrialStorage(store),
         diagnostics=diagnostics,
     )
     return made
-
-
-def test_a_worker_that_does_not_see_where_trials_are_kept_trains_none(digits, tmp_path):
-    with pytest.raises(StudyError, match=r"every node of the cluster shares, got /.*nowhere"):
-        worker(digits, tmp_path / "nowhere", config())
 
 
 def curve(epochs):
@@ -139,7 +134,8 @@ def test_a_damaged_checkpoint_is_said_and_the_trial_starts_anew(digits, tmp_path
     (file,) = trial_folder(tmp_path, 0).iterdir()
     file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
     report = worker(digits, tmp_path, config()).step()
-    assert report["notice"].startswith("restarted: its checkpoint ")
+    assert report["notice"].startswith("restarted: its checkpoint is damaged: ")
+    assert report["notice"].endswith(f" ({file})")
     assert [int(metrics["epochs"]) for metrics in report["epochs"]] == [1]
 
 

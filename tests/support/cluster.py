@@ -1,7 +1,7 @@
 """A Ray cluster on machines of its own, with the MLflow server that keeps its records.
 
 The machines are a head without CPUs for trials, workers, one for MLflow with basic-auth on
-PostgreSQL, and the desk at which a user sits. All see one folder, as they would see a shared disk.
+PostgreSQL, and the desk at which a user sits. They share nothing but their network.
 Each worker has a supervisor that starts Ray again when it ends, as systemd would.
 """
 
@@ -40,17 +40,20 @@ _NUMBERS = {"desk": 1, "records": 2, "head": 3}
 
 
 class Cluster:
-    """Machines by their names, of which the desk and the head are there from the start."""
+    """Machines by their names, of which the desk and the head are there from the start.
+
+    `home` is where studies are by default, on the disk of the head as the tests see it.
+    """
 
     def __init__(self, cables, folder, *options, **settings):
         self._switch = cables
         self.folder = folder
         self._token = secrets.token_hex(32)
         self._user = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": self._token}
-        self._user["HOME"] = str(folder / "desk")
+        self._user["HOME"] = str(cables.place)
         self._head = options, settings
         self._machines = {}
-        self.home = folder / "home"
+        self.home = self.disk("head") / "dendritic-study/runs"
         self.desk = self._machine("desk")
         self.start_head()
 
@@ -62,10 +65,14 @@ class Cluster:
     def machine(self, name):
         return self._machines[name]
 
+    def disk(self, name):
+        """The disk of a machine, as the tests see it, whether the machine lives or not."""
+        return self._switch.disks / name
+
     def _start_ray(self, machine, *options, before=(), **settings):
-        temporary = self.folder / machine.name
-        settings |= _HASTE | self._user | {"HOME": str(temporary)}
-        command = (*before, BIN / "ray", "start", *_NODE, f"--temp-dir={temporary}", *options)
+        settings |= _HASTE | self._user
+        temporary = f"--temp-dir={self._switch.place / 'ray'}"
+        command = (*before, BIN / "ray", "start", *_NODE, temporary, *options)
         machine.start(*command, log=self.folder / f"{machine.name}.log", **settings)
 
     def start_head(self):
@@ -143,11 +150,11 @@ def cluster_with_records():
 
 @contextmanager
 def machines():
-    """A switch for the machines of a cluster, and the folder that they share."""
+    """A switch for the machines of a cluster, and the folder of their logs and disks."""
     # Short, for Ray makes sockets below it and their paths are limited.
     folder = Path(tempfile.mkdtemp(prefix="study-"))
     try:
-        with switch() as cables:
+        with switch(folder) as cables:
             yield cables, folder
     finally:
         shutil.rmtree(folder)

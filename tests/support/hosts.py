@@ -1,8 +1,9 @@
 """Machines that whole paths start, cut off and kill: namespaces of this machine's kernel.
 
-Each has its own network, address, host name, processes and shared memory, and all share the disk. No
-privilege is needed where users may make namespaces, and nobody outside sees them: the addresses clash
-with nothing. They end with the process that made them, however that ends.
+Each has its own network, address, host name, processes, shared memory and disk. What is installed on
+this machine is installed on all. No privilege is needed where users may make namespaces, and nobody
+outside sees them: the addresses clash with nothing. They end with the process that made them, however
+that ends; their disks, which only the tests see, outlive them.
 """
 
 import signal
@@ -20,7 +21,8 @@ NETWORK = "10.77.0"
 _LIFE = ("sh", "-c", "echo ready; exec cat")
 _MACHINE = """
 hostname "$0" && ip link set lo up && mount -t tmpfs none /dev/shm &&
-mount --bind /dev/null /etc/resolv.conf && echo ready; exec cat
+mount --bind /dev/null /etc/resolv.conf &&
+mount --bind "$1" "$2" && mount -t tmpfs none "$3" && echo ready; exec cat
 """
 _ANSWERS = """
 import sys, time, urllib.request
@@ -39,17 +41,21 @@ while True:
 
 
 class Machine:
-    """One machine. It has the switch's cable, and is dead once it was killed."""
+    """One machine. It has the switch's cable, and is dead once it was killed.
 
-    def __init__(self, switch, name, number):
+    Its disk, a folder among those of all machines, is at `place` for its own processes.
+    """
+
+    def __init__(self, switch, name, number, disks, place):
         self.name = name
         self.address = f"{NETWORK}.{number}"
         self._switch = switch
         self._started = []
+        disk = disks / name
+        disk.mkdir(exist_ok=True)
         unshare = ("unshare", "--net", "--uts", "--mount", "--pid", "--fork", "--kill-child")
-        self._outer = _started(
-            [*switch.entry, *unshare, "--mount-proc", "sh", "-c", _MACHINE, name]
-        )
+        own = ("--mount-proc", "sh", "-c", _MACHINE, name, str(disk), str(place), str(disks))
+        self._outer = _started([*switch.entry, *unshare, *own])
         (self._init,) = psutil.Process(self._outer.pid).children()
         entry = ["nsenter", f"--target={self._init.pid}", "--user", "--preserve-credentials"]
         self._entry = [*entry, "--net", "--uts", "--mount", "--pid"]
@@ -117,9 +123,15 @@ class Machine:
 
 
 class Switch:
-    """What the machines are plugged into, in a network of its own."""
+    """What the machines are plugged into, in a network of its own, and their disks.
 
-    def __init__(self):
+    A machine sees only its own disk, at `place`.
+    """
+
+    def __init__(self, folder):
+        self.disks, self.place = folder / "disks", folder / "disk"
+        self.disks.mkdir()
+        self.place.mkdir()
         self._life = _started(["unshare", "--map-root-user", "--net", *_LIFE])
         entry = ["nsenter", f"--target={self._life.pid}", "--user", "--preserve-credentials"]
         self.entry = [*entry, "--net"]
@@ -132,8 +144,11 @@ class Switch:
         subprocess.run(command, check=True, capture_output=True, text=True)
 
     def machine(self, name, number):
-        """A machine that runs nothing yet; its address ends in the number."""
-        self._machines.append(Machine(self, name, number))
+        """A machine that runs nothing yet, with the disk of the last one of its name.
+
+        Its address ends in the number.
+        """
+        self._machines.append(Machine(self, name, number, self.disks, self.place))
         return self._machines[-1]
 
     def end(self):
@@ -143,16 +158,17 @@ class Switch:
 
 
 @contextmanager
-def switch():
-    """A switch without machines; skips, or fails in CI, where namespaces cannot be made.
+def switch(folder):
+    """A switch without machines, whose disks will be in a folder.
 
-    There is no plain fallback: processes on loopback share their host name and cannot be cut off, so
-    they would show little of what these tests are about.
+    Skips, or fails in CI, where namespaces cannot be made. There is no plain fallback: processes on
+    loopback share their host name and disk and cannot be cut off, so they would show little of what
+    these tests are about.
     """
     made = None
     try:
         try:
-            made = Switch()
+            made = Switch(folder)
             made.machine("probe", 99).kill()
         except (OSError, AssertionError, subprocess.CalledProcessError) as error:
             missing(f"a network of namespaces ({error})", "iproute2 util-linux")
