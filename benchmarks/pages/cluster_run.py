@@ -67,8 +67,7 @@ def main() -> None:
     parser.add_argument("--to", type=Path, help="the file to write; by default none")
     options = parser.parse_args()
     with cluster_with_records() as cluster:
-        disk = str(cluster.folder / "disk")
-        lines = [line.replace(disk, "~") for line in record(cluster)]
+        lines = [line.replace(str(cluster.place), "~") for line in record(cluster)]
     text = "\n".join(re.sub(r"\x1b\[[0-9;]*m", "", line) for line in lines).lstrip("\n")
     if options.to:
         found = describe()

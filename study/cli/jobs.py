@@ -37,6 +37,15 @@ def submit(
             help="Restarts after the death of the driver; with --wait, also of the head.",
         ),
     ] = 0,
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            "--data",
+            metavar="PATH",
+            help="Data set to send along: your own file or folder, or a root of torchvision's.",
+            show_default="on the cluster's head",
+        ),
+    ] = None,
     source: Annotated[
         bool, typer.Option("--source", help="Send the source of this package.")
     ] = False,
@@ -80,6 +89,7 @@ def submit(
         home=home,
         tracking_uri=tracking_uri,
         allow_local_artifacts=local_artifacts,
+        data=data,
         source=source,
         retries=retries,
         driver_cpus=driver_cpus,

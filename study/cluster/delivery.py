@@ -40,7 +40,8 @@ class JobConfig:
     `home` is as the head sees it, None for the head's own default. `environment` is set for the
     study, and so is `encrypted`, which may hold passwords (`study.cluster.credentials`). `command` is
     recorded as what runs the study. `retries` says how often a driver that was killed is started again.
-    `version` is that of this package, None if its source goes along.
+    `version` is that of this package, None if its source goes along. `data` is the hash of the data set
+    that goes along (`study.cluster.data_package`), if any.
     """
 
     command: str
@@ -49,6 +50,7 @@ class JobConfig:
     encrypted: str | None = None
     retries: int = 0
     version: str | None = None
+    data: str | None = None
 
     @classmethod
     def read(cls, folder: Path) -> "JobConfig":
@@ -81,9 +83,12 @@ def write_package(folder: Path, spec: StudySpec, config: JobConfig, *, source: b
             shutil.copytree(package, folder / package.name, ignore=_NO_SOURCE)
 
 
-def fingerprint(spec: StudySpec, *, source: bool) -> str:
-    """A hash of the spec and, with `source`, of the packages: jobs of equal hashes do the same work."""
-    digest = hashlib.sha256(json.dumps(spec.to_dict()).encode())
+def fingerprint(spec: StudySpec, data: str | None = None, *, source: bool) -> str:
+    """A hash of the spec, of the data that goes along and, with `source`, of the packages.
+
+    Jobs of equal hashes do the same work.
+    """
+    digest = hashlib.sha256(f"{json.dumps(spec.to_dict())}{data or ''}".encode())
     if source:
         for package in _sources():
             for file in sorted(package.rglob("*.py")):
@@ -106,6 +111,8 @@ class Delivery:
     $MLFLOW_TRACKING_URI are there, else `~/dendritic-study/runs` of the head. With a tracking URI
     go the user, password and token of $MLFLOW_TRACKING_USERNAME, _PASSWORD and _TOKEN, encrypted.
     `allow_local_artifacts` is that of the home.
+    `data` is the place of the data set on this machine, which goes along: your own file or folder, or a
+    root of torchvision's.
     `source` sends this package along, as it is here. `retries` says how often a driver that was
     killed is started again, and the job, if it died as a whole. The driver runs on the head, unless
     it is given `driver_cpus` or `driver_memory` (GiB) of any node's; then it needs home and URI.
@@ -114,19 +121,21 @@ class Delivery:
     home: str | None = None
     tracking_uri: str | None = None
     allow_local_artifacts: bool = False
+    data: Path | None = None
     source: bool = False
     retries: int = 0
     driver_cpus: float = 0.0
     driver_memory: float = 0.0
 
 
-def job_config_of(spec: StudySpec, delivery: Delivery) -> JobConfig:
-    """The configuration of the job.
+def job_config_of(spec: StudySpec, delivery: Delivery, data: str | None = None) -> JobConfig:
+    """The configuration of the job; `data` is the hash of the data set that goes along.
 
     Raises SpecError if the path of the data is relative, BadInputError if that of the home is, if a
     driver on any node would not know its stores, or if a password would go to a cluster without a token.
     """
-    _check_data(spec)
+    if data is None:
+        _check_data(spec)
     _check_stores(delivery)
     plain: dict[str, str] = {}
     secret: dict[str, str] = {}
@@ -153,6 +162,7 @@ def job_config_of(spec: StudySpec, delivery: Delivery) -> JobConfig:
         encrypted=encrypted,
         retries=delivery.retries,
         version=None if delivery.source else installed_version(),
+        data=data,
     )
 
 
@@ -196,5 +206,6 @@ def _check_data(spec: StudySpec) -> None:
         path, key = spec.dataset.path, "dataset.path"
     if spec.dataset.name != "digits" and not path.is_absolute():
         raise SpecError(
-            f"`{key}` must be an absolute path of the cluster's machines, got {str(path)!r}"
+            f"`{key}` must be an absolute path of the cluster's head, got {str(path)!r}; --data PATH "
+            "sends a data set of this machine along"
         )

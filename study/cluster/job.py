@@ -8,6 +8,7 @@ the next driver resumes from what was stored (`study.runner.driver`).
 """
 
 import ctypes
+import json
 import os
 import shlex
 import signal
@@ -21,7 +22,7 @@ from typing import Final, final
 
 from study.cluster.credentials import decrypt, ray_token
 from study.cluster.delivery import SPEC, JobConfig
-from study.errors import BadInputError
+from study.errors import BadInputError, StudyError
 from study.home import Home
 from study.spec.study_spec import StudySpec
 from study.tracking import provenance
@@ -43,14 +44,26 @@ def main() -> None:
     try:
         config = JobConfig.read(Path()) if given is None else _default_config(given)
         environment = driver_environment(config)
-        name = StudySpec.from_toml(file).name
-    except BadInputError as error:
+        spec = StudySpec.from_toml(file)
+        home = config.home or os.environ.get("STUDY_HOME") or str(Path(_HOME).expanduser())
+        data = _data(spec, config, home)
+    except StudyError as error:
         print(f"error: {error}", flush=True)  # noqa: T201  # the log of the job
         sys.exit(error.exit_status)
-    home = config.home or os.environ.get("STUDY_HOME") or str(Path(_HOME).expanduser())
-    _await_end(Home.find(home), name)
-    command = [sys.executable, "-m", "study.cli", "run", file, "--home", home]
+    _await_end(Home.find(home), spec.name)
+    command = [sys.executable, "-m", "study.cli", "run", file, "--home", home, *data]
     sys.exit(Driver(command, environment).run(config.retries))
+
+
+def _data(spec: StudySpec, config: JobConfig, home: str) -> list[str]:
+    """The options that name the place of a data set that came with the job; raises ClusterError."""
+    if config.data is None:
+        return []
+    from study.cluster.data_package import placed, unpacked  # noqa: PLC0415  # loads Ray, which no other job needs
+
+    place = placed(spec.dataset, unpacked(config.data, Path(home)))
+    key, path = ("root", place.root) if place.path is None else ("path", place.path)
+    return ["--set", f"dataset.{key}={json.dumps(str(path))}"]
 
 
 def _default_config(file: str) -> JobConfig:

@@ -15,6 +15,7 @@ from ray.job_submission import JobSubmissionClient
 
 from study import environment
 from study.cluster.client import UnansweredError, answered, connect
+from study.cluster.data_package import DataPackage, placed
 from study.cluster.delivery import (
     Delivery,
     JobConfig,
@@ -59,19 +60,23 @@ def submit(
     returns that job; a study that was stopped, or died, is resumed by a new job. The output of the
     job goes to `say` (by default printed) until its trials begin, with `wait` until it ends.
 
-    Raises BadInputError, before anything is sent, if the path of the data is relative,
-    or if a password would go to a cluster without a token; if the study runs already with
-    another spec or tracking URI; and if the job refuses its input. ClusterError if the cluster does
-    not answer, refuses, or (with `wait`) the job fails.
+    Raises BadInputError, before anything is sent, if the path of the data is relative, if there is no
+    data set at `delivery.data`, or if a password would go to a cluster without a token; if the study
+    runs already with another spec, data or tracking URI; and if the job refuses its input. ClusterError
+    if the cluster does not answer, refuses, or (with `wait`) the job fails.
     """
     spec, delivery = StudySpec.of(spec), delivery or Delivery()
     say = say or _print
-    config = job_config_of(spec, delivery)
+    data = None
+    if delivery.data is not None:
+        data = DataPackage.of(spec.dataset, delivery.data)
+        spec = spec.model_copy(update={"dataset": placed(spec.dataset, Path())})
+    config = job_config_of(spec, delivery, data and data.sha256)
     left = delivery.retries if wait else 0
     job: str | None = None
     while True:
         try:
-            job, done = _deliver(spec, address, delivery, config)
+            job, done = _deliver(spec, address, delivery, config, data)
             if done:
                 say(
                     f"the job {job} did this already; a larger budget, such as --trials N, resumes it\n"
@@ -91,11 +96,15 @@ def submit(
 
 
 def _deliver(
-    spec: StudySpec, address: str, delivery: Delivery, config: JobConfig
+    spec: StudySpec,
+    address: str,
+    delivery: Delivery,
+    config: JobConfig,
+    data: DataPackage | None,
 ) -> tuple[str, bool]:
     """Submits a job unless one of the same work exists; returns its id, and whether it is done."""
     client = connect(address)
-    work = fingerprint(spec, source=delivery.source)
+    work = fingerprint(spec, config.data, source=delivery.source)
     base = job_id(spec.name, delivery)
     while True:
         with answered(address):
@@ -107,6 +116,9 @@ def _deliver(
         _check_alone(jobs, earlier, delivery, address)
         numbers = [int(job.job.removeprefix(base).lstrip("-") or 1) for job in earlier]
         new_id = f"{base}-{max(numbers) + 1}" if numbers else base
+        if data is not None:
+            with answered(address):
+                data.upload(client)
         with tempfile.TemporaryDirectory() as folder:
             write_package(Path(folder), spec, config, source=delivery.source)
             submitted = _try_submit(

@@ -6,12 +6,18 @@ The tests share the cluster, so their order is that of the file: what the last o
 import json
 from contextlib import contextmanager, suppress
 
+import numpy as np
 import pytest
+from optuna.trial import TrialState
+from sklearn.datasets import load_digits
 
 from models import load_network
 from study import Home
 from study.results import answers
-from study.study_folder import HISTORY
+from study.search.journal import repair
+from study.search.storage import SearchStorage
+from study.spec.study_spec import StudySpec
+from study.study_folder import CHECKPOINT, HISTORY, trial_folder
 from tests.support.cluster import cluster_with_records
 from tests.support.processes import PATIENCE_S, curve, trial_runs, wait_until
 
@@ -20,7 +26,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.cluster]
 EPOCHS = 200
 # Trials of some seconds each, all alike but for their learning rates.
 LONG = ("--set", "families=['dann-r']", "--set", "space.dendrites=4", "--set", "space.somata=64")
-LONG += ("--set", "space.synapses=16", "--set", "space.batch_size=128")
+LONG += ("--set", "space.synapses=16", "--set", "space.batch_size=32")
 LONG += ("--set", f"budget.epochs={EPOCHS}", "--set", "stopping.scheduler=none")
 
 
@@ -52,11 +58,20 @@ class Submitted:
 
     def wait_until_under_way(self, number, process):
         """Waits until a trial has a checkpoint; returns its machine."""
-        folder = self.home.study_folder(self.name).trials / f"trial-{number}"
-        checkpoint = folder / "checkpoint.safetensors"
+        checkpoint = self.checkpoint(number)
         return wait_until(
             lambda: checkpoint.exists() and self.workers().get(number), f"{checkpoint}", process
         )
+
+    def checkpoint(self, number):
+        return trial_folder(self.home.study_folder(self.name).trials, number) / CHECKPOINT
+
+    def completed(self):
+        """The trials that are complete in the journal; nothing may be writing it."""
+        folder = self.home.study_folder(self.name)
+        repair(folder.journal)
+        stored = SearchStorage(StudySpec.from_stored(folder.spec), folder.journal).trials()
+        return {trial.number: trial for trial in stored if trial.state == TrialState.COMPLETE}
 
     def wait_until_it_goes_on(self, machine, process):
         """Waits until trial 0 reports from a machine."""
@@ -88,8 +103,13 @@ def finish(process):
 
 
 def test_trials_use_all_machines_and_the_front_is_read_with_the_tracking_uri_alone(site):
+    """The data are the user's: they go along, and are on no other machine before."""
+    images, labels = load_digits(return_X_y=True)
+    data = {"x": images.reshape(-1, 8, 8).astype(np.uint8), "y": labels}
+    np.savez(site.disk("desk") / "mine.npz", **data)
     short = ("--trials", 4, "--set", "budget.epochs=10", "--set", "stopping.scheduler=none")
-    made = Submitted(site, "shared", *short)
+    short += ("--set", "dataset.name=npz", "--set", "dataset.path=mine.npz")
+    made = Submitted(site, "shared", *short, "--data", site.place / "mine.npz")
     done = site.study(*made.command, **site.user)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "4/4 trials | 0 running" in done.stdout
@@ -106,7 +126,10 @@ def test_trials_use_all_machines_and_the_front_is_read_with_the_tracking_uri_alo
     assert len(networks) >= len(front)
     assert all(load_network(file.parent).replicates for file in networks)
     for name in ("worker1", "worker2"):
-        assert not [*site.disk(name).rglob("*.safetensors"), *site.disk(name).rglob(HISTORY)]
+        kept = ("*.safetensors", "*.npz", HISTORY)
+        assert not [file for kind in kept for file in site.disk(name).rglob(kind)]
+    (sent,) = site.home.glob("data/*/data.npz")
+    assert np.array_equal(np.load(sent)["x"], data["x"])
 
     refused = site.study("best", "shared", "--tracking-uri", site.records)
     assert refused.returncode == 1
@@ -150,20 +173,22 @@ def test_a_trial_goes_on_elsewhere_when_its_machine_dies_and_machines_that_join_
 def test_a_study_whose_head_is_killed_goes_on_with_the_next_head(site):
     """The one that waits for the study submits it again, and again with the command changes nothing."""
     with submitted(site, "headless", "--trials", 3, "--retries", 1, *LONG) as (made, process):
-        made.wait_until_under_way(2, process)
-        earlier = answers.records("headless", home=made.home, fresh=True)
+        what = "a checkpoint of trial 2"
+        wait_until(made.checkpoint(2).exists, what, process, every_s=0.05)
         site.machine("head").kill()
-        done = {record.trial: record for record in earlier if record.state == "COMPLETE"}
+        done = made.completed()
         assert done
         assert 2 not in done
+        earlier = answers.records("headless", home=made.home, fresh=True)
         site.start_head()
         finish(process)
     found = made.assert_whole(3)
-    assert [record.run_id for record in found] == [record.run_id for record in earlier]
+    for record in earlier:
+        assert found[record.trial].run_id == record.run_id
     assert found[2].notice.startswith("continued after epoch ")
-    for number, record in done.items():
-        assert found[number].val_loss == record.val_loss
-        assert found[number].notice is None
+    for number, trial in done.items():
+        assert found[number].val_accuracy == trial.values[0]
+        assert "continued" not in (found[number].notice or "")
 
     again = site.study(*made.command, **site.user)
     assert again.returncode == 0, again.stdout + again.stderr

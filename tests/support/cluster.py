@@ -6,6 +6,7 @@ Each worker has a supervisor that starts Ray again when it ends, as systemd woul
 """
 
 import json
+import os
 import secrets
 import shutil
 import subprocess
@@ -42,7 +43,8 @@ _NUMBERS = {"desk": 1, "records": 2, "head": 3}
 class Cluster:
     """Machines by their names, of which the desk and the head are there from the start.
 
-    `home` is where studies are by default, on the disk of the head as the tests see it.
+    `home` is where studies are by default, on the disk of the head as the tests see it; `place` is where
+    each machine has its own disk.
     """
 
     def __init__(self, cables, folder, *options, **settings):
@@ -50,7 +52,12 @@ class Cluster:
         self.folder = folder
         self._token = secrets.token_hex(32)
         self._user = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": self._token}
-        self._user["HOME"] = str(cables.place)
+        self.place = cables.place
+        self._user["HOME"] = str(self.place)
+        # The compiled engine is installed, too.
+        self._user["XDG_CACHE_HOME"] = os.environ.get("XDG_CACHE_HOME") or str(
+            Path.home() / ".cache"
+        )
         self._head = options, settings
         self._machines = {}
         self.home = self.disk("head") / "dendritic-study/runs"
@@ -71,7 +78,7 @@ class Cluster:
 
     def _start_ray(self, machine, *options, before=(), **settings):
         settings |= _HASTE | self._user
-        temporary = f"--temp-dir={self._switch.place / 'ray'}"
+        temporary = f"--temp-dir={self.place / 'ray'}"
         command = (*before, BIN / "ray", "start", *_NODE, temporary, *options)
         machine.start(*command, log=self.folder / f"{machine.name}.log", **settings)
 

@@ -1,0 +1,134 @@
+"""A data set that goes along with a submission: packed here, unpacked by the job on the cluster's head.
+
+Ray keeps the package, by the hash of its contents, until the job has fetched it. From the head the
+arrays travel to each node once, through Ray's object store (`study.runner.tuner`).
+"""
+
+import hashlib
+import io
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, final
+from zipfile import ZIP_DEFLATED, ZipFile
+
+from ray._private.runtime_env.packaging import GCS_STORAGE_MAX_SIZE
+from ray._raylet import GcsClient  # type: ignore[attr-defined]  # compiled, no types
+from ray.job_submission import JobSubmissionClient
+
+from study.errors import BadInputError, ClusterError
+from study.spec.sections import OWN_DATA, DatasetSpec
+from study.training.data_sources import TORCHVISION, check_files
+
+_HASH_DIGITS: Final = 16
+_FETCH_S: Final = 300.0
+_MIB: Final = 2**20
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class DataPackage:
+    """The files of a data set, by their names below `dataset.root`, or as `dataset.path`."""
+
+    files: dict[str, Path]
+    sha256: str
+
+    @classmethod
+    def of(cls, spec: DatasetSpec, place: Path) -> "DataPackage":
+        """The data set of the spec at a place on this machine, which is that of `path` or of `root`.
+
+        Raises BadInputError for the digits, which need no files, and DataError if files are missing.
+        """
+        if spec.name in OWN_DATA:
+            check_files(spec.model_copy(update={"path": place}))
+            if place.is_file():
+                return cls._hashed({_own_name(spec): place})
+            inside = sorted(file for file in place.rglob("*") if file.is_file())
+            return cls._hashed(
+                {f"{_own_name(spec)}/{file.relative_to(place)}": file for file in inside}
+            )
+        if spec.name not in TORCHVISION:
+            raise BadInputError(
+                f"the data set {spec.name} has no files to send, so --data must not be given, "
+                f"got {str(place)!r}"
+            )
+        check_files(spec.model_copy(update={"root": place, "download": False}))
+        _, arguments, folder, _ = TORCHVISION[spec.name]
+        # Those that torchvision reads: neither the archives that it unpacked nor other splits.
+        names = f"*-{arguments['split']}-*" if "split" in arguments else "*"
+        found = sorted(file for file in (place / folder).glob(names) if file.is_file())
+        return cls._hashed(
+            {f"{folder}/{file.name}": file for file in found if file.suffix not in (".gz", ".zip")}
+        )
+
+    @classmethod
+    def _hashed(cls, files: dict[str, Path]) -> "DataPackage":
+        digest = hashlib.sha256()
+        for name, file in files.items():
+            with file.open("rb") as opened:
+                content = hashlib.file_digest(opened, "sha256").hexdigest()
+            digest.update(f"{name} {content}\n".encode())
+        return cls(files, digest.hexdigest()[:_HASH_DIGITS])
+
+    def upload(self, client: JobSubmissionClient) -> None:
+        """Stores the package in the cluster, unless it is there.
+
+        Raises BadInputError if it is too large, and RuntimeError if the cluster refuses it.
+        """
+        address = f"/api/packages/gcs/{_name(self.sha256)}"
+        if client._do_request("GET", address).ok:  # noqa: SLF001  # Ray has no public upload
+            return
+        packed = io.BytesIO()
+        with ZipFile(packed, "w", ZIP_DEFLATED) as archive:
+            for name, file in self.files.items():
+                archive.write(file, name)
+        size = packed.tell()
+        if size >= GCS_STORAGE_MAX_SIZE:
+            raise BadInputError(
+                f"`size of the compressed data < {GCS_STORAGE_MAX_SIZE // _MIB} MiB` must hold, got "
+                f"{size // _MIB} MiB: copy it to the cluster's head, and name its place there in the "
+                "spec (keys dataset.root, dataset.path)"
+            )
+        answer = client._do_request("PUT", address, data=packed.getvalue())  # noqa: SLF001  # see above
+        if not answer.ok:
+            raise RuntimeError(f"it did not take the data set: {answer.text[:200]}")
+
+
+def unpacked(sha256: str, home: Path) -> Path:
+    """The folder of a data set that was sent with this job, in the home; fetched unless it is there.
+
+    Raises ClusterError if Ray does not have it any more.
+    """
+    folder = home / "data" / sha256
+    if folder.exists():
+        return folder
+    client = GcsClient(address=os.environ["RAY_ADDRESS"])
+    key = f"gcs://{_name(sha256)}".encode()
+    packed = client.internal_kv_get(key, None, _FETCH_S)
+    if packed is None:
+        raise ClusterError(f"the cluster no longer has the data set {sha256}: submit it again")
+    new = folder.with_name(f"{sha256}.new")
+    shutil.rmtree(new, ignore_errors=True)
+    with ZipFile(io.BytesIO(packed)) as archive:
+        archive.extractall(new)
+    new.replace(folder)
+    # Ray has it in the memory of the head. The name of the second argument differs between its types.
+    client.internal_kv_del(key, False, None, _FETCH_S)  # noqa: FBT003
+    return folder
+
+
+def placed(spec: DatasetSpec, folder: Path) -> DatasetSpec:
+    """The data set of the spec in a folder that has the files of a package."""
+    if spec.name in OWN_DATA:
+        return spec.model_copy(update={"path": folder / _own_name(spec)})
+    return spec.model_copy(update={"root": folder, "download": False})
+
+
+def _own_name(spec: DatasetSpec) -> str:
+    """The name of a user's own data in a package: a folder, or a file whose end says what it is."""
+    return "data" if spec.name == "folder" else f"data.{spec.name}"
+
+
+def _name(sha256: str) -> str:
+    return f"study_data_{sha256}.zip"
