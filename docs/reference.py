@@ -24,7 +24,7 @@ _INTRODUCTION = """\
 A spec is a TOML file. Unknown keys and invalid values are rejected before anything starts.
 `--set space.synapses=8` changes a key on the command line.
 """
-_TABLES = ("dataset", "objectives", "space", "budget", "stopping", "resources")
+_TABLES = ("dataset", "objectives", "space", "budget", "stopping", "resources", "storage")
 
 
 def write(folder: Path) -> None:

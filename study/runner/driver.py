@@ -6,7 +6,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -24,6 +24,7 @@ from study.keywords import checked_keywords
 from study.results.html_tables import html_facts
 from study.results.reader import check_free
 from study.runner import resume
+from study.runner.checkpoint_folder import check_folder
 from study.runner.confirmation import confirm, finish_confirmation
 from study.runner.given_data import GivenData, spec_with_data
 from study.runner.progress import Progress
@@ -115,6 +116,8 @@ def run(  # noqa: PLR0913  # each option has a name of its own
     check_batch_order(spec, dataset.train.labels)
     if not on_cluster():
         check_machine(spec.resources)
+    if spec.storage.checkpoints is not None:
+        check_folder(spec.storage.checkpoints)
     grid_size = len(grid(spec)) if spec.sampler == "grid" else None
     folder = home.study_folder(spec.name)
     resume.check_continues(folder, spec)
@@ -299,7 +302,8 @@ def _recorded(session: Session) -> Iterator[Callable[[], None]]:
         finally:
             session.storage.note_run_ids(tracker.run_ids)
             if caught_up and tracker.all_sent:
-                clean_up(session.storage, session.folder.trials)
+                with suppress(OSError):  # the next run deletes what is left
+                    clean_up(session.storage, session.folder.trials, session.checkpoints)
             shutil.rmtree(session.folder.tune, ignore_errors=True)
 
 

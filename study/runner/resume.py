@@ -9,6 +9,7 @@ from typing import Any, Final
 from optuna.trial import FrozenTrial
 
 from study.errors import SpecError, StudyError, echo
+from study.runner.checkpoint_folder import CheckpointFolder
 from study.runner.scoreboard import Scoreboard
 from study.search.budget import BudgetSpent
 from study.search.configuration import Configuration
@@ -29,6 +30,7 @@ _MAY_GROW: Final = (
 )
 _MAY_CHANGE: Final = (
     "resources",
+    "storage",
     "dataset.root",
     "dataset.download",
     "dataset.path",
@@ -118,13 +120,18 @@ def history_of(folder: Path) -> dict[str, Any]:
     return history
 
 
-def clean_up(storage: SearchStorage, store: Path) -> None:
-    """Deletes the folders of all trials but those that will be continued."""
+def clean_up(storage: SearchStorage, store: Path, checkpoints: CheckpointFolder | None) -> None:
+    """Deletes the files of all trials but those that will be continued.
+
+    Raises OSError if checkpoints cannot be deleted.
+    """
     running = {trial.number for trial in storage.trials() if not trial.state.is_finished()}
     kept = {trial_folder(store, number) for number in running}
     for folder in store.glob("trial-*"):
         if folder not in kept:
             shutil.rmtree(folder, ignore_errors=True)
+    if checkpoints is not None:
+        checkpoints.clear(running)
 
 
 def check_continues(folder: StudyFolder, spec: StudySpec) -> None:

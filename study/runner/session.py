@@ -10,6 +10,7 @@ from optuna.trial import TrialState
 from study.cluster.capacity import Capacity
 from study.home import Home
 from study.runner.callback import StudyObserver, TrialCallback
+from study.runner.checkpoint_folder import CheckpointFolder
 from study.runner.progress import Progress
 from study.runner.scoreboard import Scoreboard
 from study.runner.stopper import StudyClock, StudyStopper
@@ -47,6 +48,13 @@ class Session:
     @property
     def folder(self) -> StudyFolder:
         return self.home.study_folder(self.spec.name)
+
+    @property
+    def checkpoints(self) -> CheckpointFolder | None:
+        """The folder of checkpoints, None if they are in that of the study."""
+        uri = self.spec.storage.checkpoints
+        identity = f"{self.spec.name}-{self.storage.identity}"
+        return None if uri is None else CheckpointFolder(uri, identity)
 
     def over(self) -> str | None:
         """The reason why the search is over, None if it can continue."""
@@ -98,7 +106,11 @@ def fit(session: Session, capacity: Capacity) -> None:
         if trial.state == TrialState.COMPLETE:
             halving.finish(trial.number, trial.user_attrs[METRICS])
     session.folder.trials.mkdir(parents=True, exist_ok=True)
-    storage = TrialStorage.here(session.folder.trials, alone=capacity.alone)
+    if session.checkpoints is not None:
+        session.checkpoints.make()
+    storage = TrialStorage.here(
+        session.folder.trials, alone=capacity.alone, checkpoints=session.checkpoints
+    )
     session.clock.start()
     settings = worker_settings(
         session, rungs=rung_epochs(session.spec), diagnostics=session.spec.diagnostics

@@ -18,6 +18,7 @@ import ray
 from ray.exceptions import RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from study.runner.checkpoint_folder import CheckpointFolder
 from study.study_folder import CHECKPOINT, NETWORK, trial_folder
 
 _NAME: Final = re.compile(rf"(?:{NETWORK}/)?[a-z]+\.(?:json|npy|safetensors)")
@@ -106,18 +107,21 @@ class TrialStorage:
     """The place of the files of trials: `folder` on `node`, into which `actor` writes for other nodes.
 
     Without an actor, every worker writes into the folder itself. The actor is a handle of
-    `TrialFolders`.
+    `TrialFolders`. `checkpoints` is where the checkpoints are, if not there.
     """
 
     folder: Path
+    checkpoints: CheckpointFolder | None = None
     node: str | None = None
     actor: Any = None
 
     @classmethod
-    def here(cls, folder: Path, *, alone: bool) -> "TrialStorage":
+    def here(
+        cls, folder: Path, *, alone: bool, checkpoints: CheckpointFolder | None = None
+    ) -> "TrialStorage":
         """The storage in a folder of this node, with an actor unless the node is `alone` in Ray."""
         if alone:
-            return cls(folder)
+            return cls(folder, checkpoints)
         node = ray.get_runtime_context().get_node_id()
         actor = ray.remote(TrialFolders).options(
             num_cpus=0,
@@ -126,17 +130,15 @@ class TrialStorage:
             max_restarts=-1,
             max_task_retries=-1,
         )
-        return cls(folder, node, actor.remote(folder))
+        return cls(folder, checkpoints, node, actor.remote(folder))
 
     def files(self, number: int) -> "TrialFiles":
         """The files of a trial, which this process trains from now on."""
-        worker = uuid.uuid4().hex
-        if self.actor is None:
-            return TrialFiles(self.folder, number, worker)
-        if ray.get_runtime_context().get_node_id() == self.node:
-            self.actor.take.remote(number, worker)
-            return TrialFiles(self.folder, number, worker)
-        return TrialFiles(self.folder, number, worker, self.actor)
+        worker, actor = uuid.uuid4().hex, self.actor
+        if actor is not None and ray.get_runtime_context().get_node_id() == self.node:
+            actor.take.remote(number, worker)
+            actor = None
+        return TrialFiles(self.folder, number, worker, actor, self.checkpoints)
 
 
 @final
@@ -144,11 +146,21 @@ class TrialFiles:
     """The files of the trial that a worker trains, and when its next checkpoint is due.
 
     Checkpoints take at most a twentieth of the worker's time. An actor writes them while the trial
-    goes on: at most one is under way, and the next one waits as long as the actor asks.
+    goes on: at most one is under way, and the next one waits as long as the actor asks. With
+    `checkpoints` the worker writes them there.
     """
 
-    def __init__(self, folder: Path, number: int, worker: str, actor: Any = None) -> None:  # noqa: ANN401  # see TrialStorage
+    def __init__(
+        self,
+        folder: Path,
+        number: int,
+        worker: str,
+        actor: Any = None,  # noqa: ANN401  # see TrialStorage
+        checkpoints: CheckpointFolder | None = None,
+    ) -> None:
         self.checkpoint_path: Final = trial_folder(folder, number) / CHECKPOINT
+        self._checkpoints = checkpoints
+        self._number = number
         self._trial = number, worker
         self._folders = TrialFolders(folder)
         self._actor = actor
@@ -162,6 +174,8 @@ class TrialFiles:
         """
         data: bytes | None
         data, pause = self._result(self._call("open"))
+        if self._checkpoints is not None:
+            return self._checkpoints.read(self._number)
         self._wait(pause)
         return data
 
@@ -182,7 +196,11 @@ class TrialFiles:
         """
         start = time.monotonic()
         try:
-            self._under_way = self._call("write_checkpoint", contents(), new=new)
+            data = contents()
+            if self._checkpoints is not None:
+                self._checkpoints.write(self._number, data)
+            else:
+                self._under_way = self._call("write_checkpoint", data, new=new)
         finally:
             self._due_at = 0.0
             self._wait(_SHARE_OF_TRIAL * (time.monotonic() - start))

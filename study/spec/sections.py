@@ -178,6 +178,26 @@ class Stopping(Section):
     """
 
 
+def _checked_uri(text: str) -> str:
+    """The text, if it is a URI; raises ValueError otherwise."""
+    scheme, separator, place = text.partition("://")
+    if not (scheme.isalnum() and separator and place):
+        raise ValueError(f"a URI such as s3://bucket/folder must be given, got {echo(text)}")
+    return text
+
+
+class Storage(Section):
+    """Storage of a study whose checkpoints are too many for the driver's node (docs/scaling.md)."""
+
+    checkpoints: (
+        Annotated[str, Field(max_length=_LONGEST_PATH), AfterValidator(_checked_uri)] | None
+    ) = None
+    """URI of a folder for checkpoints, which every node reaches: `s3://bucket/folder`,
+    `gs://bucket/folder`, or `file:///folder` for a shared one. By default they are sent to the driver's
+    node.
+    """
+
+
 class Resources(Section):
     """Resources of a trial, and the number of concurrent trials."""
 

@@ -21,7 +21,15 @@ from study.home import LONGEST_NAME, NAME_PATTERN
 from study.spec.constraint import Constraint
 from study.spec.dimensions import Range, Space, bounds
 from study.spec.metrics import GROUPS, Direction, diagnostic, is_metric, metric_names
-from study.spec.sections import Budget, DatasetSpec, Resources, Section, Stopping, dataset_table
+from study.spec.sections import (
+    Budget,
+    DatasetSpec,
+    Resources,
+    Section,
+    Stopping,
+    Storage,
+    dataset_table,
+)
 from study.spec.spec_file import parse, read_toml
 from study.spec.start import checked_start
 
@@ -133,6 +141,8 @@ class StudySpec(Section):
     """Early stopping of trials."""
     resources: Resources = Resources()
     """Resources of a trial."""
+    storage: Storage = Storage()
+    """Storage of checkpoints."""
     earlier: Annotated[
         tuple[Annotated[str, Field(max_length=LONGEST_NAME, pattern=NAME_PATTERN)], ...],
         Field(max_length=_MOST_EARLIER),

@@ -219,6 +219,10 @@ def test_own_data_are_given_by_their_path(tmp_path):
         ({"space": {"somata": list(range(1, 102))}}, "must hold at most 100 values, got 101"),
         ({"replicates": "three"}, "`replicates` must be a valid integer"),
         ({"sampler": "grids"}, "`sampler` must be a known name, got 'grids'; "),
+        (
+            {"storage": {"checkpoints": "/mnt"}},
+            "a URI such as s3://bucket/folder must be given, got",
+        ),
         ({"resources": {"gpus": 1.5}}, "a share above one must be a whole number, got 1.5"),
         ({"space": {"somata": 0}}, "`1 <= value <= 10000000` must hold, got 0 (key space.somata)"),
         ({"space": {"somata": []}}, "at least one value, got an empty list (key space.somata)"),

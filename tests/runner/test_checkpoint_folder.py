@@ -1,0 +1,49 @@
+"""Checkpoints in a folder at a URI: a shared folder here, for pyarrow hides which it is."""
+
+import pytest
+
+from study.errors import BadInputError
+from study.runner.checkpoint_folder import CheckpointFolder, check_folder
+from study.runner.trial_files import TrialStorage
+
+
+def names(folder):
+    return sorted(str(file.relative_to(folder)) for file in folder.rglob("*") if file.is_file())
+
+
+def test_checkpoints_are_in_the_folder_and_the_rest_is_with_the_study(tmp_path):
+    shared = CheckpointFolder((tmp_path / "shared").as_uri(), "mine-1")
+    check_folder(shared.uri)
+    shared.make()
+    storage = TrialStorage(tmp_path / "trials", shared)
+    files = storage.files(3)
+    assert files.checkpoint() is None
+    for data in (b"old", b"new"):
+        files.write_checkpoint(lambda data=data: data)
+    assert not files.checkpoint_due  # as long as for one on the driver's node
+    files.write({"history.json": b"[]"})
+    assert storage.files(3).checkpoint() == b"new"
+    storage.files(4).write_checkpoint(lambda: b"four")
+    assert names(tmp_path) == [
+        "shared/mine-1/trial-3.safetensors",
+        "shared/mine-1/trial-4.safetensors",
+        "trials/trial-3/history.json",
+    ]
+    shared.clear([4])
+    assert names(tmp_path / "shared") == ["mine-1/trial-4.safetensors"]
+    shared.clear([])
+    shared.clear([])
+    assert not list((tmp_path / "shared").iterdir())
+
+
+def test_a_node_that_does_not_share_the_folder_writes_nothing(tmp_path):
+    files = TrialStorage(tmp_path, CheckpointFolder((tmp_path / "absent").as_uri(), "a")).files(3)
+    with pytest.raises(FileNotFoundError):
+        files.write_checkpoint(lambda: b"lost")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("uri", ["nothing://there", "file:///proc/none"])
+def test_a_folder_that_cannot_be_written_is_refused(uri):
+    with pytest.raises(BadInputError, match=r"`storage.checkpoints` must be the URI .* got '"):
+        check_folder(uri)
