@@ -37,6 +37,8 @@ SAMPLERS: Final[dict[str, Callable[[int], BaseSampler]]] = {
     "random": lambda seed: optuna.samplers.RandomSampler(seed=seed),
 }
 
+_SIZES: Final = ("macs", "trainable_parameters")
+
 
 def sampler_of(
     spec: StudySpec,
@@ -93,9 +95,8 @@ def report_of(spec: StudySpec, metrics: Mapping[str, float]) -> Report:
 
 
 def features_of(metrics: Mapping[str, float]) -> list[float]:
-    """The sizes of a network as features of the surrogate."""
-    # The wiring of a fully connected network has no bits.
-    return [math.log10(max(metrics[name], 1)) / 2 for name in sorted(KNOWN_BEFORE_TRAINING)]
+    """The sizes of a network as features of the surrogate; what is stored follows from them."""
+    return [math.log10(metrics[name]) / 2 for name in _SIZES]
 
 
 def _constraints_known(spec: StudySpec) -> list[Constraint]:
