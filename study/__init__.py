@@ -44,9 +44,9 @@ if TYPE_CHECKING:
     from study.results.study_status import list_studies as list_studies
     from study.results.study_status import status as status
     from study.results.study_status import study_spec as study_spec
-    from study.runner.driver import RunSummary as RunSummary
     from study.runner.driver import run as run
     from study.runner.retraining import retrain as retrain
+    from study.runner.run_summary import RunSummary as RunSummary
     from study.search.ehvi import EHVISampler as EHVISampler
     from study.search.objective import Known as Known
     from study.spec.dimensions import Space as Space
@@ -75,7 +75,8 @@ _NAMES: Final = {
     "study.results.retrained_run": "Retrained retrainings",
     "study.results.seeds": "seeds",
     "study.results.study_status": "StudyStatus list_studies status study_spec",
-    "study.runner.driver": "RunSummary run",
+    "study.runner.driver": "run",
+    "study.runner.run_summary": "RunSummary",
     "study.runner.retraining": "retrain",
     "study.search.ehvi": "EHVISampler",
     "study.search.expected_improvement": "Known",

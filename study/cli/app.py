@@ -31,7 +31,7 @@ from study.home import Home
 from study.spec.study_spec import StudySpec
 
 if TYPE_CHECKING:
-    from study.runner.driver import RunSummary
+    from study.runner.run_summary import RunSummary
 
 app = typer.Typer(
     help="Search for accurate, parameter-efficient dendritic and vanilla networks.",

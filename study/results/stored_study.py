@@ -3,7 +3,7 @@
 import json
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,17 +12,15 @@ from typing import Any, Final, final
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from mlflow.entities import Run
 from numpy.typing import NDArray
 
 from study.errors import NotFoundError, StudyError
 from study.home import Home
-from study.results.query import SMALLEST, STARTED, Order, Query, best_first
+from study.results.query import SMALLEST, Query, best_first
 from study.results.record import TrialRecord, by_seed
-from study.search.pareto import confident_front, on_front
-from study.search.pooling import CONFIRMED, REPLICATES, confirmed_name, pooled
-from study.spec.constraint import Constraint, all_kept, violations
+from study.results.trial_columns import TrialColumns
+from study.search.pooling import REPLICATES
 from study.spec.study_spec import StudySpec
 from study.tracking.artifacts import current_location, download
 from study.tracking.store import all_runs, client, in_a_line, translated
@@ -87,7 +85,7 @@ class StoredStudy:
 
     def select(self, query: Query) -> list[TrialRecord]:
         """The trials of a query, in its order."""
-        return self._records(self._places(query))
+        return self._records(self._columns.places(query))
 
     def trial(self, number: int | None) -> TrialRecord:
         """The trial of this number, by default the best. Raises NotFoundError if there is none."""
@@ -96,7 +94,7 @@ class StoredStudy:
             if self.best is None:
                 raise NotFoundError(f"study {name!r} has no complete trial yet")
             return self.best
-        numbers = self._values("trial")
+        numbers = self._columns.values("trial")
         records = self._records(np.flatnonzero(numbers == number))
         if not records:
             have = f"trials 0 to {numbers.max():.0f}" if len(numbers) else "no trials"
@@ -116,7 +114,9 @@ class StoredStudy:
 
         None if no complete trial satisfies the constraints. This defines "the best trial" everywhere.
         """
-        places = self._ordered(np.flatnonzero(self._on_front), best_first(self.spec.objectives))
+        places = self._columns.ordered(
+            np.flatnonzero(self._columns.on_front), best_first(self.spec.objectives)
+        )
         return next(iter(self._records(places[:1])), None)
 
     def front(self, *, confident: bool = False) -> list[TrialRecord]:
@@ -125,16 +125,20 @@ class StoredStudy:
         With `confident`, those that no other dominates by more than the standard errors
         (`study.search.pareto.confident_front`).
         """
-        flags = self._on_confident_front() if confident else self._on_front
-        return self._records(self._ordered(np.flatnonzero(flags), SMALLEST))
+        flags = self._columns.on_confident_front() if confident else self._columns.on_front
+        return self._records(self._columns.ordered(np.flatnonzero(flags), SMALLEST))
 
     def tally(self) -> Tally:
         """Counts all trials and epochs."""
-        epochs = self._values("epochs")
+        epochs = self._columns.values("epochs")
         return Tally(
             states=Counter(self._table.column("state").to_pylist()),
             epochs=int(epochs[np.isfinite(epochs)].sum()),
         )
+
+    @cached_property
+    def _columns(self) -> TrialColumns:
+        return TrialColumns(self._table, self.spec)
 
     @cached_property
     def _table(self) -> pa.Table:
@@ -171,117 +175,6 @@ class StoredStudy:
         with self._readable(self.parent.info.run_id):
             return rows.table()
 
-    def _values(self, name: str) -> NDArray[np.float64]:
-        """The values of a metric, NaN if missing."""
-        if name not in self._table.column_names:
-            return np.full(self._table.num_rows, np.nan)
-        return np.asarray(self._table.column(name).to_numpy(), dtype=np.float64)
-
-    def _is_in(self, name: str, texts: tuple[str, ...]) -> NDArray[np.bool_]:
-        flags = pc.is_in(self._table.column(name), pa.array(texts, pa.string()))
-        return np.asarray(flags.to_numpy(), dtype=np.bool_)
-
-    def _places(self, query: Query) -> NDArray[np.intp]:
-        """The rows of a query, in its order."""
-        kept = np.ones(self._table.num_rows, dtype=np.bool_)
-        if query.states:
-            kept &= self._is_in("state", query.states)
-        if query.families:
-            kept &= self._is_in("family", query.families)
-        if query.feasible:
-            kept &= self._feasible
-        for bound in query.bounds:
-            values = self._pooled(bound.metric)
-            kept &= values <= bound.value if bound.sign == "<=" else values >= bound.value
-        places = np.flatnonzero(kept)
-        ordered = self._ordered(places, query.order, confirmed_first=query.confirmed_first)
-        return ordered[: query.limit]
-
-    def _ordered(
-        self,
-        places: NDArray[np.intp],
-        order: Sequence[Order],
-        *,
-        confirmed_first: bool = False,
-    ) -> NDArray[np.intp]:
-        """The rows in an order, equal ones by number."""
-        keys = [self._values("trial")[places]]  # the last key has priority
-        for one in reversed(order):
-            values = self._pooled("trial" if one.metric == STARTED else one.metric)[places]
-            keys.append(-values if one.descending else values)
-        if confirmed_first:
-            keys.append(np.where(self._confirmed[places], 0.0, 1.0))
-        return places[np.lexsort(keys)]
-
-    @cached_property
-    def _feasible(self) -> NDArray[np.bool_]:
-        """Which trials are complete and satisfy all constraints."""
-        kept = self._is_in("state", ("COMPLETE",))
-        if self.spec.constraints:
-            parsed = map(Constraint.parse, self.spec.constraints)
-            names = sorted(frozenset().union(*(one.names for one in parsed)))
-            values = np.column_stack([self._pooled(name) for name in names])
-            for place in np.flatnonzero(kept):
-                # NaN violates a constraint, like a missing value.
-                metrics = dict(zip(names, values[place].tolist(), strict=True))
-                kept[place] = all_kept(violations(self.spec.constraints, metrics))
-        return kept
-
-    @cached_property
-    def _on_front(self) -> NDArray[np.bool_]:
-        """Which trials are on the front.
-
-        Where some are confirmed, others are candidates only if they are on the search's own front: their
-        values are as optimistic as those of the confirmed were.
-        """
-        judged, values = self._points(self._pooled)
-        if self._confirmed.any():
-            flags = self._front_of(judged, self._points(self._values)[1])
-            judged &= flags | self._confirmed
-        return self._front_of(judged, values)
-
-    def _front_of(
-        self, judged: NDArray[np.bool_], values: NDArray[np.float64]
-    ) -> NDArray[np.bool_]:
-        flags = np.zeros(len(judged), dtype=np.bool_)
-        flags[judged] = on_front(values[judged].tolist(), self.spec.objectives)
-        return flags
-
-    def _on_confident_front(self) -> NDArray[np.bool_]:
-        """Which trials are on the front within the standard errors."""
-        judged, values = self._points(self._pooled)
-        errors = np.column_stack([self._pooled(f"{name}_sem") for name in self.spec.objectives])
-        errors = np.where(np.isnan(errors), 0.0, errors)  # counts are known exactly
-        flags = np.zeros(len(judged), dtype=np.bool_)
-        flags[judged] = confident_front(
-            values[judged].tolist(), errors[judged].tolist(), self.spec.objectives
-        )
-        return flags | self._on_front
-
-    def _points(
-        self, values_of: Callable[[str], NDArray[np.float64]]
-    ) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
-        """Which trials are complete and feasible with finite objectives, and all objectives."""
-        values = np.column_stack([values_of(name) for name in self.spec.objectives])
-        return self._feasible & np.isfinite(values).all(axis=1), values
-
-    @cached_property
-    def _confirmed(self) -> NDArray[np.bool_]:
-        """Which trials are confirmed with further seeds."""
-        return np.isfinite(self._values(REPLICATES))
-
-    def _pooled(self, name: str) -> NDArray[np.float64]:
-        """The values of a metric or standard error, as `TrialRecord.pooled`."""
-        values, metric = self._values(name), name.removesuffix("_sem")
-        if metric not in CONFIRMED or not self._confirmed.any():
-            return values
-        search, own = (
-            (self._values(one), np.nan_to_num(self._values(f"{one}_sem")))
-            for one in (metric, confirmed_name(metric))
-        )
-        both = pooled((*search, self.spec.replicates), (*own, self._values(REPLICATES)))
-        return np.where(np.isfinite(both[0]), both[metric != name], values)
-
     def _records(self, places: NDArray[np.intp]) -> list[TrialRecord]:
         records = []
         for place, row in zip(places, self._table.take(places).to_pylist(), strict=True):
@@ -290,8 +183,8 @@ class StoredStudy:
                 record = _record(
                     row,
                     self.spec,
-                    feasible=bool(self._feasible[place]) if complete else None,
-                    on_front=bool(self._on_front[place]),
+                    feasible=bool(self._columns.feasible[place]) if complete else None,
+                    on_front=bool(self._columns.on_front[place]),
                 )
                 records.append(record)
         return records

@@ -1,39 +1,34 @@
 """The driver: runs a new study or continues one, with its data, search, Ray Tune, records and screen."""
 
-import json
 import os
-import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, replace
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from mlflow.utils.validation import MAX_TAG_VAL_LENGTH
 from rich.console import Console
 
 from study import environment
 from study.cluster.capacity import Capacity
 from study.cluster.ray_runtime import check_machine, find_capacity, on_cluster, ray_runtime
 from study.cluster.study_job import BEGUN
-from study.errors import UNWRITABLE, ClusterError, StoppedError, StudyError, TrackingError
+from study.errors import UNWRITABLE, StoppedError, StudyError
 from study.home import AnyHome, Home
 from study.keywords import checked_keywords
-from study.results.html_tables import html_facts
 from study.results.reader import check_free
 from study.runner import resume
 from study.runner.checkpoint_folder import check_folder
 from study.runner.confirmation import confirm, finish_confirmation
 from study.runner.given_data import GivenData, spec_with_data
 from study.runner.progress import Progress
-from study.runner.resume import clean_up, record_again
+from study.runner.recording import recorded
+from study.runner.run_summary import RunSummary, summary_of
 from study.runner.session import Session, fit
 from study.runner.stopper import StudyClock, StudyStopper
 from study.search import journal
-from study.search.confirmation import confirmations_of, confirmed_front
-from study.search.pareto import hypervolume
 from study.search.space import check_space, grid
 from study.search.start import check_start
 from study.search.storage import (
@@ -44,43 +39,11 @@ from study.search.storage import (
 )
 from study.search.transfer import check_earlier, copy_earlier
 from study.spec.study_spec import AnySpec, StudySpec
-from study.tracking import provenance, tags
 from study.tracking.tracker import Tracker
 from study.training.batch_order import check_batch_order
 from study.training.dataset import Dataset, load_dataset
 
 _ROOM_BYTES: Final = 1_000_000  # of the records of some ten trials
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunSummary:
-    """The result of one run of a study; front and hypervolume are by pooled values.
-
-    `stopped` is the reason if it ended before its budget was met, `signal_number` the signal, if any.
-    `failed` says how many trials failed and why, if more than half of those that ended did.
-    """
-
-    name: str
-    states: dict[str, int]
-    failed: str | None
-    front: list[int]
-    hypervolume: float
-    stopped: str | None
-    signal_number: int | None
-    seconds: float
-
-    def _repr_html_(self) -> str:
-        states = ", ".join(f"{count} {state.lower()}" for state, count in self.states.items())
-        facts = {
-            "study": self.name,
-            "trials": states,
-            "front": f"trials {', '.join(map(str, self.front))}" if self.front else "no trial yet",
-            "hypervolume": f"{self.hypervolume:.4f}",
-            "stopped": self.stopped or "",
-            "failed": self.failed or "",
-            "time": f"{self.seconds:.0f} s",
-        }
-        return html_facts(facts)
 
 
 @environment.RECORDS
@@ -137,7 +100,7 @@ def run(  # noqa: PLR0913  # each option has a name of its own
                 with session.progress:
                     session.progress.notify(_headline(spec, dataset, session.budget.trials))
                     _run_trials(session, ray, capacity, install)
-                summary = _summary(session, time.monotonic() - start)
+                summary = summary_of(session, time.monotonic() - start)
                 on_end(summary)
     return replace(summary, signal_number=session.stop.signal_number)
 
@@ -197,7 +160,7 @@ def _run_trials(
 
     `capacity` is None if Ray has not been started yet; `on_started` is called when it was.
     """
-    with _recorded(session) as catch_up, ray:
+    with recorded(session) as catch_up, ray:
         if session.over() and not session.unconfirmed():
             catch_up()
             finish_confirmation(session)
@@ -216,95 +179,6 @@ def _run_trials(
                 fit(session, capacity)
             if session.over() and session.stop.signal_number is None:
                 confirm(session, capacity)
-
-
-def _summary(session: Session, seconds: float) -> RunSummary:
-    """The result of the run; raises StudyError if it has no trial."""
-    board = session.scoreboard
-    failed = board.states["FAIL"]
-    if failed and failed == board.ended and session.stop.signal_number is None:
-        raise StudyError(
-            f"all {failed} trials failed; the last one: {board.last}; {board.failures}"
-        )
-    if session.spec.constraints and not board.ended and session.budget.met():
-        raise StudyError(f"no configuration satisfies the constraints: {session.budget.met()}")
-    front = confirmed_front(
-        session.spec, session.storage.trials(), confirmations_of(session.storage.study)
-    )
-    return RunSummary(
-        name=session.spec.name,
-        states=dict(board.states),
-        failed=f"of {board.ended} trials {board.failed}" if 2 * failed > board.ended else None,
-        front=sorted(front),
-        hypervolume=hypervolume(list(front.values()), session.spec.objectives),
-        stopped=session.stop.reason,
-        signal_number=session.stop.signal_number,
-        seconds=seconds,
-    )
-
-
-def _identifying_tags(storage: SearchStorage) -> dict[str, str]:
-    """The tags that tell the search, its data and its earlier studies from others."""
-    identifying = {tags.IDENTITY_TAG: storage.identity}
-    if storage.data is not None:
-        identifying[tags.DATA_TAG] = storage.data
-    if storage.earlier:
-        identifying[tags.EARLIER_TAG] = json.dumps(storage.earlier)
-    return identifying
-
-
-def _class_names(dataset: Dataset) -> dict[str, str]:
-    """The tag with the names of the classes, if they have names that fit into a tag of MLflow."""
-    text = json.dumps(dataset.class_names)
-    fits = bool(dataset.class_names) and len(text) <= MAX_TAG_VAL_LENGTH
-    return {tags.CLASSES_TAG: text} if fits else {}
-
-
-@contextmanager
-def _recorded(session: Session) -> Iterator[Callable[[], None]]:
-    """Opens the tracker, and closes it with the final status of the study.
-
-    Yields a function that records ended trials of earlier runs. Folders of trials are deleted only
-    after it was called, for such records are made from them.
-    """
-    tracker, caught_up = session.tracker, False
-
-    def catch_up() -> None:
-        nonlocal caught_up
-        record_again(session.storage, session.scoreboard, tracker, session.folder.trials)
-        caught_up = True
-
-    about = _identifying_tags(session.storage) | _class_names(session.dataset)
-    tracker.start(provenance.as_tags() | about)
-    status, ended = "FAILED", False
-    try:
-        yield catch_up
-        ended = True
-        over = session.over() and not session.unconfirmed()
-        if over:
-            session.stop.withdraw()
-        status = "FINISHED" if over else "KILLED"
-        if session.scoreboard.states["FAIL"] == session.scoreboard.ended:
-            status = "FAILED" if over else status
-    except ClusterError:
-        status = "KILLED"  # nothing failed: the same command resumes the study
-        raise
-    finally:
-        for number in session.scoreboard.running:
-            tracker.interrupt_trial(number)
-        try:
-            tracker.close(status, session.progress.notify)
-        except TrackingError as error:
-            if ended:
-                raise
-            # The error that ended the study is raised.
-            session.progress.notify(f"error: {error}")
-        finally:
-            session.storage.note_run_ids(tracker.run_ids)
-            if caught_up and tracker.all_sent:
-                with suppress(OSError):  # the next run deletes what is left
-                    clean_up(session.storage, session.folder.trials, session.checkpoints)
-            shutil.rmtree(session.folder.tune, ignore_errors=True)
 
 
 def _check_room(home: Home) -> None:

@@ -6,7 +6,7 @@ They are parsed and evaluated here, never executed as Python, so a spec cannot r
 import ast
 import math
 import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
@@ -151,3 +151,10 @@ def _value(side: ast.expr, metrics: Mapping[str, float]) -> float:
         case ast.Constant(value=value):
             return float(value)  # type: ignore[arg-type]  # checked by _names
     raise AssertionError(side)
+
+
+def sound_constraints(constraints: Sequence[str]) -> Sequence[str]:
+    """The constraints without repetitions; raises ValueError for an invalid one."""
+    for text in constraints:
+        Constraint.parse(text)
+    return tuple(dict.fromkeys(constraints))

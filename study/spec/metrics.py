@@ -11,10 +11,13 @@ import math
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Final, Literal, TypeAlias, final
+from typing import Any, Final, Literal, TypeAlias, final
+
+from study.errors import echo, echo_key, nearest
 
 Direction: TypeAlias = Literal["maximize", "minimize"]
 _LEAST_ERROR: Final = 1e-3
+_LARGEST_VALUE: Final = 1e15  # of an objective
 
 SIGMAS: Final = (0.25, 0.5, 0.75, 1.0)
 """Standard deviations of the noise on test-time images, for pixels in 0..1 (Fig. 7b)."""
@@ -218,3 +221,36 @@ def metric_of(name: str) -> Metric:
 def metric_names() -> tuple[str, ...]:
     """The names for which `is_metric` holds; diagnostics of layers for the first layer only."""
     return (*METRICS, *names_of(layers=1))
+
+
+def known_objectives(objectives: dict[str, Direction]) -> dict[str, Direction]:
+    """The objectives; raises ValueError for a test metric or an unknown name."""
+    for name in objectives:
+        if name.startswith("test_"):
+            raise ValueError(
+                f"a test metric is only reported and never optimized, got {echo(name)}"
+            )
+        if not is_metric(name):
+            raise ValueError(f"unknown metric {echo(name)}; {nearest(name, metric_names())}")
+    return objectives
+
+
+def objective_table(name: str, raw: object) -> dict[str, Any]:
+    """The table of an objective, with `goal` and optionally `from`; raises ValueError if invalid."""
+    if not isinstance(raw, dict):
+        return {"goal": raw}
+    key = f"objectives.{echo_key(name)}"
+    for unknown in raw.keys() - {"goal", "from"}:
+        raise ValueError(
+            f"unknown key '{key}.{echo_key(unknown)}'; {nearest(unknown, ['goal', 'from'])}"
+        )
+    if "goal" not in raw:
+        raise ValueError(f"the key '{key}.goal' must be given")
+    value = raw.get("from", 0.0)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError(f"`{key}.from` must be a number, got {echo(value)}")
+    if not -_LARGEST_VALUE <= value <= _LARGEST_VALUE:
+        raise ValueError(
+            f"`-{_LARGEST_VALUE:g} <= {key}.from <= {_LARGEST_VALUE:g}` must hold, got {echo(value)}"
+        )
+    return raw

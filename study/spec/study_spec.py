@@ -16,11 +16,11 @@ from pydantic import (
 )
 
 from models.architecture import FAMILIES
-from study.errors import SpecError, echo, echo_key, nearest
+from study.errors import SpecError, echo, nearest
 from study.home import LONGEST_NAME, NAME_PATTERN
-from study.spec.constraint import Constraint
+from study.spec.constraint import Constraint, sound_constraints
 from study.spec.dimensions import Range, Space, bounds
-from study.spec.metrics import GROUPS, Direction, diagnostic, is_metric, metric_names
+from study.spec.metrics import GROUPS, Direction, diagnostic, known_objectives, objective_table
 from study.spec.sections import (
     Budget,
     DatasetSpec,
@@ -33,7 +33,6 @@ from study.spec.sections import (
 from study.spec.spec_file import parse, read_toml
 from study.spec.start import checked_start
 
-_LARGEST_VALUE: Final = 1e15  # of an objective
 _MOST_OBJECTIVES: Final = 8
 _MOST_CONSTRAINTS: Final = 100
 _MOST_STARTS: Final = 100
@@ -50,44 +49,6 @@ def _known(kind: str, known: Collection[str]) -> AfterValidator:
         return tuple(dict.fromkeys(names))
 
     return AfterValidator(check)
-
-
-def _known_objectives(objectives: dict[str, Direction]) -> dict[str, Direction]:
-    for name in objectives:
-        if name.startswith("test_"):
-            raise ValueError(
-                f"a test metric is only reported and never optimized, got {echo(name)}"
-            )
-        if not is_metric(name):
-            raise ValueError(f"unknown metric {echo(name)}; {nearest(name, metric_names())}")
-    return objectives
-
-
-def _objective(name: str, raw: object) -> dict[str, Any]:
-    """The table of an objective, with `goal` and optionally `from`; raises ValueError if invalid."""
-    if not isinstance(raw, dict):
-        return {"goal": raw}
-    key = f"objectives.{echo_key(name)}"
-    for unknown in raw.keys() - {"goal", "from"}:
-        raise ValueError(
-            f"unknown key '{key}.{echo_key(unknown)}'; {nearest(unknown, ['goal', 'from'])}"
-        )
-    if "goal" not in raw:
-        raise ValueError(f"the key '{key}.goal' must be given")
-    value = raw.get("from", 0.0)
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ValueError(f"`{key}.from` must be a number, got {echo(value)}")
-    if not -_LARGEST_VALUE <= value <= _LARGEST_VALUE:
-        raise ValueError(
-            f"`-{_LARGEST_VALUE:g} <= {key}.from <= {_LARGEST_VALUE:g}` must hold, got {echo(value)}"
-        )
-    return raw
-
-
-def _sound_constraints(constraints: Sequence[str]) -> Sequence[str]:
-    for text in constraints:
-        Constraint.parse(text)
-    return tuple(dict.fromkeys(constraints))
 
 
 class StudySpec(Section):
@@ -113,13 +74,13 @@ class StudySpec(Section):
     objectives: Annotated[
         dict[str, Direction],
         Field(min_length=1, max_length=_MOST_OBJECTIVES),
-        AfterValidator(_known_objectives),
+        AfterValidator(known_objectives),
     ] = Field(default={"val_accuracy": "maximize", "trainable_parameters": "minimize"})
     """Metrics to `maximize` or `minimize`, but none of test images. In a table such as
     `{ goal = "maximize", from = 0.6 }`, `from` is the worst value of interest.
     """
     constraints: Annotated[
-        tuple[str, ...], Field(max_length=_MOST_CONSTRAINTS), AfterValidator(_sound_constraints)
+        tuple[str, ...], Field(max_length=_MOST_CONSTRAINTS), AfterValidator(sound_constraints)
     ] = ()
     """Comparisons that a network on the front satisfies, such as `trainable_parameters <= 200000`.
     Those that depend on the network alone are checked before training.
@@ -158,7 +119,7 @@ class StudySpec(Section):
         objectives = raw.get("objectives") if isinstance(raw, dict) else None
         if not isinstance(objectives, dict):
             return build(raw)
-        tables = {name: _objective(name, objective) for name, objective in objectives.items()}
+        tables = {name: objective_table(name, objective) for name, objective in objectives.items()}
         spec = build(raw | {"objectives": {name: table["goal"] for name, table in tables.items()}})
         spec._references |= {  # noqa: SLF001  # its own
             name: table["from"] for name, table in tables.items() if "from" in table

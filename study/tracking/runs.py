@@ -13,10 +13,13 @@ from typing import Any, Final, TypeAlias, final
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, Run, RunTag
 
-from study.study_folder import EXAMPLE
+from study.home import Home
+from study.study_folder import EXAMPLE, LAYOUT
+from study.tracking.artifacts import check_location
 from study.tracking.logged_model import model_of, store_network, with_model
 from study.tracking.tags import (
     FRONT_TAG,
+    LAYOUT_TAG,
     MODEL_TAG,
     NUMBER_TAG,
     PARENT_TAG,
@@ -274,3 +277,15 @@ class StoredRuns:
             [self._experiment], where, order_by=["attributes.run_id ASC"]
         )
         return [str(run.info.run_id) for run in runs if self._tags.number_of(run) == number]
+
+
+def open_experiment(client: MlflowClient, name: str, home: Home) -> str:
+    """The id of the experiment of a study, which is created if needed."""
+    experiment = client.get_experiment_by_name(name)
+    if experiment is None:
+        new = client.create_experiment(
+            name, artifact_location=home.artifact_location, tags={LAYOUT_TAG: LAYOUT}
+        )
+        experiment = client.get_experiment(new)
+    check_location(experiment.artifact_location, home)
+    return str(experiment.experiment_id)

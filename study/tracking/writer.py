@@ -14,8 +14,8 @@ from mlflow.entities import Run
 from study.home import Home
 from study.search.pooling import REPLICATES
 from study.spec.study_spec import StudySpec
-from study.study_folder import LAYOUT, NETWORK, StudyFolder, trial_folder
-from study.tracking.artifacts import check_location
+from study.study_folder import NETWORK, StudyFolder, trial_folder
+from study.tracking import tags
 from study.tracking.events import (
     Event,
     FrontChanged,
@@ -29,25 +29,8 @@ from study.tracking.events import (
     TrialNoticed,
     TrialReported,
 )
-from study.tracking.runs import PARENT, PendingBatch, RunTags, StoredRuns
+from study.tracking.runs import PARENT, PendingBatch, RunTags, StoredRuns, open_experiment
 from study.tracking.store import all_runs, client, make_store
-from study.tracking.tags import (
-    CONFIG_TAG,
-    DESCRIPTION_TAG,
-    ENGINE_TAG,
-    FRONT_TAG,
-    LAYOUT_TAG,
-    NOTICE_TAG,
-    REASON_TAG,
-    REPLICATES_TAG,
-    ROLE_TAG,
-    RUN_STATUS,
-    START_TAG,
-    STATE_TAG,
-    WORKER_TAG,
-    replicates_text,
-    spec_tags,
-)
 from study.tracking.trial_result import description, result_metrics
 from study.tracking.trial_table import TrialRows
 
@@ -69,7 +52,7 @@ class MlflowWriter:
         self._trials = folder.trials
         make_store(home)
         self._client = client(home)
-        self._experiment = self._open_experiment(home)
+        self._experiment = open_experiment(self._client, spec.name, home)
         self._tags = RunTags.of(folder.retraining())
         self._rows = TrialRows(spec) if self._is_search else None
         self._runs = StoredRuns(self._client, self._experiment, self._tags, self._rows)
@@ -85,18 +68,6 @@ class MlflowWriter:
         for run in all_runs(self._client, self._experiment):
             self._know(run)
 
-    def _open_experiment(self, home: Home) -> str:
-        experiment = self._client.get_experiment_by_name(self._spec.name)
-        if experiment is None:
-            new = self._client.create_experiment(
-                self._spec.name,
-                artifact_location=home.artifact_location,
-                tags={LAYOUT_TAG: LAYOUT},
-            )
-            experiment = self._client.get_experiment(new)
-        check_location(experiment.artifact_location, home)
-        return str(experiment.experiment_id)
-
     def _know(self, run: Run) -> None:
         """Adds a run of the store."""
         number = self._tags.number_of(run)
@@ -109,10 +80,10 @@ class MlflowWriter:
             self.running = running and self._is_search
             return
         self.running = self.running or (running and not self._is_search)
-        self.states[number] = run.data.tags[STATE_TAG]
+        self.states[number] = run.data.tags[tags.STATE_TAG]
         if self.states[number] in ("RUNNING", "INTERRUPTED"):
             self._reported[number] = run.data.metrics
-        self._fronts[number] = run.data.tags.get(FRONT_TAG) == "true"
+        self._fronts[number] = run.data.tags.get(tags.FRONT_TAG) == "true"
         if REPLICATES in run.data.metrics:
             self._confirmed[number] = run.data.metrics[REPLICATES]
 
@@ -143,13 +114,13 @@ class MlflowWriter:
         self.running = True
         if not self._is_search:
             return
-        tags = {ROLE_TAG: "study", **spec_tags(self._spec), **event.tags}
+        about = {tags.ROLE_TAG: "study", **tags.spec_tags(self._spec), **event.tags}
         unsent = self._waiting(PARENT)
         if PARENT in self.run_ids:
             unsent.status = ("RUNNING", None)
-            unsent.tags |= tags
+            unsent.tags |= about
         else:
-            unsent.create = (event.timestamp, self._spec.name, tags)
+            unsent.create = (event.timestamp, self._spec.name, about)
             unsent.status = None
 
     def _begin_trial(self, event: TrialBegun) -> None:
@@ -158,19 +129,19 @@ class MlflowWriter:
         unsent = self._waiting(number)
         if number in self.run_ids:
             unsent.status = ("RUNNING", None)
-            unsent.tags[STATE_TAG] = "RUNNING"
+            unsent.tags[tags.STATE_TAG] = "RUNNING"
         else:
-            tags = self._tags.of_trial(number) | {
-                CONFIG_TAG: json.dumps(trial.to_dict()),
-                STATE_TAG: "RUNNING",
+            about = self._tags.of_trial(number) | {
+                tags.CONFIG_TAG: json.dumps(trial.to_dict()),
+                tags.STATE_TAG: "RUNNING",
             }
             if trial.start is not None:
-                tags |= {START_TAG: str(trial.start)}
+                about |= {tags.START_TAG: str(trial.start)}
             name = f"{number} {trial.architecture.label()}"
             name += "" if self._is_search else f" {self._tags.role}"
-            unsent.create = (event.timestamp, name, tags)
+            unsent.create = (event.timestamp, name, about)
             unsent.status = None
-            unsent.tags.pop(STATE_TAG, None)
+            unsent.tags.pop(tags.STATE_TAG, None)
         self.states[number] = "RUNNING"
         settings = asdict(trial.architecture) | asdict(trial.training)
         settings |= {"dataset": self._spec.dataset.label, "replicates": len(trial.seeds)}
@@ -186,7 +157,7 @@ class MlflowWriter:
         """
         number, epoch = event.number, event.epoch
         self._reported[number] = event.metrics
-        trained_by = {WORKER_TAG: event.worker, ENGINE_TAG: event.engine}
+        trained_by = {tags.WORKER_TAG: event.worker, tags.ENGINE_TAG: event.engine}
         known_tags = self._trained_by.setdefault(number, {})
         for tag, value in trained_by.items():
             if value is not None and known_tags.get(tag) != value:
@@ -201,11 +172,11 @@ class MlflowWriter:
 
     def _tag(self, event: ReplicatesReported | TrialNoticed) -> None:
         """Sets the tag of an event, which replaces that of an earlier one."""
-        tags = self._waiting(event.number).tags
+        waiting = self._waiting(event.number).tags
         if isinstance(event, TrialNoticed):
-            tags[NOTICE_TAG] = event.notice[:4000]
+            waiting[tags.NOTICE_TAG] = event.notice[:4000]
         else:
-            tags[REPLICATES_TAG] = replicates_text(event.metrics)
+            waiting[tags.REPLICATES_TAG] = tags.replicates_text(event.metrics)
 
     def _end_trial(self, event: TrialEnded) -> None:
         """Ends the run with its state, and stores the network, if requested and present.
@@ -214,17 +185,17 @@ class MlflowWriter:
         """
         number, unsent = event.number, self._waiting(event.number)
         folder = trial_folder(self._trials, number)
-        unsent.tags[STATE_TAG] = event.state
+        unsent.tags[tags.STATE_TAG] = event.state
         if event.reason is not None:
-            unsent.tags[REASON_TAG] = event.reason[:4000]
+            unsent.tags[tags.REASON_TAG] = event.reason[:4000]
         unsent.network = folder / NETWORK if event.keep_network else None
         unsent.newest = self._newest.pop(number, None)
         if self._is_search:
             metrics = self._reported.pop(number, {})
-            unsent.tags[DESCRIPTION_TAG] = description(self._spec.name, event, metrics)
+            unsent.tags[tags.DESCRIPTION_TAG] = description(self._spec.name, event, metrics)
             result = result_metrics(self._spec, event, metrics)
             unsent.result = (int(metrics.get("epochs", 0)), event.timestamp, result)
-        unsent.status = (RUN_STATUS[event.state], event.timestamp)
+        unsent.status = (tags.RUN_STATUS[event.state], event.timestamp)
         if event.state != "INTERRUPTED":
             unsent.discard = folder
         self.states[number] = event.state
@@ -237,7 +208,7 @@ class MlflowWriter:
         for number, is_on_front in event.changes.items():
             if number in self.states and self._fronts.get(number, False) != is_on_front:
                 self._fronts[number] = is_on_front
-                self._waiting(number).tags[FRONT_TAG] = "true" if is_on_front else "false"
+                self._waiting(number).tags[tags.FRONT_TAG] = "true" if is_on_front else "false"
 
     def _confirm(self, event: TrialConfirmed) -> None:
         """Adds the metrics of a confirmation, unless they are recorded."""
