@@ -61,7 +61,7 @@ def test_data_of_this_machine_is_not_submitted(tmp_path):
     spec.write_text(GOOD.replace("digits", "mnist"))
     done = study_command("submit", spec, "--address", "http://127.0.0.1:9")
     assert done.returncode == 2
-    assert "`dataset.root` must be an absolute path of the cluster's machines" in done.stderr
+    assert "`dataset.root` must be an absolute path of the cluster's head" in done.stderr
 
 
 def test_an_experiment_of_somebody_elses_is_left_alone(tmp_path):

@@ -16,7 +16,7 @@ from study.errors import ClusterError, DataError, SpecError, StudyError, Trackin
 from study.home import Home
 from study.runner import confirmation, driver, resume
 from study.runner import session as session_module
-from study.runner.driver import _recorded
+from study.runner.recording import recorded
 from study.runner.retraining import _dataset
 from study.search.pareto import hypervolume
 from study.search.storage import SearchStorage
@@ -79,13 +79,13 @@ def test_a_study_does_not_go_on_with_other_data(tmp_path):
 
 
 def test_what_ended_a_study_is_not_hidden_by_a_store_that_is_away(session):
-    with pytest.raises(StudyError, match="this ended it"), _recorded(session):
+    with pytest.raises(StudyError, match="this ended it"), recorded(session):
         raise StudyError("this ended it")
     assert session.messages == ["error: the store must answer, got silence"]
 
 
 def test_a_store_that_is_away_after_a_study_that_ended_well_is_raised(session):
-    with pytest.raises(TrackingError, match="got silence"), _recorded(session):
+    with pytest.raises(TrackingError, match="got silence"), recorded(session):
         pass
     assert session.messages == []
 
