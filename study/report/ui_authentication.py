@@ -7,7 +7,7 @@ from typing import Final, final
 
 from starlette.datastructures import Headers
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, RedirectResponse, Response
+from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 SECRET: Final = "STUDY_UI_SECRET"  # noqa: S105  # the name of the variable
@@ -22,6 +22,22 @@ _UNKNOWN: Final = (
     "this UI needs its secret: open the last link printed by `study ui`, each signs in one browser; "
     "programs send the printed secret ($MLFLOW_TRACKING_TOKEN)"
 )
+
+# MLflow's UI keeps in the browser which pages it shows: by default those for language models, and a
+# panel that takes a quarter of the window. What the user has chosen stays.
+_SIGNED_IN: Final = """<!doctype html>
+<title>study ui</title>
+<noscript><a href="/">Continue</a></noscript>
+<script>
+const preset = {
+  "mlflow.workflowType_v1": '"machine_learning"',
+  "mlflow.assistant.fab.autoOpenedOnFirstLoad_v1": "true",
+};
+for (const [key, value] of Object.entries(preset))
+  if (localStorage.getItem(key) === null) localStorage.setItem(key, value);
+location.replace("/" + location.hash);
+</script>
+"""
 
 
 @final
@@ -83,8 +99,8 @@ class TokenAuthentication:
         return _equal(given, self._secret)
 
     def _sign_in(self, *, new: bool) -> Response:
-        """Sets the cookie, and redirects to the address without the code, which keeps its fragment."""
-        answer = RedirectResponse("/", HTTPStatus.SEE_OTHER, headers={"Cache-Control": "no-store"})
+        """Sets the cookie; the page continues at the address without the code, with its fragment."""
+        answer = HTMLResponse(_SIGNED_IN, headers={"Cache-Control": "no-store"})
         answer.set_cookie(self._cookie, self._secret, httponly=True, samesite="strict")
         if new:
             self._renew()

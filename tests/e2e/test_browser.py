@@ -36,7 +36,14 @@ def signed_in(browser, ui):
             re.compile("MLflow")
         )  # with the name of the page once it is loaded
         assert page.url == f"{ui.address}/#/experiments"
-        return context.storage_state()
+        # The pages for training models, without the panel that opens by itself.
+        expect(page.get_by_text("Model training")).to_be_visible()
+        expect(page.get_by_text("MLflow Assistant")).to_have_count(0)
+        kept = context.storage_state()
+        (origin,) = kept["origins"]
+        stored = {item["name"]: item["value"] for item in origin["localStorage"]}
+        assert stored["mlflow.workflowType_v1"] == '"machine_learning"'
+        return kept
 
 
 @pytest.fixture
