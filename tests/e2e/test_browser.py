@@ -38,11 +38,11 @@ def signed_in(browser, ui):
         assert page.url == f"{ui.address}/#/experiments"
         # The pages for training models, without the panel that opens by itself.
         expect(page.get_by_text("Model training")).to_be_visible()
-        expect(page.get_by_text("MLflow Assistant")).to_have_count(0)
         kept = context.storage_state()
         (origin,) = kept["origins"]
         stored = {item["name"]: item["value"] for item in origin["localStorage"]}
         assert stored["mlflow.workflowType_v1"] == '"machine_learning"'
+        assert stored.get("mlflow.assistant.panelOpen_v1") != "true"
         return kept
 
 
