@@ -11,6 +11,8 @@ import pytest
 from benchmarks.gpu.__main__ import STEPS, main
 from models import FAMILIES
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 PROCESSES = ("left behind", "beside each other")
 HERE = [name for name in STEPS if name not in PROCESSES]
@@ -42,7 +44,6 @@ def test_its_steps_run_on_a_cpu(tmp_path):
     assert all(row["steps_a_second"] > 0 for row in found["fused"]["rows"])
 
 
-@pytest.mark.slow
 def test_its_processes_run_on_a_cpu(tmp_path):
     found = run(PROCESSES, tmp_path)["steps"]
     after = found["left behind"]["out of memory"]
