@@ -250,6 +250,7 @@ def _few_processes() -> Iterator[None]:
     workers, there is one node, and the API server, without a dashboard, only reports usage to Ray's
     authors. `ray start` has options for the first two, `ray.init` has none.
     """
+    # The methods are private: pyproject.toml ends Ray's range with this minor version.
     before = {name: getattr(RayNode, name) for name in _UNNEEDED}
     for name in _UNNEEDED:
         setattr(RayNode, name, lambda *_, **__: None)

@@ -26,7 +26,7 @@ from study.engine.turns import Turns
 
 _WIDEST_TILE: Final = 128  # images; twice as many gained nothing
 _TURNS: Final = 4  # of each of several replicates in an epoch
-_TEST_TURNS: Final = 2  # in an evaluation, which is shorter
+_EVALUATION_TURNS: Final = 2  # in an evaluation, which is shorter
 _DROPOUT: Final = 3  # a stream of its own beside those of models.building and study.training
 
 _STEPS: Final = "adam.steps"
@@ -145,7 +145,7 @@ class CompiledEngine:
         self, number: int, images: Images, totals: NDArray[np.float64]
     ) -> Iterator[_Turn]:
         count = len(images.labels)
-        turns = min(_TEST_TURNS, self._turns)
+        turns = min(_EVALUATION_TURNS, self._turns)
         ends = np.linspace(0, count, turns + 1).astype(int).tolist()
 
         def turn(some: NDArray[np.int64], memory: Workspace) -> None:

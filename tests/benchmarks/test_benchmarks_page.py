@@ -66,6 +66,8 @@ def test_its_speeds_are_the_committed_result():
     assert "{:.1f}x, {:.1f}x, {:.1f}x and {:.1f}x".format(*busy) in text
     five, one = (result["several"][name]["processor"] for name in ("five", "one"))
     assert f"Five replicates take {five / one:.1f} times the processor seconds of one" in text
+    five, one = (result["several"][name]["wall"] for name in ("five", "one"))
+    assert f"Five replicates on two threads take {five / one:.1f} times as long as one" in text
     first, later = (result["loading"][name]["processor"] for name in ("first", "later"))
     waits = f"A process waits {later:.2f} core seconds for the compiled code, the first one on a machine"
     assert f"{waits} {first:.0f} for the compiler" in text
