@@ -29,7 +29,8 @@ from study.runner.run_summary import RunSummary, summary_of
 from study.runner.session import Session, fit
 from study.runner.stopper import StudyClock, StudyStopper
 from study.search import journal
-from study.search.space import check_space, grid
+from study.search.grid import grid
+from study.search.space import check_space
 from study.search.start import check_start
 from study.search.storage import (
     SearchStorage,

@@ -1,13 +1,8 @@
-"""The search space: what a trial may be, asked define-by-run, and every configuration of a finite one.
-
-This is its only statement.
-"""
+"""The search space: what a trial may be, asked define-by-run. This is its only statement."""
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Final, Protocol, final
-
-import numpy as np
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Protocol, final
 
 from models.architecture import (
     FAMILIES,
@@ -22,8 +17,6 @@ from study.spec.constraint import Constraint, all_kept, violations
 from study.spec.dimensions import Choice, Dimension, bounds
 from study.spec.study_spec import StudySpec
 from study.training.settings import TrainingSettings
-
-_MOST: Final = 100_000  # more are no grid that anyone waits for, and would fill the memory
 
 
 class TrialLike(Protocol):
@@ -227,71 +220,3 @@ def _check_largest(spec: StudySpec, name: str, image_shape: ImageShape, classes:
             f"replicates={spec.replicates}, parameters={parameters} of {largest.label()} "
             "(keys replicates and space; a constraint can keep large networks out)"
         )
-
-
-def grid(spec: StudySpec) -> list[dict[str, Any]]:
-    """The answers that lead to each configuration, by name, in an order drawn by the spec's seed.
-
-    Shuffled, so that the first part of a grid is a fair sample of it. Raises SpecError if it is too
-    large to be walked.
-    """
-    size = _grid_size(spec)
-    if size > _MOST:
-        raise SpecError(
-            f"`configurations of the grid <= {_MOST}` must hold, got {size:.6g} (key space)"
-        )
-    found = list(_walk(lambda asked: suggest(asked, spec)))
-    order = np.random.default_rng(spec.seed).permutation(len(found))
-    return [found[index] for index in order]
-
-
-def _grid_size(spec: StudySpec) -> int:
-    """The number of configurations: what a family is asked for does not depend on the answers."""
-    size = 0
-    for family in spec.families:
-        walker = _Walker([])
-        suggest(walker, spec.model_copy(update={"families": (family,)}))
-        size += math.prod(walker.widths)
-    return size
-
-
-def _walk(ask_all: Callable[[TrialLike], object]) -> Iterator[dict[str, Any]]:
-    """Walks the tree of answers depth first, taking the next choice wherever one is left."""
-    path: list[int] = []
-    while True:
-        walker = _Walker(path)
-        ask_all(walker)
-        yield walker.answers
-        path = walker.path
-        while path and path[-1] + 1 == walker.widths[len(path) - 1]:
-            path.pop()
-        if not path:
-            return
-        path[-1] += 1
-
-
-@final
-class _Walker:
-    """Answers along a path of choices, and with the first choice beyond its end."""
-
-    def __init__(self, path: Sequence[int]) -> None:
-        self.path = list(path)
-        self.widths: list[int] = []
-        self.answers: dict[str, Any] = {}
-
-    def suggest_categorical(self, name: str, choices: Sequence[Any]) -> Any:  # noqa: ANN401  # the choices' own type
-        if name in self.answers:
-            return self.answers[name]
-        depth = len(self.widths)
-        if depth == len(self.path):
-            self.path.append(0)
-        self.widths.append(len(choices))
-        self.answers[name] = choices[self.path[depth]]
-        return self.answers[name]
-
-    def suggest_int(self, name: str, low: int, high: int, *, log: bool = False) -> int:
-        del log
-        return int(self.suggest_categorical(name, range(low, high + 1)))
-
-    def suggest_float(self, name: str, low: float, high: float, *, log: bool = False) -> float:
-        raise AssertionError((name, low, high, log))  # refused by the spec

@@ -5,7 +5,7 @@ import shlex
 import pytest
 
 from paper.files import SPECS, read_claims, spec_files
-from study.search.space import grid
+from study.search.grid import grid
 from study.spec.dimensions import Choice
 from study.spec.study_spec import StudySpec
 

@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from study.errors import SpecError
-from study.search.space import grid, suggest
+from study.search.grid import grid
+from study.search.space import suggest
 from study.spec.study_spec import StudySpec
 
 

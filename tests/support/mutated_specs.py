@@ -12,8 +12,9 @@ import tomli_w
 
 from study.errors import SpecError
 from study.search.budget import trials_allowed
+from study.search.grid import grid
 from study.search.rungs import rung_epochs
-from study.search.space import check_space, grid
+from study.search.space import check_space
 from study.spec.study_spec import StudySpec
 
 resource.setrlimit(resource.RLIMIT_DATA, (500_000_000,) * 2)
