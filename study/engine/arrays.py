@@ -81,12 +81,16 @@ class Wiring(NamedTuple):
 
 
 class Moving(NamedTuple):
-    """What training changes of one replicate, each (parameters,): zero gradients between steps."""
+    """What training changes of one replicate, each (parameters,): zero gradients between steps.
+
+    `average`: of the parameters after each step; (0,) if none is wanted.
+    """
 
     parameters: Floats
     gradient: Floats
     first_moment: Floats
     second_moment: Floats
+    average: Floats
 
 
 class Workspace(NamedTuple):

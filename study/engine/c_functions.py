@@ -9,6 +9,7 @@ from numba import carray
 from study.engine.arrays import TRAIN, Images, Moving, Plan, Wiring, Workspace
 from study.engine.compilation import c_function, inlined
 from study.engine.loops import evaluate_images, train_steps
+from study.engine.recipe import Recipe
 
 # Pointers, which only compiled functions can read.
 _Addresses = Any
@@ -83,7 +84,18 @@ def _images(a: _Addresses, s: _Numbers) -> Images:
 
 @inlined
 def _moving(a: _Addresses, s: _Numbers) -> Moving:
-    return Moving(_floats(a, s, 18), _floats(a, s, 19), _floats(a, s, 20), _floats(a, s, 21))
+    return Moving(
+        _floats(a, s, 18),
+        _floats(a, s, 19),
+        _floats(a, s, 20),
+        _floats(a, s, 21),
+        _floats(a, s, 22),
+    )
+
+
+@inlined
+def _recipe(numbers: _Numbers) -> Recipe:
+    return Recipe(numbers[2], numbers[3], numbers[4])
 
 
 def _run_loop(addresses: _Addresses, sizes: _Numbers, counts: _Numbers, numbers: _Numbers) -> None:
@@ -105,8 +117,9 @@ def _run_loop(addresses: _Addresses, sizes: _Numbers, counts: _Numbers, numbers:
             counts[2],
             counts[3],
             counts[4],
-            _doubles(addresses, sizes, 22),
+            _doubles(addresses, sizes, 23),
             counts[5],
+            _recipe(numbers),
         )
     else:
         parameters = _floats(addresses, sizes, 18)

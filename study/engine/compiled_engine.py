@@ -22,6 +22,7 @@ from study.engine.layout import (
     write_parameters,
 )
 from study.engine.library import load_library
+from study.engine.recipe import Recipe
 from study.engine.turns import Turns
 
 _WIDEST_TILE: Final = 128  # images; twice as many gained nothing
@@ -46,7 +47,13 @@ class CompiledEngine:
     fallback: str | None = None
 
     def __init__(
-        self, network: Network, images: Tensor, labels: Tensor, batch_size: int, threads: int
+        self,
+        network: Network,
+        images: Tensor,
+        labels: Tensor,
+        batch_size: int,
+        threads: int,
+        recipe: Recipe = Recipe(),  # noqa: B008  # a tuple
     ) -> None:
         self._network = network
         self._batch_size = batch_size
@@ -56,8 +63,12 @@ class CompiledEngine:
         # Rows that start with a line of the cache, with some parameters at the end that are none.
         shape = (network.replicates, -(-size // LANES) * LANES)
         self._weights, self._gradients, self._first, self._second = (
-            floats(*shape) for _ in Moving._fields
+            floats(*shape) for _ in range(4)
         )
+        self._recipe = recipe
+        self._average = floats(shape[0], shape[1] if recipe.average else 0)
+        if recipe.average:
+            read_parameters(list(network.parameters()), self._average)
         self._steps = 0
         self._turns = _TURNS if network.replicates > 1 else 1
         inputs, units = int(np.prod(network.image_shape)), int(self._plan.layers[:, 2].sum())
@@ -90,27 +101,37 @@ class CompiledEngine:
         loss, right = torch.from_numpy(totals / len(labels))
         return right, loss
 
+    def averages(self) -> list[Tensor]:
+        if not self._recipe.average:
+            return []
+        parameters = list(self._network.parameters())
+        averages = [torch.empty_like(parameter) for parameter in parameters]
+        write_parameters(self._average, averages)
+        return averages
+
     def rewired(self, changes: Sequence[Rewired]) -> None:
         for change in changes:
             start = int(self._plan.layers[change.layer, WEIGHT])
             synapses = slice(start, start + change.origin.shape[1])
-            for rows in self._moments().values():
+            for rows in self._rows().values():
                 rows[:, synapses] = change.follow(rows[:, synapses])
         self._wiring = [
             wiring_of(self._network, replicate) for replicate in range(self._network.replicates)
         ]
 
     def state(self) -> dict[str, Tensor]:
-        moments = {name: torch.from_numpy(rows) for name, rows in self._moments().items()}
-        return moments | {_STEPS: torch.tensor(self._steps)}
+        rows = {name: torch.from_numpy(values) for name, values in self._rows().items()}
+        return rows | {_STEPS: torch.tensor(self._steps)}
 
     def restore(self, tensors: Mapping[str, Tensor]) -> None:
         self._steps = int(tensors[_STEPS])
-        for name, rows in self._moments().items():
+        for name, rows in self._rows().items():
             rows[:] = tensors[name].numpy()
 
-    def _moments(self) -> dict[str, Floats]:
-        return {"adam.mean": self._first, "adam.square": self._second}
+    def _rows(self) -> dict[str, Floats]:
+        """What training changes besides the weights, by name, (R, parameters)."""
+        rows = {"adam.mean": self._first, "adam.square": self._second}
+        return rows | {"average": self._average} if self._recipe.average else rows
 
     def _training(
         self,
@@ -136,6 +157,7 @@ class CompiledEngine:
                 self._moving(number),
                 rates,
                 [self._batch_size, *steps, self._steps, key],
+                self._recipe,
             )
 
         for steps in pairwise(ends):
@@ -162,4 +184,5 @@ class CompiledEngine:
             self._gradients[number],
             self._first[number],
             self._second[number],
+            self._average[number],
         )

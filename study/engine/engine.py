@@ -43,8 +43,11 @@ class Engine(Protocol):
     def evaluate(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         """Accuracy (share in 0..1) and mean cross-entropy (nats), one a replicate, (R,), on the CPU."""
 
+    def averages(self) -> list[Tensor]:
+        """The exponential average of each parameter; empty if the recipe has none."""
+
     def rewired(self, changes: Sequence[Rewired]) -> None:
-        """Reads the wiring of the network again; the moments of synapses follow the changes."""
+        """Reads the wiring of the network again; moments and averages of synapses follow the changes."""
 
     def state(self) -> dict[str, Tensor]:
         """All that `restore` of the same engine needs besides the weights."""

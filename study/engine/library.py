@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from study.engine.arrays import EVALUATE, TRAIN, Floats, Images, Moving, Plan, Wiring, Workspace
 from study.engine.object_cache import keep_code, read_code
+from study.engine.recipe import Recipe
 
 _FUNCTION: Final = ctypes.CFUNCTYPE(
     None, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p
@@ -41,7 +42,7 @@ class Library:
 
     A C function gets four pointers: `addresses`, one an array, in the order of the arguments and the
     fields of named tuples; `sizes`, two an array, the second 1 where it has one dimension; `counts`
-    and `numbers`, integers and floats that go in and come out.
+    and `numbers`, integers and floats that go in and come out: the dropout, the loss, the recipe.
     """
 
     def __init__(self, address: int, owner: object) -> None:
@@ -58,10 +59,11 @@ class Library:
         moving: Moving,
         rates: NDArray[np.float64],
         counts: Sequence[int],
+        recipe: Recipe,
     ) -> float:
         """Counts: batch size, first step, the step after the last one, steps before, seed."""
         arrays = (*plan[:2], *wiring, *work, *images, order, *moving, rates)
-        _, loss = self.run_loop(arrays, [TRAIN, *counts], plan.dropout)
+        _, loss = self.run_loop(arrays, [TRAIN, *counts], plan.dropout, recipe)
         return loss
 
     def evaluate_images(
@@ -79,12 +81,16 @@ class Library:
         return loss, right
 
     def run_loop(
-        self, arrays: Sequence[NDArray[Any]], counts: Sequence[int], dropout: float
+        self,
+        arrays: Sequence[NDArray[Any]],
+        counts: Sequence[int],
+        dropout: float,
+        recipe: Recipe = Recipe(),  # noqa: B008  # a tuple
     ) -> tuple[list[int], float]:
         """Calls the C function with these arrays; the counts afterwards, and the loss."""
         addresses = np.array([array.ctypes.data for array in arrays], np.uintp)
         sizes = np.array([[*array.shape, 1][:2] for array in arrays], np.int64)
-        integers, floats = np.array(counts, np.int64), np.array([dropout, 0.0])
+        integers, floats = np.array(counts, np.int64), np.array([dropout, 0.0, *recipe])
         self._function(*(array.ctypes.data for array in (addresses, sizes, integers, floats)))
         return integers.tolist(), float(floats[1])
 

@@ -18,6 +18,7 @@ from study.engine.arrays import (
 from study.engine.compilation import inner
 from study.engine.loss import cross_entropy, cross_entropy_gradient
 from study.engine.passes import backward, forward
+from study.engine.recipe import Recipe
 from study.engine.tile import fill_table, fill_tile
 
 
@@ -35,6 +36,7 @@ def train_steps(
     before: int,
     rates: NDArray[np.float64],
     seed: int,
+    recipe: Recipe,
 ) -> float:
     """Trains the steps `first_step` to `last_step - 1` of an epoch; the sum of the losses of all images.
 
@@ -72,11 +74,12 @@ def train_steps(
                 work,
                 through,
                 1.0 / count,
+                recipe.label_smoothing,
                 lanes,
             )
             backward(plan, wiring, moving, work, lanes, plan.dropout, key, batch_size, first)
             first += size
-        adam_step(moving, rates[step], before + step + 1)
+        adam_step(moving, rates[step], before + step + 1, recipe)
     return total
 
 

@@ -60,10 +60,16 @@ def cross_entropy_gradient(
     work: Workspace,
     through: Floats,
     scale: float,
+    smoothing: float,
     lanes: int,
 ) -> None:
-    """The gradient of the losses times `scale`; of lanes from `count` on it is zero."""
+    """The gradient of the losses times `scale`; of lanes from `count` on it is zero.
+
+    `smoothing`: the share of the target that all classes have in equal parts.
+    """
     single = np.float32(scale)
+    whole = np.float32(scale * (1.0 - smoothing))
+    part = np.float32(scale * smoothing / len(logits))
     for lane in range(lanes):
         work.total[lane] = single / work.total[lane] if lane < count else np.float32(0.0)
     for label in range(len(logits)):
@@ -71,7 +77,11 @@ def cross_entropy_gradient(
             share = exponential(logits[label, lane] - work.peak[lane])
             through[label, lane] = share * work.total[lane]
     for lane in range(count):
-        through[labels[order[first + lane]], lane] -= single
+        through[labels[order[first + lane]], lane] -= whole
+    if smoothing > 0.0:
+        for label in range(len(logits)):
+            for lane in range(count):
+                through[label, lane] -= part
 
 
 @inner

@@ -7,10 +7,15 @@ from typing import Final
 from models.architecture import FAMILIES
 from study.results.format import count, percent
 from study.results.record import TrialRecord, to_frame
-from study.training.settings import DEFAULTS
+from study.training.settings import DEFAULTS, RECIPES
 
 _SETTINGS: Final = ("learning_rate", "batch_size", "schedule")
-_SELDOM: Final = ("patience", "noise", "batch_order")  # shown unless they have the default
+_SELDOM: Final = (
+    "patience",
+    "noise",
+    "batch_order",
+    *RECIPES,
+)  # shown unless they have the default
 _OPTIONS: Final = ("layers", "leaky_slope", "dropout", "initialization")
 
 
@@ -30,7 +35,7 @@ def hover(record: TrialRecord) -> str:
     family = FAMILIES.get(record.family)
     options = _OPTIONS if family is None else _OPTIONS + family.options
     settings = _SETTINGS + tuple(
-        name for name in _SELDOM if record.training.get(name) != DEFAULTS[name]
+        name for name in _SELDOM if record.training.get(name, DEFAULTS[name]) != DEFAULTS[name]
     )
     for names, table in ((settings, record.training), (options, record.architecture)):
         known = [f"{name} {_plain(table[name])}" for name in names if table.get(name) is not None]

@@ -164,6 +164,11 @@ def _unusual(training: Mapping[str, Any]) -> str:
         text += (
             " Each batch had images of one class, and the classes of an epoch followed in order."
         )
+    if training.get("average"):
+        text += (
+            " The weights are an exponential average of those of all steps, with a decay of "
+            f"{training['average']:g} a step."
+        )
     return text
 
 

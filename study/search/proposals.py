@@ -13,8 +13,8 @@ from optuna.trial import TrialState
 from study.search.candidates import Candidates, Key, key_of
 from study.search.configuration import Configuration
 from study.search.earlier_study import EarlierStudy
-from study.search.samplers import Counted, report_of, sampler_of
 from study.search.grid import grid
+from study.search.samplers import Counted, report_of, sampler_of
 from study.search.space import suggest
 from study.search.start import start_configurations
 from study.search.study_view import PENDING, Pending, StudyView

@@ -16,7 +16,7 @@ from study.errors import SpecError
 from study.spec.constraint import Constraint, all_kept, violations
 from study.spec.dimensions import Choice, Dimension, bounds
 from study.spec.study_spec import StudySpec
-from study.training.settings import TrainingSettings
+from study.training.settings import RECIPES, TrainingSettings
 
 
 class TrialLike(Protocol):
@@ -63,6 +63,7 @@ def suggest(trial: TrialLike, spec: StudySpec) -> tuple[Architecture, TrainingSe
         patience=_ask(trial, "patience", space.patience),
         noise=_ask(trial, "noise", space.noise),
         batch_order=_ask(trial, "batch_order", space.batch_order),
+        **{name: _ask(trial, name, getattr(space, name)) for name in RECIPES},
     )
     return architecture, training
 

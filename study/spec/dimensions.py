@@ -144,6 +144,9 @@ Dropouts = Annotated[Dimension, _real(0, 0.95), _as_plain]
 BatchSizes = Annotated[Dimension, _whole(1, 1_000_000), _as_plain]
 Patiences = Annotated[Dimension, _whole(0, MOST_EPOCHS), _as_plain]
 Noises = Annotated[Dimension, _real(0, 10), _as_plain]
+Smoothings = Annotated[Dimension, _real(0, 0.9), _as_plain]
+WeightDecays = Annotated[Dimension, _real(0, 10), _as_plain]
+Averages = Annotated[Dimension, _real(0, 0.999999), _as_plain]
 BatchOrders = Annotated[Dimension, BeforeValidator(Names(BATCH_ORDERS)), _as_plain]
 Schedules = Annotated[Dimension, BeforeValidator(Names(SCHEDULES)), _as_plain]
 Initializations = Annotated[Dimension, BeforeValidator(Names(CHOICES["initialization"])), _as_plain]
@@ -213,3 +216,13 @@ class Space(Section):
     """Standard deviation of the Gaussian noise added to all images, drawn once."""
     batch_order: BatchOrders = Choice(("shuffled",))
     """Order of the training images: shuffled in each epoch, or in batches of a single class."""
+    label_smoothing: Smoothings = Choice((0.0,))
+    """Share of the target that is spread evenly over all classes in training (Szegedy et al. 2016)."""
+    weight_decay: WeightDecays = Choice((0.0,))
+    """Decoupled weight decay of AdamW: each step scales the weights by 1 - learning rate x this
+    (Loshchilov & Hutter 2019).
+    """
+    average: Averages = Choice((0.0,))
+    """Decay per step of the exponential average of the weights, which is evaluated and kept in their
+    place; 0 keeps the weights themselves (Polyak & Juditsky 1992).
+    """

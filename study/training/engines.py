@@ -8,6 +8,7 @@ import torch
 from models.layers import ConvolutionLayer, DenseLayer
 from models.network import Network
 from study.engine.engine import Engine, EngineName
+from study.engine.recipe import Recipe
 from study.training.split import Split
 from study.training.torch_engine import TorchEngine
 
@@ -30,13 +31,19 @@ def engine_name(network: Network) -> EngineName:
     return "compiled"
 
 
-def make_engine(choice: EngineChoice, network: Network, split: Split, batch_size: int) -> Engine:
+def make_engine(
+    choice: EngineChoice,
+    network: Network,
+    split: Split,
+    batch_size: int,
+    recipe: Recipe = Recipe(),  # noqa: B008  # a tuple
+) -> Engine:
     """Creates the engine of this name; for `auto`, that of `engine_name`."""
     name = engine_name(network) if choice == "auto" else choice
     if name == "torch":
-        return TorchEngine(network, split, batch_size)
+        return TorchEngine(network, split, batch_size, recipe)
     # Imports LLVM, which only training processes need.
     from study.engine.compiled_engine import CompiledEngine  # noqa: PLC0415
 
     threads = torch.get_num_threads()
-    return CompiledEngine(network, split.images, split.labels, batch_size, threads)
+    return CompiledEngine(network, split.images, split.labels, batch_size, threads, recipe)

@@ -59,3 +59,11 @@ def losses_of(logits: Tensor, labels: Tensor) -> Tensor:
     """The cross-entropy of each image; (R, B, C) and (R, B) to (R, B)."""
     # Logits are computed as (R, C, B), so this needs no copy.
     return functional.cross_entropy(logits.transpose(1, 2), labels, reduction="none")
+
+
+def smoothed(losses: Tensor, logits: Tensor, smoothing: float) -> Tensor:
+    """The losses (R, B) with a share of the target spread evenly over all classes of (R, B, C)."""
+    if not smoothing:
+        return losses
+    even = -functional.log_softmax(logits, dim=-1).mean(dim=-1)
+    return (1 - smoothing) * losses + smoothing * even

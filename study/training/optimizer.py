@@ -1,4 +1,4 @@
-"""Adam on the weights of a network, and the learning rate of a schedule at each step.
+"""Adam on the weights of a network, their average, and the learning rate of a schedule at each step.
 
 `torch.optim.Adam` and its schedulers import torch's compiler when created, which takes each worker a
 second; this calls the function within `torch.optim.Adam`.
@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.optim.adam import adam
 
 from study.engine.engine import BETAS, EPSILON
+from study.engine.recipe import Recipe
 from study.training.settings import TrainingSettings
 
 _FLAT_UP_TO: Final = 2**18  # parameters; beyond, separate updates are faster than copied gradients
@@ -50,11 +51,17 @@ def _cosine(start: float, end: float, share: float) -> float:
 class Adam:
     """Adam (Kingma & Ba, arXiv 1412.6980) on parameters that all have gradients at each step.
 
-    Small networks get one tensor for all parameters, so that one kernel updates them all.
+    With the weight decay and the average of a recipe. Small networks get one tensor for all parameters,
+    so that one kernel updates them all.
     """
 
-    def __init__(self, parameters: Sequence[nn.Parameter]) -> None:
+    def __init__(
+        self,
+        parameters: Sequence[nn.Parameter],
+        recipe: Recipe = Recipe(),  # noqa: B008  # a tuple
+    ) -> None:
         self._parameters = parameters
+        self._recipe = recipe
         size = sum(parameter.numel() for parameter in parameters)
         self._is_flat = size <= _FLAT_UP_TO
         self._weights = (
@@ -63,6 +70,8 @@ class Adam:
         self._means = [torch.zeros_like(weight) for weight in self._weights]
         self._squares = [torch.zeros_like(weight) for weight in self._weights]
         self._steps = [torch.zeros((), device=weight.device) for weight in self._weights]
+        averaged = self._weights if recipe.average else []
+        self._averages = [weight.clone() for weight in averaged]
 
     def step(self, rate: float | Tensor) -> None:
         """Updates the parameters with a learning rate, and clears their gradients.
@@ -80,32 +89,52 @@ class Adam:
             [],
             self._steps,
             fused=True,
+            decoupled_weight_decay=True,
             amsgrad=False,
             beta1=BETAS[0],
             beta2=BETAS[1],
             lr=rate,
-            weight_decay=0.0,
+            weight_decay=self._recipe.weight_decay,
             eps=EPSILON,
             maximize=False,
         )
+        if self._averages:
+            # As `study.engine.recipe.kept_share`, without reading a number from the device.
+            step = self._steps[0]
+            kept = ((1 + step) / (10 + step)).clamp(max=self._recipe.average)
+            for average, weight in zip(self._averages, self._weights, strict=True):
+                average.lerp_(weight, 1 - kept)
         for parameter in self._parameters:
             parameter.grad = None
+
+    def averages(self) -> list[Tensor]:
+        """The average of each parameter; empty if the recipe has none."""
+        if not (self._averages and self._is_flat):
+            return self._averages
+        sizes = [parameter.numel() for parameter in self._parameters]
+        parts = torch.split(self._averages[0], sizes)
+        return [
+            part.view(parameter.shape)
+            for part, parameter in zip(parts, self._parameters, strict=True)
+        ]
 
     def follow(
         self, parameter: nn.Parameter, move: Callable[[NDArray[np.floating]], NDArray[np.floating]]
     ) -> None:
-        """Moves the moments of a parameter, as an array (R, ...), when its elements change places."""
+        """Moves the state of a parameter, as an array (R, ...), when its elements change places."""
         sizes = [one.numel() for one in self._parameters]
         index = next(number for number, one in enumerate(self._parameters) if one is parameter)
-        for moments in (self._means, self._squares):
-            mine = torch.split(moments[0], sizes)[index] if self._is_flat else moments[index]
+        for state in (self._means, self._squares, self._averages):
+            if not state:
+                continue
+            mine = torch.split(state[0], sizes)[index] if self._is_flat else state[index]
             table = mine.view(parameter.shape)
             table.copy_(torch.from_numpy(move(table.cpu().numpy())))
 
     @property
     def changed(self) -> list[Tensor]:
         """All tensors that a step changes: the parameters, and the state of the optimizer."""
-        return [*self._weights, *self._means, *self._squares, *self._steps]
+        return [*self._weights, *self._means, *self._squares, *self._steps, *self._averages]
 
     def state(self) -> dict[str, Tensor]:
         """The state for `restore`, without the parameters."""
@@ -122,7 +151,12 @@ class Adam:
                 tensor.copy_(tensors[f"adam.{name}.{index}"])
 
     def _tensors(self) -> dict[str, list[Tensor]]:
-        return {"mean": self._means, "square": self._squares, "step": self._steps}
+        return {
+            "mean": self._means,
+            "square": self._squares,
+            "step": self._steps,
+            "average": self._averages,
+        }
 
 
 def _flattened(parameters: Sequence[nn.Parameter]) -> Tensor:

@@ -2,7 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, fields
-from typing import Any, Literal
+from typing import Any, Final, Literal
+
+from study.engine.recipe import Recipe
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -14,7 +16,8 @@ class TrainingSettings:
     `last`. `patience`: the epochs without a new lowest validation loss after which a replicate stops
     and keeps the weights of the lowest; 0 disables this. `noise`: the standard deviation of the noise
     on all images (`study.training.noise`). `batch_order`: `shuffled` in each epoch, or `by_class`
-    (`study.training.batch_order`).
+    (`study.training.batch_order`). `label_smoothing`, `weight_decay` and `average`: as in
+    `study.engine.recipe`; with an average, it is what is evaluated and kept.
     """
 
     epochs: int
@@ -25,9 +28,20 @@ class TrainingSettings:
     patience: int = 0
     noise: float = 0.0
     batch_order: Literal["shuffled", "by_class"] = "shuffled"
+    label_smoothing: float = 0.0
+    weight_decay: float = 0.0
+    average: float = 0.0
+
+    @property
+    def recipe(self) -> Recipe:
+        """The settings of each step."""
+        return Recipe(*(getattr(self, name) for name in Recipe._fields))
 
 
 DEFAULTS: Mapping[str, Any] = {
     field.name: field.default for field in fields(TrainingSettings) if field.default is not MISSING
 }
 """The settings with a default."""
+
+RECIPES: Final = ("label_smoothing", "weight_decay", "average")
+"""The settings that change how a network learns from a batch; by default none does."""

@@ -11,8 +11,9 @@ from torch import Tensor
 from models.network import Network
 from models.rewiring import Rewired
 from study.engine.engine import EngineName
+from study.engine.recipe import Recipe
 from study.training.captured_step import Step, captured
-from study.training.evaluation import evaluate, losses_of
+from study.training.evaluation import evaluate, losses_of, smoothed
 from study.training.optimizer import Adam
 from study.training.sparse_forms import (
     break_even_density,
@@ -37,12 +38,19 @@ class TorchEngine:
     name: EngineName = "torch"
     compilation_seconds: float | None = None
 
-    def __init__(self, network: Network, split: Split, batch_size: int) -> None:
+    def __init__(
+        self,
+        network: Network,
+        split: Split,
+        batch_size: int,
+        recipe: Recipe = Recipe(),  # noqa: B008  # a tuple
+    ) -> None:
         self._network = network
         self._images = split.images.flatten(1)
         self._labels = split.labels
         self._batch_size = batch_size
-        self._adam = Adam(list(network.parameters()))
+        self._recipe = recipe
+        self._adam = Adam(list(network.parameters()), recipe)
         self._device = split.labels.device
         self._captured: Step | None = None
         self.fallback: str | None = None
@@ -74,11 +82,13 @@ class TorchEngine:
         rows, shape = batch.flatten(), self._network.image_shape
         images = self._images.index_select(0, rows).view(*batch.shape, *shape)
         labels = self._labels.index_select(0, rows).view(batch.shape)
-        losses = losses_of(self._network(images), labels).sum(dim=1)
+        logits = self._network(images)
+        losses = losses_of(logits, labels)
+        learned = smoothed(losses, logits, self._recipe.label_smoothing).sum(dim=1)
         # The gradient of a replicate is that of its own mean loss, whatever their number.
-        losses.backward(torch.full_like(losses, 1 / batch.shape[1]))  # type: ignore[no-untyped-call]  # torch's
+        learned.backward(torch.full_like(learned, 1 / batch.shape[1]))  # type: ignore[no-untyped-call]  # torch's
         self._adam.step(rate)
-        return losses.detach()
+        return losses.detach().sum(dim=1)
 
     @property
     def changed(self) -> list[Tensor]:
@@ -87,6 +97,9 @@ class TorchEngine:
 
     def evaluate(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         return evaluate(self._network, Split(images, labels))
+
+    def averages(self) -> list[Tensor]:
+        return self._adam.averages()
 
     def rewired(self, changes: Sequence[Rewired]) -> None:
         for change in changes:

@@ -4,7 +4,8 @@ import ctypes
 import math
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final, final
 
@@ -54,9 +55,12 @@ class NonFiniteLossError(ArithmeticError):
 class EpochMetrics:
     """The metrics of an epoch over replicates: accuracies are shares in 0..1, losses nats.
 
-    `val_accuracy` and `val_loss` belong to the weights of this epoch, `kept_accuracy` and `kept_loss`
-    to the kept weights; `seconds` is the time of this epoch with validation. Replicates that stopped
-    before the epoch count in the metrics of the kept weights only.
+    Losses are the plain cross-entropy, whatever is minimized.
+
+    `val_accuracy` and `val_loss` belong to the weights of this epoch, or to their average if the recipe
+    has one; `kept_accuracy` and `kept_loss` to the kept weights. `seconds` is the time of this epoch
+    with validation. Replicates that stopped before the epoch count in the metrics of the kept weights
+    only.
     """
 
     epoch: int
@@ -100,7 +104,9 @@ class Training:
         images = len(labels) if self._fixed_order is None else self._fixed_order.shape[1]
         self._steps = math.ceil(images / settings.batch_size)
         self._kept = KeptWeights(self._learned, network.replicates, settings)
-        self._engine = make_engine(engine, network, dataset.train, settings.batch_size)
+        self._engine = make_engine(
+            engine, network, dataset.train, settings.batch_size, settings.recipe
+        )
 
     @property
     def engine(self) -> Engine:
@@ -122,9 +128,10 @@ class Training:
         running = ~self._kept.stopped
         train_loss = self._train_epoch(running)
         self._check_finite("training", train_loss)
-        accuracy, loss = self.evaluate(self._dataset.validation)
-        self._check_finite("validation", loss)
-        self._kept.update(accuracy, loss)
+        with self._averaged():
+            accuracy, loss = self.evaluate(self._dataset.validation)
+            self._check_finite("validation", loss)
+            self._kept.update(accuracy, loss)
         self._rewire()
         images = len(self._dataset.validation.labels)
         return EpochMetrics(
@@ -187,6 +194,21 @@ class Training:
         ]
         numbers = running.nonzero().flatten().tolist()
         return self._engine.train_epoch(self._epoch, self._order(), np.array(rates), numbers)
+
+    @contextmanager
+    def _averaged(self) -> Iterator[None]:
+        """A context in which the weights of the network are their average, if the recipe has one."""
+        averages, parameters = self._engine.averages(), list(self._network.parameters())
+        own = [parameter.detach().clone() for parameter in parameters] if averages else []
+        with torch.no_grad():
+            for parameter, average in zip(parameters, averages, strict=False):
+                parameter.copy_(average)
+        try:
+            yield
+        finally:
+            with torch.no_grad():
+                for parameter, value in zip(parameters, own, strict=False):
+                    parameter.copy_(value)
 
     def _rewire(self) -> None:
         running = (~self._kept.stopped).nonzero().flatten().tolist()

@@ -15,11 +15,12 @@ def card(**training):
 
 
 def test_settings_that_change_what_the_results_mean_are_said():
-    plain, unusual = card(), card(patience=10, noise=0.25, batch_order="by_class")
+    plain, unusual = card(), card(patience=10, noise=0.25, batch_order="by_class", average=0.99)
     for text in (
         "without a new lowest validation loss in 10 epochs stopped, with the weights of the lowest.",
         "All images, also those of the results, had Gaussian noise with a standard deviation of 0.25",
         "Each batch had images of one class",
+        "The weights are an exponential average of those of all steps, with a decay of 0.99 a step.",
     ):
         assert text in unusual
         assert text[:12] not in plain

@@ -44,6 +44,9 @@ def test_everything_asked_is_within_the_space_and_all_of_it_is_reached():
         patience=[0, 5],
         noise=[0, 0.25, 0.5],
         batch_order=["shuffled", "by_class"],
+        label_smoothing=[0, 0.1],
+        weight_decay={"low": 1e-3, "high": 1, "log": True},
+        average=[0, 0.99],
     )
     asked = ask(wanted, 150)
     architectures = [architecture for _, architecture, _ in asked]
@@ -60,6 +63,9 @@ def test_everything_asked_is_within_the_space_and_all_of_it_is_reached():
     assert {item.patience for item in trainings} == {0, 5}
     assert {item.noise for item in trainings} == {0, 0.25, 0.5}
     assert {item.batch_order for item in trainings} == {"shuffled", "by_class"}
+    assert {item.label_smoothing for item in trainings} == {0, 0.1}
+    assert {item.average for item in trainings} == {0, 0.99}
+    assert all(1e-3 <= item.weight_decay <= 1 for item in trainings)
     rates = sorted(item.learning_rate for item in trainings)
     assert 1e-4 <= rates[0] < 1e-3
     assert 1e-2 < rates[-1] <= 1e-1

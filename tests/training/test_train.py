@@ -7,6 +7,8 @@ from study.training.evaluation import Estimate, evaluate
 from study.training.settings import TrainingSettings
 from study.training.train import NonFiniteLossError, Training
 
+RECIPE = {"label_smoothing": 0.1, "weight_decay": 0.1, "average": 0.9}
+
 
 @pytest.fixture(scope="module")
 def digits():
@@ -49,10 +51,11 @@ def test_training_learns_the_digits(family, schedule, engine, digits):
     assert accuracy.min() > 0.75
 
 
-def test_a_replicate_trains_alone_as_it_trains_among_others(engine, digits):
+@pytest.mark.parametrize("recipe", [{}, RECIPE], ids=["bare", "recipe"])
+def test_a_replicate_trains_alone_as_it_trains_among_others(engine, recipe, digits):
     alone, among = network(seeds=[5]), network(seeds=[2, 5])
-    list(train(alone, digits, settings(), engine))
-    list(train(among, digits, settings(), engine))
+    list(train(alone, digits, settings(**recipe), engine))
+    list(train(among, digits, settings(**recipe), engine))
     for mine, shared in zip(alone.parameters(), among.parameters(), strict=True):
         torch.testing.assert_close(mine[0], shared[1], rtol=1e-4, atol=1e-5)
 
@@ -158,11 +161,16 @@ def test_batches_by_class_make_the_epochs_and_their_schedule(engine, digits):
 
 
 @pytest.mark.parametrize(
-    "rewiring", [{}, {"rewiring": 0.5}, {"rewiring": 0.5, "regrowth": "gradient"}]
+    ("rewiring", "recipe"),
+    [
+        ({}, {}),
+        ({"rewiring": 0.5}, RECIPE),
+        ({"rewiring": 0.5, "regrowth": "gradient"}, {}),
+    ],
 )
-def test_an_interrupted_training_is_the_same_bit_by_bit(engine, rewiring, digits):
+def test_an_interrupted_training_is_the_same_bit_by_bit(engine, rewiring, recipe, digits):
     """With dropout, a schedule, replicates and early stopping, after any number of epochs."""
-    options = settings(epochs=5, schedule="one_cycle", patience=2)
+    options = settings(epochs=5, schedule="one_cycle", patience=2, **recipe)
     whole, resumed = (network(dropout=0.2, **rewiring) for _ in range(2))
     training = Training(whole, digits, options, engine)
     states = []
@@ -246,6 +254,31 @@ def test_new_synapses_begin_without_moments(engine, digits):
         mine = moments[start : start + 8 * 32]
         assert not mine[new].any()
         assert mine.count_nonzero() > 50
+
+
+def test_the_average_is_what_is_evaluated_and_kept(engine, digits):
+    trained = network(seeds=[0, 1, 2])
+    training = Training(trained, digits, settings(keep="last", average=0.99), engine)
+    for _ in range(3):
+        epoch = training.run_epoch()
+    last = evaluate(trained, digits.validation)
+    averages = [average.clone() for average in training.engine.averages()]
+    training.restore_kept()
+    for parameter, average in zip(trained.parameters(), averages, strict=True):
+        assert torch.equal(parameter, average)
+    kept = evaluate(trained, digits.validation)
+    assert epoch.val_accuracy == Estimate.over(kept[0], len(digits.validation.labels))
+    assert epoch.val_loss.mean == pytest.approx(kept[1].mean().item(), rel=1e-6)
+    assert not torch.equal(last[1], kept[1])
+
+
+def test_new_synapses_have_no_average(engine, digits):
+    trained = network(rewiring=0.5, seeds=[0])
+    training = Training(trained, digits, settings(epochs=9, average=0.9), engine)
+    training.run_epoch()
+    place = [parameter is trained.stages[0].units.weight for parameter in trained.parameters()]
+    average = training.engine.averages()[place.index(True)]
+    assert torch.equal(average == 0, trained.stages[0].units.weight == 0)
 
 
 def test_a_rewired_network_is_stored_with_its_wiring(digits, tmp_path):

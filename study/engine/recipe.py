@@ -1,0 +1,26 @@
+"""How each step of a training learns from a batch, besides the learning rate."""
+
+from typing import NamedTuple
+
+
+class Recipe(NamedTuple):
+    """Settings of a step; 0 disables each. A tuple of floats, which compiled functions read.
+
+    `label_smoothing`: the share of the target that is spread evenly over all classes (Szegedy et al.,
+    CVPR 2016). `weight_decay`: decoupled, so a step of rate r first scales each parameter by 1 - r times
+    this (AdamW; Loshchilov & Hutter, ICLR 2019). `average`: the decay of the exponential average of the
+    weights (after Polyak & Juditsky, SIAM J. Control Optim. 1992;30:838), one of `kept_share`.
+    """
+
+    label_smoothing: float = 0.0
+    weight_decay: float = 0.0
+    average: float = 0.0
+
+
+def kept_share(decay: float, step: int) -> float:
+    """The share of the average that a step, from 1, keeps: first little, then the decay.
+
+    min(decay, (1 + step) / (10 + step)), the rule of TensorFlow's `ExponentialMovingAverage`: the
+    initial weights are soon forgotten.
+    """
+    return min(decay, (1.0 + step) / (10.0 + step))
