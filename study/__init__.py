@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from study.results.export import export_model as export_model
     from study.results.network import load_model as load_model
     from study.results.network import promote as promote
+    from study.results.outcomes import outcomes as outcomes
     from study.results.prediction import Prediction as Prediction
     from study.results.prediction import predict as predict
     from study.results.record import TrialRecord as TrialRecord
@@ -70,6 +71,7 @@ _NAMES: Final = {
     "study.results.efficiency": "efficiency_scores parameters_to_reach",
     "study.results.export": "export_model",
     "study.results.network": "load_model promote",
+    "study.results.outcomes": "outcomes",
     "study.results.prediction": "Prediction predict",
     "study.results.record": "TrialRecord",
     "study.results.retrained_run": "Retrained retrainings",

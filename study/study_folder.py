@@ -28,6 +28,9 @@ HISTORY: Final = "history.json"
 DISTRIBUTIONS: Final = "diagnostics.json"
 """Histograms of the network's units and weights (`study.training.diagnostics`), by name."""
 
+OUTCOMES: Final = "outcomes.safetensors"
+"""Whether each replicate classifies each test image correctly, and its loss."""
+
 CHECKPOINT: Final = "checkpoint.safetensors"
 """The state of a trial that is not done."""
 

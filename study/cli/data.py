@@ -71,6 +71,8 @@ def show_data(
     low, high = int(dataset.train.images.min()), int(dataset.train.images.max())
     say(screen, f"{source}: images of {channels} x {height} x {width} (channels, height, width)")
     say(screen, f"pixels from {low} to {high} of 0 to 255; {dataset.classes:,} classes")
+    if dataset.files is not None:
+        say(screen, str(dataset.files))
     if high < _DARK:
         say(screen, f"the images are dark: scale the pixels up, such as by {255 // max(high, 1)}")
     screen.print(_table(dataset))
@@ -86,6 +88,8 @@ def _described(dataset: "Dataset") -> dict[str, Any]:
         "name": dataset.name,
         "image_shape": list(dataset.image_shape),
         "sha256": dataset.sha256(),
+        "files": None if dataset.files is None else dict(dataset.files.md5),
+        "official": None if dataset.files is None else not dataset.files.differing,
         "images": {part: len(getattr(dataset, part).labels) for part in _PARTS},
         "classes": [
             {"label": label, "name": dataset.class_names[label] if dataset.class_names else None}

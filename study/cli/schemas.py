@@ -53,11 +53,17 @@ class _Images(TypedDict):
 
 
 class _Data(TypedDict):
-    """A data set; `sha256` is that of all its arrays."""
+    """A data set; `sha256` is that of all its arrays.
+
+    `files` has the MD5 of the unpacked files of a published data set with known checksums, and
+    `official` tells whether they are these; both are null for other data.
+    """
 
     name: str
     image_shape: list[int]
     sha256: str
+    files: dict[str, str] | None
+    official: bool | None
     images: _Images
     classes: list[_Class]
 

@@ -92,22 +92,30 @@ def download_network(run_id: str, home: Home, to: Path) -> Path | None:
 
     Raises TrackingError if the run has a model whose artifacts are gone.
     """
+    location = model_location(run_id, home)
+    if location is None:
+        return None
+    with translated(home):
+        if not artifacts_in(location, NETWORK_FOLDER, home):
+            raise TrackingError(
+                f"the network of run {run_id} was kept as a model, but its artifacts in {location} are "
+                "gone"
+            )
+        try:
+            return download(location, NETWORK_FOLDER, to, home)
+        except OSError as error:
+            raise TrackingError(f"the artifacts in {location} cannot be read: {error}") from error
+
+
+def model_location(run_id: str, home: Home) -> str | None:
+    """The artifact location of the model of a run; None if it has none."""
     store = client(home)
     with translated(home):
         model_id = store.get_run(run_id).data.tags.get(tags.MODEL_TAG)
         if model_id is None:
             return None
         # Not as models:/..., which MLflow always resolves in the store of its environment.
-        location = current_location(store.get_logged_model(model_id).artifact_location, home)
-        if not artifacts_in(location, NETWORK_FOLDER, home):
-            raise TrackingError(
-                f"the network of run {run_id} was kept as model {model_id}, but its artifacts in "
-                f"{location} are gone"
-            )
-        try:
-            return download(location, NETWORK_FOLDER, to, home)
-        except OSError as error:
-            raise TrackingError(f"the artifacts in {location} cannot be read: {error}") from error
+        return current_location(store.get_logged_model(model_id).artifact_location, home)
 
 
 def is_kept(run_id: str, home: Home) -> bool:

@@ -24,7 +24,7 @@ from study.search.pooling import REPLICATES
 from study.spec.study_spec import StudySpec
 from study.tracking.artifacts import current_location, download
 from study.tracking.store import all_runs, client, in_a_line, translated
-from study.tracking.tags import CLASSES_TAG, DATA_TAG, ROLE_TAG, TABLE_TAG
+from study.tracking.tags import CLASSES_TAG, DATA_TAG, FILES_TAG, ROLE_TAG, TABLE_TAG
 from study.tracking.trial_table import FILE, METRICS, TrialRows, diagnostics_of, read_table
 
 _COUNTS: Final = (
@@ -67,6 +67,15 @@ class StoredStudy:
         """The SHA-256 of the arrays of the data set, None if it was not stored."""
         data: str | None = self.parent.data.tags.get(DATA_TAG)
         return data
+
+    @property
+    def files(self) -> dict[str, str]:
+        """The MD5 of the unpacked files of the data set, by name; empty if none were stored."""
+        try:
+            files = json.loads(self.parent.data.tags.get(FILES_TAG, "{}"))
+        except (ValueError, RecursionError):
+            return {}
+        return files if isinstance(files, dict) else {}
 
     @property
     def class_names(self) -> tuple[str, ...]:

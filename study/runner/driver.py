@@ -135,7 +135,9 @@ def _open(
     resume.store_spec(folder, spec)
     journal.repair(folder.journal)
     earlier = copy_earlier(spec, home)
-    storage = SearchStorage(spec, folder.journal, dataset.sha256())
+    storage = SearchStorage(
+        spec, folder.journal, dataset.sha256(), dataset.files and dataset.files.md5
+    )
     storage.note_earlier(earlier)
     budget = budget_spent(spec, storage.trials(), grid_size)
     scoreboard = resume.earlier_scoreboard(spec, storage, budget)
@@ -218,5 +220,5 @@ def _headline(spec: StudySpec, dataset: Dataset, trials: int | None) -> str:
         f"epochs, {spec.replicates} replicates each, {', '.join(spec.families)}\n"
         f"data {dataset.name}: {channels} x {height} x {width}, {dataset.classes} classes, "
         f"{len(dataset.train.labels):,} train, {len(dataset.validation.labels):,} validation, "
-        f"{len(dataset.test.labels):,} test"
+        f"{len(dataset.test.labels):,} test" + (f"\n{dataset.files}" if dataset.files else "")
     )

@@ -44,7 +44,8 @@ class GivenData:
         pools = pools_of(data)
         sizes = spec.dataset.train_size, spec.dataset.validation_size
         shaped = in_shape(pools, spec.dataset)
-        return cls(pools, split_pools(shaped, spec.dataset.label, spec.seed, *sizes))
+        dataset = split_pools(shaped, spec.dataset.label, spec.seed, *sizes)
+        return cls(pools, dataset.without_test() if spec.dataset.withhold_test else dataset)
 
     def store(self, folder: StudyFolder) -> None:
         """Writes the images into the folder of a study, unless it continues with them."""

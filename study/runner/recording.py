@@ -67,6 +67,8 @@ def _identifying_tags(storage: SearchStorage) -> dict[str, str]:
     identifying = {tags.IDENTITY_TAG: storage.identity}
     if storage.data is not None:
         identifying[tags.DATA_TAG] = storage.data
+    if storage.files:
+        identifying[tags.FILES_TAG] = json.dumps(storage.files)
     if storage.earlier:
         identifying[tags.EARLIER_TAG] = json.dumps(storage.earlier)
     return identifying

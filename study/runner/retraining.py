@@ -182,6 +182,8 @@ def _locked(folder: StudyFolder) -> Iterator[StudyFolder]:
 def _dataset(stored: StoredStudy, data: Path | None, *, full: bool) -> Dataset:
     """The data set of the search, with its split; in full, validation images are trained on too.
 
+    Test images that were withheld from the search are there.
+
     Raises DataError if its arrays are not those of the search.
     """
     spec = stored.spec
@@ -190,6 +192,8 @@ def _dataset(stored: StoredStudy, data: Path | None, *, full: bool) -> Dataset:
         place = place.model_copy(update={"root" if place.path is None else "path": data})
     dataset = load_dataset(place, spec.seed)
     dataset.check_is(stored.data, spec.name)
+    if place.withhold_test:
+        dataset = load_dataset(place.model_copy(update={"withhold_test": False}), spec.seed)
     if not full:
         return dataset
     parts = (dataset.train, dataset.validation)

@@ -23,15 +23,16 @@ from models.network import Network, count_macs, count_parameters
 from models.storage import network_files
 from study.runner.trial_files import TrialStorage
 from study.search.trial import TrialConfig
-from study.study_folder import DISTRIBUTIONS, EXAMPLE, HISTORY, NETWORK
+from study.study_folder import DISTRIBUTIONS, EXAMPLE, HISTORY, NETWORK, OUTCOMES
 from study.training import checkpoint
 from study.training.dataset import Dataset
 from study.training.device import device_name, is_lost, set_arithmetic, training_device
 from study.training.diagnostics import diagnose
 from study.training.engines import EngineChoice
-from study.training.evaluation import Estimate, evaluate
+from study.training.evaluation import Estimate
 from study.training.generalisation import LossCurves
 from study.training.noise import with_training_noise
+from study.training.outcomes import Outcomes
 from study.training.train import EpochMetrics, Training, keep_freed_memory
 
 _STEP_S: Final = 0.1  # a report costs Ray and the driver some milliseconds
@@ -179,9 +180,9 @@ class TrialWorker:
     def _finish(self, training: Training, network: Network) -> str | None:
         """Tests, stores and diagnoses the kept weights; returns a notice if diagnostics fail."""
         training.restore_kept()
-        self._test(network)
+        files = self._test(network)
         self._training = None
-        files = {f"{NETWORK}/{name}": data for name, data in network_files(network).items()}
+        files |= {f"{NETWORK}/{name}": data for name, data in network_files(network).items()}
         notice = None
         try:
             files[DISTRIBUTIONS] = self._diagnose(network)
@@ -231,11 +232,18 @@ class TrialWorker:
             "threads": torch.get_num_threads(),
         }
 
-    def _test(self, network: Network) -> None:
-        """Adds the test metrics to the last epoch and to those of the replicates."""
-        accuracy, loss = evaluate(network, self._dataset.test)
+    def _test(self, network: Network) -> dict[str, bytes]:
+        """Adds the test metrics to the last epoch and to those of the replicates.
+
+        Returns the file of the outcomes on each test image. Without test images there is neither.
+        """
+        if not len(self._dataset.test.labels):
+            return {}
+        outcomes = Outcomes.of(network, self._dataset.test)
+        accuracy, loss = outcomes.accuracy(), outcomes.loss()
         self._history[-1] |= {
             **Estimate.over(accuracy, len(self._dataset.test.labels)).named("test_accuracy"),
             **Estimate.over(loss).named("test_loss"),
         }
         self._replicates |= {"test_accuracy": accuracy.tolist(), "test_loss": loss.tolist()}
+        return {OUTCOMES: outcomes.to_bytes(network.seeds)}

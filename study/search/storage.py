@@ -28,6 +28,7 @@ from study.study_folder import LAYOUT
 _IDENTITY: Final = "identity"
 _LAYOUT: Final = "layout"
 _DATA: Final = "data"  # the hash of its arrays
+_FILES: Final = "files"  # the MD5 of the files of a published data set, by name
 _EARLIER: Final = "earlier"  # the earlier studies, and the hashes of their journals
 _SECONDS: Final = "seconds"
 _RUNG: Final = "rung/"  # and the epoch: what the trial had reached there
@@ -59,11 +60,18 @@ class Ending:
 class SearchStorage:
     """The stored search of a spec, new or as it was left.
 
-    `data` is the hash of the arrays that a new study trains on. Raises BadInputError, and writes
-    nothing, if another version made it, and StudyError if its journal is damaged.
+    `data` is the hash of the arrays that a new study trains on, `files` the MD5 of the files that they
+    were read from, by name. Raises BadInputError, and writes nothing, if another version made it, and
+    StudyError if its journal is damaged.
     """
 
-    def __init__(self, spec: StudySpec, journal: Path, data: str | None = None) -> None:
+    def __init__(
+        self,
+        spec: StudySpec,
+        journal: Path,
+        data: str | None = None,
+        files: Mapping[str, str] | None = None,
+    ) -> None:
         self.journal: Final = journal
         self._lines = Journal(journal)
         with intact(journal):
@@ -82,6 +90,8 @@ class SearchStorage:
             self.study.set_user_attr(_LAYOUT, LAYOUT)
             if data is not None:
                 self.study.set_user_attr(_DATA, data)
+            if files:
+                self.study.set_user_attr(_FILES, dict(files))
             self.study.set_user_attr(_IDENTITY, uuid.uuid4().hex)
         names = list(spec.objectives)
         with warnings.catch_warnings():
@@ -101,6 +111,11 @@ class SearchStorage:
     def data(self) -> str | None:
         """The hash of the arrays that the study trains on, None if it was not stored."""
         return self.study.user_attrs.get(_DATA)
+
+    @property
+    def files(self) -> dict[str, str]:
+        """The MD5 of the files of the data set, by name; empty if they were not stored."""
+        return dict(self.study.user_attrs.get(_FILES, {}))
 
     @property
     def asked(self) -> int:

@@ -92,6 +92,10 @@ class DatasetSpec(Section):
     """Number of training images. By default all that are not used for validation."""
     validation_size: Annotated[int, Field(ge=1, le=_MOST_IMAGES)] | None = None
     """Number of validation images, taken from the training images. By default a tenth."""
+    withhold_test: bool = False
+    """Whether the search never evaluates the test images: trials have no test metrics, and only
+    retrainings (`study retrain`) have.
+    """
 
     @model_validator(mode="after")
     def _path_belongs_to_own_data(self) -> "DatasetSpec":

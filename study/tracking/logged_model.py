@@ -10,7 +10,7 @@ import numpy as np
 from mlflow import MlflowClient
 from mlflow.entities import LoggedModel, LoggedModelOutput, LoggedModelStatus, Metric
 
-from study.study_folder import DISTRIBUTIONS, EXAMPLE
+from study.study_folder import DISTRIBUTIONS, EXAMPLE, OUTCOMES
 
 _FORBIDDEN: Final = re.compile(r"""[/:.%"']""")  # in the name of a LoggedModel
 _PORTABLE: Final = "portable"  # in the folder of a trial: the files of its model not stored yet
@@ -48,8 +48,9 @@ def store_network(
         from study.tracking.pyfunc_model import write_portable  # noqa: PLC0415  # its imports take a second
 
         write_portable(network, example, new, model.model_id)
-        if (network.parent / DISTRIBUTIONS).exists():
-            shutil.copy(network.parent / DISTRIBUTIONS, new)
+        for name in (DISTRIBUTIONS, OUTCOMES):
+            if (network.parent / name).exists():
+                shutil.copy(network.parent / name, new)
         new.replace(folder)
     for file in sorted(path for path in folder.rglob("*") if path.is_file()):
         place = file.relative_to(folder).parent

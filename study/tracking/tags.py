@@ -22,6 +22,9 @@ IDENTITY_TAG: Final = "study.identity"
 DATA_TAG: Final = "study.data"
 """On the parent: the SHA-256 of the training, validation and test arrays."""
 
+FILES_TAG: Final = "study.files"
+"""On the parent: the MD5 of the unpacked files of a published data set, by name; JSON."""
+
 CLASSES_TAG: Final = "study.classes"
 """On the parent: the names of the classes in order of their labels, if they have names; JSON."""
 

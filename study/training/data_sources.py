@@ -1,5 +1,8 @@
 """Reads data sets: scikit-learn's digits, torchvision's, or a user's own files."""
 
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
@@ -10,6 +13,7 @@ from study.errors import DataError
 from study.spec.sections import DatasetSpec
 from study.training.image_folder import read_image_folder
 from study.training.npz_file import read_npz
+from study.training.official_files import OFFICIAL, FilesRead, checksums, packed_folder, unpacked
 from study.training.pictures import reshaped
 from study.training.pool import Pool, Pools
 
@@ -40,7 +44,7 @@ def check_files(spec: DatasetSpec) -> None:
     if spec.name in TORCHVISION and not spec.download:
         _, _, folder, _ = TORCHVISION[spec.name]
         place = spec.root / folder
-        if not place.is_dir():
+        if not place.is_dir() and packed_folder(spec.name) is None:
             raise DataError(_absent(spec, place, folder))
 
 
@@ -49,6 +53,11 @@ def _absent(spec: DatasetSpec, place: Path, folder: str) -> str:
         f"the data set {spec.name} is not in {place} and may not be downloaded; "
         f"set dataset.download = true (or add --set dataset.download=true), "
         f"or set dataset.root to the folder that holds {folder}"
+        + (
+            "; on Debian and Ubuntu, the package dataset-fashion-mnist has it, too"
+            if spec.name == "fashion_mnist"
+            else ""
+        )
     )
 
 
@@ -98,16 +107,24 @@ def _torchvision(spec: DatasetSpec) -> Pools:
     name, arguments, folder, classes = TORCHVISION[spec.name]
     source = getattr(datasets, name)
     try:
-        train, test = (
-            source(root=spec.root, train=train, download=spec.download, **arguments)
-            for train in (True, False)
-        )
-    except (RuntimeError, OSError, ValueError, EOFError) as error:
+        with _files(spec, folder) as (root, place):
+            train, test = (
+                source(root=root, train=train, download=spec.download, **arguments)
+                for train in (True, False)
+            )
+            md5 = checksums(spec.name, root / folder)
+    except (RuntimeError, OSError, ValueError, EOFError, zlib.error) as error:
         place = spec.root / folder
         if place.is_dir() and any(place.iterdir()):
             raise DataError(
                 f"the data set {spec.name} in {place} cannot be read: {error}; remove the folder and "
                 f"fetch it again (dataset.download = true)"
+            ) from error
+        packed = packed_folder(spec.name)
+        if packed is not None:
+            raise DataError(
+                f"the data set {spec.name} in {packed} cannot be read: {error}; install its package "
+                f"again, or set dataset.root to the folder that holds {folder}"
             ) from error
         if spec.download:
             raise DataError(
@@ -115,7 +132,26 @@ def _torchvision(spec: DatasetSpec) -> Pools:
                 f"fetch it on a machine with a network and copy the folder to {place}"
             ) from error
         raise DataError(_absent(spec, place, folder)) from error
-    return Pools(train=_pool(train, spec.name), test=_pool(test, spec.name), classes=classes)
+    return Pools(
+        train=_pool(train, spec.name),
+        test=_pool(test, spec.name),
+        classes=classes,
+        files=FilesRead(place, md5, OFFICIAL[spec.name]) if md5 else None,
+    )
+
+
+@contextmanager
+def _files(spec: DatasetSpec, folder: str) -> Iterator[tuple[Path, Path]]:
+    """The root for torchvision, and the folder in which the user has the files.
+
+    Where torchvision's folder is absent, the files of Debian's package are unpacked for the moment.
+    """
+    place, packed = spec.root / folder, packed_folder(spec.name)
+    if packed is None or place.is_dir():
+        yield spec.root, place
+        return
+    with unpacked(spec.name, packed, folder) as root:
+        yield root, packed
 
 
 def _pool(source: Any, name: str) -> Pool:  # noqa: ANN401  # torchvision has no types

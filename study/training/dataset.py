@@ -22,6 +22,7 @@ from study.spec.spec_file import parse
 from study.training.contact_sheet import contact_sheet
 from study.training.data_sources import read_pools
 from study.training.in_memory import pools_of
+from study.training.official_files import FilesRead
 from study.training.pool import Pool, Pools
 from study.training.split import Split
 
@@ -35,7 +36,8 @@ _PARTS: Final = ("train", "validation", "test")
 class Dataset:
     """The three splits of a data set. Validation data steer a study, test data are only reported.
 
-    `class_names` are in order of the labels; empty if the classes have no names.
+    `class_names` are in order of the labels; empty if the classes have no names. `files` are those of a
+    published data set whose checksums are known.
     """
 
     name: str
@@ -44,6 +46,7 @@ class Dataset:
     validation: Split
     test: Split
     class_names: tuple[str, ...] = ()
+    files: FilesRead | None = None
 
     def __repr__(self) -> str:
         """The data set in a line."""
@@ -79,6 +82,10 @@ class Dataset:
         """The same data set on a device."""
         splits = {part: getattr(self, part).to(device) for part in _PARTS}
         return replace(self, **splits)
+
+    def without_test(self) -> "Dataset":
+        """The same data set with no test images."""
+        return replace(self, test=Split(self.test.images[:0], self.test.labels[:0]))
 
     def to_arrays(self) -> dict[str, NDArray[np.generic]]:
         """The splits as named arrays, for Ray to share among the workers of a node."""
@@ -129,15 +136,16 @@ def load_dataset(source: object, seed: int = 0) -> Dataset:
     `source` is its spec, a table like it, a name or a path, as the key `dataset` of a spec, or data in
     memory (`study.training.in_memory.pools_of`). The seed determines the stratified split into training
     and validation images. The test images are those of the data set or, where it has none, a fifth that
-    is the same for every seed. Raises DataError if the data set is absent, unreadable, or smaller than
-    the requested sizes, SpecError for an unknown name or key.
+    is the same for every seed; with `withhold_test` there are none. Raises DataError if the data set is
+    absent, unreadable, or smaller than the requested sizes, SpecError for an unknown name or key.
     """
     if not isinstance(source, DatasetSpec):
         is_table = isinstance(source, Mapping) and not source.keys().isdisjoint({"name", "path"})
         if not is_table and not isinstance(source, str | os.PathLike):
             return split_pools(pools_of(source), "arrays", seed)
     spec = dataset_spec(source)  # type: ignore[arg-type]  # as tested
-    return split_pools(read_pools(spec), spec.label, seed, spec.train_size, spec.validation_size)
+    dataset = split_pools(read_pools(spec), spec.label, seed, spec.train_size, spec.validation_size)
+    return dataset.without_test() if spec.withhold_test else dataset
 
 
 def dataset_spec(
@@ -173,6 +181,7 @@ def split_pools(
         validation=_split(validation),
         test=_split(test_pool),
         class_names=pools.class_names,
+        files=pools.files,
     )
 
 

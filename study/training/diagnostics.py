@@ -75,8 +75,9 @@ def diagnose(
     """Measures the diagnostics of these groups (`study.spec.metrics.GROUPS`) on the current weights.
 
     `curves` are the losses during training, for generalisation and efficiency. `clean` is the data set
-    without the noise of the training, to which the group noise adds its own. Network and data set are
-    on one device. Raises KeyError for an unknown group.
+    without the noise of the training, to which the group noise adds its own. Without test images there
+    are the diagnostics of validation images alone. Network and data set are on one device. Raises
+    KeyError for an unknown group.
     """
     parts = []
     for group in groups:
@@ -84,7 +85,8 @@ def diagnose(
             measure = _ON_IMAGES[group]
             images = clean if clean is not None and group == "noise" else dataset
             parts.append(measure(network, images.validation, curves))
-            parts.append(measure(network, images.test, curves).on_test())
+            if len(images.test.labels):
+                parts.append(measure(network, images.test, curves).on_test())
         else:
             parts.append(_ONCE[group](network, curves))
     whole = Diagnosis()

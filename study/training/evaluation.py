@@ -1,6 +1,7 @@
 """Accuracies and losses of the replicates of a network, and their means with standard errors."""
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -42,17 +43,26 @@ class Estimate:
 @torch.no_grad()
 def evaluate(network: Network, split: Split, batch_size: int = 1000) -> tuple[Tensor, Tensor]:
     """Accuracy (share in 0..1) and mean cross-entropy (nats) of each replicate, shape (R,)."""
-    network.eval()
     correct = torch.zeros(network.replicates, dtype=torch.float64, device=split.labels.device)
     loss = torch.zeros_like(correct)
+    for hits, losses in batch_outcomes(network, split, batch_size):
+        correct += hits.sum(dim=1)
+        loss += losses.double().sum(dim=1)
+    return (correct / len(split.labels)).cpu(), (loss / len(split.labels)).cpu()
+
+
+@torch.no_grad()
+def batch_outcomes(
+    network: Network, split: Split, batch_size: int = 1000
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """By batch: whether each image is classified correctly, and its loss (nats); both (R, B)."""
+    network.eval()
     for images, labels in zip(
         torch.split(split.images, batch_size), torch.split(split.labels, batch_size), strict=True
     ):
         logits = network(images)
         labels_of_all = labels.expand(network.replicates, -1)
-        correct += (logits.argmax(dim=-1) == labels_of_all).sum(dim=1)
-        loss += losses_of(logits, labels_of_all).double().sum(dim=1)
-    return (correct / len(split.labels)).cpu(), (loss / len(split.labels)).cpu()
+        yield logits.argmax(dim=-1) == labels_of_all, losses_of(logits, labels_of_all)
 
 
 def losses_of(logits: Tensor, labels: Tensor) -> Tensor:

@@ -9,6 +9,7 @@ import psutil
 from numpy.typing import NDArray
 
 from study.errors import DataError
+from study.training.official_files import FilesRead
 
 MOST_CLASSES: Final = 100_000
 _LARGEST_BYTE: Final = 255
@@ -36,13 +37,15 @@ class Pool:
 class Pools:
     """The images of a data set; `test` is None if it has no test images.
 
-    `class_names` has the names of the classes in order of their labels, if they have names.
+    `class_names` has the names of the classes in order of their labels, if they have names; `files` are
+    those of a published data set whose checksums are known.
     """
 
     train: Pool
     test: Pool | None
     classes: int
     class_names: tuple[str, ...] = ()
+    files: FilesRead | None = None
 
     @classmethod
     def of_arrays(

@@ -7,6 +7,7 @@ from typer.testing import CliRunner
 
 from study.cli.app import app
 from study.errors import BadInputError, DataError, SpecError
+from tests.support.published_files import as_official, made_fashion_mnist
 
 
 @pytest.fixture(scope="module")
@@ -47,6 +48,18 @@ def test_a_spec_and_json_are_served(photos, tmp_path):
     assert shown["images"] == {"train": 29, "validation": 3, "test": 8}
     assert [one["name"] for one in shown["classes"]] == ["cat", "dog"]
     assert sum(one["train"] for one in shown["classes"]) == 29
+
+
+def test_files_other_than_the_official_ones_are_noticed(tmp_path, monkeypatch):
+    folder = made_fashion_mnist(tmp_path / "packed", monkeypatch)
+    shown = run("fashion_mnist", "--set", f"dataset.root={tmp_path}")
+    assert f"notice: the files in {folder} are not the official ones" in " ".join(shown.split())
+    asked = ("fashion_mnist", "--set", f"dataset.root={tmp_path}", "--json")
+    assert json.loads(run(*asked))["official"] is False
+    as_official(folder, monkeypatch)
+    shown = " ".join(run("fashion_mnist", "--set", f"dataset.root={tmp_path}").split())
+    assert f"the files in {folder} are the official ones" in shown
+    assert json.loads(run(*asked))["official"] is True
 
 
 def test_dark_images_are_pointed_out(tmp_path):

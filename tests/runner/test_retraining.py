@@ -1,6 +1,7 @@
 import json
 import re
 import signal
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from study.errors import BadInputError, DataError, NotFoundError, StudyError, Tr
 from study.results import answers
 from study.results.export import export_model
 from study.results.network import load_model
+from study.results.outcomes import outcomes
 from study.results.prediction import predict
 from study.results.reader import read_study
 from study.results.retrained_run import retrainings
@@ -57,8 +59,10 @@ def run_of(found, home):
     return MlflowClient(home.tracking_uri).get_run(found.record.run_id)
 
 
-def with_training(home, monkeypatch, trial, **settings):
+def with_training(home, monkeypatch, trial, *, withhold_test=False, **settings):
     stored = read_study(NAME, home)
+    dataset = stored.spec.dataset.model_copy(update={"withhold_test": withhold_test})
+    stored = replace(stored, spec=stored.spec.model_copy(update={"dataset": dataset}))
     stored.records[trial].training.update(settings)
     monkeypatch.setattr(type(stored), "trial", lambda study, number: study.records[number])
     monkeypatch.setattr(retraining, "read_study", lambda *_: stored)
@@ -100,6 +104,15 @@ def test_it_lies_under_the_study_with_curves_and_its_model(confirmed, home):
     )
 
 
+def test_its_outcomes_on_each_test_image_are_kept(confirmed, home):
+    found = outcomes(NAME, 1, retrained=True, home=home)
+    assert found["correct"].columns.tolist() == [2, 3, 4]
+    assert found["correct"].mean().mean() == pytest.approx(confirmed.record.test_accuracy)
+    assert found["loss"].mean().mean() == pytest.approx(confirmed.record.test_loss, rel=1e-3)
+    with pytest.raises(NotFoundError, match=r"the outcomes of trial 1 .* were not kept"):
+        outcomes(NAME, 1, home=home)  # whose network was not kept, or made without outcomes
+
+
 def test_the_same_again_is_read_not_trained(confirmed, home, monkeypatch):
     monkeypatch.setattr(retraining, "load_dataset", None)  # nothing can be trained
     again = retrain(NAME, 1, 3, 4, home=home)
@@ -124,7 +137,7 @@ def test_its_network_can_be_loaded_exported_and_asked(confirmed, home, tmp_path)
 
 
 def test_in_full_it_trains_on_validation_and_says_nothing_of_it(home, tmp_path, monkeypatch):
-    with_training(home, monkeypatch, 0, patience=1)
+    with_training(home, monkeypatch, 0, patience=1, withhold_test=True)
     messages, epochs = [], []
     found = retrain(
         *(NAME, 0, 2, 5),
@@ -141,7 +154,7 @@ def test_in_full_it_trains_on_validation_and_says_nothing_of_it(home, tmp_path, 
     run = run_of(found, home)
     assert "epoch/val_accuracy" not in run.data.metrics
     assert run.data.params["full"] == "True"
-    assert found.record.test_accuracy is not None
+    assert found.record.test_accuracy is not None  # images that were withheld from the search
     values = seeds(NAME, [0], home=home, retrained=True)
     assert values.notna().all().to_dict() == {
         "val_accuracy": False,

@@ -11,10 +11,11 @@ from study.runner.trainable import StudyTrainable
 from study.runner.trial_files import TrialStorage
 from study.search.trial import TrialConfig
 from study.spec.metrics import GROUPS, recorded_names
-from study.study_folder import DISTRIBUTIONS, EXAMPLE, NETWORK, trial_folder
+from study.study_folder import DISTRIBUTIONS, EXAMPLE, NETWORK, OUTCOMES, trial_folder
 from study.training.dataset import load_dataset
 from study.training.evaluation import evaluate
 from study.training.noise import with_training_noise
+from study.training.outcomes import Outcomes
 from study.training.settings import TrainingSettings
 
 TRAINING = {"learning_rate": 0.01, "schedule": "one_cycle"}
@@ -92,6 +93,33 @@ def test_a_trial_ends_with_the_diagnostics_that_were_asked_for(digits, tmp_path)
     assert epochs[1]["generalisation_gap"] == pytest.approx(gap)
     stored = json.loads((trial_folder(tmp_path, 0) / DISTRIBUTIONS).read_text())
     assert sum(stored["output_weight"]["counts"]) == 2 * 10 * 16
+
+
+def test_a_trial_keeps_the_outcome_on_each_test_image(digits, tmp_path):
+    made = worker(digits, tmp_path, config(), rungs=())
+    last = until_done(made)[-1]
+    folder = trial_folder(tmp_path, 0)
+    stored, seeds = Outcomes.from_bytes((folder / OUTCOMES).read_bytes())
+    network = load_network(folder / NETWORK)
+    images = digits.test.images
+    predicted = network(images).argmax(dim=-1)
+    assert seeds == (0, 1)
+    assert np.array_equal(stored.correct, (predicted == digits.test.labels).numpy())
+    assert stored.accuracy().tolist() == last["replicates"]["test_accuracy"]
+    assert stored.loss().tolist() == pytest.approx(last["replicates"]["test_loss"], rel=1e-3)
+
+
+def test_test_images_that_are_withheld_are_evaluated_nowhere(digits, tmp_path):
+    groups = ("generalisation", "efficiency", "noise")
+    withheld = digits.without_test()
+    made = worker(withheld, tmp_path, config(epochs=2), rungs=(), diagnostics=groups)
+    reports = until_done(made)
+    names = {name for report in reports for epoch in report["epochs"] for name in epoch}
+    assert not {name for name in names if "test" in name}
+    assert "accuracy_efficiency" in names
+    assert reports[-1]["replicates"].keys() == {"val_accuracy", "val_loss"}
+    assert reports[-1]["notice"] is None or "diagnostics" not in reports[-1]["notice"]
+    assert not (trial_folder(tmp_path, 0) / OUTCOMES).exists()
 
 
 # At this rate both replicates stop long before the sixtieth epoch, and after the third.

@@ -10,7 +10,7 @@ from torchvision import datasets
 
 from study.errors import DataError
 from study.spec.sections import OWN_DATA, DatasetName, DatasetSpec
-from study.training import pool
+from study.training import official_files, pool
 from study.training.data_sources import TORCHVISION
 from study.training.dataset import Dataset, load_dataset
 from study.training.in_memory import pools_of
@@ -198,7 +198,8 @@ def test_sizes_beyond_the_data_are_refused_with_both_numbers():
 @pytest.mark.parametrize(
     "name", ["mnist", "fashion_mnist", "kmnist", "emnist_balanced", "cifar100"]
 )
-def test_an_absent_data_set_says_how_to_get_it(name, tmp_path):
+def test_an_absent_data_set_says_how_to_get_it(name, tmp_path, monkeypatch):
+    monkeypatch.setattr(official_files, "DEBIAN", {})
     with pytest.raises(DataError) as caught:
         load_dataset(dataset(name=name, root=tmp_path))
     assert f"{name} is not in {tmp_path}" in str(caught.value)
@@ -251,6 +252,16 @@ def test_grey_images_are_read_upright_from_torchvisions_files(
     assert len(data.train.labels) == 4 * classes
     assert np.array_equal(data.test.images[:, 0].numpy(), upright)
     assert np.array_equal(data.test.labels.numpy(), labels)
+
+
+def test_test_images_that_are_withheld_are_in_no_split():
+    whole, data = load_dataset("digits"), load_dataset({"name": "digits", "withhold_test": True})
+    assert data.test.images.shape == (0, 1, 8, 8)
+    assert len(data.test.labels) == 0
+    assert torch.equal(data.train.images, whole.train.images)
+    assert torch.equal(data.validation.images, whole.validation.images)
+    assert data.sha256() != whole.sha256()
+    assert "0 test" in repr(data)
 
 
 @pytest.mark.parametrize(("name", "classes"), [("cifar10", 10), ("cifar100", 100)])
