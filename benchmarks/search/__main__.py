@@ -61,11 +61,11 @@ def tune(methods: Sequence[str], arguments: argparse.Namespace) -> None:
     stored = _stored(protocol.TUNED, "areas")
     tuning = protocol.TUNING
     wanted = [
-        (name, seed, table, tuning["limit"], settings)
-        for seed in tuning["seeds"]
-        for slow in (False, True)
+        (name, seed, table, tuning[f"{speed}limit"], settings)
+        for speed in ("", "slow_")
+        for seed in tuning[f"{speed}seeds"]
         for name in methods
-        if protocol.METHODS[name].get("slow", False) is slow
+        if protocol.is_slow(name) == bool(speed)
         for settings in protocol.variants(name)
         for table in tuning["tables"]
     ]
@@ -101,7 +101,7 @@ def test(methods: Sequence[str], arguments: argparse.Namespace) -> None:
         for seed in range(arguments.seeds)
         for table in arguments.tables or protocol.recorded()
         for name in methods
-        if protocol.METHODS[name].get("slow", False) is slow
+        if protocol.is_slow(name) is slow
     ]
 
     def keep(one: Search, found: dict[str, Any]) -> None:

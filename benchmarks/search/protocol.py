@@ -33,6 +33,11 @@ def variants(name: str) -> list[dict[str, Any]]:
     ]
 
 
+def is_slow(name: str) -> bool:
+    """Whether a method has fewer searches, as its proposals take long."""
+    return bool(METHODS[name].get("slow", False))
+
+
 def tuned(name: str) -> dict[str, Any]:
     """The settings that were chosen for a method, for an ablation those of its `like`."""
     like = METHODS[name].get("like", name)

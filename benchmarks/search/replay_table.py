@@ -5,7 +5,8 @@ search can be replayed on it in no time and its result be compared with the best
 
 A search sees one replicate of each configuration, drawn by the seed of the search: the same for
 all methods. The truth is the mean of the other replicates, so luck that a search has seen is worth
-nothing. The two tuning tables have no single replicates; there a search sees the truth.
+nothing. A search is told the standard error of an accuracy on so many images, as by a study of one
+replicate; how far seeds scatter beside that, it has to find out.
 
 The hypervolume is measured in boxes of the table's own. One side is log10 of the trainable
 parameters, from the table's fewest (0) to its most (1), with the reference a tenth beyond: with the
@@ -110,9 +111,7 @@ class Table:
 
     space: Space
     accuracy: Array
-    """(n, replicates, epochs)."""
-    error: Array | None = None
-    """(n, epochs), standard errors of the single replicate; None where there are several."""
+    """(n, replicates, epochs), two replicates or more."""
     images: int
     """In the validation set, from which the accuracy of one replicate has its standard error."""
     fails: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, dtype=np.bool_))
@@ -137,6 +136,10 @@ class Table:
         with np.load(path) as arrays:
             spec = json.loads(str(arrays["spec"]))
             counts = zip(arrays["trainable_parameters"], arrays["macs"], strict=True)
+            # Mean and standard error of two replicates: these are the mean minus and plus the error.
+            mean, error = (
+                arrays[name].astype(np.float64) for name in ("val_accuracy", "val_accuracy_sem")
+            )
             space = Space(
                 spec=_searched(spec),
                 epochs=spec["budget"]["epochs"],
@@ -146,8 +149,7 @@ class Table:
             )
             return cls(
                 space=space,
-                accuracy=arrays["val_accuracy"][:, None, :].astype(np.float64),
-                error=arrays["val_accuracy_sem"].astype(np.float64),
+                accuracy=np.stack([mean - error, mean + error], axis=1),
                 images=spec["dataset"]["validation_size"],
             )
 
@@ -203,14 +205,10 @@ class Table:
     def seen_by(self, seed: int) -> Seen:
         """What the search of a seed sees, and the truth about it."""
         count, replicates, _ = self.accuracy.shape
-        if replicates == 1:
-            assert self.error is not None  # noqa: S101  # of a single replicate
-            shown, error, last = self.accuracy[:, 0], self.error, self.accuracy[:, 0, -1]
-        else:
-            drawn = np.random.default_rng([_SEEN, seed]).integers(replicates, size=count)
-            shown = self.accuracy[np.arange(count), drawn]
-            error = np.sqrt(shown * (1 - shown) / self.images)
-            last = (self.accuracy[:, :, -1].sum(axis=1) - shown[:, -1]) / (replicates - 1)
+        drawn = np.random.default_rng([_SEEN, seed]).integers(replicates, size=count)
+        shown = self.accuracy[np.arange(count), drawn]
+        error = np.sqrt(shown * (1 - shown) / self.images)
+        last = (self.accuracy[:, :, -1].sum(axis=1) - shown[:, -1]) / (replicates - 1)
         return Seen(accuracy=shown, error=error, truth=np.where(self.fails, np.nan, last))
 
     def costs(self, accuracies: Array, quantile: float) -> Array:

@@ -66,6 +66,17 @@ def test_a_search_sees_one_replicate_and_is_judged_by_the_others(table):
     assert (table.seen_by(4).accuracy != seen.accuracy).any()
 
 
+def test_a_tuning_table_has_the_two_replicates_of_which_it_stores_the_mean():
+    path = protocol.file_of("digits")
+    table = Table.load(path)
+    assert table.accuracy.shape == (375, 2, table.epochs)
+    with np.load(path) as arrays:
+        mean, error = arrays["val_accuracy"][:, -1], arrays["val_accuracy_sem"][:, -1]
+    seen = table.seen_by(0)
+    assert (seen.accuracy[:, -1] + seen.truth) / 2 == pytest.approx(mean)
+    assert np.abs(seen.accuracy[:, -1] - seen.truth) / 2 == pytest.approx(error, rel=1e-3)
+
+
 @pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated:FutureWarning")  # BoTorch's
 @pytest.mark.parametrize("name", [name for name in protocol.METHODS if " (" not in name])
 def test_every_method_trains_new_configurations_and_goes_on_after_failures(table, name):
