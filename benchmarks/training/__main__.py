@@ -6,7 +6,8 @@ All rivals in one process, in turn, medians; random images of 28 x 28, batch 128
 synapses a dendrite. Figures are those of an epoch of 54,000 images that validates with 6,000; masked
 dense does a tenth of it, or two steps. `--before`: a checkout of commit 66fd0a8, whose training is
 measured, too (benchmarks.training.before). Prints tables and writes benchmarks/results/training.json
-(not with --quick). `--several` measures five replicates on all cores again, in that file.
+(not with --quick). `--several` measures five replicates on all cores again, in that file, `--recipes`
+what training recipes cost.
 `python -m benchmarks.training.studies` measures whole studies.
 """
 
@@ -29,12 +30,22 @@ from benchmarks.machine import describe
 from benchmarks.process import measured
 from benchmarks.training import rivals
 from models import count_macs
+from study.engine.recipe import Recipe
 from study.training.train import keep_freed_memory
 
 RESULT = Path(__file__).parents[1] / "results" / "training.json"
 BEFORE = Path(__file__).with_name("before.py")
 SIZES = ((1, 32), (4, 64), (4, 128), (16, 256), (64, 512))
 DENSE = (("vann", (1, 32)), ("vann", (4, 128)), ("vann-r", (4, 128)), ("pdann", (4, 128)))
+RECIPES = {
+    "bare": Recipe(),
+    "label_smoothing": Recipe(label_smoothing=0.1),
+    "weight_decay": Recipe(weight_decay=0.1),
+    "average": Recipe(average=0.99),
+    "shift": Recipe(shift=1),
+    "flip": Recipe(flip=0.5),
+    "all": Recipe(label_smoothing=0.1, weight_decay=0.1, average=0.99, shift=1, flip=0.5),
+}
 Timed = dict[str, dict[str, float]]
 
 
@@ -163,6 +174,21 @@ def dense(split: rivals.Split, rounds: int) -> dict[str, Timed]:
     return found
 
 
+def recipes(split: rivals.Split, rounds: int) -> dict[str, Any]:
+    """An epoch of the compiled engine with each recipe, in turn."""
+    found: dict[str, Any] = {"machine": describe(), "load": os.getloadavg()}
+    for size in SIZES[:3]:
+        runs = {
+            name: rivals.engine("compiled", "dann-lrf", size, split, recipe=recipe)
+            for name, recipe in RECIPES.items()
+        }
+        row = in_turn(runs, rounds)
+        found[f"{size[0]}, {size[1]}"] = row
+        ratios = {name: row[name]["processor"] / row["bare"]["processor"] for name in row}
+        print(size, ", ".join(f"{name} {ratio:.2f}x" for name, ratio in ratios.items()), flush=True)
+    return found
+
+
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.training",
@@ -171,6 +197,7 @@ def arguments() -> argparse.Namespace:
     )
     parser.add_argument("--quick", action="store_true", help="nothing is written")
     parser.add_argument("--several", action="store_true", help="the replicates alone")
+    parser.add_argument("--recipes", action="store_true", help="the recipes alone")
     parser.add_argument("--rounds", type=int, default=5, help="measurements of each rival")
     parser.add_argument("--before", type=Path, help="a checkout of commit 66fd0a8")
     return parser.parse_args()
@@ -182,9 +209,11 @@ def main() -> None:
     torch.set_num_threads(1)
     keep_freed_memory()
     split = rivals.random_images()
-    if given.several:
+    alone = {"several": several} if given.several else {}
+    alone |= {"recipes": recipes} if given.recipes else {}
+    if alone:
         result = json.loads(RESULT.read_text(encoding="utf-8"))
-        result["several"] = several(split, rounds)
+        result |= {name: measure(split, rounds) for name, measure in alone.items()}
         RESULT.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
         return
     peak = peaks()
@@ -221,6 +250,7 @@ def main() -> None:
     result["evaluation"] = shown = in_turn(tested, rounds)
     print("evaluation of 6,000 images at (4, 128):", shown)
     result["several"] = several(split, rounds)
+    result["recipes"] = recipes(split, rounds)
     if not given.quick:
         RESULT.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
 

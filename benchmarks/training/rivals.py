@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from models import FAMILIES, Architecture, Network, build
 from models.layers import GroupedLayer, SparseLayer
+from study.engine.recipe import Recipe
 from study.training.engines import EngineChoice, make_engine
 from study.training.split import Split
 
@@ -40,11 +41,16 @@ def network(family: str, size: tuple[int, int], replicates: int) -> Network:
     return build(architecture, (1, 28, 28), CLASSES, list(range(replicates)))
 
 
-def engine(
-    name: EngineChoice, family: str, size: tuple[int, int], split: Split, replicates: int = 1
+def engine(  # noqa: PLR0913, PLR0917  # each has a name of its own
+    name: EngineChoice,
+    family: str,
+    size: tuple[int, int],
+    split: Split,
+    replicates: int = 1,
+    recipe: Recipe = Recipe(),  # noqa: B008  # a tuple
 ) -> Callable[[], object]:
     """Trains on the images in a random order, and validates with some of them."""
-    made = make_engine(name, network(family, size, replicates), split, BATCH)
+    made = make_engine(name, network(family, size, replicates), split, BATCH, recipe)
     order = torch.stack([torch.randperm(IMAGES) for _ in range(replicates)])
 
     def run() -> None:

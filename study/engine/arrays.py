@@ -96,7 +96,7 @@ class Moving(NamedTuple):
 class Workspace(NamedTuple):
     """Memory for one tile, which nothing outlasts.
 
-    `bytes`: (inputs, lanes), the images' pixels; `pixels`: the same as floats, for a dense layer;
+    `bytes`: (bytes of an image, lanes); `pixels`: the same as floats, for a dense layer;
     `pairs`: (inputs, lanes / 2), the same for a sparse layer. A word has lanes i and i + 16 of 32 in its
     lower and upper half, each the upper half of a float, which holds any byte exactly: one instruction
     makes 16 floats of it, and a row takes half of the memory of floats, by whose bandwidth sums over
@@ -115,10 +115,14 @@ class Workspace(NamedTuple):
 
 
 class Images(NamedTuple):
-    """Bytes, (images, inputs, rounded up to a multiple of BLOCK); labels, (images,)."""
+    """Bytes of all images, (bytes,); labels, (images,); the byte of each input of an image, (inputs,).
+
+    `places` ascend, and count from the start of an image, from which on there are whole blocks of bytes.
+    """
 
     pixels: NDArray[np.uint8]
     labels: NDArray[np.int64]
+    places: Indices
 
 
 def floats(*shape: int) -> Floats:
@@ -133,11 +137,12 @@ def _aligned(size: int) -> NDArray[np.uint8]:
     return memory[start : start + size]
 
 
-def workspace(inputs: int, units: int, lanes: int) -> Workspace:
-    """A workspace for tiles of so many lanes."""
+def workspace(inputs: int, span: int, units: int, lanes: int) -> Workspace:
+    """A workspace for tiles of so many lanes, of images of so many bytes."""
     padded = -(-inputs // BLOCK) * BLOCK
+    spanned = -(-span // BLOCK) * BLOCK
     return Workspace(
-        bytes=_aligned(padded * lanes).reshape(padded, lanes),
+        bytes=_aligned(spanned * lanes).reshape(spanned, lanes),
         pixels=floats(padded, lanes),
         pairs=floats(padded, lanes // 2).view(np.uint32),
         outputs=floats(units, lanes),

@@ -40,7 +40,7 @@ def _table_of(dtype: type[np.generic]) -> _View:
     return table
 
 
-_bytes = _table_of(np.uint8)
+_byte_row, _bytes = _row_of(np.uint8), _table_of(np.uint8)
 _integers, _integer_table = _row_of(np.int64), _table_of(np.int64)
 _indices, _index_table = _row_of(np.uint32), _table_of(np.uint32)
 _floats, _float_table = _row_of(np.float32), _table_of(np.float32)
@@ -79,23 +79,23 @@ def _workspace(a: _Addresses, s: _Numbers) -> Workspace:
 
 @inlined
 def _images(a: _Addresses, s: _Numbers) -> Images:
-    return Images(_bytes(a, s, 15), _integers(a, s, 16))
+    return Images(_byte_row(a, s, 15), _integers(a, s, 16), _indices(a, s, 17))
 
 
 @inlined
 def _moving(a: _Addresses, s: _Numbers) -> Moving:
     return Moving(
-        _floats(a, s, 18),
-        _floats(a, s, 19),
         _floats(a, s, 20),
         _floats(a, s, 21),
         _floats(a, s, 22),
+        _floats(a, s, 23),
+        _floats(a, s, 24),
     )
 
 
 @inlined
 def _recipe(numbers: _Numbers) -> Recipe:
-    return Recipe(numbers[2], numbers[3], numbers[4])
+    return Recipe(numbers[2], numbers[3], numbers[4], numbers[5], numbers[6])
 
 
 def _run_loop(addresses: _Addresses, sizes: _Numbers, counts: _Numbers, numbers: _Numbers) -> None:
@@ -104,7 +104,7 @@ def _run_loop(addresses: _Addresses, sizes: _Numbers, counts: _Numbers, numbers:
     wiring = _wiring(addresses, sizes)
     work = _workspace(addresses, sizes)
     images = _images(addresses, sizes)
-    order = _integers(addresses, sizes, 17)
+    order, starts = _integers(addresses, sizes, 18), _integers(addresses, sizes, 19)
     if counts[0] == TRAIN:
         numbers[1] = train_steps(
             plan,
@@ -113,16 +113,17 @@ def _run_loop(addresses: _Addresses, sizes: _Numbers, counts: _Numbers, numbers:
             work,
             images,
             order,
+            starts,
             counts[1],
             counts[2],
             counts[3],
             counts[4],
-            _doubles(addresses, sizes, 23),
+            _doubles(addresses, sizes, 25),
             counts[5],
             _recipe(numbers),
         )
     else:
-        parameters = _floats(addresses, sizes, 18)
-        loss, right = evaluate_images(plan, wiring, parameters, work, images, order)
+        parameters = _floats(addresses, sizes, 20)
+        loss, right = evaluate_images(plan, wiring, parameters, work, images, order, starts)
         numbers[1] = loss
         counts[1] = right

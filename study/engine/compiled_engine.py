@@ -12,10 +12,11 @@ from torch import Tensor
 
 from models.network import Network
 from models.rewiring import Rewired
-from study.engine.arrays import LANES, WEIGHT, Floats, Images, Moving, Workspace, floats, workspace
+from study.engine.arrays import LANES, WEIGHT, Floats, Moving, Workspace, floats, workspace
+from study.engine.augmentation import augments, draw_moves
 from study.engine.engine import EngineName
+from study.engine.images import StoredImages
 from study.engine.layout import (
-    images_of,
     plan_of,
     read_parameters,
     wiring_of,
@@ -57,7 +58,7 @@ class CompiledEngine:
     ) -> None:
         self._network = network
         self._batch_size = batch_size
-        self._images = images_of(images, labels)
+        self._stored = StoredImages(images, labels, recipe)
         self._plan = plan_of(network)
         size = sum(parameter[0].numel() for parameter in network.parameters())
         # Rows that start with a line of the cache, with some parameters at the end that are none.
@@ -74,7 +75,10 @@ class CompiledEngine:
         inputs, units = int(np.prod(network.image_shape)), int(self._plan.layers[:, 2].sum())
         lanes = min(_WIDEST_TILE, -(-batch_size // LANES) * LANES)
         self._threads = Turns(
-            [workspace(inputs, units, lanes) for _ in range(min(threads, network.replicates))]
+            [
+                workspace(inputs, self._stored.span, units, lanes)
+                for _ in range(min(threads, network.replicates))
+            ]
         )
         self._library, self.compilation_seconds = load_library()
         self.rewired(())
@@ -93,7 +97,7 @@ class CompiledEngine:
 
     def evaluate(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         read_parameters(list(self._network.parameters()), self._weights)
-        tested = images_of(images, labels)
+        tested = StoredImages(images, labels)
         totals = np.zeros((2, self._network.replicates))
         self._threads.take(
             [self._evaluation(number, tested, totals) for number in range(totals.shape[1])]
@@ -145,6 +149,7 @@ class CompiledEngine:
         seed = np.random.SeedSequence([_DROPOUT, self._network.seeds[number], epoch])
         key = int(seed.generate_state(1)[0])
         order = np.ascontiguousarray(orders[number])
+        starts = self._starts(order, self._network.seeds[number], epoch)
         ends = np.linspace(0, len(rates), self._turns + 1).astype(int).tolist()
 
         def turn(steps: tuple[int, int], memory: Workspace) -> None:
@@ -152,8 +157,9 @@ class CompiledEngine:
                 self._plan,
                 self._wiring[number],
                 memory,
-                self._images,
+                self._stored.images,
                 order,
+                starts,
                 self._moving(number),
                 rates,
                 [self._batch_size, *steps, self._steps, key],
@@ -163,16 +169,28 @@ class CompiledEngine:
         for steps in pairwise(ends):
             yield partial(turn, steps)
 
+    def _starts(self, order: NDArray[np.int64], seed: int, epoch: int) -> NDArray[np.int64]:
+        if not augments(self._recipe):
+            return self._stored.starts(order)
+        images = len(self._stored.images.labels)
+        return self._stored.starts(order, draw_moves(self._recipe, images, seed, epoch))
+
     def _evaluation(
-        self, number: int, images: Images, totals: NDArray[np.float64]
+        self, number: int, tested: StoredImages, totals: NDArray[np.float64]
     ) -> Iterator[_Turn]:
-        count = len(images.labels)
+        count = len(tested.images.labels)
         turns = min(_EVALUATION_TURNS, self._turns)
         ends = np.linspace(0, count, turns + 1).astype(int).tolist()
 
         def turn(some: NDArray[np.int64], memory: Workspace) -> None:
             totals[:, number] += self._library.evaluate_images(
-                self._plan, self._wiring[number], memory, images, some, self._weights[number]
+                self._plan,
+                self._wiring[number],
+                memory,
+                tested.images,
+                some,
+                tested.starts(some),
+                self._weights[number],
             )
 
         for first, last in pairwise(ends):

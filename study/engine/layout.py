@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from typing import cast
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from models.layers import DenseLayer, GroupedLayer, SparseLayer
@@ -13,7 +12,6 @@ from models.network import Network
 from models.stage import Layer, Stage
 from study.engine.arrays import (
     BIAS,
-    BLOCK,
     COLUMNS,
     DENSE,
     FIELDS,
@@ -27,7 +25,6 @@ from study.engine.arrays import (
     UNITS,
     WEIGHT,
     Floats,
-    Images,
     Indices,
     Plan,
     Wiring,
@@ -118,19 +115,6 @@ def _add_readers(parts: _Parts, columns: Indices, offsets: Indices, inputs: int)
 
 def _joined(parts: Sequence[Indices]) -> Indices:
     return np.concatenate(parts) if parts else np.zeros(0, np.uint32)
-
-
-def images_of(images: Tensor, labels: Tensor) -> Images:
-    """Images, (count, channels, height, width), uint8, and labels; without a copy where rows fit.
-
-    Tensors of read-only arrays serve, for nothing is written to them.
-    """
-    rows = images.flatten(1)
-    missing = -rows.shape[1] % BLOCK
-    if missing:
-        rows = torch.nn.functional.pad(rows, (0, missing))
-    pixels = np.ascontiguousarray(rows.numpy())
-    return Images(pixels, np.ascontiguousarray(labels.numpy(), dtype=np.int64))
 
 
 def read_parameters(parameters: Sequence[Tensor], rows: Floats) -> None:

@@ -56,13 +56,14 @@ class Library:
         work: Workspace,
         images: Images,
         order: NDArray[np.int64],
+        starts: NDArray[np.int64],
         moving: Moving,
         rates: NDArray[np.float64],
         counts: Sequence[int],
         recipe: Recipe,
     ) -> float:
         """Counts: batch size, first step, the step after the last one, steps before, seed."""
-        arrays = (*plan[:2], *wiring, *work, *images, order, *moving, rates)
+        arrays = (*plan[:2], *wiring, *work, *images, order, starts, *moving, rates)
         _, loss = self.run_loop(arrays, [TRAIN, *counts], plan.dropout, recipe)
         return loss
 
@@ -73,10 +74,11 @@ class Library:
         work: Workspace,
         images: Images,
         order: NDArray[np.int64],
+        starts: NDArray[np.int64],
         parameters: Floats,
     ) -> tuple[float, int]:
         """The sum of the losses of the images in the order, and how many are classified right."""
-        arrays = (*plan[:2], *wiring, *work, *images, order, parameters)
+        arrays = (*plan[:2], *wiring, *work, *images, order, starts, parameters)
         (_, right), loss = self.run_loop(arrays, [EVALUATE, 0], plan.dropout)
         return loss, right
 

@@ -30,6 +30,7 @@ def train_steps(
     work: Workspace,
     images: Images,
     order: NDArray[np.int64],
+    starts: NDArray[np.int64],
     batch_size: int,
     first_step: int,
     last_step: int,
@@ -40,9 +41,9 @@ def train_steps(
 ) -> float:
     """Trains the steps `first_step` to `last_step - 1` of an epoch; the sum of the losses of all images.
 
-    `order`: (images of the epoch,). `rates`: the learning rate of each step of the epoch. `before`:
-    the steps made before this epoch. `seed`: of the epoch's dropout, 32 bits. A batch goes through the
-    network in tiles of as many images as the workspace has lanes.
+    `order` and `starts`: (images of the epoch,), and where each begins. `rates`: the learning rate of
+    each step of the epoch. `before`: the steps made before this epoch. `seed`: of the epoch's dropout,
+    32 bits. A batch goes through the network in tiles of as many images as the workspace has lanes.
     """
     total = 0.0
     size = work.bytes.shape[1]
@@ -54,8 +55,8 @@ def train_steps(
         while first < count:
             images_here = min(size, count - first)
             lanes = -(-images_here // LANES) * LANES
-            fill_tile(images, order, start + first, images_here, lanes, work)
-            fill_table(plan, wiring, lanes, work)
+            fill_tile(images, starts, start + first, images_here, lanes, work)
+            fill_table(plan, wiring, images, lanes, work)
             forward(
                 plan, wiring, moving.parameters, work, lanes, plan.dropout, key, batch_size, first
             )
@@ -91,6 +92,7 @@ def evaluate_images(
     work: Workspace,
     images: Images,
     order: NDArray[np.int64],
+    starts: NDArray[np.int64],
 ) -> tuple[float, int]:
     """The sum of the losses of the images in the order, and how many are classified right."""
     total, right = 0.0, 0
@@ -99,8 +101,8 @@ def evaluate_images(
     while start < len(order):
         count = min(size, len(order) - start)
         lanes = -(-count // LANES) * LANES
-        fill_tile(images, order, start, count, lanes, work)
-        fill_table(plan, wiring, lanes, work)
+        fill_tile(images, starts, start, count, lanes, work)
+        fill_table(plan, wiring, images, lanes, work)
         forward(plan, wiring, parameters, work, lanes, 0.0, np.uint32(0), size, np.int64(0))
         logits = work.outputs[plan.layers[-1, ROW] :]
         loss, correct = cross_entropy(logits, order, start, count, images.labels, work, lanes)

@@ -4,17 +4,21 @@ from typing import NamedTuple
 
 
 class Recipe(NamedTuple):
-    """Settings of a step; 0 disables each. A tuple of floats, which compiled functions read.
+    """Settings of a step; 0 disables each. A tuple of numbers, which compiled functions read.
 
     `label_smoothing`: the share of the target that is spread evenly over all classes (Szegedy et al.,
     CVPR 2016). `weight_decay`: decoupled, so a step of rate r first scales each parameter by 1 - r times
     this (AdamW; Loshchilov & Hutter, ICLR 2019). `average`: the decay of the exponential average of the
-    weights (after Polyak & Juditsky, SIAM J. Control Optim. 1992;30:838), one of `kept_share`.
+    weights (after Polyak & Juditsky, SIAM J. Control Optim. 1992;30:838), one of `kept_share`. `shift`
+    and `flip`: the pixels by which images move at most, and the share of mirror images
+    (`study.engine.augmentation`).
     """
 
     label_smoothing: float = 0.0
     weight_decay: float = 0.0
     average: float = 0.0
+    shift: float = 0
+    flip: float = 0.0
 
 
 def kept_share(decay: float, step: int) -> float:

@@ -31,25 +31,25 @@ from study.engine.vectors import (
 
 @inner
 def fill_tile(
-    images: Images, order: NDArray[np.int64], first: Size, count: int, lanes: int, work: Workspace
+    images: Images, starts: NDArray[np.int64], first: Size, count: int, lanes: int, work: Workspace
 ) -> None:
-    """Takes the images `order[first:first + count]`; further lanes repeat the last one.
+    """Takes the images that begin at `starts[first:first + count]`; further lanes repeat the last one.
 
     Bytes are transposed in blocks of 16 images x 16 pixels, as an image's pixels lie side by side
     in memory, and a pixel of several images does in the table. Images lie anywhere in memory, so the
     next 16 are read into the cache meanwhile, a line of it at a time.
     """
     for lane in range(0, lanes, BLOCK):
-        rows = pointers(images.pixels, order, first + lane, first + count - 1)
-        following = pointers(images.pixels, order, first + lane + BLOCK, len(order) - 1)
-        for pixel in range(0, images.pixels.shape[1], BLOCK):
+        rows = pointers(images.pixels, starts, first + lane, first + count - 1)
+        following = pointers(images.pixels, starts, first + lane + BLOCK, len(starts) - 1)
+        for pixel in range(0, images.places[-1] + 1, BLOCK):
             if pixel % LINE == 0:
                 prefetch(following, pixel)
             transpose(rows, pixel, work.bytes, lane)
 
 
 @inner
-def fill_table(plan: Plan, wiring: Wiring, lanes: int, work: Workspace) -> None:
+def fill_table(plan: Plan, wiring: Wiring, images: Images, lanes: int, work: Workspace) -> None:
     """The bytes of the tile as what the first layer reads: pairs, or, if it is dense, floats.
 
     Those of pixels that nothing reads are left out.
@@ -57,8 +57,9 @@ def fill_table(plan: Plan, wiring: Wiring, lanes: int, work: Workspace) -> None:
     dense = plan.layers[0, KIND] == DENSE
     for place in range(len(wiring.pixels)):
         pixel = wiring.pixels[place]
+        byte = images.places[pixel]
         for lane in range(0, lanes, NARROW):
-            values = load(work.bytes, pixel, lane, narrow())
+            values = load(work.bytes, byte, lane, narrow())
             if dense:
                 store(work.pixels, pixel, lane, fma(PIXEL, values, narrow()))
             else:

@@ -174,24 +174,24 @@ def totals(_: Any, a: Any, b: Any, c: Any, d: Any) -> Any:
 
 
 @_instruction
-def pointers(_: Any, rows: Any, order: Any, first: Any, last: Any) -> Any:
-    """Where the rows `order[first]` and the 15 after it start; after `order[last]` that one again."""
+def pointers(_: Any, bytes_: Any, starts: Any, first: Any, last: Any) -> Any:
+    """The addresses of byte `starts[first]` and of the 15 starts after it, the last one repeated."""
 
     def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         table, numbers, start, end = arguments
-        table = context.make_array(rows)(context, builder, table)
-        numbers = context.make_array(order)(context, builder, numbers)
+        table = context.make_array(bytes_)(context, builder, table)
+        numbers = context.make_array(starts)(context, builder, numbers)
         found = []
         for ahead in range(BLOCK):
             place = builder.add(start, start.type(ahead))
             place = builder.select(builder.icmp_signed("<", place, end), place, end)
-            pointer = cgutils.get_item_pointer(context, builder, order, numbers, [place])
-            row = builder.load(pointer)
-            pointer = cgutils.get_item_pointer(context, builder, rows, table, [row, row.type(0)])
+            pointer = cgutils.get_item_pointer(context, builder, starts, numbers, [place])
+            byte = builder.load(pointer)
+            pointer = cgutils.get_item_pointer(context, builder, bytes_, table, [byte])
             found.append(builder.ptrtoint(pointer, start.type))
         return context.make_tuple(builder, signature.return_type, found)
 
-    return types.UniTuple(types.intp, BLOCK)(rows, order, types.intp, types.intp), code
+    return types.UniTuple(types.intp, BLOCK)(bytes_, starts, types.intp, types.intp), code
 
 
 @_instruction

@@ -128,13 +128,30 @@ def check_space(spec: StudySpec, image_shape: ImageShape, classes: int) -> None:
 
     The tightest cases are looked at: most synapses, fewest somata, most layers; the smallest one, if
     constraints limit its size; and the largest one, unless constraints of the network alone keep it out.
+    Images must be large enough to be moved and mirrored.
     """
+    _check_augmentation(spec, image_shape)
     for name in spec.families:
         _check_tightest(spec, name, image_shape)
     _check_limits(spec, image_shape, classes)
     if not any(Constraint.parse(one).known_before_training for one in spec.constraints):
         for name in spec.families:
             _check_largest(spec, name, image_shape, classes)
+
+
+def _check_augmentation(spec: StudySpec, image_shape: ImageShape) -> None:
+    _, height, width = image_shape
+    shift, flip = (bounds(one)[1] for one in (spec.space.shift, spec.space.flip))
+    if int(shift) >= min(height, width):
+        raise SpecError(
+            "`shift < rows and columns of the images` must hold, "
+            f"got shift={shift}, images of {height} x {width} (key space.shift)"
+        )
+    if flip and 1 in (height, width):
+        raise SpecError(
+            "`flip` must be 0 for data that are no images of several rows and columns, "
+            f"got flip={flip}, images of {height} x {width} (key space.flip)"
+        )
 
 
 def _check_tightest(spec: StudySpec, name: str, image_shape: ImageShape) -> None:

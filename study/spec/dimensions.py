@@ -147,6 +147,8 @@ Noises = Annotated[Dimension, _real(0, 10), _as_plain]
 Smoothings = Annotated[Dimension, _real(0, 0.9), _as_plain]
 WeightDecays = Annotated[Dimension, _real(0, 10), _as_plain]
 Averages = Annotated[Dimension, _real(0, 0.999999), _as_plain]
+Shifts = Annotated[Dimension, _whole(0, 4096), _as_plain]
+Flips = Annotated[Dimension, _real(0, 1), _as_plain]
 BatchOrders = Annotated[Dimension, BeforeValidator(Names(BATCH_ORDERS)), _as_plain]
 Schedules = Annotated[Dimension, BeforeValidator(Names(SCHEDULES)), _as_plain]
 Initializations = Annotated[Dimension, BeforeValidator(Names(CHOICES["initialization"])), _as_plain]
@@ -225,4 +227,12 @@ class Space(Section):
     average: Averages = Choice((0.0,))
     """Decay per step of the exponential average of the weights, which is evaluated and kept in their
     place; 0 keeps the weights themselves (Polyak & Juditsky 1992).
+    """
+    shift: Shifts = Choice((0,))
+    """Pixels by which each training image moves at most in an epoch, at random in rows and in columns;
+    zeros move in (Simard et al. 2003).
+    """
+    flip: Flips = Choice((0.0,))
+    """Share of the training images that are mirrored left to right in an epoch, at random; 0.5 is
+    usual.
     """

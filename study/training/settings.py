@@ -16,8 +16,8 @@ class TrainingSettings:
     `last`. `patience`: the epochs without a new lowest validation loss after which a replicate stops
     and keeps the weights of the lowest; 0 disables this. `noise`: the standard deviation of the noise
     on all images (`study.training.noise`). `batch_order`: `shuffled` in each epoch, or `by_class`
-    (`study.training.batch_order`). `label_smoothing`, `weight_decay` and `average`: as in
-    `study.engine.recipe`; with an average, it is what is evaluated and kept.
+    (`study.training.batch_order`). `label_smoothing`, `weight_decay`, `average`, `shift` and `flip`: as
+    in `study.engine.recipe`; with an average, it is what is evaluated and kept.
     """
 
     epochs: int
@@ -31,6 +31,8 @@ class TrainingSettings:
     label_smoothing: float = 0.0
     weight_decay: float = 0.0
     average: float = 0.0
+    shift: int = 0
+    flip: float = 0.0
 
     @property
     def recipe(self) -> Recipe:
@@ -43,5 +45,5 @@ DEFAULTS: Mapping[str, Any] = {
 }
 """The settings with a default."""
 
-RECIPES: Final = ("label_smoothing", "weight_decay", "average")
+RECIPES: Final = ("label_smoothing", "weight_decay", "average", "shift", "flip")
 """The settings that change how a network learns from a batch; by default none does."""

@@ -10,10 +10,12 @@ from torch import Tensor
 
 from models.network import Network
 from models.rewiring import Rewired
+from study.engine.augmentation import augments
 from study.engine.engine import EngineName
 from study.engine.recipe import Recipe
 from study.training.captured_step import Step, captured
 from study.training.evaluation import evaluate, losses_of, smoothed
+from study.training.moved_images import moved, moves_of
 from study.training.optimizer import Adam
 from study.training.sparse_forms import (
     break_even_density,
@@ -52,6 +54,10 @@ class TorchEngine:
         self._recipe = recipe
         self._adam = Adam(list(network.parameters()), recipe)
         self._device = split.labels.device
+        shape = (network.replicates, len(split.labels), 3)
+        self._moves: Tensor | None = None  # of each image in this epoch
+        if augments(recipe):
+            self._moves = torch.zeros(shape, dtype=torch.int64, device=self._device)
         self._captured: Step | None = None
         self.fallback: str | None = None
         if self._device.type == "cuda":
@@ -70,6 +76,9 @@ class TorchEngine:
         total = torch.zeros(len(order), dtype=torch.float64, device=self._device)
         self._network.train()
         self._network.seed_dropout(epoch)
+        if self._moves is not None:
+            images, seeds = len(self._labels), self._network.seeds
+            self._moves.copy_(moves_of(self._recipe, images, seeds, epoch))
         batches = torch.split(order, self._batch_size, dim=1)
         for batch, rate in zip(batches, self._on_device(rates), strict=True):
             is_full = batch.shape[1] == self._batch_size
@@ -82,6 +91,8 @@ class TorchEngine:
         rows, shape = batch.flatten(), self._network.image_shape
         images = self._images.index_select(0, rows).view(*batch.shape, *shape)
         labels = self._labels.index_select(0, rows).view(batch.shape)
+        if self._moves is not None:
+            images = moved(images, self._moves.gather(1, batch[..., None].expand(-1, -1, 3)))
         logits = self._network(images)
         losses = losses_of(logits, labels)
         learned = smoothed(losses, logits, self._recipe.label_smoothing).sum(dim=1)

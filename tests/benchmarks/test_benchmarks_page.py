@@ -228,3 +228,17 @@ def test_what_the_search_page_says_of_confirmed_values_is_the_committed_result()
     smallest = min(front, key=lambda trial: trial["trainable_parameters"])
     gain = 100 * (smallest["confirmed_val_accuracy"] - smallest["val_accuracy"])
     assert f"is {gain:.2f} points more accurate" in page
+
+
+def test_the_cost_of_recipes_is_that_of_the_result():
+    result = json.loads((ROOT / "benchmarks/results/training.json").read_text(encoding="utf-8"))
+    sizes = [row for row in result["recipes"].values() if "bare" in row]
+    ratios = [
+        timed["processor"] / row["bare"]["processor"]
+        for row in sizes
+        for name, timed in row.items()
+        if name != "bare"
+    ]
+    text = " ".join((ROOT / "docs/networks.md").read_text(encoding="utf-8").split())
+    assert f"takes {min(ratios):.2f} to {max(ratios):.2f} times the processor seconds" in text
+    assert max(ratios) <= 1.2

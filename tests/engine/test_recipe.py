@@ -1,6 +1,7 @@
 """Recipes of both engines against torch's optimizer and loss, one replicate at a time."""
 
 import copy
+import itertools
 
 import numpy as np
 import pytest
@@ -10,9 +11,13 @@ from hypothesis import strategies as st
 from torch.nn import functional
 
 from models import build
+from study.engine.arrays import BLOCK
+from study.engine.augmentation import augments, draw_moves
 from study.engine.compiled_engine import CompiledEngine
 from study.engine.engine import BETAS, EPSILON
+from study.engine.images import StoredImages
 from study.engine.recipe import Recipe, kept_share
+from study.training.moved_images import moved
 from study.training.split import Split
 from study.training.torch_engine import TorchEngine
 from tests.support.architectures import architecture
@@ -20,14 +25,16 @@ from tests.support.architectures import architecture
 BATCH = 24  # of 40 images: the second of two batches is not full
 GENERATOR = torch.Generator().manual_seed(3)
 DATA = Split(
-    torch.randint(0, 256, (40, 1, 6, 6), dtype=torch.uint8, generator=GENERATOR),
+    torch.randint(0, 256, (40, 2, 5, 6), dtype=torch.uint8, generator=GENERATOR),
     torch.randint(0, 4, (40,), generator=GENERATOR),
 )
 RECIPES = {
     "label_smoothing": Recipe(label_smoothing=0.2),
     "weight_decay": Recipe(weight_decay=0.5),
     "average": Recipe(average=0.7),
-    "all": Recipe(label_smoothing=0.1, weight_decay=0.2, average=0.9),
+    "shift": Recipe(shift=2),
+    "flip": Recipe(flip=0.5),
+    "all": Recipe(label_smoothing=0.1, weight_decay=0.2, average=0.9, shift=1, flip=0.3),
 }
 
 
@@ -37,13 +44,25 @@ def engine_of(name, network, recipe):
     return CompiledEngine(network, DATA.images, DATA.labels, BATCH, 2, recipe)
 
 
+def moved_by_hand(image, moves, row):
+    """An image (channels, height, width), mirrored, then moved pixel by pixel."""
+    down, right, mirrored = (int(part[row]) for part in moves)
+    source = image.flip(-1) if mirrored else image
+    target = torch.zeros_like(image)
+    _, height, width = image.shape
+    for y, x in itertools.product(range(height), range(width)):
+        if 0 <= y - down < height and 0 <= x - right < width:
+            target[:, y, x] = source[:, y - down, x - right]
+    return target
+
+
 @pytest.mark.parametrize("recipe", RECIPES.values(), ids=RECIPES)
 @pytest.mark.parametrize(
     ("engine", "family"),
     [("compiled", "dann-lrf"), ("compiled", "vann"), ("torch", "dann-lrf"), ("torch", "cnn")],
 )
 def test_a_recipe_is_that_of_torchs_own_parts(engine, family, recipe):
-    network = build(architecture(family), (1, 6, 6), 4, [0, 1])
+    network = build(architecture(family), DATA.images.shape[1:], 4, [0, 1])
     reference = copy.deepcopy(network)
     parameters = list(reference.parameters())
     averages = [parameter.detach().clone() for parameter in parameters]
@@ -55,11 +74,20 @@ def test_a_recipe_is_that_of_torchs_own_parts(engine, family, recipe):
     for epoch in range(1, 6):
         drawn = [np.random.default_rng([epoch, number]).permutation(40) for number in range(2)]
         order = torch.from_numpy(np.stack(drawn))
+        moves_of_all = [draw_moves(recipe, 40, seed, epoch) for seed in network.seeds]
         found = made.train_epoch(epoch, order, rates, range(2))
         expected = torch.zeros(2)
         for batch, rate in zip(torch.split(order, BATCH, dim=1), rates, strict=True):
             optimizer.param_groups[0]["lr"] = rate
-            logits = reference(DATA.images[batch])
+            images = torch.stack(
+                [
+                    torch.stack(
+                        [moved_by_hand(DATA.images[row], moves, row) for row in rows.tolist()]
+                    )
+                    for moves, rows in zip(moves_of_all, batch, strict=True)
+                ]
+            )
+            logits = reference(images)
             losses = [
                 functional.cross_entropy(
                     one, DATA.labels[rows], label_smoothing=recipe.label_smoothing
@@ -90,3 +118,40 @@ def test_a_recipe_is_that_of_torchs_own_parts(engine, family, recipe):
 def test_an_average_forgets_the_first_weights_and_keeps_no_more_than_its_decay(decay, step):
     assert 0 < kept_share(decay, step) <= decay
     assert kept_share(decay, step) <= kept_share(decay, step + 1)
+
+
+@given(
+    shape=st.tuples(st.integers(1, 4), st.integers(2, 7), st.integers(2, 9)),
+    recipe=st.builds(Recipe, shift=st.integers(0, 5), flip=st.sampled_from([0.0, 0.5, 1.0])),
+    seed=st.integers(0, 2**32),
+)
+def test_bytes_of_stored_images_are_those_of_moved_ones(shape, recipe, seed):
+    images = torch.from_numpy(
+        np.random.default_rng(seed).integers(1, 256, (9, *shape), dtype=np.uint8)
+    )
+    moves = draw_moves(recipe, 9, seed, epoch=3)
+    order = np.array([8, 0, 3, 8])
+    stored = StoredImages(images, torch.zeros(9, dtype=torch.int64), recipe)
+    starts = stored.starts(order, moves if augments(recipe) else None)
+    found = stored.images.pixels[starts[:, None] + stored.images.places]
+    expected = torch.stack([moved_by_hand(images[row], moves, row) for row in order])
+    assert np.array_equal(found, expected.flatten(1).numpy())
+    by_torch = moved(images[order][None], torch.from_numpy(np.stack(moves, axis=-1))[None, order])
+    assert torch.equal(by_torch[0], expected)
+    blocks = -(-stored.span // BLOCK) * BLOCK
+    assert starts.min() >= 0
+    assert starts.max() + blocks <= len(stored.images.pixels)
+
+
+def test_moves_are_even_and_differ_from_epoch_to_epoch_and_from_seed_to_seed():
+    recipe = Recipe(shift=1, flip=0.25)
+    moves = draw_moves(recipe, 9000, seed=0, epoch=1)
+    for steps in (moves.rows, moves.columns):
+        values, counts = np.unique(steps, return_counts=True)
+        assert values.tolist() == [-1, 0, 1]
+        assert counts.min() > 2800  # of 3,000, within four standard deviations
+    assert 0.23 < moves.mirrored.mean() < 0.27
+    for other in (draw_moves(recipe, 9000, 0, 2), draw_moves(recipe, 9000, 1, 1)):
+        assert 0.25 < (moves.rows == other.rows).mean() < 0.42
+    again = draw_moves(recipe, 9000, seed=0, epoch=1)
+    assert all(np.array_equal(one, two) for one, two in zip(moves, again, strict=True))

@@ -1,3 +1,5 @@
+import re
+
 import optuna
 import pytest
 from hypothesis import given
@@ -47,6 +49,8 @@ def test_everything_asked_is_within_the_space_and_all_of_it_is_reached():
         label_smoothing=[0, 0.1],
         weight_decay={"low": 1e-3, "high": 1, "log": True},
         average=[0, 0.99],
+        shift=[0, 2],
+        flip=[0, 0.5],
     )
     asked = ask(wanted, 150)
     architectures = [architecture for _, architecture, _ in asked]
@@ -65,10 +69,26 @@ def test_everything_asked_is_within_the_space_and_all_of_it_is_reached():
     assert {item.batch_order for item in trainings} == {"shuffled", "by_class"}
     assert {item.label_smoothing for item in trainings} == {0, 0.1}
     assert {item.average for item in trainings} == {0, 0.99}
+    assert {(item.shift, item.flip) for item in trainings} == {(0, 0), (0, 0.5), (2, 0), (2, 0.5)}
     assert all(1e-3 <= item.weight_decay <= 1 for item in trainings)
     rates = sorted(item.learning_rate for item in trainings)
     assert 1e-4 <= rates[0] < 1e-3
     assert 1e-2 < rates[-1] <= 1e-1
+
+
+@pytest.mark.parametrize(
+    ("space", "shape", "error"),
+    [
+        ({"shift": [0, 8]}, (1, 8, 9), "got shift=8, images of 8 x 9 (key space.shift)"),
+        ({"shift": 1}, (1, 1, 64), "got shift=1, images of 1 x 64 (key space.shift)"),
+        ({"flip": [0, 0.5]}, (1, 1, 64), "got flip=0.5, images of 1 x 64 (key space.flip)"),
+    ],
+)
+def test_only_images_are_moved_and_mirrored(space, shape, error):
+    with pytest.raises(SpecError, match=re.escape(error)):
+        check_space(spec(**space), shape, 10)
+    check_space(spec(shift=7, flip=0.5), (1, 8, 8), 10)
+    check_space(spec(), shape, 10)
 
 
 def test_a_family_is_asked_only_for_what_it_has():

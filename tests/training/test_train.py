@@ -7,7 +7,7 @@ from study.training.evaluation import Estimate, evaluate
 from study.training.settings import TrainingSettings
 from study.training.train import NonFiniteLossError, Training
 
-RECIPE = {"label_smoothing": 0.1, "weight_decay": 0.1, "average": 0.9}
+RECIPE = {"label_smoothing": 0.1, "weight_decay": 0.1, "average": 0.9, "shift": 1, "flip": 0.5}
 
 
 @pytest.fixture(scope="module")
