@@ -23,7 +23,7 @@ Written after the network: where this is, the network is whole.
 """
 
 HISTORY: Final = "history.json"
-"""The metrics of every epoch, and of every replicate at the end."""
+"""The metrics of every epoch, those of every replicate too, and of every replicate at the end."""
 
 DISTRIBUTIONS: Final = "diagnostics.json"
 """Histograms of the network's units and weights (`study.training.diagnostics`), by name."""

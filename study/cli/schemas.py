@@ -128,15 +128,14 @@ def _comparison() -> Schema:
     }
 
 
-def _curve_row() -> Schema:
-    """A trial and an epoch, with the metric and its standard error."""
-    index = {"trial": {"type": "integer"}, "epoch": {"type": "integer"}}
+def _curve_row(*keys: str, values: int) -> Schema:
+    """The keys of a row, with as many values under the names of a metric."""
     return {
         "type": "object",
-        "properties": index,
-        "required": list(index),
-        "minProperties": 4,
-        "maxProperties": 4,
+        "properties": {key: {"type": "integer"} for key in keys},
+        "required": list(keys),
+        "minProperties": len(keys) + values,
+        "maxProperties": len(keys) + values,
         "additionalProperties": {"type": ["number", "null"]},
     }
 
@@ -155,7 +154,8 @@ def _schemas() -> dict[str, Schema]:
         "status --address": _object(StudyJob, last={"type": "string"}),
         "compare": _comparison(),
         "trials": trials,
-        "trials --curves": _list(_curve_row()),
+        "trials --curves": _list(_curve_row("trial", "epoch", values=2)),  # with standard errors
+        "trials --curves --seeds": _list(_curve_row("trial", "seed", "epoch", values=1)),
         "trials --seeds": _list(_object(_Seed)),
         "pareto": trials,
         "best": trials,

@@ -78,14 +78,16 @@ def plain_table(title: str, cells: Mapping[str, Sequence[str]], left: Sequence[s
 
 
 def curve_table(curves: pd.DataFrame, title: str) -> Table:
-    """A row for each trial of `study.curves`, with the shape of its curve."""
+    """A row for each trial of `study.curves`, or each of its seeds, with the shape of its curve."""
     metric = str(curves.columns[0])
     low, high = curves[metric].min(), curves[metric].max()
-    cells: dict[str, list[str]] = {"trial": [], "epochs": [], "last": [], "curve": []}
-    for trial, curve in curves.groupby(level="trial"):
+    keys = [str(name) for name in curves.index.names if name != "epoch"]
+    cells: dict[str, list[str]] = {name: [] for name in (*keys, "epochs", "last", "curve")}
+    for key, curve in curves.dropna(subset=[metric]).reset_index("epoch").groupby(keys):
         values = curve[metric]
-        cells["trial"].append(str(trial))
-        cells["epochs"].append(str(curve.index[-1][1]))
+        for name, value in zip(keys, key, strict=True):
+            cells[name].append(str(value))
+        cells["epochs"].append(str(curve["epoch"].iloc[-1]))
         cells["last"].append(f"{values.iloc[-1]:.4g}")
         cells["curve"].append(sparkline(values.tolist(), low, high))
     return plain_table(title, cells, left=("curve",))

@@ -78,13 +78,17 @@ def trials(
     order: OrderOption = None,
     limit: LimitOption = None,
     curves: Annotated[
-        str | None,
-        typer.Option(
-            "--curves", metavar="METRIC", help="Learning curves, such as val_accuracy, instead."
-        ),
-    ] = None,
+        bool, typer.Option("--curves", help="The learning curves instead, those of --metric.")
+    ] = False,
+    metric: Annotated[
+        str, typer.Option(metavar="METRIC", help="val_accuracy, val_loss or train_loss.")
+    ] = "val_accuracy",
     seeds: Annotated[
-        bool, typer.Option("--seeds", help="The values of each replicate by its seed, instead.")
+        bool,
+        typer.Option(
+            "--seeds",
+            help="The values of each replicate by its seed instead, with --curves those of each epoch.",
+        ),
     ] = False,
     *,
     home: Home,
@@ -97,8 +101,6 @@ def trials(
     ] = None,
 ) -> None:
     """List the trials of a study that pass the filters, with the reasons of failures."""
-    if seeds and curves is not None:
-        raise BadInputError("`--seeds` and `--curves` are two tables, of which one can be listed")
     from study.results import answers
     from study.results import curves as learning_curves
     from study.results import seeds as seed_values
@@ -109,14 +111,15 @@ def trials(
         name, home=home, states=states, order=order or (), limit=limit, fresh=fresh, **filters
     )
     numbers, frame = [record.trial for record in records], None
-    if curves is not None:
-        frame = learning_curves.curves(name, numbers, metric=curves, home=home)
+    if curves:
+        frame = learning_curves.curves(name, numbers, metric=metric, seeds=seeds, home=home)
     elif seeds:
         frame = seed_values.seeds(name, numbers, home=home, fresh=fresh)
     if parquet is not None:
         _write_parquet(to_frame(records) if frame is None else frame, parquet)
     elif frame is not None:
-        _print_frame(frame, f"{name}: {curves or 'replicates'}", as_json=as_json, as_csv=as_csv)
+        title = f"{name}: {metric if curves else 'replicates'}"
+        _print_frame(frame, title, as_json=as_json, as_csv=as_csv)
     else:
         _print_records(records, f"{name}: {len(records)} trials", as_json=as_json, as_csv=as_csv)
     if not records:
@@ -202,7 +205,7 @@ def _print_frame(frame: "DataFrame", title: str, *, as_json: bool, as_csv: bool)
     else:
         from study.cli import tables
 
-        table = tables.seed_table if "seed" in frame.index.names else tables.curve_table
+        table = tables.curve_table if "epoch" in frame.index.names else tables.seed_table
         console().print(table(frame, title))
 
 

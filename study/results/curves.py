@@ -1,47 +1,54 @@
 """Learning curves: the values of a metric by epoch, read from MLflow."""
 
 import math
+import tempfile
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final, final
 
 import pandas as pd
 from mlflow.entities import Metric
 
-from study.errors import SpecError, nearest
+from study.errors import SpecError, StudyError, nearest
 from study.home import AnyHome, Home
 from study.keywords import checked_keywords
 from study.results.reader import read_study
+from study.results.record import TrialRecord
+from study.tracking.artifacts import artifacts_in, current_location, download
+from study.tracking.seed_curves import EPOCH_METRICS, FILE, HEADER, parse_curves
 from study.tracking.store import client, translated
 
 _REQUESTS_AT_ONCE: Final = 8  # a server answers each in some milliseconds, most of it waiting
 
-EPOCH_METRICS: Final = ("val_accuracy", "val_loss", "train_loss")
-"""The metrics that have a learning curve."""
-
 
 @checked_keywords
-def curves(
+def curves(  # noqa: PLR0913  # each option has a name of its own
     name: str,
     trials: int | Sequence[int] | None = None,
     *,
     metric: str = "val_accuracy",
+    seeds: bool = False,
     home: AnyHome = None,
     tracking_uri: str | None = None,
 ) -> pd.DataFrame:
     """The learning curves of a metric, with one row for each trial and epoch; both are the index.
 
-    `metric` is one of `EPOCH_METRICS`; the column has its mean over the replicates, `..._sem` the
-    standard error (NaN for one replicate). `trials` are by default all; each takes MLflow some
-    milliseconds. Raises NotFoundError if there
-    is no such study or trial, SpecError for a metric without a curve.
+    `metric` is val_accuracy, val_loss or train_loss. The column has its mean over the replicates,
+    `..._sem` the standard error (NaN for one replicate). With `seeds`, there is a row for each trial,
+    seed and epoch, with the value of that replicate, NaN once it has stopped; running trials have none
+    yet. `trials` are by default all; each takes MLflow some
+    milliseconds. Raises NotFoundError if there is no such study or trial, SpecError for a metric without
+    a curve, StudyError for an unreadable file.
     """
     if metric not in EPOCH_METRICS:
         raise SpecError(f"unknown metric of epochs {metric!r}; {nearest(metric, EPOCH_METRICS)}")
     place = Home.find(home, tracking_uri)
     stored = read_study(name, place)
     chosen = stored.chosen(trials)
+    if seeds:
+        return _by_seed(place, chosen, metric)
     run_ids = [record.run_id for record in chosen]
     means = read_curves(place, run_ids, f"epoch/{metric}")
     errors = read_curves(place, run_ids, f"epoch/{metric}_sem")
@@ -56,6 +63,36 @@ def curves(
     frame = pd.DataFrame(rows, columns=["trial", "epoch", metric, f"{metric}_sem"])
     types = {"trial": "int64", "epoch": "int64", metric: "float64", f"{metric}_sem": "float64"}
     return frame.astype(types).set_index(["trial", "epoch"])
+
+
+def _by_seed(home: Home, records: Sequence[TrialRecord], metric: str) -> pd.DataFrame:
+    """The curves of each replicate, from the files of the runs."""
+    with ThreadPoolExecutor(_REQUESTS_AT_ONCE) as pool:
+        frames = list(pool.map(lambda record: _curves_of(home, record), records))
+    found = [
+        frame.assign(trial=record.trial)
+        for record, frame in zip(records, frames, strict=True)
+        if frame is not None
+    ]
+    frame = pd.concat(found) if found else parse_curves(HEADER).assign(trial=0)
+    return frame.set_index(["trial", "seed", "epoch"])[[metric]].sort_index()
+
+
+def _curves_of(home: Home, record: TrialRecord) -> pd.DataFrame | None:
+    """The file of a run, as a table; None if it has none."""
+    with translated(home), tempfile.TemporaryDirectory() as folder:
+        run = client(home).get_run(record.run_id)
+        location = current_location(str(run.info.artifact_uri), home)
+        if all(one.path != FILE for one in artifacts_in(location, "", home)):
+            return None
+        text = download(location, FILE, Path(folder), home).read_text(encoding="utf-8")
+    try:
+        return parse_curves(text)
+    except ValueError as error:
+        raise StudyError(
+            f"{FILE} of the MLflow run {record.run_id} of trial {record.trial} must hold learning "
+            f"curves, but cannot be read: {error}"
+        ) from error
 
 
 @final

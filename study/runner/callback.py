@@ -76,6 +76,9 @@ class TrialCallback(tune.Callback):
             self._observer.epoch(metrics)
             recorded = self._observer.recorded(metrics)
             self._tracker.log_epoch(number, recorded, worker=worker, engine=result["engine"])
+        if result["epochs"]:
+            first = int(result["epochs"][0]["epochs"])
+            self._tracker.log_curves(number, first, self._observer.recorded(result["curves"]))
         self._tracker.log_replicates(number, self._observer.recorded(result["replicates"]))
         if result["notice"]:
             self._tracker.note(number, result["notice"])

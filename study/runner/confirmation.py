@@ -152,6 +152,7 @@ def _record_again(
     tracker.begin_trial(_config(session, number))
     for epoch in history["epochs"]:
         tracker.log_epoch(number, epoch)
+    tracker.log_curves(number, 1, history["curves"])
     tracker.log_replicates(number, history["replicates"])
     state = Outcome(
         state="COMPLETE" if confirmation.reason is None else "FAIL", reason=confirmation.reason

@@ -104,6 +104,7 @@ def _record(trial: FrozenTrial, board: Scoreboard, tracker: Tracker, store: Path
         history = history_of(folder)
         for epoch in history["epochs"]:
             tracker.log_epoch(number, epoch)
+        tracker.log_curves(number, 1, history["curves"])
         tracker.log_replicates(number, history["replicates"])
     if metrics:
         tracker.log_epoch(number, metrics)
@@ -112,11 +113,11 @@ def _record(trial: FrozenTrial, board: Scoreboard, tracker: Tracker, store: Path
 
 
 def history_of(folder: Path) -> dict[str, Any]:
-    """The metrics of a finished trial by epoch and by replicate; empty if its folder is gone."""
+    """The metrics of a finished trial by epoch, and by replicate; empty if its folder is gone."""
     try:
         history: dict[str, Any] = json.loads((folder / HISTORY).read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        return {"epochs": [], "replicates": {}}
+        return {"epochs": [], "curves": {}, "replicates": {}}
     return history
 
 

@@ -1,9 +1,10 @@
 """Trains one trial after another in one process, with or without Ray.
 
 A worker takes a `TrialConfig` as a dict, and reports after each step
-`{"epochs": [{...}], "replicates": {...}, "engine": str | None, "finished": bool, "failure": str | None,
-"notice": str | None, "done": bool}`:
+`{"epochs": [{...}], "curves": {...}, "replicates": {...}, "engine": str | None, "finished": bool,
+"failure": str | None, "notice": str | None, "done": bool}`:
 `epochs` has the metrics of each epoch since the last report, of all epochs after an interruption;
+`curves` those of each replicate in the same epochs, a list of lists for each metric;
 `replicates` the metrics of the kept weights, a list with one value for each replicate.
 """
 
@@ -30,7 +31,7 @@ from study.training.device import device_name, is_lost, set_arithmetic, training
 from study.training.diagnostics import diagnose
 from study.training.engines import EngineChoice
 from study.training.evaluation import Estimate
-from study.training.generalisation import LossCurves
+from study.training.generalisation import ReplicateCurves
 from study.training.noise import with_training_noise
 from study.training.outcomes import Outcomes
 from study.training.train import EpochMetrics, Training, keep_freed_memory
@@ -83,12 +84,13 @@ class TrialWorker:
         self._network: Network | None = None
         self._training: Training | None = None
         self._history: list[dict[str, float]] = []
-        self._curves = LossCurves()
+        self._curves = ReplicateCurves()
         self._replicates: dict[str, list[float]] = {}
 
     def step(self) -> dict[str, Any]:
         """Trains a step; returns the report."""
         report: dict[str, Any] = {
+            "curves": {},
             "replicates": {},
             "engine": None,
             "finished": False,
@@ -116,7 +118,7 @@ class TrialWorker:
         while not training.over:
             epoch = training.run_epoch()
             self._history.append(self._metrics(network, epoch))
-            self._curves.add(epoch.losses)
+            self._curves.add(epoch.by_replicate)
             if len(self._history) in self._rungs or time.monotonic() - start > _STEP_S:
                 break
         finished = training.over
@@ -131,6 +133,7 @@ class TrialWorker:
         epochs = self._history[reported:]
         return {
             "epochs": epochs,
+            "curves": self._curves.since(reported),
             "replicates": self._replicates,
             "engine": f"{training.engine.name} on {device_name(self._device)}",
             "finished": finished,
@@ -154,7 +157,7 @@ class TrialWorker:
                 tensors, numbers = checkpoint.from_bytes(data, trial.to_dict(), self._device)
                 self._training.restore(tensors, numbers["training"])
                 self._history = numbers["history"]
-                self._curves = LossCurves(*numbers["curves"])
+                self._curves = ReplicateCurves(**numbers["curves"])
                 notice = f"continued after epoch {len(self._history)} of {trial.training.epochs}"
         except OSError as error:
             notice = f"restarted: its checkpoint cannot be read: {error}"
@@ -174,7 +177,7 @@ class TrialWorker:
     def _checkpoint(self, training: Training) -> bytes:
         tensors, numbers = training.state()
         about = {"history": self._history, "config": self._trial.to_dict()}
-        curves = [self._curves.train, self._curves.validation]
+        curves = self._curves.since(0)
         return checkpoint.to_bytes(tensors, about | {"training": numbers, "curves": curves})
 
     def _finish(self, training: Training, network: Network) -> str | None:
@@ -192,7 +195,11 @@ class TrialWorker:
         np.save(example, self._clean.validation.images[:2].cpu().numpy(), allow_pickle=False)
         files[EXAMPLE] = example.getvalue()
         files[HISTORY] = json.dumps(
-            {"epochs": self._history, "replicates": self._replicates}
+            {
+                "epochs": self._history,
+                "curves": self._curves.since(0),
+                "replicates": self._replicates,
+            }
         ).encode()
         self._files.write(files)
         return notice

@@ -2,12 +2,12 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final, final
+from typing import Any, Final, final
 from urllib.parse import urlsplit
 
 from mlflow import MlflowClient
 from mlflow.artifacts import download_artifacts, list_artifacts
-from mlflow.entities import FileInfo
+from mlflow.entities import FileInfo, Run
 from mlflow.store.artifact.artifact_repo import ArtifactRepository
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 from mlflow.utils.file_utils import local_file_uri_to_path
@@ -55,7 +55,18 @@ class StoreClient(MlflowClient):
     def __init__(self, home: Home) -> None:
         super().__init__(tracking_uri=home.tracking_uri)
         self._home = home
-        self._repositories: dict[str, ArtifactRepository] = {}
+        self._locations: dict[str, str] = {}
+
+    def create_run(
+        self,
+        experiment_id: str,
+        start_time: int | None = None,
+        tags: dict[str, Any] | None = None,
+        run_name: str | None = None,
+    ) -> Run:
+        run = super().create_run(experiment_id, start_time, tags, run_name)
+        self._locations[run.info.run_id] = str(run.info.artifact_uri)
+        return run
 
     def log_artifact(self, run_id: str, local_path: str, artifact_path: str | None = None) -> None:
         self._of_run(run_id).log_artifact(local_path, artifact_path)  # type: ignore[no-untyped-call]  # MLflow's
@@ -75,11 +86,10 @@ class StoreClient(MlflowClient):
         return self._opened(model_id, lambda: self.get_logged_model(model_id).artifact_location)
 
     def _opened(self, record: str, location: Callable[[], str]) -> ArtifactRepository:
-        if record not in self._repositories:
-            self._repositories[record] = get_artifact_repository(
-                current_location(location(), self._home), tracking_uri=self._home.tracking_uri
-            )
-        return self._repositories[record]
+        if record not in self._locations:
+            self._locations[record] = location()
+        place = current_location(self._locations[record], self._home)
+        return get_artifact_repository(place, tracking_uri=self._home.tracking_uri)
 
 
 def own_folder(location: str, home: Home) -> Path:

@@ -19,6 +19,7 @@ from study.home import ALLOW_LOCAL_ARTIFACTS, Home
 from study.search.trial import Outcome, TrialConfig
 from study.study_folder import StudyFolder
 from study.tracking.events import (
+    EndState,
     Event,
     FrontChanged,
     ReplicatesReported,
@@ -31,6 +32,7 @@ from study.tracking.events import (
     TrialNoticed,
     TrialReported,
 )
+from study.tracking.seed_curves import SeedCurves
 from study.tracking.spool import Spool, waiting
 
 _READY_WITHIN_S: Final = 60.0
@@ -51,6 +53,7 @@ class Tracker:
         self._home = home
         self.run_ids: dict[int, str] = {}
         self.trouble: str | None = None
+        self._curves: dict[int, SeedCurves] = {}  # of running trials
         self._states: dict[int, str] | None = None
         self._error: OSError | None = None
         self._unwritable: str | None = None
@@ -104,6 +107,7 @@ class Tracker:
 
     def begin_trial(self, trial: TrialConfig) -> None:
         """Starts or resumes a trial."""
+        self._curves.setdefault(trial.number, SeedCurves(trial.seeds))
         self._put(TrialBegun(trial=trial))
 
     def log_epoch(
@@ -128,18 +132,23 @@ class Tracker:
         if metrics:
             self._put(ReplicatesReported(number=number, metrics=metrics))
 
+    def log_curves(
+        self, number: int, first: int, curves: Mapping[str, Sequence[Sequence[float]]]
+    ) -> None:
+        """Adds epochs to the curves of the replicates, which are recorded when the trial ends."""
+        self._curves[number].add(first, curves)
+
     def note(self, number: int, notice: str) -> None:
         """Adds a message to a trial."""
         self._put(TrialNoticed(number=number, notice=notice))
 
     def end_trial(self, number: int, outcome: Outcome, *, keep_network: bool) -> None:
         """Ends a trial; its folder is deleted once it is recorded, with its network if kept."""
-        state, reason = outcome.state, outcome.reason
-        self._put(TrialEnded(number=number, state=state, reason=reason, keep_network=keep_network))
+        self._end(number, outcome.state, reason=outcome.reason, keep_network=keep_network)
 
     def interrupt_trial(self, number: int) -> None:
         """Ends a trial as interrupted; it continues with the study."""
-        self._put(TrialEnded(number=number, state="INTERRUPTED"))
+        self._end(number, "INTERRUPTED")
 
     def confirm_trial(self, number: int, metrics: Mapping[str, float]) -> None:
         """Adds the metrics of the confirmation of a trial, by their names there."""
@@ -194,6 +203,10 @@ class Tracker:
     def all_sent(self) -> bool:
         """After `close`: whether all events are in the store, so that the spool can be deleted."""
         return self._left == 0 and not self._refused and not self.failed
+
+    def _end(self, number: int, state: EndState, **more: Any) -> None:  # noqa: ANN401  # fields of it
+        curves = self._curves.pop(number, SeedCurves(())).to_csv()
+        self._put(TrialEnded(number=number, state=state, curves=curves, **more))
 
     def _put(self, event: Event) -> None:
         if self._error is None:

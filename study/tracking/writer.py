@@ -1,7 +1,8 @@
 """Writes the events of a study to MLflow with few requests, for `study.tracking.sender`.
 
 `apply` adds an event. `flush` sends, for each run, one request that creates it, one with parameters,
-metrics and tags, and one that ends it. An event that is applied twice is recorded once.
+metrics and tags, one with the curves of its replicates, and one that ends it. An event that is applied
+twice is recorded once.
 """
 
 import json
@@ -29,7 +30,8 @@ from study.tracking.events import (
     TrialNoticed,
     TrialReported,
 )
-from study.tracking.runs import PARENT, PendingBatch, RunTags, StoredRuns, open_experiment
+from study.tracking.pending_batch import PendingBatch
+from study.tracking.runs import PARENT, RunTags, StoredRuns, open_experiment
 from study.tracking.store import all_runs, client, make_store
 from study.tracking.trial_result import description, result_metrics
 from study.tracking.trial_table import TrialRows
@@ -189,6 +191,7 @@ class MlflowWriter:
         if event.reason is not None:
             unsent.tags[tags.REASON_TAG] = event.reason[:4000]
         unsent.network = folder / NETWORK if event.keep_network else None
+        unsent.curves = event.curves
         unsent.newest = self._newest.pop(number, None)
         if self._is_search:
             metrics = self._reported.pop(number, {})
@@ -266,7 +269,8 @@ class MlflowWriter:
     def refuse(self) -> tuple[str, dict[str, Any]]:
         """Removes the part that the store refused in `flush`; returns the run and this part.
 
-        The part is a network, a step of metrics, or, if that does not suffice, all changes of the run.
+        The part is a network, curves, a step of metrics, or, if that does not suffice, all changes of
+        the run.
         """
         number = min(self._unsent, key=lambda one: one != PARENT)
         run_id = self.run_ids.get(number, "no run yet")

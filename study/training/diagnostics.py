@@ -18,7 +18,7 @@ from study.training.dataset import Dataset
 from study.training.distributions import Histogram, moments, weights_of
 from study.training.efficiency import cost_factor
 from study.training.evaluation import Estimate, evaluate
-from study.training.generalisation import LossCurves
+from study.training.generalisation import ReplicateCurves
 from study.training.latency import latency_of
 from study.training.noise import accuracy_under_noise
 from study.training.separability import separability_of
@@ -61,14 +61,14 @@ class Diagnosis:
         )
 
 
-Measure: TypeAlias = Callable[[Network, Split, LossCurves], Diagnosis]
+Measure: TypeAlias = Callable[[Network, Split, ReplicateCurves], Diagnosis]
 
 
 def diagnose(
     network: Network,
     dataset: Dataset,
     groups: Sequence[str],
-    curves: LossCurves,
+    curves: ReplicateCurves,
     *,
     clean: Dataset | None = None,
 ) -> Diagnosis:
@@ -96,13 +96,13 @@ def diagnose(
     return whole
 
 
-def _generalisation(_: Network, curves: LossCurves) -> Diagnosis:
+def _generalisation(_: Network, curves: ReplicateCurves) -> Diagnosis:
     return Diagnosis(
         {"generalisation_gap": curves.gap(), "lowest_loss_epoch": curves.lowest_loss_epoch()}
     )
 
 
-def _weights(network: Network, _: LossCurves) -> Diagnosis:
+def _weights(network: Network, _: ReplicateCurves) -> Diagnosis:
     diagnosis = Diagnosis()
     for layer, weights in weights_of(network).items():
         diagnosis.values.update({f"{layer}_{name}": one for name, one in moments(weights).items()})
@@ -110,11 +110,11 @@ def _weights(network: Network, _: LossCurves) -> Diagnosis:
     return diagnosis
 
 
-def _latency(network: Network, _: LossCurves) -> Diagnosis:
+def _latency(network: Network, _: ReplicateCurves) -> Diagnosis:
     return Diagnosis(latency_of(network))
 
 
-def _efficiency(network: Network, split: Split, curves: LossCurves) -> Diagnosis:
+def _efficiency(network: Network, split: Split, curves: ReplicateCurves) -> Diagnosis:
     accuracy, loss = evaluate(network, split)
     parameters = count_parameters(network)
     epochs = curves.lowest_loss_epoch().tolist()
@@ -128,13 +128,13 @@ def _efficiency(network: Network, split: Split, curves: LossCurves) -> Diagnosis
     )
 
 
-def _noise(network: Network, split: Split, _: LossCurves) -> Diagnosis:
+def _noise(network: Network, split: Split, _: ReplicateCurves) -> Diagnosis:
     return Diagnosis(
         {noise_name(sigma): accuracy_under_noise(network, split, sigma) for sigma in SIGMAS}
     )
 
 
-def _activity(network: Network, split: Split, _: LossCurves) -> Diagnosis:
+def _activity(network: Network, split: Split, _: ReplicateCurves) -> Diagnosis:
     diagnosis = Diagnosis()
     histograms = diagnosis.distributions
     highest = math.log2(network.classes + 1)
@@ -147,11 +147,11 @@ def _activity(network: Network, split: Split, _: LossCurves) -> Diagnosis:
     return diagnosis
 
 
-def _separability(network: Network, split: Split, _: LossCurves) -> Diagnosis:
+def _separability(network: Network, split: Split, _: ReplicateCurves) -> Diagnosis:
     return Diagnosis(separability_of(network, split))
 
 
-_ONCE: Final[dict[str, Callable[[Network, LossCurves], Diagnosis]]] = {
+_ONCE: Final[dict[str, Callable[[Network, ReplicateCurves], Diagnosis]]] = {
     "generalisation": _generalisation,
     "latency": _latency,
     "weights": _weights,

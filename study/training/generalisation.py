@@ -1,6 +1,6 @@
-"""Training and validation losses by epoch, recorded by the training and used by diagnostics."""
+"""Losses and accuracies of each replicate by epoch, and what diagnostics derive from the losses."""
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import final
 
 import numpy as np
@@ -10,32 +10,39 @@ from torch import Tensor
 
 @final
 @dataclass(frozen=True, slots=True)
-class EpochLosses:
-    """The losses (nats) of each replicate in an epoch; nan for a replicate that has stopped.
+class ReplicateValues:
+    """Losses (nats) and accuracies (0..1) of replicates in an epoch; nan for one that has stopped.
 
     The training loss is the mean over the batches of the epoch, during which the weights change.
     """
 
-    train: list[float]
-    validation: list[float]
+    train_loss: list[float]
+    val_loss: list[float]
+    val_accuracy: list[float]
 
 
 @final
 @dataclass(frozen=True, slots=True)
-class LossCurves:
-    """The losses of all epochs, each a list of R numbers as in `EpochLosses`."""
+class ReplicateCurves:
+    """The values of all epochs, each a list of R numbers as in `ReplicateValues`."""
 
-    train: list[list[float]] = field(default_factory=list)
-    validation: list[list[float]] = field(default_factory=list)
+    train_loss: list[list[float]] = field(default_factory=list)
+    val_loss: list[list[float]] = field(default_factory=list)
+    val_accuracy: list[list[float]] = field(default_factory=list)
 
-    def add(self, losses: EpochLosses) -> None:
-        """Appends the losses of the next epoch."""
-        self.train.append(losses.train)
-        self.validation.append(losses.validation)
+    def add(self, values: ReplicateValues) -> None:
+        """Appends the values of the next epoch."""
+        self.train_loss.append(values.train_loss)
+        self.val_loss.append(values.val_loss)
+        self.val_accuracy.append(values.val_accuracy)
+
+    def since(self, epochs: int) -> dict[str, list[list[float]]]:
+        """The values after this number of epochs, by the name of the metric."""
+        return {name: values[epochs:] for name, values in asdict(self).items()}
 
     def gap(self) -> Tensor:
         """Validation minus training loss of the last epoch of each replicate (nats), shape (R,)."""
-        gaps = np.array(self.validation) - np.array(self.train)
+        gaps = np.array(self.val_loss) - np.array(self.train_loss)
         last = (~np.isnan(gaps)).sum(axis=0) - 1  # a stopped replicate has no later losses
         return torch.from_numpy(gaps[last, np.arange(gaps.shape[1])])
 
@@ -45,4 +52,4 @@ class LossCurves:
         The E of the paper's efficiency scores.
         """
         # numpy returns the first of equal values, torch any.
-        return torch.from_numpy(np.nanargmin(np.array(self.validation), axis=0)) + 1
+        return torch.from_numpy(np.nanargmin(np.array(self.val_loss), axis=0)) + 1

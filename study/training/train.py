@@ -20,7 +20,7 @@ from study.training.batch_order import by_class, shuffled
 from study.training.dataset import Dataset
 from study.training.engines import EngineChoice, make_engine
 from study.training.evaluation import Estimate
-from study.training.generalisation import EpochLosses
+from study.training.generalisation import ReplicateValues
 from study.training.kept_weights import KeptWeights
 from study.training.optimizer import learning_rate
 from study.training.rewiring import Rewiring
@@ -64,7 +64,7 @@ class EpochMetrics:
     """
 
     epoch: int
-    losses: EpochLosses
+    by_replicate: ReplicateValues
     train_loss: Estimate
     val_accuracy: Estimate
     val_loss: Estimate
@@ -136,7 +136,9 @@ class Training:
         images = len(self._dataset.validation.labels)
         return EpochMetrics(
             epoch=self._epoch,
-            losses=EpochLosses(_of(running, train_loss), _of(running, loss)),
+            by_replicate=ReplicateValues(
+                *(_of(running, values) for values in (train_loss, loss, accuracy))
+            ),
             train_loss=Estimate.over(train_loss[running]),
             val_accuracy=Estimate.over(accuracy[running], images),
             val_loss=Estimate.over(loss[running]),
@@ -239,6 +241,6 @@ class Training:
                 )
 
 
-def _of(running: Tensor, losses: Tensor) -> list[float]:
-    """The losses, nan for a replicate that has stopped."""
-    return torch.where(running, losses, math.nan).tolist()
+def _of(running: Tensor, values: Tensor) -> list[float]:
+    """The values, nan for a replicate that has stopped."""
+    return torch.where(running, values, math.nan).tolist()

@@ -1,6 +1,7 @@
 """What public functions take, and what they refuse."""
 
 import json
+import math
 import re
 from dataclasses import replace
 
@@ -14,6 +15,7 @@ from typer.testing import CliRunner
 import study
 from study.cli.app import app
 from study.errors import DataError, SpecError, StudyError
+from study.tracking.seed_curves import FILE
 from study.tracking.tags import CLASSES_TAG, REPLICATES_TAG, replicates_text
 from tests.support.recorded_study import NAME, record_study
 
@@ -75,10 +77,41 @@ def test_curves_have_a_row_for_each_trial_and_epoch(home):
     assert study.curves(NAME, [], home=home).equals(curves.iloc[:0])
     with pytest.raises(SpecError, match="unknown metric of epochs 'loss'; did you mean 'val_loss'"):
         study.curves(NAME, metric="loss", home=home)
-    shown = CliRunner().invoke(
-        app, ["trials", NAME, "--home", str(home.folder), "--curves", "val_accuracy"]
-    )
+    shown = CliRunner().invoke(app, ["trials", NAME, "--home", str(home.folder), "--curves"])
     assert "\u2581\u2585\u2588" in shown.stdout, shown.output
+
+
+def test_curves_of_seeds_are_read_from_the_files_of_the_runs(home):
+    store = MlflowClient(home.tracking_uri)
+    first, second = study.records(NAME, home=home)[:2]
+    assert study.curves(NAME, seeds=True, home=home).empty
+    file = "epoch,seed,val_accuracy,val_loss,train_loss\n1,0,0.25,2,\n1,1,0.5,1,\n2,0,,1,\n2,1,0.75,1,\n"
+    store.log_text(first.run_id, file, FILE)
+    curves = study.curves(NAME, seeds=True, home=home)
+    assert curves.index.names == ["trial", "seed", "epoch"]
+    assert curves.loc[(first.trial, 1), "val_accuracy"].to_dict() == {1: 0.5, 2: 0.75}
+    assert math.isnan(curves.loc[(first.trial, 0, 2), "val_accuracy"])
+    losses = study.curves(NAME, first.trial, metric="val_loss", seeds=True, home=home)
+    assert losses["val_loss"].tolist() == [2, 1, 1, 1]
+    assert study.curves(NAME, second.trial, seeds=True, home=home).empty
+
+    def shown(*options):
+        place = ("trials", NAME, "--home", str(home.folder), "--curves", "--seeds")
+        return CliRunner().invoke(app, [*place, *options]).stdout
+
+    assert re.search(r"0\s+1\s+2\s+0\.75\s+\u2585\u2588", shown())
+    assert shown("--csv").splitlines()[1:3] == ["0,0,1,0.25", "0,0,2,"]
+    assert json.loads(shown("--json", "--metric", "val_loss"))[0] == {
+        "trial": 0,
+        "seed": 0,
+        "epoch": 1,
+        "val_loss": 2.0,
+    }
+    store.log_text(first.run_id, file.replace("val_loss", "loss"), FILE)
+    with pytest.raises(
+        StudyError, match=f"{FILE} of the MLflow run {first.run_id} .* columns must"
+    ):
+        study.curves(NAME, seeds=True, home=home)
 
 
 def test_values_of_replicates_have_a_row_for_each_trial_and_seed(home, tmp_path):
@@ -104,7 +137,7 @@ def test_values_of_replicates_have_a_row_for_each_trial_and_seed(home, tmp_path)
     assert shown("--seeds", "--csv").splitlines()[1] == "0,0,0.25,,,1e-09"
     for options, frame in (
         (("--seeds",), values),
-        (("--curves", "val_accuracy"), study.curves(NAME, home=home)),
+        (("--curves",), study.curves(NAME, home=home)),
         ((), study.trials(NAME, home=home)),
     ):
         shown(*options, "--parquet", str(tmp_path / "new" / "table.parquet"))

@@ -138,7 +138,7 @@ class Tuner:
         metrics = {"epochs": 15, "val_accuracy": 0.5 + number / 20}
         metrics |= {"trainable_parameters": self.size(number)}
         result = {"epochs": [metrics], "finished": True, "failure": None, "notice": None}
-        result |= {"engine": "compiled on cpu", "replicates": {}}
+        result |= {"engine": "compiled on cpu", "curves": {}, "replicates": {}}
         if number in self.failing:
             traceback = 'ray::step()\n  File "a.py", line 1\n    raise\nValueError: it broke'
             error = RayTaskError("step", traceback, ValueError("it broke"))
@@ -331,7 +331,7 @@ class Confirming(Tuner):
             metrics = {"epochs": 15, "val_accuracy": 0.6, "trainable_parameters": 9}
             failure = "it diverged" if number == self.fails else None
             result = {"epochs": [metrics], "finished": True, "failure": failure, "notice": None}
-            result |= {"engine": "compiled on cpu", "replicates": {}}
+            result |= {"engine": "compiled on cpu", "curves": {}, "replicates": {}}
             report = result | {"hostname": "here", "pid": 1}
             self._callback.on_trial_result(trial=trial, result=report)
             self._searcher.on_trial_complete("0", result)
@@ -404,7 +404,9 @@ def test_a_confirmation_that_was_stored_and_not_recorded_is_recorded_by_the_next
     budget = {"trials": 4, "confirm": 1}
     run(tmp_path, budget=budget)
     (folder,) = Home.find(str(tmp_path)).study_folder("a").retrainings()
-    history = {"epochs": [{"epochs": 15, "val_accuracy": 0.6}], "replicates": {"val_accuracy": [1]}}
+    curves, replicates = {"val_accuracy": [[0.6]]}, {"val_accuracy": [1]}
+    history = {"epochs": [{"epochs": 15, "val_accuracy": 0.6}]}
+    history |= {"curves": curves, "replicates": replicates}
     trial = trial_folder(folder.trials, 2)
     trial.mkdir(parents=True)
     (trial / HISTORY).write_text(json.dumps(history))
@@ -417,5 +419,6 @@ def test_a_confirmation_that_was_stored_and_not_recorded_is_recorded_by_the_next
     assert [call[0] for call in recorded] == ["begin_trial", "log_epoch", "end_trial"]
     assert recorded[0][1].seeds == (3,)
     assert recorded[1][1:] == (2, history["epochs"][0])
+    assert ("log_curves", 2, 1, curves) in confirming.calls
     assert (recorded[2][1], recorded[2][2].state, recorded[2][3]) == (2, "COMPLETE", True)
     assert not folder.path.parent.exists()

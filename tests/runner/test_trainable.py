@@ -60,6 +60,15 @@ def curve(epochs):
     ]
 
 
+def curves(reports):
+    """The values of replicates by metric: a list of epochs, each a list of seeds."""
+    joined = {}
+    for report in reports:
+        for name, epochs in report["curves"].items():
+            joined[name] = joined.get(name, []) + epochs
+    return joined
+
+
 def test_a_step_never_goes_beyond_a_rung_and_all_epochs_are_reported_once(digits, tmp_path):
     made = worker(digits, tmp_path, config())
     reports = [made.step()]
@@ -146,6 +155,11 @@ def test_a_trial_that_was_broken_off_goes_on_as_if_it_had_not_been(trial, digits
     assert curve(all_epochs) == curve(
         metrics for report in expected for metrics in report["epochs"]
     )
+    assert curves(reports).keys() == {"train_loss", "val_loss", "val_accuracy"}
+    for name, values in curves(reports).items():
+        np.testing.assert_array_equal(values, curves(expected)[name])
+        means = np.nanmean(values, axis=1)  # replicates that have stopped are NaN
+        assert means.tolist() == pytest.approx([one[f"epoch/{name}"] for one in all_epochs])
     assert reports[-1]["replicates"] == expected[-1]["replicates"]
     weights = [
         list(load_network(trial_folder(tmp_path / name, 0) / NETWORK).parameters())

@@ -1,5 +1,6 @@
 """The writer on a real SQLite store, event by event as its sender gives them."""
 
+import mlflow
 import numpy as np
 import pytest
 
@@ -57,8 +58,12 @@ def report(writer, number, epoch, **metrics):
     writer.apply(TrialReported(number=number, timestamp=1000 + epoch, epoch=epoch, metrics=metrics))
 
 
-def end(writer, number, state, *, keep_network=False):
-    writer.apply(TrialEnded(number=number, timestamp=2000, state=state, keep_network=keep_network))
+def end(writer, number, state, *, keep_network=False, curves=None):
+    writer.apply(
+        TrialEnded(
+            number=number, timestamp=2000, state=state, keep_network=keep_network, curves=curves
+        )
+    )
 
 
 def runs(home):
@@ -84,7 +89,7 @@ def test_events_that_are_sent_again_are_recorded_once(home):
         write_network(home, trial)
         for epoch in (1, 2):
             report(writer, 0, epoch, val_accuracy=0.5)
-        end(writer, 0, "COMPLETE", keep_network=True)
+        end(writer, 0, "COMPLETE", keep_network=True, curves="epoch,seed\n")
         writer.apply(FrontChanged(changes={0: True}))
         writer.flush()
     (run,) = runs(home).values()
@@ -92,6 +97,9 @@ def test_events_that_are_sent_again_are_recorded_once(home):
     store = client(home)
     curve = store.get_metric_history(run.info.run_id, "val_accuracy")
     assert [(point.step, point.value) for point in curve] == [(1, 0.5), (2, 0.5)]
+    assert (
+        mlflow.artifacts.load_text(f"{run.info.artifact_uri}/curves_by_seed.csv") == "epoch,seed\n"
+    )
     (model,) = store.search_logged_models([run.info.experiment_id])
     assert (model.name, model.status.name) == ("v1_2-0", "READY")
     assert [output.model_id for output in run.outputs.model_outputs] == [model.model_id]

@@ -10,11 +10,13 @@ from study.spec.metrics import GROUPS, recorded_names
 from study.training.dataset import Dataset, load_dataset
 from study.training.diagnostics import diagnose
 from study.training.evaluation import Estimate, evaluate
-from study.training.generalisation import LossCurves
+from study.training.generalisation import ReplicateCurves
 from study.training.split import Split
 from tests.support.architectures import architecture
 
-CURVES = LossCurves([[1.0, 1.0], [0.5, 0.5]], [[1.0, 2.0], [2.0, 1.0]])
+CURVES = ReplicateCurves(
+    [[1.0, 1.0], [0.5, 0.5]], [[1.0, 2.0], [2.0, 1.0]], [[0.5, 0.5], [0.5, 0.5]]
+)
 
 
 @pytest.fixture(scope="module")

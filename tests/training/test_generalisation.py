@@ -1,13 +1,13 @@
 import math
 
-from study.training.generalisation import EpochLosses, LossCurves
+from study.training.generalisation import ReplicateCurves, ReplicateValues
 
 
 def curves(*validation_of_the_third):
-    made = LossCurves()
-    made.add(EpochLosses([0.5, 0.5], [0.9, 0.8]))
-    made.add(EpochLosses([0.25, 0.5], [0.7, 0.8]))
-    made.add(EpochLosses([0.125, 0.25], list(validation_of_the_third)))
+    made = ReplicateCurves()
+    made.add(ReplicateValues([0.5, 0.5], [0.9, 0.8], [0.1, 0.2]))
+    made.add(ReplicateValues([0.25, 0.5], [0.7, 0.8], [0.3, 0.4]))
+    made.add(ReplicateValues([0.125, 0.25], list(validation_of_the_third), [0.5, 0.6]))
     return made
 
 

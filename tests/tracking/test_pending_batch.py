@@ -3,7 +3,7 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from study.tracking.runs import PendingBatch
+from study.tracking.pending_batch import PendingBatch
 
 
 @given(sizes=st.lists(st.integers(0, 1500), max_size=12), tags=st.integers(0, 3))
@@ -24,6 +24,17 @@ def test_steps_are_sent_whole_in_their_order_and_within_the_limit(sizes, tags):
     together = [{metric.step for metric in metrics} for metrics, _, _ in batches]
     assert sum(map(len, together)) == len(set().union(*together, set()))
     assert sum(len(found) for *_, found in batches) == tags
+
+
+def test_the_refused_part_alone_is_left_out():
+    unsent = PendingBatch(network=Path("network"), curves="epoch,seed\n")
+    for step in (1, 2):
+        unsent.add(step, 7, {"loss": 0.5})
+    assert unsent.refuse() == {"network": "network"}
+    assert unsent.refuse() == {"curves": "epoch,seed\n"}
+    assert unsent.refuse() == {}  # the next steps are sent one by one
+    assert unsent.refuse()["step"][0]["step"] == 1
+    assert [batch[0][0].step for batch in unsent.batches() if unsent.sent(batch) is None] == [2]
 
 
 def test_what_a_failed_request_was_for_still_waits():
