@@ -42,7 +42,9 @@ class Unreachable:
 def session(tmp_path):
     messages = []
     return SimpleNamespace(
-        storage=SimpleNamespace(identity="a", data="b", earlier={}, note_run_ids=lambda _: None),
+        storage=SimpleNamespace(
+            identity="a", data="b", files={}, earlier={}, note_run_ids=lambda _: None
+        ),
         dataset=SimpleNamespace(class_names=None),
         over=lambda: "all trials are done",
         unconfirmed=list,
