@@ -43,7 +43,7 @@ class Family:
 
     `synapses`: the inputs of a dendrite: `random`; a receptive field of its own (`local`), or one
     near those of its soma's other dendrites (`grouped`); `all`; or, with weights shared over the
-    image, those of a `convolution`.
+    image, those of a `convolution`, whose units are at each position of a grid.
     `cables`: the dendrites of a soma: its `own`; as many, drawn at random (`shuffled`); or `all` of
     the layer. `none`: no dendrites, somata read the inputs.
     """
@@ -96,6 +96,8 @@ FAMILIES: Final[dict[str, Family]] = {
     "sann-grf": Family("grouped", "shuffled", "sparse control: as dann-grf, cables shuffled"),
     "sann-lrf": Family("local", "shuffled", "sparse control: as dann-lrf, cables shuffled"),
     "psann": Family("all", "shuffled", "sparse control: as pdann, cables shuffled"),
+    # Dendrites with shared weights (docs/networks.md).
+    "dann-conv": Family("convolution", "own", "dendritic, dendrites share weights over the image"),
     # Controls of other kinds.
     "mlp": Family("all", "none", "dense multilayer perceptron of somata only"),
     "sparse-mlp": Family("random", "none", "somata only, random inputs"),
@@ -108,9 +110,9 @@ FAMILIES: Final[dict[str, Family]] = {
 class Architecture:
     """One network, without its seeds and the shape of its images.
 
-    Sizes: `dendrites` of each soma, `somata` of each layer (channels of a `cnn`), `synapses` of each
-    dendrite (of each soma where there are no dendrites; the area of the kernel of a `cnn`), `layers`.
-    A size that the family does not have is None.
+    Sizes: `dendrites` of each soma, `somata` of each layer (of each position for a convolution),
+    `synapses` of each dendrite (of each soma where there are no dendrites; the area of the kernel of a
+    convolution), `layers`. A size that the family does not have is None.
 
     `leaky_slope` is the slope of the leaky ReLU below zero (the paper: 0.1), `dendrite_slope` that of
     dendrites if different (1: linear dendrites). `dropout` is the share of units dropped in training,
@@ -200,8 +202,22 @@ class Architecture:
 
     @property
     def units(self) -> int:
-        """Units of the first half of a layer: dendrites, or somata where there are none."""
+        """Units of the first half of a layer: dendrites, or somata where there are none.
+
+        Those of a convolution are its kernels, each of which is at every position.
+        """
         return self.somata * (self.dendrites or 1)
+
+    @property
+    def is_dendritic(self) -> bool:
+        """Whether each soma has at least two branches of its own, each with a nonlinearity.
+
+        Otherwise it is a control: with one branch a sparse local unit, with linear branches (slope 1) a
+        soma that sums its inputs, with shuffled or with all cables one of the paper's controls.
+        """
+        own = self.leaky_slope if self.dendrite_slope is None else self.dendrite_slope
+        has_branches = FAMILIES[self.family].cables == "own" and (self.dendrites or 0) > 1
+        return has_branches and own < 1.0
 
     def label(self) -> str:
         """A short label for display, such as `dann-lrf D4 S128 K16`."""
@@ -232,11 +248,21 @@ def layer_shapes(architecture: Architecture, image_shape: ImageShape) -> list[Im
     """The input shape of each layer, in order, and last that of the readout."""
     if FAMILIES[architecture.family].synapses != "convolution":
         return [image_shape, *[soma_grid(architecture.somata)] * architecture.layers]
-    shapes = [image_shape]
+    shapes, stride = [image_shape], stride_of(architecture)
     for _ in range(architecture.layers):
         _, height, width = shapes[-1]
-        shapes.append((architecture.somata, (height + 1) // 2, (width + 1) // 2))
+        shapes.append((architecture.somata, -(-height // stride), -(-width // stride)))
     return shapes
+
+
+def stride_of(architecture: Architecture) -> int:
+    """The pixels from one position of a convolution to the next, in rows and in columns.
+
+    2 for a `cnn`. With dendrites it is the side of the kernel: positions are tiles, so that each kernel
+    reads each pixel once.
+    """
+    side = math.isqrt(architecture.synapses or 1)
+    return side if FAMILIES[architecture.family].has_dendrites else 2
 
 
 def check_fits(architecture: Architecture, image_shape: ImageShape) -> None:

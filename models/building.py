@@ -15,9 +15,16 @@ from models.architecture import (
     Architecture,
     ImageShape,
     layer_shapes,
+    stride_of,
 )
 from models.counting import counts_of
-from models.layers import ConvolutionLayer, DenseLayer, GroupedLayer, SparseLayer
+from models.layers import (
+    ConvolutionLayer,
+    DenseLayer,
+    GroupedLayer,
+    PositionedLayer,
+    SparseLayer,
+)
 from models.network import Network
 from models.stage import Layer, Stage
 from models.wiring import Connections, draw_over_matrix, draw_synapses
@@ -160,8 +167,13 @@ class _Layers:
 
     def stage(self, shape: ImageShape, depth: int) -> Stage:
         """One layer for inputs of the shape (channels, height, width)."""
-        cables = self._cables(depth) if self.family.has_dendrites else None
-        return Stage(self._units(shape, depth), cables, self.slopes, self.architecture.dropout)
+        units = self._units(shape, depth)
+        cables = None
+        if isinstance(units, ConvolutionLayer) and self.family.has_dendrites:
+            cables = self._positioned_cables(depth, units.positions)
+        elif self.family.has_dendrites:
+            cables = self._cables(depth)
+        return Stage(units, cables, self.slopes, self.architecture.dropout)
 
     def _units(self, shape: ImageShape, depth: int) -> Layer:
         architecture, inputs = self.architecture, math.prod(shape)
@@ -175,11 +187,21 @@ class _Layers:
             fan_in = shape[0] * side**2
             bound = weight_bound(architecture, fan_in, units * side**2, fan_in, slope=slope)
             kernel = (units, shape[0], side, side)
-            return ConvolutionLayer(self.source.weights(depth, "synapses", kernel, bound), shape)
+            weight = self.source.weights(depth, "synapses", kernel, bound)
+            return ConvolutionLayer(weight, shape, stride_of(architecture))
         connections = self._synapses(shape, depth)
         fan_in = len(connections[0][0]) / units
         bound = weight_bound(architecture, inputs, units, fan_in, slope=slope)
         return self._sparse(connections, depth, "synapses", inputs, bound)
+
+    def _positioned_cables(self, depth: int, positions: int) -> Layer:
+        """The cables of the somata at each position."""
+        architecture = self.architecture
+        somata, dendrites = architecture.somata, architecture.units // architecture.somata
+        dense = (architecture.units * positions, somata * positions)
+        bound = weight_bound(architecture, *dense, dendrites, slope=self.slopes[1])
+        shape = (somata, dendrites, positions)
+        return PositionedLayer(self.source.weights(depth, "cables", shape, bound))
 
     def _cables(self, depth: int) -> Layer:
         architecture = self.architecture

@@ -1,6 +1,7 @@
 """Counts of a network that follow from its architecture: no network is built for them."""
 
 import math
+from itertools import pairwise
 from typing import Final
 
 from models.architecture import FAMILIES, Architecture, ImageShape, check_fits, layer_shapes
@@ -18,20 +19,20 @@ def counts_of(architecture: Architecture, image_shape: ImageShape, classes: int)
     family, units, somata = FAMILIES[architecture.family], architecture.units, architecture.somata
     *read, last = layer_shapes(architecture, image_shape)
     parameters = macs = 0
-    for channels, height, width in read:
+    for (channels, height, width), following in pairwise([*read, last]):
         positions, synapses = 1, architecture.synapses or 0
         if family.synapses == "all":
             synapses = channels * height * width
         elif family.synapses == "convolution":
             synapses *= channels
-            positions = ((height + 1) // 2) * ((width + 1) // 2)
+            positions = math.prod(following[1:])
         elif architecture.synapses_per == "channel":
             synapses *= channels
         parameters += units * (synapses + 1)
         macs += units * synapses * positions
         if family.has_dendrites:
-            cables = units * somata if family.cables == "all" else units
-            parameters += cables + somata
+            cables = units * somata if family.cables == "all" else units * positions
+            parameters += cables + somata * positions
             macs += cables
     features = math.prod(last)
     return parameters + (features + 1) * classes, macs + features * classes

@@ -132,27 +132,63 @@ class DenseLayer(nn.Module):
 
 @final
 class ConvolutionLayer(nn.Module):
-    """Units that share their weights over the image: stride 2, padded to cover every pixel.
+    """Units that share their weights over the positions of the image, padded to cover every pixel.
 
     `weight`: (R, units, channels, side, side). `shape`: (channels, height, width) of the input.
-    Maps (R, inputs, B) to (R, units x ceil(height / 2) x ceil(width / 2), B).
+    `stride`: pixels from one position to the next, at most `side` if every pixel is to be read.
+    Maps (R, inputs, B) to (R, units x ceil(height / stride) x ceil(width / stride), B).
     """
 
-    def __init__(self, weight: Tensor, shape: ImageShape) -> None:
+    def __init__(self, weight: Tensor, shape: ImageShape, stride: int) -> None:
         super().__init__()
         self.shape = shape
+        self.stride = stride
         self.weight = nn.Parameter(weight)
         self.bias = nn.Parameter(torch.zeros(*weight.shape[:2], 1))
 
     def forward(self, x: Tensor) -> Tensor:
         replicates, side = len(self.weight), self.weight.shape[-1]
         _, height, width = self.shape
-        batch = x.shape[-1]
+        batch, stride = x.shape[-1], self.stride
         images = x.permute(2, 0, 1).reshape(batch, -1, height, width)
-        # The wider half of a kernel with an even side is below and to the right.
-        before, after = (side - 1) // 2, side // 2
-        images = functional.pad(images, (before, after, before, after))
+        top, bottom = _padding(height, side, stride)
+        left, right = _padding(width, side, stride)
+        images = functional.pad(images, (left, right, top, bottom))
         features = functional.conv2d(
-            images, self.weight.flatten(0, 1), self.bias.flatten(), stride=2, groups=replicates
+            images, self.weight.flatten(0, 1), self.bias.flatten(), stride=stride, groups=replicates
         )
         return features.view(batch, replicates, -1).permute(1, 2, 0).contiguous()
+
+    @property
+    def positions(self) -> int:
+        """The number of positions of each unit."""
+        _, height, width = self.shape
+        return -(-height // self.stride) * -(-width // self.stride)
+
+
+@final
+class PositionedLayer(nn.Module):
+    """Somata at each position of a convolution, each with cables of its own to the dendrites there.
+
+    `weight`: (R, S, D, P), for P positions. Maps (R, S x D x P, B) to (R, S x P, B); at each position
+    soma j reads dendrites jD..jD+D-1.
+    """
+
+    def __init__(self, weight: Tensor) -> None:
+        super().__init__()
+        replicates, somata, _, positions = weight.shape
+        self.weight = nn.Parameter(weight)
+        self.bias = nn.Parameter(torch.zeros(replicates, somata * positions, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        terms = self.weight.unsqueeze(-1) * x.view(*self.weight.shape, -1)
+        return terms.sum(dim=2).flatten(1, 2) + self.bias
+
+
+def _padding(length: int, side: int, stride: int) -> tuple[int, int]:
+    """The pixels to add before and after `length` for a kernel to have ceil(length / stride) positions.
+
+    A kernel is centred on `stride` pixels; what is uneven is wider before, by one pixel.
+    """
+    before = (side - stride + 1) // 2
+    return before, max(0, (-(-length // stride) - 1) * stride + side - length - before)

@@ -149,7 +149,4 @@ def count_macs(network: Network) -> int:
 
 
 def _positions(layer: Layer) -> int:
-    if not isinstance(layer, ConvolutionLayer):
-        return 1
-    _, height, width = layer.shape
-    return ((height + 1) // 2) * ((width + 1) // 2)
+    return layer.positions if isinstance(layer, ConvolutionLayer) else 1

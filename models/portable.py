@@ -25,6 +25,10 @@ FLOATS_AT_ONCE = 2**23
 MOST_INPUTS = 10_000_000
 """The largest number of inputs of an image."""
 
+# The numbers of axes of the weights of a convolution, and of the cables at its positions.
+CONVOLUTION = 5  # replicates, units, channels, side, side
+POSITIONED = 4  # replicates, somata, dendrites, positions
+
 Floats = NDArray[np.float32]
 Tensors = dict[str, NDArray[Any]]
 
@@ -132,10 +136,14 @@ class Portable:
 
     def _floats_an_image(self) -> int:
         """The largest number of activations or synaptic terms of a layer, for one image."""
-        _, height, width = self.image_shape
-        read = self.replicates * math.prod(self.image_shape)
-        positions = ((height + 1) // 2) * ((width + 1) // 2)
-        convolved: int = self.replicates * self.architecture["somata"] * positions
+        shape = self.image_shape
+        read = self.replicates * math.prod(shape)
+        convolved = 0
+        for stage in range(self.architecture["layers"]):
+            units = self.layer(f"stages.{stage}.units")
+            if units["weight"].ndim == CONVOLUTION:
+                shape = self.next_shape(shape, self.stride(stage))
+                convolved = max(convolved, units["bias"].size * math.prod(shape[1:]))
         kinds = (".bias", ".columns")
         sizes = [value.size for name, value in self.tensors.items() if name.endswith(kinds)]
         return max(read, convolved, *sizes)
@@ -153,12 +161,23 @@ class Portable:
             cables = self.layer(f"stages.{stage}.cables")
             has_dendrites = bool(cables)
             slope = own if has_dendrites and own is not None else soma_slope
-            x = leaky_relu(apply(units, x, shape), slope)
+            stride = self.stride(stage)
+            x = leaky_relu(apply(units, x, shape, stride), slope)
             if has_dendrites:
-                x = leaky_relu(apply(cables, x, shape), soma_slope)
+                x = leaky_relu(apply(cables, x), soma_slope)
             # The input of the next convolution; other layers ignore it.
-            shape = (self.architecture["somata"], (shape[1] + 1) // 2, (shape[2] + 1) // 2)
-        return apply(self.layer("readout"), x, shape).transpose(0, 2, 1)
+            shape = self.next_shape(shape, stride)
+        return apply(self.layer("readout"), x).transpose(0, 2, 1)
+
+    def stride(self, stage: int) -> int:
+        """The stride of a convolution: the side of its kernel if it has dendrites, else 2."""
+        has_dendrites = f"stages.{stage}.cables.weight" in self.tensors
+        side: int = self.tensors[f"stages.{stage}.units.weight"].shape[-1]
+        return side if has_dendrites else 2
+
+    def next_shape(self, shape: tuple[int, ...], stride: int) -> tuple[int, ...]:
+        """The shape of the outputs of a layer of convolutions that reads `shape`."""
+        return (self.architecture["somata"], -(-shape[1] // stride), -(-shape[2] // stride))
 
     def layer(self, name: str) -> Tensors:
         """The tensors of a layer; empty if it does not exist."""
@@ -170,16 +189,20 @@ class Portable:
         }
 
 
-def apply(layer: Tensors, x: Floats, shape: tuple[int, ...]) -> Floats:
+def apply(layer: Tensors, x: Floats, shape: tuple[int, ...] = (), stride: int = 1) -> Floats:
     """Applies a layer without its nonlinearity; (R, inputs, B) to (R, units, B).
 
-    The names and shapes of its tensors determine its kind. Only convolutions use the input `shape`.
+    The names and shapes of its tensors determine its kind. Only convolutions use the input `shape` and
+    the `stride`.
     """
     weight, bias = layer["weight"], layer["bias"]
     if "columns" in layer:
         sums = sparse_sums(layer, x)
-    elif weight.ndim == 5:  # noqa: PLR2004  # replicates, units, channels, side, side
-        return convolution(weight, bias, x.reshape(len(x), *shape, -1))
+    elif weight.ndim == CONVOLUTION:
+        return convolution(weight, bias, x.reshape(len(x), *shape, -1), stride)
+    elif weight.ndim == POSITIONED:
+        terms = weight[..., None] * x.reshape(*weight.shape, -1)
+        sums = terms.sum(axis=2).reshape(*bias.shape[:2], -1)
     elif weight.shape[2] == x.shape[1]:
         sums = weight @ x
     else:
@@ -204,23 +227,29 @@ def sparse_sums(layer: Tensors, x: Floats) -> Floats:
     return sums.reshape(len(weight), -1, x.shape[-1])
 
 
-def convolution(weight: Floats, bias: Floats, x: Floats) -> Floats:
-    """A convolution of stride 2; x of shape (R, channels, height, width, B).
+def convolution(weight: Floats, bias: Floats, x: Floats, stride: int) -> Floats:
+    """A convolution; x of shape (R, channels, height, width, B).
 
-    `weight` has shape (R, units, channels, side, side). Every pixel is covered: the wider half of a
-    kernel with an even side is below and to the right.
+    `weight` has shape (R, units, channels, side, side). Every pixel is covered.
     """
     replicates, units, channels, side, _ = weight.shape
-    height, width = (x.shape[2] + 1) // 2, (x.shape[3] + 1) // 2
-    edge = ((side - 1) // 2, side // 2)
-    padded = np.pad(x, ((0, 0), (0, 0), edge, edge, (0, 0)))
+    height, width = -(-x.shape[2] // stride), -(-x.shape[3] // stride)
+    edges = [padding(length, side, stride) for length in x.shape[2:4]]
+    padded = np.pad(x, ((0, 0), (0, 0), *edges, (0, 0)))
+    tall, wide = (height - 1) * stride + 1, (width - 1) * stride + 1
     sums = np.zeros((replicates, units, height * width * x.shape[-1]), dtype=np.float32)
     for row in range(side):
         for column in range(side):
-            read = padded[:, :, row : row + 2 * height - 1 : 2, column : column + 2 * width - 1 : 2]
+            read = padded[:, :, row : row + tall : stride, column : column + wide : stride]
             sums += weight[:, :, :, row, column] @ read.reshape(replicates, channels, -1)
     positions = sums.reshape(replicates, units, height * width, -1) + bias[..., None]
     return positions.reshape(replicates, units * height * width, -1)
+
+
+def padding(length: int, side: int, stride: int) -> tuple[int, int]:
+    """The pixels to add before and after for a kernel to have ceil(length / stride) positions."""
+    before = (side - stride + 1) // 2
+    return before, max(0, (-(-length // stride) - 1) * stride + side - length - before)
 
 
 def softmax(logits: Floats) -> Floats:

@@ -8,9 +8,15 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from models.dendrosomatic import Block, blocks_of, dendrosomatic
-from models.layers import ConvolutionLayer, DenseLayer, GroupedLayer, SparseLayer
+from models.layers import (
+    ConvolutionLayer,
+    DenseLayer,
+    GroupedLayer,
+    PositionedLayer,
+    SparseLayer,
+)
 
-Layer: TypeAlias = SparseLayer | GroupedLayer | DenseLayer | ConvolutionLayer
+Layer: TypeAlias = SparseLayer | GroupedLayer | DenseLayer | ConvolutionLayer | PositionedLayer
 
 
 @final

@@ -27,14 +27,15 @@ def trial_table(
 ) -> Table:
     """A row for each trial; accuracies in percent with standard errors. Fits 80 columns.
 
-    The columns state, epochs and front appear if they differ between the trials, the column study if
-    `studies` has the study of each trial. Of confirmed trials the validation accuracy with further seeds
-    is beside that of the search, in place of the learning rate.
+    The columns state, dendritic, epochs and front appear if they differ between the trials, the column
+    study if `studies` has the study of each trial. Of confirmed trials the validation accuracy with
+    further seeds is beside that of the search, in place of the learning rate.
     """
     columns: dict[str, Callable[[TrialRecord], str]] = {
         "trial": lambda record: str(record.trial),
         "state": lambda record: record.state,
         "architecture": lambda record: record.label(),
+        "dendritic": lambda record: "yes" if record.dendritic else "no",
         "parameters": lambda record: count(record.trainable_parameters),
         "val %": lambda record: percent(record.val_accuracy, record.val_accuracy_sem),
         "confirmed %": lambda record: percent(
@@ -48,10 +49,10 @@ def trial_table(
     cells = {} if studies is None else {"study": list(studies)}
     cells |= _cells(records, columns)
     del cells["rate" if any(cells["confirmed %"]) else "confirmed %"]
-    for heading in ("state", "epochs", "front"):
+    for heading in ("state", "dendritic", "epochs", "front"):
         if len(set(cells[heading])) == 1 and cells["trial"] and cells[heading][0] not in _NOTABLE:
             del cells[heading]
-    return plain_table(title, cells, left=("study", "state", "architecture", "front"))
+    return plain_table(title, cells, left=("study", "state", "architecture", "dendritic", "front"))
 
 
 def _cells(

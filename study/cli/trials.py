@@ -36,6 +36,13 @@ _FILTERS: Final[dict[str, Any]] = {
     "family": Annotated[
         list[str] | None, typer.Option("--family", help="Family of networks; repeatable.")
     ],
+    "dendritic": Annotated[
+        bool | None,
+        typer.Option(
+            "--dendritic/--controls",
+            help="Networks with at least two nonlinear branches of a soma's own; or the others.",
+        ),
+    ],
     "min_parameters": Annotated[
         int | None, typer.Option(min=0, help="Minimum number of trainable parameters.")
     ],

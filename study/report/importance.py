@@ -13,6 +13,7 @@ import optuna
 import plotly.graph_objects as go
 from optuna.trial import TrialState, create_trial
 
+from models.architecture import FAMILIES
 from study.report.style import BLUE, Section, evenly, figure_layout, in_words
 from study.results.record import TrialRecord
 from study.search.configuration import Configuration
@@ -123,7 +124,7 @@ def _trial(record: TrialRecord, spec: StudySpec) -> optuna.trial.FrozenTrial | N
 
 def _given(record: TrialRecord, spec: StudySpec) -> dict[str, Any]:
     given = record.architecture | record.training
-    if record.family == "cnn":
+    if FAMILIES[record.family].synapses == "convolution":
         # Its kernel is the largest square of at most the proposed area: any such proposal is equal.
         low, high = bounds(spec.space.synapses)
         choices = getattr(spec.space.synapses, "values", range(int(low), int(high) + 1))

@@ -65,6 +65,7 @@ def _plain(value: object) -> str:
 _COLUMNS: Final[dict[str, Callable[[TrialRecord], str]]] = {
     "trial": lambda record: str(record.trial),
     "network": lambda record: record.label(),
+    "dendritic": lambda record: "yes" if record.dendritic else "no",
     "parameters": lambda record: count(record.trainable_parameters),
     "MACs": lambda record: count(record.macs),
     "bytes": lambda record: count(record.stored_bytes),
@@ -80,10 +81,15 @@ _COLUMNS: Final[dict[str, Callable[[TrialRecord], str]]] = {
 
 
 def front_cells(front: Sequence[TrialRecord]) -> dict[str, list[str]]:
-    """The texts of a table with a row for each trial, by column; confirmed values if there are any."""
+    """The texts of a table with a row for each trial, by column.
+
+    Confirmed values appear if there are any, the column dendritic if the trials differ in it.
+    """
     columns = dict(_COLUMNS)
     if not any(record.confirmed_replicates for record in front):
         del columns["confirmed %"]
+    if len({record.dendritic for record in front}) < 2:  # noqa: PLR2004  # all are, or none is
+        del columns["dendritic"]
     return {heading: [show(record) for record in front] for heading, show in columns.items()}
 
 

@@ -36,6 +36,7 @@ def records(  # noqa: PLR0913  # each option has a name of its own
     order: str | Sequence[str] = (),
     limit: int | None = None,
     family: str | Sequence[str] | None = None,
+    dendritic: bool | None = None,
     min_parameters: int | None = None,
     max_parameters: int | None = None,
     min_macs: int | None = None,
@@ -56,6 +57,7 @@ def records(  # noqa: PLR0913  # each option has a name of its own
     """
     filters = Filters(
         family=family,
+        dendritic=dendritic,
         min_parameters=min_parameters,
         max_parameters=max_parameters,
         min_macs=min_macs,
@@ -82,6 +84,7 @@ def trials(  # noqa: PLR0913  # each option has a name of its own
     order: str | Sequence[str] = (),
     limit: int | None = None,
     family: str | Sequence[str] | None = None,
+    dendritic: bool | None = None,
     min_parameters: int | None = None,
     max_parameters: int | None = None,
     min_macs: int | None = None,
@@ -101,6 +104,7 @@ def trials(  # noqa: PLR0913  # each option has a name of its own
             order=order,
             limit=limit,
             family=family,
+            dendritic=dendritic,
             min_parameters=min_parameters,
             max_parameters=max_parameters,
             min_macs=min_macs,
@@ -170,6 +174,7 @@ def best_configs(  # noqa: PLR0913  # each option has a name of its own
     order: str | Sequence[str] = (),
     limit: int | None = None,
     family: str | Sequence[str] | None = None,
+    dendritic: bool | None = None,
     min_parameters: int | None = None,
     max_parameters: int | None = None,
     min_macs: int | None = None,
@@ -195,6 +200,7 @@ def best_configs(  # noqa: PLR0913  # each option has a name of its own
         )
     filters = Filters(
         family=family,
+        dendritic=dendritic,
         min_parameters=min_parameters,
         max_parameters=max_parameters,
         min_macs=min_macs,
@@ -225,6 +231,7 @@ def smallest(  # noqa: PLR0913  # each option has a name of its own
     name: str,
     *,
     family: str | Sequence[str] | None = None,
+    dendritic: bool | None = None,
     min_parameters: int | None = None,
     max_parameters: int | None = None,
     min_macs: int | None = None,
@@ -245,6 +252,7 @@ def smallest(  # noqa: PLR0913  # each option has a name of its own
         smallest=True,
         limit=1,
         family=family,
+        dendritic=dendritic,
         min_parameters=min_parameters,
         max_parameters=max_parameters,
         min_macs=min_macs,
@@ -269,4 +277,5 @@ def _read(
 ) -> tuple[StoredStudy, Query]:
     filters.check_families()
     stored = read_study(name, home, fresh=fresh)
-    return stored, replace(query, families=filters.families(stored.spec.families))
+    families = filters.families(stored.spec.families)
+    return stored, replace(query, families=families, dendritic=filters.dendritic)

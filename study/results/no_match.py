@@ -33,6 +33,12 @@ def explain_no_match(
     query = Query(states=states, families=families, feasible=complete)
     kind = "complete trial" if complete else f"trial in state {' or '.join(states)}"
     kind = f"{kind if states else 'trial'} of {name!r}"
+    if filters.dendritic is not None and stored.select(replace(query, limit=1)):
+        query = replace(query, dendritic=filters.dendritic)
+        word = "dendritic" if filters.dendritic else "a control"
+        if not stored.select(replace(query, limit=1)):
+            return f"no {kind}{_of(families)} is {word}"
+        kind = f"{kind} that is {word}"
     if not stored.select(replace(query, limit=1)):
         return _none_at_all(stored, query, kind)
     bounds = filters.bounds()

@@ -14,7 +14,7 @@ from typing import Any, Final, final
 import numpy as np
 from numpy.typing import NDArray
 
-from models.portable import Portable, Tensors
+from models.portable import CONVOLUTION, POSITIONED, Portable, Tensors, padding
 from study.errors import StudyError
 
 FILE: Final = "network.onnx"
@@ -72,26 +72,32 @@ class _Graph:
             cables = network.layer(f"stages.{stage}.cables")
             own = architecture["dendrite_slope"]
             slope = architecture["leaky_slope"]
-            x, inputs = self._layer(units, x, inputs, shape)
+            stride = network.stride(stage)
+            x, inputs = self._layer(units, x, inputs, shape, stride)
             x = self._leaky(x, own if cables and own is not None else slope)
             if cables:
-                x, inputs = self._layer(cables, x, inputs, shape)
+                x, inputs = self._layer(cables, x, inputs)
                 x = self._leaky(x, slope)
-            shape = (architecture["somata"], (shape[1] + 1) // 2, (shape[2] + 1) // 2)
-        x, _ = self._layer(network.layer("readout"), x, inputs, shape)
+            shape = network.next_shape(shape, stride)
+        x, _ = self._layer(network.layer("readout"), x, inputs)
         x = self._add("Softmax", [x], axis=-1)
         self._add("ReduceMean", [x], output="probabilities", axes=[1], keepdims=0)
 
     def _layer(
-        self, layer: Tensors, x: str, inputs: int, shape: tuple[int, ...]
+        self, layer: Tensors, x: str, inputs: int, shape: tuple[int, ...] = (), stride: int = 1
     ) -> tuple[str, int]:
         """Adds a layer without its nonlinearity; returns its output and the number of its units."""
         weight, bias, replicates = layer["weight"], layer["bias"], self._network.replicates
-        if weight.ndim == 5:  # noqa: PLR2004  # replicates, units, channels, side, side
-            return self._convolution(weight, bias, x, shape)
+        if weight.ndim == CONVOLUTION:
+            return self._convolution(layer, x, shape, stride)
         units = bias.size // replicates
         if "columns" in layer:
             sums = self._sparse(layer, x, inputs, units)
+        elif weight.ndim == POSITIONED:
+            blocks = self._reshaped(x, -1, *weight.shape)
+            terms = self._add("Mul", [blocks, self._tensor(weight)])
+            summed = self._add("ReduceSum", [terms, self._tensor(np.array([3]))], keepdims=0)
+            sums = self._reshaped(summed, -1, replicates, units)
         elif weight.shape[2] == inputs:
             rows = self._reshaped(x, -1, replicates, 1, inputs)
             product = self._add("MatMul", [rows, self._tensor(weight.transpose(0, 2, 1))])
@@ -117,21 +123,22 @@ class _Graph:
         return self._sum(self._reshaped(terms, -1, replicates, units, most))
 
     def _convolution(
-        self, weight: NDArray[Any], bias: NDArray[Any], x: str, shape: tuple[int, ...]
+        self, layer: Tensors, x: str, shape: tuple[int, ...], stride: int
     ) -> tuple[str, int]:
-        """A convolution of stride 2 for each replicate, as groups of one convolution."""
+        """A convolution for each replicate, as groups of one convolution."""
+        weight, bias = layer["weight"], layer["bias"]
         replicates, units, channels, side, _ = weight.shape
         channels_first = self._reshaped(x, -1, replicates * channels, *shape[1:])
         kernels = self._tensor(weight.reshape(replicates * units, channels, side, side))
-        before, after = (side - 1) // 2, side // 2
+        (top, bottom), (left, right) = (padding(length, side, stride) for length in shape[1:])
         convolved = self._add(
             "Conv",
             [channels_first, kernels, self._tensor(bias.reshape(-1))],
-            strides=[2, 2],
-            pads=[before, before, after, after],
+            strides=[stride, stride],
+            pads=[top, left, bottom, right],
             group=replicates,
         )
-        positions = ((shape[1] + 1) // 2) * ((shape[2] + 1) // 2)
+        positions = math.prod(self._network.next_shape(shape, stride)[1:])
         return self._reshaped(convolved, -1, replicates, units * positions), units * positions
 
     def _leaky(self, x: str, slope: float) -> str:

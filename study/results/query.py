@@ -92,6 +92,7 @@ def best_first(objectives: Mapping[str, Direction]) -> tuple[Order, ...]:
 class Query:
     """Trials in one of the states and families, within all bounds; empty tuples allow any.
 
+    `dendritic` restricts to dendritic networks, or to all others (`Architecture.is_dendritic`).
     `feasible` restricts to complete trials that satisfy the constraints of the study. Without an order,
     and among equal values, trials are in order of their numbers. Bounds and orders are of pooled values
     (`TrialRecord.pooled`). `confirmed_first`: confirmed trials come before all others, whose values are
@@ -100,6 +101,7 @@ class Query:
 
     states: tuple[str, ...] = ()
     families: tuple[str, ...] = ()
+    dendritic: bool | None = None
     bounds: tuple[Bound, ...] = ()
     feasible: bool = False
     confirmed_first: bool = False
@@ -126,11 +128,14 @@ COMPLETE: Final = Query(states=("COMPLETE",), feasible=True, confirmed_first=Tru
 class Filters:
     """Filters of trials: one or several families, and inclusive bounds, all of which apply.
 
-    None is no bound. Parameters and multiply-accumulates are those of one replicate, the accuracy is
-    that of validation as a share in 0..1, epochs are trained epochs.
+    `dendritic`: only networks whose somata have at least two branches of their own, each with a
+    nonlinearity, or, if false, only the others, which are controls. None is no filter. Parameters and
+    multiply-accumulates are those of one replicate, the accuracy is that of validation as a share in
+    0..1, epochs are trained epochs.
     """
 
     family: str | Sequence[str] | None = None
+    dendritic: bool | None = None
     min_parameters: int | None = None
     max_parameters: int | None = None
     min_macs: int | None = None
@@ -157,6 +162,10 @@ class Filters:
                     f"{number(high[0])}"
                 )
         return tuple(bounds)
+
+    def __post_init__(self) -> None:
+        if not (self.dendritic is None or isinstance(self.dendritic, bool)):
+            raise SpecError(f"`dendritic` must be true or false, got {self.dendritic!r}")
 
     def families(self, searched: Sequence[str]) -> tuple[str, ...]:
         """The families, () for any. Raises SpecError for one that the study does not search."""

@@ -36,6 +36,8 @@ class TrialRecord:
     event during training. `by_seed` has the values of each replicate by its seed.
     `diagnostics` are those of its study by name (docs/diagnostics.md), with their `..._sem`. `feasible`:
     whether a complete trial satisfies the constraints, None for other trials.
+    `dendritic`: whether each soma has at least two branches of its own, each with a nonlinearity
+    (`Architecture.is_dendritic`); None if the architecture is unreadable.
     `confirmed_...` are the values over the further seeds of its confirmation, if there was one (key
     `budget.confirm`); `feasible` and `on_front` are by the values of `pooled`.
     """
@@ -65,6 +67,7 @@ class TrialRecord:
     epochs: int
     seconds: float | None
     on_front: bool = False
+    dendritic: bool | None = None
     by_seed: Mapping[int, Mapping[str, float]] = field(default_factory=dict)
     diagnostics: Mapping[str, float] = field(default_factory=dict)
     confirmed_replicates: int | None = None
@@ -91,6 +94,7 @@ class TrialRecord:
             "trial": str(self.trial),
             "state": self.state.lower(),
             "network": self.label(),
+            "dendritic": "yes" if self.dendritic else "",
             "parameters": count(self.trainable_parameters),
             "MACs": count(self.macs),
             "validation %": percent(self.val_accuracy, self.val_accuracy_sem),

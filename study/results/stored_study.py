@@ -232,6 +232,7 @@ def _record(
         notice=row["notice"],
         feasible=feasible,
         family=config["architecture"]["family"],
+        dendritic=row["dendritic"],
         architecture=config["architecture"],
         training=config["training"],
         replicates=len(config["seeds"]),

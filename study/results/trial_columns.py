@@ -41,6 +41,9 @@ class TrialColumns:
             kept &= self.is_in("state", query.states)
         if query.families:
             kept &= self.is_in("family", query.families)
+        if query.dendritic is not None:
+            flags = pc.is_in(self._table.column("dendritic"), pa.array([query.dendritic]))
+            kept &= np.asarray(flags.to_numpy(), dtype=np.bool_)
         if query.feasible:
             kept &= self.feasible
         for bound in query.bounds:

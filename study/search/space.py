@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import product
 from typing import Any, Protocol, final
 
 from models.architecture import (
@@ -179,10 +180,11 @@ def _check_tightest(spec: StudySpec, name: str, image_shape: ImageShape) -> None
 def _check_limits(spec: StudySpec, image_shape: ImageShape, classes: int) -> None:
     """Raises SpecError, with the smallest network, if that of every family is above a limit of size.
 
-    Counts grow with somata, dendrites and synapses.
+    Counts grow with somata and dendrites, and with synapses except as `_synapses` says.
     """
     limits = tuple(text for text in spec.constraints if Constraint.parse(text).limits_size)
-    smallest = [one for name in spec.families for one in _smallest(spec, name)] if limits else []
+    families, longest = spec.families if limits else (), max(image_shape[1:])
+    smallest = [one for name in families for one in _smallest(spec, name, longest)]
     counted = [(known_metrics(network, image_shape, classes), network) for network in smallest]
     if not counted or any(all_kept(violations(limits, counts)) for counts, _ in counted):
         return
@@ -195,43 +197,59 @@ def _check_limits(spec: StudySpec, image_shape: ImageShape, classes: int) -> Non
     )
 
 
-def _smallest(spec: StudySpec, name: str) -> Iterator[Architecture]:
-    """The networks of a family with the least of each size, of each depth.
+def _smallest(spec: StudySpec, name: str, longest: int) -> Iterator[Architecture]:
+    """The networks of a family with the least of each size, of each depth; `longest` as in `_synapses`.
 
     Depths are looked at one by one, since pooling can leave less to the readout of a deeper network.
     """
     family, space = FAMILIES[name], spec.space
-    synapses = int(bounds(space.synapses)[0])
-    if family.synapses == "convolution":
-        synapses = _square(synapses)
+    counted = _synapses(spec, name, longest)
     shallowest, deepest = map(int, bounds(space.layers))
     every = range(shallowest, deepest + 1)
     for layers in map(int, space.layers.values) if isinstance(space.layers, Choice) else every:
-        for synapses_per in sorted(set(bounds(space.synapses_per))):
+        for synapses, synapses_per in product(counted, sorted(set(bounds(space.synapses_per)))):
             yield Architecture(
                 family=name,
                 dendrites=int(bounds(space.dendrites)[0]) if family.has_dendrites else None,
                 somata=int(bounds(space.somata)[0]),
-                synapses=synapses if family.counts_synapses else None,
+                synapses=synapses,
                 layers=layers,
                 synapses_per=str(synapses_per),
                 rewiring=float(bounds(space.rewiring)[0]) if family.draws_synapses else 0.0,
             )
 
 
+def _synapses(spec: StudySpec, name: str, longest: int) -> list[int | None]:
+    """Numbers of synapses of a family, among them that of its smallest and that of its largest network.
+
+    The more synapses, the larger the network; but a larger kernel can have fewer positions, until it
+    covers the image, whose longer side is `longest`.
+    """
+    family, dimension = FAMILIES[name], spec.space.synapses
+    if not family.counts_synapses:
+        return [None]
+    low, high = map(int, bounds(dimension))
+    if family.synapses != "convolution":
+        return [low, high]
+    if isinstance(dimension, Choice):
+        return sorted({_square(int(area)) for area in dimension.values})
+    sides = range(math.isqrt(low), min(math.isqrt(high), longest) + 1)
+    return sorted({_square(low), *(side**2 for side in sides), _square(high)})
+
+
 def _check_largest(spec: StudySpec, name: str, image_shape: ImageShape, classes: int) -> None:
     family, space = FAMILIES[name], spec.space
-    synapses = int(bounds(space.synapses)[1])
-    if family.synapses == "convolution":
-        synapses = _square(synapses)
-    largest = Architecture(
-        family=name,
-        dendrites=int(bounds(space.dendrites)[1]) if family.has_dendrites else None,
-        somata=int(bounds(space.somata)[1]),
-        synapses=synapses if family.counts_synapses else None,
-        layers=int(bounds(space.layers)[1]),
-    )
-    parameters, _ = counts_of(largest, image_shape, classes)
+    counted = []
+    for synapses in _synapses(spec, name, max(image_shape[1:])):
+        largest = Architecture(
+            family=name,
+            dendrites=int(bounds(space.dendrites)[1]) if family.has_dendrites else None,
+            somata=int(bounds(space.somata)[1]),
+            synapses=synapses,
+            layers=int(bounds(space.layers)[1]),
+        )
+        counted.append((counts_of(largest, image_shape, classes)[0], largest))
+    parameters, largest = max(counted, key=lambda one: one[0])
     if spec.replicates * parameters > MOST_PARAMETERS:
         raise SpecError(
             f"`replicates x parameters <= {MOST_PARAMETERS}` must hold for every network, got "

@@ -169,12 +169,12 @@ class Space(Section):
     """
 
     somata: Somata = Choice((32, 64, 128, 256))
-    """Somata of each layer."""
+    """Somata of each layer; of a `cnn` and a `dann-conv`, of each position in the image."""
     dendrites: Dendrites = Range(low=1, high=32, log=True, integer=True)
     """Dendrites of each soma."""
     synapses: Synapses = Choice((16,))
-    """Synapses of each dendrite, at most its inputs. A `cnn` uses the largest square kernel of at
-    most this area.
+    """Synapses of each dendrite, at most its inputs. A `cnn` and a `dann-conv` use the largest square
+    kernel of at most this area.
     """
     layers: Layers = Choice((1,))
     """Layers of dendrites and somata."""

@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
+from models.architecture import Architecture
 from study.search.pooling import CONFIRMED_NAMES
 from study.spec.dimensions import bounds
 from study.spec.metrics import recorded_names
@@ -54,7 +55,7 @@ METRICS: Final = (
 """The metrics of every trial in the table; runs have more, such as learning curves."""
 
 _VERSION_KEY: Final = b"study.table"
-_VERSION: Final = b"2"
+_VERSION: Final = b"3"
 _OF_TAGS: Final = {
     STATE_TAG: "state",
     REASON_TAG: "reason",
@@ -68,6 +69,7 @@ _KEYS: Final = [
     pa.field("state", pa.string(), nullable=False),
     pa.field("config", pa.string()),
     pa.field("family", pa.string()),
+    pa.field("dendritic", pa.bool_()),
     pa.field("reason", pa.string()),
     pa.field("notice", pa.string()),
     pa.field("replicates", pa.string()),
@@ -163,7 +165,7 @@ class TrialRows:
         row |= {_OF_TAGS[key]: text for key, text in tags.items() if key in _OF_TAGS}
         row |= {name: value for name, value in metrics if name in self._names}
         if CONFIG_TAG in tags:
-            row["family"] = _family(tags[CONFIG_TAG])
+            row |= _of_network(tags[CONFIG_TAG])
         self.changed = True
 
     def table(self) -> pa.Table:
@@ -195,10 +197,10 @@ class TrialRows:
         client.delete_tag(parent, TABLE_TAG)
 
 
-def _family(config: str) -> str | None:
-    """The family, None if unreadable, which is reported when a record is read."""
+def _of_network(config: str) -> dict[str, Any]:
+    """The columns of the network, None if unreadable, which is reported when a record is read."""
     try:
-        family = json.loads(config)["architecture"]["family"]
+        architecture = Architecture(**json.loads(config)["architecture"])
     except (ValueError, KeyError, TypeError, RecursionError):
-        return None
-    return family if isinstance(family, str) else None
+        return {"family": None, "dendritic": None}
+    return {"family": architecture.family, "dendritic": architecture.is_dendritic}

@@ -11,7 +11,7 @@ from typing import Final, final
 import torch
 from torch import Tensor
 
-from models.architecture import layer_shapes
+from models.architecture import FAMILIES, layer_shapes
 from models.network import Network
 from study.training.split import Split
 
@@ -97,4 +97,8 @@ def images_at_once(network: Network) -> int:
     architecture = network.architecture
     shapes = layer_shapes(architecture, network.image_shape)
     widest = max(architecture.units, *(math.prod(shape) for shape in shapes))
+    if (
+        FAMILIES[architecture.family].synapses == "convolution"
+    ):  # its dendrites are at each position
+        widest *= architecture.dendrites or 1
     return min(_MOST_IMAGES, max(1, _VALUES_AT_ONCE // (network.replicates * widest)))

@@ -48,6 +48,8 @@ def numbers(done):
         (["best", "made", "--smallest", "--min-accuracy", "0.85"], [1, 2, 3]),
         (["best", "made", "--family", "vann", "--family", "dann-r", "--max-macs", "5000"], [1, 0]),
         (["best", "made", "--order", "macs:desc", "--limit", "1"], [3]),
+        (["best", "made", "--dendritic"], [2, 3, 0]),  # two branches, and fully connected ones
+        (["best", "made", "--controls"], [1]),
         (["best", "made", "--knee"], [1]),
         # 0.91 exceeds 0.90 and 0.89 by at most the standard errors of the differences, 0.028 and 0.020.
         (["best", "made", "--confident", "--smallest"], [1, 2, 3]),

@@ -13,9 +13,9 @@ from models import FAMILIES, Architecture, build
 from study.engine.compiled_engine import CompiledEngine
 from study.training.split import Split
 from study.training.torch_engine import TorchEngine
+from tests.support.architectures import COMPILED
 from tests.support.oracle import masked_dense_logits
 
-FAMILY_NAMES = [name for name in FAMILIES if name != "cnn"]
 BATCH = 24  # of 40 images, so that the second of two batches is not full, and no tile either
 
 
@@ -74,7 +74,7 @@ def mixed(number):
 
 @pytest.mark.parametrize("dropout", [0.0, 0.3])
 @pytest.mark.parametrize("layers", [1, 2])
-@pytest.mark.parametrize("family", FAMILY_NAMES)
+@pytest.mark.parametrize("family", COMPILED)
 def test_losses_and_gradients_are_those_of_masked_dense_matrices(family, layers, dropout):
     data = split()
     network = build(
@@ -103,7 +103,7 @@ def test_losses_and_gradients_are_those_of_masked_dense_matrices(family, layers,
 
 
 @pytest.mark.parametrize("layers", [1, 2])
-@pytest.mark.parametrize("family", FAMILY_NAMES)
+@pytest.mark.parametrize("family", COMPILED)
 def test_epochs_are_those_of_torch(family, layers):
     """Ten steps of three replicates, each with an order of its own."""
     data = split(shape=(3, 4, 6))

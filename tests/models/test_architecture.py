@@ -32,6 +32,10 @@ from tests.support.architectures import architecture
             {"family": "cnn", "dendrites": None, "synapses": 8},
             "`synapses` must be the area of a square kernel for family cnn, got synapses=8",
         ),
+        (
+            {"family": "dann-conv", "synapses": 15},
+            "`synapses` must be the area of a square kernel for family dann-conv, got synapses=15",
+        ),
         ({"leaky_slope": 1.5}, "`0 <= leaky_slope <= 1` must hold, got leaky_slope=1.5"),
         ({"dendrite_slope": -1}, "`0 <= dendrite_slope <= 1` must hold, got dendrite_slope=-1"),
         ({"dropout": 1.0}, "`0 <= dropout < 1` must hold, got dropout=1.0"),
@@ -61,6 +65,31 @@ def test_the_next_layer_reads_the_somata_as_the_papers_grid(somata, grid):
 def test_a_convolution_halves_the_image_and_keeps_its_channels():
     shapes = layer_shapes(architecture("cnn", somata=5, layers=3), (3, 28, 9))
     assert shapes == [(3, 28, 9), (5, 14, 5), (5, 7, 3), (5, 4, 2)]
+
+
+def test_shared_dendrites_read_the_image_in_tiles():
+    wanted = architecture("dann-conv", somata=5, synapses=16, layers=2)
+    assert layer_shapes(wanted, (3, 28, 9)) == [(3, 28, 9), (5, 7, 3), (5, 2, 1)]
+
+
+@pytest.mark.parametrize(
+    ("family", "changes", "is_dendritic"),
+    [
+        ("dann-grf", {"dendrites": 2}, True),
+        ("dann-conv", {"dendrites": 2}, True),
+        ("pdann", {"dendrites": 2, "dendrite_slope": 0.0}, True),
+        ("dann-grf", {"dendrites": 1}, False),
+        ("dann-grf", {"dendrite_slope": 1.0}, False),
+        ("dann-grf", {"leaky_slope": 1.0}, False),
+        ("dann-grf", {"leaky_slope": 1.0, "dendrite_slope": 0.0}, True),
+        ("sann-grf", {}, False),
+        ("vann", {}, False),
+        ("sparse-mlp", {}, False),
+        ("cnn", {}, False),
+    ],
+)
+def test_dendritic_are_two_nonlinear_branches_of_a_somas_own(family, changes, is_dendritic):
+    assert architecture(family, **changes).is_dendritic is is_dendritic
 
 
 @pytest.mark.parametrize(
@@ -95,7 +124,7 @@ def test_a_label_names_family_and_sizes():
 
 
 def test_the_papers_twelve_families_are_all_pairs_of_a_wiring():
-    assert len(FAMILIES) == 16
+    assert len(FAMILIES) == 17
     pairs = {(family.synapses, family.cables) for family in FAMILIES.values()}
     assert pairs >= {
         (synapses, cables)
@@ -107,6 +136,7 @@ def test_the_papers_twelve_families_are_all_pairs_of_a_wiring():
 def test_options_are_those_that_make_a_difference():
     assert FAMILIES["vann"].options == ("dendrite_slope",)
     assert FAMILIES["mlp"].options == ()
+    assert FAMILIES["dann-conv"].options == ("dendrite_slope",)
     drawn = ("synapses_per", "rewiring", "regrowth")
     assert FAMILIES["dann-r"].options == ("dendrite_slope", "synapse_draw", *drawn)
     assert "cable_draw" in FAMILIES["psann"].options

@@ -118,6 +118,8 @@ def test_controls_are_counted():
         "sparse-mlp": 10 * 20 + readout,
         "locally-connected": 10 * 20 + readout,
         "cnn": 10 * 20 + (20 * 16 + 1) * 10,
+        # Three dendrites of 20 soma types; 3 x 3 positions, each with 20 somata.
+        "dann-conv": 10 * 60 + (60 + 20) * 9 + (20 * 9 + 1) * 10,
     }
 
 
@@ -128,6 +130,17 @@ def test_a_convolution_uses_its_weights_at_every_position():
     positions = 4 * 4
     assert count_macs(network) == positions * 5 * 2 * 9 + 5 * positions * 3
     assert readout.weight.shape == (2, 3, 5 * positions)
+
+
+def test_shared_dendrites_have_cables_at_each_position():
+    wanted = architecture("dann-conv", somata=5, dendrites=3, synapses=9)
+    network = build(wanted, (2, 7, 8), 3, [0, 1])
+    dendrites, cables, readout = network.layers
+    positions = 3 * 3
+    assert dendrites.weight.shape == (2, 15, 2, 3, 3)
+    assert cables.weight.shape == (2, 5, 3, positions)
+    assert readout.weight.shape == (2, 3, 5 * positions)
+    assert count_macs(network) == positions * (15 * 2 * 9 + 15) + 5 * positions * 3
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -149,6 +162,7 @@ def test_what_does_not_fit_the_images_is_not_counted():
         ("psann", {}, 0),  # each dendrite reads all inputs, so their order makes no difference
         ("psann", {"cable_draw": "global"}, 64),
         ("cnn", {}, 0),
+        ("dann-conv", {}, 0),
         ("dann-lrf", {}, 64),
         ("dann-lrf", {"rewiring": 0.3}, 36 * 4 * 8),  # an input of 192 in 8 bits
         ("dann-lrf", {"rewiring": 0.3, "synapses_per": "channel"}, 36 * 4 * 6),  # a pixel of 64

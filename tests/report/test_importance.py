@@ -27,7 +27,7 @@ def records(count, spec=SPEC):
     for number in range(count):
         name = spec.families[number % len(spec.families)]
         synapses = [4, 10, 30][number % 3] if FAMILIES[name].counts_synapses else None
-        if name == "cnn":
+        if FAMILIES[name].synapses == "convolution":
             synapses = math.isqrt(synapses) ** 2
         place = (0.618034 * number) % 1
         changes = {

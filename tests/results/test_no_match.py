@@ -52,6 +52,15 @@ def home(tmp_path_factory):
             ),
         ),
         ("one", {"family": ["vann"]}, "no complete trial of 'one' is of family vann"),
+        ("one", {"dendritic": False}, "no complete trial of 'one' is a control"),
+        (
+            "made",
+            {"dendritic": True, "min_accuracy": 0.85},
+            (
+                "no complete trial of 'made' that is dendritic has val_accuracy >= 0.85; "
+                "the closest: val_accuracy 0.8 (trial 0)"
+            ),
+        ),
         (
             "made",
             {"states": ("FAIL", "RUNNING")},

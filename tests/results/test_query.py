@@ -60,6 +60,11 @@ def test_bounds_that_nothing_can_keep_are_refused(filters, message):
         Filters(**filters).bounds()
 
 
+def test_dendritic_is_true_or_false():
+    with pytest.raises(SpecError, match="`dendritic` must be true or false, got 'yes'"):
+        Filters(dendritic="yes")
+
+
 def test_families_are_one_or_several_of_those_searched():
     assert Filters(family="vann").families(["vann", "dann-r"]) == ("vann",)
     assert Filters(family=["vann", "dann-r"]).families(["vann", "dann-r"]) == ("vann", "dann-r")

@@ -34,6 +34,11 @@ def known(record, metric):
     return None if value is None or math.isnan(value) else value
 
 
+def is_dendritic(record):
+    """The definition, for the families of the store: branches of its own are those of dann-..."""
+    return record.family.startswith("dann") and record.architecture["dendrites"] >= 2
+
+
 def taken(records, query):
     """What the query should take, in plain Python."""
     found = [
@@ -41,6 +46,7 @@ def taken(records, query):
         for record in records
         if (not query.states or record.state in query.states)
         and (not query.families or record.family in query.families)
+        and (query.dendritic is None or is_dendritic(record) is query.dendritic)
         and (not query.feasible or record.feasible)
         and all(
             (value := known(record, bound.metric)) is not None and bound.holds(value)
@@ -64,6 +70,8 @@ QUERIES = [
     Query(states=("PRUNED", "FAIL")),
     Query(states=("INTERRUPTED",)),
     Query(families=("vann", "dann-r"), states=("COMPLETE", "PRUNED")),
+    Query(dendritic=True, states=("COMPLETE",), order=MOST_ACCURATE),
+    Query(dendritic=False, families=("dann-lrf", "vann")),
     Query(bounds=(Bound("trainable_parameters", "<=", 20_000),)),
     Query(bounds=(Bound("val_accuracy", ">=", 0.9), Bound("macs", ">=", 1000)), limit=3),
     Query(states=("COMPLETE",), order=MOST_ACCURATE),

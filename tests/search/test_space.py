@@ -1,3 +1,4 @@
+import math
 import re
 
 import optuna
@@ -118,7 +119,7 @@ def test_a_family_is_asked_only_for_what_it_has():
         always |= {"dendrites"} if family.has_dendrites else set()
         always |= {"synapses"} if family.counts_synapses else set()
         assert set(trial.params) == always | set(family.options)
-        if architecture.family == "cnn":
+        if family.synapses == "convolution":
             assert architecture.synapses == 9
         for option in family.options:
             assert getattr(architecture, option) == trial.params[option]
@@ -217,14 +218,37 @@ def test_counts_grow_with_somata_dendrites_and_synapses(family, sizes):
         "synapses": sizes["synapses"] if has.counts_synapses else None,
     }
     if has.synapses == "convolution":
-        wanted["synapses"] = sizes["dendrites"] ** 2
+        wanted["synapses"] = (sizes["synapses"] % 3 + 1) ** 2
 
     def counts(**changes):
         return known_metrics(Architecture(family=family, **(wanted | changes)), (1, 8, 8), 10)
 
     for name, size in wanted.items():
-        if size is None or name == "layers":
+        # Larger kernels of shared dendrites have fewer positions (the next test).
+        if size is None or name == "layers" or (family, name) == ("dann-conv", "synapses"):
             continue
         square = has.synapses == "convolution" and name == "synapses"
-        larger = counts(**{name: (sizes["dendrites"] + 1) ** 2 if square else size + 1})
+        larger = counts(**{name: (math.isqrt(size) + 1) ** 2 if square else size + 1})
         assert all(larger[metric] >= count for metric, count in counts().items()), name
+
+
+@pytest.mark.parametrize("synapses", [[4, 16], {"low": 4, "high": 20}])
+def test_the_smallest_network_of_shared_dendrites_may_have_a_larger_kernel(synapses):
+    """2 x 2 kernels have 16 positions with a soma and its cables each, 4 x 4 kernels have four."""
+    table = {"name": "a", "dataset": "digits", "families": ["dann-conv"]}
+    table["space"] = {"somata": 1, "dendrites": 2, "synapses": synapses}
+    parameters = 2 * 17 + 4 * 3 + 5 * 10
+    fits, fails = (
+        StudySpec.from_dict(table | {"constraints": [f"trainable_parameters <= {limit}"]})
+        for limit in (parameters, parameters - 1)
+    )
+    check_space(fits, (1, 8, 8), 10)
+    with pytest.raises(SpecError, match="for the smallest, dann-conv D2 S1 K16 "):
+        check_space(fails, (1, 8, 8), 10)
+
+
+def test_the_largest_network_of_shared_dendrites_may_have_a_smaller_kernel():
+    table = {"name": "a", "dataset": "digits", "families": ["dann-conv"]}
+    table["space"] = {"somata": 10**7, "dendrites": 1, "synapses": [1, 64]}
+    with pytest.raises(SpecError, match="of dann-conv D1 S10000000 K1 "):
+        check_space(StudySpec.from_dict(table), (1, 8, 8), 10)

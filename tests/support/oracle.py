@@ -2,12 +2,19 @@
 
 from collections.abc import Callable
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from models.architecture import FAMILIES, Architecture
-from models.layers import ConvolutionLayer, DenseLayer, GroupedLayer, SparseLayer
+from models.layers import (
+    ConvolutionLayer,
+    DenseLayer,
+    GroupedLayer,
+    PositionedLayer,
+    SparseLayer,
+)
 from models.network import Network
 from models.stage import Layer
 
@@ -19,6 +26,14 @@ def dense_weight(layer: Layer, replicate: int) -> Tensor:
         return weight
     if isinstance(layer, GroupedLayer):
         return torch.block_diag(*weight)
+    if isinstance(layer, PositionedLayer):
+        somata, dendrites, positions = weight.shape
+        # Rows (soma, position), columns (soma, dendrite, position).
+        matrix = torch.zeros(somata, positions, somata, dendrites, positions, dtype=weight.dtype)
+        for soma, dendrite, position in np.ndindex(*weight.shape):
+            cable = weight[soma, dendrite, position]
+            matrix[soma, position, soma, dendrite, position] = cable
+        return matrix.view(somata * positions, -1)
     assert isinstance(layer, SparseLayer)
     inputs, offsets = layer.connections(replicate)
     units = torch.repeat_interleave(torch.arange(len(offsets) - 1), torch.diff(offsets))
@@ -49,11 +64,30 @@ def masked_dense_logits(
 def _apply(layer: Layer, x: Tensor, replicate: int) -> Tensor:
     bias = layer.bias[replicate, :, 0]
     if isinstance(layer, ConvolutionLayer):
-        side = layer.weight.shape[-1]
-        before, after = (side - 1) // 2, side // 2
-        padded = functional.pad(x.view(-1, *layer.shape), (before, after, before, after))
-        return functional.conv2d(padded, layer.weight[replicate], bias, stride=2).flatten(1)
+        return _convolved(layer, x.view(-1, *layer.shape), replicate).flatten(1)
     return functional.linear(x, dense_weight(layer, replicate), bias)
+
+
+def _convolved(layer: ConvolutionLayer, images: Tensor, replicate: int) -> Tensor:
+    """The outputs at each position, (batch, units, rows, columns), of kernels cut from the image."""
+    weight, bias = layer.weight[replicate], layer.bias[replicate, :, 0]
+    side, stride = weight.shape[-1], layer.stride
+    # Kernels of stride 2 are centred; those whose stride is their side are tiles from the corner.
+    before = (side - 1) // 2 if stride == 2 else 0
+    padded = functional.pad(images, (before, 2 * side, before, 2 * side))
+    _, height, width = layer.shape
+    rows = [
+        [
+            functional.linear(
+                padded[..., top : top + side, left : left + side].flatten(1),
+                weight.flatten(1),
+                bias,
+            )
+            for left in range(0, width, stride)
+        ]
+        for top in range(0, height, stride)
+    ]
+    return torch.stack([torch.stack(row, dim=-1) for row in rows], dim=-2)
 
 
 def paper_parameters(architecture: Architecture, inputs: int, classes: int) -> int:

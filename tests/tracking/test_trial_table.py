@@ -270,7 +270,7 @@ def test_a_file_of_the_table_has_plain_columns_and_no_metadata_of_others(home, w
     (file,) = home.folder.rglob(FILE)
     assert set(pq.ParquetFile(file).metadata.metadata) == {b"study.table"}
     types = {str(field.type) for field in pq.read_schema(file)}
-    assert types == {"int64", "string", "double"}
+    assert types == {"int64", "string", "double", "bool"}
 
 
 def test_a_diagnostic_that_the_table_does_not_know_yet_has_no_values(home, writer):

@@ -9,8 +9,7 @@ import torch
 from models import FAMILIES, Architecture, build
 from study.training import engines
 from study.training.engines import engine_name
-
-SPARSE = [name for name in FAMILIES if name != "cnn"]
+from tests.support.architectures import COMPILED
 
 
 def network(family, somata=4, **sizes):
@@ -22,13 +21,14 @@ def network(family, somata=4, **sizes):
     return build(Architecture(family=family, somata=somata, **sizes), (1, 8, 8), 10, [0])
 
 
-@pytest.mark.parametrize("family", SPARSE)
+@pytest.mark.parametrize("family", COMPILED)
 def test_on_a_cpu_it_is_the_compiled_one(family):
     assert engine_name(network(family)) == "compiled"
 
 
-def test_convolutions_are_computed_by_torch():
-    assert engine_name(network("cnn")) == "torch"
+@pytest.mark.parametrize("family", ["cnn", "dann-conv"])
+def test_convolutions_are_computed_by_torch(family):
+    assert engine_name(network(family)) == "torch"
 
 
 def test_large_dense_layers_are_computed_by_torch():
