@@ -219,7 +219,7 @@ def _smallest(spec: StudySpec, name: str, longest: int) -> Iterator[Architecture
             )
 
 
-def _synapses(spec: StudySpec, name: str, longest: int) -> list[int | None]:
+def _synapses(spec: StudySpec, name: str, longest: int) -> Sequence[int | None]:
     """Numbers of synapses of a family, among them that of its smallest and that of its largest network.
 
     The more synapses, the larger the network; but a larger kernel can have fewer positions, until it
