@@ -17,6 +17,7 @@ import typer
 from rich.console import Console
 
 from study.home import Home, checked_name, without_passwords
+from study.spec.spec_file import keys_of
 from study.spec.study_spec import StudySpec
 from study.tracking.provenance import COMMAND_VARIABLE
 
@@ -27,9 +28,25 @@ LocalArtifactsOption = Annotated[
         help="Allow artifact locations on this machine that a tracking server sets.",
     ),
 ]
+
+
+def changes_here(incomplete: str) -> list[str]:
+    """The keys of a spec that begin so, for the completion of a shell.
+
+    Of a single key there is a second form, for shells put a space behind a word without alternatives.
+    """
+    found = [f"{key}=" for key in keys_of(StudySpec) if key.startswith(incomplete)]
+    return [*found, f"{found[0]}..."] if len(found) == 1 else found
+
+
 SetOption = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="Change a key of the spec; repeatable."),
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="Change a key of the spec; repeatable.",
+        autocompletion=changes_here,
+    ),
 ]
 TrialsOption = Annotated[int | None, typer.Option("--trials", help="Budget of trials.")]
 StudyNameOption = Annotated[str | None, typer.Option("--name", help="Name of the study.")]

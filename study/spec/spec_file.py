@@ -177,6 +177,12 @@ def _nearest_key(model: type[BaseModel], location: list[str], known: Iterable[st
     return f"did you mean {elsewhere[close[0]]!r}? known: {', '.join(own)}"
 
 
+def keys_of(model: type[BaseModel]) -> list[str]:
+    """All keys of a spec that hold a value, those of its tables with the table: `space.synapses`."""
+    tables = {key.partition(".")[0] for key in _dotted_keys(model)}
+    return [*(name for name in model.model_fields if name not in tables), *_dotted_keys(model)]
+
+
 def _dotted_keys(model: type[BaseModel]) -> Iterator[str]:
     """The keys of the tables of a spec, such as `space.synapses`."""
     for name, field in model.model_fields.items():

@@ -53,6 +53,35 @@ def test_a_shell_completes_commands_and_studies(tmp_path):
     assert set(complete("study compare ", tmp_path)) == {"mine", "other"}
 
 
+def test_a_shell_completes_the_keys_of_a_spec():
+    """In a real bash, which gets its words as of the line that is typed, and by the protocol of zsh."""
+    script = """
+        eval "$(_STUDY_COMPLETE=source_bash study)"
+        for key in space.sy budget.tri; do
+            COMP_WORDS=(study run mine.toml --set "$key") COMP_CWORD=4
+            _study_completion study
+            echo "${COMPREPLY[@]}"
+        done
+    """
+    done = subprocess.run(
+        ["bash", "-c", script],  # noqa: S607  # the reader's own shell
+        env=clean_environment(),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.splitlines() == [
+        "space.synapses= space.synapse_draw= space.synapses_per=",
+        "budget.trials= budget.trials=...",  # so that no space follows
+    ]
+    line = "study submit mine.toml --set stopping."
+    environment = clean_environment(_STUDY_COMPLETE="complete_zsh", _TYPER_COMPLETE_ARGS=line)
+    done = subprocess.run(
+        [BIN / "study"], env=environment, capture_output=True, text=True, check=False
+    )
+    assert '"stopping.scheduler="' in done.stdout
+
+
 def test_one_command_installs_the_completion(tmp_path):
     done = subprocess.run(
         ["bash", "-c", "study --install-completion; true"],  # noqa: S607  # the reader's own shell
