@@ -17,6 +17,7 @@ CHOICES: Final[dict[str, tuple[str, ...]]] = {
     "synapse_draw": ("constant", "global"),
     "cable_draw": ("constant", "global"),
     "receptive_field": ("ring", "square"),
+    "centres": ("even", "variance"),
     "synapses_per": ("dendrite", "channel"),
     "regrowth": ("local", "anywhere", "gradient"),
 }
@@ -76,7 +77,7 @@ class Family:
         if self.cables == "shuffled":
             options.append("cable_draw")
         if self.synapses in ("local", "grouped"):
-            options.append("receptive_field")
+            options += ["receptive_field", "centres"]
         if self.draws_synapses:
             options += ["synapses_per", "rewiring", "regrowth"]
         return tuple(options)
@@ -123,6 +124,9 @@ class Architecture:
     `synapse_draw`, `cable_draw`: `constant`, the same number for each unit, or `global`, the same
     total drawn over the whole matrix (the paper's code), which leaves some units with none.
     `receptive_field`: the paper's `ring` rule, or a `square` patch.
+    `centres`: of the receptive fields of the first layer (of somata, for `grouped`), drawn evenly over
+    the image (`even`), or in proportion to the variance of each pixel (`variance`), since pixels that
+    hardly vary tell nothing.
     `synapses_per`: with several channels, `synapses` counts the inputs of a `dendrite`, or its pixels,
     each read in every `channel` (the paper's receptive fields).
     `rewiring`: the share of its synapses that each dendrite replaces after the first epochs;
@@ -144,6 +148,7 @@ class Architecture:
     synapse_draw: str = "constant"
     cable_draw: str = "constant"
     receptive_field: str = "ring"
+    centres: str = "even"
     synapses_per: str = "dendrite"
     rewiring: float = 0.0
     regrowth: str = "local"
@@ -176,16 +181,25 @@ class Architecture:
             raise ValueError(
                 f"`0 <= rewiring <= {MOST_REWIRING}` must hold, got rewiring={self.rewiring}"
             )
-        if self.rewiring and not family.draws_synapses:
-            raise ValueError(
-                f"`rewiring` must be 0 for family {self.family}, which draws no synapses, "
-                f"got rewiring={self.rewiring}"
-            )
+        self._check_family(family)
         for name, values in CHOICES.items():
             if getattr(self, name) not in values:
                 raise ValueError(
                     f"`{name}` must be one of {', '.join(values)}, got {short(getattr(self, name))}"
                 )
+
+    def _check_family(self, family: Family) -> None:
+        """Raises ValueError for an option that changes something which the family does not have."""
+        if self.rewiring and not family.draws_synapses:
+            raise ValueError(
+                f"`rewiring` must be 0 for family {self.family}, which draws no synapses, "
+                f"got rewiring={self.rewiring}"
+            )
+        if self.centres != "even" and "centres" not in family.options:
+            raise ValueError(
+                f"`centres` must be even for family {self.family}, which has no receptive fields, "
+                f"got {short(self.centres)}"
+            )
 
     def _check_size(self, name: str, *, exists: bool) -> None:
         value = getattr(self, name)

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
+from reprlib import repr as short
 from typing import Protocol, TypeAlias, final
 
 import numpy as np
@@ -27,7 +28,7 @@ from models.layers import (
 )
 from models.network import Network
 from models.stage import Layer, Stage
-from models.wiring import Connections, draw_over_matrix, draw_synapses
+from models.wiring import Connections, Density, draw_over_matrix, draw_synapses
 
 # Each kind of draw has its own random stream, so that a change in one does not shift another.
 _STREAMS = ("wiring", "synapses", "cables", "readout", "cable wiring")
@@ -38,14 +39,35 @@ Wiring: TypeAlias = tuple[Tensor, Tensor]
 
 
 def build(
-    architecture: Architecture, image_shape: ImageShape, classes: int, seeds: Sequence[int]
+    architecture: Architecture,
+    image_shape: ImageShape,
+    classes: int,
+    seeds: Sequence[int],
+    variance: Density | None = None,
 ) -> Network:
     """Builds a network with one replicate for each seed, for images of (channels, height, width).
 
-    A replicate depends on its own seed only, not on the others. Raises ValueError if the
-    architecture does not fit the images, `seeds` is empty, or it has more than `MOST_PARAMETERS`.
+    A replicate depends on its own seed only, not on the others. `variance`, (height, width): that of
+    each pixel of the training images, from which `centres = "variance"` draws. Raises ValueError if the
+    architecture does not fit the images, `seeds` is empty, it has more than `MOST_PARAMETERS`, or the
+    variance is needed and is not that of such images.
     """
-    return _build(architecture, image_shape, classes, seeds, _Drawn(seeds))
+    density = _density(architecture, image_shape, variance)
+    return _build(architecture, image_shape, classes, seeds, _Drawn(seeds, density))
+
+
+def _density(
+    architecture: Architecture, image_shape: ImageShape, variance: Density | None
+) -> Density | None:
+    if architecture.centres != "variance":
+        return None
+    wanted = image_shape[1:]
+    if variance is None or variance.shape != wanted or not (variance >= 0).all():
+        raise ValueError(
+            f"`variance` must have a number from 0 for each of {wanted[0]} x {wanted[1]} pixels where "
+            f"centres are drawn by it, got {None if variance is None else short(variance)}"
+        )
+    return variance
 
 
 def outline(
@@ -88,6 +110,9 @@ class _Source(Protocol):
     def weights(self, depth: int, stream: str, shape: tuple[int, ...], bound: float) -> Tensor:
         """Weights of all replicates, shape (R, *shape)."""
 
+    density: Density | None
+    """Of the centres of receptive fields in the first layer."""
+
     def wiring(
         self,
         depth: int,
@@ -102,8 +127,9 @@ class _Source(Protocol):
 class _Drawn:
     """Draws weights and wiring, each replicate from its own streams."""
 
-    def __init__(self, seeds: Sequence[int]) -> None:
+    def __init__(self, seeds: Sequence[int], density: Density | None) -> None:
         self._seeds = seeds
+        self.density = density
 
     def weights(self, depth: int, stream: str, shape: tuple[int, ...], bound: float) -> Tensor:
         drawn: list[NDArray[np.float32]] = [
@@ -133,6 +159,7 @@ class _Empty:
 
     def __init__(self, replicates: int) -> None:
         self._replicates = replicates
+        self.density: Density | None = None
 
     def weights(self, depth: int, stream: str, shape: tuple[int, ...], bound: float) -> Tensor:
         del depth, stream, bound
@@ -224,13 +251,14 @@ class _Layers:
     def _synapses(self, shape: ImageShape, depth: int) -> list[Wiring]:
         """The connections of the dendrites, or of somata without dendrites."""
         architecture, channels = self.architecture, shape[0]
+        density = None if depth else self.source.density
         read = (architecture.synapses or 0) * (
             channels if architecture.synapses_per == "channel" else 1
         )
         return self.source.wiring(
             depth,
             "wiring",
-            lambda generator: draw_synapses(generator, architecture, shape),
+            lambda generator: draw_synapses(generator, architecture, shape, density),
             (architecture.units * read, architecture.units),
         )
 

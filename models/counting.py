@@ -41,7 +41,8 @@ def counts_of(architecture: Architecture, image_shape: ImageShape, classes: int)
 def wiring_bits(architecture: Architecture, image_shape: ImageShape) -> int:
     """Bits that store the wiring of one replicate, besides the weights.
 
-    Wiring that follows from the architecture takes none, drawn wiring takes a seed of 64 bits. Learned
+    Wiring that follows from the architecture takes none, drawn wiring takes a seed of 64 bits. Centres
+    drawn by the variance of pixels do not follow from the seed alone: each takes its index. Learned
     wiring takes the index of the input of each synapse (of a pixel, if it is read in all channels), in
     as many bits as the largest index needs. `image_shape` is (channels, height, width).
     """
@@ -49,7 +50,11 @@ def wiring_bits(architecture: Architecture, image_shape: ImageShape) -> int:
     # Otherwise shuffled cables are an order of the dendrites.
     draws_cables = family.cables == "shuffled" and architecture.cable_draw == "global"
     if not architecture.rewiring:
-        return _SEED_BITS if family.draws_synapses or draws_cables else 0
+        seed = _SEED_BITS if family.draws_synapses or draws_cables else 0
+        if architecture.centres == "even":
+            return seed
+        fields = architecture.somata if family.synapses == "grouped" else architecture.units
+        return seed + fields * _bits(math.prod(image_shape[1:]))
     bits = _SEED_BITS if draws_cables else 0
     varies = architecture.synapse_draw == "global"
     of_pixels = architecture.synapses_per == "channel"

@@ -5,9 +5,8 @@ one replicate, from its own generator.
 """
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,16 +39,28 @@ class Connections:
         return Connections(self.inputs[places], offsets)
 
 
+Density: TypeAlias = NDArray[np.floating]
+"""How likely each pixel is as a centre, (height, width), in any unit; where all are 0, all are alike."""
+
+
 def draw_synapses(
-    generator: np.random.Generator, architecture: Architecture, shape: ImageShape
+    generator: np.random.Generator,
+    architecture: Architecture,
+    shape: ImageShape,
+    density: Density | None = None,
 ) -> Connections:
     """Draws the inputs of each dendrite of a layer; dendrites jD..jD+D-1 are those of soma j.
 
     Each has `synapses` distinct inputs, or `synapses` pixels in all their channels. Not for families
-    that read all inputs or are convolutional: their wiring is not drawn.
+    that read all inputs or are convolutional: their wiring is not drawn. `density`: of the centres of
+    receptive fields, by default even.
     """
     family = FAMILIES[architecture.family]
-    connections = _PATTERNS[family.synapses](generator, architecture, shape)
+    if family.synapses == "random":
+        connections = _random(generator, architecture, shape)
+    else:
+        field = _local if family.synapses == "local" else _grouped
+        connections = field(generator, architecture, shape, density)
     if family.cables != "shuffled" or architecture.cable_draw == "global":
         return connections
     # The position of a dendrite determines its soma, so shuffled cables are shuffled dendrites.
@@ -92,17 +103,35 @@ def _random(
 
 
 def _local(
-    generator: np.random.Generator, architecture: Architecture, shape: ImageShape
+    generator: np.random.Generator,
+    architecture: Architecture,
+    shape: ImageShape,
+    density: Density | None,
 ) -> Connections:
     """A receptive field anywhere in the image."""
     _, height, width = shape
+    if density is not None:
+        centres = _centres(generator, architecture.units, density)
+        return _fields(generator, architecture, shape, centres)
     rows = generator.integers(0, height, size=architecture.units)
     columns = generator.integers(0, width, size=architecture.units)
     return _fields(generator, architecture, shape, rows * width + columns)
 
 
+def _centres(generator: np.random.Generator, count: int, density: Density) -> NDArray[np.int64]:
+    """Pixels, each as likely as its density."""
+    weights = density.ravel().astype(np.float64)
+    even = np.full(weights.size, 1 / weights.size)
+    return generator.choice(
+        weights.size, count, p=weights / weights.sum() if weights.any() else even
+    )
+
+
 def _grouped(
-    generator: np.random.Generator, architecture: Architecture, shape: ImageShape
+    generator: np.random.Generator,
+    architecture: Architecture,
+    shape: ImageShape,
+    density: Density | None,
 ) -> Connections:
     """One centre for each soma; the fields of its dendrites are centred on distinct pixels around it.
 
@@ -111,7 +140,10 @@ def _grouped(
     """
     _, height, width = shape
     dendrites = architecture.dendrites or 1
-    somata = generator.integers(0, height * width, size=architecture.somata)
+    if density is None:
+        somata = generator.integers(0, height * width, size=architecture.somata)
+    else:
+        somata = _centres(generator, architecture.somata, density)
     distinct = min(dendrites, height * width)
     centres = _ring(generator, (1, height, width), somata, distinct)
     centres = generator.permuted(centres, axis=1)
@@ -215,8 +247,3 @@ def _all_channels(pixels: NDArray[np.integer], shape: ImageShape) -> NDArray[np.
     channels, height, width = shape
     planes = np.arange(channels) * height * width
     return (planes[None, :, None] + pixels[:, None, :]).reshape(len(pixels), -1)
-
-
-_PATTERNS: Final[
-    dict[str, Callable[[np.random.Generator, Architecture, ImageShape], Connections]]
-] = {"random": _random, "local": _local, "grouped": _grouped}

@@ -14,7 +14,7 @@ from typing import final
 
 import torch
 
-from models.building import build
+from models.building import outline
 from study import environment
 from study.cluster.ray_runtime import on_cluster, whole_machine
 from study.errors import BadInputError, StudyError, TrackingError
@@ -206,7 +206,7 @@ def _dataset(stored: StoredStudy, data: Path | None, *, full: bool) -> Dataset:
 def _check_fits(config: TrialConfig, dataset: Dataset) -> None:
     """Raises BadInputError if the network cannot be built for the images, as of another data set."""
     try:
-        build(config.architecture, dataset.image_shape, dataset.classes, config.seeds[:1])
+        outline(config.architecture, dataset.image_shape, dataset.classes, config.seeds[:1])
     except ValueError as error:
         raise BadInputError(f"{error} (trial {config.number} on {dataset.name})") from error
 

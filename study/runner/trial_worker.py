@@ -72,6 +72,7 @@ class TrialWorker:
         self._clean = dataset.to(self._device)
         self._dataset = self._clean
         self._noise = 0.0
+        self._pixel_variance: NDArray[np.float64] | None = None
         self._rungs = frozenset(rungs)
         self._groups = diagnostics
         self._engine = engine
@@ -146,7 +147,9 @@ class TrialWorker:
         trial, notice = self._trial, None
         self._set_noise(trial.training.noise)
         shape, classes = self._dataset.image_shape, self._dataset.classes
-        self._network = build(trial.architecture, shape, classes, trial.seeds).to(self._device)
+        variance = self._variance() if trial.architecture.centres == "variance" else None
+        network = build(trial.architecture, shape, classes, trial.seeds, variance)
+        self._network = network.to(self._device)
         self._training = Training(self._network, self._dataset, trial.training, self._engine)
         waited = self._training.engine.compilation_seconds
         if waited is not None:
@@ -167,6 +170,12 @@ class TrialWorker:
         if fallback is not None:
             notice = fallback if notice is None else f"{notice}; {fallback}"
         return notice
+
+    def _variance(self) -> NDArray[np.float64]:
+        """The variance of the pixels of the training images, without noise."""
+        if self._pixel_variance is None:
+            self._pixel_variance = self._clean.train.pixel_variance()
+        return self._pixel_variance
 
     def _set_noise(self, sigma: float) -> None:
         """Makes the images noisy, unless they have this noise since the last trial."""

@@ -216,6 +216,8 @@ def _smallest(spec: StudySpec, name: str, longest: int) -> Iterator[Architecture
                 layers=layers,
                 synapses_per=str(synapses_per),
                 rewiring=float(bounds(space.rewiring)[0]) if family.draws_synapses else 0.0,
+                # "even", which takes fewer bits, sorts before "variance".
+                centres=str(bounds(space.centres)[0]) if "centres" in family.options else "even",
             )
 
 

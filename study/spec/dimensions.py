@@ -156,6 +156,7 @@ Draws = Annotated[Dimension, BeforeValidator(Names(CHOICES["synapse_draw"])), _a
 ReceptiveFields = Annotated[
     Dimension, BeforeValidator(Names(CHOICES["receptive_field"])), _as_plain
 ]
+Centres = Annotated[Dimension, BeforeValidator(Names(CHOICES["centres"])), _as_plain]
 Rewirings = Annotated[Dimension, _real(0, MOST_REWIRING), _as_plain]
 Regrowths = Annotated[Dimension, BeforeValidator(Names(CHOICES["regrowth"])), _as_plain]
 SynapseUnits = Annotated[Dimension, BeforeValidator(Names(CHOICES["synapses_per"])), _as_plain]
@@ -196,6 +197,10 @@ class Space(Section):
     """The same for the dendrites of a soma, in families with shuffled cables."""
     receptive_field: ReceptiveFields = Choice(("ring",))
     """Shape of local receptive fields; `ring` is the paper's."""
+    centres: Centres = Choice(("even",))
+    """Centres of the local receptive fields of the first layer: drawn evenly over the image, or in
+    proportion to the variance of each pixel over the training images.
+    """
     synapses_per: SynapseUnits = Choice(("dendrite",))
     """Whether `synapses` counts the inputs of a dendrite, or pixels, each read in every channel."""
     rewiring: Rewirings = Choice((0.0,))

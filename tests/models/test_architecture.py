@@ -41,6 +41,10 @@ from tests.support.architectures import architecture
         ({"dropout": 1.0}, "`0 <= dropout < 1` must hold, got dropout=1.0"),
         ({"initialization": "he"}, "`initialization` must be one of fan_in, glorot_dense"),
         (
+            {"family": "dann-r", "centres": "variance"},
+            "`centres` must be even for family dann-r, which has no receptive fields, got 'variance'",
+        ),
+        (
             {"receptive_field": "round"},
             "`receptive_field` must be one of ring, square, got 'round'",
         ),

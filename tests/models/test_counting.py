@@ -164,6 +164,10 @@ def test_what_does_not_fit_the_images_is_not_counted():
         ("cnn", {}, 0),
         ("dann-conv", {}, 0),
         ("dann-lrf", {}, 64),
+        ("dann-lrf", {"centres": "variance"}, 64 + 36 * 6),  # a centre among 64 pixels
+        ("dann-grf", {"centres": "variance"}, 64 + 12 * 6),  # of somata
+        ("locally-connected", {"centres": "variance"}, 64 + 12 * 6),
+        ("dann-lrf", {"rewiring": 0.3, "centres": "variance"}, 36 * 4 * 8),
         ("dann-lrf", {"rewiring": 0.3}, 36 * 4 * 8),  # an input of 192 in 8 bits
         ("dann-lrf", {"rewiring": 0.3, "synapses_per": "channel"}, 36 * 4 * 6),  # a pixel of 64
         ("dann-r", {"rewiring": 0.3, "synapse_draw": "global"}, 36 * (4 * 8 + 8)),

@@ -289,3 +289,29 @@ def test_the_activations_of_the_last_layer_are_what_the_readout_reads(family):
     assert list(found) == [f"layer{layer}_{part}" for layer in (1, 2) for part in parts]
     logits = network.readout(found["layer2_somata"]).transpose(1, 2)
     assert torch.allclose(logits, network(images), atol=1e-5)
+
+
+@pytest.mark.parametrize("variance", [None, np.ones((4, 5)), -np.ones((5, 4))])
+def test_centres_by_variance_need_that_of_such_images(variance):
+    wanted = architecture("dann-lrf", centres="variance")
+    with pytest.raises(ValueError, match="must have a number from 0 for each of 5 x 4 pixels"):
+        build(wanted, (1, 5, 4), 3, [0], variance)
+
+
+def test_centres_by_variance_are_those_of_each_replicate_and_of_the_first_layer():
+    wanted = architecture("dann-lrf", centres="variance", synapses=1, layers=2)
+    variance = np.zeros((5, 4))
+    variance[2, 1] = 1.0
+    alone, among = (build(wanted, (1, 5, 4), 3, seeds, variance) for seeds in ([7], [3, 7]))
+    first, second = (
+        [
+            network.sparse_layers[depth].connections(network.replicates - 1)[0]
+            for network in (alone, among)
+        ]
+        for depth in (0, 1)
+    )
+    # With one synapse, the ring rule takes one of the nine pixels around the centre.
+    assert set(first[0].tolist()) <= {row * 4 + column for row in (1, 2, 3) for column in (0, 1, 2)}
+    assert len(set(second[0].tolist())) > 9
+    for mine, shared in (first, second):
+        assert torch.equal(mine, shared)

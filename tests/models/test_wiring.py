@@ -173,3 +173,25 @@ def test_a_draw_over_the_whole_matrix_spreads_as_the_papers_code_does():
     cables = draw_over_matrix(np.random.default_rng(0), 128, 512, 512)
     fed = len(np.unique(cables.inputs)) / 512
     assert abs(fed - (1 - np.exp(-1))) < 0.05
+
+
+def test_centres_follow_the_variance_of_pixels_and_fields_surround_them():
+    density = np.zeros((9, 9))
+    density[4, 2], density[6, 6] = 3.0, 1.0
+    for family in ("dann-lrf", "dann-grf", "sann-grf", "locally-connected"):
+        wanted = architecture(family, somata=800, dendrites=1, synapses=9, centres="variance")
+        generator = np.random.default_rng(0)
+        rows = draw_synapses(generator, wanted, (1, 9, 9), density).inputs.reshape(800, 9)
+        middle = np.stack(np.divmod(rows[:, 4], 9), axis=1)  # of a block of 3 x 3
+        # The dendrite of a soma is centred on one of the nine pixels around the soma's centre.
+        reach = 1 if family.endswith("grf") else 0
+        near = [abs(middle - pixel).max(axis=1) <= reach for pixel in ((4, 2), (6, 6))]
+        assert (near[0] ^ near[1]).all()
+        assert abs(near[0].mean() - 0.75) < 0.065  # four standard deviations
+
+
+@given(seed=seeds, family=st.sampled_from(["dann-lrf", "dann-grf"]))
+def test_where_no_pixel_varies_every_pixel_is_a_centre(seed, family):
+    wanted = architecture(family, somata=50, synapses=1, centres="variance")
+    drawn = draw_synapses(np.random.default_rng(seed), wanted, (1, 3, 3), np.zeros((3, 3)))
+    assert set(drawn.inputs.tolist()) == set(range(9))

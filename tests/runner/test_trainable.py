@@ -136,7 +136,12 @@ HASTY = {"learning_rate": 0.2, "schedule": "constant", "patience": 2, "noise": 0
 
 
 @pytest.mark.parametrize(
-    "trial", [config(), config(epochs=60, training=HASTY)], ids=["in full", "with patience"]
+    "trial",
+    [
+        config(family="dann-lrf", centres="variance", training={"average": 0.9, "shift": 1}),
+        config(epochs=60, training=HASTY),
+    ],
+    ids=["in full", "with patience"],
 )
 def test_a_trial_that_was_broken_off_goes_on_as_if_it_had_not_been(trial, digits, tmp_path):
     for name in ("whole", "broken"):

@@ -105,6 +105,7 @@ def test_a_family_is_asked_only_for_what_it_has():
                 "synapse_draw": ["constant", "global"],
                 "cable_draw": ["constant", "global"],
                 "receptive_field": ["ring", "square"],
+                "centres": ["even", "variance"],
                 "synapses_per": ["dendrite", "channel"],
                 "rewiring": [0, 0.3],
                 "regrowth": ["local", "gradient"],

@@ -16,6 +16,7 @@ from study.training.dataset import Dataset, load_dataset
 from study.training.in_memory import pools_of
 from study.training.npz_file import write_npz
 from study.training.pictures import reshaped
+from study.training.split import Split
 
 
 def dataset(**table):
@@ -297,3 +298,10 @@ def test_colour_images_are_read_from_torchvisions_files(name, classes, tmp_path,
 
 def test_every_data_set_of_the_spec_has_a_source():
     assert set(get_args(DatasetName)) == {"digits", *OWN_DATA, *TORCHVISION}
+
+
+def test_the_variance_of_pixels_is_numpys_summed_over_channels():
+    images = np.random.default_rng(0).integers(0, 256, (2300, 3, 4, 5), dtype=np.uint8)
+    split = Split(torch.from_numpy(images), torch.zeros(2300, dtype=torch.int64))
+    expected = images.astype(float).var(axis=0).sum(axis=0)
+    np.testing.assert_allclose(split.pixel_variance(), expected, rtol=1e-9)
