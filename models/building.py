@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Callable, Sequence
-from reprlib import repr as short
 from typing import Protocol, TypeAlias, final
 
 import numpy as np
@@ -28,7 +27,13 @@ from models.layers import (
 )
 from models.network import Network
 from models.stage import Layer, Stage
-from models.wiring import Connections, Density, draw_over_matrix, draw_synapses
+from models.wiring import (
+    Connections,
+    Density,
+    centre_density,
+    draw_over_matrix,
+    draw_synapses,
+)
 
 # Each kind of draw has its own random stream, so that a change in one does not shift another.
 _STREAMS = ("wiring", "synapses", "cables", "readout", "cable wiring")
@@ -52,22 +57,8 @@ def build(
     architecture does not fit the images, `seeds` is empty, it has more than `MOST_PARAMETERS`, or the
     variance is needed and is not that of such images.
     """
-    density = _density(architecture, image_shape, variance)
+    density = centre_density(architecture, image_shape, variance)
     return _build(architecture, image_shape, classes, seeds, _Drawn(seeds, density))
-
-
-def _density(
-    architecture: Architecture, image_shape: ImageShape, variance: Density | None
-) -> Density | None:
-    if architecture.centres != "variance":
-        return None
-    wanted = image_shape[1:]
-    if variance is None or variance.shape != wanted or not (variance >= 0).all():
-        raise ValueError(
-            f"`variance` must have a number from 0 for each of {wanted[0]} x {wanted[1]} pixels where "
-            f"centres are drawn by it, got {None if variance is None else short(variance)}"
-        )
-    return variance
 
 
 def outline(

@@ -6,6 +6,7 @@ one replicate, from its own generator.
 
 import math
 from dataclasses import dataclass
+from reprlib import repr as short
 from typing import TypeAlias
 
 import numpy as np
@@ -65,6 +66,24 @@ def draw_synapses(
         return connections
     # The position of a dendrite determines its soma, so shuffled cables are shuffled dendrites.
     return connections.in_order(generator.permutation(architecture.units))
+
+
+def centre_density(
+    architecture: Architecture, image_shape: ImageShape, variance: Density | None
+) -> Density | None:
+    """The density of centres in the first layer: the variance of pixels, or None where they are even.
+
+    Raises ValueError if the variance is needed and is not that of such images.
+    """
+    if architecture.centres != "variance":
+        return None
+    _, height, width = image_shape
+    if variance is None or variance.shape != (height, width) or not (variance >= 0).all():
+        raise ValueError(
+            f"`variance` must have a number from 0 for each of {height} x {width} pixels where "
+            f"centres are drawn by it, got {None if variance is None else short(variance)}"
+        )
+    return variance
 
 
 def draw_over_matrix(
