@@ -1,0 +1,1 @@
+"""The effect of training recipes on dendritic networks and controls."""

@@ -1,0 +1,141 @@
+"""What each training recipe changes, for dendritic networks and controls of three sizes.
+
+    python -m benchmarks.recipes --root FOLDER [--minutes M] [--seeds N] [--bounds B] [--families F]
+    python -m benchmarks.recipes --picture
+
+On Fashion-MNIST. Trains one replicate after another, seed by seed, for up to `--minutes`, and writes each into
+benchmarks/results/recipes.json; the same command continues. Validation accuracy is that of the kept
+weights on the 6,000 images of the split with seed 0. Test images are not read. Prints the table of
+docs/recipes.md; `--picture` draws its picture, and trains nothing.
+"""
+
+import argparse
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from benchmarks.machine import describe
+from benchmarks.recipes.effects import table
+from benchmarks.recipes.protocol import NETWORKS, SEEDS, TRAINING, Case, cases
+from models import build
+from models.counting import counts_of
+from study import load_dataset
+from study.spec.sections import DatasetSpec
+from study.training.dataset import Dataset
+from study.training.settings import TrainingSettings
+from study.training.train import Training, keep_freed_memory
+
+RESULT = Path(__file__).parents[1] / "results" / "recipes.json"
+PICTURE = Path(__file__).parents[2] / "docs" / "images" / "recipes.png"
+
+
+def main() -> None:
+    given = _arguments()
+    if given.picture:
+        from benchmarks.recipes.figure import draw  # noqa: PLC0415  # needs what training does not
+
+        draw(json.loads(RESULT.read_text(encoding="utf-8")), PICTURE)
+        return
+    start = time.monotonic()
+    torch.set_num_threads(1)
+    keep_freed_memory()
+    dataset = _dataset(given.root)
+    result = _result(dataset)
+    done = {_key(row) for row in result["rows"]}
+    for case in cases(given.bounds, given.families, given.seeds):
+        if (case.seed, case.bound, case.family, case.recipe) in done:
+            continue
+        if time.monotonic() - start > 60 * given.minutes:
+            break
+        row = train(case, dataset)
+        result["rows"].append(row)
+        _write(result)
+        print(json.dumps(row), flush=True)
+    print(table(result["rows"]))
+
+
+def train(case: Case, dataset: Dataset) -> dict[str, Any]:
+    """The row of a case: its names, the accuracy in 0..1, the seconds of the processor."""
+    start = time.process_time()
+    architecture = case.architecture
+    variance = dataset.train.pixel_variance() if architecture.centres == "variance" else None
+    shape, classes = dataset.image_shape, dataset.classes
+    network = build(architecture, shape, classes, [case.seed], variance)
+    training = Training(network, dataset, TrainingSettings(**case.training))
+    while not training.over:
+        epoch = training.run_epoch()
+    return {
+        "seed": case.seed,
+        "bound": case.bound,
+        "family": case.family,
+        "recipe": case.recipe,
+        "val_accuracy": epoch.kept_accuracy.mean,
+        "seconds": round(time.process_time() - start, 2),
+    }
+
+
+def _dataset(root: Path) -> Dataset:
+    return load_dataset(DatasetSpec(name="fashion_mnist", root=root, withhold_test=True), seed=0)
+
+
+def _result(dataset: Dataset) -> dict[str, Any]:
+    """The stored result, or a new one. Raises SystemExit if it has other data."""
+    images = dataset.sha256()
+    if RESULT.exists():
+        result: dict[str, Any] = json.loads(RESULT.read_text(encoding="utf-8"))
+        if result["images"] != images:
+            raise SystemExit(f"{RESULT} must hold results of the same images, got others")
+        return result
+    parameters = {
+        str(bound): {
+            family: counts_of(Case(0, bound, family, "bare").architecture, (1, 28, 28), 10)[0]
+            for family in networks
+        }
+        for bound, networks in NETWORKS.items()
+    }
+    return {
+        "machine": describe(),
+        "data": "official Fashion-MNIST, 54,000 training and 6,000 validation images",
+        "images": images,
+        "training": TRAINING,
+        "parameters": parameters,
+        "rows": [],
+    }
+
+
+def _key(row: dict[str, Any]) -> tuple[int, int, str, str]:
+    return row["seed"], row["bound"], row["family"], row["recipe"]
+
+
+def _write(result: dict[str, Any]) -> None:
+    """Writes a row in each line; never a part of the file."""
+    rows = ",\n  ".join(json.dumps(row) for row in result["rows"])
+    head = json.dumps({name: value for name, value in result.items() if name != "rows"}, indent=1)
+    part = RESULT.with_suffix(".part")
+    part.write_text(f'{head[:-2]},\n "rows": [\n  {rows}\n ]\n}}\n', encoding="utf-8")
+    part.rename(RESULT)
+
+
+def _arguments() -> argparse.Namespace:
+    families = list(NETWORKS[8_000])
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.recipes",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "--root", type=Path, default=Path("data"), help="folder of FashionMNIST/raw"
+    )
+    parser.add_argument("--minutes", type=float, default=float("inf"), help="none begins later")
+    parser.add_argument("--seeds", type=int, default=SEEDS)
+    parser.add_argument("--bounds", type=int, nargs="+", choices=NETWORKS, default=list(NETWORKS))
+    parser.add_argument("--families", nargs="+", choices=families, default=families)
+    parser.add_argument("--picture", action="store_true", help="draws the picture alone")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

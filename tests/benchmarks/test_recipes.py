@@ -1,0 +1,46 @@
+"""The protocol of benchmarks/recipes, and its figures."""
+
+import math
+
+import pytest
+
+from benchmarks.recipes.effects import effects, table
+from benchmarks.recipes.protocol import NETWORKS, RECIPES, Case, cases
+from models.counting import counts_of
+from study.training.settings import TrainingSettings
+
+
+@pytest.mark.parametrize("bound", NETWORKS)
+def test_every_network_is_just_under_its_bound(bound):
+    for family in NETWORKS[bound]:
+        parameters, _ = counts_of(Case(0, bound, family, "bare").architecture, (1, 28, 28), 10)
+        assert 0.9 * bound < parameters <= bound, family
+
+
+def test_seeds_are_the_outer_loop_and_each_family_has_what_applies_to_it():
+    planned = list(cases([8_000, 30_000], ["dann-grf", "mlp", "cnn"], seeds=2))
+    assert [case.seed for case in planned] == sorted(case.seed for case in planned)
+    fields = {case.recipe for case in planned if case.family == "dann-grf"}
+    assert fields == set(RECIPES)
+    dense = {case.recipe for case in planned if case.family == "mlp"}
+    assert dense == set(RECIPES) - {"centres variance", "rewiring 0.3"}
+    for case in planned:
+        assert TrainingSettings(**case.training)
+
+
+def test_an_effect_is_the_mean_of_differences_between_equal_seeds():
+    def row(seed, recipe, accuracy):
+        case = {"seed": seed, "bound": 8_000, "family": "mlp"}
+        return case | {"recipe": recipe, "val_accuracy": accuracy}
+
+    rows = [row(0, "bare", 0.80), row(1, "bare", 0.84), row(0, "shift 1", 0.83)]
+    bare, shift = effects(rows)
+    assert (bare.mean, bare.seeds) == (pytest.approx(82.0), 2)
+    assert bare.sem == pytest.approx(2.0)
+    assert (shift.mean, shift.seeds) == (pytest.approx(3.0), 1)
+    assert math.isnan(shift.sem)
+    (*_, cells) = table(rows).splitlines()
+    assert cells.startswith("| 8,000 | mlp | 1 to 2 | 82.00 ± 2.00 |")
+    assert "| +3.00 |" in cells
+    *_, shift = effects([*rows, row(1, "shift 1", 0.85), row(2, "shift 1", 0.9)])
+    assert (shift.mean, shift.seeds) == (pytest.approx(2.0), 2)  # seed 2 has no bare run
