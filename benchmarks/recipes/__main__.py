@@ -3,9 +3,9 @@
     python -m benchmarks.recipes --root FOLDER [--minutes M] [--seeds N] [--bounds B] [--families F]
     python -m benchmarks.recipes --picture
 
-On Fashion-MNIST. Trains one replicate after another, seed by seed, for up to `--minutes`, and writes each into
-benchmarks/results/recipes.json; the same command continues. Validation accuracy is that of the kept
-weights on the 6,000 images of the split with seed 0. Test images are not read. Prints the table of
+On Fashion-MNIST. Trains one replicate after another, seed by seed, for up to `--minutes`, and writes
+each into benchmarks/results/recipes.json; the same command continues. Validation accuracy is that of the
+kept weights on the 6,000 images of the split with seed 0. Test images are not read. Prints the table of
 docs/recipes.md; `--picture` draws its picture, and trains nothing.
 """
 
