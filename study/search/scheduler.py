@@ -61,6 +61,15 @@ class Halving(FIFOScheduler):
         goes_on = self.enter(number, int(metrics["epochs"]), metrics)
         return str(TrialScheduler.CONTINUE if goes_on else TrialScheduler.STOP)
 
+    def choose_trial_to_run(self, tune_controller: TuneController) -> Trial | None:
+        """None: Tune then starts pending trials itself, and gives a free worker to one without any.
+
+        Ray's FIFO gives it to the oldest pending trial, and ends the worker that starts for that one.
+        Where trials end faster than workers start, hardly any worker would ever start.
+        """
+        del tune_controller
+        return None
+
     def debug_string(self) -> str:
         counts = ", ".join(f"{len(rung)} after {epoch}" for epoch, rung in self._rungs.items())
         return f"halving: {counts or 'no rungs'}"
