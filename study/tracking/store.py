@@ -38,6 +38,7 @@ _SQLITE_FULL: Final = (
     "attempt to write a readonly database",
     "disk I/O error",
 )
+_SQLITE_CLOSED: Final = "unable to open database file"
 
 
 @contextmanager
@@ -76,11 +77,13 @@ def translated(home: Home) -> Iterator[None]:
 
 
 def check_reachable(home: Home) -> None:
-    """Raises TrackingError if a server does not respond within ten seconds.
+    """Raises TrackingError if a server does not respond within ten seconds, or a file does not open.
 
-    MLflow would wait a minute for it. Refused connections pass here: MLflow repeats those for some
-    seconds.
+    MLflow would wait a minute for the server. Refused connections pass here: MLflow repeats those for
+    some seconds.
     """
+    if home.database is not None and home.database.exists():
+        _check_opens(home.database, home)
     if not home.is_served:
         return
     try:
@@ -92,6 +95,21 @@ def check_reachable(home: Home) -> None:
         ) from None
     except requests.RequestException:
         return
+
+
+def _check_opens(database: Path, home: Home) -> None:
+    """Raises TrackingError if SQLite cannot open the database, as in a folder that is read-only."""
+    try:
+        with closing(sqlite3.connect(database)) as connection:
+            connection.execute("SELECT count(*) FROM sqlite_master")
+    except sqlite3.DatabaseError as error:
+        if _SQLITE_CLOSED not in str(error):
+            return
+        raise TrackingError(
+            f"the database {database} must be readable, and its folder writable, because SQLite creates "
+            f"files beside it even for queries: {error}; a copy of {home.folder} can be queried instead "
+            "(--home COPY)"
+        ) from error
 
 
 def _unreachable(error: BaseException) -> str | None:

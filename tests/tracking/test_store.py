@@ -62,6 +62,19 @@ def test_a_file_that_is_no_database_is_said_so(tmp_path):
     assert message.endswith("mlflow.db must answer: file is not a database")
 
 
+def test_a_database_whose_folder_cannot_be_written_is_told_with_what_to_do(tmp_path):
+    """SQLite cannot create the file of its write-ahead log here, which the test can do as root too."""
+    home = make_home(tmp_path)
+    (home.folder / "mlflow.db-wal").mkdir()
+    error, message, _ = ask(tmp_path, home.tracking_uri)
+    assert error.exit_status == 1
+    assert message == (
+        f"the database {home.database} must be readable, and its folder writable, because SQLite "
+        "creates files beside it even for queries: unable to open database file; a copy of "
+        f"{home.folder} can be queried instead (--home COPY)"
+    )
+
+
 def test_a_store_in_which_a_table_is_missing_is_said_so(tmp_path):
     home = make_home(tmp_path)
     write_study(home, "made", [])
