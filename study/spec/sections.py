@@ -183,8 +183,13 @@ class Stopping(Section):
 
 
 def _checked_uri(text: str) -> str:
-    """The text, if it is a URI; raises ValueError otherwise."""
+    """The text, if it is a URI without credentials; raises ValueError otherwise."""
     scheme, separator, place = text.partition("://")
+    if "@" in place.partition("/")[0]:
+        raise ValueError(
+            "a URI without credentials must be given, because a spec is recorded; nodes take them from "
+            "their environment or their role (docs/scaling.md)"
+        )
     if not (scheme.isalnum() and separator and place):
         raise ValueError(f"a URI such as s3://bucket/folder must be given, got {echo(text)}")
     return text

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import time
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from study.runner.trainable import StudyTrainable
 from tests.support.command import study_command
 from tests.support.driven_study import running
 from tests.support.empty_store import new_home
+from tests.support.object_store import CREDENTIALS, object_store
 from tests.support.processes import SMALL, curve, stop, wait_until
 
 pytestmark = pytest.mark.slow
@@ -140,15 +142,16 @@ def planted(folder):
         def setup(self, config, **settings):
             from study.training.train import Training  # noqa: PLC0415  # of the worker's process
 
+            os.environ.update(CREDENTIALS)
             super().setup(config, **settings)
             self.number = config["number"]
             first = not any(folder.iterdir())
             (folder / str(os.getpid())).touch()
-            checkpoint = settings["storage"].folder / "trial-0/checkpoint.safetensors"
+            checkpoints = settings["storage"].checkpoints
             train = Training.run_epoch
 
             def run_epoch(training):
-                if first and checkpoint.exists():
+                if first and checkpoints.read(0) is not None:
                     raise torch.AcceleratorError("CUDA error: device-side assert triggered")
                 if self.number >= 2:
                     raise ValueError("planted")
@@ -168,15 +171,19 @@ def planted(folder):
 def test_a_worker_that_lost_its_device_or_is_gone_is_replaced_and_a_study_whose_trials_all_fail_stops(
     on_ray, tmp_path, monkeypatch
 ):
+    """Its checkpoints are in an object store, to which each node has access by its environment."""
     home, processes = new_home(tmp_path), tmp_path / "processes"
     processes.mkdir()
     monkeypatch.setattr(tuner, "StudyTrainable", planted(processes))
-    done = study_command(
-        *("run", "studies/digits.toml", "--name", "planted", "--trials", 60, "--home", tmp_path),
-        *("--set", f"budget.epochs={EPOCHS}", "--set", "resources.concurrent_trials=1"),
-        *("--set", "stopping.scheduler=none", "--set", "sampler=random", *SMALL),
-        **on_ray,
-    )
+    with object_store() as bucket:
+        done = study_command(
+            *("run", "studies/digits.toml", "--name", "planted", "--trials", 60),
+            *("--home", tmp_path, "--set", f"storage.checkpoints={bucket}"),
+            *("--set", f"budget.epochs={EPOCHS}", "--set", "resources.concurrent_trials=1"),
+            *("--set", "stopping.scheduler=none", "--set", "sampler=random", *SMALL),
+            **on_ray,
+            **CREDENTIALS,
+        )
     assert len(list(processes.iterdir())) == 3, done.stdout + done.stderr
     again = "trial 1: its worker died before it began, so it is run again"
     assert done.stdout.splitlines().count(again) == 1
@@ -191,6 +198,54 @@ def test_a_worker_that_lost_its_device_or_is_gone_is_replaced_and_a_study_whose_
     assert f"stopped: {said}" in done.stdout
     assert done.returncode == 1
     assert done.stderr == "error: of 22 trials 20 failed, all with ValueError: planted\n"
+
+
+def slow_to_start(folder):
+    """A Trainable whose second worker begins to start during the first trial, and starts after five.
+
+    Then the first one ends no further trial before another one trains. `folder` gets a file `worker-N`
+    of each worker that begins to start, `trial-N` of each trial, and `second` once another one trains.
+    """
+
+    def wait_for(pattern, count):
+        while len(list(folder.glob(pattern))) < count:
+            time.sleep(0.05)
+
+    class SlowToStart(StudyTrainable):
+        def setup(self, config, **settings):
+            self.is_first = not any(folder.iterdir())
+            (folder / f"worker-{os.getpid()}").touch()
+            if not self.is_first:
+                wait_for("trial-*", 5)
+            super().setup(config, **settings)
+
+        def step(self):
+            (folder / f"trial-{self.config['number']}").touch()
+            if self.is_first:
+                wait_for("worker-*", 2)
+                if len(list(folder.glob("trial-*"))) > 5:
+                    wait_for("second", 1)
+            else:
+                (folder / "second").touch()
+            return super().step()
+
+    return SlowToStart
+
+
+def test_a_worker_that_starts_for_longer_than_trials_train_is_not_ended(
+    on_ray, tmp_path, monkeypatch
+):
+    folder = tmp_path / "seen"
+    folder.mkdir()
+    monkeypatch.setattr(tuner, "StudyTrainable", slow_to_start(folder))
+    done = study_command(
+        *("run", "--name", "slow", "--trials", 12, "--home", tmp_path / "home", *SMALL),
+        *("--set", "budget.epochs=1", "--set", "resources.concurrent_trials=2"),
+        *("--set", "stopping.scheduler=none", "--set", "sampler=random"),
+        **on_ray,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert len(list(folder.glob("worker-*"))) == 2
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="torch can use the GPU of this machine")

@@ -223,6 +223,10 @@ def test_own_data_are_given_by_their_path(tmp_path):
             {"storage": {"checkpoints": "/mnt"}},
             "a URI such as s3://bucket/folder must be given, got",
         ),
+        (
+            {"storage": {"checkpoints": "s3://key:secret@bucket/folder"}},
+            "a URI without credentials must be given, because a spec is recorded; nodes take",
+        ),
         ({"resources": {"gpus": 1.5}}, "a share above one must be a whole number, got 1.5"),
         ({"space": {"somata": 0}}, "`1 <= value <= 10000000` must hold, got 0 (key space.somata)"),
         ({"space": {"somata": []}}, "at least one value, got an empty list (key space.somata)"),
