@@ -1,0 +1,1 @@
+"""The best networks of the studies beyond*.toml, raced with fresh seeds and judged on test images."""

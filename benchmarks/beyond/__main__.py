@@ -1,0 +1,82 @@
+"""The best networks of studies/beyond.toml and beyond_convolutions.toml, raced and judged.
+
+    python -m benchmarks.beyond --root data --minutes 600
+
+The ten best trials under each bound on parameters, and on multiply-accumulates, are trained with fresh
+seeds in rounds, dendritic networks and controls apart. The winners are chosen on validation images and
+written down; then the test images are read once. The same command continues a race that ran out of time.
+Writes benchmarks/results/beyond.json and docs/images/beyond.png (for which kaleido and a Chrome or
+Chromium must be there). With --draw the stored result is shown again.
+"""
+
+import argparse
+import json
+import os
+import time
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+import torch
+
+from benchmarks.beyond.judgement import choose, figure, judge, table
+from benchmarks.beyond.race import Race
+from benchmarks.machine import describe
+from study import load_dataset, study_spec
+from study.home import Home
+from study.report.report import write_picture
+from study.training.train import keep_freed_memory
+
+REPOSITORY: Final = Path(__file__).parents[2]
+RESULT: Final = REPOSITORY / "benchmarks/results/beyond.json"
+PICTURE: Final = REPOSITORY / "docs/images/beyond.png"
+STUDIES: Final = ("beyond", "beyond-convolutions")
+
+
+def main(words: list[str] | None = None) -> int:
+    """Runs the race of the command line; returns 0 also where its time is over before its end."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--home", help="home of the studies; by default $STUDY_HOME, else ./runs")
+    parser.add_argument("--tracking-uri", help="MLflow store; by default that of the home")
+    parser.add_argument("--studies", nargs="+", default=STUDIES, help="names of the studies")
+    parser.add_argument("--folder", type=Path, default=Path("runs/race"), help="state of the race")
+    parser.add_argument("--root", type=Path, help="folder of the data set; by default the study's")
+    parser.add_argument("--minutes", type=float, help="minutes of this run; by default to the end")
+    parser.add_argument("--to", type=Path, default=RESULT, help="the result")
+    parser.add_argument("--draw", action="store_true", help="show the stored result")
+    arguments = parser.parse_args(words)
+    if not arguments.draw and not _raced(arguments):
+        return 0
+    result = json.loads(arguments.to.read_text(encoding="utf-8"))
+    print(table(result["rows"]))
+    if arguments.to == RESULT:
+        title = f"{result['data']}: best networks under each bound, dendritic and controls"
+        write_picture(figure(result["rows"]), title, PICTURE)
+    return 0
+
+
+def _raced(arguments: argparse.Namespace) -> bool:
+    """Continues the race, and judges its winners at the end; returns whether it has ended."""
+    home = Home.find(arguments.home, arguments.tracking_uri)
+    spec = study_spec(arguments.studies[0], home=home)
+    root = {} if arguments.root is None else {"root": arguments.root}
+    source = spec.dataset.model_copy(update={"withhold_test": True, **root})
+    torch.set_num_threads(len(os.sched_getaffinity(0)))
+    keep_freed_memory()
+    end = time.monotonic() + 60 * (float("inf") if arguments.minutes is None else arguments.minutes)
+    race = Race.of(arguments.folder, arguments.studies, home)
+    dataset = load_dataset(source, spec.seed)
+    if not race.run(dataset, lambda: time.monotonic() > end):
+        trained = sum(len(one.val_accuracy) for one in race.contenders.values())
+        print(f"{trained} networks are trained; the same command continues")
+        return False
+    chosen = choose(race, arguments.folder)
+    with_test = source.model_copy(update={"withhold_test": False})
+    rows = judge(race, chosen, partial(load_dataset, with_test, spec.seed))
+    result = {"machine": describe(), "data": spec.dataset.label, "rows": rows}
+    arguments.to.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    return True
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

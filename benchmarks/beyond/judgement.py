@@ -1,0 +1,138 @@
+"""The judgement of the winners on the test images, which are read here for the first time.
+
+What was chosen is written before: `choice.json` in the folder of the race has the winners and the
+SHA-256 of the race's state; another choice is refused afterwards.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+import plotly.graph_objects as go
+import torch
+
+from benchmarks.beyond.race import GROUPS, Contender, Race
+from models import load_network
+from study import Dataset, StudyError, evaluate, figure_layout
+from study.report.style import BLUE, GREY, VERMILLION
+from study.training.evaluation import Estimate
+
+CHOICE: Final = "choice.json"
+
+GOALS: Final = {8_000: 0.903, 30_000: 0.910, 100_000: 0.918, 300_000: 0.923}
+"""The test accuracies that dendritic networks are to reach, by the bound on their parameters."""
+
+_COLOURS: Final = {"dendritic": VERMILLION, "controls": BLUE}
+
+
+def choose(race: Race, folder: Path) -> list[dict[str, Any]]:
+    """Writes the winners into `choice.json`; raises StudyError if others were chosen before."""
+    rows = [
+        {"metric": metric, "bound": bound, "group": group} | _row(winner)
+        for (metric, bound, group), winner in race.winners().items()
+    ]
+    state = (folder / "race.json").read_bytes()
+    choice = {"race": hashlib.sha256(state).hexdigest(), "winners": rows}
+    file = folder / CHOICE
+    if not file.exists():
+        file.write_text(json.dumps(choice, indent=1) + "\n", encoding="utf-8")
+    if json.loads(file.read_text(encoding="utf-8")) != choice:
+        raise StudyError(f"{file} has another choice: the race must not go on after the judgement")
+    return rows
+
+
+def _row(winner: Contender) -> dict[str, Any]:
+    mean, sem = winner.pooled()
+    return {
+        "contender": winner.key,
+        "network": winner.label,
+        "dendritic": winner.dendritic,
+        "architecture": winner.architecture,
+        "training": winner.training,
+        "trainable_parameters": winner.trainable_parameters,
+        "macs": winner.macs,
+        "seeds": winner.seeds,
+        "val_accuracy": mean,
+        "val_accuracy_sem": sem,
+    }
+
+
+def judge(
+    race: Race, rows: list[dict[str, Any]], load: Callable[[], Dataset]
+) -> list[dict[str, Any]]:
+    """The rows of a choice with the test accuracies of their networks of fresh seeds.
+
+    `load` reads the data set with its test images.
+    """
+    test = load().test
+    judged = []
+    for row in rows:
+        folders = race.networks(race.contenders[row["contender"]])
+        accuracies = torch.cat([evaluate(load_network(folder), test)[0] for folder in folders])
+        estimate = Estimate.over(accuracies, len(test.labels))
+        measured = {"test_accuracy": estimate.mean, "test_accuracy_sem": estimate.sem}
+        judged.append(row | measured | {"test_accuracies": accuracies.tolist()})
+    return judged
+
+
+def table(rows: list[dict[str, Any]]) -> str:
+    """The judged rows as a Markdown table; accuracies in percent with standard errors."""
+    lines = [
+        "| at most | group | network | parameters | MACs | validation % | test % | goal |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for row in rows:
+        unit = {"trainable_parameters": "parameters", "macs": "MACs"}[row["metric"]]
+        goal = _goal(row)
+        cells = [
+            f"{row['bound']:,} {unit}",
+            row["group"],
+            row["network"],
+            f"{row['trainable_parameters']:,}",
+            f"{row['macs']:,}",
+            _percent(row["val_accuracy"], row["val_accuracy_sem"]),
+            _percent(row["test_accuracy"], row["test_accuracy_sem"]),
+            "" if goal is None else f"{100 * goal:.1f}",
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def figure(rows: list[dict[str, Any]]) -> go.Figure:
+    """Test accuracies over the parameters, of both groups, with the goals."""
+    drawn = go.Figure()
+    of_parameters = [row for row in rows if row["metric"] == "trainable_parameters"]
+    for group in GROUPS:
+        some = [row for row in of_parameters if row["group"] == group]
+        drawn.add_scatter(
+            x=[row["trainable_parameters"] for row in some],
+            y=[100 * row["test_accuracy"] for row in some],
+            error_y={"array": [100 * row["test_accuracy_sem"] for row in some]},
+            text=[row["network"] for row in some],
+            textposition="top center",
+            mode="lines+markers+text",
+            line={"color": _COLOURS[group], "width": 2.5},
+            name=group,
+        )
+    drawn.add_scatter(
+        x=list(GOALS),
+        y=[100 * goal for goal in GOALS.values()],
+        mode="markers",
+        marker={"symbol": "line-ew-open", "size": 22, "color": GREY, "line": {"width": 3}},
+        name="goal",
+    )
+    drawn.update_layout(figure_layout())
+    drawn.update_xaxes(type="log", title="trainable parameters")
+    drawn.update_yaxes(title="test accuracy (%), mean over fresh seeds")
+    return drawn
+
+
+def _goal(row: dict[str, Any]) -> float | None:
+    aims = row["group"] == "dendritic" and row["metric"] == "trainable_parameters"
+    return GOALS.get(row["bound"]) if aims else None
+
+
+def _percent(mean: float, error: float) -> str:
+    return f"{100 * mean:.2f} ± {100 * error:.2f}"

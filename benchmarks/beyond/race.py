@@ -1,0 +1,233 @@
+"""The race: the best trials of some studies under each bound are trained with fresh seeds, in rounds.
+
+After each round the better half of a heat remains, at least two (successive halving), by the accuracy
+over the seeds of the search and the fresh ones. Only validation images are evaluated. The state is a
+JSON file, and the networks lie beside it; an interrupted race continues with the interrupted training.
+"""
+
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, TypeAlias, final
+
+import torch
+
+from models import Architecture, build, save_network
+from study import Dataset, TrialRecord, best_configs, study_spec
+from study.home import Home
+from study.search.pooling import pooled
+from study.training.evaluation import Estimate
+from study.training.settings import TrainingSettings
+from study.training.train import Training
+
+BOUNDS: Final = (
+    ("trainable_parameters", 8_000),
+    ("trainable_parameters", 30_000),
+    ("trainable_parameters", 100_000),
+    ("trainable_parameters", 300_000),
+    ("macs", 50_000),
+)
+"""Upper bounds of a metric that is known before training."""
+
+GROUPS: Final = {"dendritic": True, "controls": False}
+"""The groups that are raced apart, by `TrialRecord.dendritic`."""
+
+CONTENDERS: Final = 10
+SEEDS_A_ROUND: Final = 2  # trained together, on two threads
+ROUNDS: Final = 5
+FINALISTS: Final = 2
+
+Heat: TypeAlias = tuple[str, int, str]
+"""The metric of a bound, its value, and the group."""
+
+
+@final
+@dataclass(kw_only=True)
+class Contender:
+    """A trial of a study, and its validation accuracies by fresh seed."""
+
+    study: str
+    trial: int
+    label: str
+    architecture: dict[str, Any]
+    training: dict[str, Any]
+    trainable_parameters: int
+    macs: int
+    dendritic: bool
+    search: tuple[float, float, int]  # mean, standard error, replicates
+    first_seed: int
+    val_accuracy: dict[str, float] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, study: str, record: TrialRecord, first_seed: int) -> "Contender":
+        """A trial; `first_seed` is the first that its search did not use."""
+        return cls(
+            study=study,
+            trial=record.trial,
+            label=record.label(),
+            architecture=record.architecture,
+            training=record.training,
+            trainable_parameters=record.trainable_parameters or 0,
+            macs=record.macs or 0,
+            dendritic=bool(record.dendritic),
+            search=(record.val_accuracy or 0.0, record.val_accuracy_sem or 0.0, record.replicates),
+            first_seed=first_seed,
+        )
+
+    @property
+    def key(self) -> str:
+        """The name of its folder of networks."""
+        return f"{self.study}-{self.trial}"
+
+    @property
+    def seeds(self) -> list[int]:
+        """The fresh seeds that are trained."""
+        return list(map(int, self.val_accuracy))
+
+    def pooled(self, seeds: int | None = None) -> tuple[float, float]:
+        """The validation accuracy and its error, over the search's seeds and the first fresh ones."""
+        values = list(self.val_accuracy.values())[:seeds]
+        own = Estimate.over(torch.tensor(values, dtype=torch.float64))
+        mean, sem = pooled(self.search, (own.mean, own.sem, len(values)))
+        return float(mean), float(sem)
+
+
+@final
+class Race:
+    """The race, whose state is in a folder.
+
+    `heats` are the contenders of each bound and group; a trial under several bounds is trained once.
+    """
+
+    def __init__(self, folder: Path, contenders: list[Contender]) -> None:
+        self._folder = folder
+        self._file = folder / "race.json"
+        self.contenders = {one.key: one for one in contenders}
+
+    @classmethod
+    def of(cls, folder: Path, studies: Iterable[str], home: Home) -> "Race":
+        """The race in a folder; a new one has the best trials of the studies."""
+        file = folder / "race.json"
+        if file.exists():
+            stored = json.loads(file.read_text(encoding="utf-8"))
+            return cls(folder, [Contender(**one) for one in stored])
+        folder.mkdir(parents=True, exist_ok=True)
+        race = cls(folder, _best(studies, home))
+        race.store()
+        return race
+
+    def heats(self) -> dict[Heat, list[Contender]]:
+        """The contenders of each bound and group, the most accurate in the search first."""
+        heats: dict[Heat, list[Contender]] = {}
+        for metric, bound in BOUNDS:
+            for group, dendritic in GROUPS.items():
+                inside = [
+                    one
+                    for one in self.contenders.values()
+                    if getattr(one, metric) <= bound and one.dendritic is dendritic
+                ]
+                inside.sort(key=lambda one: (-one.search[0], one.trainable_parameters))
+                if inside:
+                    heats[metric, bound, group] = inside[:CONTENDERS]
+        return heats
+
+    def due(self) -> tuple[Contender, list[int]] | None:
+        """The next training: a contender that still races, and its next seeds; None at the end."""
+        waiting = [
+            one
+            for heat in self.heats().values()
+            for racing, seeds in [_state(heat)]
+            for one in racing
+            if len(one.val_accuracy) < seeds
+        ]
+        if not waiting:
+            return None
+        one = min(waiting, key=lambda one: (len(one.val_accuracy), one.trainable_parameters))
+        first = one.first_seed + len(one.val_accuracy)
+        return one, list(range(first, first + SEEDS_A_ROUND))
+
+    def run(self, dataset: Dataset, over: Callable[[], bool]) -> bool:
+        """Trains what is due until `over` or the end; returns whether the race has ended."""
+        while (due := self.due()) is not None:
+            if over():
+                return False
+            contender, seeds = due
+            accuracies = self._train(contender, seeds, dataset)
+            contender.val_accuracy |= dict(zip(map(str, seeds), accuracies, strict=True))
+            self.store()
+        return True
+
+    def winners(self) -> dict[Heat, Contender]:
+        """The finalist of each heat with the highest validation accuracy over all its seeds.
+
+        Raises RuntimeError before the end of the race.
+        """
+        if self.due() is not None:
+            raise RuntimeError("a race has winners only at its end")
+        return {
+            place: max(_state(heat)[0], key=lambda one: one.pooled()[0])
+            for place, heat in self.heats().items()
+        }
+
+    def networks(self, contender: Contender) -> list[Path]:
+        """The folders of the networks of a contender, with the replicates of a round each."""
+        return [self._network(contender, seed) for seed in contender.seeds[::SEEDS_A_ROUND]]
+
+    def store(self) -> None:
+        """Stores the state, which replaces the former at once."""
+        part = self._file.with_suffix(".part")
+        state = [vars(one) for one in self.contenders.values()]
+        part.write_text(json.dumps(state, indent=1) + "\n", encoding="utf-8")
+        part.replace(self._file)
+
+    def _network(self, contender: Contender, first_seed: int) -> Path:
+        return self._folder / "networks" / contender.key / str(first_seed)
+
+    def _train(self, contender: Contender, seeds: list[int], dataset: Dataset) -> list[float]:
+        architecture = Architecture(**contender.architecture)
+        by_variance = architecture.centres == "variance"
+        variance = dataset.train.pixel_variance() if by_variance else None
+        network = build(architecture, dataset.image_shape, dataset.classes, seeds, variance)
+        training = Training(network, dataset, TrainingSettings(**contender.training))
+        while not training.over:
+            training.run_epoch()
+        accuracies = training.kept_values()["val_accuracy"]
+        training.restore_kept()
+        save_network(network, self._network(contender, seeds[0]))
+        return accuracies
+
+
+def _best(studies: Iterable[str], home: Home) -> list[Contender]:
+    """The best trials of the studies under each bound, of each group."""
+    found: dict[str, Contender] = {}
+    for study in studies:
+        spec = study_spec(study, home=home)
+        first_seed = spec.seed + spec.replicates
+        for metric, bound in BOUNDS:
+            limit = {"trainable_parameters": "max_parameters", "macs": "max_macs"}[metric]
+            for dendritic in GROUPS.values():
+                records = best_configs(
+                    study,
+                    home=home,
+                    dendritic=dendritic,
+                    order="val_accuracy",
+                    limit=CONTENDERS,
+                    **{limit: bound},
+                )
+                for record in records:
+                    contender = Contender.of(study, record, first_seed)
+                    found[contender.key] = contender
+    return list(found.values())
+
+
+def _state(heat: list[Contender]) -> tuple[list[Contender], int]:
+    """Those of a heat that still race, and the number of fresh seeds that each gets in this round."""
+    racing = heat
+    for round_ in range(1, ROUNDS):
+        seeds = SEEDS_A_ROUND * round_
+        if any(len(one.val_accuracy) < seeds for one in racing):
+            return racing, seeds
+        remain = max(FINALISTS, -(-len(racing) // 2))
+        racing = sorted(racing, key=lambda one: -one.pooled(seeds)[0])[:remain]
+    return racing, SEEDS_A_ROUND * ROUNDS

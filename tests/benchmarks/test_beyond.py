@@ -1,0 +1,115 @@
+"""The race of the best networks: what it trains, when it reads the test images, and how it continues."""
+
+import json
+
+import pytest
+
+from benchmarks.beyond import __main__ as command
+from benchmarks.beyond import judgement, race
+from benchmarks.beyond.race import Contender, Race
+from study.errors import StudyError
+from tests.support.stored_study import make_home, trial, write_study
+
+TRIALS = [
+    trial(0.90, 16),
+    trial(0.80, 8),
+    trial(0.85, 12),
+    trial(0.95, 20, dendrites=1),  # a control
+    trial(0.70, 10, family="vann", synapses=None),
+]
+
+
+def stored(folder):
+    home = make_home(folder)
+    table = {"name": "raced", "dataset": "digits", "families": ["dann-r", "vann"], "replicates": 2}
+    write_study(home, table | {"budget": {"epochs": 2}}, TRIALS)
+    return home
+
+
+@pytest.fixture
+def ask(tmp_path, monkeypatch):
+    """Runs the command on a stored study, with a short race; returns its result, if it has ended."""
+    home = stored(tmp_path)
+    monkeypatch.setattr(race, "ROUNDS", 2)
+    monkeypatch.setattr(race, "FINALISTS", 1)
+    monkeypatch.setattr(
+        race, "BOUNDS", (("trainable_parameters", 1500), ("trainable_parameters", 9999))
+    )
+    result = tmp_path / "result.json"
+
+    def run(*words):
+        where = ["--home", str(home.folder), "--tracking-uri", home.tracking_uri]
+        folders = ["--folder", str(tmp_path / "race"), "--to", str(result)]
+        assert command.main([*where, "--studies", "raced", *folders, *words]) == 0
+        return json.loads(result.read_text()) if result.exists() else None
+
+    return run
+
+
+def test_the_test_images_are_read_after_the_choice_is_written_which_is_final(
+    ask, tmp_path, monkeypatch
+):
+    read = []
+
+    def load(source, seed):
+        read.append((source.withhold_test, (tmp_path / "race/choice.json").exists()))
+        return original(source, seed)
+
+    original = command.load_dataset
+    monkeypatch.setattr(command, "load_dataset", load)
+    assert ask("--minutes", "0") is None  # nothing is trained
+    assert read == [(True, False)]
+    result = ask()
+    assert read[1:] == [(True, False), (False, True)]
+    rows = result["rows"]
+    assert [(row["bound"], row["group"]) for row in rows] == [
+        (1500, "dendritic"),
+        (1500, "controls"),
+        (9999, "dendritic"),
+        (9999, "controls"),
+    ]
+    for row in rows:
+        assert row["dendritic"] is (row["group"] == "dendritic")
+        assert row["seeds"] == [2, 3, 4, 5]  # the search used 0 and 1
+        assert len(row["test_accuracies"]) == 4
+        assert 0.1 < row["test_accuracy"] <= 1
+    assert rows[1]["network"] == "vann D2 S10"
+    state = json.loads((tmp_path / "race/race.json").read_text())
+    trained = {one["trial"]: len(one["val_accuracy"]) for one in state}
+    assert sum(trained.values()) < 4 * len(TRIALS)  # the worse half of a heat left after a round
+    assert min(trained.values()) == 2
+    picture = judgement.figure(rows)
+    assert [trace.name for trace in picture.data] == ["dendritic", "controls", "goal"]
+    # The same command gives the same result, but no other choice once the test images are read.
+    assert ask() == result
+    state[0]["val_accuracy"]["2"] -= 0.5
+    (tmp_path / "race/race.json").write_text(json.dumps(state))
+    with pytest.raises(StudyError, match="has another choice"):
+        ask()
+
+
+def contender(number, search, fresh):
+    return Contender(
+        study="a",
+        trial=number,
+        label=f"network {number}",
+        architecture={},
+        training={},
+        trainable_parameters=100,
+        macs=100,
+        dendritic=True,
+        search=(search, 0.01, 2),
+        first_seed=2,
+        val_accuracy={str(2 + place): value for place, value in enumerate(fresh)},
+    )
+
+
+def test_the_better_half_remains_by_the_seeds_of_search_and_race(tmp_path):
+    lucky = contender(0, 0.95, [0.80, 0.80])
+    good = [contender(number, 0.90, [0.90, 0.90]) for number in (1, 2)]
+    bad = contender(3, 0.80, [0.80, 0.81])
+    begun = Race(tmp_path, [lucky, *good, bad])
+    assert begun.due() == (good[0], [4, 5])
+    assert begun.due()[0].pooled()[0] == pytest.approx(0.90)
+    bad.val_accuracy.clear()
+    assert Race(tmp_path, [lucky, *good, bad]).due() == (bad, [2, 3])
