@@ -58,9 +58,13 @@ def run(
     study_spec = read_spec(spec, trials, name, changes, earlier)
     screen = console()
     # What is wrong is said before torch, Ray and MLflow are loaded, which takes seconds.
-    from study.training.data_sources import check_files
+    from study.search.space import check_space
+    from study.training.data_sources import check_files, known_shape
 
     check_files(study_spec.dataset)
+    shape = known_shape(study_spec.dataset)
+    if shape is not None:
+        check_space(study_spec, *shape)
     home.study_folder(study_spec.name).check_not_driven()
     families = ", ".join(study_spec.families)
     say(

@@ -172,9 +172,11 @@ def _nearest_key(model: type[BaseModel], location: list[str], known: Iterable[st
     elsewhere = {key.rpartition(".")[2]: key for key in _dotted_keys(model)}
     name, own = location[-1], list(known)
     close = difflib.get_close_matches(name, [*own, *elsewhere], n=1, cutoff=0.5)
-    if not close or close[0] in own:
+    if not close:
         return nearest(name, own)
-    return f"did you mean {elsewhere[close[0]]!r}? known: {', '.join(own)}"
+    table = f"{location[0]}." if len(location) == 2 else ""  # noqa: PLR2004  # a table and its key
+    wanted = f"{table}{close[0]}" if close[0] in own else elsewhere[close[0]]
+    return f"did you mean {wanted!r}? known: {', '.join(own)}"
 
 
 def keys_of(model: type[BaseModel]) -> list[str]:

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from models.architecture import ImageShape
 from study.errors import DataError
 from study.spec.sections import DatasetSpec
 from study.training.image_folder import read_image_folder
@@ -26,6 +27,20 @@ TORCHVISION: Final[dict[str, tuple[str, dict[str, str], str, int]]] = {
     "cifar10": ("CIFAR10", {}, "cifar-10-batches-py", 10),
     "cifar100": ("CIFAR100", {}, "cifar-100-python", 100),
 }
+
+
+# Channels and side of the images that are not 1 x 28 x 28.
+_SIZES: Final = {"digits": (1, 8), "cifar10": (3, 32), "cifar100": (3, 32)}
+
+
+def known_shape(spec: DatasetSpec) -> tuple[ImageShape, int] | None:
+    """The shape of the images of a published data set and its number of classes; None for own files."""
+    if spec.path is not None:
+        return None
+    channels, side = _SIZES.get(spec.name, (1, 28))
+    classes = TORCHVISION[spec.name][3] if spec.name in TORCHVISION else 10
+    height, width = spec.resize or (side, side)
+    return (1 if spec.grey else channels, height, width), classes
 
 
 def check_files(spec: DatasetSpec) -> None:

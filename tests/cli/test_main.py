@@ -55,6 +55,10 @@ def test_a_bad_spec_ends_before_anything_is_written(text, message, tmp_path):
     ("changes", "message"),
     [
         (("dataset.name=mnist", "dataset.root=/none"), "mnist is not in /none/MNIST/raw"),
+        (
+            ("constraints=['trainable_parameters <= 10']",),
+            "`trainable_parameters <= 10`, got trainable_parameters=",
+        ),
         (("dataset=/none.npz",), "cannot read the images in /none.npz: there is no such file"),
         (
             (),

@@ -104,7 +104,7 @@ def test_own_data_are_given_by_their_path(tmp_path):
         ({"replicate": 2}, "unknown key 'replicate'; did you mean 'replicates'?"),
         ({"synapses": 2}, "unknown key 'synapses'; did you mean 'space.synapses'?"),
         ({"epoch": 2}, "unknown key 'epoch'; did you mean 'budget.epochs'?"),
-        ({"space": {"synapse": 2}}, "unknown key 'space.synapse'; did you mean 'synapses'?"),
+        ({"space": {"synapse": 2}}, "unknown key 'space.synapse'; did you mean 'space.synapses'?"),
         ({"dataset": {"name": "digits", "rot": "x"}}, "unknown key 'dataset.rot'; did you mean"),
         ({"families": ["dan-r"]}, "unknown family 'dan-r'; did you mean 'dann-r'?"),
         ({"families": []}, "`length of families >= 1` must hold, got []"),

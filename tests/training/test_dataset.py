@@ -11,7 +11,7 @@ from torchvision import datasets
 from study.errors import DataError
 from study.spec.sections import OWN_DATA, DatasetName, DatasetSpec
 from study.training import official_files, pool
-from study.training.data_sources import TORCHVISION
+from study.training.data_sources import TORCHVISION, known_shape
 from study.training.dataset import Dataset, load_dataset
 from study.training.in_memory import pools_of
 from study.training.npz_file import write_npz
@@ -27,6 +27,8 @@ def test_digits_are_embedded_whole_and_split_in_proportion():
     data = load_dataset(dataset(name="digits", validation_size=300), seed=1)
     assert data.image_shape == (1, 8, 8)
     assert data.classes == 10
+    assert known_shape(dataset(name="digits")) == ((1, 8, 8), 10)
+    assert known_shape(dataset(name="npz", path="a.npz")) is None
     splits = (data.train, data.validation, data.test)
     assert [len(split.labels) for split in splits] == [1138, 300, 359]
     assert all(split.images.dtype == torch.uint8 for split in splits)
@@ -250,6 +252,7 @@ def test_grey_images_are_read_upright_from_torchvisions_files(
     spec = dataset(name=name, root=tmp_path, validation_size=classes)
     data = load_dataset(spec)
     assert data.classes == classes
+    assert known_shape(spec) == (data.image_shape, classes)
     assert len(data.train.labels) == 4 * classes
     assert np.array_equal(data.test.images[:, 0].numpy(), upright)
     assert np.array_equal(data.test.labels.numpy(), labels)
@@ -290,8 +293,12 @@ def test_colour_images_are_read_from_torchvisions_files(name, classes, tmp_path,
     file, checksum = write(source.meta["filename"], names)
     monkeypatch.setattr(source, "meta", source.meta | {"filename": file, "md5": checksum})
 
-    data = load_dataset(dataset(name=name, root=tmp_path, validation_size=classes))
+    spec = dataset(name=name, root=tmp_path, validation_size=classes)
+    data = load_dataset(spec)
     assert data.image_shape == (3, 32, 32)
+    assert known_shape(spec) == (data.image_shape, classes)
+    changed = dataset(name=name, root=tmp_path, validation_size=classes, grey=True, resize=(8, 16))
+    assert known_shape(changed) == (load_dataset(changed).image_shape, classes)
     assert data.classes == classes
     assert np.array_equal(data.test.images.numpy(), planes[source.test_list[0][0]])
 
