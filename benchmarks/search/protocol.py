@@ -38,11 +38,15 @@ def is_slow(name: str) -> bool:
     return bool(METHODS[name].get("slow", False))
 
 
+def tuned_settings() -> dict[str, dict[str, Any]]:
+    """The settings that were chosen for each method that is tuned."""
+    chosen: dict[str, dict[str, Any]] = json.loads(TUNED.read_text(encoding="utf-8"))["chosen"]
+    return chosen
+
+
 def tuned(name: str) -> dict[str, Any]:
     """The settings that were chosen for a method, for an ablation those of its `like`."""
-    like = METHODS[name].get("like", name)
-    chosen: dict[str, Any] = json.loads(TUNED.read_text(encoding="utf-8"))["chosen"][like]
-    return chosen
+    return tuned_settings()[METHODS[name].get("like", name)]
 
 
 def make(name: str, space: Space, seed: int, settings: Settings) -> Method:

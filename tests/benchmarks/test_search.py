@@ -77,6 +77,19 @@ def test_a_tuning_table_has_the_two_replicates_of_which_it_stores_the_mean():
     assert np.abs(seen.accuracy[:, -1] - seen.truth) / 2 == pytest.approx(error, rel=1e-3)
 
 
+def test_the_test_table_has_thousands_of_configurations_of_every_family():
+    table = protocol.table_of("fashion_mnist_5000")
+    count, replicates, epochs = table.accuracy.shape
+    assert (count >= 2000, replicates, epochs) == (True, 5, 9)
+    assert set(table.space.settings) == set(record_table.SPACE["families"])
+    assert (np.diff(table.accuracy, axis=2) >= 0).all()
+    assert table.macs.max() <= 150_000
+    failing = protocol.table_of("fashion_mnist_5000_failing")
+    rates = np.array([one["learning_rate"] for one in table.space.configurations])
+    assert failing.fails[rates >= 0.02].all()
+    assert 0.4 < failing.fails.mean() < 0.5
+
+
 @pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated:FutureWarning")  # BoTorch's
 @pytest.mark.parametrize("name", [name for name in protocol.METHODS if " (" not in name])
 def test_every_method_trains_new_configurations_and_goes_on_after_failures(table, name):
@@ -161,6 +174,20 @@ def test_tuning_chooses_the_smallest_area_on_seeds_that_all_variants_have():
     del areas[tuning.key_of(offered[1])]["digits"]["1000"]
     with pytest.raises(ValueError, match="every variant of tpe"):
         tuning.choose("tpe", areas)
+
+
+def test_settings_are_those_that_tuning_chose():
+    stored = json.loads(protocol.TUNED.read_text(encoding="utf-8"))
+    assert {name: tuning.choose(name, areas) for name, areas in stored["areas"].items()} == (
+        protocol.tuned_settings()
+    )
+    tuned = {name for name, method in protocol.METHODS.items() if "like" not in method}
+    assert set(stored["areas"]) <= tuned
+    for areas in stored["areas"].values():
+        for tables in areas.values():
+            assert set(tables) == set(protocol.TUNING["tables"])
+            seeds = {int(seed) for found in tables.values() for seed in found}
+            assert seeds.isdisjoint(range(protocol.TEST["seeds"]))
 
 
 def test_a_ratio_knows_of_searches_that_never_arrive():
