@@ -36,7 +36,8 @@ from benchmarks.machine import describe
 from models.building import build
 from study import StudySpec
 from study.search.configuration import Configuration
-from study.search.space import grid, known_metrics
+from study.search.grid import grid
+from study.search.space import known_metrics
 from study.spec.constraint import all_kept, violations
 from study.training.dataset import Dataset
 from study.training.split import Split

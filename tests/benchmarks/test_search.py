@@ -15,7 +15,8 @@ from benchmarks.search.replay_table import REFERENCE, Space, Table
 from benchmarks.search.untried import Untried
 from study import StudySpec
 from study.search.configuration import Configuration
-from study.search.space import grid, known_metrics
+from study.search.grid import grid
+from study.search.space import known_metrics
 from study.spec.constraint import all_kept, violations
 from study.training.dataset import load_dataset
 
