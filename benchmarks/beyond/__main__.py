@@ -3,10 +3,10 @@
     python -m benchmarks.beyond --root data --minutes 600
 
 The ten best trials under each bound on parameters, and on multiply-accumulates, are trained with fresh
-seeds in rounds, dendritic networks and controls apart. The winners are chosen on validation images and
-written down; then the test images are read once. The same command continues a race that ran out of time.
-Writes benchmarks/results/beyond.json and docs/images/beyond.png (for which kaleido and a Chrome or
-Chromium must be there). With --draw the stored result is shown again.
+seeds in rounds, dendritic networks and each kind of controls apart. The winners are chosen on validation
+images and written down; then the test images are read once. The same command continues a race that was
+interrupted or ran out of time. Writes benchmarks/results/beyond.json and docs/images/beyond.png (for
+which kaleido and a Chrome or Chromium must be there). With --draw the stored result is shown again.
 """
 
 import argparse
@@ -34,7 +34,7 @@ STUDIES: Final = ("beyond", "beyond-convolutions")
 
 
 def main(words: list[str] | None = None) -> int:
-    """Runs the race of the command line; returns 0 also where its time is over before its end."""
+    """Runs the race of the command line; returns 0, also where its time is over before its end."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--home", help="home of the studies; by default $STUDY_HOME, else ./runs")
     parser.add_argument("--tracking-uri", help="MLflow store; by default that of the home")
@@ -50,7 +50,7 @@ def main(words: list[str] | None = None) -> int:
     result = json.loads(arguments.to.read_text(encoding="utf-8"))
     print(table(result["rows"]))
     if arguments.to == RESULT:
-        title = f"{result['data']}: best networks under each bound, dendritic and controls"
+        title = f"{result['data']}: best networks under each bound, and controls"
         write_picture(figure(result["rows"]), title, PICTURE)
     return 0
 

@@ -13,10 +13,20 @@ from typing import Any, Final
 import plotly.graph_objects as go
 import torch
 
-from benchmarks.beyond.race import GROUPS, Contender, Race
+from benchmarks.beyond.race import (
+    CONVOLUTIONS,
+    DENDRITIC,
+    GROUPS,
+    LINEAR,
+    ONE_BRANCH,
+    OTHERS,
+    SHARED,
+    Contender,
+    Race,
+)
 from models import load_network
 from study import Dataset, StudyError, evaluate, figure_layout
-from study.report.style import BLUE, GREY, VERMILLION
+from study.report.style import BLACK, BLUE, GREEN, GREY, VERMILLION
 from study.training.evaluation import Estimate
 
 CHOICE: Final = "choice.json"
@@ -24,7 +34,17 @@ CHOICE: Final = "choice.json"
 GOALS: Final = {8_000: 0.903, 30_000: 0.910, 100_000: 0.918, 300_000: 0.923}
 """The test accuracies that dendritic networks are to reach, by the bound on their parameters."""
 
-_COLOURS: Final = {"dendritic": VERMILLION, "controls": BLUE}
+# Two more of Okabe and Ito's palette.
+_ORANGE: Final = "#E69F00"
+_SKY: Final = "#56B4E9"
+_STYLES: Final = {
+    DENDRITIC: (VERMILLION, "circle", "solid"),
+    SHARED: (_ORANGE, "square", "solid"),
+    ONE_BRANCH: (BLUE, "diamond", "dash"),
+    LINEAR: (_SKY, "cross", "dash"),
+    CONVOLUTIONS: (BLACK, "triangle-up", "dot"),
+    OTHERS: (GREEN, "x", "dot"),
+}
 
 
 def choose(race: Race, folder: Path) -> list[dict[str, Any]]:
@@ -48,7 +68,6 @@ def _row(winner: Contender) -> dict[str, Any]:
     return {
         "contender": winner.key,
         "network": winner.label,
-        "dendritic": winner.dendritic,
         "architecture": winner.architecture,
         "training": winner.training,
         "trainable_parameters": winner.trainable_parameters,
@@ -101,19 +120,21 @@ def table(rows: list[dict[str, Any]]) -> str:
 
 
 def figure(rows: list[dict[str, Any]]) -> go.Figure:
-    """Test accuracies over the parameters, of both groups, with the goals."""
+    """Test accuracies over the parameters, of each group, with the goals."""
     drawn = go.Figure()
     of_parameters = [row for row in rows if row["metric"] == "trainable_parameters"]
     for group in GROUPS:
+        colour, symbol, dash = _STYLES[group]
         some = [row for row in of_parameters if row["group"] == group]
         drawn.add_scatter(
             x=[row["trainable_parameters"] for row in some],
             y=[100 * row["test_accuracy"] for row in some],
             error_y={"array": [100 * row["test_accuracy_sem"] for row in some]},
             text=[row["network"] for row in some],
-            textposition="top center",
-            mode="lines+markers+text",
-            line={"color": _COLOURS[group], "width": 2.5},
+            hovertemplate="%{text}: %{y:.2f} %",
+            mode="lines+markers",
+            line={"color": colour, "width": 2.5, "dash": dash},
+            marker={"symbol": symbol, "size": 10},
             name=group,
         )
     drawn.add_scatter(
@@ -130,7 +151,7 @@ def figure(rows: list[dict[str, Any]]) -> go.Figure:
 
 
 def _goal(row: dict[str, Any]) -> float | None:
-    aims = row["group"] == "dendritic" and row["metric"] == "trainable_parameters"
+    aims = row["group"] in (DENDRITIC, SHARED) and row["metric"] == "trainable_parameters"
     return GOALS.get(row["bound"]) if aims else None
 
 

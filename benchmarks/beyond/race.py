@@ -8,12 +8,13 @@ JSON file, and the networks lie beside it; an interrupted race continues with th
 import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final, TypeAlias, final
 
 import torch
 
-from models import Architecture, build, save_network
+from models import FAMILIES, Architecture, build, save_network
 from study import Dataset, TrialRecord, best_configs, study_spec
 from study.home import Home
 from study.search.pooling import pooled
@@ -30,8 +31,14 @@ BOUNDS: Final = (
 )
 """Upper bounds of a metric that is known before training."""
 
-GROUPS: Final = {"dendritic": True, "controls": False}
-"""The groups that are raced apart, by `TrialRecord.dendritic`."""
+DENDRITIC: Final = "dendritic"
+SHARED: Final = "dendritic, shared weights"
+ONE_BRANCH: Final = "one branch"
+LINEAR: Final = "linear branches"
+CONVOLUTIONS: Final = "convolutions"
+OTHERS: Final = "other controls"
+GROUPS: Final = (DENDRITIC, SHARED, ONE_BRANCH, LINEAR, CONVOLUTIONS, OTHERS)
+"""The groups that are raced apart: the first two are dendritic, all others are their controls."""
 
 CONTENDERS: Final = 10
 SEEDS_A_ROUND: Final = 2  # trained together, on two threads
@@ -40,6 +47,16 @@ FINALISTS: Final = 2
 
 Heat: TypeAlias = tuple[str, int, str]
 """The metric of a bound, its value, and the group."""
+
+
+def group_of(architecture: Architecture) -> str:
+    """The group of a network."""
+    family = FAMILIES[architecture.family]
+    if architecture.is_dendritic:
+        return SHARED if family.synapses == "convolution" else DENDRITIC
+    if family.cables == "own":
+        return ONE_BRANCH if architecture.dendrites == 1 else LINEAR
+    return CONVOLUTIONS if family.synapses == "convolution" else OTHERS
 
 
 @final
@@ -54,7 +71,7 @@ class Contender:
     training: dict[str, Any]
     trainable_parameters: int
     macs: int
-    dendritic: bool
+    group: str
     search: tuple[float, float, int]  # mean, standard error, replicates
     first_seed: int
     val_accuracy: dict[str, float] = field(default_factory=dict)
@@ -70,7 +87,7 @@ class Contender:
             training=record.training,
             trainable_parameters=record.trainable_parameters or 0,
             macs=record.macs or 0,
-            dendritic=bool(record.dendritic),
+            group=group_of(Architecture(**record.architecture)),
             search=(record.val_accuracy or 0.0, record.val_accuracy_sem or 0.0, record.replicates),
             first_seed=first_seed,
         )
@@ -121,11 +138,11 @@ class Race:
         """The contenders of each bound and group, the most accurate in the search first."""
         heats: dict[Heat, list[Contender]] = {}
         for metric, bound in BOUNDS:
-            for group, dendritic in GROUPS.items():
+            for group in GROUPS:
                 inside = [
                     one
                     for one in self.contenders.values()
-                    if getattr(one, metric) <= bound and one.dendritic is dendritic
+                    if getattr(one, metric) <= bound and one.group == group
                 ]
                 inside.sort(key=lambda one: (-one.search[0], one.trainable_parameters))
                 if inside:
@@ -203,21 +220,16 @@ def _best(studies: Iterable[str], home: Home) -> list[Contender]:
     found: dict[str, Contender] = {}
     for study in studies:
         spec = study_spec(study, home=home)
-        first_seed = spec.seed + spec.replicates
+        complete = [
+            Contender.of(study, record, spec.seed + spec.replicates)
+            for record in best_configs(study, home=home, order="val_accuracy")
+        ]
         for metric, bound in BOUNDS:
-            limit = {"trainable_parameters": "max_parameters", "macs": "max_macs"}[metric]
-            for dendritic in GROUPS.values():
-                records = best_configs(
-                    study,
-                    home=home,
-                    dendritic=dendritic,
-                    order="val_accuracy",
-                    limit=CONTENDERS,
-                    **{limit: bound},
+            for group in GROUPS:
+                inside = (
+                    one for one in complete if one.group == group and getattr(one, metric) <= bound
                 )
-                for record in records:
-                    contender = Contender.of(study, record, first_seed)
-                    found[contender.key] = contender
+                found |= {one.key: one for one in islice(inside, CONTENDERS)}
     return list(found.values())
 
 

@@ -25,13 +25,13 @@ from study.training.settings import TrainingSettings
 from study.training.train import Training, keep_freed_memory
 
 RESULT: Final = Path(__file__).parents[1] / "results" / "shared_dendrites.json"
-TRAINING: Final = {
+TRAINING: Final[dict[str, Any]] = {
     "epochs": 10,
     "learning_rate": 1e-2,
     "schedule": "cosine",
     "batch_size": 128,
 }
-IMAGES: Final = {"train_size": 20_000, "validation_size": 6_000}
+IMAGES: Final[dict[str, Any]] = {"train_size": 20_000, "validation_size": 6_000}
 
 _TILES: Final = {"family": "dann-conv", "synapses": 16, "dendrite_slope": 0.0}
 _SMALL: Final = _TILES | {"dendrites": 5, "somata": 9}

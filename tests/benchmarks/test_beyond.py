@@ -8,6 +8,7 @@ from benchmarks.beyond import __main__ as command
 from benchmarks.beyond import judgement, race
 from benchmarks.beyond.race import Contender, Race
 from study.errors import StudyError
+from tests.support.architectures import architecture
 from tests.support.stored_study import make_home, trial, write_study
 
 TRIALS = [
@@ -64,28 +65,47 @@ def test_the_test_images_are_read_after_the_choice_is_written_which_is_final(
     rows = result["rows"]
     assert [(row["bound"], row["group"]) for row in rows] == [
         (1500, "dendritic"),
-        (1500, "controls"),
+        (1500, "other controls"),
         (9999, "dendritic"),
-        (9999, "controls"),
+        (9999, "one branch"),
+        (9999, "other controls"),
     ]
     for row in rows:
-        assert row["dendritic"] is (row["group"] == "dendritic")
         assert row["seeds"] == [2, 3, 4, 5]  # the search used 0 and 1
         assert len(row["test_accuracies"]) == 4
         assert 0.1 < row["test_accuracy"] <= 1
     assert rows[1]["network"] == "vann D2 S10"
+    assert rows[3]["network"] == "dann-r D1 S20 K4"
     state = json.loads((tmp_path / "race/race.json").read_text())
     trained = {one["trial"]: len(one["val_accuracy"]) for one in state}
     assert sum(trained.values()) < 4 * len(TRIALS)  # the worse half of a heat left after a round
     assert min(trained.values()) == 2
     picture = judgement.figure(rows)
-    assert [trace.name for trace in picture.data] == ["dendritic", "controls", "goal"]
+    assert [trace.name for trace in picture.data] == [*race.GROUPS, "goal"]
+    assert list(picture.data[0].x) == [row["trainable_parameters"] for row in (rows[0], rows[2])]
     # The same command gives the same result, but no other choice once the test images are read.
     assert ask() == result
     state[0]["val_accuracy"]["2"] -= 0.5
     (tmp_path / "race/race.json").write_text(json.dumps(state))
     with pytest.raises(StudyError, match="has another choice"):
         ask()
+
+
+@pytest.mark.parametrize(
+    ("family", "changes", "group"),
+    [
+        ("dann-grf", {"dendrites": 2}, "dendritic"),
+        ("dann-conv", {"dendrites": 2}, "dendritic, shared weights"),
+        ("dann-grf", {"dendrites": 1}, "one branch"),
+        ("dann-conv", {"dendrites": 1}, "one branch"),
+        ("dann-lrf", {"dendrite_slope": 1.0}, "linear branches"),
+        ("cnn", {}, "convolutions"),
+        ("sann-grf", {}, "other controls"),
+        ("locally-connected", {}, "other controls"),
+    ],
+)
+def test_controls_are_told_apart(family, changes, group):
+    assert race.group_of(architecture(family, **changes)) == group
 
 
 def contender(number, search, fresh):
@@ -97,7 +117,7 @@ def contender(number, search, fresh):
         training={},
         trainable_parameters=100,
         macs=100,
-        dendritic=True,
+        group="dendritic",
         search=(search, 0.01, 2),
         first_seed=2,
         val_accuracy={str(2 + place): value for place, value in enumerate(fresh)},
