@@ -97,13 +97,13 @@ FAMILIES: Final[dict[str, Family]] = {
     "sann-grf": Family("grouped", "shuffled", "sparse control: as dann-grf, cables shuffled"),
     "sann-lrf": Family("local", "shuffled", "sparse control: as dann-lrf, cables shuffled"),
     "psann": Family("all", "shuffled", "sparse control: as pdann, cables shuffled"),
-    # Dendrites with shared weights (docs/networks.md).
-    "dann-conv": Family("convolution", "own", "dendritic, dendrites share weights over the image"),
     # Controls of other kinds.
     "mlp": Family("all", "none", "dense multilayer perceptron of somata only"),
     "sparse-mlp": Family("random", "none", "somata only, random inputs"),
     "locally-connected": Family("local", "none", "somata only, a receptive field for each"),
     "cnn": Family("convolution", "none", "convolutions of stride 2, flat readout"),
+    # Dendrites with shared weights (docs/networks.md).
+    "dann-conv": Family("convolution", "own", "dendritic, dendrites share weights over the image"),
 }
 
 
