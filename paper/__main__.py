@@ -1,31 +1,36 @@
-"""The replication of the paper: judges its claims, keeps what studies found, and writes the page.
+"""The replication of the paper: trains the studies of plan.toml, judges claims.toml, writes the page.
 
-    python -m paper verdict NAME ... [--spec FILE] [--json]
-    python -m paper summary [NAME ...] [--note TEXT]
-    python -m paper summary NAME --parts STUDY ... [--note TEXT]
-    python -m paper page [--text]
+    python -m paper run [DATA] [--minutes N] [--studies NAME ...]
+    python -m paper test [DATA] [--minutes N]
+    python -m paper record [DATA ...]
+    python -m paper page
 
-`verdict` holds the claims beside a spec against what one study, or several, measured. `summary` writes
-paper/results/NAME.json, without names for every study of the home that has a spec in paper/specs, with
-parts for one that was run as several studies. `page` writes docs/results.md and its figures from these
-files alone. The exit status is 0, or 2 for bad input.
+`run` searches and races without test images, and stores the choices of networks when all is done.
+`test` trains the chosen networks with fresh seeds and evaluates them on the test images. Both continue
+where they were stopped; DATA is fashion_mnist by default. `record` writes the benchmark file and the
+results of the claims to paper/results, and `page` writes docs/results.md from these files alone. The
+exit status is 0, 2 for bad input, and 75 if the minutes were over (the same command continues).
 """
 
 import argparse
 import json
 import sys
 from collections.abc import Sequence
-
-from rich.console import Console
+from dataclasses import asdict
+from pathlib import Path
+from typing import Final
 
 import study
-from paper.files import RESULTS, spec_files
+from paper.choices import Choice
+from paper.claims import Claims
+from paper.judge import Evidence, judge
 from paper.page import write_page
-from paper.summary import summary, to_text
-from paper.verdict import verdict
-from paper.verdict_table import NARROWEST, paragraphs, reasons, verdict_table
+from paper.plan import Plan
+from paper.run import Replication, TimeUpError, limited
+from paper.table import read, rows_of, write
 
-_WIDTH = 110  # of tables without a terminal
+RESULTS: Final = Path(__file__).with_name("results")
+_TIME_UP: Final = 75  # EX_TEMPFAIL of sysexits.h
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -36,6 +41,9 @@ def main(words: Sequence[str] | None = None) -> int:
     except study.StudyError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_status
+    except TimeUpError:
+        print(f"{arguments.minutes:g} minutes are over; the same command continues")
+        return _TIME_UP
     return 0
 
 
@@ -46,59 +54,90 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    judged = commands.add_parser("verdict", help="judge claims by what studies measured")
-    judged.add_argument("names", nargs="+", metavar="NAME", help="studies; judged together")
-    judged.add_argument("--spec", metavar="FILE", help="the spec beside which the claims stand")
-    judged.add_argument("--json", action="store_true", help="print JSON")
-    judged.set_defaults(act=_verdict)
-    kept = commands.add_parser("summary", help="keep what stored studies found")
-    kept.add_argument("names", nargs="*", metavar="NAME", help="a study; all if none is given")
-    kept.add_argument("--note", default="", help="a remark on how they were run")
-    kept.add_argument(
-        "--parts", nargs="+", default=[], metavar="STUDY", help="the studies that NAME was run as"
+    run = commands.add_parser("run", help="search, race and choose, without test images")
+    run.add_argument("--studies", nargs="+", default=[], metavar="NAME", help="by default all")
+    run.set_defaults(act=_run)
+    test = commands.add_parser("test", help="evaluate the chosen networks on the test images")
+    test.set_defaults(act=_test)
+    for command in (run, test):
+        command.add_argument("data", nargs="?", default="fashion_mnist", metavar="DATA")
+        command.add_argument("--root", default="data", help="folder of the images (default: data)")
+        command.add_argument("--minutes", type=float, metavar="N", help="stop cleanly after these")
+    record = commands.add_parser(
+        "record", help="write the benchmark file and the results of claims"
     )
-    kept.set_defaults(act=_summary)
-    for command in (judged, kept):
+    record.add_argument("data", nargs="*", default=["fashion_mnist"], metavar="DATA")
+    record.set_defaults(act=_record)
+    for command in (run, test, record):
         command.add_argument("--home", metavar="DIR", help="default: $STUDY_HOME or ./runs")
-        command.add_argument("--tracking-uri", metavar="URI", help="default: that of the home")
-    made = commands.add_parser("page", help="write docs/results.md from the summaries")
-    made.add_argument("--text", action="store_true", help="leave the figures as they are")
-    made.set_defaults(act=lambda arguments: write_page(figures=not arguments.text))
+        command.add_argument("--plan", type=Path, metavar="FILE", help="default: plan.toml")
+        command.add_argument("--claims", type=Path, metavar="FILE", help="default: claims.toml")
+        command.add_argument("--results", type=Path, default=RESULTS, metavar="DIR")
+    page = commands.add_parser("page", help="write docs/results.md from the results")
+    page.set_defaults(act=lambda _: write_page(RESULTS))
     return parser
 
 
-def _verdict(arguments: argparse.Namespace) -> None:
-    home = study.Home.find(arguments.home, arguments.tracking_uri)
-    found = verdict(*arguments.names, spec=arguments.spec, home=home)
-    if arguments.json:
-        print(json.dumps([one.to_dict() for one in found], indent=2))
-        return
-    screen = Console(width=None if sys.stdout.isatty() else _WIDTH)
-    title = f"{', '.join(arguments.names)}: claims and what was measured"
-    if screen.width < NARROWEST:
-        lines = [title, *paragraphs(found)]
-    else:
-        screen.print(verdict_table(found, title))
-        lines = list(reasons(found))
-    for line in lines:
-        screen.print(line, highlight=False, markup=False, soft_wrap=True)
+def _replication(arguments: argparse.Namespace) -> Replication:
+    plan = Plan.read(arguments.plan) if arguments.plan else Plan.read()
+    return Replication(
+        plan=plan,
+        claims=_claims(arguments),
+        data=arguments.data,
+        root=arguments.root,
+        home=study.Home.find(arguments.home),
+        choices=_choices_file(arguments.results, arguments.data),
+    )
 
 
-def _summary(arguments: argparse.Namespace) -> None:
-    if arguments.parts and len(arguments.names) != 1:
-        raise study.BadInputError(f"--parts are of exactly one NAME, got {len(arguments.names)}")
-    home = study.Home.find(arguments.home, arguments.tracking_uri)
-    specs = {file.stem for file in spec_files()}
-    names = arguments.names or [
-        one.name for one in study.list_studies(home=home) if one.name in specs
+def _claims(arguments: argparse.Namespace) -> Claims:
+    return Claims.read(arguments.claims) if arguments.claims else Claims.read()
+
+
+def _choices_file(results: Path, data: str) -> Path:
+    return results / f"choices-{data}.json"
+
+
+def _run(arguments: argparse.Namespace) -> None:
+    replication = _replication(arguments)
+    with limited(arguments.minutes):
+        replication.search(arguments.studies)
+    if not arguments.studies:
+        made = replication.choose()
+        file = _choices_file(arguments.results, arguments.data)
+        print(f"{len(made)} choices in {file}; `python -m paper test` tests these networks")
+
+
+def _test(arguments: argparse.Namespace) -> None:
+    with limited(arguments.minutes):
+        _replication(arguments).test()
+    print("all networks are tested; `python -m paper record` writes the results")
+
+
+def _record(arguments: argparse.Namespace) -> None:
+    plan = Plan.read(arguments.plan) if arguments.plan else Plan.read()
+    home = study.Home.find(arguments.home)
+    known = {one.name for one in study.list_studies(home=home)}
+    for data in arguments.data:
+        rows = (
+            row
+            for planned in plan.planned(data)
+            if planned.name in known and planned.tested_name in known
+            for row in rows_of(planned, home)
+        )
+        file = arguments.results / f"networks-{data}.parquet"
+        print(f"{write(rows, file):,} networks -> {file}")
+    files = sorted(arguments.results.glob("networks-*.parquet"))
+    choices = [
+        Choice.model_validate(one)
+        for file in sorted(arguments.results.glob("choices-*.json"))
+        for one in json.loads(file.read_text(encoding="utf-8"))
     ]
-    RESULTS.mkdir(parents=True, exist_ok=True)
-    for name in names:
-        content = summary(name, home, arguments.note, arguments.parts)
-        file = RESULTS / f"{name}.json"
-        file.write_text(to_text(content), encoding="utf-8")
-        states = ", ".join(f"{count} {state}" for state, count in content["states"].items())
-        print(f"{name}: {states}; {len(content['findings'])} results -> {file.name}")
+    found = judge(_claims(arguments).claims, Evidence(read(*files), choices))
+    verdicts = arguments.results / "verdicts.json"
+    text = json.dumps([asdict(one) for one in found], indent=1)
+    verdicts.write_text(f"{text}\n", encoding="utf-8")
+    print(f"{len(found)} claims -> {verdicts}")
 
 
 if __name__ == "__main__":

@@ -1,231 +1,190 @@
-"""Claims of a paper, held against what studies measure: the tables `[[claims]]`, by `kind`.
+"""The claims of the replication, fixed in claims.toml before the first network is tested.
 
-A claim is data; `paper.verdict` judges it. Accuracies are shares in 0..1, losses nats.
+A claim names its family (`group`), within which Holm's method corrects the p of all claims; the
+networks (roles) that it compares; a test, with a tolerance; and what power the test has.
 """
 
-import difflib
-from collections.abc import Iterable
-from typing import Annotated, Final, Literal, TypeAlias
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import product
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    ValidationError,
-    model_validator,
-)
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from models import FAMILIES
-from study import Space, is_metric, metric_names
+from paper.choices import Role
+from study import BadInputError
 
-Setting: TypeAlias = bool | int | float | str
+FILE: Final = Path(__file__).with_name("claims.toml")
 
-
-def nearest(name: str, known: Iterable[str]) -> str:
-    """A hint: the known name nearest to the given one, if any is near, and all of them."""
-    names = list(known)
-    close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
-    hint = f"did you mean {close[0]!r}? " if close else ""
-    return f"{hint}known: {', '.join(names)}"
-
-
-def _known_settings(where: dict[str, Setting]) -> dict[str, Setting]:
-    for name, value in where.items():
-        if name not in Space.model_fields:
-            raise ValueError(f"unknown setting {name!r}; {nearest(name, Space.model_fields)}")
-        try:
-            Space.model_validate({name: value})
-        except ValidationError as error:
-            raise ValueError(f"{name}: {error.errors()[0]['msg']}") from error
-    return where
-
-
-def _known_metric(name: str) -> str:
-    plain = name.removeprefix("test_")
-    on_test = plain != name and (is_metric(plain) or is_metric(f"val_{plain}"))
-    if not on_test and not is_metric(name):
-        raise ValueError(f"unknown metric {name!r}; {nearest(name, metric_names())}")
-    return name
-
-
-def _known_family(family: str) -> str:
-    if family not in FAMILIES:
-        raise ValueError(f"unknown family {family!r}; {nearest(family, FAMILIES)}")
-    return family
-
-
-def _several(raw: object) -> object:
-    return (raw,) if isinstance(raw, str) else raw
-
-
-Where: TypeAlias = Annotated[dict[str, Setting], AfterValidator(_known_settings)]
-Family: TypeAlias = Annotated[str, AfterValidator(_known_family)]
-Families: TypeAlias = Annotated[tuple[Family, ...], BeforeValidator(_several)]
-Share: TypeAlias = Annotated[float, Field(ge=0, le=1)]
-Positive: TypeAlias = Annotated[float, Field(gt=0)]
-NotNegative: TypeAlias = Annotated[float, Field(ge=0)]
-Count: TypeAlias = Annotated[int, Field(ge=1)]
-MetricName: TypeAlias = Annotated[str, AfterValidator(_known_metric)]
+Metric = Literal["accuracy", "loss"]
 
 
 class _Claim(BaseModel):
-    """The keys of every claim: where it was published, and settings that a trial must have."""
-
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
-    source: Annotated[str, Field(max_length=500)] | None = None
-    where: Where = Field(default={})
+    id: Annotated[str, Field(pattern=r"[a-z0-9-]+")]
+    group: str
+    source: str
+    power: str
+    data: str = "fashion_mnist"
+    configurations: Annotated[int, Field(ge=1)] = 1
+    """The fewest that must have been searched for each role; with fewer the claim is "not searched"."""
 
 
-class _Against(_Claim):
-    """A claim that compares; `reference_where` is by default `where`."""
+class Agreement(_Claim):
+    """The mean test accuracy equals a published one within the tolerance (two one-sided tests)."""
 
-    reference_where: Where | None = None
+    test: Literal["agreement"]
+    network: Role
+    published: Annotated[float, Field(gt=0, lt=1)]
+    published_sd: Annotated[float, Field(ge=0)]
+    tolerance: Annotated[float, Field(gt=0)]
 
     @property
-    def where_reference(self) -> dict[str, Setting]:
-        """The settings that a trial of the reference must have."""
-        return self.where if self.reference_where is None else self.reference_where
+    def roles(self) -> tuple[Role, ...]:
+        """The networks that it is about."""
+        return (self.network,)
 
 
-class _Rivalry(_Against):
-    """A claim about a family beside a reference."""
+class Comparison(_Claim):
+    """A network beats another by more than `margin`; a negative margin is one of non-inferiority.
 
-    family: Family
-    reference: Family
-
-
-class Accuracy(_Claim):
-    """The best configuration of a family has the published test accuracy, within `tolerance`.
-
-    `published_sd` is the standard deviation over `published_seeds` networks, divided by their number
-    (ddof 0), as in the paper's tables.
+    For accuracies the difference, shares; for losses the reference divided by the network, minus 1.
     """
 
-    kind: Literal["accuracy"]
-    family: Family
-    published: Share
-    published_sd: NotNegative | None = None
-    published_seeds: Annotated[int, Field(ge=2)] = 5
-    tolerance: Share = 0.005
+    test: Literal["better"]
+    metric: Metric = "accuracy"
+    network: Role
+    reference: Role
+    margin: float = 0.0
+
+    @property
+    def roles(self) -> tuple[Role, ...]:
+        """The networks that it is about."""
+        return (self.network, self.reference)
 
 
-class LossRatio(_Rivalry):
-    """The test loss of the most accurate configuration is at most `at_most` times the reference's."""
+class Interaction(_Claim):
+    """The lead of a network over another grows from one condition to the next by more than `margin`."""
 
-    kind: Literal["loss_ratio"]
-    at_most: Positive
-    published: Positive | None = None
+    test: Literal["interaction"]
+    metric: Metric = "accuracy"
+    network: Role
+    reference: Role
+    network_before: Role
+    reference_before: Role
+    margin: float = 0.0
 
-
-class Difference(_Rivalry):
-    """A metric of the most accurate configuration, minus the reference's, has a bound."""
-
-    kind: Literal["difference"]
-    metric: MetricName = "test_accuracy"
-    at_least: float | None = None
-    at_most: float | None = None
-    published: float | None = None
-
-    @model_validator(mode="after")
-    def _one_bound(self) -> "Difference":
-        if (self.at_least is None) == (self.at_most is None):
-            raise ValueError(
-                "either `at_least` or `at_most` must be given, "
-                f"got at_least={self.at_least}, at_most={self.at_most}"
-            )
-        return self
-
-
-class FewerParameters(_Rivalry):
-    """A family reaches the reference's best with at least `at_least` times fewer parameters.
-
-    On test it may be worse by up to `tolerance`. `published`: how many times fewer were published.
-    """
-
-    kind: Literal["fewer_parameters"]
-    metric: Literal["accuracy", "loss"] = "accuracy"
-    at_least: Annotated[float, Field(ge=1)] = 1.0
-    tolerance: NotNegative = 0.0
-    published: Positive | None = None
+    @property
+    def roles(self) -> tuple[Role, ...]:
+        """The networks that it is about."""
+        return (self.network, self.reference, self.network_before, self.reference_before)
 
 
 class SizeTrend(_Claim):
-    """A loss rises with size, among the larger half of a family's configurations, or does not.
+    """The test loss of the configurations of a family rises, or falls, with the parameters."""
 
-    It rises where a tenfold size adds more than `tolerance`.
-    """
+    test: Literal["trend"]
+    metric: Metric = "loss"
+    networks: Role
+    direction: Literal["rises", "falls"]
 
-    kind: Literal["size_trend"]
-    family: Family
-    direction: Literal["rises", "does not rise"]
-    metric: MetricName = "test_loss"
-    tolerance: NotNegative = 0.0
-    published: float | None = None
-
-
-class Parameters(_Claim):
-    """A network of at most `at_most` parameters reaches a test accuracy; `families`: by default any."""
-
-    kind: Literal["parameters"]
-    families: Families = ()
-    target_accuracy: Share
-    at_most: Count
-    published: Share | None = None
+    @property
+    def roles(self) -> tuple[Role, ...]:
+        """The networks that it is about."""
+        return (self.networks,)
 
 
-class AccuracyUnder(_Claim):
-    """The best network of at most `max_parameters` has at least this test accuracy."""
+class Diagnostic(_Claim):
+    """A diagnostic of validation images is larger than the reference's, over seeds."""
 
-    kind: Literal["accuracy_under"]
-    families: Families = ()
-    max_parameters: Count
-    at_least: Share
-    published: Share | None = None
+    test: Literal["diagnostic"]
+    metric: str
+    network: Role
+    reference: Role
+    margin: float = 0.0
 
-
-class Controls(_Against):
-    """Families are more accurate than each control, by at least `at_least`, at the same size.
-
-    That is with `max_parameters`, by default as many as the best of the families has.
-    """
-
-    kind: Literal["controls"]
-    families: Annotated[Families, Field(min_length=1)]
-    controls: Annotated[Families, Field(min_length=1)]
-    max_parameters: Count | None = None
-    at_least: float = 0.0
-    published: float | None = None
+    @property
+    def roles(self) -> tuple[Role, ...]:
+        """The networks that it is about."""
+        return (self.network, self.reference)
 
 
-Rivalry: TypeAlias = LossRatio | Difference | FewerParameters
-"""A claim about a family beside a reference."""
-
-Comparing: TypeAlias = Rivalry | Controls
-"""A claim with a reference or controls."""
-
-Claim: TypeAlias = Annotated[
-    Accuracy
-    | LossRatio
-    | Difference
-    | FewerParameters
-    | SizeTrend
-    | Parameters
-    | AccuracyUnder
-    | Controls,
-    Field(discriminator="kind"),
+Claim = Annotated[
+    Agreement | Comparison | Interaction | SizeTrend | Diagnostic, Field(discriminator="test")
 ]
 
-KINDS: Final[dict[str, type[BaseModel]]] = {
-    "accuracy": Accuracy,
-    "loss_ratio": LossRatio,
-    "difference": Difference,
-    "fewer_parameters": FewerParameters,
-    "size_trend": SizeTrend,
-    "parameters": Parameters,
-    "accuracy_under": AccuracyUnder,
-    "controls": Controls,
-}
-"""The class of each kind of claim."""
+
+class Claims(BaseModel):
+    """All claims; their ids differ, and no two test the same of the same networks."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    claims: tuple[Claim, ...]
+
+    @model_validator(mode="after")
+    def _are_distinct(self) -> "Claims":
+        ids = [one.id for one in self.claims]
+        twice = sorted({one for one in ids if ids.count(one) > 1})
+        if twice:
+            raise ValueError(f"ids of claims must differ, got {', '.join(twice)} twice")
+        said: dict[str, str] = {}
+        for one in self.claims:
+            about = {"id", "group", "source", "power", "tolerance", "margin", "direction"}
+            key = one.model_dump_json(exclude=about)
+            if key in said:
+                raise ValueError(
+                    f"claims must be of different things, got {said[key]} and {one.id}"
+                )
+            said[key] = one.id
+        return self
+
+    @classmethod
+    def read(cls, file: Path = FILE) -> "Claims":
+        """Reads the claims. Raises BadInputError for a file that is not valid."""
+        try:
+            tables = tomllib.loads(file.read_text(encoding="utf-8"))["claims"]
+            return cls.model_validate(
+                {"claims": [one for table in tables for one in expanded(table)]}
+            )
+        except (OSError, ValueError, LookupError) as error:  # ValidationError is a ValueError
+            raise BadInputError(f"the claims {file} are not valid: {error}") from error
+
+    def roles(self, data: str) -> dict[str, list[Role]]:
+        """The roles of the claims about a data set, each once, by study."""
+        found: dict[str, list[Role]] = {}
+        for claim in self.claims:
+            for role in claim.roles if claim.data == data else ():
+                own = found.setdefault(role.study, [])
+                if role not in own:
+                    own.append(role)
+        return found
+
+
+def expanded(table: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """The claims of a table, one for each combination of the values of its key `each`.
+
+    `each = { family = ["dann-r", "dann-lrf"] }` replaces `{family}` in every text, and a table with
+    `by = "family"` by its value for the family. Raises KeyError for one that has none.
+    """
+    table = dict(table)
+    each: Mapping[str, Sequence[Any]] = table.pop("each", {})
+    for values in product(*each.values()):
+        filled = _filled(table, dict(zip(each, values, strict=True)))
+        assert isinstance(filled, dict)  # noqa: S101  # as the table
+        yield filled
+
+
+def _filled(value: object, given: Mapping[str, Any]) -> object:
+    if isinstance(value, str):
+        for name, one in given.items():
+            if value == f"{{{name}}}":
+                return one
+            value = value.replace(f"{{{name}}}", str(one))
+        return value
+    if isinstance(value, Mapping):
+        if "by" in value and value["by"] in given:
+            return value[str(given[value["by"]])]
+        return {key: _filled(one, given) for key, one in value.items()}
+    return [_filled(one, given) for one in value] if isinstance(value, list) else value

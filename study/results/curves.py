@@ -16,6 +16,7 @@ from study.home import AnyHome, Home
 from study.keywords import checked_keywords
 from study.results.reader import read_study
 from study.results.record import TrialRecord
+from study.results.retrained_run import retrained_records
 from study.tracking.artifacts import artifacts_in, current_location, download
 from study.tracking.seed_curves import EPOCH_METRICS, FILE, HEADER, parse_curves
 from study.tracking.store import client, translated
@@ -30,6 +31,7 @@ def curves(  # noqa: PLR0913  # each option has a name of its own
     *,
     metric: str = "val_accuracy",
     seeds: bool = False,
+    retrained: bool = False,
     home: AnyHome = None,
     tracking_uri: str | None = None,
 ) -> pd.DataFrame:
@@ -38,15 +40,16 @@ def curves(  # noqa: PLR0913  # each option has a name of its own
     `metric` is val_accuracy, val_loss or train_loss. The column has its mean over the replicates,
     `..._sem` the standard error (NaN for one replicate). With `seeds`, there is a row for each trial,
     seed and epoch, with the value of that replicate, NaN once it has stopped; running trials have none
-    yet. `trials` are by default all; each takes MLflow some
-    milliseconds. Raises NotFoundError if there is no such study or trial, SpecError for a metric without
-    a curve, StudyError for an unreadable file.
+    yet. `trials` are by default all; each takes MLflow some milliseconds. With `retrained`, the curves
+    are those of the last retraining, by default of each trial that was retrained. Raises NotFoundError
+    if there is no such study or trial, or it was not retrained, SpecError for a metric without a curve,
+    StudyError for an unreadable file.
     """
     if metric not in EPOCH_METRICS:
         raise SpecError(f"unknown metric of epochs {metric!r}; {nearest(metric, EPOCH_METRICS)}")
     place = Home.find(home, tracking_uri)
     stored = read_study(name, place)
-    chosen = stored.chosen(trials)
+    chosen = retrained_records(stored, trials) if retrained else stored.chosen(trials)
     if seeds:
         return _by_seed(place, chosen, metric)
     run_ids = [record.run_id for record in chosen]

@@ -1,6 +1,7 @@
 """Retrainings in MLflow: child runs of the parent run of the study, with the role `retrained`."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
@@ -187,6 +188,16 @@ def choose_retrained(stored: StoredStudy, number: int | None, home: Home) -> Tri
             f"run `study retrain {stored.spec.name} {search.trial} --replicates N`"
         )
     return retrained(runs[0], search, new=False).record
+
+
+def retrained_records(
+    stored: StoredStudy, numbers: int | Sequence[int] | None
+) -> list[TrialRecord]:
+    """These trials, by default all that were retrained, as `choose_retrained` has them."""
+    if numbers is None:
+        again = retrainings(stored.spec.name, home=stored.home)
+        numbers = sorted({one.retraining.trial for one in again})
+    return [choose_retrained(stored, one.trial, stored.home) for one in stored.chosen(numbers)]
 
 
 @checked_keywords

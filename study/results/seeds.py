@@ -8,7 +8,7 @@ from study.home import AnyHome, Home
 from study.keywords import checked_keywords
 from study.results.reader import read_study
 from study.results.record import SEED_METRICS
-from study.results.retrained_run import choose_retrained, retrainings
+from study.results.retrained_run import retrained_records
 
 
 @checked_keywords
@@ -30,13 +30,7 @@ def seeds(  # noqa: PLR0913  # each option has a name of its own
     or it was not retrained.
     """
     stored = read_study(name, Home.find(home, tracking_uri), fresh=fresh)
-    if retrained and trials is None:
-        again = {one.retraining.trial for one in retrainings(name, home=stored.home)}
-        records = stored.chosen(sorted(again))
-    else:
-        records = stored.chosen(trials)
-    if retrained:
-        records = [choose_retrained(stored, one.trial, stored.home) for one in records]
+    records = retrained_records(stored, trials) if retrained else stored.chosen(trials)
     rows = [
         {"trial": record.trial, "seed": seed, **values}
         for record in records

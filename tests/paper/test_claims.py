@@ -1,108 +1,87 @@
 import pytest
 
-from paper.files import claims_file, claims_of, read_claims
-from study import BadInputError
-from tests.support.made_measurements import claim, refusal
+from paper.claims import Claims, expanded
+from study.errors import BadInputError
 
-ACCURACY = {"kind": "accuracy", "family": "vann", "published": 0.89}
-RATIO = {"kind": "loss_ratio", "family": "dann-r", "reference": "vann", "at_most": 0.8}
-
-
-@pytest.mark.parametrize(
-    ("table", "said"),
-    [
-        (ACCURACY | {"published": 89.3}, "`claims.0.published <= 1` must hold, got 89.3"),
-        (
-            ACCURACY | {"familly": "vann"},
-            (
-                "unknown key 'claims.0.familly'; did you mean 'family'? known: source, where, kind, "
-                "family, published, published_sd, published_seeds, tolerance"
-            ),
-        ),
-        (
-            ACCURACY | {"family": "vamn"},
-            "unknown family 'vamn'; did you mean 'vann'? known: dann-r",
-        ),
-        (
-            ACCURACY | {"where": {"layer": 2}},
-            "unknown setting 'layer'; did you mean 'layers'? known: somata, dendrites",
-        ),
-        (
-            ACCURACY | {"kind": "acuracy"},
-            "unknown kind 'acuracy'; did you mean 'accuracy'? known: accuracy, loss_ratio",
-        ),
-        ({"family": "vann"}, "the key 'claims.0.kind' must be given"),
-        (
-            {"kind": "difference", "family": "vann", "reference": "dann-r"},
-            (
-                "either `at_least` or `at_most` must be given, got at_least=None, at_most=None "
-                "(key claims.0)"
-            ),
-        ),
-        (
-            RATIO | {"where": {"schedule": "cosin"}},
-            "schedule: Value error, must be one or several of constant, cosine, one_cycle, got 'cosin'",
-        ),
-        (
-            {"kind": "size_trend", "family": "vann", "direction": "rises", "metric": "test_los"},
-            "unknown metric 'test_los'; did you mean",
-        ),
-        (
-            {"kind": "controls", "families": [], "controls": ["mlp"]},
-            "`length of claims.0.families >= 1` must hold, got []",
-        ),
-    ],
-)
-def test_a_mistake_names_the_key_the_rule_and_the_value(table, said):
-    assert said in refusal(**table)
+ACCURACY = {
+    "dann-r": 0.89612,
+    "dann-lrf": 0.90256,
+    "dann-grf": 0.90182,
+    "pdann": 0.90184,
+    "vann": 0.89288,
+}
+IN_ORDER = {"dann-r": 0.56834, "dann-lrf": 0.59658, "dann-grf": 0.59348, "vann": 0.28458}
 
 
-def test_the_reference_has_the_same_settings_unless_it_is_said_to_have_others():
-    assert claim(**RATIO, where={"layers": 2}).where_reference == {"layers": 2}
-    other = claim(**RATIO, where={"layers": 2}, reference_where={"layers": 1})
-    assert other.where_reference == {"layers": 1}
-    assert claim(**RATIO, where={"layers": 2}, reference_where={}).where_reference == {}
+@pytest.fixture(scope="module")
+def claims():
+    return Claims.read().claims
 
 
-def test_claims_stand_in_a_file_beside_the_spec(tmp_path):
-    spec = tmp_path / "mine.toml"
-    assert read_claims(spec) == ()
-    claims_file(spec).write_text(
-        """
-        [[claims]]
-        kind = "loss_ratio"
-        family = "dann-r"
-        reference = "vann"
-        at_most = 0.8
-        where = { learning_rate = 0.001, schedule = "constant" }
+@pytest.mark.parametrize(("table", "published"), [("table1", ACCURACY), ("table2", IN_ORDER)])
+def test_what_was_published_is_that_of_the_tables(table, published, claims):
+    found = {
+        one.network.family: one.published
+        for one in claims
+        if one.id.startswith(f"{table}-agrees") and one.test == "agreement"
+    }
+    assert found == published
 
-        [[claims]]
-        kind = "accuracy"
-        family = "vann"
-        published = 0.89
-        """
-    )
-    where = {"learning_rate": 0.001, "schedule": "constant"}
-    assert read_claims(spec) == claims_of([RATIO | {"where": where}, ACCURACY])
+
+def test_every_claim_has_a_group_and_a_power(claims):
+    assert all(one.power and one.group and one.source for one in claims)
+    assert len({one.id for one in claims}) == len(claims)
+
+
+def test_a_claim_is_made_of_each_combination_of_values():
+    table = {
+        "id": "{bound}-{family}",
+        "each": {"family": ["a", "b"], "bound": [1, 2.5]},
+        "where": {"noise": "{bound}"},
+        "published": {"by": "family", "a": 0.1, "b": 0.2},
+        "list": ["{family}"],
+    }
+    found = list(expanded(table))
+    assert [one["id"] for one in found] == ["1-a", "2.5-a", "1-b", "2.5-b"]
+    assert found[1] == {
+        "id": "2.5-a",
+        "where": {"noise": 2.5},
+        "published": 0.1,
+        "list": ["a"],
+    }
+
+
+CLAIM = """
+[[claims]]
+id = "{id}"
+group = "{group}"
+source = "Table 1"
+power = "0.9"
+test = "better"
+network = {{ study = "one", family = "dann-r" }}
+reference = {{ study = "one", family = "vann" }}
+margin = {margin}
+"""
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("other", "message"),
     [
-        ("[[claims]", "mine.claims.toml is not TOML"),
-        ('name = "mine"', "must have tables [[claims]] only, got name"),
-        ('[[claims]]\nkind = "accuracy"', "the key 'claims.0.family' must be given"),
+        ({"id": "a", "group": "A", "margin": 0.0}, "ids of claims must differ, got a twice"),
+        (
+            {"id": "b", "group": "B", "margin": 0.1},
+            "claims must be of different things, got a and b",
+        ),
     ],
 )
-def test_a_mistake_in_the_file_is_said(tmp_path, text, said):
-    spec = tmp_path / "mine.toml"
-    claims_file(spec).write_text(text)
-    with pytest.raises(BadInputError) as caught:
-        read_claims(spec)
-    assert said in str(caught.value)
+def test_no_claim_is_made_twice_under_another_name_or_margin(other, message, tmp_path):
+    text = CLAIM.format(id="a", group="A", margin=0.0) + CLAIM.format(**other)
+    (tmp_path / "claims.toml").write_text(text)
+    with pytest.raises(BadInputError, match=message):
+        Claims.read(tmp_path / "claims.toml")
 
 
-def test_one_family_may_be_written_without_a_list():
-    table = {"kind": "parameters", "target_accuracy": 0.9, "at_most": 8000}
-    assert claim(**table).families == ()
-    assert claim(**table, families="vann").families == ("vann",)
+def test_a_file_without_claims_is_refused(tmp_path):
+    (tmp_path / "claims.toml").write_text("claim = []")
+    with pytest.raises(BadInputError, match="are not valid"):
+        Claims.read(tmp_path / "claims.toml")

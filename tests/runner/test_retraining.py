@@ -12,6 +12,7 @@ from study.cli.network_tables import retraining_table, verdict
 from study.cluster.ray_runtime import local_ray
 from study.errors import BadInputError, DataError, NotFoundError, StudyError, TrackingError
 from study.results import answers
+from study.results.curves import curves
 from study.results.export import export_model
 from study.results.network import load_model
 from study.results.outcomes import outcomes
@@ -109,6 +110,10 @@ def test_its_outcomes_on_each_test_image_are_kept(confirmed, home):
     assert found["correct"].columns.tolist() == [2, 3, 4]
     assert found["correct"].mean().mean() == pytest.approx(confirmed.record.test_accuracy)
     assert found["loss"].mean().mean() == pytest.approx(confirmed.record.test_loss, rel=1e-3)
+    each = curves(NAME, seeds=True, retrained=True, home=home)
+    assert each.loc[1].index.levels[0].tolist() == [2, 3, 4]
+    last = each.xs(4, level="epoch")["val_accuracy"].mean()
+    assert last == pytest.approx(run_of(confirmed, home).data.metrics["epoch/val_accuracy"])
     with pytest.raises(NotFoundError, match=r"the outcomes of trial 1 .* were not kept"):
         outcomes(NAME, 1, home=home)  # whose network was not kept, or made without outcomes
 

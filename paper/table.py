@@ -1,0 +1,169 @@
+"""The benchmark file: every network that the replication trained, as one Parquet table.
+
+A row is a network: one seed of one configuration. `stage` is `search`, `race` or `test`; only networks
+of the stage `test` have been evaluated on test images. docs/results.md describes the columns.
+"""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+import study
+from paper.choices import in_race
+from paper.plan import PlannedStudy
+from study import Home, TrialRecord
+
+SCHEMA: Final = pa.schema(
+    {
+        "data": pa.string(),
+        "study": pa.string(),
+        "stage": pa.string(),
+        "trial": pa.int32(),
+        "seed": pa.int32(),
+        "family": pa.string(),
+        "settings": pa.string(),
+        "trainable_parameters": pa.int64(),
+        "macs": pa.int64(),
+        "stored_bytes": pa.int64(),
+        "val_accuracy": pa.float32(),
+        "val_loss": pa.float32(),
+        "test_accuracy": pa.float32(),
+        "test_loss": pa.float32(),
+        "val_accuracy_curve": pa.list_(pa.float32()),
+        "val_loss_curve": pa.list_(pa.float32()),
+        "train_loss_curve": pa.list_(pa.float32()),
+        "correct": pa.binary(),
+        "losses": pa.binary(),
+        "diagnostics": pa.string(),
+    }
+)
+"""One row a network. `trial` is the number in the search, also of networks of race and test.
+
+`settings` and `diagnostics` are JSON objects. Curves have a value for each epoch. `correct` has a bit
+for each test image (`unpacked`), `losses` a float16, of the chosen networks only; both are null where
+there was no test.
+"""
+
+IMAGES: Final = 10_000
+"""The test images of the paper's data sets, all but EMNIST's (18,800)."""
+
+_CURVES: Final = ("val_accuracy", "val_loss", "train_loss")
+
+
+def rows_of(planned: PlannedStudy, home: Home) -> Iterator[dict[str, Any]]:
+    """The rows of a study of the plan: its search, its race, and its networks on test images."""
+    search = complete(planned.name, home)
+    own = {one.trial: one.trial for one in search}
+    yield from _trained(planned, "search", planned.name, search, own, home)
+    yield from _tested(planned, planned.name, own, home)
+    if planned.plan.race:
+        race = complete(planned.race_name, home)
+        pairs = in_race(search, race, planned.varied)
+        numbers = {one.trial: number for number, one in pairs.items()}
+        yield from _trained(planned, "race", planned.race_name, race, numbers, home)
+        yield from _tested(planned, planned.race_name, numbers, home)
+
+
+def complete(name: str, home: Home) -> list[TrialRecord]:
+    """The complete trials of a study."""
+    return [one for one in study.records(name, home=home) if one.state == "COMPLETE"]
+
+
+def _trained(  # noqa: PLR0913, PLR0917  # the parts of a row
+    planned: PlannedStudy,
+    stage: str,
+    name: str,
+    records: Sequence[TrialRecord],
+    numbers: Mapping[int, int],
+    home: Home,
+) -> Iterator[dict[str, Any]]:
+    """The networks of a search or a race."""
+    curves = _curves(name, home, retrained=False)
+    for record in records:
+        shared = _shared(planned, stage, record, numbers[record.trial])
+        for seed, values in record.by_seed.items():
+            yield shared | {"seed": seed} | _of_network(curves, record.trial, seed) | dict(values)
+
+
+def _tested(
+    planned: PlannedStudy, name: str, numbers: Mapping[int, int], home: Home
+) -> Iterator[dict[str, Any]]:
+    """The networks of the retrainings of a study, with the outcomes on each test image."""
+    found = study.retrainings(name, home=home)
+    curves = _curves(name, home, retrained=True) if found else {}
+    for one in found:
+        shared = _shared(planned, "test", one.record, numbers[one.search.trial])
+        images = study.outcomes(name, one.search.trial, retrained=True, home=home)
+        for seed, values in one.record.by_seed.items():
+            own = _of_network(curves, one.search.trial, seed)
+            losses = images["loss"][seed].to_numpy(dtype=np.float16)
+            yield (
+                shared
+                | own
+                | dict(values)
+                | {
+                    "seed": seed,
+                    "correct": np.packbits(images["correct"][seed].to_numpy()).tobytes(),
+                    "losses": losses.tobytes() if name == planned.tested_name else None,
+                }
+            )
+
+
+def _curves(name: str, home: Home, *, retrained: bool) -> dict[str, pd.Series]:
+    """The curves of each metric by trial, seed and epoch."""
+    return {
+        metric: study.curves(name, metric=metric, seeds=True, retrained=retrained, home=home)[
+            metric
+        ]
+        for metric in _CURVES
+    }
+
+
+def _of_network(curves: Mapping[str, pd.Series], trial: int, seed: int) -> dict[str, list[float]]:
+    """The columns with the curves of a network."""
+    return {f"{metric}_curve": curve.loc[trial, seed].tolist() for metric, curve in curves.items()}
+
+
+def _shared(planned: PlannedStudy, stage: str, record: TrialRecord, number: int) -> dict[str, Any]:
+    settings = {**record.architecture, **record.training}
+    return {
+        "data": planned.data,
+        "study": planned.key,
+        "stage": stage,
+        "trial": number,
+        "family": record.family,
+        "settings": json.dumps(
+            {key: value for key, value in settings.items() if value is not None}
+        ),
+        "trainable_parameters": record.trainable_parameters,
+        "macs": record.macs,
+        "stored_bytes": record.stored_bytes,
+        "diagnostics": json.dumps(dict(record.diagnostics)),
+    }
+
+
+def write(rows: Iterator[dict[str, Any]], file: Path) -> int:
+    """Writes rows to a file; returns their number."""
+    table = pa.Table.from_pylist(list(rows), schema=SCHEMA)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    pq.write_table(table, file, compression="zstd")
+    return int(table.num_rows)
+
+
+def read(*files: Path) -> pd.DataFrame:
+    """The rows of such files."""
+    tables = [pq.read_table(file, schema=SCHEMA) for file in files]
+    frame: pd.DataFrame = pa.concat_tables(tables).to_pandas()
+    return frame
+
+
+def unpacked(correct: bytes, images: int = IMAGES) -> NDArray[np.bool_]:
+    """Whether a network classifies each test image correctly, shape (images,)."""
+    return np.unpackbits(np.frombuffer(correct, np.uint8), count=images).astype(np.bool_)

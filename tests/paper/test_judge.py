@@ -1,0 +1,180 @@
+"""Claims judged by rows made by hand."""
+
+import json
+
+import numpy as np
+import pytest
+
+from paper.choices import Choice, Role
+from paper.claims import Claims
+from paper.hypothesis_tests import holm
+from paper.judge import Evidence, judge
+from paper.table import IMAGES, read, unpacked, write
+
+ROLES = {
+    name: {"study": "one", "family": family, "where": {"noise": noise}}
+    for name, family, noise in (
+        ("ours", "dann-r", 0),
+        ("theirs", "vann", 0),
+        ("ours noisy", "dann-r", 1),
+        ("theirs noisy", "vann", 1),
+    )
+}
+BETTER = {"test": "better", "network": ROLES["ours"], "reference": ROLES["theirs"]}
+
+
+def claim(name, group="A", **table):
+    return {"id": name, "group": group, "source": "Table 1", "power": "0.9"} | table
+
+
+def rows(family, accuracy, *, noise=0, trial=0, seeds=5, loss=0.5, parameters=1000, stage="test"):
+    generator = np.random.default_rng([int(1e4 * accuracy), noise, trial, len(family)])
+    for seed in range(seeds):
+        correct = generator.random(IMAGES) < accuracy
+        losses = (loss * (1 + 0.1 * generator.standard_normal(IMAGES))).astype(np.float16)
+        diagnostics = {"entropy": accuracy, "entropy_sem": 0.01}
+        yield {
+            "data": "fashion_mnist",
+            "study": "one",
+            "stage": stage,
+            "trial": trial,
+            "seed": seed,
+            "family": family,
+            "settings": json.dumps({"noise": noise}),
+            "trainable_parameters": parameters,
+            "test_accuracy": correct.mean(),
+            "test_loss": loss,
+            "correct": np.packbits(correct).tobytes(),
+            "losses": losses.tobytes(),
+            "diagnostics": json.dumps(diagnostics),
+        }
+
+
+def evidence(tmp_path, made, configurations=40):
+    write((row for part in made for row in part), tmp_path / "networks-fashion_mnist.parquet")
+    choices = [
+        Choice(
+            role=Role(**role),
+            study="one-fashion_mnist",
+            trial=0,
+            raced=None,
+            pooled=0.9,
+            configurations=configurations,
+        )
+        for role in ROLES.values()
+    ]
+    return Evidence(read(tmp_path / "networks-fashion_mnist.parquet"), choices)
+
+
+@pytest.fixture
+def usual(tmp_path):
+    made = [
+        rows("dann-r", 0.90, loss=0.3),
+        rows("vann", 0.88, loss=0.4),
+        rows("dann-r", 0.80, noise=1),
+        rows("vann", 0.78, noise=1),
+        rows("dann-r", 0.7, stage="search"),
+        rows("vann", 0.2, stage="search"),
+    ]
+    return evidence(tmp_path, made)
+
+
+def judged(found, *tables):
+    return {one.id: one for one in judge(Claims.model_validate({"claims": tables}).claims, found)}
+
+
+def test_outcomes_come_back_from_the_file(usual):
+    (row,) = rows("dann-r", 0.90, seeds=1)
+    outcomes = usual.outcomes(Role(**ROLES["ours"]), "fashion_mnist", "accuracy")
+    assert outcomes.shape == (5, IMAGES)
+    assert np.array_equal(outcomes[0], unpacked(row["correct"]))
+
+
+def test_a_difference_holds_or_does_not_and_a_small_margin_leaves_it_undecided(usual):
+    other = {"test": "better", "network": ROLES["theirs"], "reference": ROLES["ours"]}
+    found = judged(
+        usual,
+        claim("holds", **BETTER),
+        claim("fails", **other),
+        claim("by-a-third", "B", **{**BETTER, "metric": "loss"}, margin=1 / 3),
+    )
+    assert found["holds"].verdict == "holds"
+    assert found["holds"].value == pytest.approx(0.02, abs=0.005)
+    assert found["holds"].low < found["holds"].value < found["holds"].high
+    assert found["fails"].verdict == "does not hold"
+    ratio = found["by-a-third"]
+    assert ratio.value == pytest.approx(4 / 3, rel=0.01)
+    assert ratio.verdict == "undecided"
+
+
+def test_a_lead_that_noise_does_not_change_is_no_robustness(usual):
+    table = {
+        "test": "interaction",
+        "network": ROLES["ours noisy"],
+        "reference": ROLES["theirs noisy"],
+        "network_before": ROLES["ours"],
+        "reference_before": ROLES["theirs"],
+    }
+    found = judged(usual, claim("noise", **table))["noise"]
+    assert found.verdict == "undecided"
+    assert found.low < 0 < found.high
+
+
+def test_agreement_is_with_the_published_value_within_the_tolerance(usual):
+    agree = {"test": "agreement", "network": ROLES["ours"], "published_sd": 0.001}
+    found = judged(
+        usual,
+        claim("near", **agree, published=0.90, tolerance=0.01),
+        claim("far", "B", **{**agree, "network": ROLES["theirs"]}, published=0.90, tolerance=0.01),
+        claim(
+            "close",
+            "C",
+            **{**agree, "network": ROLES["ours noisy"]},
+            published=0.79,
+            tolerance=0.01,
+        ),
+    )
+    verdicts = {name: one.verdict for name, one in found.items()}
+    assert verdicts == {"near": "holds", "far": "does not hold", "close": "undecided"}
+
+
+def test_diagnostics_are_compared_over_seeds(usual):
+    table = {"test": "diagnostic", "metric": "entropy"}
+    table |= {"network": ROLES["ours"], "reference": ROLES["theirs"]}
+    found = judged(usual, claim("entropy", **table))["entropy"]
+    assert (found.verdict, found.value, found.seeds) == ("holds", pytest.approx(0.5), (5, 5))
+
+
+def test_a_trend_is_over_all_configurations(tmp_path):
+    made = [
+        rows("vann", 0.9, trial=number, loss=0.3 + number / 100, parameters=1000 * (1 + number))
+        for number in range(8)
+    ]
+    table = {"test": "trend", "networks": ROLES["theirs"]}
+    found = judged(
+        evidence(tmp_path, made),
+        claim("rises", **table, direction="rises"),
+    )["rises"]
+    assert (found.verdict, found.value) == ("holds", pytest.approx(1.0))
+
+
+def test_what_was_searched_too_little_or_never_tested_is_not_refuted(tmp_path, usual):
+    sure = claim("sure", **BETTER, configurations=41)
+    assert judged(usual, sure)["sure"].verdict == "not searched"
+    unknown = {**BETTER, "reference": {"study": "two", "family": "vann"}}
+    assert judged(usual, claim("unknown", **unknown))["unknown"].verdict == "not searched"
+    untested = evidence(tmp_path, [rows("vann", 0.9)], configurations=40)
+    assert judged(untested, claim("untested", **BETTER))["untested"].verdict == "not run"
+
+
+def test_p_are_corrected_within_a_group_and_not_beyond(usual):
+    noisy = {**BETTER, "network": ROLES["ours noisy"], "reference": ROLES["theirs noisy"]}
+    first = claim("a", **BETTER, margin=0.015)
+    second = claim("b", **noisy, margin=0.01)
+    other = claim("c", "B", **noisy, metric="loss")
+    alone = [judged(usual, one)[one["id"]] for one in (first, second, other)]
+    together = judged(usual, first, second, other)
+    for name in ("p", "p_against"):
+        expected = holm([getattr(one, name) for one in alone[:2]])
+        assert [getattr(together[one], name) for one in "ab"] == pytest.approx(expected)
+        assert getattr(together["c"], name) == getattr(alone[2], name)

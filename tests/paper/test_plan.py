@@ -1,0 +1,162 @@
+"""The plan: the studies of the paper's tables and figures, by its protocol."""
+
+import re
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from models import Architecture, build, count_parameters
+from paper.claims import Claims
+from paper.plan import Plan
+from study.errors import BadInputError
+from study.search.grid import grid
+from study.spec.dimensions import Choice
+from study.training.dataset import load_dataset
+from tests.support.published_files import idx_bytes
+
+PROTOCOL = {
+    "leaky_slope": 0.1,
+    "dendrite_slope": 0.1,
+    "initialization": "glorot_dense",
+    "synapses": 16,
+    "schedule": "constant",
+    "batch_size": 128,
+}
+TRIALS = {
+    "table1-dendritic": 105,
+    "table1-dense": 40,
+    "table2-dendritic": 9,
+    "table2-vann": 3,
+    "table2-steps": 9,
+    "structure": 210,
+    "early-stopping": 60,
+    "depth": 72,
+    "noise-dendritic": 15,
+    "noise-vann": 5,
+}
+
+
+@pytest.fixture(scope="module")
+def plan():
+    return Plan.read()
+
+
+@pytest.fixture(scope="module")
+def planned(plan):
+    return {one.key: one for one in plan.planned("fashion_mnist")}
+
+
+@pytest.mark.parametrize("name", TRIALS)
+def test_the_studies_of_the_paper_are_grids_of_its_protocol(name, planned):
+    spec = planned[name].spec
+    assert (spec.sampler, spec.stopping.scheduler) == ("grid", "none")
+    for key, value in PROTOCOL.items():
+        assert getattr(spec.space, key) == Choice((value,)), key
+    assert len(grid(spec)) == TRIALS[name]
+
+
+def test_no_search_sees_a_test_image(plan):
+    for data in plan.data:
+        for one in plan.planned(data):
+            assert one.spec.dataset.withhold_test, one.name
+
+
+def test_every_table_and_figure_has_a_study(plan):
+    shown = {text for one in plan.studies for text in one.shows}
+    for wanted in ("Table 1", "Table 2", "Fig. 2a, b", "Fig. 3a-d", "Fig. 4a-d", "Fig. 7b"):
+        assert wanted in shown
+    assert {"Fig. 5a-c", "Fig. 6", "Fig. 7c, d"} <= shown
+    assert {f"Suppl. Fig. {number}" for number in (2, 3, 4, 5, 6, 10)} <= shown
+
+
+def test_table_1_is_of_five_data_sets_with_their_epochs(plan):
+    epochs = {
+        data: {one.spec.budget.epochs for one in plan.planned(data) if "table1" in one.name}
+        for data in plan.data
+    }
+    assert epochs == {
+        "fashion_mnist": {25},
+        "mnist": {15},
+        "kmnist": {25},
+        "emnist_balanced": {50},
+        "cifar10": {50},
+    }
+    (dendritic, _) = plan.planned("cifar10")
+    assert dendritic.spec.space.synapses_per == Choice(("channel",))
+
+
+def test_controls_get_as_many_configurations_of_the_same_recipe_under_each_bound(planned):
+    recipes = {}
+    for name, one in planned.items():
+        if name.startswith("bound-"):
+            (family,) = one.spec.families
+            table = one.spec.to_dict()
+            bound = re.fullmatch(rf"bound-(\d+)k-{family}", name)[1]
+            assert table.pop("constraints") == [
+                f"trainable_parameters <= {bound}000",
+                f"trainable_parameters >= {int(bound) * 1000 // 3}",
+            ]
+            del table["name"], table["families"]
+            recipes[bound, family] = table
+    assert Counter(bound for bound, _ in recipes) == {"10": 9, "30": 9, "100": 9, "300": 9}
+    first = recipes["10", "cnn"]
+    assert all(table == first for table in recipes.values())
+    assert first["budget"]["trials"] == 40
+    families = {family for _, family in recipes}
+    assert {"cnn", "locally-connected", "sparse-mlp", "mlp", "vann"} <= families
+
+
+def test_sequential_networks_of_equal_size_have_it():
+    def parameters(family, **sizes):
+        architecture = Architecture(family=family, **sizes)
+        return count_parameters(build(architecture, (1, 28, 28), 10, [0]))
+
+    ours = parameters("dann-lrf", dendrites=16, somata=512, synapses=16)
+    for theirs in (
+        parameters("vann", dendrites=1, somata=160),
+        parameters("sparse-mlp", somata=5670, synapses=16),
+        parameters("locally-connected", somata=5670, synapses=16),
+    ):
+        assert abs(theirs / ours - 1) < 0.001
+
+
+@pytest.mark.parametrize(
+    ("data", "folder", "prefix", "classes"),
+    [
+        ("fashion_mnist", "FashionMNIST", "", 10),
+        ("mnist", "MNIST", "", 10),
+        ("kmnist", "KMNIST", "", 10),
+        ("emnist_balanced", "EMNIST", "emnist-balanced-", 47),
+    ],
+)
+def test_its_specs_read_the_files_of_their_data_sets(data, folder, prefix, classes, plan, tmp_path):
+    for part in ("train", "test" if prefix else "t10k"):
+        raw = tmp_path / folder / "raw"
+        raw.mkdir(parents=True, exist_ok=True)
+        labels = np.arange(20 * classes) % classes
+        images = np.zeros((len(labels), 28, 28))
+        (raw / f"{prefix}{part}-images-idx3-ubyte").write_bytes(idx_bytes(images))
+        (raw / f"{prefix}{part}-labels-idx1-ubyte").write_bytes(idx_bytes(labels))
+    spec = plan.planned(data, str(tmp_path))[0].spec
+    read = load_dataset(spec.dataset, spec.seed)
+    assert (len(read.train.labels), len(read.validation.labels)) == (18 * classes, 2 * classes)
+    assert len(read.test.labels) == 0
+    assert read.classes == classes
+
+
+def test_an_unknown_data_set_and_a_bad_plan_are_refused(plan, tmp_path):
+    with pytest.raises(BadInputError, match="unknown data set 'mnst'; known: fashion_mnist, mnist"):
+        plan.planned("mnst")
+    (tmp_path / "plan.toml").write_text("studies = 3")
+    with pytest.raises(BadInputError, match="is not valid"):
+        Plan.read(tmp_path / "plan.toml")
+
+
+def test_claims_are_about_what_the_studies_train(planned):
+    for study, roles in Claims.read().roles("fashion_mnist").items():
+        spec = planned[study].spec
+        for role in roles:
+            assert role.family in spec.families, role
+            for name, value in role.where.items():
+                assert value in getattr(spec.space, name).values, role
