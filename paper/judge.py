@@ -66,7 +66,7 @@ class Evidence:
         if choice is None:
             raise NotRunError
         rows = self._of(role, data, "test")
-        rows = rows[rows["trial"] == choice.trial]
+        rows = rows[(rows["trial"] == choice.trial) & rows["losses"].notna()]
         if choice.raced is not None:
             rows = rows[rows["seed"] >= RACE_SEED]
         if rows.empty:
@@ -76,12 +76,11 @@ class Evidence:
     def outcomes(self, role: Role, data: str, metric: str) -> Outcomes:
         """The outcome of each seed on each test image, shape (seeds, images)."""
         rows = self.tested(role, data)
-        if metric == "accuracy":
-            return np.stack([unpacked(one) for one in rows["correct"]]).astype(np.float64)
-        kept = rows[rows["losses"].notna()]
-        if kept.empty:
-            raise NotRunError
-        return np.stack([np.frombuffer(one, np.float16) for one in kept["losses"]]).astype(float)
+        losses = np.stack([np.frombuffer(one, np.float16) for one in rows["losses"].dropna()])
+        if metric == "loss":
+            return losses.astype(np.float64)
+        correct = [unpacked(one, losses.shape[1]) for one in rows["correct"]]
+        return np.stack(correct).astype(np.float64)
 
     def configurations(self, role: Role, data: str) -> pd.DataFrame:
         """The mean test values of each configuration of a role, by trial, raced or not."""

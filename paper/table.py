@@ -51,9 +51,6 @@ for each test image (`unpacked`), `losses` a float16, of the chosen networks onl
 there was no test.
 """
 
-IMAGES: Final = 10_000
-"""The test images of the paper's data sets, all but EMNIST's (18,800)."""
-
 _CURVES: Final = ("val_accuracy", "val_loss", "train_loss")
 
 
@@ -164,6 +161,6 @@ def read(*files: Path) -> pd.DataFrame:
     return frame
 
 
-def unpacked(correct: bytes, images: int = IMAGES) -> NDArray[np.bool_]:
+def unpacked(correct: bytes, images: int) -> NDArray[np.bool_]:
     """Whether a network classifies each test image correctly, shape (images,)."""
     return np.unpackbits(np.frombuffer(correct, np.uint8), count=images).astype(np.bool_)

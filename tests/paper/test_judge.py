@@ -9,8 +9,9 @@ from paper.choices import Choice, Role
 from paper.claims import Claims
 from paper.hypothesis_tests import holm
 from paper.judge import Evidence, judge
-from paper.table import IMAGES, read, unpacked, write
+from paper.table import read, unpacked, write
 
+IMAGES = 10_000
 ROLES = {
     name: {"study": "one", "family": family, "where": {"noise": noise}}
     for name, family, noise in (
@@ -87,7 +88,7 @@ def test_outcomes_come_back_from_the_file(usual):
     (row,) = rows("dann-r", 0.90, seeds=1)
     outcomes = usual.outcomes(Role(**ROLES["ours"]), "fashion_mnist", "accuracy")
     assert outcomes.shape == (5, IMAGES)
-    assert np.array_equal(outcomes[0], unpacked(row["correct"]))
+    assert np.array_equal(outcomes[0], unpacked(row["correct"], IMAGES))
 
 
 def test_a_difference_holds_or_does_not_and_a_small_margin_leaves_it_undecided(usual):

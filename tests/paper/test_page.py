@@ -5,7 +5,9 @@ import pytest
 
 from paper.claims import Claims
 from paper.page import PAGE, page
-from paper.table import IMAGES, SCHEMA, write
+from paper.table import SCHEMA, write
+
+IMAGES = 10_000
 
 
 def test_the_page_is_that_of_the_committed_results():
