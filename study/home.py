@@ -68,7 +68,7 @@ class Home:
     def find(
         cls,
         folder: "AnyHome" = None,
-        tracking_uri: str | os.PathLike[str] | None = None,
+        tracking_uri: "AnyStore" = None,
         *,
         allow_local_artifacts: bool = False,
     ) -> "Home":
@@ -146,6 +146,9 @@ class Home:
 
 AnyHome: TypeAlias = Home | str | os.PathLike[str] | None
 """A home, its folder, or None for the default home."""
+
+AnyStore: TypeAlias = str | os.PathLike[str] | None
+"""A tracking URI, the path of an SQLite file, or None for the default store."""
 
 
 def _uri(text: str | os.PathLike[str] | None) -> str | None:

@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 
 from study import environment
 from study.errors import BadInputError
-from study.home import AnyHome, Home
+from study.home import AnyHome, AnyStore, Home
 from study.keywords import checked_keywords
 from study.report.early_stopping import stopping_members, stopping_section
 from study.report.front import front_section
@@ -78,7 +78,7 @@ def section_of(stored: StoredStudy, key: str) -> Section:
 
 
 def _figure(
-    key: str, name: str, home: AnyHome, tracking_uri: str | None, *, fresh: bool
+    key: str, name: str, home: AnyHome, tracking_uri: AnyStore, *, fresh: bool
 ) -> go.Figure:
     section = section_of(read_study(name, Home.find(home, tracking_uri), fresh=fresh), key)
     figure = titled(section.figure, section.caption(name))
@@ -88,7 +88,7 @@ def _figure(
 @environment.RECORDS
 @checked_keywords
 def front(
-    name: str, *, home: AnyHome = None, tracking_uri: str | None = None, fresh: bool = False
+    name: str, *, home: AnyHome = None, tracking_uri: AnyStore = None, fresh: bool = False
 ) -> go.Figure:
     """All complete trials and the front, in the first two objectives.
 
@@ -100,7 +100,7 @@ def front(
 @environment.RECORDS
 @checked_keywords
 def curves(
-    name: str, *, home: AnyHome = None, tracking_uri: str | None = None, fresh: bool = False
+    name: str, *, home: AnyHome = None, tracking_uri: AnyStore = None, fresh: bool = False
 ) -> go.Figure:
     """The learning curves of the trials on the front, with a band of one standard error.
 
@@ -112,7 +112,7 @@ def curves(
 @environment.RECORDS
 @checked_keywords
 def hypervolume(
-    name: str, *, home: AnyHome = None, tracking_uri: str | None = None, fresh: bool = False
+    name: str, *, home: AnyHome = None, tracking_uri: AnyStore = None, fresh: bool = False
 ) -> go.Figure:
     """The hypervolume over ended trials, or over time.
 
@@ -124,7 +124,7 @@ def hypervolume(
 @environment.RECORDS
 @checked_keywords
 def settings(
-    name: str, *, home: AnyHome = None, tracking_uri: str | None = None, fresh: bool = False
+    name: str, *, home: AnyHome = None, tracking_uri: AnyStore = None, fresh: bool = False
 ) -> go.Figure:
     """The settings of all complete trials as parallel coordinates.
 
@@ -136,7 +136,7 @@ def settings(
 @environment.RECORDS
 @checked_keywords
 def importance(
-    name: str, *, home: AnyHome = None, tracking_uri: str | None = None, fresh: bool = False
+    name: str, *, home: AnyHome = None, tracking_uri: AnyStore = None, fresh: bool = False
 ) -> go.Figure:
     """The importance of the settings for each objective.
 
@@ -148,7 +148,7 @@ def importance(
 @environment.RECORDS
 @checked_keywords
 def stopping(
-    name: str, *, home: AnyHome = None, tracking_uri: str | None = None, fresh: bool = False
+    name: str, *, home: AnyHome = None, tracking_uri: AnyStore = None, fresh: bool = False
 ) -> go.Figure:
     """The learning curves of complete trials and of those that were stopped early.
 

@@ -12,7 +12,7 @@ import plotly.graph_objects as go
 
 from study import environment
 from study.errors import BadInputError, StudyError, nearest
-from study.home import AnyHome, Home
+from study.home import AnyHome, AnyStore, Home
 from study.keywords import checked_keywords
 from study.report.comparison import comparison_page
 from study.report.figures import SECTIONS, section_of
@@ -37,7 +37,7 @@ def write_report(
     file: Path | str,
     *,
     home: AnyHome = None,
-    tracking_uri: str | None = None,
+    tracking_uri: AnyStore = None,
     fresh: bool = False,
 ) -> None:
     """Writes the report of a study, with its results so far, to one HTML file in a new or old folder.
@@ -64,7 +64,7 @@ def write_figure(  # noqa: PLR0913  # each option has a name of its own
     key: str = "front",
     *,
     home: AnyHome = None,
-    tracking_uri: str | None = None,
+    tracking_uri: AnyStore = None,
     fresh: bool = False,
 ) -> None:
     """Writes a figure of the report, by its name in `FIGURES`, as PNG.
@@ -77,7 +77,9 @@ def write_figure(  # noqa: PLR0913  # each option has a name of its own
     write_picture(panel.figure, panel.caption(name), Path(file), panel.height)
 
 
-def write_picture(figure: go.Figure, title: str, file: Path, height: int | None = None) -> None:
+def write_picture(
+    figure: go.Figure, title: str, file: Path | str, height: int | None = None
+) -> None:
     """Writes a figure as PNG of 1100 x `height` (by default 650) pixels, at twice the resolution.
 
     This needs the package kaleido and Chrome or Chromium; raises StudyError without them.
@@ -85,7 +87,7 @@ def write_picture(figure: go.Figure, title: str, file: Path, height: int | None 
     drawn = titled(figure, title)
     if drawn.layout.updatemenus:
         drawn.update_layout(updatemenus=[])  # buttons have no use in a picture
-    file.parent.mkdir(parents=True, exist_ok=True)
+    Path(file).parent.mkdir(parents=True, exist_ok=True)
     try:
         drawn.write_image(file, width=_WIDTH, height=height or _HEIGHT, scale=2)
     except (ImportError, RuntimeError, ValueError) as error:

@@ -10,7 +10,7 @@ from dataclasses import replace
 import pandas as pd
 
 from study.errors import SpecError
-from study.home import AnyHome, Home
+from study.home import AnyHome, AnyStore, Home
 from study.keywords import checked_keywords
 from study.results.html_tables import Listing
 from study.results.query import (
@@ -45,7 +45,7 @@ def records(  # noqa: PLR0913  # each option has a name of its own
     min_epochs: int | None = None,
     max_epochs: int | None = None,
     home: AnyHome = None,
-    tracking_uri: str | None = None,
+    tracking_uri: AnyStore = None,
     fresh: bool = False,
 ) -> Listing[TrialRecord]:
     """The trials of a study that pass the filters, by number; by default all.
@@ -93,7 +93,7 @@ def trials(  # noqa: PLR0913  # each option has a name of its own
     min_epochs: int | None = None,
     max_epochs: int | None = None,
     home: AnyHome = None,
-    tracking_uri: str | None = None,
+    tracking_uri: AnyStore = None,
     fresh: bool = False,
 ) -> pd.DataFrame:
     """The trials of `records` as a table with one row for each; the index is the number of the trial."""
@@ -125,7 +125,7 @@ def front(
     *,
     confident: bool = False,
     home: AnyHome = None,
-    tracking_uri: str | None = None,
+    tracking_uri: AnyStore = None,
     fresh: bool = False,
 ) -> Listing[TrialRecord]:
     """The trials on the front, in order of parameters.
@@ -143,7 +143,7 @@ def pareto_front(
     *,
     confident: bool = False,
     home: AnyHome = None,
-    tracking_uri: str | None = None,
+    tracking_uri: AnyStore = None,
     fresh: bool = False,
 ) -> pd.DataFrame:
     """The trials of `front` as a table with one row for each."""
@@ -154,7 +154,7 @@ def pareto_front(
 
 @checked_keywords
 def knee(
-    name: str, *, home: AnyHome = None, tracking_uri: str | None = None, fresh: bool = False
+    name: str, *, home: AnyHome = None, tracking_uri: AnyStore = None, fresh: bool = False
 ) -> TrialRecord | None:
     """The trial at the knee of the front (`study.search.pareto.knee`); None for an empty front."""
     stored = read_study(name, Home.find(home, tracking_uri), fresh=fresh)
@@ -183,7 +183,7 @@ def best_configs(  # noqa: PLR0913  # each option has a name of its own
     min_epochs: int | None = None,
     max_epochs: int | None = None,
     home: AnyHome = None,
-    tracking_uri: str | None = None,
+    tracking_uri: AnyStore = None,
     fresh: bool = False,
 ) -> Listing[TrialRecord]:
     """The complete, feasible trials that pass the filters, the best in the first objective first.
@@ -240,7 +240,7 @@ def smallest(  # noqa: PLR0913  # each option has a name of its own
     min_epochs: int | None = None,
     max_epochs: int | None = None,
     home: AnyHome = None,
-    tracking_uri: str | None = None,
+    tracking_uri: AnyStore = None,
     fresh: bool = False,
 ) -> TrialRecord | None:
     """The complete, feasible trial with the fewest parameters that passes the filters, or None.

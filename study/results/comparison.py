@@ -9,7 +9,7 @@ from typing import Any, final
 import pandas as pd
 
 from study.errors import BadInputError
-from study.home import AnyHome, Home
+from study.home import AnyHome, AnyStore, Home
 from study.keywords import checked_keywords
 from study.results.query import COMPLETE, MOST_ACCURATE, SMALLEST, Bound, Filters
 from study.results.reader import read_study
@@ -80,7 +80,7 @@ def compare(
     *,
     min_accuracy: float | None = None,
     home: AnyHome = None,
-    tracking_uri: str | None = None,
+    tracking_uri: AnyStore = None,
     fresh: bool = False,
 ) -> Comparison:
     """Compares two or more studies.
@@ -89,7 +89,7 @@ def compare(
     reach; `fresh` is as in `study.results.answers`. Raises BadInputError for fewer than two studies,
     NotFoundError for an unknown one.
     """
-    names = list(dict.fromkeys(names))
+    names = [names] if isinstance(names, str) else list(dict.fromkeys(names))
     if len(names) < 2:  # noqa: PLR2004  # at least two
         raise BadInputError(f"a comparison needs two or more studies, got {', '.join(names)}")
     bounds = Filters(min_accuracy=min_accuracy).bounds()

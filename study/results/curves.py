@@ -12,7 +12,7 @@ import pandas as pd
 from mlflow.entities import Metric
 
 from study.errors import SpecError, StudyError, nearest
-from study.home import AnyHome, Home
+from study.home import AnyHome, AnyStore, Home
 from study.keywords import checked_keywords
 from study.results.reader import read_study
 from study.results.record import TrialRecord
@@ -33,7 +33,7 @@ def curves(  # noqa: PLR0913  # each option has a name of its own
     seeds: bool = False,
     retrained: bool = False,
     home: AnyHome = None,
-    tracking_uri: str | None = None,
+    tracking_uri: AnyStore = None,
 ) -> pd.DataFrame:
     """The learning curves of a metric, with one row for each trial and epoch; both are the index.
 

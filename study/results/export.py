@@ -9,7 +9,7 @@ from typing import Final
 from models import portable
 from models.portable import DESCRIPTION, TENSORS, Portable
 from study.errors import BadInputError, StudyError
-from study.home import AnyHome, Home
+from study.home import AnyHome, AnyStore, Home
 from study.keywords import checked_keywords
 from study.results.model_card import model_card, training_history
 from study.results.network import FetchedNetwork
@@ -54,7 +54,7 @@ def export_model(  # noqa: PLR0913  # each option has a name of its own
     retrained: bool = False,
     onnx: bool = False,
     home: AnyHome = None,
-    tracking_uri: str | None = None,
+    tracking_uri: AnyStore = None,
 ) -> Path:
     """Writes the network of a trial with its documents (`FILES`) to a new folder; returns the folder.
 

@@ -13,7 +13,7 @@ from safetensors import SafetensorError
 
 from models.portable import DESCRIPTION, TENSORS
 from study.errors import BadInputError, NotFoundError, TrackingError
-from study.home import AnyHome, Home
+from study.home import AnyHome, AnyStore, Home
 from study.keywords import checked_keywords
 from study.results.reader import read_study
 from study.results.record import TrialRecord
@@ -131,7 +131,7 @@ def promote(
     alias: str,
     *,
     home: AnyHome = None,
-    tracking_uri: str | None = None,
+    tracking_uri: AnyStore = None,
 ) -> str:
     """Registers the model of a trial under the name of the study, and assigns the alias to it.
 
@@ -189,7 +189,7 @@ def load_model(
     *,
     retrained: bool = False,
     home: AnyHome = None,
-    tracking_uri: str | None = None,
+    tracking_uri: AnyStore = None,
 ) -> "Network":
     """Loads the trained network of a trial with all replicates, on the CPU, in evaluation mode.
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from study.errors import NotFoundError, TrackingError
-from study.home import AnyHome, Home
+from study.home import AnyHome, AnyStore, Home
 from study.keywords import checked_keywords
 from study.results.network import model_location
 from study.results.reader import read_study
@@ -23,7 +23,7 @@ def outcomes(
     *,
     retrained: bool = False,
     home: AnyHome = None,
-    tracking_uri: str | None = None,
+    tracking_uri: AnyStore = None,
 ) -> pd.DataFrame:
     """Whether the networks of a trial classify each test image correctly, and their loss on it.
 

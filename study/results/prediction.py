@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from models.portable import Portable, softmax
 from study.errors import DataError
-from study.home import AnyHome, Home
+from study.home import AnyHome, AnyStore, Home
 from study.keywords import checked_keywords
 from study.results.format import percent
 from study.results.html_tables import Listing, html_facts, html_table
@@ -229,7 +229,7 @@ def predict(  # noqa: PLR0913  # each option has a name of its own
     *,
     retrained: bool = False,
     home: AnyHome = None,
-    tracking_uri: str | None = None,
+    tracking_uri: AnyStore = None,
 ) -> Listing[Prediction]:
     """Classifies images with the network of a trial.
 

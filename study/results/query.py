@@ -195,7 +195,9 @@ def _checked(name: str, value: object) -> float:
     if name == "min_accuracy":
         if not 0 <= value <= 1:
             hint = f"; did you mean {value / 100:g}?" if 1 < value <= 100 else ""  # noqa: PLR2004  # percent
-            raise SpecError(f"`0 <= min_accuracy <= 1` must hold, got min_accuracy={value}{hint}")
+            raise SpecError(
+                f"`0 <= min_accuracy <= 1` (--min-accuracy) must hold, got {value:g}{hint}"
+            )
     elif not (math.isfinite(value) and value >= 0):
         raise SpecError(f"`{name} >= 0` must hold, got {name}={value}")
     return value

@@ -10,7 +10,7 @@ from mlflow.entities import Run
 
 from models.architecture import Architecture
 from study.errors import BadInputError, NotFoundError
-from study.home import AnyHome, Home
+from study.home import AnyHome, AnyStore, Home
 from study.keywords import checked_keywords
 from study.results.reader import read_study
 from study.results.record import TrialRecord, by_seed
@@ -202,7 +202,7 @@ def retrained_records(
 
 @checked_keywords
 def retrainings(
-    name: str, *, home: AnyHome = None, tracking_uri: str | None = None
+    name: str, *, home: AnyHome = None, tracking_uri: AnyStore = None
 ) -> list[Retrained]:
     """The finished retrainings of a study, in order of trials and replicates.
 

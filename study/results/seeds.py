@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from study.home import AnyHome, Home
+from study.home import AnyHome, AnyStore, Home
 from study.keywords import checked_keywords
 from study.results.reader import read_study
 from study.results.record import SEED_METRICS
@@ -18,7 +18,7 @@ def seeds(  # noqa: PLR0913  # each option has a name of its own
     *,
     retrained: bool = False,
     home: AnyHome = None,
-    tracking_uri: str | None = None,
+    tracking_uri: AnyStore = None,
     fresh: bool = False,
 ) -> pd.DataFrame:
     """The metrics of each replicate, with one row for each trial and seed; both are the index.

@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from study.errors import NotFoundError
-from study.home import AnyHome, Home
+from study.home import AnyHome, AnyStore, Home
 from study.keywords import checked_keywords
 from study.results.format import count, percent
 from study.results.html_tables import Listing, html_facts
@@ -75,7 +75,7 @@ class StudyStatus:
 
 @checked_keywords
 def list_studies(
-    *, home: AnyHome = None, tracking_uri: str | None = None, fresh: bool = False
+    *, home: AnyHome = None, tracking_uri: AnyStore = None, fresh: bool = False
 ) -> Listing[StudyStatus]:
     """The status of every study in the store, by name; empty if there is no store yet.
 
@@ -93,7 +93,7 @@ def list_studies(
 
 @checked_keywords
 def status(
-    name: str, *, home: AnyHome = None, tracking_uri: str | None = None, fresh: bool = False
+    name: str, *, home: AnyHome = None, tracking_uri: AnyStore = None, fresh: bool = False
 ) -> StudyStatus:
     """The status of a study. Raises NotFoundError if there is no such study."""
     stored = read_study(name, Home.find(home, tracking_uri), fresh=fresh)
@@ -123,6 +123,6 @@ def status_of(stored: StoredStudy) -> StudyStatus:
 
 
 @checked_keywords
-def study_spec(name: str, *, home: AnyHome = None, tracking_uri: str | None = None) -> StudySpec:
+def study_spec(name: str, *, home: AnyHome = None, tracking_uri: AnyStore = None) -> StudySpec:
     """The spec of a study. Raises NotFoundError if there is no such study."""
     return read_study(name, Home.find(home, tracking_uri)).spec

@@ -16,7 +16,7 @@ from study.cluster.capacity import Capacity
 from study.cluster.ray_runtime import check_machine, find_capacity, on_cluster, ray_runtime
 from study.cluster.study_job import BEGUN
 from study.errors import UNWRITABLE, StoppedError, StudyError
-from study.home import AnyHome, Home
+from study.home import AnyHome, AnyStore, Home
 from study.keywords import checked_keywords
 from study.results.reader import check_free
 from study.runner import resume
@@ -55,7 +55,7 @@ def run(  # noqa: PLR0913  # each option has a name of its own
     *,
     data: object = None,
     home: AnyHome = None,
-    tracking_uri: str | None = None,
+    tracking_uri: AnyStore = None,
     console: Console | None = None,
     on_end: Callable[[RunSummary], None] = lambda _: None,
 ) -> RunSummary:

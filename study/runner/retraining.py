@@ -18,7 +18,7 @@ from models.building import outline
 from study import environment
 from study.cluster.ray_runtime import on_cluster, whole_machine
 from study.errors import BadInputError, StudyError, TrackingError
-from study.home import AnyHome, Home
+from study.home import AnyHome, AnyStore, Home
 from study.keywords import checked_keywords
 from study.results.reader import read_study
 from study.results.record import TrialRecord
@@ -54,7 +54,7 @@ def retrain(  # noqa: PLR0913  # each setting has a name of its own
     notify: Notify = lambda _: None,
     on_epoch: OnEpoch = lambda *_: None,
     home: AnyHome = None,
-    tracking_uri: str | None = None,
+    tracking_uri: AnyStore = None,
 ) -> Retrained:
     """Trains a trial's configuration with `replicates` seeds that the search did not use.
 

@@ -263,7 +263,13 @@ def spec_table(spec: AnySpec) -> dict[str, Any]:
     """The table of a spec, which is not validated. Raises SpecError for an unreadable file."""
     if isinstance(spec, StudySpec):
         return spec.to_dict()
-    return dict(spec) if isinstance(spec, Mapping) else read_toml(Path(spec), ())
+    if isinstance(spec, Mapping):
+        return dict(spec)
+    if not isinstance(spec, str | os.PathLike):
+        raise SpecError(
+            f"a spec must be a StudySpec, a table or the path of a file, got {echo(spec)}"
+        )
+    return read_toml(Path(spec), ())
 
 
 def _without_none(value: Any) -> Any:  # noqa: ANN401  # JSON of any type

@@ -136,7 +136,7 @@ def test_the_best_are_complete_pass_the_filters_and_come_best_first(filters, exp
     [
         ({"family": "dan-r"}, "unknown family 'dan-r'; did you mean 'dann-r'"),
         ({"family": "vann"}, r"one that the study searches \(dann-r\), got 'vann'"),
-        ({"min_accuracy": 90}, "`0 <= min_accuracy <= 1` must hold, got min_accuracy=90"),
+        ({"min_accuracy": 90}, "got 90; did you mean 0.9"),
     ],
 )
 def test_a_filter_that_cannot_be_meant_is_refused(filters, message, home):

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 import study
 from study.cli.app import app
-from study.errors import DataError, SpecError, StudyError
+from study.errors import BadInputError, DataError, SpecError, StudyError
 from study.tracking.seed_curves import FILE
 from study.tracking.tags import CLASSES_TAG, REPLICATES_TAG, replicates_text
 from tests.support.recorded_study import NAME, record_study
@@ -231,3 +231,10 @@ def test_a_spec_is_given_as_a_file_or_as_a_table(tmp_path):
         with pytest.raises(SpecError, match="unknown family 'dann-x'; did you mean 'dann-r'"):
             study.run(spec, home=tmp_path / "home")
     assert not (tmp_path / "home").exists()
+    with pytest.raises(SpecError, match="the path of a file, got 3"):
+        study.run(3)
+
+
+def test_a_single_study_is_not_compared(home):
+    with pytest.raises(BadInputError, match=f"two or more studies, got {NAME}"):
+        study.compare(NAME, home=home)

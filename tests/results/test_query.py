@@ -45,7 +45,7 @@ def test_filters_become_bounds():
     [
         (
             {"min_accuracy": 90},
-            "`0 <= min_accuracy <= 1` must hold, got min_accuracy=90; did you mean 0.9",
+            r"`0 <= min_accuracy <= 1` \(--min-accuracy\) must hold, got 90; did you mean 0.9",
         ),
         ({"min_accuracy": "0.7"}, "`min_accuracy` must be a number, got '0.7'"),
         ({"max_macs": -1}, "`max_macs >= 0` must hold, got max_macs=-1"),
