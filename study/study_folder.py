@@ -63,6 +63,11 @@ class StudyFolder:
         return self.path / "data.npz"
 
     @property
+    def teachers(self) -> Path:
+        """The file of the logits of teachers (`study.runner.teachers`), safetensors."""
+        return self.path / "teachers.safetensors"
+
+    @property
     def trials(self) -> Path:
         """The folder of the trials that are not recorded yet."""
         return self.path / "trials"

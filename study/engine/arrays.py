@@ -117,12 +117,14 @@ class Workspace(NamedTuple):
 class Images(NamedTuple):
     """Bytes of all images, (bytes,); labels, (images,); the byte of each input of an image, (inputs,).
 
+    `targets`: a teacher's probabilities of each image, (images, classes), or (0, classes) without one.
     `places` ascend, and count from the start of an image, from which on there are whole blocks of bytes.
     """
 
     pixels: NDArray[np.uint8]
     labels: NDArray[np.int64]
     places: Indices
+    targets: Floats
 
 
 def floats(*shape: int) -> Floats:

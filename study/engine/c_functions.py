@@ -79,23 +79,27 @@ def _workspace(a: _Addresses, s: _Numbers) -> Workspace:
 
 @inlined
 def _images(a: _Addresses, s: _Numbers) -> Images:
-    return Images(_byte_row(a, s, 15), _integers(a, s, 16), _indices(a, s, 17))
+    return Images(
+        _byte_row(a, s, 15), _integers(a, s, 16), _indices(a, s, 17), _float_table(a, s, 18)
+    )
 
 
 @inlined
 def _moving(a: _Addresses, s: _Numbers) -> Moving:
     return Moving(
-        _floats(a, s, 20),
         _floats(a, s, 21),
         _floats(a, s, 22),
         _floats(a, s, 23),
         _floats(a, s, 24),
+        _floats(a, s, 25),
     )
 
 
 @inlined
 def _recipe(numbers: _Numbers) -> Recipe:
-    return Recipe(numbers[2], numbers[3], numbers[4], numbers[5], numbers[6])
+    return Recipe(
+        numbers[2], numbers[3], numbers[4], numbers[5], numbers[6], numbers[7], numbers[8]
+    )
 
 
 def _run_loop(addresses: _Addresses, sizes: _Numbers, counts: _Numbers, numbers: _Numbers) -> None:
@@ -104,7 +108,7 @@ def _run_loop(addresses: _Addresses, sizes: _Numbers, counts: _Numbers, numbers:
     wiring = _wiring(addresses, sizes)
     work = _workspace(addresses, sizes)
     images = _images(addresses, sizes)
-    order, starts = _integers(addresses, sizes, 18), _integers(addresses, sizes, 19)
+    order, starts = _integers(addresses, sizes, 19), _integers(addresses, sizes, 20)
     if counts[0] == TRAIN:
         numbers[1] = train_steps(
             plan,
@@ -118,12 +122,12 @@ def _run_loop(addresses: _Addresses, sizes: _Numbers, counts: _Numbers, numbers:
             counts[2],
             counts[3],
             counts[4],
-            _doubles(addresses, sizes, 25),
+            _doubles(addresses, sizes, 26),
             counts[5],
             _recipe(numbers),
         )
     else:
-        parameters = _floats(addresses, sizes, 20)
+        parameters = _floats(addresses, sizes, 21)
         loss, right = evaluate_images(plan, wiring, parameters, work, images, order, starts)
         numbers[1] = loss
         counts[1] = right

@@ -55,10 +55,11 @@ class CompiledEngine:
         batch_size: int,
         threads: int,
         recipe: Recipe = Recipe(),  # noqa: B008  # a tuple
+        targets: Tensor | None = None,
     ) -> None:
         self._network = network
         self._batch_size = batch_size
-        self._stored = StoredImages(images, labels, recipe)
+        self._stored = StoredImages(images, labels, recipe, targets)
         self._plan = plan_of(network)
         size = sum(parameter[0].numel() for parameter in network.parameters())
         # Rows that start with a line of the cache, with some parameters at the end that are none.

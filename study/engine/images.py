@@ -15,7 +15,7 @@ from study.engine.recipe import Recipe
 
 @final
 class StoredImages:
-    """Images (count, channels, height, width), uint8, and labels, in one row of bytes.
+    """Images (count, channels, height, width), uint8, in one row of bytes; labels and targets, if any.
 
     Without augmentation the bytes are those of the images, without a copy where they fit. With it, each
     image is stored with zeros around it, and a translated image is the same bytes from another start;
@@ -23,7 +23,13 @@ class StoredImages:
     pixel, twice that with mirror images), but hardly any time.
     """
 
-    def __init__(self, images: Tensor, labels: Tensor, recipe: Recipe = Recipe()) -> None:  # noqa: B008  # a tuple
+    def __init__(
+        self,
+        images: Tensor,
+        labels: Tensor,
+        recipe: Recipe = Recipe(),  # noqa: B008  # a tuple
+        targets: Tensor | None = None,
+    ) -> None:
         border = int(recipe.shift)
         self._count, channels, height, width = images.shape
         self._row = width + border
@@ -43,7 +49,8 @@ class StoredImages:
             self._image = rows.shape[1]
             pixels = np.ascontiguousarray(rows.numpy()).reshape(-1)
         of_labels = np.ascontiguousarray(labels.numpy(), dtype=np.int64)
-        self.images = Images(pixels, of_labels, places.astype(np.uint32))
+        of_teacher = np.zeros((0, 1), np.float32) if targets is None else targets.numpy()
+        self.images = Images(pixels, of_labels, places.astype(np.uint32), of_teacher)
 
     @property
     def span(self) -> int:

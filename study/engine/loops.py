@@ -16,7 +16,7 @@ from study.engine.arrays import (
     Workspace,
 )
 from study.engine.compilation import inner
-from study.engine.loss import cross_entropy, cross_entropy_gradient
+from study.engine.loss import add_teacher_gradient, cross_entropy, cross_entropy_gradient
 from study.engine.passes import backward, forward
 from study.engine.recipe import Recipe
 from study.engine.tile import fill_table, fill_tile
@@ -74,10 +74,23 @@ def train_steps(
                 images.labels,
                 work,
                 through,
-                1.0 / count,
+                (1.0 - recipe.teacher_weight) / count,
                 recipe.label_smoothing,
                 lanes,
             )
+            if recipe.teacher_weight > 0.0:
+                add_teacher_gradient(
+                    logits,
+                    order,
+                    start + first,
+                    images_here,
+                    images.targets,
+                    work,
+                    through,
+                    recipe.teacher_weight / count,
+                    recipe.temperature,
+                    lanes,
+                )
             backward(plan, wiring, moving, work, lanes, plan.dropout, key, batch_size, first)
             first += size
         adam_step(moving, rates[step], before + step + 1, recipe)

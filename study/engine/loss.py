@@ -85,6 +85,42 @@ def cross_entropy_gradient(
 
 
 @inner
+def add_teacher_gradient(
+    logits: Floats,
+    order: NDArray[np.int64],
+    first: Size,
+    count: int,
+    targets: Floats,
+    work: Workspace,
+    through: Floats,
+    scale: float,
+    temperature: float,
+    lanes: int,
+) -> None:
+    """Adds the gradient of T^2 times the cross-entropy with the targets at temperature T, times `scale`.
+
+    `targets` are probabilities at this temperature, (images, classes). `work.peak` is that of the loss.
+    """
+    inverse = np.float32(1.0 / temperature)
+    single = np.float32(scale * temperature)
+    for lane in range(lanes):
+        work.total[lane] = 0.0
+    for label in range(len(logits)):
+        for lane in range(lanes):
+            work.total[lane] += exponential((logits[label, lane] - work.peak[lane]) * inverse)
+    for lane in range(lanes):
+        work.total[lane] = single / work.total[lane] if lane < count else np.float32(0.0)
+    for label in range(len(logits)):
+        for lane in range(lanes):
+            share = exponential((logits[label, lane] - work.peak[lane]) * inverse)
+            through[label, lane] += share * work.total[lane]
+    for lane in range(count):
+        image = order[first + lane]
+        for label in range(len(logits)):
+            through[label, lane] -= single * targets[image, label]
+
+
+@inner
 def exponential(x: np.float32) -> np.float32:
     """E to the x <= 0 in single precision, to two units in the last place (Cephes, expf)."""
     x = max(x, _LOWEST)

@@ -11,7 +11,9 @@ class Recipe(NamedTuple):
     this (AdamW; Loshchilov & Hutter, ICLR 2019). `average`: the decay of the exponential average of the
     weights (after Polyak & Juditsky, SIAM J. Control Optim. 1992;30:838), one of `kept_share`. `shift`
     and `flip`: the pixels by which images move at most, and the share of mirror images
-    (`study.engine.augmentation`).
+    (`study.engine.augmentation`). `teacher_weight`: the share of the loss that is the cross-entropy with
+    the softened outputs of a teacher, at a `temperature`, times its square (Hinton et al., arXiv
+    1503.02531).
     """
 
     label_smoothing: float = 0.0
@@ -19,6 +21,8 @@ class Recipe(NamedTuple):
     average: float = 0.0
     shift: float = 0
     flip: float = 0.0
+    teacher_weight: float = 0.0
+    temperature: float = 1.0
 
 
 def kept_share(decay: float, step: int) -> float:

@@ -15,6 +15,7 @@ _SELDOM: Final = (
     "noise",
     "batch_order",
     *RECIPES,
+    "teacher",
 )  # shown unless they have the default
 _OPTIONS: Final = ("layers", "leaky_slope", "dropout", "initialization")
 

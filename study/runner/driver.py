@@ -3,7 +3,7 @@
 import os
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -28,6 +28,7 @@ from study.runner.recording import recorded
 from study.runner.run_summary import RunSummary, summary_of
 from study.runner.session import Session, fit
 from study.runner.stopper import StudyClock, StudyStopper
+from study.runner.teachers import Logits, keep_logits, teacher_logits
 from study.search import journal
 from study.search.grid import grid
 from study.search.space import check_space
@@ -39,6 +40,7 @@ from study.search.storage import (
     stored_identity,
 )
 from study.search.transfer import check_earlier, copy_earlier
+from study.spec.dimensions import values_of
 from study.spec.study_spec import AnySpec, StudySpec
 from study.tracking.tracker import Tracker
 from study.training.batch_order import check_batch_order
@@ -87,6 +89,8 @@ def run(  # noqa: PLR0913  # each option has a name of its own
     resume.check_continues(folder, spec)
     check_earlier(spec, home)
     dataset.check_is(stored_data(folder.journal), spec.name)
+    teachers = values_of(spec.space.teacher)
+    logits = teacher_logits(teachers, dataset, home, folder.teachers, dataset.sha256())
     with ExitStack() as ray, _writable(home):
         _check_room(home)
         check_free(spec.name, home, stored_identity(folder.journal))
@@ -96,7 +100,8 @@ def run(  # noqa: PLR0913  # each option has a name of its own
         with folder.only_driver():
             if given is not None:
                 given.store(folder)
-            session = _open(spec, home, dataset, grid_size, console or Console())
+            keep_logits(folder.teachers, logits)
+            session = _open(spec, home, dataset, logits, grid_size, console or Console())
             with _interruptible(session) as install:
                 with session.progress:
                     session.progress.notify(_headline(spec, dataset, session.budget.trials))
@@ -127,8 +132,13 @@ def _capacity(
     return find_capacity(spec.resources, alone=alone)
 
 
-def _open(
-    spec: StudySpec, home: Home, dataset: Dataset, grid_size: int | None, console: Console
+def _open(  # noqa: PLR0913, PLR0917  # what a session is opened with
+    spec: StudySpec,
+    home: Home,
+    dataset: Dataset,
+    logits: Mapping[str, Logits],
+    grid_size: int | None,
+    console: Console,
 ) -> Session:
     """Stores the spec, and opens the stored search, if any."""
     folder = home.study_folder(spec.name)
@@ -153,6 +163,7 @@ def _open(
         clock=clock,
         stop=StudyStopper(clock),
         tracker=Tracker(folder, home),
+        logits=logits,
     )
 
 

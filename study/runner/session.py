@@ -1,6 +1,6 @@
 """One run of a study: its parts, and the loop in which Ray Tune runs its trials."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -14,6 +14,7 @@ from study.runner.checkpoint_folder import CheckpointFolder
 from study.runner.progress import Progress
 from study.runner.scoreboard import Scoreboard
 from study.runner.stopper import StudyClock, StudyStopper
+from study.runner.teachers import Logits
 from study.runner.trial_files import TrialStorage
 from study.runner.tuner import lack_of_memory, tuner
 from study.search.budget import BudgetSpent
@@ -44,6 +45,7 @@ class Session:
     clock: StudyClock
     stop: StudyStopper
     tracker: Tracker
+    logits: Mapping[str, Logits]  # of teachers
 
     @property
     def folder(self) -> StudyFolder:
@@ -73,6 +75,7 @@ def worker_settings(
         "dataset_name": session.dataset.name,
         "classes": session.dataset.classes,
         "arrays": session.dataset.to_arrays(),
+        "logits": session.logits,
         "rungs": tuple(rungs),
         "diagnostics": tuple(diagnostics),
         "engine": session.spec.resources.engine,

@@ -1,6 +1,7 @@
 """Runs one given trial with Ray Tune, and records it, as a driver does with those of a search."""
 
 import shutil
+from collections.abc import Mapping
 from typing import Final
 
 from ray.exceptions import RayActorError
@@ -11,6 +12,7 @@ from study.errors import StudyError, TrackingError
 from study.home import Home
 from study.runner.callback import Observer, TrialCallback
 from study.runner.stopper import StudyStopper
+from study.runner.teachers import Logits, keep_logits, teacher_logits
 from study.runner.trial_files import TrialStorage
 from study.runner.tuner import lack_of_memory, tuner
 from study.search.trial import WORKER_DIED, Outcome, TrialConfig, judge
@@ -34,9 +36,12 @@ def run_trial(  # noqa: PLR0913, PLR0917  # what is trained, where, with what, a
     """Trains the trial, or continues it from its checkpoint.
 
     Returns its outcome, PRUNED if it was stopped, and the stopper, which knows why. Raises StudyError
-    if its workers die, ClusterError if the cluster does not answer, and TrackingError if it cannot be
-    recorded; records that the store does not take wait in the folder.
+    if its workers die, BadInputError if its teacher is not stored, ClusterError if the cluster does not
+    answer, and TrackingError if it cannot be recorded; records that the store does not take wait in the
+    folder.
     """
+    logits = teacher_logits([config.training.teacher], dataset, home, folder.teachers)
+    keep_logits(folder.teachers, logits)
     tracker, stop = Tracker(folder, home), StudyStopper()
     tracker.start({})
     tracker.begin_trial(config)
@@ -48,7 +53,8 @@ def run_trial(  # noqa: PLR0913, PLR0917  # what is trained, where, with what, a
                 observer.notify(capacity.share.notice)
             tracker.wait_until_ready()
             callback = TrialCallback(tracker, stop, observer)
-            outcome = _train(folder, config, dataset, capacity, resources.engine, callback, stop)
+            engine = resources.engine
+            outcome = _train(folder, config, dataset, logits, capacity, engine, callback, stop)
     except BaseException:
         tracker.interrupt_trial(config.number)
         try:
@@ -68,6 +74,7 @@ def _train(  # noqa: PLR0913, PLR0917  # the parts of one run of Ray Tune
     folder: StudyFolder,
     config: TrialConfig,
     dataset: Dataset,
+    logits: Mapping[str, Logits],
     capacity: Capacity,
     engine: EngineChoice,
     callback: TrialCallback,
@@ -78,6 +85,7 @@ def _train(  # noqa: PLR0913, PLR0917  # the parts of one run of Ray Tune
         "dataset_name": dataset.name,
         "classes": dataset.classes,
         "arrays": dataset.to_arrays(),
+        "logits": logits,
         "rungs": (),
         "engine": engine,
     }

@@ -11,7 +11,9 @@ A worker takes a `TrialConfig` as a dict, and reports after each step
 import io
 import json
 import time
+from collections.abc import Mapping
 from contextlib import suppress
+from types import MappingProxyType
 from typing import Any, Final, final
 
 import numpy as np
@@ -61,6 +63,7 @@ class TrialWorker:
         gpus: float,
         rungs: tuple[int, ...],
         storage: TrialStorage,
+        logits: Mapping[str, NDArray[np.float32]] = MappingProxyType({}),
         diagnostics: tuple[str, ...] = (),
         engine: EngineChoice = "auto",
     ) -> None:
@@ -75,6 +78,7 @@ class TrialWorker:
         self._pixel_variance: NDArray[np.float64] | None = None
         self._rungs = frozenset(rungs)
         self._groups = diagnostics
+        self._logits = logits  # of teachers, by name
         self._engine = engine
         self._storage = storage
 
@@ -150,7 +154,10 @@ class TrialWorker:
         variance = self._variance() if trial.architecture.centres == "variance" else None
         network = build(trial.architecture, shape, classes, trial.seeds, variance)
         self._network = network.to(self._device)
-        self._training = Training(self._network, self._dataset, trial.training, self._engine)
+        logits = self._logits.get(trial.training.teacher)
+        self._training = Training(
+            self._network, self._dataset, trial.training, self._engine, logits
+        )
         waited = self._training.engine.compilation_seconds
         if waited is not None:
             notice = f"the training engine was compiled in {waited:.0f} s, once on this machine"

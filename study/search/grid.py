@@ -1,5 +1,6 @@
 """Every configuration of a finite search space."""
 
+import itertools
 import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final, final
@@ -8,6 +9,7 @@ import numpy as np
 
 from study.errors import SpecError
 from study.search.space import TrialLike, suggest
+from study.spec.dimensions import Choice, values_of
 from study.spec.study_spec import StudySpec
 
 _MOST: Final = 100_000  # more are no grid that anyone waits for, and would fill the memory
@@ -30,11 +32,12 @@ def grid(spec: StudySpec) -> list[dict[str, Any]]:
 
 
 def _grid_size(spec: StudySpec) -> int:
-    """The number of configurations: what a family is asked for does not depend on the answers."""
+    """The number of configurations: what is asked for depends on the family and the teacher alone."""
     size = 0
-    for family in spec.families:
+    for family, teacher in itertools.product(spec.families, values_of(spec.space.teacher)):
         walker = _Walker([])
-        suggest(walker, spec.model_copy(update={"families": (family,)}))
+        space = spec.space.model_copy(update={"teacher": Choice((teacher,))})
+        suggest(walker, spec.model_copy(update={"families": (family,), "space": space}))
         size += math.prod(walker.widths)
     return size
 

@@ -17,7 +17,8 @@ from study.errors import SpecError
 from study.spec.constraint import Constraint, all_kept, violations
 from study.spec.dimensions import Choice, Dimension, bounds
 from study.spec.study_spec import StudySpec
-from study.training.settings import RECIPES, TrainingSettings
+from study.spec.teachers import NO_TEACHER
+from study.training.settings import OF_TEACHER, RECIPES, TrainingSettings
 
 
 class TrialLike(Protocol):
@@ -36,7 +37,8 @@ class TrialLike(Protocol):
 def suggest(trial: TrialLike, spec: StudySpec) -> tuple[Architecture, TrainingSettings]:
     """Asks the trial for an architecture and for how to train it.
 
-    A setting with one value is not asked for, and neither is one that the family does not have.
+    A setting with one value is not asked for, and neither is one that the family does not have, nor
+    those of a teacher without one.
     """
     space = spec.space
     name = _ask(trial, "family", Choice(spec.families))
@@ -55,6 +57,8 @@ def suggest(trial: TrialLike, spec: StudySpec) -> tuple[Architecture, TrainingSe
         initialization=_ask(trial, "initialization", space.initialization),
         **{option: _ask(trial, option, getattr(space, option)) for option in family.options},
     )
+    teacher = _ask(trial, "teacher", space.teacher)
+    of_teacher = () if teacher == NO_TEACHER else OF_TEACHER
     training = TrainingSettings(
         epochs=spec.budget.epochs,
         learning_rate=_ask(trial, "learning_rate", space.learning_rate),
@@ -64,7 +68,8 @@ def suggest(trial: TrialLike, spec: StudySpec) -> tuple[Architecture, TrainingSe
         patience=_ask(trial, "patience", space.patience),
         noise=_ask(trial, "noise", space.noise),
         batch_order=_ask(trial, "batch_order", space.batch_order),
-        **{name: _ask(trial, name, getattr(space, name)) for name in RECIPES},
+        teacher=teacher,
+        **{name: _ask(trial, name, getattr(space, name)) for name in (*RECIPES, *of_teacher)},
     )
     return architecture, training
 

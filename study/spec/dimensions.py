@@ -12,6 +12,7 @@ from pydantic import BeforeValidator, PlainSerializer
 from models.architecture import CHOICES, LARGEST, MOST_REWIRING
 from study.errors import echo
 from study.spec.sections import MOST_EPOCHS, Section
+from study.spec.teachers import NO_TEACHER, teacher_trials
 
 Value: TypeAlias = int | float | str
 _MOST_VALUES: Final = 100  # of a choice
@@ -44,6 +45,11 @@ def bounds(dimension: Dimension) -> tuple[Value, Value]:
     if isinstance(dimension, Range):
         return dimension.low, dimension.high
     return min(dimension.values), max(dimension.values)
+
+
+def values_of(dimension: Dimension) -> tuple[Value, ...]:
+    """The values of a choice; none of a range."""
+    return dimension.values if isinstance(dimension, Choice) else ()
 
 
 def to_plain(dimension: Dimension) -> object:
@@ -113,6 +119,16 @@ class Names:
         return Choice(tuple(dict.fromkeys(map(str, values))))
 
 
+def _teachers(raw: object) -> Dimension:
+    """Reads a dimension of teachers from a spec."""
+    if isinstance(raw, Choice):
+        return raw
+    values = _values(raw)
+    for value in values:
+        teacher_trials(value)
+    return Choice(tuple(dict.fromkeys(map(str, values))))
+
+
 def _values(raw: object) -> Sequence[object]:
     """The values of a choice, or the plain value alone."""
     values = raw if isinstance(raw, list | tuple) else [raw]
@@ -148,7 +164,9 @@ Smoothings = Annotated[Dimension, _real(0, 0.9), _as_plain]
 WeightDecays = Annotated[Dimension, _real(0, 10), _as_plain]
 Averages = Annotated[Dimension, _real(0, 0.999999), _as_plain]
 Shifts = Annotated[Dimension, _whole(0, 4096), _as_plain]
-Flips = Annotated[Dimension, _real(0, 1), _as_plain]
+Shares = Annotated[Dimension, _real(0, 1), _as_plain]
+Teachers = Annotated[Dimension, BeforeValidator(_teachers), _as_plain]
+Temperatures = Annotated[Dimension, _real(1, 100), _as_plain]
 BatchOrders = Annotated[Dimension, BeforeValidator(Names(BATCH_ORDERS)), _as_plain]
 Schedules = Annotated[Dimension, BeforeValidator(Names(SCHEDULES)), _as_plain]
 Initializations = Annotated[Dimension, BeforeValidator(Names(CHOICES["initialization"])), _as_plain]
@@ -237,7 +255,15 @@ class Space(Section):
     """Pixels by which each training image moves at most in an epoch, at random in rows and in columns;
     zeros move in (Simard et al. 2003).
     """
-    flip: Flips = Choice((0.0,))
+    flip: Shares = Choice((0.0,))
     """Share of the training images that are mirrored left to right in an epoch, at random; 0.5 is
     usual.
     """
+    teacher: Teachers = Choice((NO_TEACHER,))
+    """Stored trial whose logits are distilled, as `STUDY/TRIAL`; several joined by ` + ` are averaged;
+    `none` has no teacher (Hinton et al. 2015).
+    """
+    teacher_weight: Shares = Choice((0.5,))
+    """Share of the loss that compares with the teacher; the rest compares with the labels."""
+    temperature: Temperatures = Choice((4.0,))
+    """Temperature of the softmax of the teacher and of the network in that share."""

@@ -4,6 +4,7 @@ from importlib.util import find_spec
 from typing import Final, Literal, TypeAlias
 
 import torch
+from torch import Tensor
 
 from models.layers import ConvolutionLayer, DenseLayer
 from models.network import Network
@@ -31,19 +32,23 @@ def engine_name(network: Network) -> EngineName:
     return "compiled"
 
 
-def make_engine(
+def make_engine(  # noqa: PLR0913, PLR0917  # what is trained, on what, and how
     choice: EngineChoice,
     network: Network,
     split: Split,
     batch_size: int,
     recipe: Recipe = Recipe(),  # noqa: B008  # a tuple
+    targets: Tensor | None = None,
 ) -> Engine:
-    """Creates the engine of this name; for `auto`, that of `engine_name`."""
+    """Creates the engine of this name; for `auto`, that of `engine_name`.
+
+    `targets`: a teacher's probabilities of each image, (images, classes), if the recipe has one.
+    """
     name = engine_name(network) if choice == "auto" else choice
     if name == "torch":
-        return TorchEngine(network, split, batch_size, recipe)
+        return TorchEngine(network, split, batch_size, recipe, targets)
     # Imports LLVM, which only training processes need.
     from study.engine.compiled_engine import CompiledEngine  # noqa: PLC0415
 
     threads = torch.get_num_threads()
-    return CompiledEngine(network, split.images, split.labels, batch_size, threads, recipe)
+    return CompiledEngine(network, split.images, split.labels, batch_size, threads, recipe, targets)

@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from models.network import Network
+from study.engine.recipe import Recipe
 from study.training.split import Split
 
 
@@ -77,3 +78,13 @@ def smoothed(losses: Tensor, logits: Tensor, smoothing: float) -> Tensor:
         return losses
     even = -functional.log_softmax(logits, dim=-1).mean(dim=-1)
     return (1 - smoothing) * losses + smoothing * even
+
+
+def distilled(losses: Tensor, logits: Tensor, targets: Tensor, recipe: Recipe) -> Tensor:
+    """The losses (R, B) mixed with those of a teacher's probabilities, (R, B, C), at a temperature.
+
+    Those are the cross-entropy at this temperature times its square, so that gradients keep their size.
+    """
+    softened = functional.log_softmax(logits / recipe.temperature, dim=-1)
+    taught = -(targets * softened).sum(dim=-1) * recipe.temperature**2
+    return (1 - recipe.teacher_weight) * losses + recipe.teacher_weight * taught

@@ -5,6 +5,13 @@ from dataclasses import MISSING, dataclass, fields
 from typing import Any, Final, Literal
 
 from study.engine.recipe import Recipe
+from study.spec.teachers import NO_TEACHER
+
+RECIPES: Final = ("label_smoothing", "weight_decay", "average", "shift", "flip")
+"""The settings that change how a network learns from a batch; by default none does."""
+
+OF_TEACHER: Final = ("teacher_weight", "temperature")
+"""The settings that only a training with a teacher has."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,7 +24,8 @@ class TrainingSettings:
     and keeps the weights of the lowest; 0 disables this. `noise`: the standard deviation of the noise
     on all images (`study.training.noise`). `batch_order`: `shuffled` in each epoch, or `by_class`
     (`study.training.batch_order`). `label_smoothing`, `weight_decay`, `average`, `shift` and `flip`: as
-    in `study.engine.recipe`; with an average, it is what is evaluated and kept.
+    in `study.engine.recipe`; with an average, it is what is evaluated and kept. `teacher`: the trials
+    whose logits are distilled (`study.spec.teachers`), with this weight and temperature.
     """
 
     epochs: int
@@ -33,17 +41,20 @@ class TrainingSettings:
     average: float = 0.0
     shift: int = 0
     flip: float = 0.0
+    teacher: str = NO_TEACHER
+    teacher_weight: float = 0.5
+    temperature: float = 4.0
 
     @property
     def recipe(self) -> Recipe:
         """The settings of each step."""
-        return Recipe(*(getattr(self, name) for name in Recipe._fields))
+        settings = {name: getattr(self, name) for name in (*RECIPES, *OF_TEACHER)}
+        if self.teacher == NO_TEACHER:
+            settings["teacher_weight"] = 0.0
+        return Recipe(**settings)
 
 
 DEFAULTS: Mapping[str, Any] = {
     field.name: field.default for field in fields(TrainingSettings) if field.default is not MISSING
 }
 """The settings with a default."""
-
-RECIPES: Final = ("label_smoothing", "weight_decay", "average", "shift", "flip")
-"""The settings that change how a network learns from a batch; by default none does."""

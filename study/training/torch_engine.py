@@ -14,7 +14,7 @@ from study.engine.augmentation import augments
 from study.engine.engine import EngineName
 from study.engine.recipe import Recipe
 from study.training.captured_step import Step, captured
-from study.training.evaluation import evaluate, losses_of, smoothed
+from study.training.evaluation import distilled, evaluate, losses_of, smoothed
 from study.training.moved_images import moved, moves_of
 from study.training.optimizer import Adam
 from study.training.sparse_forms import (
@@ -46,12 +46,14 @@ class TorchEngine:
         split: Split,
         batch_size: int,
         recipe: Recipe = Recipe(),  # noqa: B008  # a tuple
+        targets: Tensor | None = None,
     ) -> None:
         self._network = network
         self._images = split.images.flatten(1)
         self._labels = split.labels
         self._batch_size = batch_size
         self._recipe = recipe
+        self._targets = None if targets is None else targets.to(split.labels.device)
         self._adam = Adam(list(network.parameters()), recipe)
         self._device = split.labels.device
         shape = (network.replicates, len(split.labels), 3)
@@ -95,7 +97,11 @@ class TorchEngine:
             images = moved(images, self._moves.gather(1, batch[..., None].expand(-1, -1, 3)))
         logits = self._network(images)
         losses = losses_of(logits, labels)
-        learned = smoothed(losses, logits, self._recipe.label_smoothing).sum(dim=1)
+        learned = smoothed(losses, logits, self._recipe.label_smoothing)
+        if self._targets is not None:
+            targets = self._targets.index_select(0, rows).view(*batch.shape, -1)
+            learned = distilled(learned, logits, targets, self._recipe)
+        learned = learned.sum(dim=1)
         # The gradient of a replicate is that of its own mean loss, whatever their number.
         learned.backward(torch.full_like(learned, 1 / batch.shape[1]))  # type: ignore[no-untyped-call]  # torch's
         self._adam.step(rate)

@@ -11,11 +11,13 @@ from typing import Any, Final, final
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from models.network import Network
 from models.rewiring import forget_wiring
 from study.engine.engine import Engine
+from study.spec.teachers import NO_TEACHER
 from study.training.batch_order import by_class, shuffled
 from study.training.dataset import Dataset
 from study.training.engines import EngineChoice, make_engine
@@ -78,8 +80,9 @@ class Training:
     """The training of a network: its engine and the kept weights.
 
     The network and the data set are on one device. The batches of a replicate depend only on its seed
-    and the epoch, not on other replicates or interruptions. Raises SpecError if batches are made by
-    class and a class does not fill one.
+    and the epoch, not on other replicates or interruptions. `logits`: of the teacher for each training
+    image, (images, classes), if the settings have one. Raises ValueError without them, and SpecError if
+    batches are made by class and a class does not fill one.
     """
 
     def __init__(
@@ -88,6 +91,7 @@ class Training:
         dataset: Dataset,
         settings: TrainingSettings,
         engine: EngineChoice = "auto",
+        logits: NDArray[np.float32] | None = None,
     ) -> None:
         self._network = network
         self._dataset = dataset
@@ -105,7 +109,12 @@ class Training:
         self._steps = math.ceil(images / settings.batch_size)
         self._kept = KeptWeights(self._learned, network.replicates, settings)
         self._engine = make_engine(
-            engine, network, dataset.train, settings.batch_size, settings.recipe
+            engine,
+            network,
+            dataset.train,
+            settings.batch_size,
+            settings.recipe,
+            _targets(settings, logits),
         )
 
     @property
@@ -239,6 +248,16 @@ class Training:
                     f"of the replicate with seed {seed} "
                     f"(learning_rate={self._settings.learning_rate:g})"
                 )
+
+
+def _targets(settings: TrainingSettings, logits: NDArray[np.float32] | None) -> Tensor | None:
+    """A teacher's probabilities at the temperature, (images, classes); None without a teacher."""
+    if settings.teacher == NO_TEACHER:
+        return None
+    if logits is None:
+        raise ValueError(f"the logits of teacher {settings.teacher} must be given, got none")
+    softened = torch.from_numpy(logits.copy()) / settings.temperature
+    return torch.softmax(softened, dim=1).contiguous()
 
 
 def _of(running: Tensor, values: Tensor) -> list[float]:

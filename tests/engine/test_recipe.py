@@ -34,14 +34,30 @@ RECIPES = {
     "average": Recipe(average=0.7),
     "shift": Recipe(shift=2),
     "flip": Recipe(flip=0.5),
-    "all": Recipe(label_smoothing=0.1, weight_decay=0.2, average=0.9, shift=1, flip=0.3),
+    "teacher": Recipe(teacher_weight=0.7, temperature=3.0),
+    "all": Recipe(0.1, 0.2, 0.9, shift=1, flip=0.3, teacher_weight=0.4, temperature=2.0),
 }
 
 
+TARGETS = torch.softmax(3 * torch.randn(40, 4, generator=GENERATOR), dim=1)
+
+
 def engine_of(name, network, recipe):
+    targets = TARGETS if recipe.teacher_weight else None
     if name == "torch":
-        return TorchEngine(network, DATA, BATCH, recipe)
-    return CompiledEngine(network, DATA.images, DATA.labels, BATCH, 2, recipe)
+        return TorchEngine(network, DATA, BATCH, recipe, targets)
+    return CompiledEngine(network, DATA.images, DATA.labels, BATCH, 2, recipe, targets)
+
+
+def learned_loss(logits, rows, recipe):
+    """Cross-entropy, mixed with the divergence from the teacher at a temperature."""
+    hard = functional.cross_entropy(
+        logits, DATA.labels[rows], label_smoothing=recipe.label_smoothing
+    )
+    softened = functional.log_softmax(logits / recipe.temperature, dim=1)
+    soft = functional.kl_div(softened, TARGETS[rows], reduction="batchmean")
+    weight = recipe.teacher_weight
+    return (1 - weight) * hard + weight * recipe.temperature**2 * soft
 
 
 def moved_by_hand(image, moves, row):
@@ -89,10 +105,7 @@ def test_a_recipe_is_that_of_torchs_own_parts(engine, family, recipe):
             )
             logits = reference(images)
             losses = [
-                functional.cross_entropy(
-                    one, DATA.labels[rows], label_smoothing=recipe.label_smoothing
-                )
-                for one, rows in zip(logits, batch, strict=True)
+                learned_loss(one, rows, recipe) for one, rows in zip(logits, batch, strict=True)
             ]
             for number, rows in enumerate(batch):
                 plain = functional.cross_entropy(logits[number], DATA.labels[rows])

@@ -12,7 +12,14 @@ from ray.exceptions import RayTaskError
 from rich.console import Console
 
 from study.cluster.capacity import Capacity, Node, TrialResources
-from study.errors import ClusterError, DataError, SpecError, StudyError, TrackingError
+from study.errors import (
+    BadInputError,
+    ClusterError,
+    DataError,
+    SpecError,
+    StudyError,
+    TrackingError,
+)
 from study.home import Home
 from study.runner import confirmation, driver, resume
 from study.runner import session as session_module
@@ -232,6 +239,12 @@ def test_a_study_in_which_most_trials_fail_says_so_as_it_happens_and_in_the_end(
     assert "| 3 failed, all with ValueError: it broke |" in said
     again = run(tmp_path)  # nothing is left to run, and the storage knows less of the reasons
     assert again.failed.startswith("of 4 trials 3 failed, all with ")
+
+
+def test_a_teacher_that_is_not_stored_is_refused_before_anything_is_written(tmp_path):
+    with pytest.raises(BadInputError, match=r"teacher nobody/0: .* \(key space.teacher\)"):
+        run(tmp_path / "home", space={"teacher": ["none", "nobody/0"]})
+    assert not (tmp_path / "home" / "studies").exists()
 
 
 @pytest.mark.usefixtures("ray")

@@ -240,13 +240,15 @@ def test_in_full_nothing_can_stop_it_so_epochs_must_be_given(home, monkeypatch):
         retrain(NAME, 2, 2, full=True, home=home)
 
 
-def test_a_retraining_has_the_patience_and_the_noise_of_its_trial(home, monkeypatch):
-    with_training(home, monkeypatch, 1, patience=1, noise=0.5, learning_rate=0.3)
+def test_a_retraining_has_the_patience_the_noise_and_the_teacher_of_its_trial(home, monkeypatch):
+    taught = {"teacher": f"{NAME}/0", "teacher_weight": 0.1}
+    with_training(home, monkeypatch, 1, patience=1, noise=0.5, learning_rate=0.3, **taught)
     messages = []
     found = retrain(NAME, 1, 2, 80, home=home, notify=messages.append)
     assert "at most 80 epochs" in messages[0]
     assert 2 <= found.record.epochs < 80
     assert (found.record.training["patience"], found.record.training["noise"]) == (1, 0.5)
+    assert found.record.training["teacher"] == f"{NAME}/0"
     # Each replicate has a seed of its own, and the last retraining is the one that is asked.
     assert load_model(NAME, 1, home=home, retrained=True).seeds == (2, 3)
 

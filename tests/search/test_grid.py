@@ -34,6 +34,22 @@ def test_a_grid_is_every_configuration_once(somata, most):
         assert len(seen) == len(set(seen)) == len(expected)
 
 
+def test_settings_of_a_teacher_count_only_with_one():
+    found = grid(spec(somata=[8, 16], teacher=["none", "a/1"], temperature=[2, 4, 8]))
+    assert len(found) == 2 * 2 * (1 + 3)
+    many = list(range(1, 100))
+    with pytest.raises(SpecError, match=r"got 1\.97e\+06"):
+        grid(
+            spec(
+                ("mlp",),
+                somata=many,
+                batch_size=many,
+                temperature=[*many, 100],
+                teacher=["none", "a/1", "a/2"],
+            )
+        )
+
+
 def test_its_order_is_the_seeds():
     sizes = list(range(8, 40))
     first = grid(spec(somata=sizes))

@@ -92,6 +92,16 @@ def test_only_images_are_moved_and_mirrored(space, shape, error):
     check_space(spec(), shape, 10)
 
 
+def test_the_weight_and_the_temperature_of_a_teacher_are_asked_for_with_one():
+    wanted = spec(teacher=["none", "big/3"], teacher_weight=[0.3, 0.9], temperature=[2, 4])
+    asked = ask(wanted)
+    assert {training.teacher for _, _, training in asked} == {"none", "big/3"}
+    for trial, _, training in asked:
+        taught = training.teacher != "none"
+        assert ({"teacher_weight", "temperature"} <= set(trial.params)) is taught
+        assert training.recipe.teacher_weight == (training.teacher_weight if taught else 0)
+
+
 def test_a_family_is_asked_only_for_what_it_has():
     wanted = StudySpec.from_dict(
         {

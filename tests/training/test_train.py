@@ -5,6 +5,7 @@ from models import Architecture, build, load_network, save_network
 from study.training.dataset import load_dataset
 from study.training.evaluation import Estimate, evaluate
 from study.training.settings import TrainingSettings
+from study.training.split import Split
 from study.training.train import NonFiniteLossError, Training
 
 RECIPE = {"label_smoothing": 0.1, "weight_decay": 0.1, "average": 0.9, "shift": 1, "flip": 0.5}
@@ -270,6 +271,21 @@ def test_the_average_is_what_is_evaluated_and_kept(engine, digits):
     assert epoch.val_accuracy == Estimate.over(kept[0], len(digits.validation.labels))
     assert epoch.val_loss.mean == pytest.approx(kept[1].mean().item(), rel=1e-6)
     assert not torch.equal(last[1], kept[1])
+
+
+def test_a_teacher_is_distilled_and_losses_stay_those_of_the_labels(engine, digits):
+    """A teacher that is always wrong in the same way, with all of the weight."""
+    wrong = (digits.train.labels + 1) % 10
+    logits = 20 * torch.nn.functional.one_hot(wrong, 10).float().numpy()
+    taught = {"teacher": "a/1", "teacher_weight": 1.0, "temperature": 2.0}
+    with pytest.raises(ValueError, match="the logits of teacher a/1 must be given, got none"):
+        Training(network(), digits, settings(**taught), engine)
+    training = Training(network(), digits, settings(epochs=8, **taught), engine, logits)
+    losses = [training.run_epoch().train_loss.mean for _ in range(8)]
+    assert losses[-1] > 2 * losses[0]  # of the labels, from which the teacher leads away
+    assert training.evaluate(digits.validation)[0].max() < 0.2
+    wrong = Split(digits.validation.images, (digits.validation.labels + 1) % 10)
+    assert training.evaluate(wrong)[0].min() > 0.7
 
 
 def test_new_synapses_have_no_average(engine, digits):
