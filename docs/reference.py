@@ -15,7 +15,7 @@ from typer.main import get_command
 import models
 import study
 from study.cli.app import app
-from study.spec.dimensions import Names, Numbers, to_plain
+from study.spec.dimensions import Names, Numbers, TeacherNames, to_plain
 from study.spec.sections import Section
 from study.spec.study_spec import StudySpec
 
@@ -91,6 +91,8 @@ def _type(field: FieldInfo) -> str:
             return f"{kind}, {rule.low:,} to {rule.high:,}"
         if isinstance(rule, Names):
             return ", ".join(f"`{name}`" for name in rule.known)
+        if isinstance(rule, TeacherNames):
+            return "string"
     return _named(field.annotation) + _limits(field)
 
 

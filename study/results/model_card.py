@@ -8,6 +8,7 @@ from models.architecture import FAMILIES, Architecture
 from study.results.format import estimate
 from study.results.record import TrialRecord
 from study.spec.study_spec import StudySpec
+from study.spec.teachers import NO_TEACHER
 
 _METRICS: Final = ("val_accuracy", "val_loss", "test_accuracy", "test_loss")
 
@@ -168,6 +169,11 @@ def _unusual(training: Mapping[str, Any]) -> str:
         text += (
             " The weights are an exponential average of those of all steps, with a decay of "
             f"{training['average']:g} a step."
+        )
+    if training.get("teacher", NO_TEACHER) != NO_TEACHER:
+        text += (
+            f" A share of {training['teacher_weight']:g} of the loss compared the outputs with those of "
+            f"stored trials, at a temperature of {training['temperature']:g}."
         )
     return text
 

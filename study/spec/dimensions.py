@@ -119,14 +119,17 @@ class Names:
         return Choice(tuple(dict.fromkeys(map(str, values))))
 
 
-def _teachers(raw: object) -> Dimension:
-    """Reads a dimension of teachers from a spec."""
-    if isinstance(raw, Choice):
-        return raw
-    values = _values(raw)
-    for value in values:
-        teacher_trials(value)
-    return Choice(tuple(dict.fromkeys(map(str, values))))
+@dataclass(frozen=True, slots=True)
+class TeacherNames:
+    """Reads a dimension of teachers (`study.spec.teachers`) from a spec."""
+
+    def __call__(self, raw: object) -> Dimension:
+        if isinstance(raw, Choice):
+            return raw
+        values = _values(raw)
+        for value in values:
+            teacher_trials(value)
+        return Choice(tuple(dict.fromkeys(map(str, values))))
 
 
 def _values(raw: object) -> Sequence[object]:
@@ -165,7 +168,7 @@ WeightDecays = Annotated[Dimension, _real(0, 10), _as_plain]
 Averages = Annotated[Dimension, _real(0, 0.999999), _as_plain]
 Shifts = Annotated[Dimension, _whole(0, 4096), _as_plain]
 Shares = Annotated[Dimension, _real(0, 1), _as_plain]
-Teachers = Annotated[Dimension, BeforeValidator(_teachers), _as_plain]
+Teachers = Annotated[Dimension, BeforeValidator(TeacherNames()), _as_plain]
 Temperatures = Annotated[Dimension, _real(1, 100), _as_plain]
 BatchOrders = Annotated[Dimension, BeforeValidator(Names(BATCH_ORDERS)), _as_plain]
 Schedules = Annotated[Dimension, BeforeValidator(Names(SCHEDULES)), _as_plain]

@@ -21,6 +21,7 @@ def test_settings_that_change_what_the_results_mean_are_said():
         "All images, also those of the results, had Gaussian noise with a standard deviation of 0.25",
         "Each batch had images of one class",
         "The weights are an exponential average of those of all steps, with a decay of 0.99 a step.",
+        "A share of 0.5 of the loss compared the outputs with those of stored trials",
     ):
         assert text in unusual
         assert text[:12] not in plain
