@@ -31,11 +31,12 @@ test: $(INSTALLED)
 	$(SITE)
 	$(BIN)/pytest $(AT_ONCE) $(COVERAGE)
 
-# The checks of everyday work: without the whole paths.
+# The checks of everyday work: without the whole paths, all of tests/e2e. The others do not wait for
+# anything, so there are as many at once as processors.
 quick: $(INSTALLED)
 	$(BIN)/ruff check
 	$(BIN)/mypy
-	$(BIN)/pytest $(AT_ONCE) -m "not slow"
+	$(BIN)/pytest $(AT_ONCE) -n 2 -m "not slow" --ignore tests/e2e
 
 # The documentation, as a site in docs/_build.
 docs: $(INSTALLED)

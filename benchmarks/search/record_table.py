@@ -30,7 +30,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 from sklearn.model_selection import train_test_split
-from torchvision.datasets import FashionMNIST
 
 from benchmarks.machine import describe
 from models.building import build
@@ -126,6 +125,8 @@ def _sizes(spec: StudySpec, params: dict[str, Any]) -> dict[str, float]:
 @cache
 def dataset_of(name: str, root: str) -> Dataset:
     """Training and validation images, both of the official training split; no test images."""
+    from torchvision.datasets import FashionMNIST  # noqa: PLC0415  # takes seconds; tests do without
+
     recording = RECORDINGS[name]
     source = FashionMNIST(root, train=True)
     labels = source.targets.numpy()

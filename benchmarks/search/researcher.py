@@ -27,7 +27,6 @@ from optuna.storages.journal import JournalFileBackend
 from sklearn.model_selection import train_test_split
 from torch import Tensor, nn
 from torch.nn import functional
-from torchvision.datasets import FashionMNIST
 
 PROCESSES = 2
 REPLICATES = 2
@@ -96,6 +95,8 @@ def parameters_of(model: nn.Sequential) -> int:
 
 def images(root: str, seed: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Training images and labels, validation images and labels, all of the training split."""
+    from torchvision.datasets import FashionMNIST  # noqa: PLC0415  # takes seconds; tests do without
+
     source = FashionMNIST(root, train=True)
     flat = source.data.flatten(1).float().div_(255)
     train, validation = train_test_split(

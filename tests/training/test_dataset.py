@@ -6,7 +6,6 @@ from typing import get_args
 import numpy as np
 import pytest
 import torch
-from torchvision import datasets
 
 from study.errors import DataError
 from study.spec.sections import OWN_DATA, DatasetName, DatasetSpec
@@ -270,6 +269,8 @@ def test_test_images_that_are_withheld_are_in_no_split():
 
 @pytest.mark.parametrize(("name", "classes"), [("cifar10", 10), ("cifar100", 100)])
 def test_colour_images_are_read_from_torchvisions_files(name, classes, tmp_path, monkeypatch):
+    from torchvision import datasets  # noqa: PLC0415  # takes seconds; needed here only
+
     source = {"cifar10": datasets.CIFAR10, "cifar100": datasets.CIFAR100}[name]
     key = "labels" if name == "cifar10" else "fine_labels"
     rng = np.random.default_rng(0)

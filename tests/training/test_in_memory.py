@@ -3,7 +3,6 @@ import pytest
 import torch
 from PIL import Image
 from torch.utils.data import TensorDataset
-from torchvision.transforms.functional import to_tensor
 
 from study.errors import DataError
 from study.training.dataset import load_dataset
@@ -26,6 +25,12 @@ class Pictures:
         return self._item(place)
 
 
+def tensor_of(image):
+    from torchvision.transforms.functional import to_tensor  # noqa: PLC0415  # takes seconds
+
+    return to_tensor(image)
+
+
 @pytest.mark.parametrize(
     "data",
     [
@@ -38,7 +43,7 @@ class Pictures:
         {"x": X, "y": Y},
         Pictures(lambda place: (X[place], Y[place])),
         Pictures(lambda place: (Image.fromarray(X[place]), int(Y[place]))),
-        Pictures(lambda place: (to_tensor(X[place]), torch.tensor(Y[place]))),
+        Pictures(lambda place: (tensor_of(X[place]), torch.tensor(Y[place]))),
         Pictures(lambda place: {"image": Image.fromarray(X[place]), "label": int(Y[place])}),
         TensorDataset(torch.from_numpy(X)[:, None], torch.from_numpy(Y)),
         {"train": (X, Y)},
