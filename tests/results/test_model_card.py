@@ -15,7 +15,10 @@ def card(**training):
 
 
 def test_settings_that_change_what_the_results_mean_are_said():
-    plain, unusual = card(), card(patience=10, noise=0.25, batch_order="by_class", average=0.99)
+    plain, unusual = (
+        card(),
+        card(patience=10, noise=0.25, batch_order="by_class", average=0.99, teacher="a/1"),
+    )
     for text in (
         "without a new lowest validation loss in 10 epochs stopped, with the weights of the lowest.",
         "All images, also those of the results, had Gaussian noise with a standard deviation of 0.25",
