@@ -12,14 +12,18 @@ docs/recipes.md; `--picture` draws its picture, and trains nothing.
 import argparse
 import json
 import time
+from collections.abc import Callable
+from functools import cache, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from benchmarks.machine import describe
 from benchmarks.recipes.effects import table
-from benchmarks.recipes.protocol import NETWORKS, SEEDS, TRAINING, Case, cases
+from benchmarks.recipes.protocol import BARE, NETWORKS, SEEDS, TEACHERS, TRAINING, Case, cases
 from models import build
 from models.counting import counts_of
 from study import load_dataset
@@ -28,6 +32,7 @@ from study.training.dataset import Dataset
 from study.training.settings import TrainingSettings
 from study.training.train import Training, keep_freed_memory
 
+Logits: TypeAlias = NDArray[np.float32]
 RESULT = Path(__file__).parents[1] / "results" / "recipes.json"
 PICTURE = Path(__file__).parents[2] / "docs" / "images" / "recipes.png"
 
@@ -44,27 +49,32 @@ def main() -> None:
     keep_freed_memory()
     dataset = _dataset(given.root)
     result = _result(dataset)
+    logits = cache(partial(teacher_logits, dataset))
     done = {_key(row) for row in result["rows"]}
     for case in cases(given.bounds, given.families, given.seeds):
         if (case.seed, case.bound, case.family, case.recipe) in done:
             continue
         if time.monotonic() - start > 60 * given.minutes:
             break
-        row = train(case, dataset)
+        row = train(case, dataset, logits)
         result["rows"].append(row)
         _write(result)
         print(json.dumps(row), flush=True)
     print(table(result["rows"]))
 
 
-def train(case: Case, dataset: Dataset) -> dict[str, Any]:
-    """The row of a case: its names, the accuracy in 0..1, the seconds of the processor."""
+def train(case: Case, dataset: Dataset, logits: Callable[[], Logits]) -> dict[str, Any]:
+    """The row of a case: its names, the accuracy in 0..1, the seconds of the processor.
+
+    `logits`: those of the teacher, for the recipe that has one.
+    """
     start = time.process_time()
     architecture = case.architecture
     variance = dataset.train.pixel_variance() if architecture.centres == "variance" else None
     shape, classes = dataset.image_shape, dataset.classes
     network = build(architecture, shape, classes, [case.seed], variance)
-    training = Training(network, dataset, TrainingSettings(**case.training))
+    of_teacher = logits() if "teacher" in case.training else None
+    training = Training(network, dataset, TrainingSettings(**case.training), logits=of_teacher)
     while not training.over:
         epoch = training.run_epoch()
     return {
@@ -75,6 +85,21 @@ def train(case: Case, dataset: Dataset) -> dict[str, Any]:
         "val_accuracy": epoch.kept_accuracy.mean,
         "seconds": round(time.process_time() - start, 2),
     }
+
+
+def teacher_logits(dataset: Dataset) -> Logits:
+    """Trains the teachers; their mean logits on the training images, (images, classes)."""
+    architecture = Case(0, max(NETWORKS), "dann-lrf", BARE).architecture
+    network = build(architecture, dataset.image_shape, dataset.classes, TEACHERS)
+    training = Training(network, dataset, TrainingSettings(**TRAINING))
+    while not training.over:
+        training.run_epoch()
+    training.restore_kept()
+    network.eval()
+    with torch.no_grad():
+        parts = [network(images).mean(dim=0) for images in dataset.train.images.split(1000)]
+    logits: Logits = torch.cat(parts).numpy()
+    return logits
 
 
 def _dataset(root: Path) -> Dataset:

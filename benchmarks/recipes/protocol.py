@@ -52,8 +52,11 @@ RECIPES: Final[dict[str, dict[str, Any]]] = {
     "flip 0.5": {"flip": 0.5},
     "centres variance": {"centres": "variance"},
     "rewiring 0.3": {"rewiring": 0.3},
+    "teacher": {"teacher": "recipes/0", "teacher_weight": 0.5, "temperature": 4.0},
 }
 BARE: Final = "bare"
+TEACHERS: Final = (10, 11, 12)
+"""The seeds of the bare dann-lrf networks of 100,000 parameters whose mean logits are the teacher."""
 _OF_ARCHITECTURE: Final = ("centres", "rewiring")
 
 

@@ -4,9 +4,11 @@ import math
 
 import pytest
 
+from benchmarks.recipes.__main__ import teacher_logits, train
 from benchmarks.recipes.effects import effects, table
-from benchmarks.recipes.protocol import NETWORKS, RECIPES, Case, cases
+from benchmarks.recipes.protocol import NETWORKS, RECIPES, SEEDS, TEACHERS, TRAINING, Case, cases
 from models.counting import counts_of
+from study.training.dataset import load_dataset
 from study.training.settings import TrainingSettings
 
 
@@ -44,3 +46,29 @@ def test_an_effect_is_the_mean_of_differences_between_equal_seeds():
     assert "| +3.00 |" in cells
     *_, shift = effects([*rows, row(1, "shift 1", 0.85), row(2, "shift 1", 0.9)])
     assert (shift.mean, shift.seeds) == (pytest.approx(2.0), 2)  # seed 2 has no bare run
+
+
+def test_a_row_is_that_of_its_case_and_the_teacher_is_trained_with_other_seeds(monkeypatch):
+    monkeypatch.setitem(TRAINING, "epochs", 1)
+    small = {"dendrites": 2, "somata": 4, "synapses": 4}
+    monkeypatch.setitem(NETWORKS[100_000], "dann-lrf", small)
+    dataset = load_dataset("digits")
+    asked = []
+
+    def logits():
+        asked.append(TEACHERS)
+        return teacher_logits(dataset)
+
+    bare, taught = (
+        train(Case(0, 100_000, "dann-lrf", recipe), dataset, logits)
+        for recipe in ("bare", "teacher")
+    )
+    assert asked == [TEACHERS]
+    assert not set(TEACHERS) & set(range(SEEDS))
+    assert {name: taught[name] for name in ("seed", "bound", "family", "recipe")} == {
+        "seed": 0,
+        "bound": 100_000,
+        "family": "dann-lrf",
+        "recipe": "teacher",
+    }
+    assert taught["val_accuracy"] != bare["val_accuracy"]

@@ -7,6 +7,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from models import FAMILIES, build
 from models.layers import SPARSE_FORMS
+from study.engine.recipe import Recipe
 from study.training.captured_step import captured, seconds_of, unchanged
 from study.training.sparse_forms import (
     break_even_density,
@@ -27,19 +28,28 @@ IMAGES = Split(
 BATCH = torch.tensor([[3, 1, 4, 15, 9, 2], [6, 5, 35, 8, 9, 7]])
 
 
-def engine(family="dann-r", form="csr", **changes):
+ALL = Recipe(0.1, 0.1, 0.9, shift=1, flip=0.5, teacher_weight=0.5, temperature=2.0)
+
+
+def engine(family="dann-r", form="csr", recipe=Recipe(), **changes):  # noqa: B008  # a tuple
     network = build(architecture(family, layers=2, **changes), (1, 6, 6), 4, [0, 1])
     for layer in network.sparse_layers:
         layer.form = form
     network.train()
-    return TorchEngine(network, IMAGES, 6), network
+    targets = torch.full((40, 4), 0.25) if recipe.teacher_weight else None
+    return TorchEngine(network, IMAGES, 6, recipe, targets), network
 
 
-@pytest.mark.parametrize("form", SPARSE_FORMS)
-@pytest.mark.parametrize("family", FAMILIES)
-def test_a_step_reads_no_number_from_the_device(family, form):
+@pytest.mark.parametrize(
+    ("family", "form", "recipe"),
+    [
+        *((family, form, Recipe()) for family in FAMILIES for form in SPARSE_FORMS),
+        *((family, "csr", ALL) for family in ("dann-lrf", "cnn")),
+    ],
+)
+def test_a_step_reads_no_number_from_the_device(family, form, recipe):
     """Else it could not be captured: the processor would have to wait for the device in each step."""
-    made, _ = engine(family, form)
+    made, _ = engine(family, form, recipe)
     rate = torch.tensor(0.01)
     made.step(BATCH, rate)  # which makes what is kept of the wiring
 
