@@ -17,6 +17,7 @@ import torch
 from models import FAMILIES, Architecture, build, save_network
 from study import Dataset, TrialRecord, best_configs, study_spec
 from study.home import Home
+from study.runner.teachers import teacher_logits
 from study.search.pooling import pooled
 from study.training.evaluation import Estimate
 from study.training.settings import TrainingSettings
@@ -117,8 +118,9 @@ class Race:
     `heats` are the contenders of each bound and group; a trial under several bounds is trained once.
     """
 
-    def __init__(self, folder: Path, contenders: list[Contender]) -> None:
+    def __init__(self, folder: Path, contenders: list[Contender], home: Home) -> None:
         self._folder = folder
+        self._home = home
         self._file = folder / "race.json"
         self.contenders = {one.key: one for one in contenders}
 
@@ -128,9 +130,9 @@ class Race:
         file = folder / "race.json"
         if file.exists():
             stored = json.loads(file.read_text(encoding="utf-8"))
-            return cls(folder, [Contender(**one) for one in stored])
+            return cls(folder, [Contender(**one) for one in stored], home)
         folder.mkdir(parents=True, exist_ok=True)
-        race = cls(folder, _best(studies, home))
+        race = cls(folder, _best(studies, home), home)
         race.store()
         return race
 
@@ -206,7 +208,10 @@ class Race:
         by_variance = architecture.centres == "variance"
         variance = dataset.train.pixel_variance() if by_variance else None
         network = build(architecture, dataset.image_shape, dataset.classes, seeds, variance)
-        training = Training(network, dataset, TrainingSettings(**contender.training))
+        settings = TrainingSettings(**contender.training)
+        teachers = self._folder / "teachers"
+        logits = teacher_logits([settings.teacher], dataset, self._home, teachers)
+        training = Training(network, dataset, settings, logits=logits.get(settings.teacher))
         while not training.over:
             training.run_epoch()
         accuracies = training.kept_values()["val_accuracy"]

@@ -128,8 +128,8 @@ def test_the_better_half_remains_by_the_seeds_of_search_and_race(tmp_path):
     lucky = contender(0, 0.95, [0.80, 0.80])
     good = [contender(number, 0.90, [0.90, 0.90]) for number in (1, 2)]
     bad = contender(3, 0.80, [0.80, 0.81])
-    begun = Race(tmp_path, [lucky, *good, bad])
+    begun = Race(tmp_path, [lucky, *good, bad], home=None)
     assert begun.due() == (good[0], [4, 5])
     assert begun.due()[0].pooled()[0] == pytest.approx(0.90)
     bad.val_accuracy.clear()
-    assert Race(tmp_path, [lucky, *good, bad]).due() == (bad, [2, 3])
+    assert Race(tmp_path, [lucky, *good, bad], home=None).due() == (bad, [2, 3])
