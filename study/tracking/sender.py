@@ -25,6 +25,7 @@ from study.tracking.writer import MlflowWriter
 
 _AT_ONCE: Final = 500  # lines
 _REFRESH_EVERY_S: Final = 8.0  # keeps the stored table at most ten seconds old
+_SHARE_OF_TIME: Final = 5  # refreshes take at most one part in this many: records come first
 
 
 class Publish(Protocol):
@@ -80,7 +81,7 @@ class Sender:
         self._retry = Retry(home, notify, ending, lambda: self._writer.sent if self._writer else 0)
         self._reported: dict[int, str] = {}
         self._moved = False
-        self._refreshed_at = time.monotonic()
+        self._refresh_at = time.monotonic() + _REFRESH_EVERY_S
 
     def run(self) -> int:
         """Sends until no more events come; returns the number of unsent events."""
@@ -128,7 +129,7 @@ class Sender:
     def _drain(self, *, refresh: bool = False) -> None:
         """Sends all unsent events, unless the time limit is reached."""
         while self._writer is not None:
-            if refresh and time.monotonic() - self._refreshed_at > _REFRESH_EVERY_S:
+            if refresh and time.monotonic() > self._refresh_at:
                 self._refresh(self._writer)
             lines = list(islice(unsent(self._spool), _AT_ONCE))
             if not lines:
@@ -171,11 +172,11 @@ class Sender:
             self._notify({"runs": news})
 
     def _refresh(self, writer: MlflowWriter) -> None:
-        """Updates the table, and the page in MLflow if the front has changed.
+        """Updates the table, and the page in MLflow if the front has changed; sets the time of the next.
 
         This is tried once, as no record depends on it. A table that cannot be updated is withdrawn.
         """
-        self._refreshed_at = time.monotonic()
+        start = time.monotonic()
         try:
             writer.store_table()
         except Exception:  # noqa: BLE001  # as above
@@ -183,6 +184,8 @@ class Sender:
                 writer.withdraw_table()
         if self._moved:
             self._show(writer, final=False)
+        took = time.monotonic() - start
+        self._refresh_at = start + max(_REFRESH_EVERY_S, _SHARE_OF_TIME * took)
 
     def _show(self, writer: MlflowWriter, *, final: bool) -> None:
         """Updates the page in MLflow: description, front, and at the end the report. Tried once."""

@@ -6,7 +6,9 @@ import pickle
 import shutil
 import sqlite3
 from contextlib import closing
+from types import SimpleNamespace
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -343,6 +345,26 @@ def test_while_a_study_runs_the_table_is_stored_and_then_what_is_made_from_it(ho
     Sender(home.study_folder("made"), home, lambda _: None, lambda _: next(over), publish).run()
     # Once, for nothing moved after that; then the driver ends without a word.
     assert shown == [(False, "RUNNING"), (True, "INTERRUPTED")]
+
+
+@pytest.mark.usefixtures("spool")
+def test_the_table_takes_at_most_a_fifth_of_the_time_of_the_sender(home, monkeypatch):
+    now, stored = [0.0], []
+
+    def store(_):
+        stored.append(now[0])
+        now[0] += 4.0
+
+    def ending(_):
+        now[0] += 1.0
+        return now[0] > 100
+
+    monkeypatch.setattr(sender, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    monkeypatch.setattr(MlflowWriter, "store_table", store)
+    Sender(home.study_folder("made"), home, lambda _: None, ending, lambda *_, **__: None).run()
+    while_it_runs = stored[:-1]
+    assert len(while_it_runs) > 3
+    assert min(np.diff(while_it_runs)) >= 20
 
 
 @pytest.mark.usefixtures("spool")
