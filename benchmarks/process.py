@@ -10,20 +10,24 @@ from typing import Any
 _REPOSITORY = Path(__file__).parents[1]
 
 
-def measured(module: str, *arguments: object, **environment: str) -> dict[str, Any]:
+def measured(
+    module: str, *arguments: object, progress: bool = False, **environment: str
+) -> dict[str, Any]:
     """The JSON in the last line that `benchmarks.MODULE` prints.
 
-    What else it says is shown only where it fails, which raises a CalledProcessError.
+    What it says on standard error is shown with `progress`, and else only where it fails, which raises a
+    CalledProcessError.
     """
     done = subprocess.run(  # noqa: S603  # our own
         [sys.executable, "-m", f"benchmarks.{module}", *map(str, arguments)],
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=None if progress else subprocess.PIPE,
         text=True,
         check=False,
         cwd=_REPOSITORY,
         env=os.environ | environment,
     )
-    if done.returncode:
+    if done.returncode and done.stderr:
         sys.stderr.write(done.stderr)
     done.check_returncode()
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])

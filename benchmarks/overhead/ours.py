@@ -8,6 +8,8 @@ import json
 import sys
 import tempfile
 import time
+from collections.abc import Iterable
+from pathlib import Path
 from typing import Any, Final, final
 
 import psutil
@@ -27,7 +29,7 @@ from study.search.scheduler import Halving
 from study.search.searcher import StudySearcher
 from study.search.storage import SearchStorage
 from study.search.trial import EndedTrial
-from study.tracking.spool import waiting
+from study.tracking.spool import read_position
 from study.tracking.tracker import Tracker
 
 SPACE: Final = {
@@ -92,7 +94,7 @@ class Times:
             self._memory.append(resident_mb())
 
         def until_sent(tracker: Tracker, *arguments: Any) -> None:  # noqa: ANN401
-            while waiting(tracker._folder.spool):  # noqa: SLF001  # no part of what a driver needs
+            while unsent_bytes(tracker._folder.spool):  # noqa: SLF001  # no part of what a driver needs
                 time.sleep(0.02)
             self.sent = time.perf_counter()
             assert tracker._sender is not None  # noqa: S101, SLF001  # it was started
@@ -117,6 +119,10 @@ class Times:
         wall = 1e3 * (self.ends[last] - self.ends[first]) / count
         return {"ms": wall, "wall": a_trial(self._wall), "processor": a_trial(self._processor)}
 
+    def memory_mb(self, counts: Iterable[int]) -> dict[int, float]:
+        """The memory of this process after so many trials, in MiB."""
+        return {count: self._memory[count - 1] for count in counts if count <= len(self._memory)}
+
     def result(self, summary: driver.RunSummary) -> dict[str, Any]:
         count = len(self.ends)
         found: dict[str, Any] = {
@@ -125,11 +131,21 @@ class Times:
             "steady": self.between(count // 3, count),
             "drain_s": self.sent - self.ends[-1],
             "sender_processor_ms": 1e3 * self.sender / count,
-            "memory_mb": {at: self._memory[at - 1] for at in (1, 100, 300, 1000) if at <= count},
+            "memory_mb": self.memory_mb((1, 100, 300, 1000)),
         }
         if count >= 1000:  # noqa: PLR2004  # as many as are compared
             found["growth"] = {"100": self.between(50, 150), "1000": self.between(900, 1000)}
         return found
+
+
+def unsent_bytes(spool: Path) -> int:
+    """The size of the events that the sender has not sent yet; a count would take longer."""
+    if not spool.exists():
+        return 0
+    position = read_position(spool)
+    sizes = {int(file.stem): file.stat().st_size for file in spool.glob("[0-9]*.jsonl")}
+    later = sum(size for segment, size in sizes.items() if segment > position.segment)
+    return later + max(0, sizes.get(position.segment, 0) - position.offset)
 
 
 def measure(trials: int, sampler: str, scheduler: str, *, every_epoch: bool) -> dict[str, Any]:

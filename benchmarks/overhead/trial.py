@@ -34,6 +34,12 @@ def metrics(config: dict[str, Any], epoch: int) -> dict[str, float]:
     return values | errors | counts | {"seconds": 0.01 * epoch, "epoch/seconds": 0.01}
 
 
+def curves(epochs: list[dict[str, float]], seeds: int) -> dict[str, list[list[float]]]:
+    """The values of each replicate, here all alike."""
+    names = ("train_loss", "val_loss", "val_accuracy")
+    return {name: [seeds * [epoch[f"epoch/{name}"]] for epoch in epochs] for name in names}
+
+
 def _parameters(network: dict[str, Any]) -> int:
     """About as many as the network would have."""
     dendrites, somata = network.get("dendrites") or 1, network["somata"]
@@ -65,6 +71,7 @@ class NullTrainable(tune.Trainable):
                 break
         done = self._epoch == last
         report = {"epochs": epochs, "engine": None, "finished": done, "failure": None}
+        report |= {"curves": curves(epochs, len(self._config["seeds"]))}
         return report | {"notice": None, "replicates": {}, "done": done}
 
 

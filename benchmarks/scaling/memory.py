@@ -67,7 +67,7 @@ class Watch:
         while not self._over.wait(_EVERY_S):
             if len(self._reported) < self._workers:
                 continue
-            held = [_held(process.pid) for process in _workers()]
+            held = [held_by(process.pid) for process in worker_processes("Trainable")]
             names = ("pss_mb", "private_mb", "rss_mb")
             self.held = {name: sum(one[name] for one in held) for name in names}
             self.held["workers"] = len(held)
@@ -75,18 +75,19 @@ class Watch:
             return
 
 
-def _workers() -> list[psutil.Process]:
+def worker_processes(name: str) -> list[psutil.Process]:
+    """The workers of this process's Ray that run a Trainable whose name has this part."""
     found = []
     for process in psutil.Process().children(recursive=True):
         try:
-            if any("Trainable" in word for word in process.cmdline()):
+            if any(name in word for word in process.cmdline()):
                 found.append(process)
         except psutil.Error:
             continue
     return found
 
 
-def _held(pid: int) -> dict[str, float]:
+def held_by(pid: int) -> dict[str, float]:
     """Megabytes of a process: in parts where they are shared, alone, and mapped."""
     sizes = {"Pss": 0, "Private_Clean": 0, "Private_Dirty": 0, "Rss": 0}
     try:

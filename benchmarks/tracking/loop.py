@@ -68,7 +68,7 @@ def reports(
             if kind == "ours":
                 last = epoch == epochs
                 result |= {"epochs": [metrics], "finished": last, "failure": None, "notice": None}
-                result |= {"hostname": "host", "pid": 1, "replicates": {}}
+                result |= {"hostname": "host", "pid": 1, "replicates": {}, "curves": {}}
             trial.update_last_result(result)
             start = time.perf_counter()
             callback.on_trial_result(iteration=epoch, trials=[trial], trial=trial, result=result)
