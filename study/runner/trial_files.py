@@ -23,7 +23,7 @@ from study.study_folder import CHECKPOINT, NETWORK, trial_folder
 
 _NAME: Final = re.compile(rf"(?:{NETWORK}/)?[a-z]+\.(?:json|npy|safetensors)")
 _SHARE_OF_TRIAL: Final = 20  # checkpoints take one part in this many of a trial's time
-_SHARE_OF_NODE: Final = 5  # and of the driver's node's time, those of all other nodes together
+SHARE_OF_NODE: Final = 5  # and of the driver's node's time, those of all other nodes together
 _FIRST_WRITE_S: Final = 0.005  # a guess, until one is measured
 _LAST_WRITE_S: Final = 60.0
 
@@ -86,7 +86,7 @@ class TrialFolders:
         before, least = (self._busy_before[number], 0.0) if number in self._busy_before else first
         self._busy_s += took
         self._busy_before[number] = self._busy_s
-        self._pause_s = max(least, _SHARE_OF_NODE * (self._busy_s - before))
+        self._pause_s = max(least, SHARE_OF_NODE * (self._busy_s - before))
         return self._pause_s
 
 

@@ -1,0 +1,1 @@
+"""A real Ray with many workers, beside the simulation of docs/scaling.md."""
