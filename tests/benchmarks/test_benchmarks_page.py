@@ -1,13 +1,23 @@
 """docs/benchmarks.md, the other pages with figures and the README, beside the results that they show."""
 
 import json
-import math
 import re
 from pathlib import Path
 
 import numpy as np
 
-from benchmarks.search.summary import interval
+from benchmarks.search import protocol
+from benchmarks.search.summary import (
+    OURS,
+    best_peer,
+    epochs_text,
+    goals,
+    needed,
+    peers,
+    table_of_goal,
+    table_of_methods,
+    table_of_regrets,
+)
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/benchmarks.md").read_text(encoding="utf-8")
@@ -108,41 +118,21 @@ def test_the_options_in_the_docs_are_worth_what_was_measured():
     names_machine(text, result["machine"])
 
 
-FAIR = (
-    "ours",
-    "random (no repeats)",
-    "tpe (no repeats)",
-    "tpe+asha (pruned, no repeats)",
-    "nsga2 (20, no repeats)",
-    "moasha (no repeats)",
-)
-
-
-def needed_epochs(runs, key):
-    """One a search; infinite where the goal was never reached."""
-    return np.array([math.inf if run[key] is None else run[key] for run in runs])
-
-
-def test_its_earlier_searches_are_the_committed_result():
-    result = result_of("search_fashion_mnist")
-    page = (ROOT / "docs/search_method.md").read_text()
-    rows = {}
-    for name in FAIR:
-        runs = result["runs"][name]
-        needed = needed_epochs(runs, "epochs_to_goal")
-        low, high = interval(needed)
-        median = float(np.median(needed))
-        share = f"{median / result['table']['all_epochs']:.1%}" if math.isfinite(median) else ""
-        never = sum(map(math.isinf, needed))
-        rows[name] = (
-            f"| {name} | {epochs(median)} | {epochs(low)} to {epochs(high)} | {share} | {never} |"
-        )
-    assert all(row in page for row in rows.values())
+def test_the_searches_are_the_committed_result():
+    result = result_of("search")
+    page = (ROOT / "docs/search_method.md").read_text(encoding="utf-8")
+    for lines in (table_of_methods(result), table_of_goal(result), table_of_regrets(result)):
+        assert "\n".join(lines) in page
+    prose = " ".join(page.split())
+    assert all(sentence in prose for sentence in goals(result))
     names_machine(page, result["machine"])
 
 
-def epochs(count):
-    return f"{count:,.0f}" if math.isfinite(count) else "never"
+def test_the_settings_of_the_searches_are_those_that_tuning_chose():
+    page = (ROOT / "docs/search_method.md").read_text(encoding="utf-8")
+    for name, chosen in protocol.tuned_settings().items():
+        said = ", ".join(f"{key} {value}" for key, value in chosen.items())
+        assert not said or f"| {name} | {said} |" in page
 
 
 def test_what_the_machinery_costs_is_the_committed_result():
@@ -193,12 +183,13 @@ def test_how_long_answers_take_is_the_committed_result():
 
 def test_the_numbers_of_the_readme_are_those_of_the_results():
     text = " ".join(README.split())
-    runs = result_of("search_box_0.5")["runs"]
+    runs = result_of("search")["runs"]["fashion_mnist_5000"]
+    peer = best_peer(runs, "0.95")
     ours, others = (
-        epochs(np.median(needed_epochs(runs[name], "epochs_to_goal")))
-        for name in ("ours", "random+halving")
+        epochs_text(float(np.median(needed(runs[name], "0.95")))) for name in (OURS, peer)
     )
-    assert f"after {ours} epochs, random search with the same early stopping after {others}" in text
+    said = f"after {ours} epochs, the best of {len(peers(runs))} other searches ({peer}) after {others}"
+    assert said in text
     (row,) = (
         one
         for one in result_of("training")["alone"]

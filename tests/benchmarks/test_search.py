@@ -232,6 +232,9 @@ def test_the_tables_of_the_page_compare_ours_with_the_best_peer(table):
         ("| ours (no curves)", "1", "2.0"),
     ]
     assert not list(summary.behind(result))
+    boxes, regrets, _ = summary.goals(result)
+    assert "in 0 of 3 boxes; the largest ratio is 0.50." in boxes
+    assert "in 0 of 15 cases, by at most 0.00 points" in regrets
     swapped = {"runs": {"small": {"ours": runs["tpe"], "random": runs["ours"]}}}
     late = [line for line in summary.behind(swapped) if line[1] == 0.2]
     assert late
