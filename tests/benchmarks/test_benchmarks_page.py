@@ -61,6 +61,19 @@ def test_its_front_is_the_committed_result():
     names_machine(PAGE, result["machine"])
 
 
+def test_the_noise_of_the_latency_is_the_committed_result():
+    result = result_of("latency")
+    text = (ROOT / "docs/diagnostics.md").read_text(encoding="utf-8")
+    for row in result["networks"]:
+        cells = [
+            f"{part['latency_ms']:.3f} | {100 * part['spread']:.1f} % | {100 * part['sem']:.1f} %"
+            for part in (row["alone"], row["busy"])
+        ]
+        assert f"| {row['network']} | {' | '.join(cells)} |\n" in text
+        assert max(part["spread"] for part in (row["alone"], row["busy"])) < 0.01
+    assert f"Measured on {result['machine']['processor']} " in text
+
+
 def test_its_speeds_are_the_committed_result():
     result = result_of("training")
     text = " ".join((ROOT / "docs/networks.md").read_text(encoding="utf-8").split())
