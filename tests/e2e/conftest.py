@@ -1,3 +1,4 @@
+import os
 import subprocess
 import tempfile
 from pathlib import Path
@@ -134,7 +135,11 @@ def ray_head(shared):
         # Short, for Ray makes sockets below it and their paths are limited.
         home = Path(tempfile.mkdtemp(prefix="study-head-", dir="/tmp"))
         environment = clean_environment(
-            HOME=str(home), RAY_AUTH_MODE="token", RAY_prestart_worker_first_driver="0"
+            HOME=str(home),
+            # The compiled engine is that of this machine.
+            XDG_CACHE_HOME=os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache"),
+            RAY_AUTH_MODE="token",
+            RAY_prestart_worker_first_driver="0",
         )
         ray = BIN / "ray"
         token = subprocess.check_output(
