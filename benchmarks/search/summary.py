@@ -162,6 +162,11 @@ def best_peer(runs: dict[str, Runs], box: str) -> str:
     )
 
 
+def asking(runs: Runs) -> float:
+    """The mean time of a proposal, in ms."""
+    return float(np.mean([run["ask_ms"] for run in runs.values()]))
+
+
 def area(runs: Runs, box: str) -> float:
     """The mean area under the logarithm of the regret."""
     return float(np.mean([run["boxes"][box]["area"] for run in runs.values()]))

@@ -9,6 +9,7 @@ import numpy as np
 from benchmarks.search import protocol
 from benchmarks.search.summary import (
     OURS,
+    asking,
     best_peer,
     epochs_text,
     goals,
@@ -141,6 +142,30 @@ def test_the_searches_are_the_committed_result():
     names_machine(page, result["machine"])
 
 
+def test_botorch_beside_ours_is_the_committed_result():
+    runs = result_of("search")["runs"]["fashion_mnist_5000"]
+    assert list(runs["botorch"]) == ["0"]
+    botorch, ours = runs["botorch"]["0"], runs[OURS]["0"]
+    prose = " ".join((ROOT / "docs/search_method.md").read_text(encoding="utf-8").split())
+    needs = [
+        "{}, {} and {}".format(*(box["epochs"] for box in run["boxes"].values()))
+        for run in (botorch, ours)
+    ]
+    assert (
+        f"it needs {needs[0]} epochs in the three boxes, ours with the same seed {needs[1]}"
+        in prose
+    )
+    assert f"takes BoTorch {botorch['ask_ms']:,.0f} ms and ours {ours['ask_ms']:.0f} ms" in prose
+    for box in botorch["boxes"]:
+        assert botorch["boxes"][box]["macs"] < ours["boxes"][box]["macs"]
+        assert botorch["boxes"][box]["area"] < ours["boxes"][box]["area"]
+    # The other searches need at least twice the epochs of ours.
+    others = [name for name in peers(runs) if name != "botorch"]
+    for box in runs[OURS]["0"]["boxes"]:
+        most = 0.5 * min(np.median(needed(runs[name], box)) for name in others)
+        assert np.median(needed(runs[OURS], box)) <= most
+
+
 def test_the_settings_of_the_searches_are_those_that_tuning_chose():
     page = (ROOT / "docs/search_method.md").read_text(encoding="utf-8")
     for name, chosen in protocol.tuned_settings().items():
@@ -202,7 +227,8 @@ def test_the_numbers_of_the_readme_are_those_of_the_results():
         epochs_text(float(np.median(needed(runs[name], "0.95")))) for name in (OURS, peer)
     )
     said = f"after {ours} epochs, the best of {len(peers(runs))} other searches ({peer}) after {others}"
-    assert said in text
+    times = asking(runs[peer]) / asking(runs[OURS])
+    assert f"{said}, with proposals that take {times:.0f} times as long" in text
     (row,) = (
         one
         for one in result_of("training")["alone"]
