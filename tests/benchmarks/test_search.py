@@ -78,17 +78,13 @@ def test_a_tuning_table_has_the_two_replicates_of_which_it_stores_the_mean():
     assert np.abs(seen.accuracy[:, -1] - seen.truth) / 2 == pytest.approx(error, rel=1e-3)
 
 
-def test_the_test_table_has_thousands_of_configurations_of_every_family():
-    table = protocol.table_of("fashion_mnist_5000")
-    count, replicates, epochs = table.accuracy.shape
-    assert (count >= 2000, replicates, epochs) == (True, 5, 9)
-    assert set(table.space.settings) == set(record_table.SPACE["families"])
+def test_a_part_of_the_failing_table_fails():
+    table = protocol.table_of("fashion_mnist_5000_failing")
+    rates = np.array([one["learning_rate"] for one in table.space.configurations])
+    assert table.fails[rates >= 0.02].all()
+    assert 0.4 < table.fails.mean() < 0.5
     assert (np.diff(table.accuracy, axis=2) >= 0).all()
     assert table.macs.max() <= 150_000
-    failing = protocol.table_of("fashion_mnist_5000_failing")
-    rates = np.array([one["learning_rate"] for one in table.space.configurations])
-    assert failing.fails[rates >= 0.02].all()
-    assert 0.4 < failing.fails.mean() < 0.5
 
 
 @pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated:FutureWarning")  # BoTorch's
@@ -288,12 +284,13 @@ def test_a_test_table_is_the_whole_space_of_its_recording(name):
     expected = record_table.configurations_of(spec)
     assert len(expected) == len(table.accuracy) >= 2000
     assert {"mlp", "cnn", "vann", "locally-connected", "dann-r"} <= set(table.space.settings)
-    assert table.accuracy.shape[1:] == (5, spec.budget.epochs)
+    assert table.accuracy.shape[1:] == (spec.replicates, spec.budget.epochs)
     for place in range(0, len(expected), 100):
         params = expected[place]
         row = table.space.row(params)
         network = Configuration(spec, given=params).architecture
-        assert table.space.sizes[row] == known_metrics(network, record_table.IMAGE, 10)
+        known = known_metrics(network, record_table.IMAGE, 10)
+        assert table.space.sizes[row].items() <= known.items()
     last = table.accuracy[~table.fails, :, -1]
     assert (last > 0).all()
     assert (last <= 1).all()
