@@ -9,6 +9,7 @@ table and writes benchmarks/results/shared_dendrites.json.
 
 import argparse
 import json
+import math
 import time
 from pathlib import Path
 from typing import Any, Final
@@ -19,6 +20,7 @@ from benchmarks.machine import describe
 from models import Architecture, build
 from models.counting import counts_of
 from study import Dataset, load_dataset
+from study.results.format import percent
 from study.spec.sections import DatasetSpec
 from study.training.evaluation import Estimate
 from study.training.settings import TrainingSettings
@@ -119,7 +121,7 @@ def table(result: dict[str, Any]) -> str:
             "yes" if row["dendritic"] else "no",
             f"{row['trainable_parameters']:,}",
             f"{row['macs']:,}",
-            f"{100 * accuracy.mean:.2f} ± {100 * accuracy.sem:.2f}",
+            percent(accuracy.mean, None if math.isnan(accuracy.sem) else accuracy.sem),
             str(len(row["val_accuracy"])),
         ]
         lines.append(f"| {' | '.join(cells)} |")

@@ -19,6 +19,7 @@ from benchmarks.search.summary import (
     table_of_methods,
     table_of_regrets,
 )
+from benchmarks.training import shared_dendrites
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/benchmarks.md").read_text(encoding="utf-8")
@@ -101,6 +102,13 @@ def test_its_speeds_are_the_committed_result():
     earlier = [f"{row['epoch']['before']['processor']:.2f}" for row in result["alone"]]
     said = f"{', '.join(earlier[:-1])} and {earlier[-1]} core seconds on one thread"
     assert f"(commit 66fd0a8), torch took {said}" in text
+    names_machine(text, result["machine"])
+
+
+def test_its_shared_dendrites_are_the_committed_result():
+    result = result_of("shared_dendrites")
+    text = (ROOT / "docs/networks.md").read_text(encoding="utf-8")
+    assert shared_dendrites.table(result) in text
     names_machine(text, result["machine"])
 
 
