@@ -122,7 +122,8 @@ def _result(dataset: Dataset) -> dict[str, Any]:
         for bound, networks in NETWORKS.items()
     }
     return {
-        "machine": describe(),
+        # Of several runs, whose arguments say when they stopped and where the data were.
+        "machine": describe() | {"command": "python -m benchmarks.recipes"},
         "data": "official Fashion-MNIST, 54,000 training and 6,000 validation images",
         "images": images,
         "training": TRAINING,
