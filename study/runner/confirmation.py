@@ -20,7 +20,7 @@ from study.runner.given_trials import GivenTrials, OnEnd
 from study.runner.resume import history_of, mark_front, record_confirmation, store_spec
 from study.runner.session import Session, worker_settings
 from study.runner.trial_files import TrialStorage
-from study.runner.tuner import lack_of_memory, tuner
+from study.runner.tuner import LackOfMemoryError, run_tuner, tuner
 from study.search.configuration import Configuration
 from study.search.confirmation import Confirmation, confirmations_of, note_confirmation
 from study.search.storage import metrics_of
@@ -77,21 +77,20 @@ def _run(
 ) -> None:
     """Runs Ray Tune once; where memory runs out it ends, and trials then run one by one."""
     try:
-        tuner(
-            folder,
-            settings=worker_settings(session, rungs=(), diagnostics=()),
-            storage=TrialStorage.here(folder.trials, alone=capacity.alone),
-            share=capacity.share,
-            callback=callback,
-            stop=session.stop,
-            searcher=trials,
-        ).fit()
-    except RuntimeError as error:
-        reason = lack_of_memory(error)
-        if reason is None:
-            raise
-        lost = ", ".join(map(str, trials.on_lost_memory(reason)))
-        session.progress.notify(f"memory ran out while these were confirmed: {lost}: {reason}")
+        run_tuner(
+            tuner(
+                folder,
+                settings=worker_settings(session, rungs=(), diagnostics=()),
+                storage=TrialStorage.here(folder.trials, alone=capacity.alone),
+                share=capacity.share,
+                callback=callback,
+                stop=session.stop,
+                searcher=trials,
+            )
+        )
+    except LackOfMemoryError as error:
+        lost = ", ".join(map(str, trials.on_lost_memory(str(error))))
+        session.progress.notify(f"memory ran out while these were confirmed: {lost}: {error}")
 
 
 def finish_confirmation(session: Session) -> None:

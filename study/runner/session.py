@@ -16,7 +16,7 @@ from study.runner.scoreboard import Scoreboard
 from study.runner.stopper import StudyClock, StudyStopper
 from study.runner.teachers import Logits
 from study.runner.trial_files import TrialStorage
-from study.runner.tuner import lack_of_memory, tuner
+from study.runner.tuner import LackOfMemoryError, run_tuner, tuner
 from study.search.budget import BudgetSpent
 from study.search.confirmation import unconfirmed
 from study.search.rungs import rung_epochs
@@ -121,21 +121,20 @@ def fit(session: Session, capacity: Capacity) -> None:
     again = True
     while again and session.stop.reason is None:
         try:
-            tuner(
-                session.folder,
-                settings=settings,
-                storage=storage,
-                share=capacity.share,
-                callback=TrialCallback(session.tracker, session.stop, observer),
-                stop=session.stop,
-                searcher=searcher,
-                scheduler=halving,
-            ).fit()
+            run_tuner(
+                tuner(
+                    session.folder,
+                    settings=settings,
+                    storage=storage,
+                    share=capacity.share,
+                    callback=TrialCallback(session.tracker, session.stop, observer),
+                    stop=session.stop,
+                    searcher=searcher,
+                    scheduler=halving,
+                )
+            )
             again = searcher.end_one_by_one()
-        except RuntimeError as error:
-            reason = lack_of_memory(error)
-            if reason is None:
-                raise
-            trials = ", ".join(map(str, searcher.on_lost_memory(reason)))
-            session.progress.notify(f"memory ran out while these trials ran: {trials}: {reason}")
+        except LackOfMemoryError as error:
+            trials = ", ".join(map(str, searcher.on_lost_memory(str(error))))
+            session.progress.notify(f"memory ran out while these trials ran: {trials}: {error}")
     session.clock.note(at_once=True)

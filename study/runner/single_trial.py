@@ -14,7 +14,7 @@ from study.runner.callback import Observer, TrialCallback
 from study.runner.stopper import StudyStopper
 from study.runner.teachers import Logits, keep_logits, teacher_logits
 from study.runner.trial_files import TrialStorage
-from study.runner.tuner import lack_of_memory, tuner
+from study.runner.tuner import LackOfMemoryError, run_tuner, tuner
 from study.search.trial import WORKER_DIED, Outcome, TrialConfig, judge
 from study.spec.sections import Resources
 from study.study_folder import StudyFolder
@@ -90,20 +90,19 @@ def _train(  # noqa: PLR0913, PLR0917  # the parts of one run of Ray Tune
         "engine": engine,
     }
     try:
-        result = tuner(
-            folder,
-            settings=settings,
-            storage=TrialStorage.here(folder.trials, alone=capacity.alone),
-            share=capacity.share,
-            callback=callback,
-            stop=stop,
-            config=config.to_dict(),
-        ).fit()[0]
-    except RuntimeError as error:
-        reason = lack_of_memory(error)
-        if reason is None:
-            raise
-        raise StudyError(f"{reason}; {CONTINUES}") from error
+        result = run_tuner(
+            tuner(
+                folder,
+                settings=settings,
+                storage=TrialStorage.here(folder.trials, alone=capacity.alone),
+                share=capacity.share,
+                callback=callback,
+                stop=stop,
+                config=config.to_dict(),
+            )
+        )[0]
+    except LackOfMemoryError as error:
+        raise StudyError(f"{error}; {CONTINUES}") from error
     finally:
         shutil.rmtree(folder.tune, ignore_errors=True)
     if result.error is not None:

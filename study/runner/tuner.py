@@ -1,7 +1,7 @@
 """Ray's Tuner, which runs trials with the Trainable of a study."""
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, final
 
 from ray import tune
 from ray.exceptions import OutOfMemoryError
@@ -75,11 +75,21 @@ def tuner(  # noqa: PLR0913  # each part has a name of its own
     )
 
 
-def lack_of_memory(error: RuntimeError) -> str | None:
-    """Why a Tuner ended with an error, if that is the lack of memory, by which Ray ends a worker.
+@final
+class LackOfMemoryError(Exception):
+    """Ray ended a worker because memory ran out, and Tune ended with it; the message is Ray's."""
 
-    Tune handles two ways in which a worker can end, and this is neither.
+
+def run_tuner(trials: tune.Tuner) -> tune.ResultGrid:
+    """Runs a Tuner to its end.
+
+    Raises LackOfMemoryError if memory ran out: Tune handles two ways in which a worker can end, and
+    this is neither.
     """
-    if not isinstance(error.__cause__, OutOfMemoryError):
-        return None
-    return f"OutOfMemoryError: {str(error.__cause__).splitlines()[0]}"
+    try:
+        return trials.fit()
+    except RuntimeError as error:
+        if not isinstance(error.__cause__, OutOfMemoryError):
+            raise
+        reason = f"OutOfMemoryError: {str(error.__cause__).splitlines()[0]}"
+        raise LackOfMemoryError(reason) from error
