@@ -3,6 +3,7 @@
 import fcntl
 import json
 import os
+import shutil
 import socket
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -152,6 +153,19 @@ class StudyFolder:
 def trial_folder(trials: Path, number: int) -> Path:
     """The folder of a trial in the folder of all trials; a worker has only the latter."""
     return trials / f"trial-{number}"
+
+
+def delete_files(folder: Path, *, keep_checkpoint: bool) -> None:
+    """Deletes the folder of a trial, or all but its checkpoint, if there is one; what it can of them."""
+    if not keep_checkpoint or not (folder / CHECKPOINT).exists():
+        shutil.rmtree(folder, ignore_errors=True)
+        return
+    with suppress(OSError):
+        for file in folder.iterdir():
+            if file.is_dir():
+                shutil.rmtree(file, ignore_errors=True)
+            elif file.name != CHECKPOINT:
+                file.unlink(missing_ok=True)
 
 
 def replace_file(file: Path, text: str) -> None:

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from study.errors import BadInputError, SpecError
-from study.runner.resume import check_continues, store_spec
+from study.runner.resume import check_continues, grew, store_spec
 from study.spec.study_spec import StudySpec
 from study.study_folder import StudyFolder
 
@@ -52,6 +52,7 @@ def test_the_same_spec_continues_a_study(folder):
         {"resources": {"cpus": 2, "concurrent_trials": 1}},
         {"dataset": {"name": "digits", "root": "/elsewhere", "download": True}},
         {"diagnostics": ["activity", "weights"]},
+        {"stopping": {"reduction_factor": 1.5}},
     ],
 )
 def test_more_budget_another_machine_or_other_diagnostics_continue_it(change, folder):
@@ -70,6 +71,45 @@ def test_another_spec_is_refused_with_the_difference(folder):
     assert "  seed: was 0, is 3" in lines
     assert "  space.somata: was [32, 64, 128, 256], is 8" in lines
     assert len(lines) == 5
+    store_spec(folder, StudySpec.from_dict(TABLE))
+    fewer = TABLE | {"stopping": {"reduction_factor": 3}}
+    with pytest.raises(SpecError, match=r"stopping.reduction_factor: was 2.0, is 3.0"):
+        check_continues(folder, StudySpec.from_dict(fewer))
+
+
+CONSTANT = {"space": {"schedule": "constant"}}
+
+
+def test_the_epochs_of_a_study_grow_with_a_constant_learning_rate_and_the_same_grace(folder):
+    more = {"budget": {"epochs": 20}}
+    grace = {"stopping": {"grace_epochs": 3}}
+    store_spec(folder, StudySpec.from_dict(TABLE | CONSTANT))
+    check_continues(folder, StudySpec.from_dict(TABLE | CONSTANT | more | grace))
+    with pytest.raises(SpecError, match=r"`stopping.grace_epochs = 3` must be given .* 15 and 20"):
+        check_continues(folder, StudySpec.from_dict(TABLE | CONSTANT | more))
+    for space in ({}, {"schedule": "constant", "rewiring": 0.3}):
+        table = TABLE | {"families": ["dann-r"], "space": space}
+        store_spec(folder, StudySpec.from_dict(table))
+        with pytest.raises(SpecError, match=r'`space.schedule = "constant"` and .* got 15 and 20'):
+            check_continues(folder, StudySpec.from_dict(table | more | grace))
+
+
+def test_a_study_grows_with_its_budget_or_the_share_of_trials_that_continue(folder):
+    table = TABLE | CONSTANT | {"budget": {"trials": 9}}
+    assert not grew(folder, StudySpec.from_dict(table))
+    store_spec(folder, StudySpec.from_dict(table))
+    for change in (
+        {"budget": {"trials": 10}},
+        {"budget": {"trials": 9, "epochs": 20}},
+        {"stopping": {"reduction_factor": 1.5}},
+    ):
+        assert grew(folder, StudySpec.from_dict(table | change))
+    for change in (
+        {},
+        {"budget": {"trials": 9, "confirm": 3}},
+        {"resources": {"cpus": 2}},
+    ):
+        assert not grew(folder, StudySpec.from_dict(table | change))
 
 
 @pytest.mark.parametrize("limit", ["trials", "total_epochs", "minutes", "stagnation"])

@@ -182,7 +182,7 @@ def test_a_pickle_goes_off_where_it_is_unpickled(tmp_path):
 def test_a_pickle_in_the_place_of_a_checkpoint_is_damage(bomb):
     file, went_off = bomb
     with pytest.raises(ValueError, match="is damaged"):
-        from_bytes(file.read_bytes(), {}, torch.device("cpu"))
+        from_bytes(file.read_bytes(), {}.__eq__, torch.device("cpu"))
     assert not went_off.exists()
 
 

@@ -22,6 +22,7 @@ from study import StudySpec, environment
 from study.home import Home
 from study.runner import resume
 from study.runner.callback import StudyObserver, TrialCallback
+from study.runner.kept_checkpoints import KeptCheckpoints
 from study.runner.progress import Progress
 from study.runner.scoreboard import Scoreboard
 from study.runner.stopper import StudyStopper
@@ -80,14 +81,15 @@ def ours(home: Home, trials: int, epochs: int) -> dict[str, Any]:
     spec = StudySpec.from_dict({"name": "ours", "dataset": "digits", "families": ["dann-lrf"]})
     folder = home.study_folder("ours")
     resume.store_spec(folder, spec)
-    SearchStorage(spec, folder.journal)
+    storage = SearchStorage(spec, folder.journal)
     tracker = Tracker(folder, home)
     tracker.start({})
     tracker.wait_until_ready()
     budget = BudgetSpent(spec)
     board = Scoreboard(spec, budget)
     progress = Progress(board, Console(quiet=True))
-    observer = StudyObserver(tracker, board, progress, StudyStopper())
+    kept = KeptCheckpoints(spec, storage, folder.trials)
+    observer = StudyObserver(tracker, board, progress, StudyStopper(), kept)
     callback = TrialCallback(tracker, StudyStopper(), observer)
 
     def end(trial: Trial) -> None:

@@ -79,6 +79,7 @@ def _facts(record: "TrialRecord", curve: "Curve | None") -> dict[str, str]:
     macs = f", {count(record.macs)} multiply-accumulates for an image"
     facts = {
         "state": state,
+        "continues": "" if record.continues is None else f"trial {record.continues}",
         "parameters": f"{count(record.trainable_parameters)}{macs}",
         "architecture": _settings(record.architecture),
         "training": _settings(record.training),

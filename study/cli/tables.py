@@ -29,7 +29,8 @@ def trial_table(
 
     The columns state, dendritic, epochs and front appear if they differ between the trials, the column
     study if `studies` has the study of each trial. Of confirmed trials the validation accuracy with
-    further seeds is beside that of the search, in place of the learning rate.
+    further seeds is beside that of the search, and of trials that continue another one its number, in
+    place of the learning rate.
     """
     columns: dict[str, Callable[[TrialRecord], str]] = {
         "trial": lambda record: str(record.trial),
@@ -44,11 +45,16 @@ def trial_table(
         "test %": lambda record: percent(record.test_accuracy, record.test_accuracy_sem),
         "rate": lambda record: f"{record.training['learning_rate']:.1e}",
         "epochs": lambda record: str(record.epochs),
+        "continues": lambda record: "" if record.continues is None else str(record.continues),
         "front": lambda record: "*" if record.on_front else "",
     }
     cells = {} if studies is None else {"study": list(studies)}
     cells |= _cells(records, columns)
     del cells["rate" if any(cells["confirmed %"]) else "confirmed %"]
+    if any(cells["continues"]):
+        cells.pop("rate", None)
+    else:
+        del cells["continues"]
     for heading in ("state", "dendritic", "epochs", "front"):
         if len(set(cells[heading])) == 1 and cells["trial"] and cells[heading][0] not in _NOTABLE:
             del cells[heading]

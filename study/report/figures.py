@@ -21,6 +21,7 @@ from study.report.parallel_coordinates import settings_section
 from study.report.style import Section, titled
 from study.results.curves import read_curves
 from study.results.reader import read_study
+from study.results.record import without_continued
 from study.results.stored_study import StoredStudy
 
 __all__ = ["curves", "front", "hypervolume", "importance", "settings", "stopping"]
@@ -52,7 +53,7 @@ def _importance(stored: StoredStudy) -> Section:
 
 
 def _stopping(stored: StoredStudy) -> Section:
-    metric, records = curve_metric(stored.spec), stored.records
+    metric, records = curve_metric(stored.spec), without_continued(stored.records)
     members = [record.run_id for record in stopping_members(records)]
     means = read_curves(stored.home, members, f"epoch/{metric}")
     return stopping_section(stored.spec, records, metric, means)

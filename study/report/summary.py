@@ -31,7 +31,7 @@ _STATES: Final = {
 def summary(stored: StoredStudy) -> str:
     """The paragraph, as plain text."""
     spec, records = stored.spec, stored.records
-    sentences = [_searched(spec, records), _ended(spec, records)]
+    sentences = [_searched(spec, records), _ended(spec, records, stored.tally().epochs)]
     best = stored.best
     if best is None:
         sentences.append("No complete trial satisfies the constraints yet.")
@@ -82,18 +82,21 @@ def _searched(spec: StudySpec, records: Sequence[TrialRecord]) -> str:
     )
 
 
-def _ended(spec: StudySpec, records: Sequence[TrialRecord]) -> str:
+def _ended(spec: StudySpec, records: Sequence[TrialRecord], trained: int) -> str:
     states = Counter(record.state for record in records)
     parts = [f"{states[state]:,} {verb}" for state, verb in _STATES.items() if states[state]]
     if not parts:
         return "No trial has started yet."
-    trained = sum(record.epochs for record in records)
+    continued = sum(record.continues is not None for record in records)
+    if continued:
+        verb = "continues" if continued == 1 else "continue"
+        parts.append(f"{continued:,} {verb} an earlier one")
     if not trained:
         return f"Of these {listed(parts)}."
     sentence = f"Of these {listed(parts)}; {trained:,} epochs were trained"
-    ended = sum(record.state in ("COMPLETE", "PRUNED") for record in records)
+    ended = sum(record.state in ("COMPLETE", "PRUNED") for record in records) - continued
     in_full = ended * spec.budget.epochs
-    if trained < in_full and ended == states.total():
+    if trained < in_full and ended == states.total() - continued:
         sentence += f", of {in_full:,} without early stopping"
     return f"{sentence}."
 

@@ -23,6 +23,8 @@ _OPTIONS: Final = ("layers", "leaky_slope", "dropout", "initialization")
 def hover(record: TrialRecord) -> str:
     """The results and the configuration of a trial for a hover label, as escaped HTML."""
     lines = [f"trial {record.trial}: {record.label()}", _state(record)]
+    if record.continues is not None:
+        lines.append(f"continues trial {record.continues}")
     if record.val_accuracy is not None:
         lines.append(f"validation {percent(record.val_accuracy, record.val_accuracy_sem)} %")
     if record.confirmed_val_accuracy is not None:

@@ -33,7 +33,8 @@ class TrialRecord:
     Values are means over replicates, `..._sem` their standard errors (None for one replicate), of the
     kept weights. Values that were not measured, or not yet, are None. `state` is RUNNING,
     COMPLETE, PRUNED (stopped early), FAIL or INTERRUPTED; `reason` is why a trial failed, `notice` an
-    event during training. `by_seed` has the values of each replicate by its seed.
+    event during training, `continues` the ended trial from whose checkpoint it was trained on, if there
+    is one. `by_seed` has the values of each replicate by its seed.
     `diagnostics` are those of its study by name (docs/diagnostics.md), with their `..._sem`. `feasible`:
     whether a complete trial satisfies the constraints, None for other trials.
     `dendritic`: whether each soma has at least two branches of its own, each with a nonlinearity
@@ -68,6 +69,7 @@ class TrialRecord:
     seconds: float | None
     on_front: bool = False
     dendritic: bool | None = None
+    continues: int | None = None
     by_seed: Mapping[int, Mapping[str, float]] = field(default_factory=dict)
     diagnostics: Mapping[str, float] = field(default_factory=dict)
     confirmed_replicates: int | None = None
@@ -184,6 +186,12 @@ def by_seed(seeds: Sequence[int], replicates: str | None) -> dict[int, dict[str,
         for seed, value in zip(seeds, values, strict=True):
             table[seed][name] = float(value)
     return table
+
+
+def without_continued(records: Sequence[TrialRecord]) -> list[TrialRecord]:
+    """The trials without those that others continue, whose curves are the beginnings of theirs."""
+    continued = {record.continues for record in records}
+    return [record for record in records if record.trial not in continued]
 
 
 def to_frame(records: Sequence[TrialRecord]) -> pd.DataFrame:

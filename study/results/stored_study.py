@@ -41,10 +41,14 @@ _MEASURED: Final = tuple(name for name in METRICS if name not in _COUNTS)
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tally:
-    """The numbers of trials by state, and the total of their epochs."""
+    """The numbers of trials by state, and the total of their epochs.
+
+    `continued` are those that other trials continue.
+    """
 
     states: Mapping[str, int]
     epochs: int
+    continued: int
 
 
 @final
@@ -139,10 +143,11 @@ class StoredStudy:
 
     def tally(self) -> Tally:
         """Counts all trials and epochs."""
-        epochs = self._columns.values("epochs")
+        epochs = self._columns.own_epochs
         return Tally(
             states=Counter(self._table.column("state").to_pylist()),
             epochs=int(epochs[np.isfinite(epochs)].sum()),
+            continued=len(self._columns.continued),
         )
 
     @cached_property
@@ -238,6 +243,7 @@ def _record(
         replicates=len(config["seeds"]),
         epochs=counts.pop("epochs") or 0,
         on_front=on_front,
+        continues=row["continues"],
         by_seed=by_seed(config["seeds"], row["replicates"]),
         diagnostics=diagnostics,
         **counts,

@@ -20,7 +20,8 @@ from study.spec.study_spec import StudySpec
 class StudyStatus:
     """The status of a study. `run_status` is MLflow's status of the parent run.
 
-    `trials` is the number of ended trials, `budget` its limit, or None if another limit ends the study.
+    `trials` is the number of ended trials, of which one and the one that continues it count as one;
+    `budget` is its limit, or None if another limit ends the study.
     `epochs` is the total over all trials. `confirmed` is how many trials of the front are confirmed with
     further seeds; front, hypervolume and best are by pooled values.
     """
@@ -103,13 +104,14 @@ def status(
 def status_of(stored: StoredStudy) -> StudyStatus:
     """The status of a stored study."""
     spec, tally = stored.spec, stored.tally()
+    ended = sum(tally.states.get(state, 0) for state in ("COMPLETE", "PRUNED", "FAIL"))
     front = stored.front()
     points = [record.point(spec.objectives) for record in front]
     return StudyStatus(
         name=spec.name,
         dataset=spec.dataset.label,
         run_status=stored.parent.info.status,
-        trials=sum(tally.states.get(state, 0) for state in ("COMPLETE", "PRUNED", "FAIL")),
+        trials=ended - tally.continued,
         budget=trials_allowed(spec),
         epochs=tally.epochs,
         states=dict(tally.states),

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from study.results.query import STARTED, Order, Query
 from study.search.pareto import confident_front, on_front
 from study.search.pooling import CONFIRMED, REPLICATES, confirmed_name, pooled
+from study.search.promotion import replaced
 from study.spec.constraint import Constraint, all_kept, violations
 from study.spec.study_spec import StudySpec
 
@@ -45,7 +46,7 @@ class TrialColumns:
             flags = pc.is_in(self._table.column("dendritic"), pa.array([query.dendritic]))
             kept &= np.asarray(flags.to_numpy(), dtype=np.bool_)
         if query.feasible:
-            kept &= self.feasible
+            kept &= self.feasible & ~self.replaced
         for bound in query.bounds:
             values = self.pooled(bound.metric)
             kept &= values <= bound.value if bound.sign == "<=" else values >= bound.value
@@ -84,6 +85,36 @@ class TrialColumns:
         return kept
 
     @cached_property
+    def continued(self) -> dict[int, int]:
+        """The trial that another one continues, by the number of the latter."""
+        continues = self.values("continues")
+        rows = np.isfinite(continues)
+        numbers = self.values("trial")[rows]
+        return dict(
+            zip(numbers.astype(int).tolist(), continues[rows].astype(int).tolist(), strict=True)
+        )
+
+    @cached_property
+    def replaced(self) -> NDArray[np.bool_]:
+        """Which trials a complete one continues, whose configuration has a newer result."""
+        numbers = self.values("trial")
+        if not self.continued:
+            return np.zeros(len(numbers), dtype=np.bool_)
+        complete = numbers[self.is_in("state", ("COMPLETE",))].astype(int).tolist()
+        return np.isin(numbers, list(replaced(self.continued, complete)))
+
+    @cached_property
+    def own_epochs(self) -> NDArray[np.float64]:
+        """The epochs of each trial without those of the one that it continues."""
+        epochs, numbers = self.values("epochs"), self.values("trial").astype(int).tolist()
+        places = {number: place for place, number in enumerate(numbers)}
+        own = epochs.copy()
+        for number, before in self.continued.items():
+            if before in places:
+                own[places[number]] -= np.nan_to_num(epochs[places[before]])
+        return np.maximum(own, 0.0)
+
+    @cached_property
     def on_front(self) -> NDArray[np.bool_]:
         """Which trials are on the front.
 
@@ -117,9 +148,12 @@ class TrialColumns:
     def _points(
         self, values_of: Callable[[str], NDArray[np.float64]]
     ) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
-        """Which trials are complete and feasible with finite objectives, and all objectives."""
+        """Which trials are candidates for the front, and the objectives of all.
+
+        They are complete and feasible with finite objectives, and no complete one continues them.
+        """
         values = np.column_stack([values_of(name) for name in self._spec.objectives])
-        return self.feasible & np.isfinite(values).all(axis=1), values
+        return self.feasible & ~self.replaced & np.isfinite(values).all(axis=1), values
 
     @cached_property
     def confirmed(self) -> NDArray[np.bool_]:

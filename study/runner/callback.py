@@ -8,9 +8,11 @@ from typing import Any, Final, Protocol, TypeVar, final
 from ray import tune
 from ray.tune.experiment import Trial
 
+from study.runner.kept_checkpoints import KeptCheckpoints
 from study.runner.progress import Progress
 from study.runner.scoreboard import Scoreboard
 from study.runner.stopper import StudyStopper
+from study.search.promotion import kept_states
 from study.search.trial import WORKER_DIED, EndedTrial, Outcome, TrialConfig, TrialListener
 from study.tracking.tracker import Tracker
 from study.training.device import UNUSABLE
@@ -126,12 +128,18 @@ class StudyObserver(TrialListener):
     """Keeps the scoreboard of a study, and records how its trials end, which the searcher decides."""
 
     def __init__(
-        self, tracker: Tracker, scoreboard: Scoreboard, progress: Progress, stop: StudyStopper
+        self,
+        tracker: Tracker,
+        scoreboard: Scoreboard,
+        progress: Progress,
+        stop: StudyStopper,
+        kept_checkpoints: KeptCheckpoints,
     ) -> None:
         self._tracker = tracker
         self._scoreboard = scoreboard
         self._stop = stop
         self._progress = progress
+        self._kept_checkpoints = kept_checkpoints
         # How often the worker of a trial was gone before it began; trials whose error Tune reports next.
         self._not_begun: Counter[int] = Counter()
         self._again: set[int] = set()
@@ -187,7 +195,13 @@ class StudyObserver(TrialListener):
             self.notify(f"trial {number} failed: {reason}")
         self._stop.on_end(ended.outcome.state, reason)
         on_front = number in board.front.points
-        self._tracker.end_trial(number, ended.outcome, keep_network=on_front)
+        self._tracker.end_trial(
+            number,
+            ended.outcome,
+            keep_network=on_front,
+            keep_checkpoint=ended.outcome.state in kept_states(board.spec),
+        )
+        self._kept_checkpoints.on_end()
         self._tracker.mark_front(ended.changes)
         best = board.best()
         if best is not None:

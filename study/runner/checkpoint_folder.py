@@ -4,11 +4,12 @@ An option for studies whose checkpoints are too many for the driver's node (docs
 files of a trial are still sent there.
 """
 
+import re
 import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
-from typing import final
+from typing import Final, final
 
 from pyarrow.fs import FileSelector, FileSystem, LocalFileSystem
 
@@ -51,6 +52,13 @@ class CheckpointFolder:
         if new != file:
             system.move(new, file)
 
+    def sizes(self) -> dict[int, int]:
+        """The bytes of each checkpoint, by trial; raises OSError if the folder cannot be read."""
+        system, folder = self._opened()
+        files = system.get_file_info(FileSelector(folder, allow_not_found=True))
+        found = {file: _NAME.fullmatch(file.base_name) for file in files}
+        return {int(name[1]): file.size or 0 for file, name in found.items() if name}
+
     def clear(self, kept: Iterable[int]) -> None:
         """Deletes the checkpoints of all trials but these, and a folder without any."""
         system, folder = self._opened()
@@ -65,6 +73,9 @@ class CheckpointFolder:
     def _opened(self) -> tuple[FileSystem, str]:
         system, folder = _open(self.uri)
         return system, f"{folder.rstrip('/')}/{self.study}"
+
+
+_NAME: Final = re.compile(r"trial-(\d+)\.safetensors")
 
 
 def check_folder(uri: str) -> None:

@@ -21,9 +21,8 @@ from study.runner.resume import history_of, mark_front, record_confirmation, sto
 from study.runner.session import Session, worker_settings
 from study.runner.trial_files import TrialStorage
 from study.runner.tuner import LackOfMemoryError, run_tuner, tuner
-from study.search.configuration import Configuration
 from study.search.confirmation import Confirmation, confirmations_of, note_confirmation
-from study.search.storage import metrics_of
+from study.search.stored_trial import config_of, metrics_of, planned_epochs
 from study.search.trial import Outcome, TrialConfig
 from study.study_folder import StudyFolder, trial_folder
 from study.tracking.tracker import Tracker
@@ -165,16 +164,17 @@ def _folder(session: Session) -> StudyFolder:
 
 
 def _retraining(session: Session, number: int) -> Retraining:
-    budget = session.spec.budget
-    return Retraining(trial=number, replicates=budget.confirm, epochs=budget.epochs, full=False)
+    epochs = planned_epochs(session.storage.trials()[number], session.spec)
+    return Retraining(
+        trial=number, replicates=session.spec.budget.confirm, epochs=epochs, full=False
+    )
 
 
 def _config(session: Session, number: int) -> TrialConfig:
     """The configuration of a trial with the seeds of its confirmation."""
     spec, trial = session.spec, session.storage.trials()[number]
     seeds = _retraining(session, number).seeds(spec)
-    config = Configuration(spec, given=trial.params).for_trial(number)
-    return replace(config, seeds=tuple(seeds))
+    return replace(config_of(trial, spec), seeds=tuple(seeds), start=None, continues=None)
 
 
 def _notify_difference(session: Session) -> None:

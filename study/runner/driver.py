@@ -26,19 +26,15 @@ from study.runner.given_data import GivenData, spec_with_data
 from study.runner.progress import Progress
 from study.runner.recording import recorded
 from study.runner.run_summary import RunSummary, summary_of
-from study.runner.session import Session, fit
+from study.runner.session import Session, fit, kept_checkpoints
 from study.runner.stopper import StudyClock, StudyStopper
 from study.runner.teachers import Logits, keep_logits, teacher_logits
 from study.search import journal
+from study.search.budget import budget_spent
 from study.search.grid import grid
 from study.search.space import check_space
 from study.search.start import check_start
-from study.search.storage import (
-    SearchStorage,
-    budget_spent,
-    stored_data,
-    stored_identity,
-)
+from study.search.storage import SearchStorage, stored_data, stored_identity
 from study.search.transfer import check_earlier, copy_earlier
 from study.spec.dimensions import values_of
 from study.spec.study_spec import AnySpec, StudySpec
@@ -142,14 +138,20 @@ def _open(  # noqa: PLR0913, PLR0917  # what a session is opened with
 ) -> Session:
     """Stores the spec, and opens the stored search, if any."""
     folder = home.study_folder(spec.name)
-    resume.store_spec(folder, spec)
+    grew = resume.grew(folder, spec)
+    if not grew:
+        resume.store_spec(folder, spec)
     journal.repair(folder.journal)
     earlier = copy_earlier(spec, home)
     storage = SearchStorage(
         spec, folder.journal, dataset.sha256(), dataset.files and dataset.files.md5
     )
     storage.note_earlier(earlier)
-    budget = budget_spent(spec, storage.trials(), grid_size)
+    if grew:
+        # The spec comes last: a driver that is killed before leaves a study that will still grow.
+        resume.promote(spec, storage, kept_checkpoints(spec, home, storage))
+        resume.store_spec(folder, spec)
+    budget = budget_spent(spec, storage.trials(), grid_size, storage.promoted)
     scoreboard = resume.earlier_scoreboard(spec, storage, budget)
     clock = StudyClock(storage, spec.budget.minutes)
     return Session(
@@ -189,6 +191,12 @@ def _run_trials(
         catch_up()
         if session.stop.reason is None:
             session.progress.notify(BEGUN)
+            continued = session.storage.promoted
+            if continued:
+                session.progress.notify(
+                    f"continuing {'trial' if len(continued) == 1 else 'trials'} "
+                    f"{', '.join(map(str, continued))} from their checkpoints, as the budget grew"
+                )
             if not session.over():
                 fit(session, capacity)
             if session.over() and session.stop.signal_number is None:

@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from mlflow.utils.validation import MAX_TAG_VAL_LENGTH
 
 from study.errors import ClusterError, TrackingError
-from study.runner.resume import clean_up, record_again
+from study.runner.resume import record_again
 from study.runner.session import Session
 from study.search.storage import SearchStorage
 from study.tracking import provenance, tags
@@ -19,8 +19,8 @@ from study.training.dataset import Dataset
 def recorded(session: Session) -> Iterator[Callable[[], None]]:
     """Opens the tracker, and closes it with the final status of the study.
 
-    Yields a function that records ended trials of earlier runs. Folders of trials are deleted only
-    after it was called, for such records are made from them.
+    Yields a function that records ended trials of earlier runs. Files of trials are deleted only after
+    it was called, for such records are made from them.
     """
     tracker, caught_up = session.tracker, False
 
@@ -58,7 +58,7 @@ def recorded(session: Session) -> Iterator[Callable[[], None]]:
             session.storage.note_run_ids(tracker.run_ids)
             if caught_up and tracker.all_sent:
                 with suppress(OSError):  # the next run deletes what is left
-                    clean_up(session.storage, session.folder.trials, session.checkpoints)
+                    session.kept_checkpoints.clean_up()
             shutil.rmtree(session.folder.tune, ignore_errors=True)
 
 

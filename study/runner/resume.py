@@ -1,7 +1,6 @@
-"""Continues a study: repairs its journal, compares its spec, completes its records, cleans up."""
+"""Continues a study: compares its spec, promotes ended trials, completes its records."""
 
 import json
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -9,12 +8,15 @@ from typing import Any, Final
 from optuna.trial import FrozenTrial
 
 from study.errors import SpecError, StudyError, echo
-from study.runner.checkpoint_folder import CheckpointFolder
+from study.runner.kept_checkpoints import KeptCheckpoints
 from study.runner.scoreboard import Scoreboard
 from study.search.budget import BudgetSpent
 from study.search.configuration import Configuration
 from study.search.confirmation import Confirmation, confirmations_of, confirmed_front
-from study.search.storage import METRICS, REASON, SearchStorage, metrics_of, point_of, start_of
+from study.search.promotion import can_extend, kept_states, promoted
+from study.search.rungs import grace_epochs
+from study.search.storage import SearchStorage
+from study.search.stored_trial import METRICS, REASON, config_of, continues_of, metrics_of, point_of
 from study.search.trial import Outcome
 from study.spec.study_spec import StudySpec
 from study.study_folder import HISTORY, StudyFolder, replace_file, trial_folder
@@ -27,7 +29,10 @@ _MAY_GROW: Final = (
     "budget.minutes",
     "budget.stagnation",
     "budget.confirm",
+    "budget.epochs",
 )
+_CONFIRM: Final = "budget.confirm"
+_FACTOR: Final = "stopping.reduction_factor"  # smaller, more trials continue
 _MAY_CHANGE: Final = (
     "resources",
     "storage",
@@ -41,11 +46,14 @@ _MAY_CHANGE: Final = (
 def earlier_scoreboard(spec: StudySpec, storage: SearchStorage, budget: BudgetSpent) -> Scoreboard:
     """The scoreboard with the trials that ended in earlier runs."""
     board = Scoreboard(spec, budget)
-    for trial in storage.trials():
+    trials = storage.trials()
+    continued = {*storage.promoted, *(continues_of(trial) for trial in trials)}
+    for trial in trials:
         if trial.state.is_finished():
+            state = None if trial.number in continued else trial.state.name
             label = Configuration(spec, given=trial.params).architecture.label()
             metrics = trial.user_attrs.get(METRICS, {})
-            board.add_earlier(trial.number, label, trial.state.name, metrics, point_of(trial))
+            board.add_earlier(trial.number, label, state, metrics, point_of(trial))
             if REASON in trial.user_attrs:
                 board.failures.add(trial.user_attrs[REASON])
     return board
@@ -96,8 +104,7 @@ def _check_complete(storage: SearchStorage, states: Mapping[int, str]) -> None:
 
 def _record(trial: FrozenTrial, board: Scoreboard, tracker: Tracker, store: Path) -> None:
     number = trial.number
-    configuration = Configuration(board.spec, given=trial.params)
-    tracker.begin_trial(configuration.for_trial(number, start_of(trial)))
+    tracker.begin_trial(config_of(trial, board.spec))
     folder = trial_folder(store, number)
     metrics = metrics_of(trial)
     if "epochs" in metrics:
@@ -109,7 +116,12 @@ def _record(trial: FrozenTrial, board: Scoreboard, tracker: Tracker, store: Path
     if metrics:
         tracker.log_epoch(number, metrics)
     outcome = Outcome(state=trial.state.name, reason=trial.user_attrs.get(REASON))  # type: ignore[arg-type]  # finished
-    tracker.end_trial(number, outcome, keep_network=number in board.front.points)
+    tracker.end_trial(
+        number,
+        outcome,
+        keep_network=number in board.front.points,
+        keep_checkpoint=outcome.state in kept_states(board.spec),
+    )
 
 
 def history_of(folder: Path) -> dict[str, Any]:
@@ -121,46 +133,78 @@ def history_of(folder: Path) -> dict[str, Any]:
     return history
 
 
-def clean_up(storage: SearchStorage, store: Path, checkpoints: CheckpointFolder | None) -> None:
-    """Deletes the files of all trials but those that will be continued.
-
-    Raises OSError if checkpoints cannot be deleted.
-    """
-    running = {trial.number for trial in storage.trials() if not trial.state.is_finished()}
-    kept = {trial_folder(store, number) for number in running}
-    for folder in store.glob("trial-*"):
-        if folder not in kept:
-            shutil.rmtree(folder, ignore_errors=True)
-    if checkpoints is not None:
-        checkpoints.clear(running)
-
-
 def check_continues(folder: StudyFolder, spec: StudySpec) -> None:
-    """Raises SpecError, with the difference, if the folder holds a study with another spec."""
+    """Raises SpecError, with the difference, if the folder holds a study with another spec.
+
+    Its budget may grow, and so may the share of trials that continue at a rung. The epochs of a trial
+    may grow only where those that were trained are the first of a longer training.
+    """
     if not folder.spec.exists():
         return
-    stored = _flat(StudySpec.from_stored(folder.spec).to_dict())
-    wanted = _flat(spec.to_dict())
+    before = StudySpec.from_stored(folder.spec)
+    stored, wanted = _flat(before.to_dict()), _flat(spec.to_dict())
+    if spec.budget.epochs > before.budget.epochs:
+        _check_extends(before, spec)
+        stored["stopping.grace_epochs"] = wanted["stopping.grace_epochs"]
     differences = [
         f"  {key}: was {echo(stored.get(key))}, is {echo(wanted.get(key))}"
-        for key in sorted(stored.keys() | wanted.keys())
-        if stored.get(key) != wanted.get(key)
-        and not key.startswith(_MAY_CHANGE)
-        and not (key in _MAY_GROW and _grew(stored.get(key), wanted.get(key)))
+        for key in _changed(stored, wanted)
+        if not key.startswith(_MAY_CHANGE) and not _grew(key, stored.get(key), wanted.get(key))
     ]
     if differences:
         raise SpecError(
             f"a study {spec.name!r} exists with another spec; only its diagnostics, its "
-            "resources and the place of its data may change, and its budget (trials, total_epochs, "
-            "minutes, stagnation, confirm) may grow:\n"
+            "resources and the place of its data may change, its budget (trials, epochs, "
+            "total_epochs, minutes, stagnation, confirm) may grow, and stopping.reduction_factor may "
+            "become smaller:\n"
             + "\n".join(differences)
             + "\nuse another name (--name NAME), or undo the change"
         )
 
 
-def _grew(before: float | None, after: float | None) -> bool:
-    """Whether a limit of the budget became no smaller; no limit is the largest."""
-    return after is None or (before is not None and after >= before)
+def _check_extends(before: StudySpec, spec: StudySpec) -> None:
+    """Raises SpecError if trials cannot train on with the epochs of a spec that has more."""
+    epochs = f"got {before.budget.epochs} and {spec.budget.epochs} (key budget.epochs)"
+    if not can_extend(before):
+        raise SpecError(
+            f'`space.schedule = "constant"` and `space.rewiring = 0` must hold where the epochs of a '
+            f"study grow, {epochs}: with another schedule the learning rate falls towards the last "
+            "epoch, so that a longer training is another one from its start; use another name (--name "
+            "NAME)"
+        )
+    grace = grace_epochs(before)
+    if spec.stopping.scheduler != "none" and grace_epochs(spec) != grace:
+        raise SpecError(
+            f"`stopping.grace_epochs = {grace}` must be given where the epochs of a study grow, "
+            f"{epochs}: by default it is a fifth of them, and trials were compared after {grace}"
+        )
+
+
+def grew(folder: StudyFolder, spec: StudySpec) -> bool:
+    """Whether the folder holds a study with a smaller budget, or with fewer trials that continue."""
+    if not folder.spec.exists():
+        return False
+    stored, wanted = _flat(StudySpec.from_stored(folder.spec).to_dict()), _flat(spec.to_dict())
+    growing = (*_MAY_GROW, _FACTOR)
+    return any(key in growing and key != _CONFIRM for key in _changed(stored, wanted))
+
+
+def promote(spec: StudySpec, storage: SearchStorage, checkpoints: KeptCheckpoints) -> None:
+    """Stores which ended trials the study continues, since its budget grew."""
+    wanted = promoted(spec, storage.trials())
+    storage.promote(number for number in wanted if checkpoints.readable(number))
+
+
+def _changed(stored: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]:
+    keys = sorted(stored.keys() | wanted.keys())
+    return [key for key in keys if stored.get(key) != wanted.get(key)]
+
+
+def _grew(key: str, before: float | None, after: float | None) -> bool:
+    """Whether the value of a key became no smaller, as it may; no limit is the largest."""
+    if key == _FACTOR:
+        return before is not None and after is not None and after <= before
+    return key in _MAY_GROW and (after is None or (before is not None and after >= before))
 
 
 def store_spec(folder: StudyFolder, spec: StudySpec) -> None:

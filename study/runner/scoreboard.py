@@ -62,9 +62,17 @@ class Scoreboard:
         self._ended_here = 0
 
     def add_earlier(
-        self, number: int, label: str, state: str, metrics: Mapping[str, float], point: Point | None
+        self,
+        number: int,
+        label: str,
+        state: str | None,
+        metrics: Mapping[str, float],
+        point: Point | None,
     ) -> None:
-        """Adds a trial of an earlier run; the other arguments are those of `end`."""
+        """Adds a trial of an earlier run; the other arguments are those of `end`.
+
+        The state is None if another trial continues it, or will: both count as one.
+        """
         self._labels[number] = label
         self._count(state, metrics, point)
 
@@ -119,8 +127,9 @@ class Scoreboard:
         pace = (time.monotonic() - self._first_start) / self._ended_here
         return pace * max(0, self.trials - self.ended)
 
-    def _count(self, state: str, metrics: Mapping[str, float], point: Point | None) -> None:
-        self.states[state] += 1
+    def _count(self, state: str | None, metrics: Mapping[str, float], point: Point | None) -> None:
+        if state is not None:
+            self.states[state] += 1
         if point is not None:
             self.best_accuracy = max(metrics.get("val_accuracy", 0.0), self.best_accuracy)
 

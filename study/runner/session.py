@@ -5,12 +5,11 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from optuna.trial import TrialState
-
 from study.cluster.capacity import Capacity
 from study.home import Home
 from study.runner.callback import StudyObserver, TrialCallback
 from study.runner.checkpoint_folder import CheckpointFolder
+from study.runner.kept_checkpoints import KeptCheckpoints
 from study.runner.progress import Progress
 from study.runner.scoreboard import Scoreboard
 from study.runner.stopper import StudyClock, StudyStopper
@@ -19,11 +18,12 @@ from study.runner.trial_files import TrialStorage
 from study.runner.tuner import LackOfMemoryError, run_tuner, tuner
 from study.search.budget import BudgetSpent
 from study.search.confirmation import unconfirmed
+from study.search.promotion import kept_states
 from study.search.rungs import rung_epochs
 from study.search.scheduler import Halving
 from study.search.searcher import StudySearcher
 from study.search.space import known_metrics
-from study.search.storage import METRICS, SearchStorage, rungs_of
+from study.search.storage import SearchStorage
 from study.search.transfer import read_earlier
 from study.spec.study_spec import StudySpec
 from study.study_folder import StudyFolder
@@ -54,9 +54,12 @@ class Session:
     @property
     def checkpoints(self) -> CheckpointFolder | None:
         """The folder of checkpoints, None if they are in that of the study."""
-        uri = self.spec.storage.checkpoints
-        identity = f"{self.spec.name}-{self.storage.identity}"
-        return None if uri is None else CheckpointFolder(uri, identity)
+        return checkpoint_folder(self.spec, self.storage)
+
+    @property
+    def kept_checkpoints(self) -> KeptCheckpoints:
+        """The checkpoints of trials that may continue."""
+        return kept_checkpoints(self.spec, self.home, self.storage)
 
     def over(self) -> str | None:
         """The reason why the search is over, None if it can continue."""
@@ -65,6 +68,18 @@ class Session:
     def unconfirmed(self) -> list[int]:
         """The trials on the front that are left to confirm."""
         return unconfirmed(self.spec, self.storage, self.budget.front.points)
+
+
+def checkpoint_folder(spec: StudySpec, storage: SearchStorage) -> CheckpointFolder | None:
+    """The folder of checkpoints of a spec, None if they are in that of the study."""
+    uri = spec.storage.checkpoints
+    return None if uri is None else CheckpointFolder(uri, f"{spec.name}-{storage.identity}")
+
+
+def kept_checkpoints(spec: StudySpec, home: Home, storage: SearchStorage) -> KeptCheckpoints:
+    """The checkpoints of ended trials of a study."""
+    trials = home.study_folder(spec.name).trials
+    return KeptCheckpoints(spec, storage, trials, checkpoint_folder(spec, storage))
 
 
 def worker_settings(
@@ -88,7 +103,13 @@ def fit(session: Session, capacity: Capacity) -> None:
     Where memory runs out, Ray ends a worker, and Tune with it; the searcher then suggests the trials
     that ran one by one, until one fails or all have ended.
     """
-    observer = StudyObserver(session.tracker, session.scoreboard, session.progress, session.stop)
+    observer = StudyObserver(
+        session.tracker,
+        session.scoreboard,
+        session.progress,
+        session.stop,
+        session.kept_checkpoints,
+    )
     shape, classes = session.dataset.image_shape, session.dataset.classes
     count = partial(known_metrics, image_shape=shape, classes=classes)
     searcher = StudySearcher(
@@ -102,12 +123,7 @@ def fit(session: Session, capacity: Capacity) -> None:
     )
     if capacity.share.notice is not None:
         session.progress.notify(capacity.share.notice)
-    halving = Halving(session.spec)
-    for trial in session.storage.trials():
-        for epoch, metrics in rungs_of(trial).items():
-            halving.enter(trial.number, epoch, metrics)
-        if trial.state == TrialState.COMPLETE:
-            halving.finish(trial.number, trial.user_attrs[METRICS])
+    halving = Halving.of(session.spec, session.storage.trials())
     session.folder.trials.mkdir(parents=True, exist_ok=True)
     if session.checkpoints is not None:
         session.checkpoints.make()
@@ -117,7 +133,7 @@ def fit(session: Session, capacity: Capacity) -> None:
     session.clock.start()
     settings = worker_settings(
         session, rungs=rung_epochs(session.spec), diagnostics=session.spec.diagnostics
-    )
+    ) | {"kept_states": kept_states(session.spec)}
     again = True
     while again and session.stop.reason is None:
         try:

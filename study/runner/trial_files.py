@@ -48,14 +48,33 @@ class TrialFolders:
         """Gives a trial to a worker."""
         self._workers[number] = worker
 
-    def open(self, number: int, worker: str) -> tuple[bytes | None, float]:
-        """Gives a trial to a worker; returns its checkpoint, if any, and the pause before the next."""
-        self.take(number, worker)
-        file = trial_folder(self._folder, number) / CHECKPOINT
-        return (file.read_bytes() if file.exists() else None), self._pause_s
+    def open(
+        self, number: int, worker: str, continues: int | None = None
+    ) -> tuple[bytes | None, float]:
+        """Gives a trial to a worker; returns its checkpoint, if any, and the pause before the next.
 
-    def write(self, number: int, worker: str, files: Mapping[str, bytes], *, new: bool) -> None:
+        Without one of its own, that of the trial that it continues.
+        """
+        self.take(number, worker)
+        for one in (number, continues):
+            if one is not None:
+                file = trial_folder(self._folder, one) / CHECKPOINT
+                if file.exists():
+                    return file.read_bytes(), self._pause_s
+        return None, self._pause_s
+
+    def write(
+        self,
+        number: int,
+        worker: str,
+        files: Mapping[str, bytes],
+        *,
+        new: bool,
+        durably: bool = False,
+    ) -> None:
         """Replaces files of a trial, in this order; its folder is made if it may be `new`.
+
+        Only files that are written `durably` survive a power cut.
 
         Raises OSError, and leaves the old file, if one cannot be written or another worker has the
         trial, and ValueError for a name that no file of a trial has.
@@ -71,7 +90,7 @@ class TrialFolders:
             file = folder / name
             if file.parent != folder:
                 file.parent.mkdir(exist_ok=True)
-            _replace(file, data, durably=name == CHECKPOINT)
+            _replace(file, data, durably=durably)
 
     def write_checkpoint(self, number: int, worker: str, data: bytes, *, new: bool) -> float:
         """Replaces a trial's checkpoint like `write`; returns the seconds to wait with the next one.
@@ -80,7 +99,7 @@ class TrialFolders:
         one. So all together take the same share of the time, however many trials there are.
         """
         start = time.monotonic()
-        self.write(number, worker, {CHECKPOINT: data}, new=new)
+        self.write(number, worker, {CHECKPOINT: data}, new=new, durably=True)
         took = time.monotonic() - start
         first = self._busy_s, self._pause_s
         before, least = (self._busy_before[number], 0.0) if number in self._busy_before else first
@@ -132,13 +151,16 @@ class TrialStorage:
         )
         return cls(folder, checkpoints, node, actor.remote(folder))
 
-    def files(self, number: int) -> "TrialFiles":
-        """The files of a trial, which this process trains from now on."""
+    def files(self, number: int, continues: int | None = None) -> "TrialFiles":
+        """The files of a trial, which this process trains from now on.
+
+        It may continue another one, from whose checkpoint it then starts.
+        """
         worker, actor = uuid.uuid4().hex, self.actor
         if actor is not None and ray.get_runtime_context().get_node_id() == self.node:
             actor.take.remote(number, worker)
             actor = None
-        return TrialFiles(self.folder, number, worker, actor, self.checkpoints)
+        return TrialFiles(self.folder, number, worker, actor, self.checkpoints, continues)
 
 
 @final
@@ -150,17 +172,19 @@ class TrialFiles:
     `checkpoints` the worker writes them there.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917  # as of TrialStorage
         self,
         folder: Path,
         number: int,
         worker: str,
         actor: Any = None,  # noqa: ANN401  # see TrialStorage
         checkpoints: CheckpointFolder | None = None,
+        continues: int | None = None,
     ) -> None:
         self.checkpoint_path: Final = trial_folder(folder, number) / CHECKPOINT
         self._checkpoints = checkpoints
         self._number = number
+        self._continues = continues
         self._trial = number, worker
         self._folders = TrialFolders(folder)
         self._actor = actor
@@ -170,12 +194,15 @@ class TrialFiles:
     def checkpoint(self) -> bytes | None:
         """The last checkpoint of the trial, whichever worker wrote it; None if there is none.
 
-        Raises OSError if it cannot be read.
+        At first that of the trial that it continues. Raises OSError if it cannot be read.
         """
         data: bytes | None
-        data, pause = self._result(self._call("open"))
+        data, pause = self._result(self._call("open", self._continues))
         if self._checkpoints is not None:
-            return self._checkpoints.read(self._number)
+            data = self._checkpoints.read(self._number)
+            if data is None and self._continues is not None:
+                data = self._checkpoints.read(self._continues)
+            return data
         self._wait(pause)
         return data
 
@@ -204,6 +231,17 @@ class TrialFiles:
         finally:
             self._due_at = 0.0
             self._wait(_SHARE_OF_TRIAL * (time.monotonic() - start))
+
+    def keep_checkpoint(self, data: bytes) -> None:
+        """Writes the checkpoint of a trial that has ended, or starts to send it.
+
+        Unlike that of a running one it may be lost in a power cut. Raises OSError if it cannot be
+        written here.
+        """
+        if self._checkpoints is not None:
+            self._checkpoints.write(self._number, data)
+        else:
+            self._call("write", {CHECKPOINT: data}, new=True)
 
     def finish_checkpoint(self) -> None:
         """Waits for the checkpoint that is under way. Raises OSError if it was not written in time."""

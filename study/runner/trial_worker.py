@@ -25,7 +25,7 @@ from models.counting import stored_bytes, wiring_bits
 from models.network import Network, count_macs, count_parameters
 from models.storage import network_files
 from study.runner.trial_files import TrialStorage
-from study.search.trial import TrialConfig
+from study.search.trial import State, TrialConfig
 from study.study_folder import DISTRIBUTIONS, EXAMPLE, HISTORY, NETWORK, OUTCOMES
 from study.training import checkpoint
 from study.training.dataset import Dataset
@@ -45,12 +45,12 @@ _STEP_S: Final = 0.1  # a report costs Ray and the driver some milliseconds
 class TrialWorker:
     """Keeps torch and the data set warm from trial to trial; `begin` comes before the first `step`.
 
-    A step is an epoch, or as many short ones as fit into `_STEP_S`, but never beyond one of the
-    `rungs`, after which the driver decides. In `storage` a trial has its checkpoint, and in the end its
-    network. Raises StudyError where it cannot use the GPU that it has. Errors of a trial are reported,
-    not raised, for Ray would end the worker with the trial; but an error after which the process cannot
-    use its GPU any more is raised, so that Ray replaces the process, and the trial continues from its
-    checkpoint.
+    A step is an epoch, or as many short ones as fit into `_STEP_S`, but never beyond one of the `rungs`,
+    after which the driver decides. In `storage` a trial has its checkpoint, and in the end its network;
+    it keeps the checkpoint if it ends with one of the `kept_states`. Raises StudyError where it cannot
+    use the GPU that it has. Errors of a trial are reported, not raised, for Ray would end the worker
+    with the trial; but an error after which the process cannot use its GPU any more is raised, so that
+    Ray replaces the process, and the trial continues from its checkpoint.
     """
 
     def __init__(  # noqa: PLR0913  # each has a name of its own
@@ -66,6 +66,7 @@ class TrialWorker:
         logits: Mapping[str, NDArray[np.float32]] = MappingProxyType({}),
         diagnostics: tuple[str, ...] = (),
         engine: EngineChoice = "auto",
+        kept_states: tuple[State, ...] = (),
     ) -> None:
         torch.set_num_threads(threads)
         keep_freed_memory()
@@ -81,13 +82,20 @@ class TrialWorker:
         self._logits = logits  # of teachers, by name
         self._engine = engine
         self._storage = storage
+        self._kept_states = kept_states
+        self._training: Training | None = None
 
     def begin(self, config: dict[str, Any]) -> None:
-        """Sets the trial that the next step starts, or continues from its checkpoint."""
+        """Sets the trial that the next step starts, or continues from its checkpoint.
+
+        One that was not done has been stopped at a rung.
+        """
+        if self._training is not None and "PRUNED" in self._kept_states:
+            self._keep(self._training)
         self._trial = TrialConfig.from_dict(config)
-        self._files = self._storage.files(self._trial.number)
+        self._files = self._storage.files(self._trial.number, self._trial.continues)
         self._network: Network | None = None
-        self._training: Training | None = None
+        self._training = None
         self._history: list[dict[str, float]] = []
         self._curves = ReplicateCurves()
         self._replicates: dict[str, list[float]] = {}
@@ -130,6 +138,8 @@ class TrialWorker:
         self._replicates = training.kept_values()
         try:
             if finished:
+                if "COMPLETE" in self._kept_states and not training.stopped:
+                    self._keep(training)
                 notice = self._finish(training, network) or notice
             elif self._files.checkpoint_due:
                 self._files.write_checkpoint(lambda: self._checkpoint(training))
@@ -164,7 +174,7 @@ class TrialWorker:
         try:
             data = self._files.checkpoint()
             if data is not None:
-                tensors, numbers = checkpoint.from_bytes(data, trial.to_dict(), self._device)
+                tensors, numbers = checkpoint.from_bytes(data, trial.accepts, self._device)
                 self._training.restore(tensors, numbers["training"])
                 self._history = numbers["history"]
                 self._curves = ReplicateCurves(**numbers["curves"])
@@ -173,6 +183,11 @@ class TrialWorker:
             notice = f"restarted: its checkpoint cannot be read: {error}"
         except ValueError as error:
             notice = f"restarted: {error} ({self._files.checkpoint_path})"
+        if trial.continues is not None and not self._history:
+            raise ValueError(
+                f"the checkpoint of trial {trial.continues}, which it continues, must be readable; "
+                f"{notice or 'there is none'}"
+            )
         fallback = self._training.engine.fallback
         if fallback is not None:
             notice = fallback if notice is None else f"{notice}; {fallback}"
@@ -226,12 +241,21 @@ class TrialWorker:
         self._history[-1] |= results.to_metrics()
         return json.dumps(results.to_dict()).encode()
 
+    def _keep(self, training: Training) -> None:
+        """Keeps the checkpoint of a trial that has ended; one that cannot be written is lost."""
+        if self._history:
+            with suppress(OSError):
+                self._files.keep_checkpoint(self._checkpoint(training))
+
     def close(self) -> None:
-        """Writes a checkpoint of a trial that is not done, if its folder is there."""
-        training = self._training
+        """Writes a checkpoint of a trial that is not done.
+
+        If those of stopped trials are not kept, only if its folder is there: it may have been stopped.
+        """
+        training, new = self._training, "PRUNED" in self._kept_states
         if training is not None and self._history:
             with suppress(OSError):
-                self._files.write_checkpoint(lambda: self._checkpoint(training), new=False)
+                self._files.write_checkpoint(lambda: self._checkpoint(training), new=new)
                 self._files.finish_checkpoint()
 
     def _metrics(self, network: Network, epoch: EpochMetrics) -> dict[str, float]:

@@ -1,8 +1,12 @@
 """What a study has spent of its budget, and whether it may ask for another trial."""
 
+from collections.abc import Collection, Sequence
 from typing import Final, final
 
+from optuna.trial import FrozenTrial, TrialState
+
 from study.search.pareto import Front, Point
+from study.search.stored_trial import continued_by, continues_of, epochs_of, point_of
 from study.spec.study_spec import StudySpec
 
 DEFAULT_TRIALS: Final = 30
@@ -13,9 +17,9 @@ _GROWTH: Final = 1e-3  # of the hypervolume, relative; less is stagnation
 class BudgetSpent:
     """Counts trials, epochs and the hypervolume's standstill, those of earlier runs included.
 
-    `trials` is how many may end, None if another limit ends the study; `front` is made of the complete
-    trials that keep the constraints. `grid_size` is the number of configurations of a grid, None for
-    other samplers.
+    A trial and the one that continues it count as one. `trials` is how many may end, None if another
+    limit ends the study; `front` is made of the complete trials that keep the constraints. `grid_size`
+    is the number of configurations of a grid, None for other samplers.
     """
 
     def __init__(self, spec: StudySpec, grid_size: int | None = None) -> None:
@@ -28,22 +32,31 @@ class BudgetSpent:
         self._standstill = 0
         self._exhausted: str | None = None
 
-    def end(self, number: int, epochs: int, point: Point | None) -> dict[int, bool]:
-        """Ends a trial after so many epochs.
+    def end(
+        self, number: int, epochs: int, point: Point | None, replaces: Collection[int] = ()
+    ) -> dict[int, bool]:
+        """Ends a trial after so many epochs of its own.
 
-        `point` are its objectives if it is complete and keeps the constraints. Returns how the front
-        changed by it, as `Front.add` does.
+        `point` are its objectives if it is complete and keeps the constraints; `replaces` are the trials
+        that it continues, if it is complete. Returns how the front changed by it, as `Front.add` does.
         """
         self._ended += 1
         self._epochs_of_ended += epochs
         self._standstill += 1
-        if point is None:
-            return {}
-        changes = self.front.add(number, point)
+        changes = self.front.remove(replaces)
+        if point is not None:
+            changes |= self.front.add(number, point)
+        # Those that joined come first, so that a reader in between finds no hole in the front.
+        changes = dict(sorted(changes.items(), key=lambda change: not change[1]))
         if self.front.hypervolume > self._best * (1 + _GROWTH):
             self._best = self.front.hypervolume
             self._standstill = 0
         return changes
+
+    def go_on(self) -> None:
+        """Counts an ended trial as one that has not ended, because it is to be continued."""
+        self._ended -= 1
+        self._standstill = 0  # it may let the hypervolume grow
 
     def exhaust(self, reason: str) -> None:
         """Ends the study before a limit is met, because nothing is left to try."""
@@ -65,6 +78,10 @@ class BudgetSpent:
         """Whether a new trial, trained in full beside those that run, stays within the budget."""
         if self.trials is not None and self._ended + running >= self.trials:
             return False
+        return self.allows_epochs(running)
+
+    def allows_epochs(self, running: int) -> bool:
+        """Whether a trial that is trained in full beside those that run stays within the epochs."""
         return (
             self._budget.total_epochs is None or self._epochs_left(running) >= self._budget.epochs
         )
@@ -84,3 +101,33 @@ def trials_allowed(spec: StudySpec, grid_size: int | None = None) -> int | None:
         return grid_size
     limited = (budget.total_epochs, budget.minutes, budget.stagnation)
     return DEFAULT_TRIALS if all(limit is None for limit in limited) else None
+
+
+def budget_spent(
+    spec: StudySpec,
+    trials: Sequence[FrozenTrial],
+    grid_size: int | None = None,
+    promoted: Collection[int] = (),
+) -> BudgetSpent:
+    """What stored trials, all by number, have spent; those that are `promoted` are to be continued."""
+    spent = BudgetSpent(spec, grid_size)
+    for trial in trials:
+        before = continues_of(trial)
+        if trial.state.is_finished():
+            complete = trial.state == TrialState.COMPLETE
+            spent.end(
+                trial.number,
+                own_epochs(epochs_of(trial), None if before is None else trials[before]),
+                point_of(trial),
+                continued_by(trial, trials) if complete else (),
+            )
+        if before is not None:
+            spent.go_on()
+    for _ in promoted:
+        spent.go_on()
+    return spent
+
+
+def own_epochs(epochs: int, continues: FrozenTrial | None) -> int:
+    """The epochs of a trial but those of the one that it continues."""
+    return epochs if continues is None else max(0, epochs - epochs_of(continues))

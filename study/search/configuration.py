@@ -45,7 +45,9 @@ class Configuration:
         """What tells this configuration from others."""
         return key_of(self.params)
 
-    def for_trial(self, number: int, start: int | None = None) -> TrialConfig:
+    def for_trial(
+        self, number: int, start: int | None = None, continues: int | None = None
+    ) -> TrialConfig:
         """What a worker is told of the trial that has this configuration."""
         return TrialConfig(
             number=number,
@@ -53,6 +55,7 @@ class Configuration:
             training=self._training,
             seeds=tuple(self._spec.replicate_seeds),
             start=start,
+            continues=continues,
         )
 
     def suggest_categorical(self, name: str, choices: Sequence[Any]) -> Any:  # noqa: ANN401  # the choices' own type

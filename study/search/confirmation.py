@@ -5,7 +5,7 @@ has ended.
 """
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Final, final
 
@@ -14,7 +14,8 @@ from optuna.trial import FrozenTrial, TrialState
 
 from study.search.pareto import Point, on_front
 from study.search.pooling import CONFIRMED, REPLICATES, confirmed_name, pooled
-from study.search.storage import SearchStorage, metrics_of
+from study.search.storage import SearchStorage
+from study.search.stored_trial import continued_by, metrics_of
 from study.spec.constraint import all_kept, violations
 from study.spec.study_spec import StudySpec
 
@@ -92,17 +93,20 @@ def unconfirmed(spec: StudySpec, storage: SearchStorage, front: Iterable[int]) -
 
 
 def confirmed_front(
-    spec: StudySpec, trials: Iterable[FrozenTrial], confirmations: Mapping[int, Confirmation]
+    spec: StudySpec, trials: Sequence[FrozenTrial], confirmations: Mapping[int, Confirmation]
 ) -> dict[int, Point]:
     """The front by pooled values: of the confirmed trials, and of those on the search's own front.
 
-    Other trials are no candidates: their values are as optimistic as those of the confirmed were.
+    `trials` are all, by number. Those that a complete one continues are left out. Other trials are no
+    candidates: their values are as optimistic as those of the confirmed were.
     Without confirmations this is the front of the search.
     """
     searched: dict[int, Point] = {}
     points: dict[int, Point] = {}
-    for trial in trials:
-        if trial.state != TrialState.COMPLETE:
+    complete = [trial for trial in trials if trial.state == TrialState.COMPLETE]
+    replaced = {before for trial in complete for before in continued_by(trial, trials)}
+    for trial in complete:
+        if trial.number in replaced:
             continue
         metrics = dict(zip(spec.objectives, trial.values, strict=True)) | metrics_of(trial)
         if trial.number in confirmations:

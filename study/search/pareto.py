@@ -3,7 +3,7 @@
 A point is one value an objective, in the order of `objectives`; all values are finite.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final, final
 
 import moocore
@@ -91,7 +91,7 @@ def keep_best(
         return []
     costs = np.array([_costs(point, objectives) for point in points])
     values = _array(points)
-    ranks = _ranks(points, objectives)
+    ranks = pareto_ranks(points, objectives)
     kept = ranks == 0
     for rank in range(1, int(ranks.max()) + 1):
         room = count - len(np.unique(values[kept], axis=0))
@@ -107,7 +107,7 @@ def is_kept(
 ) -> bool:
     """Whether `keep_best` keeps a point among all; cheaper, for mostly its rank decides."""
     points = [point, *others]
-    ranks = _ranks(points, objectives)
+    ranks = pareto_ranks(points, objectives)
     rank = ranks[0]
     if rank == 0:
         return True
@@ -119,7 +119,8 @@ def is_kept(
     return keep_best(points, objectives, count)[0]
 
 
-def _ranks(points: Sequence[Point], objectives: Mapping[str, Direction]) -> NDArray[np.int64]:
+def pareto_ranks(points: Sequence[Point], objectives: Mapping[str, Direction]) -> NDArray[np.int64]:
+    """The non-dominated rank of each point, 0 for the front; there must be a point."""
     maximise = [direction == "maximize" for direction in objectives.values()]
     ranks: NDArray[np.int64] = moocore.pareto_rank(_array(points), maximise=maximise)
     ranks -= ranks.min()
@@ -169,6 +170,7 @@ class Front:
     def __init__(self, objectives: Mapping[str, Direction]) -> None:
         self._objectives = objectives
         self._points: dict[int, Point] = {}
+        self._all: dict[int, Point] = {}
         self._hypervolume = 0.0
 
     @property
@@ -181,11 +183,29 @@ class Front:
         """As `study.search.pareto.hypervolume`."""
         return self._hypervolume
 
+    def remove(self, numbers: Collection[int]) -> dict[int, bool]:
+        """Removes trials; returns what changed, as `add`."""
+        before = self._points
+        for number in numbers:
+            self._all.pop(number, None)
+        if before.keys().isdisjoint(numbers):
+            return {}
+        flags = on_front(list(self._all.values()), self._objectives)
+        self._points = {
+            number: point
+            for (number, point), keep in zip(self._all.items(), flags, strict=True)
+            if keep
+        }
+        self._hypervolume = hypervolume(list(self._points.values()), self._objectives)
+        joined = dict.fromkeys(sorted(self._points.keys() - before.keys()), True)
+        return joined | dict.fromkeys(sorted(before.keys() - self._points.keys()), False)
+
     def add(self, number: int, point: Point) -> dict[int, bool]:
         """Adds a trial; returns which trials joined the front (True) and which left it (False).
 
         It is compared with the front alone, for a dominated point stays dominated.
         """
+        self._all[number] = point
         points = self._points | {number: point}
         flags = on_front(list(points.values()), self._objectives)
         kept = dict(zip(points, flags, strict=True))

@@ -27,12 +27,14 @@ _DRAWS: Final = 300  # tries for a new configuration, before a space is walked f
 class Proposal:
     """A configuration, and what the sampler must find again when the study resumes.
 
-    `start` is its place among the configurations that the spec starts with, if it is one.
+    `start` is its place among the configurations that the spec starts with, if it is one; `continues`
+    the ended trial that had it, if there is one.
     """
 
     configuration: Configuration
     system_attrs: dict[str, Any] = field(default_factory=dict)
     start: int | None = None
+    continues: int | None = None
 
 
 @final
@@ -64,6 +66,11 @@ class Proposals:
     def add(self, number: int, params: Mapping[str, Any], system_attrs: Mapping[str, Any]) -> None:
         """Adds a stored trial that was proposed before; it runs until `tell` is called."""
         self._add(number, Configuration(self._spec, given=params), system_attrs)
+
+    def go_on(self, number: int, continues: int) -> None:
+        """Adds a trial that continues another one; for the sampler it is the same, which runs again."""
+        if self._view is not None:
+            self._view.go_on(number, continues)
 
     def propose(self, number: int) -> Proposal | Pending | None:
         """A new configuration for the trial of this number; None if every one was proposed.

@@ -6,11 +6,16 @@ from dataclasses import dataclass, field
 from typing import Final, final
 
 from study.search.difference import favoured
-from study.search.pareto import Point, is_kept, keep_best
+from study.search.pareto import Point, is_kept, keep_best, pareto_ranks
 from study.spec.metrics import Direction
 from study.spec.study_spec import StudySpec
 
 _GRACE: Final = 5  # one part in so many of a trial's epochs is the grace
+
+
+def grace_epochs(spec: StudySpec) -> int:
+    """The epochs before the first comparison."""
+    return spec.stopping.grace_epochs or math.ceil(spec.budget.epochs / _GRACE)
 
 
 def rung_epochs(spec: StudySpec) -> tuple[int, ...]:
@@ -19,11 +24,20 @@ def rung_epochs(spec: StudySpec) -> tuple[int, ...]:
     if stopping.scheduler == "none":
         return ()
     epochs = []
-    reached = float(stopping.grace_epochs or math.ceil(spec.budget.epochs / _GRACE))
+    reached = float(grace_epochs(spec))
     while math.ceil(reached) < spec.budget.epochs:
         epochs.append(math.ceil(reached))
         reached *= stopping.reduction_factor
     return tuple(dict.fromkeys(epochs))
+
+
+def new_rung(spec: StudySpec) -> "Rung":
+    """A rung of a spec, which no trial has reached."""
+    objectives = dict(spec.objectives)
+    if spec.stopping.scheduler == "asha":
+        first = next(iter(objectives))
+        objectives = {first: objectives[first]}
+    return Rung(objectives, spec.stopping.reduction_factor)
 
 
 @final
@@ -51,14 +65,28 @@ class Rung:
         second entry replaces the first. A trial without finite values continues, and fails by
         itself.
         """
-        values = [metrics.get(name, math.nan) for name in self.objectives]
-        if not all(map(math.isfinite, values)):
+        if not self.place(number, metrics):
             return True
-        self._points[number] = values
+        values = self._points[number]
         if self._keeps(number, values):
             return True
         errors = [metrics.get(f"{name}_sem", 0.0) for name in self.objectives]
         return any(errors) and self._keeps(number, self._favoured(values, errors))
+
+    def place(self, number: int, metrics: Mapping[str, float]) -> bool:
+        """Adds a trial's metrics without comparing it; returns whether all are finite numbers."""
+        values = [metrics.get(name, math.nan) for name in self.objectives]
+        if not all(map(math.isfinite, values)):
+            return False
+        self._points[number] = values
+        return True
+
+    def ranks(self) -> dict[int, int]:
+        """The non-dominated rank of each trial, 0 for the front."""
+        if not self._points:
+            return {}
+        ranks = pareto_ranks(list(self._points.values()), self.objectives)
+        return dict(zip(self._points, ranks.tolist(), strict=True))
 
     def kept(self) -> set[int]:
         """The trials that would go on if all of them were compared at once."""

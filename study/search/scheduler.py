@@ -5,14 +5,16 @@ all that were there before, and goes on or ends. Ray's own ASHA compares one met
 small network beside a large, more accurate one.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, final
 
+from optuna.trial import FrozenTrial, TrialState
 from ray.tune.execution.tune_controller import TuneController
 from ray.tune.experiment import Trial
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 
-from study.search.rungs import Rung, rung_epochs
+from study.search.rungs import new_rung, rung_epochs
+from study.search.stored_trial import is_cut_short, metrics_of, rungs_of
 from study.search.trial import last_metrics
 from study.spec.study_spec import StudySpec
 
@@ -23,12 +25,18 @@ class Halving(FIFOScheduler):
 
     def __init__(self, spec: StudySpec) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # Ray's
-        objectives = dict(spec.objectives)
-        if spec.stopping.scheduler == "asha":
-            first = next(iter(objectives))
-            objectives = {first: objectives[first]}
-        factor = spec.stopping.reduction_factor
-        self._rungs = {epoch: Rung(objectives, factor) for epoch in rung_epochs(spec)}
+        self._rungs = {epoch: new_rung(spec) for epoch in rung_epochs(spec)}
+
+    @classmethod
+    def of(cls, spec: StudySpec, trials: Iterable[FrozenTrial]) -> "Halving":
+        """The scheduler with what stored trials had reached."""
+        halving = cls(spec)
+        for trial in trials:
+            for epoch, metrics in rungs_of(trial).items():
+                halving.enter(trial.number, epoch, metrics)
+            if trial.state == TrialState.COMPLETE and not is_cut_short(trial, spec):
+                halving.finish(trial.number, metrics_of(trial))
+        return halving
 
     def __getstate__(self) -> dict[str, Any]:
         """Ray snapshots its scheduler to restore it; rungs are rebuilt from the search."""

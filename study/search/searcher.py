@@ -13,21 +13,23 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, final
 
-from optuna.trial import TrialState
+from optuna.trial import FrozenTrial, TrialState
 from ray.tune.search import Searcher
 
-from study.search.budget import BudgetSpent
+from study.search.budget import BudgetSpent, own_epochs
 from study.search.configuration import Configuration
 from study.search.earlier_study import EarlierStudy
-from study.search.proposals import Proposals
+from study.search.proposals import Proposal, Proposals
 from study.search.rungs import rung_epochs
 from study.search.samplers import Count
 from study.search.space import architecture_of
-from study.search.storage import (
+from study.search.storage import RUN_ID, Ending, SearchStorage
+from study.search.stored_trial import (
     REASON,
-    RUN_ID,
-    Ending,
-    SearchStorage,
+    config_of,
+    continued_by,
+    continues_of,
+    is_cut_short,
     kept_of,
     metrics_of,
     rungs_of,
@@ -52,11 +54,13 @@ _MOST_REJECTED: Final = 1000  # one after another
 
 @final
 class StudySearcher(Searcher):
-    """Asks for trials until the budget is met: first those that were interrupted, by their number.
+    """Asks for trials until the budget is met.
 
-    `budget` has what the trials of the storage spent. `count` gives the metrics of an architecture that
-    are known before training. `capacity` gives how many trials may run or wait for a worker now, at
-    least one. `clock` and `earlier` are those of `study.search.samplers.sampler_of`.
+    First come those that were interrupted, by their number, then those that continue ended ones, as the
+    storage says (`SearchStorage.promoted`). `budget` has what the trials of the storage spent. `count`
+    gives the metrics of an architecture that are known before training. `capacity` gives how many trials
+    may run or wait for a worker now, at least one. `clock` and `earlier` are those of
+    `study.search.samplers.sampler_of`.
     """
 
     def __init__(  # noqa: PLR0913, PLR0917  # the parts that it puts together
@@ -81,20 +85,35 @@ class StudySearcher(Searcher):
         trials = storage.trials()
         self._proposals = Proposals(spec, len(trials), self._counted, clock, earlier)
         self._interrupted: deque[int] = deque()
+        self._promoted = deque(storage.promoted)
+        go_on = {*self._promoted, *(continues_of(trial) for trial in trials)}
         for trial in trials:
-            self._proposals.add(trial.number, trial.params, trial.system_attrs)
-            for epoch, metrics in rungs_of(trial).items():
-                self._proposals.report(trial.number, metrics | {"epochs": epoch})
+            self._add(trial, ended=trial.number not in go_on)
             if trial.state == TrialState.RUNNING:
                 self._interrupted.append(trial.number)
-                continue
-            if trial.state == TrialState.COMPLETE:
-                self._proposals.report(trial.number, metrics_of(trial))
-            self._proposals.tell(trial.number, trial.state, trial.values, trial.constraints)
         self._rung_epochs = rung_epochs(spec)
         # By Ray's name of a trial: its number, and how many epochs it has reported.
         self._running: dict[str, tuple[int, int]] = {}
         self._rejected_in_a_row = 0
+
+    def _add(self, trial: FrozenTrial, *, ended: bool) -> None:
+        """Adds a stored trial to those of the sampler, for which it runs if it did not end for good."""
+        number, continues = trial.number, continues_of(trial)
+        if continues is None:
+            self._proposals.add(number, trial.params, trial.system_attrs)
+        else:
+            self._proposals.go_on(number, continues)
+        for epoch, metrics in rungs_of(trial).items():
+            self._proposals.report(number, metrics | {"epochs": epoch})
+        if trial.state == TrialState.COMPLETE:
+            self._proposals.report(number, metrics_of(trial))
+        if not ended or trial.state == TrialState.RUNNING:
+            return
+        failed = continues is not None and trial.state == TrialState.FAIL
+        if failed or is_cut_short(trial, self._spec):
+            self._proposals.tell(number, TrialState.PRUNED, None, {})
+        else:
+            self._proposals.tell(number, trial.state, trial.values, trial.constraints)
 
     def __getstate__(self) -> dict[str, Any]:
         """Ray snapshots its searcher to restore it; the storage is the memory."""
@@ -122,9 +141,24 @@ class StudySearcher(Searcher):
             return None
         if self._interrupted:
             number = self._interrupted.popleft()
-            trial = self._storage.trials()[number]
-            return Configuration(self._spec, given=trial.params).for_trial(number, start_of(trial))
-        return None if self._one_by_one else self._new(running)
+            return config_of(self._storage.trials()[number], self._spec)
+        if self._one_by_one:
+            return None
+        return self._continued(running) if self._promoted else self._new(running)
+
+    def _continued(self, running: int) -> TrialConfig | None:
+        """The next trial that continues an ended one; None if the epochs do not allow it now."""
+        if not self._budget.allows_epochs(running):
+            return None
+        ended = self._storage.trials()[self._promoted.popleft()]
+        proposal = Proposal(
+            configuration=Configuration(self._spec, given=ended.params),
+            start=start_of(ended),
+            continues=ended.number,
+        )
+        number = self._storage.ask(proposal)
+        self._proposals.go_on(number, ended.number)
+        return config_of(self._storage.trials()[number], self._spec)
 
     def _new(self, running: int) -> TrialConfig | None:
         """A trial of a new configuration that satisfies the constraints; None if there is none now."""
@@ -224,17 +258,21 @@ class StudySearcher(Searcher):
             broken = violations(self._spec.constraints, metrics)
         elif outcome.state == "PRUNED" and metrics:
             self._note_rung(number, metrics)
-        self._tell(
+        trials = self._storage.trials()
+        chain = continued_by(trials[number], trials)
+        state = TrialState[outcome.state]
+        self._storage.tell(
             number,
-            Ending(
-                state=TrialState[outcome.state],
-                values=values,
-                violations=broken,
-                attributes=attributes,
-            ),
+            Ending(state=state, values=values, violations=broken, attributes=attributes),
         )
+        # One that fails when it is continued was good enough before.
+        known = TrialState.PRUNED if chain and state == TrialState.FAIL else state
+        self._proposals.tell(number, known, values, broken)
         point = values if all_kept(broken) else None
-        changes = self._budget.end(number, max(epochs, int(metrics.get("epochs", 0))), point)
+        own = own_epochs(
+            max(epochs, int(metrics.get("epochs", 0))), trials[chain[0]] if chain else None
+        )
+        changes = self._budget.end(number, own, point, chain if outcome.state == "COMPLETE" else ())
         return EndedTrial(
             number=number, outcome=outcome, metrics=metrics, point=point, changes=changes
         )
@@ -246,10 +284,6 @@ class StudySearcher(Searcher):
             reached = {name: metrics[name] for name in names if name in metrics}
             self._storage.note_rung(number, epoch, reached)
             self._proposals.report(number, metrics)
-
-    def _tell(self, number: int, ending: Ending) -> None:
-        self._storage.tell(number, ending)
-        self._proposals.tell(number, ending.state, ending.values, ending.violations)
 
     def save(self, checkpoint_path: str) -> None:
         """Nothing to save: the storage is the memory."""

@@ -17,11 +17,9 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from study.errors import BadInputError
-from study.search.budget import BudgetSpent
 from study.search.journal import Journal, intact
 from study.search.proposals import Proposal
-from study.spec.constraint import all_kept
-from study.spec.metrics import is_diagnostic
+from study.search.stored_trial import CONTINUES, EPOCHS, RUNG, START, continues_of
 from study.spec.study_spec import StudySpec
 from study.study_folder import LAYOUT
 
@@ -31,13 +29,7 @@ _DATA: Final = "data"  # the hash of its arrays
 _FILES: Final = "files"  # the MD5 of the files of a published data set, by name
 _EARLIER: Final = "earlier"  # the earlier studies, and the hashes of their journals
 _SECONDS: Final = "seconds"
-_RUNG: Final = "rung/"  # and the epoch: what the trial had reached there
-_START: Final = "start"  # the place among the configurations that the spec starts with
-METRICS: Final = "metrics"
-DIAGNOSTICS: Final = (
-    "diagnostics"  # apart: Optuna's dashboard cuts what is longer than 1,024 characters
-)
-REASON: Final = "reason"
+_PROMOTED: Final = "promoted"  # on the study: ended trials that are to be continued
 RUN_ID: Final = "mlflow_run_id"
 _LATE_RUN_IDS: Final = "mlflow_run_ids"  # on the study: what was not known when the trial ended
 
@@ -73,6 +65,7 @@ class SearchStorage:
         files: Mapping[str, str] | None = None,
     ) -> None:
         self.journal: Final = journal
+        self._epochs = spec.budget.epochs
         self._lines = Journal(journal)
         with intact(journal):
             self._storage = JournalStorage(self._lines)
@@ -128,12 +121,17 @@ class SearchStorage:
 
     def ask(self, proposal: Proposal) -> int:
         """Stores a proposal as a running trial; its number."""
+        about = {
+            EPOCHS: self._epochs,
+            START: proposal.start,
+            CONTINUES: proposal.continues,
+        }
         trial = create_trial(
             state=TrialState.RUNNING,
             params=proposal.configuration.params,
             distributions=proposal.configuration.distributions,
             system_attrs=proposal.system_attrs,
-            user_attrs={} if proposal.start is None else {_START: proposal.start},
+            user_attrs={name: value for name, value in about.items() if value is not None},
         )
         self.study.add_trial(trial)
         self._asked += 1
@@ -141,7 +139,7 @@ class SearchStorage:
 
     def note_rung(self, number: int, epoch: int, values: Mapping[str, float]) -> None:
         """What a trial had reached when it came to a rung."""
-        self._storage.set_trial_user_attr(self._id(number), f"{_RUNG}{epoch}", dict(values))
+        self._storage.set_trial_user_attr(self._id(number), f"{RUNG}{epoch}", dict(values))
 
     def tell(self, number: int, ending: Ending) -> None:
         """Stores the end of a trial, with all that belongs to it, in one append."""
@@ -164,6 +162,20 @@ class SearchStorage:
     def earlier(self) -> dict[str, str]:
         """What `note_earlier` noted."""
         return dict(self.study.user_attrs.get(_EARLIER, {}))
+
+    def promote(self, numbers: Iterable[int]) -> None:
+        """Stores that ended trials are to be continued, in this order."""
+        known = self.study.user_attrs.get(_PROMOTED, [])
+        new = [number for number in numbers if number not in known]
+        if new:
+            self.study.set_user_attr(_PROMOTED, [*known, *new])
+
+    @property
+    def promoted(self) -> list[int]:
+        """The ended trials that are to be continued, but those that have been since."""
+        continued = {continues_of(trial) for trial in self.trials()}
+        known = self.study.user_attrs.get(_PROMOTED, [])
+        return [number for number in known if number not in continued]
 
     def note_seconds(self, seconds: float) -> None:
         """For how long the study has been run by now, all runs together."""
@@ -222,57 +234,6 @@ def _head(journal: Path) -> dict[str, Any]:
         return {}
     _check_layout(attributes, journal)
     return attributes
-
-
-def rungs_of(trial: FrozenTrial) -> dict[int, dict[str, float]]:
-    """What a trial had reached at each rung that it came to, by epoch."""
-    return {
-        int(name.removeprefix(_RUNG)): values
-        for name, values in trial.user_attrs.items()
-        if name.startswith(_RUNG)
-    }
-
-
-def start_of(trial: FrozenTrial) -> int | None:
-    """The place of a trial among those that the spec starts with; None if it is none of them."""
-    return trial.user_attrs.get(_START)
-
-
-def point_of(trial: FrozenTrial) -> Sequence[float] | None:
-    """The objectives of a complete trial that keeps all constraints; None of any other."""
-    complete = trial.state == TrialState.COMPLETE
-    return trial.values if complete and all_kept(trial.constraints) else None
-
-
-def budget_spent(
-    spec: StudySpec, trials: Iterable[FrozenTrial], grid_size: int | None = None
-) -> BudgetSpent:
-    """What stored trials have spent of the budget."""
-    spent = BudgetSpent(spec, grid_size)
-    for trial in trials:
-        if trial.state.is_finished():
-            spent.end(trial.number, epochs_of(trial), point_of(trial))
-    return spent
-
-
-def kept_of(metrics: Mapping[str, float]) -> dict[str, dict[str, float]]:
-    """The attributes that keep a trial's metrics; with these its record can be written again."""
-    measured = {name: value for name, value in metrics.items() if is_diagnostic(name)}
-    plain = {name: value for name, value in metrics.items() if name not in measured}
-    return {METRICS: plain} | ({DIAGNOSTICS: measured} if measured else {})
-
-
-def metrics_of(trial: FrozenTrial) -> dict[str, float]:
-    """The metrics that `kept_of` keeps; none of a trial that has none."""
-    metrics: dict[str, float] = {}
-    for part in (METRICS, DIAGNOSTICS):
-        metrics |= trial.user_attrs.get(part, {})
-    return metrics
-
-
-def epochs_of(trial: FrozenTrial) -> int:
-    """The epochs that a trial was trained for when it ended."""
-    return int(metrics_of(trial).get("epochs", 0))
 
 
 def _check_layout(attributes: Mapping[str, Any], journal: Path) -> None:

@@ -76,6 +76,10 @@ class StudyView:
         )
         self._in_view[number] = len(self._study.get_trials(deepcopy=False)) - 1
 
+    def go_on(self, number: int, continues: int) -> None:
+        """Gives a running trial the number of the one that continues it."""
+        self._in_view[number] = self._in_view.pop(continues)
+
     def ask(self, number: int, known: Container[Key]) -> Answer | Pending | None:
         """The proposal of the sampler for a trial; None if it proposes what is known again and again.
 

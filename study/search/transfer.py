@@ -22,7 +22,15 @@ from study.search.earlier_study import EarlierStudy, EarlierTrial
 from study.search.journal import intact, repair
 from study.search.observations import Report
 from study.search.samplers import Count, features_of, report_of
-from study.search.storage import metrics_of, rungs_of, stored_identity
+from study.search.storage import stored_identity
+from study.search.stored_trial import (
+    continued_by,
+    continues_of,
+    epochs_of,
+    is_cut_short,
+    metrics_of,
+    rungs_of,
+)
 from study.spec.dimensions import Choice
 from study.spec.study_spec import StudySpec
 from study.study_folder import StudyFolder
@@ -78,10 +86,13 @@ def _translated(spec: StudySpec, folder: StudyFolder, count: Count) -> EarlierSt
         trials = optuna.load_study(study_name=folder.name, storage=storage).trials
     distributions: dict[str, BaseDistribution] = {}
     found = []
+    continued = {continues_of(trial) for trial in trials}
     for trial in trials:
         distributions |= trial.distributions
-        reports = _reports(spec, trial)
-        if not reports:
+        reports: dict[int | None, Report] = {}
+        for one in (*continued_by(trial, trials), trial.number):
+            reports |= _reports(spec, source, trials[one])
+        if not reports or trial.number in continued:
             continue
         try:
             configuration = Configuration(source, given=trial.params)
@@ -98,12 +109,13 @@ def _translated(spec: StudySpec, folder: StudyFolder, count: Count) -> EarlierSt
     )
 
 
-def _reports(spec: StudySpec, trial: FrozenTrial) -> dict[int | None, Report]:
+def _reports(spec: StudySpec, source: StudySpec, trial: FrozenTrial) -> dict[int | None, Report]:
     reports: dict[int | None, Report] = {
         epoch: report_of(spec, metrics) for epoch, metrics in rungs_of(trial).items()
     }
     if trial.state == TrialState.COMPLETE:
-        reports[None] = report_of(spec, metrics_of(trial))
+        end = epochs_of(trial) if is_cut_short(trial, source) else None
+        reports[end] = report_of(spec, metrics_of(trial))
     return reports
 
 

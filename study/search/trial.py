@@ -52,6 +52,7 @@ class TrialConfig:
     """Everything that a worker needs to know of a trial; `number` is Optuna's.
 
     `start` is the place of its configuration among those that the spec starts with, if it is one.
+    `continues` is the trial of the same configuration from whose checkpoint it starts, if there is one.
     """
 
     number: int
@@ -59,6 +60,7 @@ class TrialConfig:
     training: TrainingSettings
     seeds: tuple[int, ...]
     start: int | None = None
+    continues: int | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """The configuration as JSON types."""
@@ -73,7 +75,23 @@ class TrialConfig:
             training=TrainingSettings(**table["training"]),
             seeds=tuple(table["seeds"]),
             start=table.get("start"),
+            continues=table.get("continues"),
         )
+
+    def accepts(self, stored: Mapping[str, Any]) -> bool:
+        """Whether a checkpoint with a stored configuration is of this trial, or of the one it continues.
+
+        The latter may have been planned for fewer epochs.
+        """
+        own = self.to_dict()
+        if stored == own:
+            return True
+        if self.continues is None or stored["number"] != self.continues:
+            return False
+        changes = {name: own[name] for name in ("number", "start", "continues")}
+        epochs = max(self.training.epochs, stored["training"]["epochs"])
+        changes["training"] = stored["training"] | {"epochs": epochs}
+        return {**stored, **changes} == own
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -196,14 +196,19 @@ def _checked_uri(text: str) -> str:
 
 
 class Storage(Section):
-    """Storage of a study whose checkpoints are too many for the driver's node (docs/scaling.md)."""
+    """Storage of checkpoints."""
 
+    checkpoint_share: Annotated[float, Field(ge=0, le=0.9)] = 0.1
+    """Largest part of the free space of the home's disk for checkpoints of ended trials, with which
+    they continue when the budget grows (docs/search_method.md). Beyond it those of the least promising
+    are deleted; 0 keeps none.
+    """
     checkpoints: (
         Annotated[str, Field(max_length=_LONGEST_PATH), AfterValidator(_checked_uri)] | None
     ) = None
-    """URI of a folder for checkpoints, which every node reaches: `s3://bucket/folder`,
-    `gs://bucket/folder`, or `file:///folder` for a shared one. By default they are sent to the driver's
-    node.
+    """URI of a folder for checkpoints that are too many for the driver's node (docs/scaling.md), which
+    every node reaches: `s3://bucket/folder`, `gs://bucket/folder`, or `file:///folder` for a shared one.
+    By default they are sent to the driver's node.
     """
 
 

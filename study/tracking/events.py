@@ -80,8 +80,8 @@ class TrialNoticed(_Event):
 class TrialEnded(_Event):
     """A trial ended or was interrupted; after an interruption its folder is kept.
 
-    `keep_network`: whether its network is stored. `curves`: the learning curves of its replicates, as
-    the text of a file (`study.tracking.seed_curves`).
+    `keep_network`: whether its network is stored, `keep_checkpoint`: whether its checkpoint stays.
+    `curves`: the learning curves of its replicates, as the text of a file (`study.tracking.seed_curves`).
     """
 
     number: Number
@@ -89,6 +89,7 @@ class TrialEnded(_Event):
     state: EndState
     reason: str | None = None
     keep_network: bool = False
+    keep_checkpoint: bool = False
     curves: str | None = None
 
 

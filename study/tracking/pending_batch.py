@@ -20,9 +20,10 @@ class PendingBatch:
     `create`: start, name and tags of a run to be created. `steps`: the metrics of each step, sent in one
     request, so that a step is recorded completely or not at all. `status`: MLflow's status and its time,
     None for now. `network`: a folder to store. `curves`: the text of an artifact
-    (`study.tracking.seed_curves`). `discard`: a folder to delete at the end. `one_by_one`: each step is
-    sent alone, since one was refused. `newest`: the arguments of the last `add`. `result`: those of an
-    `add` after all others (`study.tracking.trial_result`).
+    (`study.tracking.seed_curves`). `discard`: the folder of a trial to delete at the end, all but its
+    checkpoint with `keep_checkpoint`. `one_by_one`: each step is sent alone, since one was refused.
+    `newest`: the arguments of the last `add`. `result`: those of an `add` after all others
+    (`study.tracking.trial_result`).
     """
 
     create: tuple[int, str, dict[str, str]] | None = None
@@ -33,6 +34,7 @@ class PendingBatch:
     curves: str | None = None
     status: tuple[str, int | None] | None = None
     discard: Path | None = None
+    keep_checkpoint: bool = False
     one_by_one: bool = False
     newest: tuple[int, int, dict[str, float]] | None = None
     result: tuple[int, int, dict[str, float]] | None = None

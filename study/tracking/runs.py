@@ -4,7 +4,6 @@ A run is created once, even if the response to the request is lost or late.
 """
 
 import json
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, final
@@ -13,7 +12,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, Run, RunTag
 
 from study.home import Home
-from study.study_folder import EXAMPLE, LAYOUT
+from study.study_folder import EXAMPLE, LAYOUT, delete_files
 from study.tracking.artifacts import check_location
 from study.tracking.logged_model import model_of, store_network, with_model
 from study.tracking.pending_batch import PendingBatch
@@ -157,7 +156,7 @@ class StoredRuns:
                 self._client.set_terminated(run_id, status=status, end_time=timestamp)
             unsent.status = None
         if unsent.discard is not None:
-            shutil.rmtree(unsent.discard, ignore_errors=True)
+            delete_files(unsent.discard, keep_checkpoint=unsent.keep_checkpoint)
 
     def _send_artifacts(self, run_id: str, unsent: PendingBatch, model_name: str) -> None:
         """Sends the network and the curves of a run."""

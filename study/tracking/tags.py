@@ -43,6 +43,9 @@ CONFIG_TAG: Final = "study.config"
 START_TAG: Final = "study.start"
 """On a child whose configuration the spec starts with: its place among those, from 0."""
 
+CONTINUES_TAG: Final = "study.continues"
+"""On a child that continues another one from its checkpoint: the number of that trial."""
+
 STATE_TAG: Final = "study.state"
 """On a child: RUNNING, COMPLETE, PRUNED (stopped early), FAIL, or INTERRUPTED (to be continued)."""
 

@@ -142,9 +142,15 @@ class Tracker:
         """Adds a message to a trial."""
         self._put(TrialNoticed(number=number, notice=notice))
 
-    def end_trial(self, number: int, outcome: Outcome, *, keep_network: bool) -> None:
-        """Ends a trial; its folder is deleted once it is recorded, with its network if kept."""
-        self._end(number, outcome.state, reason=outcome.reason, keep_network=keep_network)
+    def end_trial(
+        self, number: int, outcome: Outcome, *, keep_network: bool, keep_checkpoint: bool = False
+    ) -> None:
+        """Ends a trial; its files are deleted once it is recorded, with its network if kept.
+
+        Its checkpoint may stay, to continue from.
+        """
+        more = {"keep_network": keep_network, "keep_checkpoint": keep_checkpoint}
+        self._end(number, outcome.state, reason=outcome.reason, **more)
 
     def interrupt_trial(self, number: int) -> None:
         """Ends a trial as interrupted; it continues with the study."""

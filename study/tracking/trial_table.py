@@ -24,6 +24,7 @@ from study.spec.metrics import recorded_names
 from study.spec.study_spec import StudySpec
 from study.tracking.tags import (
     CONFIG_TAG,
+    CONTINUES_TAG,
     NOTICE_TAG,
     NUMBER_TAG,
     REASON_TAG,
@@ -73,6 +74,7 @@ _KEYS: Final = [
     pa.field("reason", pa.string()),
     pa.field("notice", pa.string()),
     pa.field("replicates", pa.string()),
+    pa.field("continues", pa.int64()),
 ]
 
 
@@ -166,6 +168,8 @@ class TrialRows:
         row |= {name: value for name, value in metrics if name in self._names}
         if CONFIG_TAG in tags:
             row |= _of_network(tags[CONFIG_TAG])
+        if CONTINUES_TAG in tags:
+            row["continues"] = int(tags[CONTINUES_TAG])
         self.changed = True
 
     def table(self) -> pa.Table:

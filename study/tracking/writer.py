@@ -139,7 +139,10 @@ class MlflowWriter:
             }
             if trial.start is not None:
                 about |= {tags.START_TAG: str(trial.start)}
+            if trial.continues is not None:
+                about |= {tags.CONTINUES_TAG: str(trial.continues)}
             name = f"{number} {trial.architecture.label()}"
+            name += "" if trial.continues is None else f" continues {trial.continues}"
             name += "" if self._is_search else f" {self._tags.role}"
             unsent.create = (event.timestamp, name, about)
             unsent.status = None
@@ -201,6 +204,7 @@ class MlflowWriter:
         unsent.status = (tags.RUN_STATUS[event.state], event.timestamp)
         if event.state != "INTERRUPTED":
             unsent.discard = folder
+            unsent.keep_checkpoint = event.keep_checkpoint
         self.states[number] = event.state
 
     def _select(self, event: FrontChanged | TrialConfirmed) -> None:

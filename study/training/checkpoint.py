@@ -1,7 +1,7 @@
 """The checkpoint of a running trial: one file, without pickle."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import torch
@@ -23,19 +23,19 @@ def to_bytes(tensors: Mapping[str, Tensor], numbers: Mapping[str, Any]) -> bytes
 
 
 def from_bytes(
-    data: bytes, config: Mapping[str, Any], device: torch.device
+    data: bytes, accepts: Callable[[Mapping[str, Any]], bool], device: torch.device
 ) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """The tensors, on the device, and the numbers of a checkpoint.
 
-    Raises ValueError if it is damaged, or belongs to a trial with another configuration.
+    Raises ValueError if it is damaged, or `accepts` rejects the configuration of its trial.
     """
     try:
         tensors = load(data)  # checks the header, too
         numbers = json.loads(_metadata(data)[_STATE])
-        stored = numbers["config"]
+        accepted = accepts(numbers["config"])
     except (SafetensorError, KeyError, TypeError, ValueError, RecursionError) as error:
         raise ValueError(f"its checkpoint is damaged: {error}") from error
-    if stored != config:
+    if not accepted:
         raise ValueError("its checkpoint is that of another trial")
     return {name: tensor.to(device) for name, tensor in tensors.items()}, numbers
 

@@ -123,9 +123,14 @@ class Training:
         return self._engine
 
     @property
+    def stopped(self) -> bool:
+        """Whether all replicates have stopped, so that more epochs would change nothing."""
+        return bool(self._kept.stopped.all())
+
+    @property
     def over(self) -> bool:
         """Whether all epochs are trained or all replicates have stopped."""
-        return self._epoch >= self._settings.epochs or bool(self._kept.stopped.all())
+        return self._epoch >= self._settings.epochs or self.stopped
 
     def run_epoch(self) -> EpochMetrics:
         """Trains for an epoch, validates, and updates the kept weights.

@@ -11,6 +11,8 @@ import study
 from models import load_network
 from study import Home
 from study.results import answers
+from study.runner.trial_files import TrialStorage
+from study.runner.trial_worker import TrialWorker
 from tests.support.command import study_command
 from tests.support.driven_study import running
 from tests.support.empty_store import new_home
@@ -203,16 +205,21 @@ def test_a_study_in_which_every_trial_fails_says_why(on_ray, tmp_path):
 
 
 def test_constraints_stopping_and_a_budget_of_epochs_in_one_study(on_ray, tmp_path):
-    """Half of the sizes are excluded; trials that end early, half of which learn nothing; a front."""
+    """Half of the sizes are excluded; trials that end early, half of which learn nothing; a front.
+
+    Then its budget grows: what was stopped or complete continues, and is as if it had not ended.
+    """
     home = new_home(tmp_path)
-    done = study_command(
-        *("run", "--name", "bound", "--home", tmp_path, "--set", "budget.total_epochs=150"),
+    arguments = (
+        *("run", "--name", "bound", "--home", tmp_path),
         *("--set", 'constraints=["trainable_parameters <= 3000", "val_accuracy >= 0.5"]'),
-        *("--set", "budget.epochs=10", "--trials", 900, "--set", "sampler='random'"),
+        *("--trials", 900, "--set", "sampler='random'", "--set", "space.schedule='constant'"),
         *("--set", "space.learning_rate=[0.01, 0.02, 1e-6, 2e-6]"),
         *("--set", "space.somata=[32, 512]", "--set", "space.dendrites=[1, 2]"),
-        *("--set", "resources.concurrent_trials=1"),
-        **on_ray,
+        *("--set", "resources.concurrent_trials=1", "--set", "stopping.grace_epochs=2"),
+    )
+    done = study_command(
+        *(*arguments, "--set", "budget.total_epochs=150", "--set", "budget.epochs=10"), **on_ray
     )
     assert done.returncode == 0, done.stdout + done.stderr
     found = answers.records("bound", home=home)
@@ -229,3 +236,62 @@ def test_constraints_stopping_and_a_budget_of_epochs_in_one_study(on_ray, tmp_pa
     assert 140 < spent <= 150
     status = study.status("bound", home=home)
     assert status.run_status == "FINISHED"
+
+    more = ("--set", "budget.total_epochs=250", "--set", "budget.epochs=12")
+    grown = study_command(*arguments, *more, "--set", "stopping.reduction_factor=1.2", **on_ray)
+    assert grown.returncode == 0, grown.stdout + grown.stderr
+    assert "from their checkpoints, as the budget grew" in grown.stdout
+    before = {record.trial: record for record in found}
+    after = answers.records("bound", home=home)
+    assert {record.trial: record.state for record in after[: len(found)]} == {
+        record.trial: record.state for record in found
+    }
+    continued = {record.continues: record for record in after if record.continues is not None}
+    assert {before[number].state for number in continued} == {"COMPLETE", "PRUNED"}
+    assert len({json.dumps(one.architecture | one.training) for one in continued.values()}) == len(
+        continued
+    )
+    spent = sum(record.epochs for record in after)
+    spent -= sum(before[number].epochs for number in continued)
+    status = study.status("bound", home=home)
+    assert (status.epochs, status.trials) == (spent, len(after) - len(continued))
+    assert 238 < spent <= 250
+    front = {record.trial for record in after if record.on_front}
+    complete = {number for number, one in continued.items() if one.state == "COMPLETE"}
+    assert not front & complete
+    stopped = [number for number in sorted(complete) if before[number].state == "PRUNED"]
+    for number in (stopped[0], min(complete - set(stopped))):
+        assert unstopped(home, continued[number], tmp_path) == measured(home, continued[number])
+    shown = study_command("trials", "bound", "--home", tmp_path).stdout
+    assert "continues" in shown
+
+
+def measured(home, record):
+    """The accuracies and losses of a trial: in the end, of each replicate, and by epoch."""
+    history = MlflowClient(home.tracking_uri).get_metric_history(record.run_id, "epoch/val_loss")
+    ends = {name: getattr(record, name) for name in ("val_accuracy", "val_loss", "test_loss")}
+    return ends, [point.value for point in sorted(history, key=lambda point: point.step)]
+
+
+def unstopped(home, record, folder):
+    """What `measured` gives for a trial of the same configuration that nobody stops."""
+    data = study.load_dataset("digits")
+    run = MlflowClient(home.tracking_uri).get_run(record.run_id)
+    config = json.loads(run.data.tags["study.config"])
+    worker = TrialWorker(
+        dataset_name=data.name,
+        classes=data.classes,
+        arrays=data.to_arrays(),
+        threads=1,
+        gpus=0,
+        rungs=(),
+        storage=TrialStorage(folder / "unstopped"),
+    )
+    worker.begin(config | {"continues": None})
+    reports = [worker.step()]
+    while not reports[-1]["done"]:
+        reports.append(worker.step())
+    epochs = [metrics for report in reports for metrics in report["epochs"]]
+    assert len(epochs) == 12
+    ends = {name: epochs[-1][name] for name in ("val_accuracy", "val_loss", "test_loss")}
+    return ends, [metrics["epoch/val_loss"] for metrics in epochs]

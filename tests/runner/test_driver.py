@@ -271,7 +271,7 @@ def test_the_record_of_a_study_follows_its_trials(tmp_path, monkeypatch):
     monkeypatch.setattr(driver, "Tracker", lambda *_: tracker)
     run(tmp_path)
     ends = [messages[1:] for messages in tracker.calls if messages[0] == "end_trial"]
-    assert [(number, outcome.state, on_front) for number, outcome, on_front in ends] == [
+    assert [(number, outcome.state, on_front) for number, outcome, on_front, _ in ends] == [
         (0, "COMPLETE", True),
         (1, "COMPLETE", True),
         (2, "COMPLETE", True),

@@ -11,7 +11,14 @@ from study.runner.trainable import StudyTrainable
 from study.runner.trial_files import TrialStorage
 from study.search.trial import TrialConfig
 from study.spec.metrics import GROUPS, recorded_names
-from study.study_folder import DISTRIBUTIONS, EXAMPLE, NETWORK, OUTCOMES, trial_folder
+from study.study_folder import (
+    CHECKPOINT,
+    DISTRIBUTIONS,
+    EXAMPLE,
+    NETWORK,
+    OUTCOMES,
+    trial_folder,
+)
 from study.training.dataset import load_dataset
 from study.training.evaluation import evaluate
 from study.training.noise import with_training_noise
@@ -36,7 +43,7 @@ def config(number=0, epochs=6, training=(), **architecture):
     ).to_dict()
 
 
-def worker(digits, store, trial, rungs=(1, 3), diagnostics=("generalisation",)):
+def worker(digits, store, trial, rungs=(1, 3), diagnostics=("generalisation",), kept_states=()):
     made = object.__new__(StudyTrainable)  # Ray's own constructor wants an actor around it
     made.setup(
         trial,
@@ -48,6 +55,7 @@ def worker(digits, store, trial, rungs=(1, 3), diagnostics=("generalisation",)):
         rungs=rungs,
         storage=TrialStorage(store),
         diagnostics=diagnostics,
+        kept_states=kept_states,
     )
     return made
 
@@ -171,6 +179,68 @@ def test_a_trial_that_was_broken_off_goes_on_as_if_it_had_not_been(trial, digits
         for name in ("whole", "broken")
     ]
     assert all(torch.equal(one, other) for one, other in zip(*weights, strict=True))
+
+
+CONSTANT = {"schedule": "constant"}
+KEPT = ("PRUNED", "COMPLETE")
+
+
+@pytest.mark.parametrize("ended", ["stopped", "complete"])
+def test_a_trial_that_continues_an_ended_one_is_as_if_it_had_not_ended(ended, digits, tmp_path):
+    """Stopped at a rung, or complete with fewer epochs; it writes what one longer training does."""
+    for name in ("whole", "parts"):
+        (tmp_path / name).mkdir()
+    whole = config(number=9, epochs=7, training=CONSTANT)
+    expected = until_done(worker(digits, tmp_path / "whole", whole))
+    planned = 7 if ended == "stopped" else 3
+    first = config(number=2, epochs=planned, training=CONSTANT)
+    made = worker(digits, tmp_path / "parts", first, rungs=(3,), kept_states=KEPT)
+    reports = [made.step()]
+    while reports[-1]["epochs"][-1]["epochs"] < 3:
+        reports.append(made.step())
+    assert reports[-1]["finished"] == (ended == "complete")
+    made.reset_config(config(number=3, epochs=1))  # its worker takes another trial
+    continued = config(number=4, epochs=7, training=CONSTANT) | {"continues": 2}
+    again = until_done(worker(digits, tmp_path / "parts", continued, kept_states=KEPT))
+    assert again[0]["notice"].startswith("continued after epoch 3 of 7")
+    found = [metrics for report in again for metrics in report["epochs"]]
+    assert curve(found) == curve(metrics for report in expected for metrics in report["epochs"])
+    assert again[-1]["replicates"] == expected[-1]["replicates"]
+    weights = [
+        list(load_network(trial_folder(tmp_path / name, number) / NETWORK).parameters())
+        for name, number in (("whole", 9), ("parts", 4))
+    ]
+    assert all(torch.equal(one, other) for one, other in zip(*weights, strict=True))
+
+
+def test_no_checkpoint_is_kept_of_a_trial_that_cannot_continue(digits, tmp_path):
+    hasty = config(epochs=60, training=HASTY)  # its replicates stop by themselves
+    made = worker(digits, tmp_path, hasty, kept_states=KEPT)
+    until_done(made)
+    made.reset_config(config(number=1, epochs=1))
+    until_done(made)
+    made.reset_config(config(number=2))
+    made.step()
+    made.reset_config(config(number=3))
+    found = sorted(file.parent.name for file in tmp_path.glob(f"*/{CHECKPOINT}"))
+    assert found == ["trial-1", "trial-2"]
+    made = worker(digits, tmp_path / "none", config())
+    made.step()
+    made.reset_config(config(number=1))
+    assert not list(tmp_path.glob(f"none/*/{CHECKPOINT}"))
+
+
+def test_a_trial_without_the_checkpoint_of_the_one_that_it_continues_fails(digits, tmp_path):
+    wanted = config(number=4, training=CONSTANT) | {"continues": 2}
+    made = worker(digits, tmp_path, wanted)
+    assert made.step()["failure"] == (
+        "ValueError: the checkpoint of trial 2, which it continues, must be readable; there is none"
+    )
+    other = worker(digits, tmp_path, config(number=2), kept_states=KEPT)  # another schedule
+    other.step()
+    other.cleanup()
+    made = worker(digits, tmp_path, wanted)
+    assert "is that of another trial" in made.step()["failure"]
 
 
 def test_a_damaged_checkpoint_is_said_and_the_trial_starts_anew(digits, tmp_path):

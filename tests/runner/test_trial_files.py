@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from study.runner.checkpoint_folder import CheckpointFolder
 from study.runner.trial_files import TrialFiles, TrialFolders, TrialStorage
 
 
@@ -28,6 +29,20 @@ def test_the_files_of_a_trial_come_back_as_they_were(tmp_path):
         "trial-3/network/network.json": b"{}",
         "trial-3/example.npy": b"images",
     }
+
+
+@pytest.mark.parametrize("remote", [False, True])
+def test_a_trial_starts_from_the_checkpoint_of_the_one_that_it_continues(remote, tmp_path):
+    shared = CheckpointFolder((tmp_path / "shared").as_uri(), "a") if remote else None
+    if shared is not None:
+        shared.make()
+    storage = TrialStorage(tmp_path / "trials", shared)
+    storage.files(3).keep_checkpoint(b"old")
+    files = storage.files(5, continues=3)
+    assert files.checkpoint() == b"old"
+    files.write_checkpoint(lambda: b"new")
+    assert storage.files(5, continues=3).checkpoint() == b"new"
+    assert storage.files(3).checkpoint() == b"old"
 
 
 def test_a_file_that_cannot_be_written_leaves_the_last_one(tmp_path):

@@ -11,22 +11,14 @@ from optuna.trial import TrialState
 
 from models.architecture import Architecture
 from study.errors import BadInputError
-from study.search.budget import BudgetSpent
+from study.search.budget import BudgetSpent, budget_spent
 from study.search.journal import repair
 from study.search.proposals import Proposals
 from study.search.samplers import SAMPLERS
 from study.search.searcher import StudySearcher
 from study.search.space import known_metrics
-from study.search.storage import (
-    Ending,
-    SearchStorage,
-    budget_spent,
-    metrics_of,
-    point_of,
-    rungs_of,
-    start_of,
-    stored_identity,
-)
+from study.search.storage import Ending, SearchStorage, stored_identity
+from study.search.stored_trial import metrics_of, point_of, rungs_of, start_of
 from study.search.trial import TrialListener
 from study.spec.study_spec import StudySpec
 from tests.support.processes import wait_until
@@ -454,7 +446,7 @@ def test_an_end_that_cannot_be_written_leaves_the_trial_as_it_was(tmp_path, monk
         with pytest.raises(OSError, match="no space"):
             storage.tell(0, ending)
     (trial,) = trials(spec(), tmp_path)
-    assert (trial.state, trial.user_attrs) == (TrialState.RUNNING, {})
+    assert (trial.state, trial.user_attrs) == (TrialState.RUNNING, {"epochs": 15})
     storage.tell(0, ending)
     assert trials(spec(), tmp_path)[0].state == TrialState.FAIL
 

@@ -10,10 +10,11 @@ from optuna.trial import TrialState
 from study.errors import NotFoundError, SpecError
 from study.home import Home
 from study.runner.resume import store_spec
+from study.search.budget import budget_spent
 from study.search.samplers import ehvi_of
 from study.search.searcher import StudySearcher
 from study.search.space import architecture_of, known_metrics
-from study.search.storage import SearchStorage, budget_spent
+from study.search.storage import SearchStorage
 from study.search.transfer import check_earlier, copy_earlier, read_earlier
 from study.spec.study_spec import StudySpec
 

@@ -1,0 +1,298 @@
+"""Studies that grow: which ended trials continue, without Ray and without training."""
+
+import tempfile
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from optuna.samplers import RandomSampler
+from optuna.trial import TrialState
+
+from study.search.budget import budget_spent
+from study.search.candidates import key_of
+from study.search.confirmation import confirmed_front
+from study.search.promotion import by_promise, can_extend, kept_states, promoted, replaced
+from study.search.samplers import SAMPLERS
+from study.search.scheduler import Halving
+from study.search.searcher import StudySearcher
+from study.search.space import known_metrics
+from study.search.storage import SearchStorage
+from study.search.stored_trial import continues_of, epochs_of, metrics_of
+from study.spec.study_spec import StudySpec
+
+
+def spec(trials=6, epochs=8, factor=2.0, sampler="random", **more):
+    return StudySpec.from_dict(
+        {
+            "name": "a",
+            "dataset": "digits",
+            "families": ["dann-r", "vann"],
+            "sampler": sampler,
+            "budget": {"trials": trials, "epochs": epochs} | more,
+            "space": {"schedule": "constant", "somata": {"low": 4, "high": 40}},
+            "stopping": {"grace_epochs": 1, "reduction_factor": factor},
+        }
+    )
+
+
+def count(network):
+    return known_metrics(network, (1, 8, 8), 10)
+
+
+class Killed(Exception):  # noqa: N818  # no error of the program
+    """The driver is killed."""
+
+
+class Machine:
+    """Runs trials one by one as Ray Tune would, with curves that a configuration determines.
+
+    `trained` has the epochs of each configuration in order; `checkpoints` the epochs of each trial.
+    """
+
+    def __init__(self, folder):
+        self.journal = folder / "journal"
+        self.trained = {}
+        self.checkpoints = {}
+
+    def run(self, wanted, *, grew=False, epochs=10**6):
+        """Runs a study until its budget is met, or kills its driver after so many epochs."""
+        self._left = epochs
+        storage = self.storage = SearchStorage(wanted, self.journal)
+        if grew:
+            storage.promote(promoted(wanted, storage.trials()))
+        budget = budget_spent(wanted, storage.trials(), promoted=storage.promoted)
+        search = StudySearcher(wanted, storage, budget, count, clock=None)
+        halving = Halving.of(wanted, storage.trials())
+        for ray in range(10**6):
+            config = None
+            while config is None:
+                config = search.suggest(str(ray))
+            if config == "FINISHED":
+                return budget
+            search.on_trial_complete(str(ray), self._train(search, halving, str(ray), config))
+        raise AssertionError("there is no end")
+
+    def _train(self, search, halving, ray, config):
+        number, last = config["number"], config["training"]["epochs"]
+        params = self.storage.trials()[number].params
+        first = self.checkpoints.get(number, self.checkpoints.get(config["continues"], 0))
+        report = {"epochs": [], "finished": first == last, "failure": None}
+        history = range(1, first + 1)
+        for epoch in [*history, *range(first + 1, last + 1)]:
+            accuracy = 0.3 + params["somata"] * 7 % 11 / 20 + epoch / 1000
+            metrics = {"epochs": epoch, "val_accuracy": accuracy}
+            metrics["trainable_parameters"] = params["somata"]
+            report = {"epochs": [metrics], "finished": epoch == last, "failure": None}
+            if epoch <= first:
+                continue
+            if not self._left:
+                raise Killed
+            self._left -= 1
+            self.trained.setdefault(key_of(params), []).append(epoch)
+            self.checkpoints[number] = epoch
+            search.on_trial_result(ray, report)
+            if not report["finished"] and not halving.enter(number, epoch, metrics):
+                break
+        if report["finished"]:
+            halving.finish(number, report["epochs"][0])
+        return report
+
+    def trials(self, wanted=None):
+        return SearchStorage(wanted or spec(), self.journal).trials()
+
+
+def run_to_end(machine, wanted, *, grew, kills=()):
+    """Runs a study whose driver is killed after so many epochs, again and again."""
+    for epochs in kills:
+        try:
+            machine.run(wanted, grew=grew, epochs=epochs)
+        except Killed:
+            continue
+        break
+    return machine.run(wanted, grew=grew)
+
+
+GROWTH = st.fixed_dictionaries(
+    {
+        "trials": st.sampled_from([0, 2]),
+        "epochs": st.sampled_from([0, 3, 8]),
+        "factor": st.sampled_from([0.0, 0.4]),
+        "kills": st.lists(st.integers(0, 12), max_size=2),
+    }
+)
+
+
+@settings(max_examples=12, deadline=None)
+@given(st.lists(GROWTH, min_size=1, max_size=3))
+def test_no_configuration_is_trained_twice_to_the_same_epoch_however_a_study_grows(growths):
+    """Its driver is killed here and there, and each ended trial is continued at most once."""
+    with tempfile.TemporaryDirectory() as folder:
+        machine = Machine(Path(folder))
+        size = {"trials": 5, "epochs": 6, "factor": 3.0}
+        run_to_end(machine, spec(**size), grew=False, kills=(7, 2))
+        for growth in growths:
+            kills = growth.pop("kills")
+            size = {
+                name: value - growth[name] if name == "factor" else value + growth[name]
+                for name, value in size.items()
+            }
+            run_to_end(machine, spec(**size), grew=True, kills=kills)
+        trials = machine.trials(spec(**size))
+    assert all(epochs == list(range(1, len(epochs) + 1)) for epochs in machine.trained.values()), (
+        machine.trained
+    )
+    continued = [continues_of(trial) for trial in trials if continues_of(trial) is not None]
+    assert max(Counter(continued).values(), default=1) == 1
+    assert len(trials) - len(continued) == len(machine.trained) == size["trials"]
+    assert all(trial.state.is_finished() for trial in trials)
+    ended = [trial for trial in trials if trial.number not in continued]
+    assert {key_of(trial.params): epochs_of(trial) for trial in ended} == {
+        key: len(epochs) for key, epochs in machine.trained.items()
+    }
+
+
+def grown(tmp_path, before, after):
+    """A study that ended, and then grew; its machine and its trials before."""
+    machine = Machine(tmp_path)
+    machine.run(before)
+    ended = machine.trials(before)
+    machine.trained.clear()
+    budget = machine.run(after, grew=True)
+    return machine, ended, budget
+
+
+def test_with_more_epochs_the_complete_trials_and_the_best_stopped_ones_go_on_first(tmp_path):
+    before, after = spec(trials=12, epochs=6), spec(trials=12, epochs=9)
+    machine, ended, budget = grown(tmp_path, before, after)
+    complete = {one.number for one in ended if one.state == TrialState.COMPLETE}
+    expected = promoted(after, ended)
+    assert complete < set(expected)  # and some that were stopped
+    trials = machine.trials(after)
+    new = trials[len(ended) :]
+    assert [continues_of(trial) for trial in new] == expected
+    assert all(min(epochs) > 1 for epochs in machine.trained.values())
+    assert budget.met() == "all 12 trials are done"
+    # A complete one replaces that which it continues; the others stay where they are.
+    assert not budget.front.points.keys() & {
+        continues_of(trial) for trial in new if trial.state == TrialState.COMPLETE
+    }
+    assert budget.front.points.keys() == confirmed_front(after, trials, {}).keys()
+    again = budget_spent(after, trials)
+    assert (again.met(), again.front.points.keys()) == (budget.met(), budget.front.points.keys())
+
+
+def test_only_new_epochs_count_towards_a_budget_of_epochs(tmp_path):
+    before = spec(trials=100, epochs=6, total_epochs=40)
+    after = spec(trials=100, epochs=8, total_epochs=60)
+    machine, ended, budget = grown(tmp_path, before, after)
+    spent = sum(epochs_of(trial) for trial in ended)
+    spent += sum(map(len, machine.trained.values()))
+    assert 60 - 8 < spent <= 60
+    assert budget.met() == f"{spent} of 60 epochs are trained"
+    assert any(continues_of(trial) is not None for trial in machine.trials(after))
+
+
+def test_a_larger_share_promotes_the_best_stopped_trials(tmp_path):
+    before, after = spec(trials=12, epochs=8, factor=4.0), spec(trials=12, epochs=8, factor=2.5)
+    machine, ended, _ = grown(tmp_path, before, after)
+    stopped = [one.number for one in ended if one.state == TrialState.PRUNED]
+    went_on = {continues_of(trial) for trial in machine.trials(after)} - {None}
+    assert went_on == set(promoted(after, ended))
+    assert set() < went_on < set(stopped)
+    first = {one.number: metrics_of(one)["val_accuracy"] for one in ended if epochs_of(one) == 1}
+    assert max(first, key=first.get) in went_on
+
+
+def test_with_more_trials_alone_nothing_is_lost(tmp_path):
+    before, after = spec(trials=8, epochs=8), spec(trials=11, epochs=8)
+    machine, ended, budget = grown(tmp_path, before, after)
+    new = machine.trials(after)[len(ended) :]
+    continued = [continues_of(trial) for trial in new if continues_of(trial) is not None]
+    assert continued == promoted(after, ended)
+    assert [continues_of(trial) for trial in new[len(continued) :]] == [None] * 3
+    assert budget.met() == "all 11 trials are done"
+
+
+class Spy(RandomSampler):
+    """Shows the trials that it was given when it was last asked."""
+
+    def infer_relative_search_space(self, study, trial):
+        self.study = study
+        return super().infer_relative_search_space(study, trial)
+
+    @property
+    def seen(self):
+        return self.study.get_trials()
+
+
+@pytest.fixture
+def spy(monkeypatch):
+    sampler = Spy(seed=1)
+    monkeypatch.setitem(SAMPLERS, "random", lambda _: sampler)
+    return sampler
+
+
+def test_the_sampler_sees_one_trial_of_each_configuration(spy, tmp_path):
+    before, after = spec(trials=8, epochs=6), spec(trials=9, epochs=9)
+    machine, ended, _ = grown(tmp_path, before, after)
+    assert len(spy.seen) == 9 < len(machine.trials(after))
+    more = spec(trials=10, epochs=9)
+    machine.run(more)  # from the journal, too
+    assert len(spy.seen) == 10
+    assert not any(trial.state == TrialState.RUNNING for trial in spy.seen)
+    last = {continues_of(trial): trial for trial in machine.trials(more)}
+    for trial, known in zip(ended, spy.seen[:8], strict=True):
+        end = trial
+        while end.number in last:
+            end = last[end.number]
+        assert known.state == end.state
+        assert known.values == end.values
+
+
+def test_a_complete_trial_whose_checkpoint_is_gone_is_a_stopped_one_for_the_sampler(spy, tmp_path):
+    before, after = spec(trials=6, epochs=6), spec(trials=7, epochs=9)
+    machine = Machine(tmp_path)
+    machine.run(before)
+    budget = machine.run(after)  # nothing is promoted
+    assert {trial.state for trial in spy.seen[:6]} == {TrialState.PRUNED}
+    trials = machine.trials(after)
+    assert any(trials[number].number < 6 for number in budget.front.points)
+
+
+def test_a_trial_that_fails_when_it_is_continued_leaves_the_old_result(spy, tmp_path):
+    before, after = spec(trials=3, epochs=4), spec(trials=4, epochs=6)
+    machine = Machine(tmp_path)
+    front = set(machine.run(before).front.points)
+    storage = SearchStorage(after, machine.journal)
+    storage.promote(sorted(front))
+    budget = budget_spent(after, storage.trials(), promoted=storage.promoted)
+    search = StudySearcher(after, storage, budget, count, clock=None)
+    for key in map(str, sorted(front)):
+        assert search.suggest(key)["continues"] == int(key)
+        search.on_trial_complete(key, {"epochs": [], "failure": "it is damaged"})
+    assert search.suggest("new")["continues"] is None
+    assert set(budget.front.points) == front
+    assert TrialState.FAIL not in {trial.state for trial in spy.seen}
+    machine.run(after)
+    assert TrialState.FAIL not in {trial.state for trial in spy.seen}
+
+
+def test_checkpoints_of_complete_trials_are_kept_where_more_epochs_continue_them():
+    assert can_extend(spec())
+    assert kept_states(spec()) == ("PRUNED", "COMPLETE")
+    table = spec().to_dict()
+    for space in ({"schedule": ["constant", "cosine"]}, {"schedule": "constant", "rewiring": 0.3}):
+        other = StudySpec.from_dict(table | {"space": space})
+        assert not can_extend(other)
+        assert kept_states(other) == ("PRUNED",)
+    nothing = StudySpec.from_dict(table | {"storage": {"checkpoint_share": 0}})
+    assert kept_states(nothing) == ()
+    assert by_promise(nothing, []) == []
+
+
+def test_a_trial_is_replaced_by_the_complete_one_at_the_end_of_its_chain():
+    continues = {5: 1, 7: 5, 8: 2}
+    assert replaced(continues, [1, 2, 7]) == {1, 5}
+    assert replaced(continues, [1, 2]) == set()
