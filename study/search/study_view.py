@@ -71,7 +71,7 @@ class StudyView:
                 distributions=configuration.distributions
                 if own
                 else configuration.view_distributions,
-                system_attrs=dict(system_attrs),
+                system_attrs=_kept_of(system_attrs),
             )
         )
         self._in_view[number] = len(self._study.get_trials(deepcopy=False)) - 1
@@ -109,9 +109,7 @@ class StudyView:
             if configuration.key not in known:
                 self._in_view[number] = trial.number
                 attrs = self._study.get_trials(deepcopy=False)[trial.number].system_attrs
-                # Only the generation of genetic samplers cannot be found out again.
-                kept = {key: attrs[key] for key in attrs if key.endswith(":generation")}
-                return configuration, kept
+                return configuration, _kept_of(attrs)
             ignored = TrialState.PRUNED if self._ehvi else TrialState.FAIL
             self._study.tell(trial, state=ignored)
         return None
@@ -146,6 +144,11 @@ class StudyView:
         trials = self._study.get_trials(deepcopy=False)
         # There is no public way to reopen a trial.
         return optuna.Trial(self._study, trials[self._in_view[number]]._trial_id)  # noqa: SLF001  # as above
+
+
+def _kept_of(system_attrs: Mapping[str, Any]) -> dict[str, Any]:
+    """What a sampler must find again: only the generation of genetic ones cannot be found out."""
+    return {key: system_attrs[key] for key in system_attrs if key.endswith(":generation")}
 
 
 def _suggest(trial: optuna.Trial, name: str, asked: BaseDistribution) -> Any:  # noqa: ANN401  # the space's own types

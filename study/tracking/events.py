@@ -81,7 +81,7 @@ class TrialEnded(_Event):
     """A trial ended or was interrupted; after an interruption its folder is kept.
 
     `keep_network`: whether its network is stored, `keep_checkpoint`: whether its checkpoint stays.
-    `curves`: the learning curves of its replicates, as the text of a file (`study.tracking.seed_curves`).
+    `curves`: the learning curves of its replicates, the text of a file (`study.tracking.seed_curves`).
     """
 
     number: Number

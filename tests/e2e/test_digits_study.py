@@ -13,6 +13,7 @@ from study import Home
 from study.results import answers
 from study.runner.trial_files import TrialStorage
 from study.runner.trial_worker import TrialWorker
+from study.training.dataset import load_dataset
 from tests.support.command import study_command
 from tests.support.driven_study import running
 from tests.support.empty_store import new_home
@@ -275,7 +276,8 @@ def measured(home, record):
 
 def unstopped(home, record, folder):
     """What `measured` gives for a trial of the same configuration that nobody stops."""
-    data = study.load_dataset("digits")
+    spec = study.study_spec("bound", home=home)
+    data = load_dataset(spec.dataset, spec.seed)
     run = MlflowClient(home.tracking_uri).get_run(record.run_id)
     config = json.loads(run.data.tags["study.config"])
     worker = TrialWorker(
