@@ -14,7 +14,7 @@ from typing import TypeVar, final
 
 from study.cluster.capacity import Capacity
 from study.errors import TrackingError
-from study.results.retrained_run import Retraining
+from study.results.retrained_run import Retraining, find_run
 from study.runner.callback import TrialCallback
 from study.runner.given_trials import GivenTrials, OnEnd
 from study.runner.resume import history_of, mark_front, record_confirmation, store_spec
@@ -25,6 +25,7 @@ from study.search.confirmation import Confirmation, confirmations_of, note_confi
 from study.search.stored_trial import config_of, metrics_of, planned_epochs
 from study.search.trial import Outcome, TrialConfig
 from study.study_folder import StudyFolder, trial_folder
+from study.tracking.store import client, translated
 from study.tracking.tracker import Tracker
 
 Values = TypeVar("Values")
@@ -48,7 +49,8 @@ def confirm(session: Session, capacity: Capacity) -> None:
     )
     with _recorded(session) as (folder, tracker):
         end = _Ends(session, tracker)
-        trials = GivenTrials([_config(session, number) for number in numbers], end, capacity)
+        left = _left_to_train(session, tracker, numbers)
+        trials = GivenTrials([_config(session, number) for number in left], end, capacity)
         observer = _Observer(session, trials, end)
         folder.trials.mkdir(parents=True, exist_ok=True)
         try:
@@ -65,6 +67,38 @@ def confirm(session: Session, capacity: Capacity) -> None:
                 tracker.interrupt_trial(config.number)
     mark_front(session.spec, session.storage, session.tracker)
     _notify_difference(session)
+
+
+def _left_to_train(session: Session, tracker: Tracker, numbers: list[int]) -> list[int]:
+    """The trials but those that `study retrain` trains, or has trained, with the same seeds.
+
+    The results of the latter are read from the store.
+    """
+    states, left = tracker.wait_until_ready(), []
+    for number in numbers:
+        wanted = _retraining(session, number)
+        if session.folder.of_retraining(wanted.label()).is_driven():
+            session.progress.notify(
+                f"trial {number} is not confirmed now, as `study retrain` trains it with the same "
+                "seeds; the same command confirms it later"
+            )
+        elif states.get(number) != "COMPLETE" or not _taken_over(session, wanted):
+            left.append(number)
+    return left
+
+
+def _taken_over(session: Session, wanted: Retraining) -> bool:
+    """Stores and records the result of a finished retraining; returns whether there is one."""
+    with translated(session.home):
+        store = client(session.home)
+        experiment = store.get_experiment_by_name(session.spec.name)
+        run = None if experiment is None else find_run(store, experiment.experiment_id, wanted)
+    if run is None:
+        return False
+    confirmation = Confirmation.of(wanted.replicates, run.data.metrics)
+    note_confirmation(session.storage.study, wanted.trial, confirmation)
+    record_confirmation(session.tracker, wanted.trial, confirmation)
+    return True
 
 
 def _run(

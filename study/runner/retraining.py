@@ -4,6 +4,7 @@ It runs and is recorded as any trial, in a folder of its own, with a role that n
 trial.
 """
 
+import json
 import shutil
 import signal
 from collections.abc import Callable, Iterator, Mapping
@@ -66,7 +67,8 @@ def retrain(  # noqa: PLR0913  # each setting has a name of its own
     messages, `on_epoch` with the metrics of each epoch and the number of epochs.
 
     Raises NotFoundError if there is no such trial, BadInputError if a trial with patience is to be
-    trained with `full` and `epochs` are not given, or if its network does not fit the data, DataError
+    trained with `full` and `epochs` are not given, if its network does not fit the data, or if the
+    study's driver confirms it with the same seeds now, DataError
     if its data set is not here, ClusterError if the cluster does not answer, StudyError if a replicate
     diverges or the worker dies, and TrackingError if the result cannot be recorded; it is kept then,
     and the same call records it.
@@ -97,6 +99,7 @@ def retrain(  # noqa: PLR0913  # each setting has a name of its own
     if result is not None:
         return result
     with _locked(home.study_folder(name).of_retraining(wanted.label())) as folder:
+        _check_not_confirmed(home.study_folder(name), folder, wanted)
         if folder.retraining() is not None:
             send_waiting(folder, home, notify)
             result = finished(new=True)
@@ -177,6 +180,21 @@ def _locked(folder: StudyFolder) -> Iterator[StudyFolder]:
                             parent.rmdir()
     except OSError as error:
         raise StudyError(f"the folder {folder.path} cannot be written: {error}") from error
+
+
+def _check_not_confirmed(study: StudyFolder, own: StudyFolder, wanted: Retraining) -> None:
+    """Raises BadInputError if the driver of the study trains the trial with the same seeds now.
+
+    The lock is taken before: of a confirmation and a retraining, the one that starts later sees the
+    other.
+    """
+    others = [one for one in study.retrainings() if one.path != own.path]
+    listed = any(wanted.to_dict() in json.loads(one.retraining() or "[]") for one in others)
+    if listed and study.is_driven():
+        raise BadInputError(
+            f"trial {wanted.trial} is being confirmed with the same seeds by the study's driver; the "
+            "same command reads the result when that has ended"
+        )
 
 
 def _dataset(stored: StoredStudy, data: Path | None, *, full: bool) -> Dataset:

@@ -137,10 +137,8 @@ class MlflowWriter:
                 tags.CONFIG_TAG: json.dumps(trial.to_dict()),
                 tags.STATE_TAG: "RUNNING",
             }
-            if trial.start is not None:
-                about |= {tags.START_TAG: str(trial.start)}
-            if trial.continues is not None:
-                about |= {tags.CONTINUES_TAG: str(trial.continues)}
+            others = {tags.START_TAG: trial.start, tags.CONTINUES_TAG: trial.continues}
+            about |= {tag: str(value) for tag, value in others.items() if value is not None}
             name = f"{number} {trial.architecture.label()}"
             name += "" if trial.continues is None else f" continues {trial.continues}"
             name += "" if self._is_search else f" {self._tags.role}"

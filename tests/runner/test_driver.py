@@ -401,6 +401,37 @@ def test_what_is_on_the_front_is_confirmed_once_also_after_an_interruption(
     assert len(Confirming.trained) == 4
 
 
+def test_what_study_retrain_trains_with_the_same_seeds_is_not_trained_by_a_confirmation(
+    tmp_path, monkeypatch, confirming
+):
+    """Trial 1 has been retrained, and trial 2 is at the moment."""
+    confirming.wait_until_ready = lambda: {1: "COMPLETE"}
+    asked = []
+
+    def find_run(_store, _experiment, wanted):
+        asked.append(wanted)
+        return SimpleNamespace(data=SimpleNamespace(metrics={"val_accuracy": 0.7}))
+
+    monkeypatch.setattr(confirmation, "find_run", find_run)
+    experiment = SimpleNamespace(experiment_id="1")
+    store = SimpleNamespace(get_experiment_by_name=lambda _: experiment)
+    monkeypatch.setattr(confirmation, "client", lambda _: store)
+    of_search, screen = Recorder(), io.StringIO()
+    monkeypatch.setattr(driver, "Tracker", lambda *_: of_search)
+    folder = Home.find(str(tmp_path)).study_folder("a")
+    label = "trial-2-replicates-1-epochs-15"
+    with folder.of_retraining(label).only_driver():
+        run(tmp_path, screen=screen, budget={"trials": 4, "confirm": 1})
+    assert [number for number, _ in Confirming.trained] == [0, 3]
+    assert [wanted.label() for wanted in asked] == ["trial-1-replicates-1-epochs-15"]
+    assert "trial 2 is not confirmed now, as `study retrain` trains it" in screen.getvalue()
+    confirmed = {call[1]: call[2] for call in of_search.calls if call[0] == "confirm_trial"}
+    assert confirmed[1] == {"confirmed_val_accuracy": 0.7, "confirmed_replicates": 1}
+    assert confirmed.keys() == {0, 1, 3}
+    run(tmp_path, budget={"trials": 4, "confirm": 1})
+    assert [number for number, _ in Confirming.trained] == [0, 3, 2]
+
+
 @pytest.mark.usefixtures("confirming")
 def test_a_front_that_grows_is_confirmed_where_it_is_new(tmp_path):
     run(tmp_path, budget={"trials": 4})

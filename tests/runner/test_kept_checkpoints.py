@@ -11,8 +11,8 @@ from study.runner.checkpoint_folder import CheckpointFolder
 from study.runner.kept_checkpoints import KeptCheckpoints
 from study.runner.resume import promote
 from study.search.configuration import Configuration
+from study.search.grid import grid
 from study.search.proposals import Proposal
-from study.search.space import grid
 from study.search.storage import Ending, SearchStorage
 from study.search.stored_trial import config_of, kept_of
 from study.spec.study_spec import StudySpec

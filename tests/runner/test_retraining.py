@@ -1,5 +1,6 @@
 import json
 import re
+import shutil
 import signal
 from dataclasses import replace
 
@@ -18,7 +19,7 @@ from study.results.network import load_model
 from study.results.outcomes import outcomes
 from study.results.prediction import predict
 from study.results.reader import read_study
-from study.results.retrained_run import retrainings
+from study.results.retrained_run import Retraining, retrainings
 from study.results.seeds import seeds
 from study.runner import retraining
 from study.runner.retraining import retrain
@@ -338,3 +339,18 @@ def test_a_replicate_that_diverges_is_said_so_and_leaves_nothing(home, monkeypat
     ):
         retrain(NAME, 2, 2, home=home)
     assert not (home.study_folder(NAME).path / "retrained").exists()
+
+
+def test_a_trial_that_is_being_confirmed_with_the_same_seeds_is_not_retrained(home):
+    folder = home.study_folder(NAME)
+    wanted = Retraining(trial=2, replicates=5, epochs=3, full=False)
+    confirming = folder.of_retraining("front-replicates-5-epochs-3")
+    confirming.path.mkdir(parents=True)
+    confirming.store_retrainings([wanted.to_dict()])
+    with (
+        folder.only_driver(),
+        pytest.raises(BadInputError, match="trial 2 is being confirmed with the same seeds"),
+    ):
+        retrain(NAME, 2, 5, 3, home=home)
+    assert not folder.of_retraining(wanted.label()).path.exists()
+    shutil.rmtree(confirming.path)

@@ -50,7 +50,7 @@ BASE = {
     "budget": {"trials": 5, "epochs": 20, "total_epochs": 100, "minutes": 5.0, "stagnation": 9},
     "stopping": {"scheduler": "pareto", "grace_epochs": 2, "reduction_factor": 2.0},
     "resources": {"cpus": 1.0, "gpus": 0.125, "concurrent_trials": 3},
-    "storage": {"checkpoints": "s3://bucket/studies"},
+    "storage": {"checkpoints": "s3://bucket/studies", "checkpoint_share": 0.1},
 }
 NUMBERS = [
     0,
