@@ -206,6 +206,7 @@ def to_frame(records: Sequence[TrialRecord]) -> pd.DataFrame:
         del row["by_seed"]
         rows.append(row)
     counts = ["trainable_parameters", "macs", "wiring_bits", "stored_bytes", "synapses"]
+    counts.append("continues")
     frame = pd.DataFrame(rows).astype(dict.fromkeys(counts, "Int64"))
     return frame.set_index("trial")
 

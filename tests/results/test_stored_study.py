@@ -70,6 +70,25 @@ def test_a_trial_within_the_standard_errors_is_on_the_confident_front_alone(home
     ]
 
 
+def test_a_trial_that_continues_another_one_replaces_it_once_it_is_complete(home):
+    complete, stopped = ("COMPLETE", 0.9, 0.01, 1000), ("PRUNED", 0.5, 0.01, 500)
+    better = ("COMPLETE", 0.85, 0.01, 1000)  # less accurate than before, and yet the newer one
+    trials = [complete, stopped, better, stopped, ("COMPLETE", 0.7, 0.01, 900), stopped]
+    experiment = write_study(home, "made", trials)
+    store = client(home)
+    for run in store.search_runs([experiment], "tags.`study.role` = 'trial'"):
+        before = {"2": "0", "3": "1", "5": "4"}.get(run.data.tags["study.trial"])
+        if before is not None:
+            store.set_tag(run.info.run_id, "study.continues", before)
+            store.log_metric(run.info.run_id, "epochs", 5, step=5)
+    assert [record.trial for record in answers.front("made", home=home)] == [4, 2]
+    assert [record.trial for record in answers.best_configs("made", home=home)] == [2, 4]
+    found = answers.trials("made", home=home)
+    assert found["continues"].dropna().to_dict() == {2: 0, 3: 1, 5: 4}
+    status = study_status.status("made", home=home)
+    assert (status.trials, status.epochs) == (3, 3 * 2 + 3 * 3)
+
+
 def test_of_a_trial_with_two_runs_the_older_counts(home):
     experiment = write_study(home, "made", TRIALS)
     store = client(home)
