@@ -6,8 +6,6 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.recipes.effects import table
-from benchmarks.recipes.protocol import NETWORKS, SEEDS, TRAINING, Case, cases
 from benchmarks.search import protocol
 from benchmarks.search.summary import (
     OURS,
@@ -22,7 +20,6 @@ from benchmarks.search.summary import (
     table_of_regrets,
 )
 from benchmarks.training import shared_dendrites
-from models.counting import counts_of
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/benchmarks.md").read_text(encoding="utf-8")
@@ -287,18 +284,3 @@ def test_the_cost_of_recipes_is_that_of_the_result():
     text = " ".join((ROOT / "docs/networks.md").read_text(encoding="utf-8").split())
     assert f"takes {min(ratios):.2f} to {max(ratios):.2f} times the processor seconds" in text
     assert max(ratios) <= 1.2
-
-
-def test_the_effects_of_recipes_are_the_committed_result():
-    page = (ROOT / "docs/recipes.md").read_text(encoding="utf-8")
-    result = result_of("recipes")
-    assert table(result["rows"]) in page
-    names_machine(page, result["machine"])
-    assert result["training"] == TRAINING
-    assert (
-        f"{len(list(cases(NETWORKS, NETWORKS[8_000], SEEDS))) - len(result['rows']):,} of" in page
-    )
-    for bound, networks in NETWORKS.items():
-        for family in networks:
-            counts = counts_of(Case(0, bound, family, "bare").architecture, (1, 28, 28), 10)
-            assert result["parameters"][str(bound)][family] == counts[0]

@@ -1,6 +1,8 @@
 """The protocol of benchmarks/recipes, and its figures."""
 
+import json
 import math
+from pathlib import Path
 
 import pytest
 
@@ -72,3 +74,21 @@ def test_a_row_is_that_of_its_case_and_the_teacher_is_trained_with_other_seeds(m
         "recipe": "teacher",
     }
     assert taught["val_accuracy"] != bare["val_accuracy"]
+
+
+def test_the_effects_of_recipes_are_the_committed_result():
+    root = Path(__file__).parents[2]
+    page = (root / "docs/recipes.md").read_text(encoding="utf-8")
+    result = json.loads((root / "benchmarks/results/recipes.json").read_text(encoding="utf-8"))
+    assert table(result["rows"]) in page
+    prose, machine = " ".join(page.split()), result["machine"]
+    assert machine["processor"] in prose
+    assert all(f"{name} {one}" in prose for name, one in machine["versions"].items())
+    assert result["training"] == TRAINING
+    assert (
+        f"{len(list(cases(NETWORKS, NETWORKS[8_000], SEEDS))) - len(result['rows']):,} of" in page
+    )
+    for bound, networks in NETWORKS.items():
+        for family in networks:
+            counts = counts_of(Case(0, bound, family, "bare").architecture, (1, 28, 28), 10)
+            assert result["parameters"][str(bound)][family] == counts[0]
