@@ -136,6 +136,7 @@ ARTIFACTS = re.compile(
     re.IGNORECASE,
 )
 CHECKED = {
+    ("log_artifact", "runs.py"),
     ("log_artifact", "trial_table.py"),
     ("log_artifacts", "mlflow_page.py"),
     ("log_model_artifact", "logged_model.py"),

@@ -4,8 +4,10 @@ A run is created once, even if the response to the request is lost or late.
 """
 
 import json
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final, final
 
 from mlflow import MlflowClient
@@ -171,7 +173,10 @@ class StoredRuns:
                 unsent.steps[-1] = with_model(unsent.steps[-1], model.model_id)
         unsent.network = None
         if unsent.curves is not None:
-            self._client.log_text(run_id, unsent.curves, CURVES)
+            with tempfile.TemporaryDirectory() as folder:
+                file = Path(folder) / CURVES
+                file.write_text(unsent.curves, encoding="utf-8")
+                self._client.log_artifact(run_id, str(file))
             unsent.curves = None
             self._count()
 
