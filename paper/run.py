@@ -114,7 +114,7 @@ class Replication:
 
     def _retrain(self, name: str, trial: int, seeds: int) -> None:
         self._notify(f"{name}: trial {trial}, {seeds} fresh seeds")
-        study.retrain(name, trial, seeds, data=None, home=self._home)
+        study.retrain(name, trial, seeds, home=self._home)
 
     def _roles_of(self, planned: PlannedStudy) -> list[Role]:
         """The roles of the claims, and that of each family."""

@@ -1,0 +1,128 @@
+"""A small plan from search to results, on real Ray."""
+
+import json
+import threading
+
+import numpy as np
+import pytest
+
+import study
+from paper import __main__ as commands
+from paper.plan import RACE_REPLICATES, RACE_SEED
+from paper.run import TimeUpError, limited
+from paper.table import read, unpacked
+from study.cluster.ray_runtime import local_ray
+
+pytestmark = pytest.mark.slow
+
+PLAN = """
+[protocol]
+replicates = 2
+sampler = "grid"
+diagnostics = []
+stopping = { scheduler = "none" }
+[protocol.space]
+learning_rate = 1e-2
+schedule = "constant"
+[data]
+digits = { epochs = 2 }
+[[studies]]
+name = "grid"
+shows = ["Table 1"]
+data = ["digits"]
+families = ["dann-r", "vann"]
+space = { dendrites = [1, 2], somata = [8, 16], synapses = 4 }
+race = 1
+seeds = 3
+"""
+
+CLAIMS = """
+[[claims]]
+id = "accuracy"
+group = "A"
+source = "Table 1"
+power = "none"
+data = "digits"
+test = "better"
+network = { study = "grid", family = "dann-r" }
+reference = { study = "grid", family = "vann" }
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("paper")
+
+
+@pytest.fixture(scope="module")
+def command(folder):
+    (folder / "plan.toml").write_text(PLAN)
+    (folder / "claims.toml").write_text(CLAIMS)
+
+    def run(*words):
+        options = {
+            "home": "home",
+            "plan": "plan.toml",
+            "claims": "claims.toml",
+            "results": "results",
+        }
+        places = [
+            word for name, file in options.items() for word in (f"--{name}", str(folder / file))
+        ]
+        return commands.main([*words, *places])
+
+    with local_ray(2):
+        yield run
+
+
+def test_nothing_is_tested_before_the_choices_are_stored(command, folder, capsys):
+    assert command("test", "digits") == 2
+    assert "the choices must be stored before a network is tested" in capsys.readouterr().err
+    assert command("run", "digits", "--studies", "grid") == 2
+    assert "unknown study 'grid' of the plan; known: grid-digits" in capsys.readouterr().err
+    assert not (folder / "results").exists()
+    assert command("run", "digits", "--minutes", "60") == 0
+    choices = json.loads((folder / "results" / "choices-digits.json").read_text())
+    assert [one["role"]["family"] for one in choices] == ["dann-r", "vann"]
+    assert {one["raced"] for one in choices} == {0, 1}
+    assert {one["configurations"] for one in choices} == {4}
+    for name in ("grid-digits", "grid-digits-race"):
+        records = study.records(name, home=folder / "home")
+        assert all(one.test_accuracy is None for one in records)
+
+
+def test_the_chosen_networks_are_tested_with_fresh_seeds(command, folder):
+    assert command("test", "digits") == 0
+    assert command("test", "digits") == 0  # which trains nothing again
+    assert command("record", "digits") == 0
+    rows = read(folder / "results" / "networks-digits.parquet")
+    stages = rows.groupby("stage").size().to_dict()
+    assert stages == {"search": 8 * 2, "race": 2 * RACE_REPLICATES, "test": 2 * 3}
+    tested = rows[rows["stage"] == "test"]
+    first = RACE_SEED + RACE_REPLICATES
+    assert set(tested["seed"]) == {first, first + 1, first + 2}
+    raced = rows[rows["stage"] == "race"]
+    assert set(raced["trial"]) == set(tested["trial"])  # by the numbers of the search
+    assert (rows[rows["stage"] != "test"]["test_accuracy"].isna()).all()
+    for row in tested.itertuples():
+        assert len(row.val_accuracy_curve) == 2
+        assert unpacked(row.correct, 359).mean() == pytest.approx(row.test_accuracy, abs=1e-6)
+    one = tested.iloc[0]
+    losses = np.frombuffer(one["losses"], np.float16).astype(float)
+    assert losses.mean() == pytest.approx(one["test_loss"], rel=1e-3)
+
+
+def test_minutes_interrupt_what_runs_as_ctrl_c_does():
+    with pytest.raises(TimeUpError), limited(0.001):
+        threading.Event().wait(60)
+    with limited(60):
+        pass  # whose timer does not interrupt what comes after
+    with pytest.raises(KeyboardInterrupt), limited(60):
+        raise KeyboardInterrupt
+
+
+def test_results_of_claims_are_written(folder):
+    (found,) = json.loads((folder / "results" / "verdicts.json").read_text())
+    assert found["id"] == "accuracy"
+    assert found["verdict"] in {"holds", "does not hold", "undecided"}
+    assert found["seeds"] == [3, 3]
