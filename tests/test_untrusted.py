@@ -140,7 +140,6 @@ CHECKED = {
     ("log_artifact", "trial_table.py"),
     ("log_artifacts", "mlflow_page.py"),
     ("log_model_artifact", "logged_model.py"),
-    ("log_text", "runs.py"),  # MLflow's calls `log_artifact`
     ("MlflowClient", "store.py"),  # makes a file of records
 }
 """Calls of MLflow that may touch artifacts, and in which file; all but the last are `StoreClient`'s."""
