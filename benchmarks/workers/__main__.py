@@ -45,7 +45,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.workers", description=__doc__.splitlines()[0]
     )
-    parser.add_argument("--workers", type=int, nargs="+", default=[20, 40])
+    parser.add_argument("--workers", type=int, nargs="+", default=[20, 100])
     parser.add_argument("--trials", type=int, default=2000)
     parser.add_argument("--again", action="store_true", help="measure all cases")
     return parser.parse_args()
