@@ -156,15 +156,18 @@ def trial_folder(trials: Path, number: int) -> Path:
 
 
 def delete_files(folder: Path, *, keep_checkpoint: bool) -> None:
-    """Deletes the folder of a trial, or all but its checkpoint, if there is one; what it can of them."""
-    if not keep_checkpoint or not (folder / CHECKPOINT).exists():
+    """Deletes the folder of a trial, or all but its checkpoint; what it can of them.
+
+    A checkpoint may still be on its way: its worker writes it beside its place, then moves it there.
+    """
+    if not keep_checkpoint:
         shutil.rmtree(folder, ignore_errors=True)
         return
     with suppress(OSError):
         for file in folder.iterdir():
             if file.is_dir():
                 shutil.rmtree(file, ignore_errors=True)
-            elif file.name != CHECKPOINT:
+            elif not file.name.startswith(CHECKPOINT):
                 file.unlink(missing_ok=True)
 
 

@@ -9,7 +9,7 @@ import pytest
 from study.errors import BadInputError, SpecError
 from study.runner.resume import check_continues, grew, store_spec
 from study.spec.study_spec import StudySpec
-from study.study_folder import StudyFolder
+from study.study_folder import CHECKPOINT, HISTORY, StudyFolder, delete_files
 
 
 @pytest.fixture
@@ -146,3 +146,17 @@ def test_a_second_driver_is_refused_with_the_first_ones_name(folder):
     assert BadInputError.__name__ in refused.stderr
     assert set(holder) == {"host", "process", "started"}
     assert drive().returncode == 0
+
+
+@pytest.mark.parametrize("has_checkpoint", [False, True])
+def test_a_checkpoint_that_is_being_written_survives_the_deletion_of_other_files(
+    has_checkpoint, tmp_path
+):
+    writing = tmp_path / f"{CHECKPOINT}.new"
+    for file in [writing, tmp_path / HISTORY, *([tmp_path / CHECKPOINT] if has_checkpoint else [])]:
+        file.write_text("{}")
+    delete_files(tmp_path, keep_checkpoint=True)
+    writing.replace(tmp_path / CHECKPOINT)  # the worker ends its write
+    assert [file.name for file in tmp_path.iterdir()] == [CHECKPOINT]
+    delete_files(tmp_path, keep_checkpoint=False)
+    assert not tmp_path.exists()

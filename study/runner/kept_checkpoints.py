@@ -6,6 +6,7 @@ the disk (key `storage.checkpoint_share`); beyond it those of the least promisin
 
 import shutil
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Final, final
 
@@ -14,7 +15,7 @@ import torch
 from study.runner.checkpoint_folder import CheckpointFolder
 from study.search.promotion import by_promise
 from study.search.storage import SearchStorage
-from study.search.stored_trial import config_of, continues_of
+from study.search.stored_trial import config_of, continues_of, epochs_of
 from study.spec.study_spec import StudySpec
 from study.study_folder import CHECKPOINT, delete_files, trial_folder
 from study.training import checkpoint
@@ -61,17 +62,25 @@ class KeptCheckpoints:
             self._remote.clear({*running, *kept})
 
     def readable(self, number: int) -> bool:
-        """Whether a trial has a checkpoint that it can continue from."""
+        """Whether a trial has a checkpoint that it can continue from.
+
+        It must be of the trial's last epoch, so that none is trained twice, and of an engine that the
+        spec allows: a state of the compiled one does not fit the other.
+        """
         trial = self._storage.trials()[number]
         try:
             data = self._read(number)
             if data is None:
                 return False
             config = config_of(trial, self._spec)
-            checkpoint.from_bytes(data, config.accepts, torch.device("cpu"))
-        except (OSError, ValueError):
+            _, numbers = checkpoint.from_bytes(data, config.accepts, torch.device("cpu"))
+            state = numbers["training"]
+            resources = self._spec.resources
+            needs_torch = resources.engine == "torch" or resources.gpus > 0
+            fits = not (needs_torch and state["engine"] == "compiled")
+            return fits and int(state["epoch"]) >= epochs_of(trial)
+        except (OSError, ValueError, KeyError, TypeError):
             return False
-        return True
 
     def _limit(self, sizes: Mapping[int, int]) -> list[int]:
         """Deletes checkpoints of ended trials beyond the share; returns the trials that keep theirs."""
@@ -108,7 +117,8 @@ class KeptCheckpoints:
         for file in self._store.glob(f"trial-*/{CHECKPOINT}"):
             number = file.parent.name.removeprefix("trial-")
             if number.isdecimal():
-                sizes[int(number)] = file.stat().st_size
+                with suppress(FileNotFoundError):  # the sender deletes folders meanwhile
+                    sizes[int(number)] = file.stat().st_size
         return sizes
 
     def _read(self, number: int) -> bytes | None:

@@ -159,10 +159,11 @@ def _torchvision(spec: DatasetSpec) -> Pools:
 def _files(spec: DatasetSpec, folder: str) -> Iterator[tuple[Path, Path]]:
     """The root for torchvision, and the folder in which the user has the files.
 
-    Where torchvision's folder is absent, the files of Debian's package are unpacked for the moment.
+    Where torchvision's folder is absent, or empty as a failed download leaves it, the files of Debian's
+    package are unpacked for the moment.
     """
     place, packed = spec.root / folder, packed_folder(spec.name)
-    if packed is None or place.is_dir():
+    if packed is None or (place.is_dir() and any(place.iterdir())):
         yield spec.root, place
         return
     with unpacked(spec.name, packed, folder) as root:

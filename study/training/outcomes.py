@@ -53,7 +53,7 @@ class Outcomes:
         return save(
             {
                 _CORRECT: np.packbits(self.correct, axis=1),
-                _LOSSES: self.losses.astype(np.float16),
+                _LOSSES: np.minimum(self.losses, np.finfo(np.float16).max).astype(np.float16),
                 _SEEDS: np.array(seeds, dtype=np.int64),
             }
         )

@@ -150,12 +150,37 @@ def test_in_a_remote_folder_it_is_the_same(storage, tmp_path):
     assert remote.sizes() == dict.fromkeys([0, 1, 2, 5], SIZE)
 
 
+def of_state(config, epochs, engine="compiled"):
+    about = {"config": config, "training": {"epoch": epochs, "engine": engine}}
+    return checkpoint.to_bytes({"a": torch.zeros(9)}, about)
+
+
+@pytest.mark.parametrize(
+    ("epochs", "engine", "resources", "is_readable"),
+    [
+        (8, "compiled", {}, True),
+        (7, "compiled", {}, False),  # an epoch would be trained twice
+        (8, "compiled", {"engine": "torch"}, False),
+        (8, "compiled", {"gpus": 1}, False),
+        (8, "torch", {"engine": "torch"}, True),
+    ],
+)
+def test_a_trial_continues_from_its_last_epoch_with_its_engine(
+    epochs, engine, resources, is_readable, storage, tmp_path
+):
+    spec = StudySpec.from_dict(SPEC | {"budget": {"epochs": 12}, "resources": resources})
+    config = config_of(storage.trials()[1], spec).to_dict()
+    trial_folder(tmp_path, 1).mkdir()
+    (trial_folder(tmp_path, 1) / CHECKPOINT).write_bytes(of_state(config, epochs, engine))
+    assert KeptCheckpoints(spec, storage, tmp_path).readable(1) is is_readable
+
+
 def test_a_trial_whose_checkpoint_is_damaged_or_gone_is_not_promoted(storage, tmp_path):
     spec = StudySpec.from_dict(SPEC | {"budget": {"epochs": 12}})
     store = tmp_path / "trials"
     for number in (0, 1, 2):
         config = config_of(storage.trials()[number], spec).to_dict()
-        data = checkpoint.to_bytes({"a": torch.zeros(9)}, {"config": config})
+        data = of_state(config, epochs=ENDS[number][1])
         trial_folder(store, number).mkdir(parents=True)
         (trial_folder(store, number) / CHECKPOINT).write_bytes(data[:-1] if number == 2 else data)
     checkpoints = KeptCheckpoints(spec, storage, store)

@@ -22,16 +22,21 @@ def load(root):
     return load_dataset({"name": "fashion_mnist", "root": root, "validation_size": 10})
 
 
+@pytest.mark.parametrize("failed", [False, True])  # a download, which leaves an empty folder
 def test_the_packed_files_of_debians_package_are_read_where_torchvisions_are_absent(
-    packed, tmp_path
+    failed, packed, tmp_path
 ):
+    raw = tmp_path / "FashionMNIST" / "raw"
+    if failed:
+        raw.mkdir(parents=True)
     check_files(dataset_spec({"name": "fashion_mnist", "root": tmp_path}))
     data = load(tmp_path)
     assert (len(data.train.labels), len(data.test.labels)) == (50, 60)
     stored = gzip.decompress((packed / "t10k-images-idx3-ubyte.gz").read_bytes())[16:]
     assert data.test.images.numpy().tobytes() == stored
     assert data.files.folder == packed
-    assert sorted(tmp_path.iterdir()) == [packed]  # nothing is left unpacked
+    # Nothing is left unpacked.
+    assert sorted(tmp_path.iterdir()) == sorted([packed, *([raw.parent] if failed else [])])
 
 
 @pytest.mark.usefixtures("packed")
