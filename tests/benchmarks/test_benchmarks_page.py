@@ -152,26 +152,31 @@ def test_the_searches_are_the_committed_result():
 
 def test_botorch_beside_ours_is_the_committed_result():
     runs = result_of("search")["runs"]["fashion_mnist_5000"]
-    assert list(runs["botorch"]) == ["0"]
-    botorch, ours = runs["botorch"]["0"], runs[OURS]["0"]
     prose = " ".join((ROOT / "docs/search_method.md").read_text(encoding="utf-8").split())
+    pairs = [(found, runs[OURS][seed]) for seed, found in runs["botorch"].items()]
+    boxes = list(pairs[0][0]["boxes"])
     needs = [
-        "{}, {} and {}".format(*(box["epochs"] for box in run["boxes"].values()))
-        for run in (botorch, ours)
+        "{}, {} and {}".format(
+            *(
+                epochs_text(float(np.median([run["boxes"][box]["epochs"] for run in of])))
+                for box in boxes
+            )
+        )
+        for of in zip(*pairs, strict=True)
     ]
-    assert (
-        f"it needs {needs[0]} epochs in the three boxes, ours with the same seed {needs[1]}"
-        in prose
-    )
-    assert f"takes BoTorch {botorch['ask_ms']:,.0f} ms and ours {ours['ask_ms']:.0f} ms" in prose
-    for box in botorch["boxes"]:
-        assert botorch["boxes"][box]["macs"] < ours["boxes"][box]["macs"]
-        assert botorch["boxes"][box]["area"] < ours["boxes"][box]["area"]
-    # The other searches need at least twice the epochs of ours.
+    assert f"in its {len(pairs)} searches: medians of {needs[0]} epochs" in prose
+    assert f"in the three boxes, ours with the same seeds {needs[1]}" in prose
+    asks = [float(np.mean([run["ask_ms"] for run in of])) for of in zip(*pairs, strict=True)]
+    assert f"takes BoTorch {asks[0]:,.0f} ms and ours {asks[1]:.0f} ms" in prose
+    for botorch, ours in pairs:
+        for box in boxes:
+            assert botorch["boxes"][box]["macs"] < ours["boxes"][box]["macs"]
+            assert botorch["boxes"][box]["area"] < ours["boxes"][box]["area"]
+    # The other searches need at least 1.9 times the epochs of ours.
     others = [name for name in peers(runs) if name != "botorch"]
-    for box in runs[OURS]["0"]["boxes"]:
-        most = 0.5 * min(np.median(needed(runs[name], box)) for name in others)
-        assert np.median(needed(runs[OURS], box)) <= most
+    for box in boxes:
+        least = min(np.median(needed(runs[name], box)) for name in others)
+        assert 1.9 * np.median(needed(runs[OURS], box)) <= least
 
 
 def test_the_settings_of_the_searches_are_those_that_tuning_chose():
