@@ -147,17 +147,22 @@ class ConvolutionLayer(nn.Module):
         self.bias = nn.Parameter(torch.zeros(*weight.shape[:2], 1))
 
     def forward(self, x: Tensor) -> Tensor:
-        replicates, side = len(self.weight), self.weight.shape[-1]
+        replicates = len(self.weight)
         _, height, width = self.shape
         batch, stride = x.shape[-1], self.stride
         images = x.permute(2, 0, 1).reshape(batch, -1, height, width)
-        top, bottom = _padding(height, side, stride)
-        left, right = _padding(width, side, stride)
-        images = functional.pad(images, (left, right, top, bottom))
+        images = functional.pad(images, self.padding)
         features = functional.conv2d(
             images, self.weight.flatten(0, 1), self.bias.flatten(), stride=stride, groups=replicates
         )
         return features.view(batch, replicates, -1).permute(1, 2, 0).contiguous()
+
+    @property
+    def padding(self) -> tuple[int, int, int, int]:
+        """The pixels to add to the left, to the right, above and below."""
+        _, height, width = self.shape
+        side = self.weight.shape[-1]
+        return *_padding(width, side, self.stride), *_padding(height, side, self.stride)
 
     @property
     def positions(self) -> int:

@@ -7,7 +7,7 @@ synapses a dendrite. Figures are those of an epoch of 54,000 images that validat
 dense does a tenth of it, or two steps. `--before`: a checkout of commit 66fd0a8, whose training is
 measured, too (benchmarks.training.before). Prints tables and writes benchmarks/results/training.json
 (not with --quick). `--several` measures five replicates on all cores again, in that file, `--recipes`
-what training recipes cost.
+what training recipes cost, `--convolutions` the families that share weights.
 `python -m benchmarks.training.studies` measures whole studies.
 """
 
@@ -29,7 +29,7 @@ import torch
 from benchmarks.machine import describe
 from benchmarks.process import measured
 from benchmarks.training import rivals
-from models import count_macs
+from models import Architecture, build, count_macs
 from study.engine.recipe import Recipe
 from study.training.train import keep_freed_memory
 
@@ -37,6 +37,13 @@ RESULT = Path(__file__).parents[1] / "results" / "training.json"
 BEFORE = Path(__file__).with_name("before.py")
 SIZES = ((1, 32), (4, 64), (4, 128), (16, 256), (64, 512))
 DENSE = (("vann", (1, 32)), ("vann", (4, 128)), ("vann-r", (4, 128)), ("pdann", (4, 128)))
+CONVOLUTIONS = (
+    Architecture(family="cnn", somata=12, synapses=9, layers=2),
+    Architecture(family="cnn", somata=36, synapses=9, layers=2),
+    Architecture(family="cnn", somata=81, synapses=9, layers=2),
+    Architecture(family="dann-conv", dendrites=5, somata=9, synapses=16),
+    Architecture(family="dann-conv", dendrites=8, somata=24, synapses=16),
+)
 RECIPES = {
     "bare": Recipe(),
     "label_smoothing": Recipe(label_smoothing=0.1),
@@ -174,6 +181,23 @@ def dense(split: rivals.Split, rounds: int) -> dict[str, Timed]:
     return found
 
 
+def convolutions(split: rivals.Split, rounds: int) -> dict[str, Any]:
+    """An epoch of networks of up to 8,000, 30,000 and 100,000 parameters that share weights."""
+    found: dict[str, Any] = {"machine": describe(), "load": os.getloadavg()}
+    for architecture in CONVOLUTIONS:
+        runs = {
+            name: rivals.epoch_of(
+                name, build(architecture, (1, 28, 28), rivals.CLASSES, [0]), split
+            )
+            for name in ("compiled", "torch")
+        }
+        row = in_turn(runs, rounds)
+        found[architecture.label()] = row
+        ratio = row["torch"]["processor"] / row["compiled"]["processor"]
+        print(f"{architecture.label()}: torch/compiled {ratio:.2f}x", flush=True)
+    return found
+
+
 def recipes(split: rivals.Split, rounds: int) -> dict[str, Any]:
     """An epoch of the compiled engine with each recipe, in turn."""
     found: dict[str, Any] = {"machine": describe(), "load": os.getloadavg()}
@@ -198,6 +222,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="nothing is written")
     parser.add_argument("--several", action="store_true", help="the replicates alone")
     parser.add_argument("--recipes", action="store_true", help="the recipes alone")
+    parser.add_argument("--convolutions", action="store_true", help="the convolutions alone")
     parser.add_argument("--rounds", type=int, default=5, help="measurements of each rival")
     parser.add_argument("--before", type=Path, help="a checkout of commit 66fd0a8")
     return parser.parse_args()
@@ -211,6 +236,7 @@ def main() -> None:
     split = rivals.random_images()
     alone = {"several": several} if given.several else {}
     alone |= {"recipes": recipes} if given.recipes else {}
+    alone |= {"convolutions": convolutions} if given.convolutions else {}
     if alone:
         result = json.loads(RESULT.read_text(encoding="utf-8"))
         result |= {name: measure(split, rounds) for name, measure in alone.items()}
@@ -251,6 +277,7 @@ def main() -> None:
     print("evaluation of 6,000 images at (4, 128):", shown)
     result["several"] = several(split, rounds)
     result["recipes"] = recipes(split, rounds)
+    result["convolutions"] = convolutions(split, min(rounds, 3))
     if not given.quick:
         RESULT.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
 

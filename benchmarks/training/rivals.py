@@ -49,8 +49,19 @@ def engine(  # noqa: PLR0913, PLR0917  # each has a name of its own
     replicates: int = 1,
     recipe: Recipe = Recipe(),  # noqa: B008  # a tuple
 ) -> Callable[[], object]:
+    """An epoch of a network of `network`."""
+    return epoch_of(name, network(family, size, replicates), split, recipe)
+
+
+def epoch_of(
+    name: EngineChoice,
+    network: Network,
+    split: Split,
+    recipe: Recipe = Recipe(),  # noqa: B008  # a tuple
+) -> Callable[[], object]:
     """Trains on the images in a random order, and validates with some of them."""
-    made = make_engine(name, network(family, size, replicates), split, BATCH, recipe)
+    made = make_engine(name, network, split, BATCH, recipe)
+    replicates = network.replicates
     order = torch.stack([torch.randperm(IMAGES) for _ in range(replicates)])
 
     def run() -> None:

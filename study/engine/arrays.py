@@ -36,13 +36,24 @@ COLUMNS: Final = 6
 OFFSETS: Final = 7
 READERS: Final = 8
 READER_OFFSETS: Final = 9
-FIELDS: Final = 10
+POSITIONS: Final = 10
+CHANNELS: Final = 11
+HEIGHT: Final = 12
+WIDTH: Final = 13
+SIDE: Final = 14
+STRIDE: Final = 15
+TOP: Final = 16
+LEFT: Final = 17
+OUT_HEIGHT: Final = 18
+OUT_WIDTH: Final = 19
+FIELDS: Final = 20
 
 PIXEL: Final = np.float32(1 / 255)
 """The scale of a byte of an image."""
 
 SPARSE: Final = 0
 DENSE: Final = 1
+CONVOLUTION: Final = 2
 
 # What a loop is to do.
 TRAIN: Final = 0
@@ -54,7 +65,9 @@ class Plan(NamedTuple):
 
     `layers`: (L, FIELDS), a row a layer, the readout last: its kind; how many inputs and units; where
     its weights and biases start in a replicate's parameters, its units in the rows of activations,
-    and its part in the arrays of `Wiring`. `slopes`: (L,), of the leaky ReLU after each layer.
+    and its part in the arrays of `Wiring`. A unit of a convolution is one kernel at one of its
+    `POSITIONS` (1 in other layers), and has the kernel's bias; further fields are the image that it
+    reads, and its padding. `slopes`: (L,), of the leaky ReLU after each layer.
     `dropout`: the share of units that a training step silences after every layer but the readout.
     """
 

@@ -12,11 +12,22 @@ from torch import Tensor
 
 from models.network import Network
 from models.rewiring import Rewired
-from study.engine.arrays import LANES, WEIGHT, Floats, Moving, Workspace, floats, workspace
+from study.engine.arrays import (
+    CONVOLUTION,
+    KIND,
+    LANES,
+    WEIGHT,
+    Floats,
+    Moving,
+    Workspace,
+    floats,
+    workspace,
+)
 from study.engine.augmentation import augments, draw_moves
 from study.engine.engine import EngineName
 from study.engine.images import StoredImages
 from study.engine.layout import (
+    parameters_of,
     plan_of,
     read_parameters,
     wiring_of,
@@ -27,6 +38,7 @@ from study.engine.recipe import Recipe
 from study.engine.turns import Turns
 
 _WIDEST_TILE: Final = 128  # images; twice as many gained nothing
+_WIDEST_TILE_OF_CONVOLUTIONS: Final = 32  # whose activations at all positions fill the cache
 _TURNS: Final = 4  # of each of several replicates in an epoch
 _EVALUATION_TURNS: Final = 2  # in an evaluation, which is shorter
 _DROPOUT: Final = 3  # a stream of its own beside those of models.building and study.training
@@ -38,7 +50,7 @@ _Turn = Callable[[Workspace], None]
 
 @final
 class CompiledEngine:
-    """An engine (`study.engine.engine`) for networks of sparse, grouped and dense layers, on the CPU.
+    """An engine (`study.engine.engine`) for networks of the layers of `models.layers`, on the CPU.
 
     `compilation_seconds`: how long this process waited for the compiler, None if it did not have to.
     Raises TypeError of a network with other layers.
@@ -70,11 +82,13 @@ class CompiledEngine:
         self._recipe = recipe
         self._average = floats(shape[0], shape[1] if recipe.average else 0)
         if recipe.average:
-            read_parameters(list(network.parameters()), self._average)
+            read_parameters(parameters_of(network), self._average)
         self._steps = 0
         self._turns = _TURNS if network.replicates > 1 else 1
         inputs, units = int(np.prod(network.image_shape)), int(self._plan.layers[:, 2].sum())
-        lanes = min(_WIDEST_TILE, -(-batch_size // LANES) * LANES)
+        convolves = CONVOLUTION in self._plan.layers[:, KIND]
+        widest = _WIDEST_TILE_OF_CONVOLUTIONS if convolves else _WIDEST_TILE
+        lanes = min(widest, -(-batch_size // LANES) * LANES)
         self._threads = Turns(
             [
                 workspace(inputs, self._stored.span, units, lanes)
@@ -87,17 +101,17 @@ class CompiledEngine:
     def train_epoch(
         self, epoch: int, order: Tensor, rates: NDArray[np.float64], running: Sequence[int]
     ) -> Tensor:
-        read_parameters(list(self._network.parameters()), self._weights)
+        read_parameters(parameters_of(self._network), self._weights)
         orders = order.numpy()
         totals = np.zeros(len(orders))
         tasks = [self._training(number, orders, epoch, rates, totals) for number in running]
         self._threads.take(tasks)
         self._steps += len(rates)
-        write_parameters(self._weights, list(self._network.parameters()))
+        write_parameters(self._weights, parameters_of(self._network))
         return torch.from_numpy(totals / orders.shape[1])
 
     def evaluate(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        read_parameters(list(self._network.parameters()), self._weights)
+        read_parameters(parameters_of(self._network), self._weights)
         tested = StoredImages(images, labels)
         totals = np.zeros((2, self._network.replicates))
         self._threads.take(
@@ -109,9 +123,8 @@ class CompiledEngine:
     def averages(self) -> list[Tensor]:
         if not self._recipe.average:
             return []
-        parameters = list(self._network.parameters())
-        averages = [torch.empty_like(parameter) for parameter in parameters]
-        write_parameters(self._average, averages)
+        averages = [torch.empty_like(parameter) for parameter in self._network.parameters()]
+        write_parameters(self._average, parameters_of(self._network, averages))
         return averages
 
     def rewired(self, changes: Sequence[Rewired]) -> None:

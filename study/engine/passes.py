@@ -7,11 +7,13 @@ from study.engine.activation import leaky_relu, mixed, silence, through_leaky_re
 from study.engine.arrays import (
     BIAS,
     COLUMNS,
+    CONVOLUTION,
     DENSE,
     INPUTS,
     KIND,
     OFFSETS,
     PIXEL,
+    POSITIONS,
     READER_OFFSETS,
     READERS,
     ROW,
@@ -26,6 +28,11 @@ from study.engine.arrays import (
     Workspace,
 )
 from study.engine.compilation import inlined, inner
+from study.engine.convolution import (
+    convolution_backward,
+    convolution_forward,
+    convolution_weight_gradient,
+)
 from study.engine.dense import dense_products, dense_weight_gradient
 from study.engine.sparse import (
     add_entry_gradients,
@@ -67,6 +74,8 @@ def forward(
                     y[unit, lane] = bias
             dense_products(weights, layer[INPUTS], np.int64(1), x, layer[INPUTS], y, units, lanes)
             leaky_relu(y, plan.slopes[number], lanes)
+        elif layer[KIND] == CONVOLUTION:
+            convolution_forward(layer, weights, biases, x, y, plan.slopes[number], lanes)
         else:
             columns = wiring.columns[layer[COLUMNS] :]
             offsets = wiring.offsets[layer[OFFSETS] : layer[OFFSETS] + units + 1]
@@ -115,6 +124,10 @@ def backward(
             if number > 0:
                 below[:, :lanes] = 0.0
                 dense_products(weights, np.int64(1), inputs, through, units, below, inputs, lanes)
+        elif layer[KIND] == CONVOLUTION:
+            convolution_weight_gradient(layer, gradient, x, through, lanes)
+            if number > 0:
+                convolution_backward(layer, weights, through, below, lanes)
         if number > 0:
             _to_lower_layer(
                 plan,
@@ -202,7 +215,7 @@ def _to_lower_layer(
             silence(below, row, unit, share, _of_layer(key, number - 1), batch_size, first, lanes)
         if not single:
             total = through_leaky_relu(below, row, x, unit, slope, lanes)
-        moving.gradient[lower[BIAS] + unit] += total
+        moving.gradient[lower[BIAS] + unit // lower[POSITIONS]] += total
         if reads_pixels:
             e, last = np.int64(wiring.offsets[unit]), np.int64(wiring.offsets[unit + 1])
             add_entry_gradients(

@@ -42,11 +42,11 @@ def sparse_forward(
         lane = np.int64(0)
         while lane + WIDE <= lanes:
             sums = _weighted_rows(weights, columns, offsets, unit, x, lane, wide())
-            store(y, unit, lane, _activated(sums, scale, biases[unit], slope))
+            store(y, unit, lane, activated(sums, scale, biases[unit], slope))
             lane += WIDE
         while lane < lanes:
             sums = _weighted_rows(weights, columns, offsets, unit, x, lane, narrow())
-            store(y, unit, lane, _activated(sums, scale, biases[unit], slope))
+            store(y, unit, lane, activated(sums, scale, biases[unit], slope))
             lane += NARROW
 
 
@@ -67,10 +67,11 @@ def _weighted_rows(
 
 
 @inlined
-def _activated(sums: Vector, scale: np.float32, bias: np.float32, slope: np.float32) -> Vector:
+def activated(sums: Vector, scale: np.float32, bias: np.float32, slope: np.float32) -> Vector:
+    """The leaky ReLU of scale times the sums, plus the bias."""
     outputs: Vector = fma(scale, sums, bias)
-    activated: Vector = through_slope(outputs, outputs, slope)
-    return activated
+    values: Vector = through_slope(outputs, outputs, slope)
+    return values
 
 
 @inlined

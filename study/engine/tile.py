@@ -5,10 +5,10 @@ from numpy.typing import NDArray
 
 from study.engine.arrays import (
     BLOCK,
-    DENSE,
     KIND,
     LINE,
     PIXEL,
+    SPARSE,
     Images,
     Plan,
     Size,
@@ -50,17 +50,17 @@ def fill_tile(
 
 @inner
 def fill_table(plan: Plan, wiring: Wiring, images: Images, lanes: int, work: Workspace) -> None:
-    """The bytes of the tile as what the first layer reads: pairs, or, if it is dense, floats.
+    """The bytes of the tile as what the first layer reads: pairs if it is sparse, else floats.
 
     Those of pixels that nothing reads are left out.
     """
-    dense = plan.layers[0, KIND] == DENSE
+    reads_pairs = plan.layers[0, KIND] == SPARSE
     for place in range(len(wiring.pixels)):
         pixel = wiring.pixels[place]
         byte = images.places[pixel]
         for lane in range(0, lanes, NARROW):
             values = load(work.bytes, byte, lane, narrow())
-            if dense:
-                store(work.pixels, pixel, lane, fma(PIXEL, values, narrow()))
-            else:
+            if reads_pairs:
                 store_pairs(work.pairs, pixel, lane, values)
+            else:
+                store(work.pixels, pixel, lane, fma(PIXEL, values, narrow()))

@@ -6,7 +6,7 @@ from typing import Final, Literal, TypeAlias
 import torch
 from torch import Tensor
 
-from models.layers import ConvolutionLayer, DenseLayer
+from models.layers import DenseLayer
 from models.network import Network
 from study.engine.engine import Engine, EngineName
 from study.engine.recipe import Recipe
@@ -20,14 +20,13 @@ _DENSE_UP_TO: Final = 2**22
 
 
 def engine_name(network: Network) -> EngineName:
-    """The faster engine: the compiled one on CPUs, except for convolutions and large dense layers.
+    """The faster engine: the compiled one on CPUs, except for large dense layers.
 
     Without numba, which some platforms lack, torch.
     """
     dense = [layer.weight[0].numel() for layer in network.layers if isinstance(layer, DenseLayer)]
-    convolves = any(isinstance(layer, ConvolutionLayer) for layer in network.layers)
     on_cpu = network.readout.weight.device.type == "cpu"
-    if not on_cpu or convolves or sum(dense) > _DENSE_UP_TO or find_spec("numba") is None:
+    if not on_cpu or sum(dense) > _DENSE_UP_TO or find_spec("numba") is None:
         return "torch"
     return "compiled"
 

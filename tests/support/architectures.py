@@ -17,8 +17,5 @@ SPARSE = [
 ]
 """Families with a sparse first half."""
 
-COMPILED = [name for name, family in FAMILIES.items() if family.synapses != "convolution"]
-"""Families that the compiled engine trains."""
-
 PAPER = list(FAMILIES)[:12]
 """The paper's own."""

@@ -9,7 +9,6 @@ import torch
 from models import FAMILIES, Architecture, build
 from study.training import engines
 from study.training.engines import engine_name
-from tests.support.architectures import COMPILED
 
 
 def network(family, somata=4, **sizes):
@@ -21,14 +20,9 @@ def network(family, somata=4, **sizes):
     return build(Architecture(family=family, somata=somata, **sizes), (1, 8, 8), 10, [0])
 
 
-@pytest.mark.parametrize("family", COMPILED)
+@pytest.mark.parametrize("family", FAMILIES)
 def test_on_a_cpu_it_is_the_compiled_one(family):
     assert engine_name(network(family)) == "compiled"
-
-
-@pytest.mark.parametrize("family", ["cnn", "dann-conv"])
-def test_convolutions_are_computed_by_torch(family):
-    assert engine_name(network(family)) == "torch"
 
 
 def test_large_dense_layers_are_computed_by_torch():
