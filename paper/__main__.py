@@ -1,15 +1,19 @@
 """The replication of the paper: trains the studies of plan.toml, judges claims.toml, writes the page.
 
+    python -m paper plan [DATA]
+    python -m paper power
     python -m paper run [DATA] [--minutes N] [--studies NAME ...]
     python -m paper test [DATA] [--minutes N]
     python -m paper record [DATA ...]
     python -m paper page
 
-`run` searches and races without test images, and stores the choices of networks when all is done.
-`test` trains the chosen networks with fresh seeds and evaluates them on the test images. Both continue
-where they were stopped; DATA is fashion_mnist by default. `record` writes the benchmark file and the
-results of the claims to paper/results, and `page` writes docs/results.md from these files alone. The
-exit status is 0, 2 for bad input, and 75 if the minutes were over (the same command continues).
+`plan` estimates the core-hours of each study, and `power` simulates the power of each claim
+(paper/powers.json). `run` searches and races without test images, and stores the choices of networks
+when all is done. `test` trains the chosen networks with fresh seeds and evaluates them on the test
+images. Both continue where they were stopped; DATA is fashion_mnist by default. `record` writes the
+benchmark file and the results of the claims to paper/results, and `page` writes docs/results.md from
+these files alone. The exit status is 0, 2 for bad input, and 75 if the minutes were over (the same
+command continues).
 """
 
 import argparse
@@ -21,12 +25,14 @@ from pathlib import Path
 from typing import Final
 
 import study
+from paper import power
 from paper.choices import Choice
 from paper.claims import Claims
+from paper.costs import hours
 from paper.judge import Evidence, judge
 from paper.page import write_page
 from paper.plan import Plan
-from paper.run import Replication, TimeUpError, limited
+from paper.run import Replication, TimeUpError, limited, roles_of
 from paper.table import read, rows_of, write
 
 RESULTS: Final = Path(__file__).with_name("results")
@@ -54,6 +60,11 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    plan = commands.add_parser("plan", help="estimate the core-hours of each study")
+    plan.add_argument("data", nargs="?", default="fashion_mnist", metavar="DATA")
+    plan.set_defaults(act=_plan)
+    powers = commands.add_parser("power", help="simulate the power of each claim")
+    powers.set_defaults(act=_power)
     run = commands.add_parser("run", help="search, race and choose, without test images")
     run.add_argument("--studies", nargs="+", default=[], metavar="NAME", help="by default all")
     run.set_defaults(act=_run)
@@ -70,8 +81,10 @@ def _parser() -> argparse.ArgumentParser:
     record.set_defaults(act=_record)
     for command in (run, test, record):
         command.add_argument("--home", metavar="DIR", help="default: $STUDY_HOME or ./runs")
+    for command in (plan, powers, run, test, record):
         command.add_argument("--plan", type=Path, metavar="FILE", help="default: plan.toml")
         command.add_argument("--claims", type=Path, metavar="FILE", help="default: claims.toml")
+    for command in (run, test, record):
         command.add_argument("--results", type=Path, default=RESULTS, metavar="DIR")
     page = commands.add_parser("page", help="write docs/results.md from the results")
     page.set_defaults(act=lambda _: write_page(RESULTS))
@@ -79,9 +92,8 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _replication(arguments: argparse.Namespace) -> Replication:
-    plan = Plan.read(arguments.plan) if arguments.plan else Plan.read()
     return Replication(
-        plan=plan,
+        plan=_read_plan(arguments),
         claims=_claims(arguments),
         data=arguments.data,
         root=arguments.root,
@@ -90,12 +102,36 @@ def _replication(arguments: argparse.Namespace) -> Replication:
     )
 
 
+def _read_plan(arguments: argparse.Namespace) -> Plan:
+    return Plan.read(arguments.plan) if arguments.plan else Plan.read()
+
+
 def _claims(arguments: argparse.Namespace) -> Claims:
     return Claims.read(arguments.claims) if arguments.claims else Claims.read()
 
 
 def _choices_file(results: Path, data: str) -> Path:
     return results / f"choices-{data}.json"
+
+
+def _plan(arguments: argparse.Namespace) -> None:
+    claims = _claims(arguments)
+    found = [
+        hours(one, len(roles_of(one, claims)))
+        for one in _read_plan(arguments).planned(arguments.data)
+    ]
+    print(f"{'study':<42}{'networks':>9}{'search':>8}{'race':>7}{'test':>7}{'hours':>7}")
+    for one in found:
+        print(
+            f"{one.name:<42}{one.networks:9,}{one.search:8.2f}{one.race:7.2f}{one.test:7.2f}"
+            f"{one.all:7.2f}"
+        )
+    print(f"{sum(one.all for one in found):.1f} core-hours")
+
+
+def _power(arguments: argparse.Namespace) -> None:
+    low = power.write(_claims(arguments), _read_plan(arguments))
+    print(f"{power.FILE}: the power of {low} claims is below {power.SUFFICIENT}")
 
 
 def _run(arguments: argparse.Namespace) -> None:
@@ -115,7 +151,7 @@ def _test(arguments: argparse.Namespace) -> None:
 
 
 def _record(arguments: argparse.Namespace) -> None:
-    plan = Plan.read(arguments.plan) if arguments.plan else Plan.read()
+    plan = _read_plan(arguments)
     home = study.Home.find(arguments.home)
     known = {one.name for one in study.list_studies(home=home)}
     for data in arguments.data:

@@ -1,7 +1,7 @@
 """The claims of the replication, fixed in claims.toml before the first network is tested.
 
 A claim names its family (`group`), within which Holm's method corrects the p of all claims; the
-networks (roles) that it compares; a test, with a tolerance; and what power the test has.
+networks (roles) that it compares; a test, with a tolerance; and what its power assumes.
 """
 
 import tomllib
@@ -20,13 +20,26 @@ FILE: Final = Path(__file__).with_name("claims.toml")
 Metric = Literal["accuracy", "loss"]
 
 
+class Assumed(BaseModel):
+    """What the power of a claim assumes: shares, of losses relative ones, of diagnostics their unit.
+
+    `effect` is the true difference, of losses the true ratio minus 1, of a trend Spearman's correlation.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    effect: float = 0.0
+    seed_sd: Annotated[float, Field(ge=0)] = 0.0
+    image_error: Annotated[float, Field(ge=0)] = 0.0
+
+
 class _Claim(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     id: Annotated[str, Field(pattern=r"[a-z0-9-]+")]
     group: str
     source: str
-    power: str
+    assumed: Assumed
     data: str = "fashion_mnist"
     configurations: Annotated[int, Field(ge=1)] = 1
     """The fewest that must have been searched for each role; with fewer the claim is "not searched"."""
@@ -131,7 +144,7 @@ class Claims(BaseModel):
             raise ValueError(f"ids of claims must differ, got {', '.join(twice)} twice")
         said: dict[str, str] = {}
         for one in self.claims:
-            about = {"id", "group", "source", "power", "tolerance", "margin", "direction"}
+            about = {"id", "group", "source", "assumed", "tolerance", "margin", "direction"}
             key = one.model_dump_json(exclude=about)
             if key in said:
                 raise ValueError(
@@ -151,6 +164,11 @@ class Claims(BaseModel):
         except (OSError, ValueError, LookupError) as error:  # ValidationError is a ValueError
             raise BadInputError(f"the claims {file} are not valid: {error}") from error
 
+    @property
+    def data(self) -> set[str]:
+        """The data sets that claims are about."""
+        return {one.data for one in self.claims}
+
     def roles(self, data: str) -> dict[str, list[Role]]:
         """The roles of the claims about a data set, each once, by study."""
         found: dict[str, list[Role]] = {}
@@ -166,7 +184,7 @@ def expanded(table: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """The claims of a table, one for each combination of the values of its key `each`.
 
     `each = { family = ["dann-r", "dann-lrf"] }` replaces `{family}` in every text, and a table with
-    `by = "family"` by its value for the family. Raises KeyError for one that has none.
+    `by = "family"` by its value for the family, or its `else`. Raises KeyError for one that has neither.
     """
     table = dict(table)
     each: Mapping[str, Sequence[Any]] = table.pop("each", {})
@@ -185,6 +203,6 @@ def _filled(value: object, given: Mapping[str, Any]) -> object:
         return value
     if isinstance(value, Mapping):
         if "by" in value and value["by"] in given:
-            return value[str(given[value["by"]])]
+            return value[key] if (key := str(given[value["by"]])) in value else value["else"]
         return {key: _filled(one, given) for key, one in value.items()}
     return [_filled(one, given) for one in value] if isinstance(value, list) else value

@@ -8,6 +8,8 @@ from typing import Any, Final
 
 from paper.claims import Agreement, Claim, Claims, Comparison, Diagnostic, Interaction
 from paper.plan import Plan
+from paper.power import FILE as POWERS
+from paper.power import SUFFICIENT
 
 PAGE: Final = Path(__file__).parents[1] / "docs" / "results.md"
 _TEXT: Final = Path(__file__).with_name("page.md")
@@ -45,23 +47,33 @@ def _claims(claims: Sequence[Claim], found: Sequence[dict[str, Any]]) -> list[st
     """A table with a row for each claim; of a group of which none was run, one for all."""
     results = {one["id"]: one for one in found}
     lines = [
-        "| group | claim | test | result [95 %] | p (Holm) | verdict |",
-        "|---|---|---|---:|---:|---|",
+        "| group | claim | test | power | result [95 %] | p (Holm) | verdict |",
+        "|---|---|---|---:|---:|---:|---|",
     ]
+    powers = json.loads(POWERS.read_text(encoding="utf-8"))
     for group, members in groupby(claims, lambda claim: claim.group):
         own = list(members)
         if not any(results.get(one.id, _NOT_RUN)["verdict"] != "not run" for one in own):
             tests = " or ".join(dict.fromkeys(map(_test, own)))
-            lines.append(f"| {group} | {len(own)} claims | {tests} | | | not run |")
+            power = _power([powers[one.id]["in_group"] for one in own])
+            lines.append(f"| {group} | {len(own)} claims | {tests} | {power} | | | not run |")
             continue
         for place, claim in enumerate(own):
             result = results.get(claim.id, _NOT_RUN)
             p = result.get("p")
+            power = _power([powers[claim.id]["in_group"]])
             lines.append(
-                f"| {'' if place else group} | {claim.id} | {_test(claim)} | "
+                f"| {'' if place else group} | {claim.id} | {_test(claim)} | {power} | "
                 f"{_value(claim, result)} | {'' if p is None else f'{p:.3g}'} | {result['verdict']} |"
             )
     return lines
+
+
+def _power(values: Sequence[float]) -> str:
+    """A power, or the least and the greatest of several; with a star if one is not sufficient."""
+    low, high = min(values), max(values)
+    text = f"{low:.2f}" if low == high else f"{low:.2f} to {high:.2f}"
+    return f"{text} *" if low < SUFFICIENT else text
 
 
 def _test(claim: Claim) -> str:

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Final
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from models import FAMILIES
+from paper.factorial import cells_of
 from study import BadInputError, StudySpec, TrialRecord
 
 FILE: Final = Path(__file__).with_name("plan.toml")
@@ -15,7 +16,7 @@ FILE: Final = Path(__file__).with_name("plan.toml")
 RACE_SEED: Final = 1000
 """The first seed of a race, beyond those of every search; it draws another validation split, too."""
 
-RACE_REPLICATES: Final = 5
+RACE_REPLICATES: Final = 3
 
 _OPTIONS: Final = frozenset(option for family in FAMILIES.values() for option in family.options)
 
@@ -29,6 +30,8 @@ class DataPlan(_Table):
 
     epochs: Annotated[int, Field(ge=1)]
     space: dict[str, Any] = Field(default={})
+    shape: tuple[int, int, int] = (1, 28, 28)
+    classes: Annotated[int, Field(ge=2)] = 10
 
 
 class StudyPlan(_Table):
@@ -43,6 +46,8 @@ class StudyPlan(_Table):
     epochs: tuple[int, ...] = ()
     bounds: tuple[int, ...] = ()
     each: bool = False
+    cells: tuple[dict[str, Any], ...] = ()
+    as_macs_of: str | None = None
     race: Annotated[int, Field(ge=0)]
     seeds: Annotated[int, Field(ge=2, le=100)]
     others: Annotated[int, Field(ge=0, le=100)] = 0
@@ -71,7 +76,13 @@ class Plan(_Table):
         if data not in self.data:
             raise BadInputError(f"unknown data set {data!r}; known: {', '.join(self.data)}")
         return [
-            PlannedStudy(plan=one, data=data, spec=StudySpec.from_dict(table))
+            PlannedStudy(
+                plan=one,
+                data=data,
+                spec=StudySpec.from_dict(table),
+                shape=self.data[data].shape,
+                classes=self.data[data].classes,
+            )
             for one in self.studies
             if data in one.data
             for table in self._tables(one, data, root)
@@ -91,12 +102,22 @@ class Plan(_Table):
                         "dataset": {"name": data, "root": root, "withhold_test": True},
                         "budget": {"epochs": epochs or _epochs(shared, self.data[data])},
                     }
-                    if bound is not None:
+                    if one.cells:
+                        own = _merged(own, self._cells(one, data, bound))
+                    elif bound is not None:
                         own["constraints"] = [
                             f"trainable_parameters <= {bound}",
                             f"trainable_parameters >= {bound // 3}",
                         ]
                     yield _merged(shared, own)
+
+    def _cells(self, one: StudyPlan, data: str, bound: int | None) -> dict[str, Any]:
+        """The keys of a study of the cells of a factorial, networks of one size."""
+        if bound is None:
+            raise BadInputError(f"a study with cells must have bounds, got none (study {one.name})")
+        place = self.data[data]
+        start = cells_of(one.cells, bound, place.shape, place.classes, one.as_macs_of)
+        return {"start": start, "sampler": "random", "budget": {"trials": len(start)}}
 
 
 class PlannedStudy(_Table):
@@ -105,6 +126,8 @@ class PlannedStudy(_Table):
     plan: StudyPlan
     data: str
     spec: StudySpec
+    shape: tuple[int, int, int]
+    classes: int
 
     @property
     def name(self) -> str:
@@ -147,13 +170,21 @@ class PlannedStudy(_Table):
     def _start(self, record: TrialRecord) -> dict[str, Any]:
         """The configuration of a trial, as the key `start` of a spec."""
         given = record.architecture | record.training
-        own = FAMILIES[record.family].options
-        space = self.spec.space.model_dump()
         return {"family": record.family} | {
             name: given[name]
-            for name in space
-            if given.get(name) is not None and (name not in _OPTIONS or name in own)
+            for name in self.varied
+            if given.get(name) is not None and has_setting(record.family, name)
         }
+
+
+def has_setting(family: str, name: str) -> bool:
+    """Whether a setting of the space applies to a family."""
+    own = FAMILIES[family]
+    if name == "dendrites":
+        return own.has_dendrites
+    if name == "synapses":
+        return own.counts_synapses
+    return name not in _OPTIONS or name in own.options
 
 
 def _name(

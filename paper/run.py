@@ -43,7 +43,7 @@ class Replication:
         notify: Notify = print,
     ) -> None:
         self._studies = plan.planned(data, root)
-        self._roles = claims.roles(data)
+        self._claims = claims
         self._data = data
         self._home = home
         self._choices = choices
@@ -55,7 +55,7 @@ class Replication:
             self._run(planned.spec)
             if planned.plan.race:
                 found = complete(planned.name, self._home)
-                raced = candidates(self._roles_of(planned), found, planned.plan.race)
+                raced = candidates(roles_of(planned, self._claims), found, planned.plan.race)
                 self._run(planned.race(raced))
 
     def choose(self) -> list[Choice]:
@@ -116,12 +116,6 @@ class Replication:
         self._notify(f"{name}: trial {trial}, {seeds} fresh seeds")
         study.retrain(name, trial, seeds, home=self._home)
 
-    def _roles_of(self, planned: PlannedStudy) -> list[Role]:
-        """The roles of the claims, and that of each family."""
-        own = self._roles.get(planned.key, [])
-        families = [Role(study=planned.key, family=one) for one in planned.spec.families]
-        return [*own, *(one for one in families if one not in own)]
-
     def _chosen(self, planned: PlannedStudy) -> Iterator[Choice]:
         status = study.status(planned.name, home=self._home)
         if status.run_status != "FINISHED":
@@ -130,10 +124,21 @@ class Replication:
         race: dict[int, TrialRecord] = {}
         if planned.plan.race:
             race = in_race(search, complete(planned.race_name, self._home), planned.varied)
-        for role in self._roles_of(planned):
+        for role in roles_of(planned, self._claims):
             choice = choose(role, planned.name, search, race or None)
             if choice is not None:
                 yield choice
+
+
+def roles_of(planned: PlannedStudy, claims: Claims) -> list[Role]:
+    """The roles that a study fills: those of the claims, and that of each family.
+
+    No network of a factorial is chosen.
+    """
+    own = claims.roles(planned.data).get(planned.key, [])
+    families = [] if planned.plan.cells else planned.spec.families
+    others = [Role(study=planned.key, family=one) for one in families]
+    return [*own, *(one for one in others if one not in own)]
 
 
 @contextmanager

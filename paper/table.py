@@ -47,8 +47,8 @@ SCHEMA: Final = pa.schema(
 """One row a network. `trial` is the number in the search, also of networks of race and test.
 
 `settings` and `diagnostics` are JSON objects. Curves have a value for each epoch. `correct` has a bit
-for each test image (`unpacked`), `losses` a float16, of the chosen networks only; both are null where
-there was no test.
+for each test image (`unpacked`), `losses` a float16, of the networks that claims choose; both are null
+where there was no test.
 """
 
 _CURVES: Final = ("val_accuracy", "val_loss", "train_loss")
@@ -95,6 +95,8 @@ def _tested(
     """The networks of the retrainings of a study, with the outcomes on each test image."""
     found = study.retrainings(name, home=home)
     curves = _curves(name, home, retrained=True) if found else {}
+    # Effects of the factorial are of accuracies alone; its losses would take ten times the file.
+    keeps_losses = name == planned.tested_name and not planned.plan.cells
     for one in found:
         shared = _shared(planned, "test", one.record, numbers[one.search.trial])
         images = study.outcomes(name, one.search.trial, retrained=True, home=home)
@@ -108,7 +110,7 @@ def _tested(
                 | {
                     "seed": seed,
                     "correct": np.packbits(images["correct"][seed].to_numpy()).tobytes(),
-                    "losses": losses.tobytes() if name == planned.tested_name else None,
+                    "losses": losses.tobytes() if keeps_losses else None,
                 }
             )
 

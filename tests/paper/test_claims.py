@@ -28,8 +28,8 @@ def test_what_was_published_is_that_of_the_tables(table, published, claims):
     assert found == published
 
 
-def test_every_claim_has_a_group_and_a_power(claims):
-    assert all(one.power and one.group and one.source for one in claims)
+def test_every_claim_has_a_group_and_a_source(claims):
+    assert all(one.group and one.source for one in claims)
     assert len({one.id for one in claims}) == len(claims)
 
 
@@ -39,6 +39,7 @@ def test_a_claim_is_made_of_each_combination_of_values():
         "each": {"family": ["a", "b"], "bound": [1, 2.5]},
         "where": {"noise": "{bound}"},
         "published": {"by": "family", "a": 0.1, "b": 0.2},
+        "study": {"by": "family", "b": "two", "else": "one"},
         "list": ["{family}"],
     }
     found = list(expanded(table))
@@ -46,6 +47,7 @@ def test_a_claim_is_made_of_each_combination_of_values():
     assert found[1] == {
         "id": "2.5-a",
         "where": {"noise": 2.5},
+        "study": "one",
         "published": 0.1,
         "list": ["a"],
     }
@@ -56,7 +58,7 @@ CLAIM = """
 id = "{id}"
 group = "{group}"
 source = "Table 1"
-power = "0.9"
+assumed = {{ effect = 0.01 }}
 test = "better"
 network = {{ study = "one", family = "dann-r" }}
 reference = {{ study = "one", family = "vann" }}

@@ -41,7 +41,7 @@ CLAIMS = """
 id = "accuracy"
 group = "A"
 source = "Table 1"
-power = "none"
+assumed = { effect = 0.1 }
 data = "digits"
 test = "better"
 network = { study = "grid", family = "dann-r" }

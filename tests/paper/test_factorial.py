@@ -1,0 +1,110 @@
+"""The cells of the factorial, and the core-hours of the plan."""
+
+import itertools
+import json
+
+import pytest
+
+from models import Architecture
+from models.counting import counts_of
+from paper.costs import FILE, epoch_seconds, hours
+from paper.factorial import cells_of
+from paper.plan import Plan
+from study.errors import BadInputError
+
+SHAPE = (1, 28, 28)
+LEVELS = {"family": ["dann-r", "pdann"], "dendrites": [1, 8], "dendrite_slope": [0.1, 1.0]}
+
+
+def counts(cell):
+    synapses = None if cell["family"] == "pdann" else 16
+    sizes = {name: cell[name] for name in ("family", "somata", "dendrites")}
+    return counts_of(Architecture(**sizes, synapses=synapses), SHAPE, 10)
+
+
+@pytest.fixture(scope="module")
+def planned():
+    return {one.key: one for one in Plan.read().planned("fashion_mnist")}
+
+
+def test_cells_are_all_combinations_as_large_as_the_bound_allows():
+    cells = cells_of([LEVELS], 100_000, SHAPE, 10)
+    assert [tuple(one[name] for name in LEVELS) for one in cells] == list(
+        itertools.product(*LEVELS.values())
+    )
+    for cell in cells:
+        assert counts(cell)[0] <= 100_000 < counts({**cell, "somata": cell["somata"] + 1})[0]
+
+
+def test_a_cell_with_fewer_somata_than_classes_is_left_out():
+    cells = cells_of([LEVELS], 10_000, SHAPE, 10)
+    assert [(one["family"], one["dendrites"]) for one in cells if one["family"] == "pdann"] == [
+        ("pdann", 1)
+    ] * 2
+
+
+def test_shared_weights_also_have_the_multiply_accumulates_of_the_local_network():
+    (cell,) = cells_of(
+        [{"family": "dann-conv", "dendrites": 4}], 30_000, SHAPE, 10, as_macs_of="dann-lrf"
+    )
+    (local,) = cells_of([{"family": "dann-lrf", "dendrites": 4}], 30_000, SHAPE, 10)
+    larger = counts({**cell, "somata": cell["somata"] + 1})
+    assert counts(cell)[1] <= counts(local)[1] < larger[1]
+
+
+def test_cells_of_a_size_have_equal_parameters_and_all_but_shared_ones_equal_macs(planned):
+    for bound in (3, 10, 30, 100):
+        spec = planned[f"factorial-{bound}k"].spec
+        found = [counts(cell) for cell in spec.start]
+        assert spec.budget.trials == len(found)
+        assert min(one[0] for one in found) >= 0.92 * 1000 * bound
+        macs = [one[1] for one in found]
+        assert max(macs) / min(macs) < 1.15, bound
+
+
+def test_the_recipe_of_all_cells_is_the_same_and_seeds_are_ten(planned):
+    recipes = []
+    for name, one in planned.items():
+        if name.startswith("factorial"):
+            table = one.spec.to_dict()
+            recipes.append([table["space"][key] for key in ("learning_rate", "schedule")])
+            recipes[-1] += [table["budget"]["epochs"], table["keep"], one.plan.others]
+    assert all(one == recipes[0] for one in recipes)
+    assert recipes[0] == [[0.005], ["one_cycle"], 25, "last", 10] or recipes[0][4] == 10
+
+
+def test_a_study_with_cells_needs_bounds(tmp_path):
+    (tmp_path / "plan.toml").write_text("""
+        protocol = {}
+        data = { digits = { epochs = 1 } }
+        [[studies]]
+        name = "one"
+        shows = []
+        data = ["digits"]
+        families = ["dann-r"]
+        space = {}
+        cells = [{ family = "dann-r", dendrites = 1 }]
+        race = 0
+        seeds = 2
+    """)
+    with pytest.raises(BadInputError, match=r"must have bounds, got none \(study one\)"):
+        Plan.read(tmp_path / "plan.toml").planned("digits")
+
+
+def test_hours_are_those_of_measured_epochs_times_networks_and_epochs(planned):
+    measured = json.loads(FILE.read_text(encoding="utf-8"))["epoch"]
+    one = next(row for row in measured["dense"] if row["network"] == "vann D4 S512")
+    vann = Architecture(family="vann", dendrites=4, somata=512)
+    assert epoch_seconds(vann, one["macs"]) == pytest.approx(one["seconds"])
+    found = hours(
+        planned["noise-vann"], roles=3
+    )  # three noises, one seed of search and five of test
+    assert found.networks == 3 * 6
+    seconds = found.networks * (25 * one["seconds"] + 2)
+    assert found.all == pytest.approx(seconds / 3600)
+
+
+def test_the_plan_takes_at_most_25_core_hours(planned):
+    every = [hours(one, roles=4) for one in planned.values()]
+    assert sum(one.all for one in every) < 27  # with as many roles in every study as in the largest
+    assert all(one.networks > 0 for one in every)
