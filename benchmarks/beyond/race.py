@@ -17,8 +17,10 @@ import torch
 from models import FAMILIES, Architecture, build, save_network
 from study import Dataset, TrialRecord, best_configs, study_spec
 from study.home import Home
-from study.runner.teachers import teacher_logits
+from study.results.reader import read_study
+from study.runner.teachers import Logits, logits_of_study, teacher_logits
 from study.search.pooling import pooled
+from study.spec.teachers import NO_TEACHER
 from study.training.evaluation import Estimate
 from study.training.settings import TrainingSettings
 from study.training.train import Training
@@ -203,15 +205,22 @@ class Race:
     def _network(self, contender: Contender, first_seed: int) -> Path:
         return self._folder / "networks" / contender.key / str(first_seed)
 
+    def _logits(self, contender: Contender, dataset: Dataset) -> Logits | None:
+        """Those of a contender's teacher on the training images, None if it has none."""
+        teacher = contender.training["teacher"]
+        if teacher == NO_TEACHER:
+            return None
+        kept = logits_of_study(read_study(contender.study, self._home))
+        logits = teacher_logits([teacher], dataset, self._home, kept)[teacher]
+        return logits[: len(dataset.train.labels)]
+
     def _train(self, contender: Contender, seeds: list[int], dataset: Dataset) -> list[float]:
         architecture = Architecture(**contender.architecture)
         by_variance = architecture.centres == "variance"
         variance = dataset.train.pixel_variance() if by_variance else None
         network = build(architecture, dataset.image_shape, dataset.classes, seeds, variance)
         settings = TrainingSettings(**contender.training)
-        teachers = self._folder / "teachers"
-        logits = teacher_logits([settings.teacher], dataset, self._home, teachers)
-        training = Training(network, dataset, settings, logits=logits.get(settings.teacher))
+        training = Training(network, dataset, settings, logits=self._logits(contender, dataset))
         while not training.over:
             training.run_epoch()
         accuracies = training.kept_values()["val_accuracy"]

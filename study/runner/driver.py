@@ -28,7 +28,7 @@ from study.runner.recording import recorded
 from study.runner.run_summary import RunSummary, summary_of
 from study.runner.session import Session, fit, kept_checkpoints
 from study.runner.stopper import StudyClock, StudyStopper
-from study.runner.teachers import Logits, keep_logits, teacher_logits
+from study.runner.teachers import Logits, keep_logits, kept_logits, teacher_logits
 from study.search import journal
 from study.search.budget import budget_spent
 from study.search.grid import grid
@@ -86,7 +86,8 @@ def run(  # noqa: PLR0913  # each option has a name of its own
     check_earlier(spec, home)
     dataset.check_is(stored_data(folder.journal), spec.name)
     teachers = values_of(spec.space.teacher)
-    logits = teacher_logits(teachers, dataset, home, folder.teachers, dataset.sha256())
+    digest = dataset.sha256()
+    logits = teacher_logits(teachers, dataset, home, kept_logits(folder.teachers, digest), digest)
     with ExitStack() as ray, _writable(home):
         _check_room(home)
         check_free(spec.name, home, stored_identity(folder.journal))
@@ -96,7 +97,7 @@ def run(  # noqa: PLR0913  # each option has a name of its own
         with folder.only_driver():
             if given is not None:
                 given.store(folder)
-            keep_logits(folder.teachers, logits)
+            keep_logits(folder.teachers, logits, digest)
             session = _open(spec, home, dataset, logits, grid_size, console or Console())
             with _interruptible(session) as install:
                 with session.progress:

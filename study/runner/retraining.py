@@ -30,6 +30,7 @@ from study.runner.resume import store_spec
 from study.runner.single_trial import CONTINUES, run_trial
 from study.runner.stopper import StudyStopper
 from study.runner.sync import send_waiting
+from study.runner.teachers import logits_of_study, teacher_logits
 from study.search.trial import Outcome, TrialConfig
 from study.spec.study_spec import StudySpec
 from study.study_folder import StudyFolder
@@ -67,7 +68,8 @@ def retrain(  # noqa: PLR0913  # each setting has a name of its own
     messages, `on_epoch` with the metrics of each epoch and the number of epochs.
 
     Raises NotFoundError if there is no such trial, BadInputError if a trial with patience is to be
-    trained with `full` and `epochs` are not given, if its network does not fit the data, or if the
+    trained with `full` and `epochs` are not given, if its network does not fit the data, if neither the
+    logits of its teacher are kept with the study nor the teacher is stored, or if the
     study's driver confirms it with the same seeds now, DataError
     if its data set is not here, ClusterError if the cluster does not answer, StudyError if a replicate
     diverges or the worker dies, and TrackingError if the result cannot be recorded; it is kept then,
@@ -109,6 +111,8 @@ def retrain(  # noqa: PLR0913  # each setting has a name of its own
             dataset = _dataset(stored, None if data is None else Path(data), full=full)
             config = wanted.config(record, stored.spec)
             _check_fits(config, dataset)
+            teachers = [config.training.teacher]
+            logits = teacher_logits(teachers, dataset, home, logits_of_study(stored))
             notify(_announcement(wanted, record, stored.spec, dataset))
             store_spec(folder, stored.spec)
             folder.store_retrainings([wanted.to_dict()])
@@ -116,7 +120,7 @@ def retrain(  # noqa: PLR0913  # each setting has a name of its own
             if not on_cluster():
                 resources = whole_machine().model_copy(update={"engine": resources.engine})
             observer = _Observer(wanted, notify, on_epoch)
-            outcome, stop = run_trial(folder, home, config, dataset, resources, observer)
+            outcome, stop = run_trial(folder, home, config, dataset, resources, logits, observer)
             _raise_unless_complete(outcome, stop, folder)
             result = finished(new=True)
         shutil.rmtree(folder.path)

@@ -12,7 +12,7 @@ from study.errors import StudyError, TrackingError
 from study.home import Home
 from study.runner.callback import Observer, TrialCallback
 from study.runner.stopper import StudyStopper
-from study.runner.teachers import Logits, keep_logits, teacher_logits
+from study.runner.teachers import Logits
 from study.runner.trial_files import TrialStorage
 from study.runner.tuner import LackOfMemoryError, run_tuner, tuner
 from study.search.trial import WORKER_DIED, Outcome, TrialConfig, judge
@@ -31,17 +31,15 @@ def run_trial(  # noqa: PLR0913, PLR0917  # what is trained, where, with what, a
     config: TrialConfig,
     dataset: Dataset,
     resources: Resources,
+    logits: Mapping[str, Logits],
     observer: Observer,
 ) -> tuple[Outcome, StudyStopper]:
-    """Trains the trial, or continues it from its checkpoint.
+    """Trains the trial, or continues it from its checkpoint; `logits` are those of its teacher, if any.
 
     Returns its outcome, PRUNED if it was stopped, and the stopper, which knows why. Raises StudyError
-    if its workers die, BadInputError if its teacher is not stored, ClusterError if the cluster does not
-    answer, and TrackingError if it cannot be recorded; records that the store does not take wait in the
-    folder.
+    if its workers die, ClusterError if the cluster does not answer, and TrackingError if it cannot be
+    recorded; records that the store does not take wait in the folder.
     """
-    logits = teacher_logits([config.training.teacher], dataset, home, folder.teachers)
-    keep_logits(folder.teachers, logits)
     tracker, stop = Tracker(folder, home), StudyStopper()
     tracker.start({})
     tracker.begin_trial(config)

@@ -1,36 +1,45 @@
-"""The logits of teachers on the training images: computed once for a study, and kept with it."""
+"""The logits of teachers on the images of a study: computed once, and kept with it."""
 
 import tempfile
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final, TypeAlias
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors import SafetensorError
-from safetensors.numpy import load, save
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
 
 from models.network import Network
 from study.errors import BadInputError, NotFoundError
 from study.home import Home
 from study.results.network import FetchedNetwork
 from study.results.reader import read_study
+from study.results.stored_study import StoredStudy
 from study.spec.teachers import teacher_trials
+from study.tracking.artifacts import artifacts_in, current_location, download
+from study.tracking.store import translated
 from study.training.dataset import Dataset
 
 Logits: TypeAlias = NDArray[np.float32]
-"""Of the training images, in their order, (images, classes)."""
+"""Of the training images, then of the validation images, in their order, (images, classes)."""
 
 _AT_A_TIME: Final = 1000  # images
+_DATA: Final = "data"  # the SHA-256 of the arrays, in the metadata of the file
 _KEY: Final = "(key space.teacher)"
 
 
 def teacher_logits(
-    teachers: Iterable[object], dataset: Dataset, home: Home, file: Path, data: str | None = None
+    teachers: Iterable[object],
+    dataset: Dataset,
+    home: Home,
+    kept: Mapping[str, Logits] = MappingProxyType({}),
+    data: str | None = None,
 ) -> dict[str, Logits]:
-    """The logits of each teacher of a spec, without `none`; those in the file are read from there.
+    """The logits of each teacher of a spec, without `none`; those that are kept as they are.
 
     A teacher's logits are the mean over its trials and their replicates, so the targets are the
     geometric mean of their distributions (Hinton et al., arXiv 1503.02531). They belong to the images as
@@ -39,29 +48,45 @@ def teacher_logits(
     same, so that it has not seen validation images. Raises BadInputError for a teacher that is not
     stored or does not fit the data, TrackingError if the store does not answer.
     """
-    kept = _kept(file, len(dataset.train.labels))
     found: dict[str, Logits] = {}
     for teacher in map(str, teachers):
         trials = teacher_trials(teacher)
         if trials:
-            found[teacher] = (
-                kept[teacher] if teacher in kept else _mean_logits(trials, dataset, home, data)
-            )
+            known = kept.get(teacher)
+            found[teacher] = _mean_logits(trials, dataset, home, data) if known is None else known
     return found
 
 
-def keep_logits(file: Path, logits: Mapping[str, Logits]) -> None:
-    """Keeps the logits for a study that is continued: its teachers may be gone by then."""
+def keep_logits(file: Path, logits: Mapping[str, Logits], data: str) -> None:
+    """Keeps the logits with a study on arrays of this SHA-256, as its teachers may be gone one day."""
     if logits:
         part = file.with_suffix(".part")
-        part.write_bytes(save(dict(logits)))
+        part.write_bytes(save(dict(logits), {_DATA: data}))
         part.replace(file)
 
 
-def _kept(file: Path, images: int) -> dict[str, Logits]:
-    with suppress(OSError, SafetensorError):
-        return {name: one for name, one in load(file.read_bytes()).items() if len(one) == images}
+def kept_logits(file: Path, data: str | None) -> dict[str, Logits]:
+    """The logits in a file; none if it is absent or damaged, or belongs to other arrays."""
+    with suppress(OSError, SafetensorError), safe_open(file, "numpy") as opened:
+        if data is not None and (opened.metadata() or {}).get(_DATA) == data:
+            return {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118  # no mapping
     return {}
+
+
+def logits_of_study(stored: StoredStudy) -> dict[str, Logits]:
+    """The logits that are kept with a study, in its folder here or in the store; empty if none are.
+
+    Raises TrackingError if the store does not answer.
+    """
+    file, home = stored.home.study_folder(stored.spec.name).teachers, stored.home
+    found = kept_logits(file, stored.data)
+    if found:
+        return found
+    location = current_location(str(stored.parent.info.artifact_uri), home)
+    with translated(home), tempfile.TemporaryDirectory() as folder:
+        if all(one.path != file.name for one in artifacts_in(location, "", home)):
+            return {}
+        return kept_logits(download(location, file.name, Path(folder), home), stored.data)
 
 
 def _mean_logits(
@@ -103,7 +128,9 @@ def _logits_of(study: str, trial: int, dataset: Dataset, home: Home, data: str |
 def _evaluated(network: Network, dataset: Dataset) -> Logits:
     network.eval()
     parts = [
-        network(images).mean(dim=0) for images in torch.split(dataset.train.images, _AT_A_TIME)
+        network(images).mean(dim=0)
+        for split in (dataset.train, dataset.validation)
+        for images in torch.split(split.images, _AT_A_TIME)
     ]
     logits: Logits = torch.cat(parts).numpy()
     return logits

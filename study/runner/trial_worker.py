@@ -165,6 +165,9 @@ class TrialWorker:
         network = build(trial.architecture, shape, classes, trial.seeds, variance)
         self._network = network.to(self._device)
         logits = self._logits.get(trial.training.teacher)
+        if logits is not None:
+            # The rest belongs to validation images, unless a retraining trains on those, too.
+            logits = logits[: len(self._dataset.train.labels)]
         self._training = Training(
             self._network, self._dataset, trial.training, self._engine, logits
         )

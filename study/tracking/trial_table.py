@@ -177,8 +177,11 @@ class TrialRows:
         rows = [row for _, row in sorted(self._rows.items())]
         return _checked(pa.Table.from_pylist(rows, schema=_schema(self._spec)))
 
-    def store(self, client: MlflowClient, parent: str) -> None:
-        """Stores the table as an artifact of the parent run, if it changed."""
+    def store(self, client: MlflowClient, parent: str, beside: Path) -> None:
+        """Stores the table as an artifact of the parent run, if it changed.
+
+        With the first one, the file beside it, if that exists.
+        """
         if not self.changed:
             return
         with tempfile.TemporaryDirectory() as folder:
@@ -192,6 +195,8 @@ class TrialRows:
                 writer.add_key_value_metadata({_VERSION_KEY: _VERSION})
             client.log_artifact(parent, str(file))
         if not self._named:
+            if beside.exists():
+                client.log_artifact(parent, str(beside))
             client.set_tag(parent, TABLE_TAG, FILE)
         self._named, self.changed = True, False
 

@@ -52,6 +52,7 @@ class MlflowWriter:
     def __init__(self, spec: StudySpec, home: Home, folder: StudyFolder) -> None:
         self._spec = spec
         self._trials = folder.trials
+        self._teachers = folder.teachers
         make_store(home)
         self._client = client(home)
         self._experiment = open_experiment(self._client, spec.name, home)
@@ -286,9 +287,9 @@ class MlflowWriter:
         self._runs.tidy()
 
     def store_table(self) -> None:
-        """Stores the table of trials, if it changed."""
+        """Stores the table of trials, if it changed, and the logits of teachers with the first one."""
         if self.parent is not None and self._rows is not None:
-            self._rows.store(self._client, self.parent)
+            self._rows.store(self._client, self.parent, self._teachers)
 
     def withdraw_table(self) -> None:
         """Removes the tag of the table, so that readers use the runs. Raises MLflow's errors."""

@@ -103,8 +103,14 @@ def told(records):
 
 def test_the_table_holds_what_the_runs_do(home, writer):
     without = answers.records("made", home=home)
+    logits = home.study_folder("made").teachers  # which are stored beside it
+    logits.parent.mkdir(parents=True, exist_ok=True)
+    logits.write_bytes(b"logits")
     writer.store_table()
-    assert TABLE_TAG in read_study("made", home).parent.data.tags
+    parent = read_study("made", home).parent
+    assert TABLE_TAG in parent.data.tags
+    names = {file.path for file in client(home).list_artifacts(parent.info.run_id)}
+    assert names == {FILE, logits.name}
     found = answers.records("made", home=home)
     assert told(found) == told(without) == told(answers.records("made", home=home, fresh=True))
     assert [record.state for record in found] == STATES
