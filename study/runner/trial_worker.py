@@ -46,7 +46,8 @@ class TrialWorker:
     """Keeps torch and the data set warm from trial to trial; `begin` comes before the first `step`.
 
     A step is an epoch, or as many short ones as fit into `_STEP_S`, but never beyond one of the `rungs`,
-    after which the driver decides. In `storage` a trial has its checkpoint, and in the end its network;
+    after which the driver decides; none, where the trial continues from a checkpoint at a rung, of which
+    the driver may not know. In `storage` a trial has its checkpoint, and in the end its network;
     it keeps the checkpoint if it ends with one of the `kept_states`. Raises StudyError where it cannot
     use the GPU that it has. Errors of a trial are reported, not raised, for Ray would end the worker
     with the trial; but an error after which the process cannot use its GPU any more is raised, so that
@@ -121,14 +122,14 @@ class TrialWorker:
 
     def _train(self) -> dict[str, Any]:
         notice = None
-        reported = len(self._history)
+        reported, at_rung = len(self._history), False
         if self._training is None:
             notice = self._build()
-            reported = 0
+            reported, at_rung = 0, len(self._history) in self._rungs
         training, network = self._training, self._network
         assert training is not None and network is not None  # noqa: S101, PT018  # set by _build
         start = time.monotonic()
-        while not training.over:
+        while not (training.over or at_rung):
             epoch = training.run_epoch()
             self._history.append(self._metrics(network, epoch))
             self._curves.add(epoch.by_replicate)

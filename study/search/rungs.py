@@ -56,6 +56,9 @@ class Rung:
     def __len__(self) -> int:
         return len(self._points)
 
+    def __contains__(self, number: int | None) -> bool:
+        return number in self._points
+
     def enter(self, number: int, metrics: Mapping[str, float]) -> bool:
         """Adds a trial's metrics; returns whether it continues.
 

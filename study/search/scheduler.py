@@ -14,8 +14,8 @@ from ray.tune.experiment import Trial
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 
 from study.search.rungs import new_rung, rung_epochs
-from study.search.stored_trial import is_cut_short, metrics_of, rungs_of
-from study.search.trial import last_metrics
+from study.search.stored_trial import metrics_of, planned_epochs, rungs_of
+from study.search.trial import TrialConfig, judge, last_metrics
 from study.spec.study_spec import StudySpec
 
 
@@ -25,6 +25,7 @@ class Halving(FIFOScheduler):
 
     def __init__(self, spec: StudySpec) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # Ray's
+        self._spec = spec
         self._rungs = {epoch: new_rung(spec) for epoch in rung_epochs(spec)}
 
     @classmethod
@@ -33,41 +34,69 @@ class Halving(FIFOScheduler):
         halving = cls(spec)
         for trial in trials:
             for epoch, metrics in rungs_of(trial).items():
-                halving.enter(trial.number, epoch, metrics)
-            if trial.state == TrialState.COMPLETE and not is_cut_short(trial, spec):
-                halving.finish(trial.number, metrics_of(trial))
+                halving.place(trial.number, epoch, metrics)
+            if trial.state == TrialState.COMPLETE:
+                halving.finish(trial.number, planned_epochs(trial, spec), metrics_of(trial))
         return halving
 
     def __getstate__(self) -> dict[str, Any]:
         """Ray snapshots its scheduler to restore it; rungs are rebuilt from the search."""
         return {}
 
-    def enter(self, number: int, epoch: int, metrics: Mapping[str, float]) -> bool:
-        """Whether the trial goes on after this epoch; always, where there is no rung."""
-        rung = self._rungs.get(epoch)
-        return rung is None or rung.enter(number, metrics)
+    def place(self, number: int, epoch: int, metrics: Mapping[str, float]) -> None:
+        """Adds a trial to the rung at this epoch, if there is one, without comparing it."""
+        if epoch in self._rungs:
+            self._rungs[epoch].place(number, metrics)
 
-    def finish(self, number: int, metrics: Mapping[str, float]) -> None:
-        """A trial is complete; at the rungs from here on others are compared with it.
+    def enter(
+        self,
+        number: int,
+        epoch: int,
+        metrics: Mapping[str, float],
+        continues: int | None = None,
+    ) -> bool:
+        """Returns whether the trial continues after this epoch; always, where there is no rung.
 
-        Its replicates have stopped, so it would have come to each with what it has now.
+        It also continues at a rung that it has passed, as when it reports an epoch again after the
+        loss of its worker or its driver, and at one that the trial which it `continues` came to.
         """
-        for epoch, rung in self._rungs.items():
-            if epoch >= metrics["epochs"]:
-                rung.enter(number, metrics)
+        rung = self._rungs.get(epoch)
+        if rung is None or number in rung or continues in rung:
+            return True
+        return rung.enter(number, metrics)
+
+    def finish(self, number: int, planned: int, metrics: Mapping[str, float]) -> None:
+        """Adds a complete trial, planned for so many epochs, to the rungs from its last epoch on.
+
+        If it ended before, its replicates have stopped, so it would come to each of these rungs with
+        the metrics it has now. If not, it may be planned for fewer epochs than the study has by now:
+        then it would train on, and comes to the rung at its last epoch only.
+        """
+        last = int(metrics["epochs"])
+        for epoch in self._rungs:
+            if epoch == last or (epoch > last and last < planned):
+                self.place(number, epoch, metrics)
 
     def on_trial_result(
         self, tune_controller: TuneController, trial: Trial, result: dict[str, Any]
     ) -> str:
+        """Compares a trial; Tune does not call this for the last report of a trial, which is `done`."""
         del tune_controller
-        metrics = last_metrics(result)
-        number = trial.config["number"]
-        if metrics and result["finished"]:
-            self.finish(number, metrics)
-        if not metrics or result["finished"]:
+        metrics, config = last_metrics(result), trial.config
+        if not metrics:
             return str(TrialScheduler.CONTINUE)
-        goes_on = self.enter(number, int(metrics["epochs"]), metrics)
+        epoch = int(metrics["epochs"])
+        goes_on = self.enter(config["number"], epoch, metrics, config["continues"])
         return str(TrialScheduler.CONTINUE if goes_on else TrialScheduler.STOP)
+
+    def on_trial_complete(
+        self, tune_controller: TuneController, trial: Trial, result: dict[str, Any]
+    ) -> None:
+        """Adds a complete trial to the rungs after its end."""
+        del tune_controller
+        if judge(result, self._spec.objectives).state == "COMPLETE":
+            config = TrialConfig.from_dict(trial.config)
+            self.finish(config.number, config.training.epochs, last_metrics(result))
 
     def choose_trial_to_run(self, tune_controller: TuneController) -> Trial | None:
         """None: Tune then starts pending trials itself, and gives a free worker to one without any.

@@ -3,8 +3,6 @@
 Ray Tune is a stateless executor here: what was asked and how it ended is in the storage, so opening it
 again continues the search. Ray's own OptunaSearch tells trials that were stopped early as complete,
 cannot pass constraints, and leaves trials without a metric running for ever.
-
-The file is long because the class is: Ray asks for all of it at once.
 """
 
 import sys
@@ -26,9 +24,13 @@ from study.search.space import architecture_of
 from study.search.storage import RUN_ID, Ending, SearchStorage
 from study.search.stored_trial import (
     REASON,
+    RUNG,
+    TRAINED,
+    compared_of,
     config_of,
     continued_by,
     continues_of,
+    has_passed,
     is_cut_short,
     kept_of,
     metrics_of,
@@ -45,7 +47,6 @@ from study.search.trial import (
     last_metrics,
 )
 from study.spec.constraint import all_kept, violations
-from study.spec.metrics import METRICS as METRIC_NAMES
 from study.spec.study_spec import StudySpec
 
 _ASK_FOR_S: Final = 0.2  # at a time, for a trial that keeps the constraints; Ray's loop waits
@@ -221,7 +222,10 @@ class StudySearcher(Searcher):
         if metrics and trial_id in self._running:
             number, _ = self._running[trial_id]
             self._running[trial_id] = (number, int(metrics["epochs"]))
-            self._note_rung(number, metrics)
+            reached = self._reached(number, metrics)
+            if reached:
+                self._storage.note_rung(number, int(metrics["epochs"]), reached)
+                self._proposals.report(number, metrics)
 
     def on_trial_complete(
         self,
@@ -246,8 +250,10 @@ class StudySearcher(Searcher):
     ) -> EndedTrial:
         """Stores the end of a trial that reported so many epochs before, and counts it."""
         attributes: dict[str, Any] = {} if outcome.reason is None else {REASON: outcome.reason}
-        if metrics:
-            attributes |= kept_of(metrics)
+        trials = self._storage.trials()
+        # Reported in this run, or before an interruption.
+        epochs = max(epochs, int(metrics.get("epochs", 0)), *rungs_of(trials[number]))
+        attributes |= kept_of(metrics) if metrics else {TRAINED: epochs}
         run_id = self._listener.run_id(number)
         if run_id is not None:
             attributes[RUN_ID] = run_id
@@ -257,8 +263,11 @@ class StudySearcher(Searcher):
             self._proposals.report(number, metrics)
             broken = violations(self._spec.constraints, metrics)
         elif outcome.state == "PRUNED" and metrics:
-            self._note_rung(number, metrics)
-        trials = self._storage.trials()
+            # In the same append: a running trial with a rung in the storage has passed it.
+            reached = self._reached(number, metrics)
+            if reached:
+                attributes[f"{RUNG}{int(metrics['epochs'])}"] = reached
+                self._proposals.report(number, metrics)
         chain = continued_by(trials[number], trials)
         state = TrialState[outcome.state]
         self._storage.tell(
@@ -269,21 +278,19 @@ class StudySearcher(Searcher):
         known = TrialState.PRUNED if chain and state == TrialState.FAIL else state
         self._proposals.tell(number, known, values, broken)
         point = values if all_kept(broken) else None
-        own = own_epochs(
-            max(epochs, int(metrics.get("epochs", 0))), trials[chain[0]] if chain else None
-        )
+        own = own_epochs(epochs, trials[chain[0]] if chain else None)
         changes = self._budget.end(number, own, point, chain if outcome.state == "COMPLETE" else ())
         return EndedTrial(
             number=number, outcome=outcome, metrics=metrics, point=point, changes=changes
         )
 
-    def _note_rung(self, number: int, metrics: Mapping[str, float]) -> None:
+    def _reached(self, number: int, metrics: Mapping[str, float]) -> dict[str, float]:
+        """The metrics with which a trial comes to a rung that it has not passed; empty at none."""
         epoch = int(metrics["epochs"])
-        if epoch in self._rung_epochs:
-            names = (name for metric in METRIC_NAMES for name in (metric, f"{metric}_sem"))
-            reached = {name: metrics[name] for name in names if name in metrics}
-            self._storage.note_rung(number, epoch, reached)
-            self._proposals.report(number, metrics)
+        if epoch not in self._rung_epochs:
+            return {}
+        trials = self._storage.trials()
+        return {} if has_passed(trials[number], epoch, trials) else compared_of(metrics)
 
     def save(self, checkpoint_path: str) -> None:
         """Nothing to save: the storage is the memory."""

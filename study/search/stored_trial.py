@@ -9,6 +9,7 @@ from optuna.trial import FrozenTrial, TrialState
 from study.search.configuration import Configuration
 from study.search.trial import TrialConfig
 from study.spec.constraint import all_kept
+from study.spec.metrics import METRICS as METRIC_NAMES
 from study.spec.metrics import is_diagnostic
 from study.spec.study_spec import StudySpec
 
@@ -32,6 +33,9 @@ DIAGNOSTICS: Final = "diagnostics"
 REASON: Final = "reason"
 """Why the trial failed."""
 
+TRAINED: Final = "trained"
+"""How many epochs a trial without metrics was trained for, as one that failed."""
+
 
 def rungs_of(trial: FrozenTrial) -> dict[int, dict[str, float]]:
     """What a trial had reached at each rung that it came to, by epoch."""
@@ -40,6 +44,21 @@ def rungs_of(trial: FrozenTrial) -> dict[int, dict[str, float]]:
         for name, values in trial.user_attrs.items()
         if name.startswith(RUNG)
     }
+
+
+def has_passed(trial: FrozenTrial, epoch: int, trials: Sequence[FrozenTrial]) -> bool:
+    """Whether a trial, or the one that it continues, has been at the rung of this epoch.
+
+    `trials` are all, by number.
+    """
+    before = continues_of(trial)
+    return epoch in rungs_of(trial) or (before is not None and epoch <= epochs_of(trials[before]))
+
+
+def compared_of(metrics: Mapping[str, float]) -> dict[str, float]:
+    """The metrics that can be compared at a rung, with their standard errors."""
+    names = (name for metric in METRIC_NAMES for name in (metric, f"{metric}_sem"))
+    return {name: metrics[name] for name in names if name in metrics}
 
 
 def start_of(trial: FrozenTrial) -> int | None:
@@ -109,4 +128,4 @@ def metrics_of(trial: FrozenTrial) -> dict[str, float]:
 
 def epochs_of(trial: FrozenTrial) -> int:
     """The epochs that a trial was trained for when it ended."""
-    return int(metrics_of(trial).get("epochs", 0))
+    return int(metrics_of(trial).get("epochs", trial.user_attrs.get(TRAINED, 0)))

@@ -162,8 +162,9 @@ def test_a_trial_that_was_broken_off_goes_on_as_if_it_had_not_been(trial, digits
     trial_folder(tmp_path / "broken", 0).mkdir(parents=True, exist_ok=True)
     first.cleanup()
     reports = until_done(worker(digits, tmp_path / "broken", trial, rungs=every))
-    # The first report holds the epochs from before, so that no record can lack them.
-    assert [int(metrics["epochs"]) for metrics in reports[0]["epochs"]] == [1, 2, 3, 4]
+    # The first report holds the epochs from before, so that no record can lack them. It trains none, as
+    # the driver may not have compared the trial at the rung yet.
+    assert [int(metrics["epochs"]) for metrics in reports[0]["epochs"]] == [1, 2, 3]
     all_epochs = [metrics for report in reports for metrics in report["epochs"]]
     assert curve(all_epochs) == curve(
         metrics for report in expected for metrics in report["epochs"]

@@ -3,6 +3,7 @@
 import tempfile
 from collections import Counter
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given, settings
@@ -19,7 +20,7 @@ from study.search.scheduler import Halving
 from study.search.searcher import StudySearcher
 from study.search.space import known_metrics
 from study.search.storage import SearchStorage
-from study.search.stored_trial import continues_of, epochs_of, metrics_of
+from study.search.stored_trial import continues_of, epochs_of, metrics_of, rungs_of
 from study.spec.study_spec import StudySpec
 
 
@@ -48,13 +49,17 @@ class Killed(Exception):  # noqa: N818  # no error of the program
 class Machine:
     """Runs trials one by one as Ray Tune would, with curves that a configuration determines.
 
-    `trained` has the epochs of each configuration in order; `checkpoints` the epochs of each trial.
+    `trained` has the epochs of each configuration in order; `checkpoints` the epochs of each trial;
+    `patience` the epochs after which the replicates of some configurations have stopped, `failing` those
+    after which some fail.
     """
 
     def __init__(self, folder):
         self.journal = folder / "journal"
         self.trained = {}
         self.checkpoints = {}
+        self.patience = {}
+        self.failing = {}
 
     def run(self, wanted, *, grew=False, epochs=10**6):
         """Runs a study until its budget is met, or kills its driver after so many epochs."""
@@ -64,7 +69,7 @@ class Machine:
             storage.promote(promoted(wanted, storage.trials()))
         budget = budget_spent(wanted, storage.trials(), promoted=storage.promoted)
         search = StudySearcher(wanted, storage, budget, count, clock=None)
-        halving = Halving.of(wanted, storage.trials())
+        halving = self.halving = Halving.of(wanted, storage.trials())
         for ray in range(10**6):
             config = None
             while config is None:
@@ -77,26 +82,29 @@ class Machine:
     def _train(self, search, halving, ray, config):
         number, last = config["number"], config["training"]["epochs"]
         params = self.storage.trials()[number].params
+        trial = SimpleNamespace(config=config)
         first = self.checkpoints.get(number, self.checkpoints.get(config["continues"], 0))
-        report = {"epochs": [], "finished": first == last, "failure": None}
-        history = range(1, first + 1)
-        for epoch in [*history, *range(first + 1, last + 1)]:
+        last = max(first, min(last, self.patience.get(params["somata"] % 5, last)))
+        for epoch in range(max(first, 1), last + 1):
             accuracy = 0.3 + params["somata"] * 7 % 11 / 20 + epoch / 1000
             metrics = {"epochs": epoch, "val_accuracy": accuracy}
             metrics["trainable_parameters"] = params["somata"]
             report = {"epochs": [metrics], "finished": epoch == last, "failure": None}
-            if epoch <= first:
-                continue
-            if not self._left:
-                raise Killed
-            self._left -= 1
-            self.trained.setdefault(key_of(params), []).append(epoch)
-            self.checkpoints[number] = epoch
-            search.on_trial_result(ray, report)
-            if not report["finished"] and not halving.enter(number, epoch, metrics):
+            if epoch == self.failing.get(params["somata"] % 5):
+                report = {"epochs": [], "finished": False, "failure": "it diverged"}
                 break
-        if report["finished"]:
-            halving.finish(number, report["epochs"][0])
+            if epoch > first:
+                if not self._left:
+                    raise Killed
+                self._left -= 1
+                self.trained.setdefault(key_of(params), []).append(epoch)
+                self.checkpoints[number] = epoch
+            if not self._left and not report["finished"]:
+                raise Killed  # with a checkpoint that the driver does not know of
+            if report["finished"] or halving.on_trial_result(None, trial, report) == "STOP":
+                break
+            search.on_trial_result(ray, report)
+        halving.on_trial_complete(None, trial, report)
         return report
 
     def trials(self, wanted=None):
@@ -112,6 +120,44 @@ def run_to_end(machine, wanted, *, grew, kills=()):
             continue
         break
     return machine.run(wanted, grew=grew)
+
+
+def small(**budget):
+    """A study whose proposals do not depend on interruptions."""
+    table = spec(factor=2.0, epochs=8).to_dict()
+    space = {"schedule": "constant", "somata": list(range(4, 16)), "learning_rate": 0.01}
+    table |= {"families": ["vann"], "sampler": "grid", "space": space}
+    return StudySpec.from_dict(table | {"budget": {"epochs": 8} | budget})
+
+
+def ends_of(machine, wanted):
+    """How each trial ended, and what it had reached at its rungs."""
+    return [
+        (trial.params["somata"], trial.state.name, epochs_of(trial), rungs_of(trial))
+        for trial in machine.trials(wanted)
+    ]
+
+
+@settings(max_examples=8, deadline=None)
+@given(
+    st.lists(st.integers(0, 9), min_size=1, max_size=6),
+    st.sampled_from([{"trials": 12}, {"total_epochs": 25}, {"stagnation": 3}]),
+)
+def test_rungs_budgets_and_ends_of_an_interrupted_study_are_those_of_an_unbroken_one(kills, budget):
+    """Some trials end by themselves, others fail; the driver is killed again and again."""
+    wanted, found = small(**budget), []
+    for killed in ((), kills):
+        with tempfile.TemporaryDirectory() as folder:
+            machine = Machine(Path(folder))
+            machine.patience = {0: 2, 1: 3}
+            machine.failing = {2: 2, 4: 3}
+            spent = run_to_end(machine, wanted, grew=False, kills=killed)
+            rungs = machine.halving.debug_string()
+            assert rungs == Halving.of(wanted, machine.trials(wanted)).debug_string()
+            again = budget_spent(wanted, machine.trials(wanted))
+            assert again.met() == spent.met()
+            found.append((ends_of(machine, wanted), spent.met(), rungs))
+    assert found[0] == found[1]
 
 
 GROWTH = st.fixed_dictionaries(

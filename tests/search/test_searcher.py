@@ -215,6 +215,20 @@ def test_the_epochs_of_a_trial_that_failed_are_spent(tmp_path):
     search.suggest("1")
     search.on_trial_complete("1", report(10))
     assert budget.met() == "17 of 20 epochs are trained"
+    assert budget_spent(wanted, trials(wanted, tmp_path)).met() == budget.met()
+
+
+def test_of_a_trial_that_fails_at_once_when_it_resumes_the_epochs_before_are_spent(tmp_path):
+    wanted = spec(budget={"epochs": 10, "total_epochs": 11})
+    search = searcher(wanted, tmp_path)
+    search.suggest("0")
+    search.on_trial_result("0", report(2, finished=False))  # at a rung
+    budget = BudgetSpent(wanted)
+    search = searcher(wanted, tmp_path, budget=budget)
+    search.suggest("0")
+    search.on_trial_complete("0", error=True)
+    assert budget.met() == "2 of 11 epochs are trained"
+    assert budget_spent(wanted, trials(wanted, tmp_path)).met() == budget.met()
 
 
 @pytest.mark.parametrize("sampler", ["ehvi", "tpe", "grid"])
