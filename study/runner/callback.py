@@ -187,9 +187,12 @@ class StudyObserver(TrialListener):
     def run_id(self, number: int) -> str | None:
         return self._tracker.run_ids.get(number)
 
+    def can_continue(self, number: int) -> bool:
+        return self._kept_checkpoints.readable(number)
+
     def on_end(self, ended: EndedTrial) -> None:
         board, number = self._scoreboard, ended.number
-        board.end(number, ended.outcome.state, ended.metrics, ended.point)
+        board.end(number, ended.outcome.state, ended.metrics, ended.point, goes_on=ended.goes_on)
         reason = ended.outcome.reason
         if reason is not None and board.failures.add(reason):
             self.notify(f"trial {number} failed: {reason}")

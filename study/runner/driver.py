@@ -148,9 +148,9 @@ def _open(  # noqa: PLR0913, PLR0917  # what a session is opened with
         spec, folder.journal, dataset.sha256(), dataset.files and dataset.files.md5
     )
     storage.note_earlier(earlier)
+    resume.promote(spec, storage, kept_checkpoints(spec, home, storage), grew=grew)
     if grew:
         # The spec comes last: a driver that is killed before leaves a study that will still grow.
-        resume.promote(spec, storage, kept_checkpoints(spec, home, storage))
         resume.store_spec(folder, spec)
     budget = budget_spent(spec, storage.trials(), grid_size, storage.promoted)
     scoreboard = resume.earlier_scoreboard(spec, storage, budget)

@@ -13,7 +13,7 @@ from study.runner.scoreboard import Scoreboard
 from study.search.budget import BudgetSpent
 from study.search.configuration import Configuration
 from study.search.confirmation import Confirmation, confirmations_of, confirmed_front
-from study.search.promotion import can_extend, kept_states, promoted
+from study.search.promotion import can_extend, cut_short, kept_states, promoted
 from study.search.rungs import grace_epochs
 from study.search.storage import SearchStorage
 from study.search.stored_trial import METRICS, REASON, config_of, continues_of, metrics_of, point_of
@@ -189,9 +189,16 @@ def grew(folder: StudyFolder, spec: StudySpec) -> bool:
     return any(key in growing and key != _CONFIRM for key in _changed(stored, wanted))
 
 
-def promote(spec: StudySpec, storage: SearchStorage, checkpoints: KeptCheckpoints) -> None:
-    """Stores which ended trials the study continues, since its budget grew."""
-    wanted = promoted(spec, storage.trials())
+def promote(
+    spec: StudySpec, storage: SearchStorage, checkpoints: KeptCheckpoints, *, grew: bool
+) -> None:
+    """Stores which ended trials the study continues, since its budget grew in this or an earlier run.
+
+    In a later one these are trials that were interrupted before, and ended with their old number of
+    epochs just before the driver was killed.
+    """
+    trials = storage.trials()
+    wanted = promoted(spec, trials) if grew else cut_short(spec, trials)
     storage.promote(number for number in wanted if checkpoints.readable(number))
 
 

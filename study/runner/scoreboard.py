@@ -83,12 +83,21 @@ class Scoreboard:
         self._labels[number] = label
 
     def end(
-        self, number: int, state: str, metrics: Mapping[str, float], point: Point | None = None
+        self,
+        number: int,
+        state: str,
+        metrics: Mapping[str, float],
+        point: Point | None = None,
+        *,
+        goes_on: bool = False,
     ) -> None:
-        """Ends a trial; `point` are its objectives if it is complete and keeps the constraints."""
+        """Ends a trial; `point` are its objectives if it is complete and keeps the constraints.
+
+        One that `goes_on` does not count, as another trial will continue it.
+        """
         self.running.discard(number)
         self._ended_here += 1
-        self._count(state, metrics, point)
+        self._count(None if goes_on else state, metrics, point)
         self.last = f"trial {number} {state} {self._labels[number]}{self._describe(point)}"
 
     def label(self, number: int) -> str:

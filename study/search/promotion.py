@@ -67,6 +67,11 @@ def promoted(spec: StudySpec, trials: Sequence[FrozenTrial]) -> list[int]:
     return [number for number in by_promise(spec, trials) if goes_on(trials[number])]
 
 
+def cut_short(spec: StudySpec, trials: Sequence[FrozenTrial]) -> list[int]:
+    """The complete trials that were planned for fewer epochs than the spec has, and not continued."""
+    return [number for number in _candidates(spec, trials) if is_cut_short(trials[number], spec)]
+
+
 def replaced(continues: Mapping[int, int], complete: Sequence[int]) -> set[int]:
     """The trials that complete ones continue; `continues` is the trial before by trial."""
     found: set[int] = set()

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any, Final, final
 
 import numpy as np
-from optuna.trial import TrialState
+from optuna.trial import FrozenTrial, TrialState
 
 from study.search.candidates import Candidates, Key, key_of
 from study.search.configuration import Configuration
@@ -17,6 +17,7 @@ from study.search.grid import grid
 from study.search.samplers import Counted, report_of, sampler_of
 from study.search.space import suggest
 from study.search.start import start_configurations
+from study.search.stored_trial import continues_of, is_cut_short, metrics_of, rungs_of
 from study.search.study_view import PENDING, Pending, StudyView
 from study.spec.study_spec import StudySpec
 
@@ -66,6 +67,32 @@ class Proposals:
     def add(self, number: int, params: Mapping[str, Any], system_attrs: Mapping[str, Any]) -> None:
         """Adds a stored trial that was proposed before; it runs until `tell` is called."""
         self._add(number, Configuration(self._spec, given=params), system_attrs)
+
+    def restore(self, trial: FrozenTrial, *, goes_on: bool) -> None:
+        """Adds a stored trial; for the sampler it runs if it has not ended, or another continues it."""
+        number, continues = trial.number, continues_of(trial)
+        if continues is None:
+            self.add(number, trial.params, trial.system_attrs)
+        else:
+            self.go_on(number, continues)
+        for epoch, metrics in rungs_of(trial).items():
+            self.report(number, metrics | {"epochs": epoch})
+        if trial.state == TrialState.COMPLETE:
+            self.report(number, metrics_of(trial))
+        if trial.state.is_finished() and not goes_on:
+            self.end(trial)
+
+    def end(self, trial: FrozenTrial) -> None:
+        """Tells the sampler how a stored trial ended.
+
+        One that fails when it is continued was good enough before, and one that was planned for fewer
+        epochs than the study has by now is not complete: for the sampler both were stopped.
+        """
+        failed = continues_of(trial) is not None and trial.state == TrialState.FAIL
+        if failed or is_cut_short(trial, self._spec):
+            self.tell(trial.number, TrialState.PRUNED, None, {})
+        else:
+            self.tell(trial.number, trial.state, trial.values, trial.constraints)
 
     def go_on(self, number: int, continues: int) -> None:
         """Adds a trial that continues another one; for the sampler it is the same, which runs again."""

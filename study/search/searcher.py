@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, final
 
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import TrialState
 from ray.tune.search import Searcher
 
 from study.search.budget import BudgetSpent, own_epochs
@@ -33,7 +33,6 @@ from study.search.stored_trial import (
     has_passed,
     is_cut_short,
     kept_of,
-    metrics_of,
     rungs_of,
     start_of,
 )
@@ -58,10 +57,11 @@ class StudySearcher(Searcher):
     """Asks for trials until the budget is met.
 
     First come those that were interrupted, by their number, then those that continue ended ones, as the
-    storage says (`SearchStorage.promoted`). `budget` has what the trials of the storage spent. `count`
-    gives the metrics of an architecture that are known before training. `capacity` gives how many trials
-    may run or wait for a worker now, at least one. `clock` and `earlier` are those of
-    `study.search.samplers.sampler_of`.
+    storage says (`SearchStorage.promoted`). A trial that was interrupted before the epochs of its study
+    grew ends with those it was planned for, and is then continued as well. `budget` has what the trials
+    of the storage spent. `count` gives the metrics of an architecture that are known before training.
+    `capacity` gives how many trials may run or wait for a worker now, at least one. `clock` and
+    `earlier` are those of `study.search.samplers.sampler_of`.
     """
 
     def __init__(  # noqa: PLR0913, PLR0917  # the parts that it puts together
@@ -89,32 +89,13 @@ class StudySearcher(Searcher):
         self._promoted = deque(storage.promoted)
         go_on = {*self._promoted, *(continues_of(trial) for trial in trials)}
         for trial in trials:
-            self._add(trial, ended=trial.number not in go_on)
+            self._proposals.restore(trial, goes_on=trial.number in go_on)
             if trial.state == TrialState.RUNNING:
                 self._interrupted.append(trial.number)
         self._rung_epochs = rung_epochs(spec)
         # By Ray's name of a trial: its number, and how many epochs it has reported.
         self._running: dict[str, tuple[int, int]] = {}
         self._rejected_in_a_row = 0
-
-    def _add(self, trial: FrozenTrial, *, ended: bool) -> None:
-        """Adds a stored trial to those of the sampler, for which it runs if it did not end for good."""
-        number, continues = trial.number, continues_of(trial)
-        if continues is None:
-            self._proposals.add(number, trial.params, trial.system_attrs)
-        else:
-            self._proposals.go_on(number, continues)
-        for epoch, metrics in rungs_of(trial).items():
-            self._proposals.report(number, metrics | {"epochs": epoch})
-        if trial.state == TrialState.COMPLETE:
-            self._proposals.report(number, metrics_of(trial))
-        if not ended or trial.state == TrialState.RUNNING:
-            return
-        failed = continues is not None and trial.state == TrialState.FAIL
-        if failed or is_cut_short(trial, self._spec):
-            self._proposals.tell(number, TrialState.PRUNED, None, {})
-        else:
-            self._proposals.tell(number, trial.state, trial.values, trial.constraints)
 
     def __getstate__(self) -> dict[str, Any]:
         """Ray snapshots its searcher to restore it; the storage is the memory."""
@@ -274,14 +255,24 @@ class StudySearcher(Searcher):
             number,
             Ending(state=state, values=values, violations=broken, attributes=attributes),
         )
-        # One that fails when it is continued was good enough before.
-        known = TrialState.PRUNED if chain and state == TrialState.FAIL else state
-        self._proposals.tell(number, known, values, broken)
+        ended = self._storage.trials()[number]
+        goes_on = is_cut_short(ended, self._spec) and self._listener.can_continue(number)
+        if not goes_on:
+            self._proposals.end(ended)
         point = values if all_kept(broken) else None
         own = own_epochs(epochs, trials[chain[0]] if chain else None)
         changes = self._budget.end(number, own, point, chain if outcome.state == "COMPLETE" else ())
+        if goes_on:
+            self._storage.promote([number])
+            self._promoted.append(number)
+            self._budget.go_on()
         return EndedTrial(
-            number=number, outcome=outcome, metrics=metrics, point=point, changes=changes
+            number=number,
+            outcome=outcome,
+            metrics=metrics,
+            point=point,
+            changes=changes,
+            goes_on=goes_on,
         )
 
     def _reached(self, number: int, metrics: Mapping[str, float]) -> dict[str, float]:

@@ -99,7 +99,8 @@ class EndedTrial:
     """The end of a trial that was trained, and what followed from it.
 
     `point` are its objectives if it is complete and keeps the constraints; `changes` are the trials
-    that joined the front by it (True) or left it (False).
+    that joined the front by it (True) or left it (False). `goes_on`: whether another trial will continue
+    it, so that both count as one.
     """
 
     number: int
@@ -107,6 +108,7 @@ class EndedTrial:
     metrics: Mapping[str, float] = field(default_factory=dict)
     point: Sequence[float] | None = None
     changes: Mapping[int, bool] = field(default_factory=dict)
+    goes_on: bool = False
 
 
 class TrialListener:
@@ -119,6 +121,11 @@ class TrialListener:
 
     def begins_again(self, number: int) -> bool:
         """Whether a trial whose worker is gone had not begun, and is to be handed out again."""
+        del number
+        return False
+
+    def can_continue(self, number: int) -> bool:
+        """Whether an ended trial has a checkpoint that it can continue from."""
         del number
         return False
 

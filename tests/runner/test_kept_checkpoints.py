@@ -185,6 +185,10 @@ def test_a_trial_whose_checkpoint_is_damaged_or_gone_is_not_promoted(storage, tm
         (trial_folder(store, number) / CHECKPOINT).write_bytes(data[:-1] if number == 2 else data)
     checkpoints = KeptCheckpoints(spec, storage, store)
     assert [checkpoints.readable(number) for number in range(4)] == [True, True, False, False]
-    promote(spec, storage, checkpoints)
-    promote(spec, storage, checkpoints)  # as after a kill
+    promote(StudySpec.from_dict(SPEC), storage, checkpoints, grew=False)
+    assert storage.promoted == []
+    promote(spec, storage, checkpoints, grew=False)  # its driver was killed when trial 1 had ended
+    assert storage.promoted == [1]
+    promote(spec, storage, checkpoints, grew=True)
+    promote(spec, storage, checkpoints, grew=True)  # as after a kill
     assert storage.promoted == [1, 0]

@@ -45,6 +45,14 @@ def test_failures_count():
     assert seen.last == "trial 0 FAIL net"
 
 
+def test_a_trial_that_another_one_will_continue_does_not_count_as_ended():
+    seen = board()
+    seen.begin(0, "net")
+    seen.end(0, "COMPLETE", metrics(0.8, 1000), (0.8, 1000), goes_on=True)
+    assert (seen.ended, seen.progress, seen.running) == (0, "0 of 4", set())
+    assert seen.best_accuracy == 0.8
+
+
 def test_the_most_common_reason_of_failures_is_told_whatever_its_numbers_are():
     seen = board()
     assert (str(seen.failures), seen.failed) == ("", "0 failed")

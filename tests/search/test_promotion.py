@@ -14,13 +14,21 @@ from optuna.trial import TrialState
 from study.search.budget import budget_spent
 from study.search.candidates import key_of
 from study.search.confirmation import confirmed_front
-from study.search.promotion import by_promise, can_extend, kept_states, promoted, replaced
+from study.search.promotion import (
+    by_promise,
+    can_extend,
+    cut_short,
+    kept_states,
+    promoted,
+    replaced,
+)
 from study.search.samplers import SAMPLERS
 from study.search.scheduler import Halving
 from study.search.searcher import StudySearcher
 from study.search.space import known_metrics
 from study.search.storage import SearchStorage
 from study.search.stored_trial import continues_of, epochs_of, metrics_of, rungs_of
+from study.search.trial import TrialListener
 from study.spec.study_spec import StudySpec
 
 
@@ -46,7 +54,7 @@ class Killed(Exception):  # noqa: N818  # no error of the program
     """The driver is killed."""
 
 
-class Machine:
+class Machine(TrialListener):
     """Runs trials one by one as Ray Tune would, with curves that a configuration determines.
 
     `trained` has the epochs of each configuration in order; `checkpoints` the epochs of each trial;
@@ -61,14 +69,17 @@ class Machine:
         self.patience = {}
         self.failing = {}
 
+    def can_continue(self, number):
+        return number in self.checkpoints
+
     def run(self, wanted, *, grew=False, epochs=10**6):
         """Runs a study until its budget is met, or kills its driver after so many epochs."""
         self._left = epochs
         storage = self.storage = SearchStorage(wanted, self.journal)
-        if grew:
-            storage.promote(promoted(wanted, storage.trials()))
+        find = promoted if grew else cut_short
+        storage.promote(filter(self.can_continue, find(wanted, storage.trials())))
         budget = budget_spent(wanted, storage.trials(), promoted=storage.promoted)
-        search = StudySearcher(wanted, storage, budget, count, clock=None)
+        search = StudySearcher(wanted, storage, budget, count, self, clock=None)
         halving = self.halving = Halving.of(wanted, storage.trials())
         for ray in range(10**6):
             config = None
@@ -111,15 +122,14 @@ class Machine:
         return SearchStorage(wanted or spec(), self.journal).trials()
 
 
-def run_to_end(machine, wanted, *, grew, kills=()):
-    """Runs a study whose driver is killed after so many epochs, again and again."""
+def run_to_end(machine, wanted, *, grew, kills=(), is_over=True):
+    """Runs a study whose driver is killed after so many epochs each time; to its end if `is_over`."""
     for epochs in kills:
         try:
-            machine.run(wanted, grew=grew, epochs=epochs)
+            return machine.run(wanted, grew=grew, epochs=epochs)
         except Killed:
-            continue
-        break
-    return machine.run(wanted, grew=grew)
+            grew = False
+    return machine.run(wanted, grew=grew) if is_over else None
 
 
 def small(**budget):
@@ -166,6 +176,7 @@ GROWTH = st.fixed_dictionaries(
         "epochs": st.sampled_from([0, 3, 8]),
         "factor": st.sampled_from([0.0, 0.4]),
         "kills": st.lists(st.integers(0, 12), max_size=2),
+        "was_over": st.booleans(),  # before
     }
 )
 
@@ -177,14 +188,15 @@ def test_no_configuration_is_trained_twice_to_the_same_epoch_however_a_study_gro
     with tempfile.TemporaryDirectory() as folder:
         machine = Machine(Path(folder))
         size = {"trials": 5, "epochs": 6, "factor": 3.0}
-        run_to_end(machine, spec(**size), grew=False, kills=(7, 2))
-        for growth in growths:
+        *overs, last = *(growth.pop("was_over") for growth in growths), True
+        run_to_end(machine, spec(**size), grew=False, kills=(7, 2), is_over=overs[0])
+        for growth, is_over in zip(growths, [*overs[1:], last], strict=True):
             kills = growth.pop("kills")
             size = {
                 name: value - growth[name] if name == "factor" else value + growth[name]
                 for name, value in size.items()
             }
-            run_to_end(machine, spec(**size), grew=True, kills=kills)
+            run_to_end(machine, spec(**size), grew=True, kills=kills, is_over=is_over)
         trials = machine.trials(spec(**size))
     assert all(epochs == list(range(1, len(epochs) + 1)) for epochs in machine.trained.values()), (
         machine.trained
@@ -193,6 +205,7 @@ def test_no_configuration_is_trained_twice_to_the_same_epoch_however_a_study_gro
     assert max(Counter(continued).values(), default=1) == 1
     assert len(trials) - len(continued) == len(machine.trained) == size["trials"]
     assert all(trial.state.is_finished() for trial in trials)
+    assert not cut_short(spec(**size), trials)
     ended = [trial for trial in trials if trial.number not in continued]
     assert {key_of(trial.params): epochs_of(trial) for trial in ended} == {
         key: len(epochs) for key, epochs in machine.trained.items()
@@ -227,6 +240,27 @@ def test_with_more_epochs_the_complete_trials_and_the_best_stopped_ones_go_on_fi
     assert budget.front.points.keys() == confirmed_front(after, trials, {}).keys()
     again = budget_spent(after, trials)
     assert (again.met(), again.front.points.keys()) == (budget.met(), budget.front.points.keys())
+
+
+def test_a_trial_that_was_interrupted_before_the_epochs_grew_goes_on_to_the_new_ones(tmp_path):
+    before, after = spec(trials=1, epochs=6), spec(trials=1, epochs=9)
+    machine = Machine(tmp_path)
+    with pytest.raises(Killed):
+        machine.run(before, epochs=5)
+    budget = machine.run(after, grew=True, epochs=4)
+    first, second = machine.trials(after)
+    assert (first.state.name, epochs_of(first)) == ("COMPLETE", 6)
+    assert (second.state.name, epochs_of(second), continues_of(second)) == ("COMPLETE", 9, 0)
+    assert budget.front.points.keys() == {1}
+    assert budget.met() == "all 1 trials are done"
+    machine = Machine(tmp_path)
+    (tmp_path / "journal").unlink()
+    with pytest.raises(Killed):
+        machine.run(before, epochs=5)
+    machine.can_continue = lambda _: False  # as without a share of the disk for checkpoints
+    budget = machine.run(after, grew=True)
+    assert [epochs_of(trial) for trial in machine.trials(after)] == [6]
+    assert budget.met() == "all 1 trials are done"
 
 
 def test_only_new_epochs_count_towards_a_budget_of_epochs(tmp_path):
@@ -301,7 +335,8 @@ def test_a_complete_trial_whose_checkpoint_is_gone_is_a_stopped_one_for_the_samp
     before, after = spec(trials=6, epochs=6), spec(trials=7, epochs=9)
     machine = Machine(tmp_path)
     machine.run(before)
-    budget = machine.run(after)  # nothing is promoted
+    machine.checkpoints.clear()
+    budget = machine.run(after, grew=True)
     assert {trial.state for trial in spy.seen[:6]} == {TrialState.PRUNED}
     trials = machine.trials(after)
     assert any(trials[number].number < 6 for number in budget.front.points)
