@@ -11,9 +11,9 @@
 (paper/powers.json). `run` searches and races without test images, and stores the choices of networks
 when all is done. `test` trains the chosen networks with fresh seeds and evaluates them on the test
 images. Both continue where they were stopped; DATA is fashion_mnist by default. `record` writes the
-benchmark file and the results of the claims to paper/results, and `page` writes docs/results.md from
-these files alone. The exit status is 0, 2 for bad input, and 75 if the minutes were over (the same
-command continues).
+benchmark file, the results of the claims and the effects of the factorial to paper/results; `page`
+writes docs/results.md and its figures from these files alone. The exit status is 0, 2 for bad input,
+and 75 if the minutes were over (the same command continues).
 """
 
 import argparse
@@ -29,7 +29,8 @@ from paper import power
 from paper.choices import Choice
 from paper.claims import Claims
 from paper.costs import hours
-from paper.judge import Evidence, judge
+from paper.effects import Effect, cells, effects
+from paper.judge import Evidence, Result, judge
 from paper.page import write_page
 from paper.plan import Plan
 from paper.run import Replication, TimeUpError, limited, roles_of
@@ -86,7 +87,9 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--claims", type=Path, metavar="FILE", help="default: claims.toml")
     for command in (run, test, record):
         command.add_argument("--results", type=Path, default=RESULTS, metavar="DIR")
-    page = commands.add_parser("page", help="write docs/results.md from the results")
+    page = commands.add_parser(
+        "page", help="write docs/results.md and its figures from the results"
+    )
     page.set_defaults(act=lambda _: write_page(RESULTS))
     return parser
 
@@ -169,11 +172,17 @@ def _record(arguments: argparse.Namespace) -> None:
         for file in sorted(arguments.results.glob("choices-*.json"))
         for one in json.loads(file.read_text(encoding="utf-8"))
     ]
-    found = judge(_claims(arguments).claims, Evidence(read(*files), choices))
-    verdicts = arguments.results / "verdicts.json"
+    networks = read(*files)
+    found = judge(_claims(arguments).claims, Evidence(networks, choices))
+    _write(arguments.results / "verdicts.json", found)
+    of_factorial = effects(cells(networks))
+    _write(arguments.results / "effects.json", of_factorial)
+    print(f"{len(found)} claims and {len(of_factorial)} effects -> {arguments.results}")
+
+
+def _write(file: Path, found: Sequence[Result | Effect]) -> None:
     text = json.dumps([asdict(one) for one in found], indent=1)
-    verdicts.write_text(f"{text}\n", encoding="utf-8")
-    print(f"{len(found)} claims -> {verdicts}")
+    file.write_text(f"{text}\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

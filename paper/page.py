@@ -1,35 +1,69 @@
 """Writes docs/results.md from the claims and the results of `python -m paper record`."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import Any, Final
 
+from paper import figures
 from paper.claims import Agreement, Claim, Claims, Comparison, Diagnostic, Interaction
 from paper.plan import Plan
 from paper.power import FILE as POWERS
 from paper.power import SUFFICIENT
+from paper.table import read
 
 PAGE: Final = Path(__file__).parents[1] / "docs" / "results.md"
 _TEXT: Final = Path(__file__).with_name("page.md")
 _CLAIMS: Final = "<!-- claims -->\n"
 _NOT_RUN: Final = {"verdict": "not run"}
 _STUDIES: Final = "<!-- studies -->\n"
+_FIGURES: Final = "<!-- figures -->\n"
 
 
 def write_page(results: Path, file: Path = PAGE) -> None:
-    """Writes the page."""
+    """Writes the page, and the figures of what was run."""
+    figures.write(_drawn(results), file.parent / "images")
     file.write_text(page(results), encoding="utf-8")
 
 
 def page(results: Path) -> str:
-    """The page: page.md with the tables of studies and claims."""
-    verdicts = results / "verdicts.json"
-    found = json.loads(verdicts.read_text(encoding="utf-8")) if verdicts.exists() else []
+    """The page: page.md with the figures, and the tables of studies and claims."""
+    found = _stored(results, "verdicts")
     text = _TEXT.read_text(encoding="utf-8")
+    text = text.replace(_FIGURES, "\n".join(_figures(_drawn(results))) + "\n")
     text = text.replace(_STUDIES, "\n".join(_studies(Plan.read())) + "\n")
     return text.replace(_CLAIMS, "\n".join(_claims(Claims.read().claims, found)) + "\n")
+
+
+def _stored(results: Path, name: str) -> list[dict[str, Any]]:
+    """The results of this name, none where nothing was recorded."""
+    file = results / f"{name}.json"
+    found: list[dict[str, Any]] = []
+    return json.loads(file.read_text(encoding="utf-8")) if file.exists() else found
+
+
+def _drawn(results: Path) -> dict[str, Any]:
+    """The figures of what was run on Fashion-MNIST."""
+    file = results / "networks-fashion_mnist.parquet"
+    if not file.exists():
+        return {}
+    return figures.figures((read(file), _stored(results, "verdicts"), _stored(results, "effects")))
+
+
+def _figures(drawn: Mapping[str, Any]) -> list[str]:
+    """A question and its figure; what has none was not run."""
+    shown = [f"{figures.TITLES[name]}\n\n![](images/paper_{name}.png)\n" for name in drawn]
+    missing = [title for name, title in figures.TITLES.items() if name not in drawn]
+    asked = "".join(f"\n- {title}" for title in missing)
+    return [
+        *shown,
+        *(
+            [f"Questions without a figure, for nothing of them was run:\n{asked}"]
+            if missing
+            else []
+        ),
+    ]
 
 
 def _studies(plan: Plan) -> list[str]:

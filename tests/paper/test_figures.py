@@ -1,0 +1,141 @@
+"""The figures, from rows made by hand."""
+
+import itertools
+import json
+
+import pandas as pd
+import pytest
+
+from paper.effects import EFFECTS
+from paper.figures import COLOURS, TITLES, figures, on_front
+from paper.plan import RACE_SEED
+from paper.ratio import configurations, ratios
+
+VERDICTS = [
+    {
+        "id": "depth-dann-r",
+        "group": "Suppl. Fig. 6: depth",
+        "value": 0.01,
+        "low": 0.0,
+        "high": 0.02,
+    },
+    {
+        "id": "dropout-dann-r",
+        "group": "Suppl. Fig. 3: loss with dropout",
+        "value": 1.1,
+        "low": 1.05,
+        "high": 1.2,
+    },
+    {"id": "all-cables-r", "group": "Fig. 4: structure", "value": None, "low": None, "high": None},
+]
+EFFECT = {"size": None, "value": 0.01, "low": 0.0, "high": 0.02}
+
+
+def row(study, family, trial, size, accuracy, *, stage="test", seed=5, settings=None, **more):
+    return {
+        "data": "fashion_mnist",
+        "study": study,
+        "stage": stage,
+        "trial": trial,
+        "seed": seed,
+        "family": family,
+        "settings": json.dumps(settings or {}),
+        "trainable_parameters": size,
+        "macs": size,
+        "stored_bytes": 4 * size,
+        "val_accuracy": accuracy,
+        "test_accuracy": accuracy,
+        "test_loss": 1 - accuracy,
+        "diagnostics": json.dumps({"layer1_dendrites_entropy": 1.0}),
+    } | more
+
+
+@pytest.fixture(scope="module")
+def rows():
+    made = [
+        row("table1-dense", "vann", 0, 1000, 0.80),
+        row("table1-dense", "vann", 1, 10000, 0.90),
+        row("table1-dense", "vann", 1, 10000, 0.92, seed=6),
+        row("table1-dendritic", "dann-r", 0, 500, 0.80),
+        row("table1-dendritic", "dann-r", 1, 20000, 0.95),
+        row("table1-dendritic", "dann-lrf", 2, 100, 0.70),
+        row("representation-untrained", "vann", 0, 1000, 0.1, stage="search"),
+        row("representation-5-epochs", "vann", 0, 1000, 0.5, stage="search"),
+        *(
+            row(f"bound-10k-{family}", family, 0, 9000 + place, 0.8 + place / 100)
+            for place, family in enumerate(sorted(set(COLOURS) - {"pdann", "sann-lrf"}))
+        ),
+        *(
+            row("noise-vann", "vann", 0, 1000, 0.8 - noise / 5, settings={"noise": noise})
+            for noise in (0, 0.5, 1.0)
+        ),
+        row("table2-vann", "vann", 0, 1000, 0.3, settings={"learning_rate": 1e-3}),
+    ]
+    search = [one | {"stage": "search", "seed": 0} for one in made if one["stage"] == "test"]
+    return pd.DataFrame([*made, *search])
+
+
+@pytest.fixture(scope="module")
+def drawn(rows):
+    return figures((rows, VERDICTS, [EFFECT | {"name": name} for name in EFFECTS]))
+
+
+def test_each_question_has_a_figure_of_points_alone(drawn):
+    assert list(drawn) == list(TITLES)
+    for name, figure in drawn.items():
+        assert all(trace.mode == "markers" for trace in figure.data), name
+
+
+def test_no_two_families_share_a_colour(drawn):
+    assert len(set(COLOURS.values())) == len(COLOURS)
+    for figure in drawn.values():
+        shown = {(one.name.split(",")[0], one.marker.color) for one in figure.data if one.name}
+        for (family, colour), (other, same) in itertools.combinations(sorted(shown), 2):
+            assert (family == other) == (colour == same)
+
+
+def test_the_points_are_the_configurations_that_were_run(drawn):
+    by_family = {one.name: one for one in drawn["accuracy"].data}
+    assert list(by_family["vann"].x) == [1000, 10000]
+    assert list(by_family["vann"].y) == pytest.approx([80, 91])
+    assert list(drawn["responses"].data[0].x) == [0, 5]
+    assert list(drawn["noise"].data[0].x) == [0, 0.5, 1.0]
+
+
+def test_leads_in_losses_are_beside_those_in_accuracies(drawn):
+    (depth,) = drawn["structure"].data
+    (dropout,) = drawn["training"].data
+    assert (list(depth.x), list(depth.y)) == (pytest.approx([1.0]), ["depth-dann-r"])
+    assert list(dropout.x) == pytest.approx([10.0])
+    assert list(dropout.error_x.array) == pytest.approx([10.0])
+
+
+def test_without_results_there_is_no_figure(rows):
+    assert figures((rows.iloc[:0], [], [])) == {}
+
+
+def test_the_ratio_is_of_the_smallest_network_that_reaches_each_reference(rows):
+    found = {(one.family, one.split, one.reference): one.value for one in ratios(rows)}
+    assert found == {
+        ("dann-r", split, reference): value
+        for split in ("validation", "test")
+        for reference, value in ((1000, 2.0), (10000, 0.5))
+    }  # and none of dann-lrf, which reaches no vann
+
+
+def test_a_configuration_is_measured_by_the_seeds_that_all_have():
+    made = [
+        row("table1-dense", "vann", 0, 1000, 0.5),
+        row("table1-dense", "vann", 0, 1000, 0.9, seed=RACE_SEED + 3),
+        row("early-stopping", "vann", 1, 1000, 0.7, seed=RACE_SEED + 3),
+    ]
+    means = configurations(pd.DataFrame(made), "fashion_mnist", "test", "test_accuracy")
+    assert means.set_index("study")["test_accuracy"].to_dict() == {
+        "table1-dense": 0.5,
+        "early-stopping": 0.7,
+    }
+
+
+def test_the_front_has_what_no_network_beats():
+    means = pd.DataFrame({"macs": [10, 10, 20, 30, 40], "test_accuracy": [0.5, 0.6, 0.6, 0.8, 0.7]})
+    assert on_front(means, "macs") == {1, 3}
