@@ -1,12 +1,14 @@
 """The best networks of studies/beyond.toml and beyond_convolutions.toml, raced and judged.
 
     python -m benchmarks.beyond --root data --minutes 600
+    python -m benchmarks.beyond --root data --judge
 
-The ten best trials under each bound on parameters, and on multiply-accumulates, are trained with fresh
+The best trials under each bound on parameters, and on multiply-accumulates, are trained with fresh
 seeds in rounds, dendritic networks and each kind of controls apart. The winners are chosen on validation
-images and written down; then the test images are read once. The same command continues a race that was
-interrupted or ran out of time. Writes benchmarks/results/beyond.json and docs/images/beyond.png (for
-which kaleido and a Chrome or Chromium must be there). With --draw the stored result is shown again.
+images and written down. The same command continues a race that was interrupted or ran out of time;
+--plan prints how long the rest takes. Only with --judge are the test images read, once, when the race
+has ended. It writes benchmarks/results/beyond.json and docs/images/beyond.png (for which kaleido and a
+Chrome or Chromium must be there). With --draw the stored result is shown again.
 """
 
 import argparse
@@ -19,7 +21,7 @@ from typing import Final
 
 import torch
 
-from benchmarks.beyond.judgement import choose, figure, judge, table
+from benchmarks.beyond.judgement import check_first, choose, figure, judge, table
 from benchmarks.beyond.race import Race
 from benchmarks.machine import describe
 from study import load_dataset, study_spec
@@ -43,6 +45,8 @@ def main(words: list[str] | None = None) -> int:
     parser.add_argument("--root", type=Path, help="folder of the data set; by default the study's")
     parser.add_argument("--minutes", type=float, help="minutes of this run; by default to the end")
     parser.add_argument("--to", type=Path, default=RESULT, help="the result")
+    parser.add_argument("--plan", action="store_true", help="print how long the rest takes")
+    parser.add_argument("--judge", action="store_true", help="read the test images, at the end")
     parser.add_argument("--draw", action="store_true", help="show the stored result")
     arguments = parser.parse_args(words)
     if not arguments.draw and not _raced(arguments):
@@ -56,7 +60,7 @@ def main(words: list[str] | None = None) -> int:
 
 
 def _raced(arguments: argparse.Namespace) -> bool:
-    """Continues the race, and judges its winners at the end; returns whether it has ended."""
+    """Continues the race, and judges its winners if it has ended; returns whether they are judged."""
     home = Home.find(arguments.home, arguments.tracking_uri)
     spec = study_spec(arguments.studies[0], home=home)
     root = {} if arguments.root is None else {"root": arguments.root}
@@ -65,15 +69,23 @@ def _raced(arguments: argparse.Namespace) -> bool:
     keep_freed_memory()
     end = time.monotonic() + 60 * (float("inf") if arguments.minutes is None else arguments.minutes)
     race = Race.of(arguments.folder, arguments.studies, home)
+    if arguments.plan:
+        print(f"at most about {race.core_hours():.1f} core-hours are left")
+        return False
     dataset = load_dataset(source, spec.seed)
     if not race.run(dataset, lambda: time.monotonic() > end):
         trained = sum(len(one.val_accuracy) for one in race.contenders.values())
         print(f"{trained} networks are trained; the same command continues")
         return False
     chosen = choose(race, arguments.folder)
+    digest = check_first(arguments.to, arguments.folder)
+    if not arguments.judge:
+        print("the race has ended, and its winners are stored; --judge reads the test images, once")
+        return False
     with_test = source.model_copy(update={"withhold_test": False})
-    rows = judge(race, chosen, partial(load_dataset, with_test, spec.seed))
-    result = {"machine": describe(), "data": spec.dataset.label, "rows": rows}
+    rows = judge(race, chosen, partial(load_dataset, with_test, spec.seed), arguments.folder)
+    data = spec.dataset.label
+    result = {"machine": describe(), "data": data, "race": digest, "rows": rows}
     arguments.to.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     return True
 

@@ -1,7 +1,8 @@
-"""The judgement of the winners on the test images, which are read here for the first time.
+"""The judgement of the winners on the test images, which are read here for the first time, and once.
 
 What was chosen is written before: `choice.json` in the folder of the race has the winners and the
-SHA-256 of the race's state; another choice is refused afterwards.
+SHA-256 of the race's state; another choice is refused afterwards. What was found is in
+`judgement.json`, and is not found again.
 """
 
 import hashlib
@@ -30,6 +31,7 @@ from study.report.style import BLACK, BLUE, GREEN, GREY, VERMILLION
 from study.training.evaluation import Estimate
 
 CHOICE: Final = "choice.json"
+JUDGEMENT: Final = "judgement.json"
 
 GOALS: Final = {8_000: 0.903, 30_000: 0.910, 100_000: 0.918, 300_000: 0.923}
 """The test accuracies that dendritic networks are to reach, by the bound on their parameters."""
@@ -79,12 +81,16 @@ def _row(winner: Contender) -> dict[str, Any]:
 
 
 def judge(
-    race: Race, rows: list[dict[str, Any]], load: Callable[[], Dataset]
+    race: Race, rows: list[dict[str, Any]], load: Callable[[], Dataset], folder: Path
 ) -> list[dict[str, Any]]:
     """The rows of a choice with the test accuracies of their networks of fresh seeds.
 
-    `load` reads the data set with its test images.
+    `load` reads the data set with its test images; it is not called if the folder has the judgement.
     """
+    file = folder / JUDGEMENT
+    if file.exists():
+        stored: list[dict[str, Any]] = json.loads(file.read_text(encoding="utf-8"))
+        return stored
     test = load().test
     judged = []
     for row in rows:
@@ -93,7 +99,24 @@ def judge(
         estimate = Estimate.over(accuracies, len(test.labels))
         measured = {"test_accuracy": estimate.mean, "test_accuracy_sem": estimate.sem}
         judged.append(row | measured | {"test_accuracies": accuracies.tolist()})
+    file.write_text(json.dumps(judged, indent=1) + "\n", encoding="utf-8")
     return judged
+
+
+def check_first(result: Path, folder: Path) -> str:
+    """The SHA-256 of the race; raises StudyError if the result is that of another one.
+
+    Else a second race would be chosen with what the test images said of the first one.
+    """
+    own: str = json.loads((folder / CHOICE).read_text(encoding="utf-8"))["race"]
+    if result.exists():
+        other = json.loads(result.read_text(encoding="utf-8"))["race"]
+        if other != own:
+            raise StudyError(
+                f"the test images are read for one race alone, got a judgement of race {other} in "
+                f"{result}, and race {own} in {folder}"
+            )
+    return own
 
 
 def table(rows: list[dict[str, Any]]) -> str:

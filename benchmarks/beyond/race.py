@@ -1,8 +1,9 @@
 """The race: the best trials of some studies under each bound are trained with fresh seeds, in rounds.
 
-After each round the better half of a heat remains, at least two (successive halving), by the accuracy
-over the seeds of the search and the fresh ones. Only validation images are evaluated. The state is a
-JSON file, and the networks lie beside it; an interrupted race continues with the interrupted training.
+After each round the best third of a heat remains (successive halving), by the accuracy over the seeds of
+the search and the fresh ones, at last one network with ten fresh seeds. Only validation images are
+evaluated. The state is a JSON file, and the networks lie beside it; an interrupted race continues with
+the interrupted training.
 """
 
 import json
@@ -14,6 +15,7 @@ from typing import Any, Final, TypeAlias, final
 
 import torch
 
+from benchmarks.plan import core_hours
 from models import FAMILIES, Architecture, build, save_network
 from study import Dataset, TrialRecord, best_configs, study_spec
 from study.home import Home
@@ -43,10 +45,15 @@ OTHERS: Final = "other controls"
 GROUPS: Final = (DENDRITIC, SHARED, ONE_BRANCH, LINEAR, CONVOLUTIONS, OTHERS)
 """The groups that are raced apart: the first two are dendritic, all others are their controls."""
 
-CONTENDERS: Final = 10
+CONTENDERS: Final = {100_000: 5, 300_000: 3}
+"""Of a heat, by its bound; ten by default. Large networks take minutes a seed, and differ less."""
+
+SHARED_CONTENDERS: Final = 4
+"""At most so many in the groups that share weights, whose epochs take longer."""
+
 SEEDS_A_ROUND: Final = 2  # trained together, on two threads
 ROUNDS: Final = 5
-FINALISTS: Final = 2
+REMAINING: Final = 3  # one part in so many
 
 Heat: TypeAlias = tuple[str, int, str]
 """The metric of a bound, its value, and the group."""
@@ -150,7 +157,7 @@ class Race:
                 ]
                 inside.sort(key=lambda one: (-one.search[0], one.trainable_parameters))
                 if inside:
-                    heats[metric, bound, group] = inside[:CONTENDERS]
+                    heats[metric, bound, group] = inside[: _contenders(bound, group)]
         return heats
 
     def due(self) -> tuple[Contender, list[int]] | None:
@@ -167,6 +174,22 @@ class Race:
         one = min(waiting, key=lambda one: (len(one.val_accuracy), one.trainable_parameters))
         first = one.first_seed + len(one.val_accuracy)
         return one, list(range(first, first + SEEDS_A_ROUND))
+
+    def core_hours(self) -> float:
+        """What the rest takes, about, if the largest contenders remain."""
+        wanted: dict[str, int] = {}  # fresh seeds
+        for heat in self.heats().values():
+            racing, seeds = _state(heat)
+            racing = sorted(racing, key=lambda one: -one.macs)
+            while seeds <= SEEDS_A_ROUND * ROUNDS:
+                wanted |= {one.key: max(seeds, wanted.get(one.key, 0)) for one in racing}
+                racing = racing[: -(-len(racing) // REMAINING)]
+                seeds += SEEDS_A_ROUND
+        return sum(
+            (seeds - len(one.val_accuracy)) * core_hours(one.macs, one.training["epochs"])
+            for key, seeds in wanted.items()
+            for one in [self.contenders[key]]
+        )
 
     def run(self, dataset: Dataset, over: Callable[[], bool]) -> bool:
         """Trains what is due until `over` or the end; returns whether the race has ended."""
@@ -243,8 +266,13 @@ def _best(studies: Iterable[str], home: Home) -> list[Contender]:
                 inside = (
                     one for one in complete if one.group == group and getattr(one, metric) <= bound
                 )
-                found |= {one.key: one for one in islice(inside, CONTENDERS)}
+                found |= {one.key: one for one in islice(inside, _contenders(bound, group))}
     return list(found.values())
+
+
+def _contenders(bound: int, group: str) -> int:
+    contenders = CONTENDERS.get(bound, 10)
+    return min(contenders, SHARED_CONTENDERS) if group in (SHARED, CONVOLUTIONS) else contenders
 
 
 def _state(heat: list[Contender]) -> tuple[list[Contender], int]:
@@ -254,6 +282,6 @@ def _state(heat: list[Contender]) -> tuple[list[Contender], int]:
         seeds = SEEDS_A_ROUND * round_
         if any(len(one.val_accuracy) < seeds for one in racing):
             return racing, seeds
-        remain = max(FINALISTS, -(-len(racing) // 2))
+        remain = -(-len(racing) // REMAINING)
         racing = sorted(racing, key=lambda one: -one.pooled(seeds)[0])[:remain]
     return racing, SEEDS_A_ROUND * ROUNDS

@@ -1,19 +1,23 @@
 """What each training recipe changes, for dendritic networks and controls of three sizes.
 
-    python -m benchmarks.recipes --root FOLDER [--minutes M] [--seeds N] [--bounds B] [--families F]
+    python -m benchmarks.recipes --root FOLDER [--jobs J] [--minutes M] [--seeds N] [--bounds B]
+                                 [--families F] [--plan]
     python -m benchmarks.recipes --picture
 
-On Fashion-MNIST. Trains one replicate after another, seed by seed, for up to `--minutes`, and writes
-each into benchmarks/results/recipes.json; the same command continues. Validation accuracy is that of the
-kept weights on the 6,000 images of the split with seed 0. Test images are not read. Prints the table of
-docs/recipes.md; `--picture` draws its picture, and trains nothing.
+On Fashion-MNIST. Trains replicates of one network each, seed by seed, `--jobs` at a time, for up to
+`--minutes`, and writes each into benchmarks/results/recipes.json; the same command continues.
+Validation accuracy is that of the kept weights on the 6,000 images of the split with seed 0. Test images
+are not read. Prints the table of docs/recipes.md; `--picture` draws its picture, and `--plan` prints how
+long the rest takes; both train nothing.
 """
 
 import argparse
 import json
 import time
-from collections.abc import Callable
-from functools import cache, partial
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -45,25 +49,66 @@ def main() -> None:
         draw(json.loads(RESULT.read_text(encoding="utf-8")), PICTURE)
         return
     start = time.monotonic()
-    torch.set_num_threads(1)
-    keep_freed_memory()
     dataset = _dataset(given.root)
     result = _result(dataset)
-    logits = cache(partial(teacher_logits, dataset))
     done = {_key(row) for row in result["rows"]}
-    for case in cases(given.bounds, given.families, given.seeds):
-        if (case.seed, case.bound, case.family, case.recipe) in done:
-            continue
-        if time.monotonic() - start > 60 * given.minutes:
-            break
-        row = train(case, dataset, logits)
-        result["rows"].append(row)
-        _write(result)
-        print(json.dumps(row), flush=True)
+    left = [
+        case
+        for case in cases(given.bounds, given.families, given.seeds)
+        if (case.seed, case.bound, case.family, case.recipe) not in done
+    ]
+    if given.plan:
+        hours = sum(case.core_hours for case in left)
+        print(f"{len(left):,} trainings are left, about {hours:.1f} core-hours")
+        return
+    with ProcessPoolExecutor(given.jobs, get_context("spawn"), _begin, (given.root,)) as workers:
+        for row in rows_of(left, workers, given.jobs, start + 60 * given.minutes):
+            result["rows"].append(row)
+            _write(result)
+            print(json.dumps(row), flush=True)
     print(table(result["rows"]))
 
 
-def train(case: Case, dataset: Dataset, logits: Callable[[], Logits]) -> dict[str, Any]:
+def rows_of(
+    left: Sequence[Case], workers: Executor, jobs: int, end: float
+) -> Iterator[dict[str, Any]]:
+    """The rows of the cases as they end; none begins after `end`, a time of `time.monotonic`."""
+    waiting, logits = deque(left), None
+    running: set[Future[dict[str, Any]]] = set()
+    while True:
+        while waiting and len(running) < jobs and time.monotonic() < end:
+            case = waiting.popleft()
+            if logits is None and "teacher" in case.training:
+                logits = workers.submit(_teach).result()
+            running.add(
+                workers.submit(_train, case, logits if "teacher" in case.training else None)
+            )
+        if not running:
+            return
+        done, running = wait(running, return_when=FIRST_COMPLETED)
+        for one in done:
+            yield one.result()
+
+
+_data: list[Dataset] = []  # of a worker
+
+
+def _begin(root: Path) -> None:
+    """Begins a worker, a process with one thread."""
+    torch.set_num_threads(1)
+    keep_freed_memory()
+    _data.append(_dataset(root))
+
+
+def _teach() -> Logits:
+    return teacher_logits(_data[0])
+
+
+def _train(case: Case, logits: Logits | None) -> dict[str, Any]:
+    return train(case, _data[0], logits)
+
+
+def train(case: Case, dataset: Dataset, logits: Logits | None) -> dict[str, Any]:
     """The row of a case: its names, the accuracy in 0..1, the seconds of the processor.
 
     `logits`: those of the teacher, for the recipe that has one.
@@ -73,8 +118,7 @@ def train(case: Case, dataset: Dataset, logits: Callable[[], Logits]) -> dict[st
     variance = dataset.train.pixel_variance() if architecture.centres == "variance" else None
     shape, classes = dataset.image_shape, dataset.classes
     network = build(architecture, shape, classes, [case.seed], variance)
-    of_teacher = logits() if "teacher" in case.training else None
-    training = Training(network, dataset, TrainingSettings(**case.training), logits=of_teacher)
+    training = Training(network, dataset, TrainingSettings(**case.training), logits=logits)
     while not training.over:
         epoch = training.run_epoch()
     return {
@@ -155,10 +199,12 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--root", type=Path, default=Path("data"), help="folder of FashionMNIST/raw"
     )
+    parser.add_argument("--jobs", type=int, default=1, help="trainings at a time")
     parser.add_argument("--minutes", type=float, default=float("inf"), help="none begins later")
     parser.add_argument("--seeds", type=int, default=SEEDS)
     parser.add_argument("--bounds", type=int, nargs="+", choices=NETWORKS, default=list(NETWORKS))
     parser.add_argument("--families", nargs="+", choices=families, default=families)
+    parser.add_argument("--plan", action="store_true", help="how long the rest takes")
     parser.add_argument("--picture", action="store_true", help="draws the picture alone")
     return parser.parse_args()
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.plan import SECONDS_PER_MAC
 from benchmarks.search import protocol
 from benchmarks.search.summary import (
     OURS,
@@ -20,6 +21,8 @@ from benchmarks.search.summary import (
     table_of_regrets,
 )
 from benchmarks.training import shared_dendrites
+from benchmarks.training.__main__ import CONVOLUTIONS
+from models.counting import counts_of
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/benchmarks.md").read_text(encoding="utf-8")
@@ -293,3 +296,15 @@ def test_the_cost_of_recipes_is_that_of_the_result():
     text = " ".join((ROOT / "docs/networks.md").read_text(encoding="utf-8").split())
     assert f"takes {min(ratios):.2f} to {max(ratios):.2f} times the processor seconds" in text
     assert max(ratios) <= 1.2
+
+
+def test_the_speed_of_convolutions_is_that_of_the_result_and_of_the_plan():
+    result = json.loads((ROOT / "benchmarks/results/training.json").read_text(encoding="utf-8"))
+    page = (ROOT / "docs/networks.md").read_text(encoding="utf-8")
+    for architecture in CONVOLUTIONS:
+        row = result["convolutions"][architecture.label()]
+        ours, torchs = (row[name]["processor"] for name in ("compiled", "torch"))
+        cells = f"{ours:.2f} | {torchs:.1f} | {torchs / ours:.1f}x"
+        assert f"| {architecture.label()} | {cells} |" in page
+        _, macs = counts_of(architecture, (1, 28, 28), 10)
+        assert 0.6 < ours / (macs * SECONDS_PER_MAC) < 1.7

@@ -1,6 +1,8 @@
 """The race of the best networks: what it trains, when it reads the test images, and how it continues."""
 
 import json
+import re
+from dataclasses import replace
 
 import pytest
 
@@ -32,7 +34,7 @@ def ask(tmp_path, monkeypatch):
     """Runs the command on a stored study, with a short race; returns its result, if it has ended."""
     home = stored(tmp_path)
     monkeypatch.setattr(race, "ROUNDS", 2)
-    monkeypatch.setattr(race, "FINALISTS", 1)
+    monkeypatch.setattr(race, "REMAINING", 2)
     monkeypatch.setattr(
         race, "BOUNDS", (("trainable_parameters", 1500), ("trainable_parameters", 9999))
     )
@@ -48,7 +50,7 @@ def ask(tmp_path, monkeypatch):
 
 
 def test_the_test_images_are_read_after_the_choice_is_written_which_is_final(
-    ask, tmp_path, monkeypatch
+    ask, tmp_path, monkeypatch, capsys
 ):
     read = []
 
@@ -58,10 +60,14 @@ def test_the_test_images_are_read_after_the_choice_is_written_which_is_final(
 
     original = command.load_dataset
     monkeypatch.setattr(command, "load_dataset", load)
+    assert ask("--plan") is None
+    assert re.search(r"at most about 0\.\d core-hours are left", capsys.readouterr().out)
     assert ask("--minutes", "0") is None  # nothing is trained
     assert read == [(True, False)]
-    result = ask()
-    assert read[1:] == [(True, False), (False, True)]
+    assert ask() is None  # the race ends, but no test image is read
+    assert read[1:] == [(True, False)]
+    result = ask("--judge")
+    assert read[2:] == [(True, True), (False, True)]
     rows = result["rows"]
     assert [(row["bound"], row["group"]) for row in rows] == [
         (1500, "dendritic"),
@@ -83,12 +89,38 @@ def test_the_test_images_are_read_after_the_choice_is_written_which_is_final(
     picture = judgement.figure(rows)
     assert [trace.name for trace in picture.data] == [*race.GROUPS, "goal"]
     assert list(picture.data[0].x) == [row["trainable_parameters"] for row in (rows[0], rows[2])]
-    # The same command gives the same result, but no other choice once the test images are read.
-    assert ask() == result
+    # The same command gives the same result, without another look at the test images.
+    assert ask("--judge") == result
+    assert read[4:] == [(True, True)]
+    # A race that is another one is not judged.
+    other = result | {"race": "0" * 64}
+    (tmp_path / "result.json").write_text(json.dumps(other))
+    with pytest.raises(StudyError, match=r"for one race alone, got a judgement of race 0000"):
+        ask("--judge")
+    (tmp_path / "result.json").write_text(json.dumps(result))
     state[0]["val_accuracy"]["2"] -= 0.5
     (tmp_path / "race/race.json").write_text(json.dumps(state))
     with pytest.raises(StudyError, match="has another choice"):
         ask()
+
+
+def test_a_winner_has_ten_fresh_seeds_and_the_race_fits_its_hours(tmp_path):
+    """As many contenders as fit into each heat, each as large as its bound allows."""
+    assert race.SEEDS_A_ROUND * race.ROUNDS == 10
+    bounds = [bound for metric, bound in race.BOUNDS if metric == "trainable_parameters"]
+    contenders = [
+        replace(
+            contender(number, 0.8 + bound / 1e7, []),
+            study=group,
+            group=group,
+            training={"epochs": 60},
+            trainable_parameters=bound,
+            macs=min(300_000, 6 * bound if group in (race.SHARED, race.CONVOLUTIONS) else bound),
+        )
+        for group in race.GROUPS
+        for number, bound in enumerate(bounds * 10)
+    ]
+    assert 2 < Race(tmp_path, contenders, home=None).core_hours() < 6
 
 
 @pytest.mark.parametrize(
@@ -124,7 +156,7 @@ def contender(number, search, fresh):
     )
 
 
-def test_the_better_half_remains_by_the_seeds_of_search_and_race(tmp_path):
+def test_the_best_third_remains_by_the_seeds_of_search_and_race(tmp_path):
     lucky = contender(0, 0.95, [0.80, 0.80])
     good = [contender(number, 0.90, [0.90, 0.90]) for number in (1, 2)]
     bad = contender(3, 0.80, [0.80, 0.81])

@@ -2,10 +2,12 @@
 
 import json
 import math
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
+from benchmarks.recipes import __main__ as command
 from benchmarks.recipes.__main__ import teacher_logits, train
 from benchmarks.recipes.effects import effects, table
 from benchmarks.recipes.protocol import NETWORKS, RECIPES, SEEDS, TEACHERS, TRAINING, Case, cases
@@ -32,6 +34,23 @@ def test_seeds_are_the_outer_loop_and_each_family_has_what_applies_to_it():
         assert TrainingSettings(**case.training)
 
 
+def test_the_whole_measurement_fits_a_night_of_one_core():
+    planned = list(cases(NETWORKS, NETWORKS[8_000], SEEDS))
+    assert len(planned) == 1_400
+    assert 4 < sum(case.core_hours for case in planned) < 6
+
+
+def test_trainings_run_at_once_and_none_begins_after_the_end(monkeypatch):
+    monkeypatch.setattr(command, "_train", lambda case, logits: (case, logits))
+    monkeypatch.setattr(command, "_teach", lambda: "logits")
+    left = list(cases([8_000], ["mlp"], seeds=1))
+    with ThreadPoolExecutor(2) as workers:
+        rows = list(command.rows_of(left, workers, 2, math.inf))
+        assert sorted(case.recipe for case, _ in rows) == sorted(case.recipe for case in left)
+        assert {case.recipe: one for case, one in rows if one} == {"teacher": "logits"}
+        assert not list(command.rows_of(left, workers, 2, 0.0))
+
+
 def test_an_effect_is_the_mean_of_differences_between_equal_seeds():
     def row(seed, recipe, accuracy):
         case = {"seed": seed, "bound": 8_000, "family": "mlp"}
@@ -55,17 +74,8 @@ def test_a_row_is_that_of_its_case_and_the_teacher_is_trained_with_other_seeds(m
     small = {"dendrites": 2, "somata": 4, "synapses": 4}
     monkeypatch.setitem(NETWORKS[100_000], "dann-lrf", small)
     dataset = load_dataset("digits")
-    asked = []
-
-    def logits():
-        asked.append(TEACHERS)
-        return teacher_logits(dataset)
-
-    bare, taught = (
-        train(Case(0, 100_000, "dann-lrf", recipe), dataset, logits)
-        for recipe in ("bare", "teacher")
-    )
-    assert asked == [TEACHERS]
+    bare = train(Case(0, 100_000, "dann-lrf", "bare"), dataset, None)
+    taught = train(Case(0, 100_000, "dann-lrf", "teacher"), dataset, teacher_logits(dataset))
     assert not set(TEACHERS) & set(range(SEEDS))
     assert {name: taught[name] for name in ("seed", "bound", "family", "recipe")} == {
         "seed": 0,
