@@ -5,26 +5,30 @@ with curves, checkpoints and a network. All of them share one run of Ray Tune, o
 in a folder of the study. The results are stored with the search.
 """
 
-import shutil
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
-from dataclasses import replace
+from collections.abc import Mapping
 from statistics import fmean
 from typing import TypeVar, final
 
 from study.cluster.capacity import Capacity
-from study.errors import TrackingError
 from study.results.retrained_run import Retraining, find_run
 from study.runner.callback import TrialCallback
+from study.runner.confirmation_records import (
+    configuration_of,
+    finish_confirmation,
+    give_up_others,
+    recorded,
+    retraining_of,
+)
 from study.runner.given_trials import GivenTrials, OnEnd
-from study.runner.resume import history_of, mark_front, record_confirmation, store_spec
+from study.runner.resume import mark_front, record_confirmation
 from study.runner.session import Session, worker_settings
 from study.runner.trial_files import TrialStorage
 from study.runner.tuner import LackOfMemoryError, run_tuner, tuner
 from study.search.confirmation import Confirmation, confirmations_of, note_confirmation
-from study.search.stored_trial import config_of, metrics_of, planned_epochs
+from study.search.scheduler import Halving
+from study.search.stored_trial import metrics_of
 from study.search.trial import Outcome, TrialConfig
-from study.study_folder import StudyFolder, trial_folder
+from study.study_folder import StudyFolder
 from study.tracking.store import client, translated
 from study.tracking.tracker import Tracker
 
@@ -47,10 +51,12 @@ def confirm(session: Session, capacity: Capacity) -> None:
         f"confirming with {session.spec.budget.confirm} further seeds what is on the front: trial "
         f"{', '.join(map(str, numbers))}"
     )
-    with _recorded(session) as (folder, tracker):
+    give_up_others(session)
+    with recorded(session) as (folder, tracker):
         end = _Ends(session, tracker)
         left = _left_to_train(session, tracker, numbers)
-        trials = GivenTrials([_config(session, number) for number in left], end, capacity)
+        configs = [configuration_of(session, retraining_of(session, number)) for number in left]
+        trials = GivenTrials(configs, end, capacity)
         observer = _Observer(session, trials, end)
         folder.trials.mkdir(parents=True, exist_ok=True)
         try:
@@ -76,7 +82,7 @@ def _left_to_train(session: Session, tracker: Tracker, numbers: list[int]) -> li
     """
     states, left = tracker.wait_until_ready(), []
     for number in numbers:
-        wanted = _retraining(session, number)
+        wanted = retraining_of(session, number)
         if session.folder.of_retraining(wanted.label()).is_driven():
             session.progress.notify(
                 f"trial {number} is not confirmed now, as `study retrain` trains it with the same "
@@ -119,96 +125,12 @@ def _run(
                 callback=callback,
                 stop=session.stop,
                 searcher=trials,
+                scheduler=Halving(session.spec, rungs=()),
             )
         )
     except LackOfMemoryError as error:
         lost = ", ".join(map(str, trials.on_lost_memory(str(error))))
         session.progress.notify(f"memory ran out while these were confirmed: {lost}: {error}")
-
-
-def finish_confirmation(session: Session) -> None:
-    """Sends the records of an earlier confirmation that still wait on disk, if there are any."""
-    if session.spec.budget.confirm and _folder(session).retraining() is not None:
-        with _recorded(session):
-            pass
-
-
-@contextmanager
-def _recorded(session: Session) -> Iterator[tuple[StudyFolder, Tracker]]:
-    """Opens the tracker of the confirmations in their folder, and closes it.
-
-    The folder is deleted if all is recorded and nothing is left to continue.
-    """
-    folder = _folder(session)
-    known = confirmations_of(session.storage.study)
-    seeds = session.spec.budget.confirm
-    ended = [number for number, one in known.items() if one.replicates == seeds]
-    numbers = sorted({*ended, *session.unconfirmed()})
-    store_spec(folder, session.spec)
-    folder.store_retrainings([_retraining(session, number).to_dict() for number in numbers])
-    tracker = Tracker(folder, session.home)
-    tracker.start({})
-    try:
-        states = tracker.wait_until_ready()
-        for number in ended:
-            if states.get(number) not in ("COMPLETE", "FAIL"):
-                _record_again(session, folder, tracker, number, known[number])
-        yield folder, tracker
-    except BaseException:
-        try:
-            tracker.close("KILLED", session.progress.notify)
-        except TrackingError as error:
-            # The error that ended the confirmation is raised.
-            session.progress.notify(f"error: {error}")
-        raise
-    finally:
-        shutil.rmtree(folder.tune, ignore_errors=True)
-    tracker.close("FINISHED", session.progress.notify)
-    if tracker.all_sent and not session.unconfirmed():
-        shutil.rmtree(folder.path, ignore_errors=True)
-        with suppress(OSError):  # unless other retrainings wait there
-            folder.path.parent.rmdir()
-
-
-def _record_again(
-    session: Session,
-    folder: StudyFolder,
-    tracker: Tracker,
-    number: int,
-    confirmation: Confirmation,
-) -> None:
-    """Records a confirmation that is stored but not in MLflow, as after the death of a driver."""
-    history = history_of(trial_folder(folder.trials, number))
-    if not history["epochs"] and confirmation.reason is None:
-        return  # recorded, and the run was deleted since
-    tracker.begin_trial(_config(session, number))
-    for epoch in history["epochs"]:
-        tracker.log_epoch(number, epoch)
-    tracker.log_curves(number, 1, history["curves"])
-    tracker.log_replicates(number, history["replicates"])
-    state = Outcome(
-        state="COMPLETE" if confirmation.reason is None else "FAIL", reason=confirmation.reason
-    )
-    tracker.end_trial(number, state, keep_network=state.state == "COMPLETE")
-
-
-def _folder(session: Session) -> StudyFolder:
-    budget = session.spec.budget
-    return session.folder.of_retraining(f"front-replicates-{budget.confirm}-epochs-{budget.epochs}")
-
-
-def _retraining(session: Session, number: int) -> Retraining:
-    epochs = planned_epochs(session.storage.trials()[number], session.spec)
-    return Retraining(
-        trial=number, replicates=session.spec.budget.confirm, epochs=epochs, full=False
-    )
-
-
-def _config(session: Session, number: int) -> TrialConfig:
-    """The configuration of a trial with the seeds of its confirmation."""
-    spec, trial = session.spec, session.storage.trials()[number]
-    seeds = _retraining(session, number).seeds(spec)
-    return replace(config_of(trial, spec), seeds=tuple(seeds), start=None, continues=None)
 
 
 def _notify_difference(session: Session) -> None:

@@ -21,7 +21,8 @@ from study.keywords import checked_keywords
 from study.results.reader import check_free
 from study.runner import resume
 from study.runner.checkpoint_folder import check_folder
-from study.runner.confirmation import confirm, finish_confirmation
+from study.runner.confirmation import confirm
+from study.runner.confirmation_records import finish_confirmation
 from study.runner.given_data import GivenData, spec_with_data
 from study.runner.progress import Progress
 from study.runner.recording import recorded

@@ -5,7 +5,7 @@ all that were there before, and goes on or ends. Ray's own ASHA compares one met
 small network beside a large, more accurate one.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, final
 
 from optuna.trial import FrozenTrial, TrialState
@@ -21,12 +21,16 @@ from study.spec.study_spec import StudySpec
 
 @final
 class Halving(FIFOScheduler):
-    """Ends trials at their rungs. Ray calls it from its event loop; it only computes."""
+    """Ends trials at their rungs, by default those of the spec, and keeps workers busy.
 
-    def __init__(self, spec: StudySpec) -> None:
+    Ray calls it from its event loop; it only computes.
+    """
+
+    def __init__(self, spec: StudySpec, rungs: Sequence[int] | None = None) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # Ray's
         self._spec = spec
-        self._rungs = {epoch: new_rung(spec) for epoch in rung_epochs(spec)}
+        epochs = rung_epochs(spec) if rungs is None else rungs
+        self._rungs = {epoch: new_rung(spec) for epoch in epochs}
 
     @classmethod
     def of(cls, spec: StudySpec, trials: Iterable[FrozenTrial]) -> "Halving":

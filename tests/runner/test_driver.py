@@ -21,7 +21,7 @@ from study.errors import (
     TrackingError,
 )
 from study.home import Home
-from study.runner import confirmation, driver, resume
+from study.runner import confirmation, confirmation_records, driver, resume
 from study.runner import session as session_module
 from study.runner.recording import recorded
 from study.runner.retraining import _dataset
@@ -358,7 +358,7 @@ def confirming(monkeypatch, ray):  # noqa: ARG001  # as it is not there either
 
     tracker = Recorder()
     tracker.all_sent = True
-    monkeypatch.setattr(confirmation, "Tracker", lambda *_: tracker)
+    monkeypatch.setattr(confirmation_records, "Tracker", lambda *_: tracker)
     monkeypatch.setattr(confirmation, "tuner", Confirming)
     monkeypatch.setattr(Confirming, "trained", [])
     monkeypatch.setattr(Tuner, "failing", ())
@@ -399,6 +399,41 @@ def test_what_is_on_the_front_is_confirmed_once_also_after_an_interruption(
     assert not list(folder.glob("retrained/*"))
     assert run(tmp_path, budget=budget).front == done.front
     assert len(Confirming.trained) == 4
+
+
+@pytest.mark.parametrize(
+    ("budget", "more"),
+    [
+        ({"trials": 4, "confirm": 3}, [(number, (3, 4, 5)) for number in range(4)]),
+        ({"trials": 8, "confirm": 2}, [(7, (3, 4))]),  # which alone is on the front then
+    ],
+    ids=["with more seeds", "with another front"],
+)
+def test_a_confirmation_that_a_growing_study_does_not_want_any_more_ends(
+    budget, more, tmp_path, monkeypatch, confirming
+):
+    monkeypatch.setattr(Confirming, "stops", 2)
+    run(tmp_path, budget={"trials": 4, "confirm": 2})
+    folder = Home.find(str(tmp_path)).study_folder("a")
+    (interrupted,) = folder.retrainings()
+    trial_folder(interrupted.trials, 2).mkdir(parents=True)
+    states = {0: "COMPLETE", 1: "COMPLETE", 2: "INTERRUPTED"}
+
+    def tracker(folder, home):
+        del home
+        confirming.wait_until_ready = lambda: states if folder == interrupted else {}
+        return confirming
+
+    monkeypatch.setattr(confirmation_records, "Tracker", tracker)
+    monkeypatch.setattr(Confirming, "stops", None)
+    monkeypatch.setattr(Tuner, "size", lambda _, number: 10 + number if number < 4 else 5)
+    confirming.calls.clear()
+    run(tmp_path, budget=budget)
+    assert Confirming.trained == [(0, (3, 4)), (1, (3, 4)), *more]
+    number, outcome, keeps = next(call[1:] for call in confirming.calls if call[0] == "end_trial")
+    assert (number, outcome.state, keeps) == (2, "FAIL", False)
+    assert "the study has grown" in outcome.reason
+    assert not list(folder.path.glob("retrained/*"))
 
 
 def test_what_study_retrain_trains_with_the_same_seeds_is_not_trained_by_a_confirmation(

@@ -352,7 +352,7 @@ def test_a_replicate_that_diverges_is_said_so_and_leaves_nothing(home, monkeypat
 def test_a_trial_that_is_being_confirmed_with_the_same_seeds_is_not_retrained(home):
     folder = home.study_folder(NAME)
     wanted = Retraining(trial=2, replicates=5, epochs=3, full=False)
-    confirming = folder.of_retraining("front-replicates-5-epochs-3")
+    confirming = folder.of_retraining("front-replicates-5")
     confirming.path.mkdir(parents=True)
     confirming.store_retrainings([wanted.to_dict()])
     with (
