@@ -15,7 +15,7 @@ from plotly.subplots import make_subplots
 
 from paper.effects import EFFECTS
 from paper.ratio import configurations, ratios
-from study import figure_layout
+from study import MetricFormat, figure_layout
 
 COLOURS: Final = {
     "dann-r": "#332288",
@@ -34,9 +34,10 @@ _SYMBOLS: Final = {"vann": "square", "pdann": "diamond", "cnn": "x", "mlp": "tri
 _SIZES: Final = {"3k": "#bbbbbb", "10k": "#88aacc", "30k": "#4477aa", "100k": "#223355"}
 _COUNTS: Final = {
     "trainable_parameters": "trainable parameters",
-    "macs": "multiply-accumulates for an image",
+    "macs": "multiply-accumulates",
     "stored_bytes": "bytes of weights and wiring",
 }
+_RATIOS: Final = [0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500]
 _DATA: Final = "fashion_mnist"
 FORESTS: Final = {
     "structure": ("Fig. 4", "Suppl. Fig. 6"),
@@ -80,7 +81,8 @@ def write(found: Mapping[str, go.Figure], folder: Path) -> None:
 def _points(figure: go.Figure, family: str, x: Any, y: Any, **settings: Any) -> None:  # noqa: ANN401  # columns
     """Adds the points of a family."""
     place = {key: settings.pop(key) for key in ("row", "col") if key in settings}
-    marker = {"color": COLOURS[family], "symbol": _SYMBOLS.get(family, "circle"), "size": 9}
+    symbol = _SYMBOLS.get(family, "circle")
+    marker = {"color": COLOURS[family], "symbol": symbol, "size": 9, "opacity": 1}
     marker |= settings.pop("marker", {})
     figure.add_scatter(
         x=x,
@@ -100,8 +102,7 @@ def _sizes(metric: str, title: str, scale: float) -> Callable[[pd.DataFrame], go
         figure = _figure(title)
         for family, own in means[means["study"].str.startswith("table1-")].groupby("family"):
             _points(figure, str(family), own["trainable_parameters"], scale * own[metric])
-        figure.update_xaxes(type="log", title="trainable parameters")
-        return figure
+        return figure.update_xaxes(_axis("trainable_parameters", figure))
 
     return draw
 
@@ -114,9 +115,9 @@ def _ratio(rows: pd.DataFrame) -> go.Figure:
         open_ = {"symbol": "circle-open" if split == "test" else "circle"}
         x, y = [one.reference for one in own], [one.value for one in own]
         _points(figure, family, x, y, marker=open_, name=f"{family}, chosen on {split} images")
-    figure.update_xaxes(type="log", title="trainable parameters of the reference vann")
-    figure.update_yaxes(type="log")
-    return figure
+    figure.update_xaxes(_axis("trainable_parameters", figure))
+    figure.update_xaxes(title="trainable parameters of the reference vann")
+    return figure.update_yaxes(type="log", tickvals=_RATIOS, ticktext=list(map(str, _RATIOS)))
 
 
 def _controls(rows: pd.DataFrame) -> go.Figure:
@@ -132,7 +133,8 @@ def _controls(rows: pd.DataFrame) -> go.Figure:
             accuracy = 100 * own["test_accuracy"]
             place = {"row": 1, "col": column, "showlegend": column == 1}
             _points(figure, str(family), own[count], accuracy, marker={"size": size}, **place)
-        figure.update_xaxes(type="log", title=title, row=1, col=column)
+        axis = MetricFormat(count).axis(means[count].tolist())
+        figure.update_xaxes({**axis, "title": title, "tickangle": 0}, row=1, col=column)
     figure.update_yaxes(title="test accuracy (%)", row=1, col=1)
     return figure
 
@@ -247,6 +249,11 @@ def _with_intervals(  # noqa: PLR0913, PLR0917  # the parts of a trace
         marker={"color": colour, "size": 9},
         name=name,
     )
+
+
+def _axis(count: str, figure: go.Figure) -> dict[str, Any]:
+    """The logarithmic axis of a count for the points of a figure."""
+    return MetricFormat(count).axis([value for trace in figure.data for value in trace.x])
 
 
 def _figure(y: str) -> go.Figure:

@@ -8,7 +8,7 @@ import pytest
 from models import Architecture
 from models.counting import counts_of
 from paper.costs import FILE, epoch_seconds, hours
-from paper.factorial import cells_of
+from paper.factorial import SYNAPSES, cells_of
 from paper.plan import Plan, has_setting
 from study.errors import BadInputError
 
@@ -79,6 +79,7 @@ def test_the_recipe_of_all_cells_is_the_same_and_seeds_are_ten(planned):
     recipes = []
     for name, one in planned.items():
         if name.startswith("factorial"):
+            assert one.spec.space.synapses.values == (SYNAPSES,)
             table = one.spec.to_dict()
             recipes.append([table["space"][key] for key in ("learning_rate", "schedule")])
             recipes[-1] += [table["budget"]["epochs"], table["keep"], one.plan.others]
