@@ -62,8 +62,10 @@ class Session:
         return kept_checkpoints(self.spec, self.home, self.storage)
 
     def over(self) -> str | None:
-        """The reason why the search is over, None if it can continue."""
-        return self.budget.met() or self.clock.used_up()
+        """The reason why the search is over, None if it can continue, as with interrupted trials."""
+        interrupted = any(not trial.state.is_finished() for trial in self.storage.trials())
+        met = None if interrupted and self.budget.allows_epochs(0) else self.budget.met()
+        return met or self.clock.used_up()
 
     def unconfirmed(self) -> list[int]:
         """The trials on the front that are left to confirm."""

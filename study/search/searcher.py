@@ -119,12 +119,11 @@ class StudySearcher(Searcher):
     def _next(self) -> TrialConfig | None:
         """The next trial to train; None if there is none now."""
         running = len(self._running)
-        if self._budget.met(running) is not None:
-            return None
-        if self._interrupted:
+        # Whatever else is met by now, an interrupted trial would have been trained to its end.
+        if self._interrupted and self._budget.allows_epochs(running):
             number = self._interrupted.popleft()
             return config_of(self._storage.trials()[number], self._spec)
-        if self._one_by_one:
+        if self._one_by_one or self._budget.met(running) is not None:
             return None
         return self._continued(running) if self._promoted else self._new(running)
 

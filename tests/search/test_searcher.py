@@ -339,6 +339,23 @@ def test_an_interrupted_trial_is_asked_again_under_its_number_with_its_settings(
     assert again.suggest("new-4") is None
 
 
+def test_an_interrupted_trial_is_trained_to_its_end_also_where_the_hypervolume_stands_still(
+    tmp_path,
+):
+    wanted = spec(budget={"stagnation": 2})
+    search = searcher(wanted, tmp_path)
+    for key in "0123":
+        ask(search, key)
+    for key in "012":  # the last one was running
+        search.on_trial_complete(key, report())
+    search = searcher(wanted, tmp_path)
+    assert search.suggest("again")["number"] == 3
+    assert search.suggest("more") is None
+    search.on_trial_complete("again", report())
+    assert search.suggest("more") == "FINISHED"
+    assert all(trial.state.is_finished() for trial in trials(wanted, tmp_path))
+
+
 @pytest.mark.parametrize("sampler", ["ehvi", "tpe", "grid"])
 def test_a_study_starts_with_the_configurations_of_its_spec_also_when_it_resumes(sampler, tmp_path):
     space = {"somata": [8, 16, 32], "dendrites": [1, 2], "learning_rate": [0.01, 0.02]}
