@@ -20,6 +20,7 @@ Runs = dict[str, dict[str, Any]]
 
 OURS: Final = "ours"
 _SHARE_OF_PEER: Final = 0.4  # of the best peer's epochs
+_BOTORCH: Final = "botorch"
 _EARLY: Final = 0.05  # of the table's epochs: from here on nobody should be ahead
 
 
@@ -31,7 +32,7 @@ def print_summary(result: dict[str, Any]) -> None:
     ):
         print(f"\n{title}\n")
         print("\n".join(lines))
-    print(f"\n{' '.join(goals(result))}")
+    print(f"\n{' '.join([*beside_botorch(result), *goals(result)])}")
 
 
 def peers(runs: dict[str, Runs]) -> list[str]:
@@ -148,6 +149,42 @@ def goals(result: dict[str, Any]) -> list[str]:
         f"{asked:.1f} ms each."
     )
     return [epochs, regrets, asks]
+
+
+def beside_botorch(result: dict[str, Any]) -> list[str]:
+    """A sentence for each table and variant of BoTorch, and two for all of them."""
+    sentences, slow, quick = [], [], []
+    for table, runs in result["runs"].items():
+        for name in (name for name in peers(runs) if name.startswith(_BOTORCH)):
+            ours = {seed: runs[OURS][seed] for seed in runs[name]}
+            sentences.append(
+                f"On `{table}`, `{name}` needs medians of {medians(runs[name])} epochs in its "
+                f"{len(ours)} searches, ours with the same seeds {medians(ours)}."
+            )
+            slow += [run["ask_ms"] for run in runs[name].values()]
+            quick += [run["ask_ms"] for run in ours.values()]
+    sentences += [
+        f"A proposal takes BoTorch {np.mean(slow):,.0f} ms and ours {np.mean(quick):.0f} ms.",
+        f"Every other search needs at least {least_of_others(result):.1f} times the epochs of ours.",
+    ]
+    return sentences
+
+
+def least_of_others(result: dict[str, Any]) -> float:
+    """The least ratio of median epochs, over tables and boxes, of a peer other than BoTorch to ours."""
+    return min(
+        float(np.median(needed(runs[name], box)) / np.median(needed(runs[OURS], box)))
+        for runs in result["runs"].values()
+        for name in peers(runs)
+        if not name.startswith(_BOTORCH)
+        for box in _boxes()
+    )
+
+
+def medians(runs: Runs) -> str:
+    """The median epochs to the goal in each box, in words."""
+    *first, last = (epochs_text(float(np.median(needed(runs, box)))) for box in _boxes())
+    return f"{', '.join(first)} and {last}"
 
 
 def regret(runs: Runs, share: int, size: int) -> float:

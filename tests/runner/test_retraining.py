@@ -243,21 +243,30 @@ def test_in_full_nothing_can_stop_it_so_epochs_must_be_given(home, monkeypatch):
         retrain(NAME, 2, 2, full=True, home=home)
 
 
-def test_a_retraining_has_the_patience_the_noise_and_the_teacher_of_its_trial(home, monkeypatch):
+@pytest.fixture
+def kept_logits(home):
+    """The logits of a teacher whose study is gone, kept with the study of the home; its name."""
     folder, digest = home.study_folder(NAME), load_dataset(SPEC["dataset"]).sha256()
-    folder.path.mkdir(parents=True, exist_ok=True)
-    logits = np.zeros((500, 10), np.float32)  # of a teacher whose study is gone
-    keep_logits(folder.teachers, {"gone/0": logits}, digest)
-    parent = read_study(NAME, home).parent.info.run_id
-    MlflowClient(home.tracking_uri).set_tag(parent, DATA_TAG, digest)
-    taught = {"teacher": "gone/0", "teacher_weight": 0.1}
+    folder.path.mkdir(parents=True)
+    keep_logits(folder.teachers, {"gone/0": np.zeros((500, 10), np.float32)}, digest)
+    parent, client = read_study(NAME, home).parent.info.run_id, MlflowClient(home.tracking_uri)
+    client.set_tag(parent, DATA_TAG, digest)
+    yield "gone/0"
+    client.delete_tag(parent, DATA_TAG)
+    shutil.rmtree(folder.path)
+
+
+def test_a_retraining_has_the_patience_the_noise_and_the_teacher_of_its_trial(
+    home, kept_logits, monkeypatch
+):
+    taught = {"teacher": kept_logits, "teacher_weight": 0.1}
     with_training(home, monkeypatch, 1, patience=1, noise=0.5, learning_rate=0.3, **taught)
     messages = []
     found = retrain(NAME, 1, 2, 80, home=home, notify=messages.append)
     assert "at most 80 epochs" in messages[0]
     assert 2 <= found.record.epochs < 80
     assert (found.record.training["patience"], found.record.training["noise"]) == (1, 0.5)
-    assert found.record.training["teacher"] == "gone/0"
+    assert found.record.training["teacher"] == kept_logits
     # Each replicate has a seed of its own, and the last retraining is the one that is asked.
     assert load_model(NAME, 1, home=home, retrained=True).seeds == (2, 3)
 
