@@ -8,7 +8,7 @@ import torch
 
 from models import Architecture, load_network
 from study.runner.trainable import StudyTrainable
-from study.runner.trial_files import TrialStorage
+from study.runner.trial_files import TrialFiles, TrialStorage
 from study.search.trial import TrialConfig
 from study.spec.metrics import GROUPS, recorded_names
 from study.study_folder import (
@@ -214,7 +214,9 @@ def test_a_trial_that_continues_an_ended_one_is_as_if_it_had_not_ended(ended, di
     assert all(torch.equal(one, other) for one, other in zip(*weights, strict=True))
 
 
-def test_no_checkpoint_is_kept_of_a_trial_that_cannot_continue(digits, tmp_path):
+def test_no_checkpoint_is_kept_of_a_trial_that_cannot_continue(digits, tmp_path, monkeypatch):
+    # Not while it trains, either: those checkpoints are deleted by the driver.
+    monkeypatch.setattr(TrialFiles, "checkpoint_due", False)
     hasty = config(epochs=60, training=HASTY)  # its replicates stop by themselves
     made = worker(digits, tmp_path, hasty, kept_states=KEPT)
     until_done(made)
