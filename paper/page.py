@@ -59,7 +59,7 @@ def _figures(drawn: Mapping[str, Any]) -> list[str]:
     return [
         *shown,
         *(
-            [f"Questions without a figure, for nothing of them was run:\n{asked}"]
+            [f"Questions without a figure, since none of their networks has been trained:\n{asked}"]
             if missing
             else []
         ),

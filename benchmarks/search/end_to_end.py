@@ -89,14 +89,16 @@ def run(name: str, root: Path, seed: int, goal: float, seconds: float) -> dict[s
             command, cwd=ROOT, stdout=subprocess.DEVNULL, start_new_session=True
         )
         grown: list[tuple[float, float]] = []
-        while process.poll() is None and time.time() < start + seconds:
-            time.sleep(_POLL_S)
-            grown = list(growth(trials_of(journal), start))
-            if grown and grown[-1][1] >= goal:
-                break
-        if process.poll() not in {None, 0}:
-            raise subprocess.CalledProcessError(process.returncode, command)
-        _stop(process)
+        try:
+            while process.poll() is None and time.time() < start + seconds:
+                time.sleep(_POLL_S)
+                grown = list(growth(trials_of(journal), start))
+                if grown and grown[-1][1] >= goal:
+                    break
+            if process.poll() not in {None, 0}:
+                raise subprocess.CalledProcessError(process.returncode, command)
+        finally:
+            _stop(process)
     reached = [after for after, volume in grown if volume >= goal]
     return {
         "seed": seed,
