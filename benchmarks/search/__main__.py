@@ -7,7 +7,7 @@
 protocol.toml says what is compared and how. `tune` runs every variant of every method on the tuning
 tables, and writes tuned.json. `test` runs each method with the settings chosen there on the test
 tables that are recorded, and adds to benchmarks/results/search.json. Either goes on where it was
-stopped. `show` prints the tables of docs/search_method.md and draws docs/images/search_hypervolume.png,
+stopped. `show` writes the tables of docs/search_method.md and draws docs/images/search_hypervolume.png,
 for which kaleido and a Chrome or Chromium must be there.
 """
 
@@ -25,10 +25,11 @@ from benchmarks.machine import describe
 from benchmarks.search import protocol
 from benchmarks.search.figure import draw
 from benchmarks.search.measures import search
-from benchmarks.search.summary import print_summary
+from benchmarks.search.summary import summary, write_between
 from benchmarks.search.tuning import choose, key_of
 
 RESULT: Final = protocol.HERE.parent / "results" / "search.json"
+PAGE: Final = protocol.HERE.parents[1] / "docs/search_method.md"
 PICTURE: Final = protocol.HERE.parents[1] / "docs/images/search_hypervolume.png"
 _SAVE_S: Final = 20
 
@@ -52,8 +53,9 @@ def main() -> None:
         test(methods, arguments)
     if arguments.what != "tune":
         result = json.loads(RESULT.read_text(encoding="utf-8"))
-        print_summary(result)
+        print(summary(result))
         if arguments.what == "show":
+            write_between(summary(result), PAGE)
             draw(result, PICTURE)
 
 

@@ -1,4 +1,4 @@
-"""What benchmarks/search prints and docs/search_method.md shows, as tables of Markdown.
+"""What benchmarks/search prints and docs/search_method.md shows, in Markdown.
 
 A search that never reaches the goal counts as one that needs infinitely many epochs, so a median over
 searches is infinite, `never`, where half of them or more never do. Intervals are 95 % bootstrap
@@ -7,6 +7,7 @@ intervals over seeds; two methods are compared on the seeds that both have.
 
 import math
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -18,21 +19,27 @@ Array = NDArray[np.float64]
 Runs = dict[str, dict[str, Any]]
 """The measures of a method on a table, by seed."""
 
+BEGIN: Final = "<!-- written by python -m benchmarks.search show -->"
+END: Final = "<!-- end -->"
+
 OURS: Final = "ours"
 _SHARE_OF_PEER: Final = 0.4  # of the best peer's epochs
 _BOTORCH: Final = "botorch"
 _EARLY: Final = 0.05  # of the table's epochs: from here on nobody should be ahead
 
 
-def print_summary(result: dict[str, Any]) -> None:
-    for title, lines in (
-        ("all searches", table_of_methods(result)),
-        ("ours beside the best peer", table_of_goal(result)),
-        ("where a peer is ahead", table_of_regrets(result)),
-    ):
-        print(f"\n{title}\n")
-        print("\n".join(lines))
-    print(f"\n{' '.join([*beside_botorch(result), *goals(result)])}")
+def summary(result: dict[str, Any]) -> str:
+    """The tables and what they amount to, in Markdown."""
+    sentences = [f"- {one}" for one in (*beside_botorch(result), *goals(result))]
+    blocks = (table_of_methods(result), table_of_goal(result), table_of_regrets(result), sentences)
+    return "\n\n".join("\n".join(lines) for lines in blocks)
+
+
+def write_between(text: str, page: Path) -> None:
+    """Replaces what is between the marks `BEGIN` and `END` of a page."""
+    before, _, rest = page.read_text(encoding="utf-8").partition(BEGIN)
+    _, _, after = rest.partition(END)
+    page.write_text(f"{before}{BEGIN}\n\n{text}\n\n{END}{after}", encoding="utf-8")
 
 
 def peers(runs: dict[str, Runs]) -> list[str]:

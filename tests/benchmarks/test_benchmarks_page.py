@@ -7,17 +7,15 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.plan import SECONDS_PER_MAC
-from benchmarks.search import protocol
+from benchmarks.search import end_to_end, protocol
 from benchmarks.search.summary import (
+    BEGIN,
+    END,
     OURS,
     asking,
-    beside_botorch,
-    goals,
     least_of_others,
     medians,
-    table_of_goal,
-    table_of_methods,
-    table_of_regrets,
+    summary,
 )
 from benchmarks.training import shared_dendrites
 from benchmarks.training.__main__ import CONVOLUTIONS
@@ -145,11 +143,16 @@ def test_the_options_in_the_docs_are_worth_what_was_measured():
 def test_the_searches_are_the_committed_result():
     result = result_of("search")
     page = (ROOT / "docs/search_method.md").read_text(encoding="utf-8")
-    for lines in (table_of_methods(result), table_of_goal(result), table_of_regrets(result)):
-        assert "\n".join(lines) in page
-    prose = " ".join(page.split())
-    assert all(sentence in prose for sentence in (*beside_botorch(result), *goals(result)))
+    assert f"{BEGIN}\n\n{summary(result)}\n\n{END}" in page
     names_machine(page, result["machine"])
+
+
+def test_a_study_beside_the_script_is_the_committed_result():
+    result = result_of("end_to_end")
+    page = (ROOT / "docs/search_method.md").read_text(encoding="utf-8")
+    _, section = page.split("## Comparison with a script")
+    assert "\n".join(end_to_end.table(result)) in section
+    names_machine(section, result["machine"])
 
 
 def test_the_settings_of_the_searches_are_those_that_tuning_chose():
@@ -216,6 +219,10 @@ def test_the_numbers_of_the_readme_are_those_of_the_results():
     assert f"needs at least {least_of_others(searches):.1f} times the epochs (medians" in text
     counts = len(runs[OURS]), len(runs["botorch"])
     assert "(medians of {} searches, {} of BoTorch;".format(*counts) in text
+    beside = [line.split(" | ")[-1] for line in end_to_end.table(result_of("end_to_end"))]
+    ours, script = (cell.removesuffix(" |") for cell in beside[2:4])
+    assert f"takes {ours} s to a stated front" in text
+    assert f"MLflow more than {script.removeprefix('> ')} s (medians of 5;" in text
     (row,) = (
         one
         for one in result_of("training")["alone"]

@@ -9,7 +9,6 @@ from optuna.trial import TrialState, create_trial
 from benchmarks.search import end_to_end, researcher
 from models.architecture import Architecture
 from models.counting import counts_of
-from study.search.pareto import hypervolume
 
 
 @pytest.mark.parametrize("family", ["dann-lrf", "dann-r", "vann"])
@@ -50,15 +49,19 @@ def test_the_front_grows_with_each_complete_trial_in_the_order_of_their_ends():
         return made
 
     trials = [
-        trial(0, 130, [0.8, 1000]),
+        trial(0, 130, [0.85, 1000]),
         trial(1, 110, [0.9, 4.0], trainable_parameters=10_000),
         trial(2, 120, None, TrialState.FAIL),
     ]
     grown = list(end_to_end.growth(trials, start=100))
     assert [after for after, _ in grown] == [10, 30]
-    objectives = end_to_end.OBJECTIVES
-    assert grown[0][1] == hypervolume([[0.9, 10_000]], objectives)
-    assert grown[1][1] == hypervolume([[0.9, 10_000], [0.8, 1000]], objectives) > grown[0][1]
+    # Of the box's accuracies and of its logarithmic sizes, the first point dominates a half and 2/3; the
+    # second then adds a quarter and 1/3.
+    assert [volume for _, volume in grown] == pytest.approx([1 / 2 * 2 / 3, 1 / 3 + 1 / 4 * 1 / 3])
+
+
+def test_what_lies_outside_the_box_counts_for_nothing():
+    assert end_to_end.hypervolume([(0.7, 2000), (0.95, 2e6)]) == 0
 
 
 @pytest.mark.parametrize("name", end_to_end.COMMANDS)
@@ -68,3 +71,21 @@ def test_a_command_keeps_its_journal_in_its_folder(name, tmp_path):
     assert journal.name == "search.journal"
     assert str(tmp_path / "data") in " ".join(command)
     assert end_to_end.trials_of(journal) == []
+
+
+def test_its_table_tells_when_the_goal_was_reached_and_what_is_a_bound():
+    def one(*growth):
+        return {
+            "limit": 100,
+            "growth": [(after, share * end_to_end.GOAL) for after, share in growth],
+        }
+
+    runs = {
+        "study": {"0": one((4, 0.5), (5, 1), (10, 1.1)), "1": one((8, 1.1)), "2": one((10, 1))},
+        "researcher": {"0": one((50, 1)), "1": one((60, 0.9)), "2": one((20, 1))},
+    }
+    assert end_to_end.table({"runs": runs})[2:] == [
+        "| `study run`, s | 5 | 8 | 10 | 8 |",
+        "| script, s | 50 | > 100 | 20 | 50 |",
+        "| script / `study run` | 10.0 | > 12.5 | 2.0 | 10.0 |",
+    ]

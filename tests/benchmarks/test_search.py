@@ -199,6 +199,16 @@ def test_a_ratio_knows_of_searches_that_never_arrive():
     assert summary.ratio(runs(10, 99), runs(20), "0.5", "epochs")[0] == 0.5
 
 
+def test_tables_are_written_between_the_marks_of_the_page(tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text(f"before\n\n{summary.BEGIN}\nold\n{summary.END}\n\nafter\n")
+    summary.write_between("new", page)
+    written = f"before\n\n{summary.BEGIN}\n\nnew\n\n{summary.END}\n\nafter\n"
+    assert page.read_text() == written
+    summary.write_between("new", page)
+    assert page.read_text() == written
+
+
 def test_the_tables_of_the_page_compare_ours_with_the_best_peer(table):
     seen = table.seen_by(0)
     rows = list(range(len(table.accuracy)))
