@@ -3,15 +3,16 @@
     python -m paper plan [DATA]
     python -m paper power
     python -m paper run [DATA] [--minutes N] [--studies NAME ...]
-    python -m paper test [DATA] [--minutes N]
-    python -m paper record [DATA ...]
+    python -m paper test [DATA] [--minutes N] [--studies NAME ...]
+    python -m paper record [DATA]
     python -m paper page
 
 `plan` estimates the core-hours of each study, and `power` simulates the power of each claim
 (paper/powers.json). `run` searches and races without test images, and stores the choices of networks
-when all is done. `test` trains the chosen networks with fresh seeds and evaluates them on the test
-images. Both continue where they were stopped; DATA is fashion_mnist by default. `record` writes the
-benchmark file, the results of the claims and the effects of the factorial to paper/results; `page`
+of each study. `test` trains the chosen networks with fresh seeds and evaluates them on the test
+images. Both continue where they were stopped; DATA is fashion_mnist by default. `record` adds the
+tested studies to the benchmark file in paper/results, and writes the results of the claims and the
+effects of the factorial; studies in that file are not trained again, on whatever machine. `page`
 writes docs/results.md and its figures from these files alone. The exit status is 0, 2 for bad input,
 and 75 if the minutes were over (the same command continues).
 """
@@ -26,15 +27,14 @@ from typing import Final
 
 import study
 from paper import power
-from paper.choices import Choice
 from paper.claims import Claims
 from paper.costs import hours
 from paper.effects import Effect, cells, effects
 from paper.judge import Evidence, Result, judge
 from paper.page import write_page
 from paper.plan import Plan
-from paper.run import Replication, TimeUpError, limited, roles_of
-from paper.table import read, rows_of, write
+from paper.run import Replication, TimeUpError, limited, read_choices, roles_of
+from paper.table import read, rows_of, studies_in, write
 
 RESULTS: Final = Path(__file__).with_name("results")
 _TIME_UP: Final = 75  # EX_TEMPFAIL of sysexits.h
@@ -67,20 +67,21 @@ def _parser() -> argparse.ArgumentParser:
     powers = commands.add_parser("power", help="simulate the power of each claim")
     powers.set_defaults(act=_power)
     run = commands.add_parser("run", help="search, race and choose, without test images")
-    run.add_argument("--studies", nargs="+", default=[], metavar="NAME", help="by default all")
     run.set_defaults(act=_run)
     test = commands.add_parser("test", help="evaluate the chosen networks on the test images")
     test.set_defaults(act=_test)
     for command in (run, test):
-        command.add_argument("data", nargs="?", default="fashion_mnist", metavar="DATA")
-        command.add_argument("--root", default="data", help="folder of the images (default: data)")
         command.add_argument("--minutes", type=float, metavar="N", help="stop cleanly after these")
+        command.add_argument(
+            "--studies", nargs="+", default=[], metavar="NAME", help="by default all"
+        )
     record = commands.add_parser(
         "record", help="write the benchmark file and the results of claims"
     )
-    record.add_argument("data", nargs="*", default=["fashion_mnist"], metavar="DATA")
     record.set_defaults(act=_record)
     for command in (run, test, record):
+        command.add_argument("data", nargs="?", default="fashion_mnist", metavar="DATA")
+        command.add_argument("--root", default="data", help="folder of the images (default: data)")
         command.add_argument("--home", metavar="DIR", help="default: $STUDY_HOME or ./runs")
     for command in (plan, powers, run, test, record):
         command.add_argument("--plan", type=Path, metavar="FILE", help="default: plan.toml")
@@ -102,6 +103,7 @@ def _replication(arguments: argparse.Namespace) -> Replication:
         root=arguments.root,
         home=study.Home.find(arguments.home),
         choices=_choices_file(arguments.results, arguments.data),
+        recorded=studies_in(_benchmark_file(arguments.results, arguments.data)),
     )
 
 
@@ -115,6 +117,10 @@ def _claims(arguments: argparse.Namespace) -> Claims:
 
 def _choices_file(results: Path, data: str) -> Path:
     return results / f"choices-{data}.json"
+
+
+def _benchmark_file(results: Path, data: str) -> Path:
+    return results / f"networks-{data}.parquet"
 
 
 def _plan(arguments: argparse.Namespace) -> None:
@@ -138,41 +144,30 @@ def _power(arguments: argparse.Namespace) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> None:
-    replication = _replication(arguments)
     with limited(arguments.minutes):
-        replication.search(arguments.studies)
-    if not arguments.studies:
-        made = replication.choose()
-        file = _choices_file(arguments.results, arguments.data)
-        print(f"{len(made)} choices in {file}; `python -m paper test` tests these networks")
+        _replication(arguments).search(arguments.studies)
+    print("the choices are stored; `python -m paper test` tests these networks")
 
 
 def _test(arguments: argparse.Namespace) -> None:
     with limited(arguments.minutes):
-        _replication(arguments).test()
+        _replication(arguments).test(arguments.studies)
     print("all networks are tested; `python -m paper record` writes the results")
 
 
 def _record(arguments: argparse.Namespace) -> None:
-    plan = _read_plan(arguments)
+    replication = _replication(arguments)
+    file = _benchmark_file(arguments.results, arguments.data)
+    tested = replication.tested()
     home = study.Home.find(arguments.home)
-    known = {one.name for one in study.list_studies(home=home)}
-    for data in arguments.data:
-        rows = (
-            row
-            for planned in plan.planned(data)
-            if planned.name in known and planned.tested_name in known
-            for row in rows_of(planned, home)
-        )
-        file = arguments.results / f"networks-{data}.parquet"
-        print(f"{write(rows, file):,} networks -> {file}")
-    files = sorted(arguments.results.glob("networks-*.parquet"))
+    all_rows = write((row for one in tested for row in rows_of(one, home)), file)
+    print(f"{', '.join(one.key for one in tested) or 'no study'} -> {file}: {all_rows:,} networks")
+    networks = read(*sorted(arguments.results.glob("networks-*.parquet")))
     choices = [
-        Choice.model_validate(one)
-        for file in sorted(arguments.results.glob("choices-*.json"))
-        for one in json.loads(file.read_text(encoding="utf-8"))
+        one
+        for stored in sorted(arguments.results.glob("choices-*.json"))
+        for one in read_choices(stored)
     ]
-    networks = read(*files)
     found = judge(_claims(arguments).claims, Evidence(networks, choices))
     _write(arguments.results / "verdicts.json", found)
     of_factorial = effects(cells(networks))

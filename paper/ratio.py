@@ -20,7 +20,7 @@ _METRICS: Final[dict[Split, tuple[str, str]]] = {
     "test": ("test", "test_accuracy"),
 }
 DENDRITIC: Final = "table1-dendritic"
-DENSE: Final = "table1-dense"
+DENSE: Final = "table1-vann"
 
 
 @final
@@ -43,7 +43,7 @@ def ratios(rows: pd.DataFrame, data: str = "fashion_mnist") -> Iterator[Ratio]:
     """The ratios of every family to every vann; none where no network of the family reaches it."""
     for split, (stage, metric) in _METRICS.items():
         means = configurations(rows, data, stage, metric)
-        dense = means[(means["study"] == DENSE) & (means["family"] == "vann")]
+        dense = means[means["study"] == DENSE]
         for family, own in means[means["study"] == DENDRITIC].groupby("family"):
             for reference in dense.itertuples():
                 enough = own[own[metric] >= getattr(reference, metric)]

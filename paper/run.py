@@ -1,15 +1,16 @@
 """Trains the studies of the plan for one data set: search, race, choice, and then the test.
 
 Every step can be repeated: studies and retrainings that are done are read, interrupted ones continue.
-The test images are withheld from searches and races. They are evaluated by retrainings alone, which
-begin when the choices of all studies are in a file; what is in that file is never chosen again.
+Studies in the benchmark file are done, wherever they were trained. The test images are withheld from
+searches and races. They are evaluated by retrainings alone; those of a study begin when its choices
+are in a file, and what is in that file is never chosen again.
 """
 
 import json
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import final
@@ -30,7 +31,10 @@ class TimeUpError(Exception):
 
 @final
 class Replication:
-    """The replication on one data set, in a home; `root` is the folder of the images."""
+    """The replication on one data set, in a home; `root` is the folder of the images.
+
+    `choices` is the file of the choices; `recorded` are the keys of studies in the benchmark file.
+    """
 
     def __init__(  # noqa: PLR0913, PLR0917  # what is run, on what, where, and how it is shown
         self,
@@ -40,69 +44,78 @@ class Replication:
         root: str,
         home: Home,
         choices: Path,
+        recorded: Collection[str] = (),
         notify: Notify = print,
     ) -> None:
-        self._studies = plan.planned(data, root)
+        self._studies = [one for one in plan.planned(data, root) if one.key not in recorded]
         self._claims = claims
-        self._data = data
         self._home = home
         self._choices = choices
         self._notify = notify
 
     def search(self, names: Sequence[str] = ()) -> None:
-        """Runs searches and races of these studies of the plan, by default all."""
+        """Runs searches and races of these studies, by default all of the plan, and stores choices."""
         for planned in self._named(names):
             self._run(planned.spec)
             if planned.plan.race:
                 found = complete(planned.name, self._home)
                 raced = candidates(roles_of(planned, self._claims), found, planned.plan.race)
                 self._run(planned.race(raced))
+            self._choose(planned)
 
-    def choose(self) -> list[Choice]:
-        """Chooses a network for each role, and stores the choices; stored ones are read.
+    def test(self, names: Sequence[str] = ()) -> None:
+        """Retrains chosen networks, and the others of studies that ask for it, and tests them.
 
-        Raises StudyError if a study of the plan is not finished.
+        Raises BadInputError if no search is done.
         """
-        if self._choices.exists():
-            stored = json.loads(self._choices.read_text(encoding="utf-8"))
-            return [Choice.model_validate(one) for one in stored]
-        made = [one for planned in self._studies for one in self._chosen(planned)]
-        self._choices.parent.mkdir(parents=True, exist_ok=True)
-        text = json.dumps([one.model_dump(mode="json") for one in made], indent=1)
-        self._choices.write_text(f"{text}\n", encoding="utf-8")
-        return made
-
-    def test(self) -> None:
-        """Retrains the chosen networks, and the others of studies that ask for it, and tests them.
-
-        Raises BadInputError if the choices are not stored.
-        """
-        if not self._choices.exists():
+        studies = self._named(names)
+        searched = self._searched(studies)
+        if studies and not searched:
             raise study.BadInputError(
-                f"the choices must be stored before a network is tested, got none in {self._choices}; "
-                "`python -m paper run` stores them when all searches and races are done"
+                "searches and races must be done, and the choices stored, before a network is tested, "
+                f"got {studies[0].key} in {self._home}; `python -m paper run` does so"
             )
-        chosen = self.choose()
-        for planned in self._studies:
-            if planned.plan.race:
-                for number in sorted(
-                    {
-                        one.raced
-                        for one in chosen
-                        if one.study == planned.name and one.raced is not None
-                    }
-                ):
-                    self._retrain(planned.race_name, number, planned.plan.seeds)
-            if planned.plan.others:
-                for record in complete(planned.name, self._home):
-                    self._retrain(planned.name, record.trial, planned.plan.others)
+        for planned in searched:
+            for name, trial, seeds in self._wanted(planned):
+                self._notify(f"{name}: trial {trial}, {seeds} fresh seeds")
+                study.retrain(name, trial, seeds, home=self._home)
+
+    def tested(self) -> list[PlannedStudy]:
+        """The studies of which nothing is left to do."""
+        return [one for one in self._searched(self._studies) if self._is_tested(one)]
+
+    def _wanted(self, planned: PlannedStudy) -> Iterator[tuple[str, int, int]]:
+        """The retrainings of a study: a name, a trial, and the number of seeds."""
+        chosen = {one.raced for one in self._choose(planned) if one.raced is not None}
+        for trial in sorted(chosen):
+            yield planned.race_name, trial, planned.plan.seeds
+        if planned.plan.others:
+            for record in complete(planned.name, self._home):
+                yield planned.name, record.trial, planned.plan.others
+
+    def _searched(self, studies: Sequence[PlannedStudy]) -> list[PlannedStudy]:
+        """Those of the studies whose searches and races are done."""
+        done = {
+            one.name for one in study.list_studies(home=self._home) if one.run_status == "FINISHED"
+        }
+        return [one for one in studies if done.issuperset({one.name, one.tested_name})]
+
+    def _is_tested(self, planned: PlannedStudy) -> bool:
+        done = {
+            (name, one.search.trial, len(one.record.by_seed))
+            for name in {planned.name, planned.tested_name}
+            for one in study.retrainings(name, home=self._home)
+        }
+        return done.issuperset(self._wanted(planned))
 
     def _named(self, names: Sequence[str]) -> list[PlannedStudy]:
-        unknown = sorted(set(names) - {one.name for one in self._studies})
+        known = [one.key for one in self._studies]
+        unknown = sorted(set(names).difference(known))
         if unknown:
-            known = ", ".join(one.name for one in self._studies)
-            raise study.BadInputError(f"unknown study {unknown[0]!r} of the plan; known: {known}")
-        return [one for one in self._studies if not names or one.name in names]
+            raise study.BadInputError(
+                f"unknown study {unknown[0]!r} of the plan; left to train: {', '.join(known)}"
+            )
+        return [one for one in self._studies if not names or one.key in names]
 
     def _run(self, spec: study.StudySpec) -> None:
         self._notify(f"{spec.name}: {spec.budget.trials or 'all'} trials")
@@ -112,14 +125,19 @@ class Replication:
         if summary.stopped is not None:
             raise study.StudyError(f"the study {spec.name} stopped: {summary.stopped}")
 
-    def _retrain(self, name: str, trial: int, seeds: int) -> None:
-        self._notify(f"{name}: trial {trial}, {seeds} fresh seeds")
-        study.retrain(name, trial, seeds, home=self._home)
+    def _choose(self, planned: PlannedStudy) -> list[Choice]:
+        """The network for each role of a study that is searched; stored ones are read, others stored."""
+        stored = read_choices(self._choices)
+        own = [one for one in stored if one.study == planned.name]
+        if own:
+            return own
+        made = list(self._chosen(planned))
+        self._choices.parent.mkdir(parents=True, exist_ok=True)
+        text = json.dumps([one.model_dump(mode="json") for one in (*stored, *made)], indent=1)
+        self._choices.write_text(f"{text}\n", encoding="utf-8")
+        return made
 
     def _chosen(self, planned: PlannedStudy) -> Iterator[Choice]:
-        status = study.status(planned.name, home=self._home)
-        if status.run_status != "FINISHED":
-            raise study.StudyError(f"the study {planned.name} must be finished, got {status!r}")
         search = complete(planned.name, self._home)
         race: dict[int, TrialRecord] = {}
         if planned.plan.race:
@@ -128,6 +146,13 @@ class Replication:
             choice = choose(role, planned.name, search, race or None)
             if choice is not None:
                 yield choice
+
+
+def read_choices(file: Path) -> list[Choice]:
+    """The choices in a file, none if there is no such file."""
+    if not file.exists():
+        return []
+    return [Choice.model_validate(one) for one in json.loads(file.read_text(encoding="utf-8"))]
 
 
 def roles_of(planned: PlannedStudy, claims: Claims) -> list[Role]:

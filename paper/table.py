@@ -5,13 +5,14 @@ of the stage `test` have been evaluated on test images. docs/results.md describe
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
@@ -148,12 +149,23 @@ def _shared(planned: PlannedStudy, stage: str, record: TrialRecord, number: int)
     }
 
 
-def write(rows: Iterator[dict[str, Any]], file: Path) -> int:
-    """Writes rows to a file; returns their number."""
-    table = pa.Table.from_pylist(list(rows), schema=SCHEMA)
+def write(rows: Iterable[dict[str, Any]], file: Path) -> int:
+    """Adds rows to a file, in place of those of the same studies; returns the number of all."""
+    added = pa.Table.from_pylist(list(rows), schema=SCHEMA)
+    if file.exists():
+        kept = pq.read_table(file, schema=SCHEMA)
+        replaced = pc.is_in(kept["study"], value_set=pc.unique(added["study"]))
+        added = pa.concat_tables([kept.filter(pc.invert(replaced)), added])
     file.parent.mkdir(parents=True, exist_ok=True)
-    pq.write_table(table, file, compression="zstd")
-    return int(table.num_rows)
+    pq.write_table(added, file, compression="zstd")
+    return int(added.num_rows)
+
+
+def studies_in(file: Path) -> set[str]:
+    """The keys of the studies of which a file has rows, none if there is no such file."""
+    if not file.exists():
+        return set()
+    return set(pq.read_table(file, columns=["study"])["study"].unique().to_pylist())
 
 
 def read(*files: Path) -> pd.DataFrame:

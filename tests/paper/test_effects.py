@@ -99,7 +99,7 @@ def test_cells_are_read_from_the_benchmark_file():
             ("factorial-10k", "test", "dann-lrf", 0.3),
             ("factorial-10k", "search", "dann-lrf", 0.3),
             ("factorial-macs-30k", "test", "dann-conv", 0.0),
-            ("table1-dense", "test", "vann", 0.0),
+            ("table1-vann", "test", "vann", 0.0),
         )
     ]
     found = cells(pd.DataFrame(rows))

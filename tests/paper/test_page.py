@@ -46,7 +46,7 @@ def test_the_example_of_the_benchmark_file_runs(tmp_path, monkeypatch):
             correct = generator.random(IMAGES) < 0.9
             curves = ("val_accuracy_curve", "val_loss_curve", "train_loss_curve")
             yield {
-                "study": "table1-dense",
+                "study": "table1-vann",
                 "stage": stage,
                 "trial": 0,
                 "seed": seed,

@@ -77,10 +77,12 @@ def command(folder):
 
 def test_nothing_is_tested_before_the_choices_are_stored(command, folder, capsys):
     assert command("test", "digits") == 2
-    assert "the choices must be stored before a network is tested" in capsys.readouterr().err
-    assert command("run", "digits", "--studies", "grid") == 2
-    assert "unknown study 'grid' of the plan; known: grid-digits" in capsys.readouterr().err
-    assert not (folder / "results").exists()
+    assert "and the choices stored, before a network is tested, got grid" in capsys.readouterr().err
+    assert command("run", "digits", "--studies", "grids") == 2
+    assert "unknown study 'grids' of the plan; left to train: grid" in capsys.readouterr().err
+    assert command("record", "digits") == 0
+    assert "no study -> " in capsys.readouterr().out
+    assert not (folder / "results" / "choices-digits.json").exists()
     assert command("run", "digits", "--minutes", "60") == 0
     choices = json.loads((folder / "results" / "choices-digits.json").read_text())
     assert [one["role"]["family"] for one in choices] == ["dann-r", "vann"]
@@ -95,6 +97,7 @@ def test_the_chosen_networks_are_tested_with_fresh_seeds(command, folder):
     assert command("test", "digits") == 0
     assert command("test", "digits") == 0  # which trains nothing again
     assert command("record", "digits") == 0
+    assert command("run", "digits", "--studies", "grid") == 2  # since it is recorded
     rows = read(folder / "results" / "networks-digits.parquet")
     stages = rows.groupby("stage").size().to_dict()
     assert stages == {"search": 8 * 2, "race": 2 * RACE_REPLICATES, "test": 2 * 3}
