@@ -24,13 +24,15 @@ import torch
 from benchmarks.beyond.judgement import check_first, choose, figure, judge, table
 from benchmarks.beyond.race import Race
 from benchmarks.machine import describe
-from study import load_dataset, study_spec
+from study import load_dataset
 from study.home import Home
 from study.report.report import write_picture
+from study.spec.sections import DatasetSpec
 from study.training.train import keep_freed_memory
 
 REPOSITORY: Final = Path(__file__).parents[2]
 RESULT: Final = REPOSITORY / "benchmarks/results/beyond.json"
+FOLDER: Final = RESULT.with_suffix("")
 PICTURE: Final = REPOSITORY / "docs/images/beyond.png"
 STUDIES: Final = ("beyond", "beyond-convolutions")
 
@@ -41,8 +43,8 @@ def main(words: list[str] | None = None) -> int:
     parser.add_argument("--home", help="home of the studies; by default $STUDY_HOME, else ./runs")
     parser.add_argument("--tracking-uri", help="MLflow store; by default that of the home")
     parser.add_argument("--studies", nargs="+", default=STUDIES, help="names of the studies")
-    parser.add_argument("--folder", type=Path, default=Path("runs/race"), help="state of the race")
-    parser.add_argument("--root", type=Path, help="folder of the data set; by default the study's")
+    parser.add_argument("--folder", type=Path, default=FOLDER, help="state of the race")
+    parser.add_argument("--root", type=Path, default=Path("data"), help="folder of the data set")
     parser.add_argument("--minutes", type=float, help="minutes of this run; by default to the end")
     parser.add_argument("--to", type=Path, default=RESULT, help="the result")
     parser.add_argument("--plan", action="store_true", help="print how long the rest takes")
@@ -62,17 +64,16 @@ def main(words: list[str] | None = None) -> int:
 def _raced(arguments: argparse.Namespace) -> bool:
     """Continues the race, and judges its winners if it has ended; returns whether they are judged."""
     home = Home.find(arguments.home, arguments.tracking_uri)
-    spec = study_spec(arguments.studies[0], home=home)
-    root = {} if arguments.root is None else {"root": arguments.root}
-    source = spec.dataset.model_copy(update={"withhold_test": True, **root})
+    race = Race.of(arguments.folder, arguments.studies, home)
+    table_of_data = race.data.source | {"withhold_test": True, "root": arguments.root}
+    source, seed = DatasetSpec.model_validate(table_of_data), race.data.seed
     torch.set_num_threads(len(os.sched_getaffinity(0)))
     keep_freed_memory()
     end = time.monotonic() + 60 * (float("inf") if arguments.minutes is None else arguments.minutes)
-    race = Race.of(arguments.folder, arguments.studies, home)
     if arguments.plan:
         print(f"at most about {race.core_hours():.1f} core-hours are left")
         return False
-    dataset = load_dataset(source, spec.seed)
+    dataset = load_dataset(source, seed)
     if not race.run(dataset, lambda: time.monotonic() > end):
         trained = sum(len(one.val_accuracy) for one in race.contenders.values())
         print(f"{trained} networks are trained; the same command continues")
@@ -83,9 +84,8 @@ def _raced(arguments: argparse.Namespace) -> bool:
         print("the race has ended, and its winners are stored; --judge reads the test images, once")
         return False
     with_test = source.model_copy(update={"withhold_test": False})
-    rows = judge(race, chosen, partial(load_dataset, with_test, spec.seed), arguments.folder)
-    data = spec.dataset.label
-    result = {"machine": describe(), "data": data, "race": digest, "rows": rows}
+    rows = judge(race, chosen, partial(load_dataset, with_test, seed), arguments.folder)
+    result = {"machine": describe(), "data": source.label, "race": digest, "rows": rows}
     arguments.to.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     return True
 

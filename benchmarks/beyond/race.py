@@ -2,12 +2,12 @@
 
 After each round the best third of a heat remains (successive halving), by the accuracy over the seeds of
 the search and the fresh ones, at last one network with ten fresh seeds. Only validation images are
-evaluated. The state is a JSON file, and the networks lie beside it; an interrupted race continues with
-the interrupted training.
+evaluated. The state is a JSON file, with which an interrupted race continues, also on another machine:
+networks that do not lie beside it are trained again when they are asked for.
 """
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -121,27 +121,40 @@ class Contender:
 
 
 @final
+@dataclass(frozen=True, kw_only=True)
+class Data:
+    """The data set of a race, a table of a spec without its folder, and the seed of its split."""
+
+    source: dict[str, Any]
+    seed: int
+
+
+@final
 class Race:
-    """The race, whose state is in a folder.
+    """The race, whose state is in a folder; the studies' home is used for a new race, and for teachers.
 
     `heats` are the contenders of each bound and group; a trial under several bounds is trained once.
     """
 
-    def __init__(self, folder: Path, contenders: list[Contender], home: Home) -> None:
+    def __init__(self, folder: Path, contenders: list[Contender], data: Data, home: Home) -> None:
         self._folder = folder
         self._home = home
         self._file = folder / "race.json"
         self.contenders = {one.key: one for one in contenders}
+        self.data = data
 
     @classmethod
-    def of(cls, folder: Path, studies: Iterable[str], home: Home) -> "Race":
+    def of(cls, folder: Path, studies: Sequence[str], home: Home) -> "Race":
         """The race in a folder; a new one has the best trials of the studies."""
         file = folder / "race.json"
         if file.exists():
             stored = json.loads(file.read_text(encoding="utf-8"))
-            return cls(folder, [Contender(**one) for one in stored], home)
+            contenders = [Contender(**one) for one in stored["contenders"]]
+            return cls(folder, contenders, Data(**stored["data"]), home)
         folder.mkdir(parents=True, exist_ok=True)
-        race = cls(folder, _best(studies, home), home)
+        spec = study_spec(studies[0], home=home)
+        source = spec.dataset.model_dump(mode="json", exclude={"root"})
+        race = cls(folder, _best(studies, home), Data(source=source, seed=spec.seed), home)
         race.store()
         return race
 
@@ -214,14 +227,22 @@ class Race:
             for place, heat in self.heats().items()
         }
 
-    def networks(self, contender: Contender) -> list[Path]:
-        """The folders of the networks of a contender, with the replicates of a round each."""
-        return [self._network(contender, seed) for seed in contender.seeds[::SEEDS_A_ROUND]]
+    def networks(self, contender: Contender, dataset: Dataset) -> list[Path]:
+        """The folders of the networks of a contender, with the replicates of a round each.
+
+        Those that are not there are trained again, from the same seeds.
+        """
+        firsts = contender.seeds[::SEEDS_A_ROUND]
+        for first in firsts:
+            if not self._network(contender, first).exists():
+                self._train(contender, list(range(first, first + SEEDS_A_ROUND)), dataset)
+        return [self._network(contender, first) for first in firsts]
 
     def store(self) -> None:
         """Stores the state, which replaces the former at once."""
         part = self._file.with_suffix(".part")
-        state = [vars(one) for one in self.contenders.values()]
+        contenders = [vars(one) for one in self.contenders.values()]
+        state = {"data": vars(self.data), "contenders": contenders}
         part.write_text(json.dumps(state, indent=1) + "\n", encoding="utf-8")
         part.replace(self._file)
 

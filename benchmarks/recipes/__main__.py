@@ -13,6 +13,7 @@ long the rest takes; both train nothing.
 
 import argparse
 import json
+import sys
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -30,7 +31,7 @@ from benchmarks.recipes.effects import table
 from benchmarks.recipes.protocol import BARE, NETWORKS, SEEDS, TEACHERS, TRAINING, Case, cases
 from models import build
 from models.counting import counts_of
-from study import load_dataset
+from study import StudyError, load_dataset
 from study.spec.sections import DatasetSpec
 from study.training.dataset import Dataset
 from study.training.settings import TrainingSettings
@@ -49,9 +50,8 @@ def main() -> None:
         draw(json.loads(RESULT.read_text(encoding="utf-8")), PICTURE)
         return
     start = time.monotonic()
-    dataset = _dataset(given.root)
-    result = _result(dataset)
-    done = {_key(row) for row in result["rows"]}
+    stored = _stored()
+    done = {_key(row) for row in stored.get("rows", [])}
     left = [
         case
         for case in cases(given.bounds, given.families, given.seeds)
@@ -61,6 +61,11 @@ def main() -> None:
         hours = sum(case.core_hours for case in left)
         print(f"{len(left):,} trainings are left, about {hours:.1f} core-hours")
         return
+    try:
+        result = _checked(stored, _dataset(given.root).sha256())
+    except StudyError as error:
+        print(f"error: {error}", file=sys.stderr)
+        raise SystemExit(error.exit_status) from error
     with ProcessPoolExecutor(given.jobs, get_context("spawn"), _begin, (given.root,)) as workers:
         for row in rows_of(left, workers, given.jobs, start + 60 * given.minutes):
             result["rows"].append(row)
@@ -150,14 +155,18 @@ def _dataset(root: Path) -> Dataset:
     return load_dataset(DatasetSpec(name="fashion_mnist", root=root, withhold_test=True), seed=0)
 
 
-def _result(dataset: Dataset) -> dict[str, Any]:
-    """The stored result, or a new one. Raises SystemExit if it has other data."""
-    images = dataset.sha256()
-    if RESULT.exists():
-        result: dict[str, Any] = json.loads(RESULT.read_text(encoding="utf-8"))
-        if result["images"] != images:
-            raise SystemExit(f"{RESULT} must hold results of the same images, got others")
-        return result
+def _stored() -> dict[str, Any]:
+    """The stored result, empty if there is none."""
+    result: dict[str, Any] = {}
+    return json.loads(RESULT.read_text(encoding="utf-8")) if RESULT.exists() else result
+
+
+def _checked(stored: dict[str, Any], images: str) -> dict[str, Any]:
+    """The stored result, a new one if it is empty. Raises StudyError if it is of other images."""
+    if stored:
+        if stored["images"] != images:
+            raise StudyError(f"{RESULT} must hold results of the same images, got others")
+        return stored
     parameters = {
         str(bound): {
             family: counts_of(Case(0, bound, family, "bare").architecture, (1, 28, 28), 10)[0]

@@ -2,17 +2,19 @@
 
 import json
 import re
+import shutil
 from dataclasses import replace
 
 import pytest
 
 from benchmarks.beyond import __main__ as command
 from benchmarks.beyond import judgement, race
-from benchmarks.beyond.race import Contender, Race
+from benchmarks.beyond.race import Contender, Data, Race
 from study.errors import StudyError
 from tests.support.architectures import architecture
 from tests.support.stored_study import make_home, trial, write_study
 
+DATA = Data(source={"name": "digits"}, seed=0)
 TRIALS = [
     trial(0.90, 16),
     trial(0.80, 8),
@@ -49,6 +51,11 @@ def ask(tmp_path, monkeypatch):
     return run
 
 
+def networks(folder):
+    """The bytes of the files of all networks."""
+    return {file: file.read_bytes() for file in folder.glob("race/networks/*/*/*")}
+
+
 def test_the_test_images_are_read_after_the_choice_is_written_which_is_final(
     ask, tmp_path, monkeypatch, capsys
 ):
@@ -66,7 +73,12 @@ def test_the_test_images_are_read_after_the_choice_is_written_which_is_final(
     assert read == [(True, False)]
     assert ask() is None  # the race ends, but no test image is read
     assert read[1:] == [(True, False)]
+    trained = networks(tmp_path)
+    shutil.rmtree(tmp_path / "race/networks")
     result = ask("--judge")
+    again = networks(tmp_path)
+    assert again
+    assert again == {file: trained[file] for file in again}  # those of the winners
     assert read[2:] == [(True, True), (False, True)]
     rows = result["rows"]
     assert [(row["bound"], row["group"]) for row in rows] == [
@@ -83,7 +95,7 @@ def test_the_test_images_are_read_after_the_choice_is_written_which_is_final(
     assert rows[1]["network"] == "vann D2 S10"
     assert rows[3]["network"] == "dann-r D1 S20 K4"
     state = json.loads((tmp_path / "race/race.json").read_text())
-    trained = {one["trial"]: len(one["val_accuracy"]) for one in state}
+    trained = {one["trial"]: len(one["val_accuracy"]) for one in state["contenders"]}
     assert sum(trained.values()) < 4 * len(TRIALS)  # the worse half of a heat left after a round
     assert min(trained.values()) == 2
     picture = judgement.figure(rows)
@@ -98,7 +110,7 @@ def test_the_test_images_are_read_after_the_choice_is_written_which_is_final(
     with pytest.raises(StudyError, match=r"for one race alone, got a judgement of race 0000"):
         ask("--judge")
     (tmp_path / "result.json").write_text(json.dumps(result))
-    state[0]["val_accuracy"]["2"] -= 0.5
+    state["contenders"][0]["val_accuracy"]["2"] -= 0.5
     (tmp_path / "race/race.json").write_text(json.dumps(state))
     with pytest.raises(StudyError, match="has another choice"):
         ask()
@@ -120,7 +132,7 @@ def test_a_winner_has_ten_fresh_seeds_and_the_race_fits_its_hours(tmp_path):
         for group in race.GROUPS
         for number, bound in enumerate(bounds * 10)
     ]
-    assert 2 < Race(tmp_path, contenders, home=None).core_hours() < 6
+    assert 2 < Race(tmp_path, contenders, DATA, home=None).core_hours() < 6
 
 
 @pytest.mark.parametrize(
@@ -160,8 +172,8 @@ def test_the_best_third_remains_by_the_seeds_of_search_and_race(tmp_path):
     lucky = contender(0, 0.95, [0.80, 0.80])
     good = [contender(number, 0.90, [0.90, 0.90]) for number in (1, 2)]
     bad = contender(3, 0.80, [0.80, 0.81])
-    begun = Race(tmp_path, [lucky, *good, bad], home=None)
+    begun = Race(tmp_path, [lucky, *good, bad], DATA, home=None)
     assert begun.due() == (good[0], [4, 5])
     assert begun.due()[0].pooled()[0] == pytest.approx(0.90)
     bad.val_accuracy.clear()
-    assert Race(tmp_path, [lucky, *good, bad], home=None).due() == (bad, [2, 3])
+    assert Race(tmp_path, [lucky, *good, bad], DATA, home=None).due() == (bad, [2, 3])
