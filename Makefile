@@ -31,8 +31,8 @@ test: $(INSTALLED)
 	$(SITE)
 	$(BIN)/pytest $(AT_ONCE) $(COVERAGE)
 
-# The checks of everyday work: without the whole paths, all of tests/e2e. The others do not wait for
-# anything, so there are as many at once as processors.
+# The checks of everyday work: without the whole paths, all of tests/e2e, and without tests of more than a
+# second. The others do not wait for anything, so there are as many at once as processors.
 quick: $(INSTALLED)
 	$(BIN)/ruff check
 	$(BIN)/mypy

@@ -152,7 +152,7 @@ def _run(arguments: argparse.Namespace) -> None:
 def _test(arguments: argparse.Namespace) -> None:
     with limited(arguments.minutes):
         _replication(arguments).test(arguments.studies)
-    print("all networks are tested; `python -m paper record` writes the results")
+    print("the networks are tested; `python -m paper record` writes the results")
 
 
 def _record(arguments: argparse.Namespace) -> None:

@@ -56,13 +56,14 @@ class Evidence:
         self._rows = rows
         self._choices = choices
 
-    def choice(self, role: Role) -> Choice | None:
-        """The choice of a role, None if nothing fitted it."""
-        return next((one for one in self._choices if one.role == role), None)
+    def choice(self, role: Role, data: str) -> Choice | None:
+        """The choice of a role on a data set, None if nothing fitted it."""
+        study = f"{role.study}-{data}"
+        return next((one for one in self._choices if (one.role, one.study) == (role, study)), None)
 
     def tested(self, role: Role, data: str) -> pd.DataFrame:
         """The networks of a role on test images, after a race those of its seeds; or NotRunError."""
-        choice = self.choice(role)
+        choice = self.choice(role, data)
         if choice is None:
             raise NotRunError
         rows = self._of(role, data, "test")
@@ -113,16 +114,18 @@ class Evidence:
 
 
 def judge(claims: Iterable[Claim], evidence: Evidence) -> list[Result]:
-    """The result of every claim, with the p of each group corrected by Holm's method."""
+    """The result of every claim, with the p of each group corrected by Holm's method.
+
+    Claims without a p count as 1 there, so that no verdict changes for a claim that is run later.
+    """
     results = [_measured(claim, evidence) for claim in claims]
     for group in {one.group for one in results}:
-        own = [
-            place for place, one in enumerate(results) if one.group == group and one.p is not None
-        ]
+        own = [place for place, one in enumerate(results) if one.group == group]
         for name in ("p", "p_against"):
-            corrected = holm([getattr(results[place], name) for place in own])
-            for place, p in zip(own, corrected, strict=True):
-                changed: dict[str, Any] = {name: p}
+            found = [getattr(results[place], name) for place in own]
+            corrected = holm([1.0 if p is None else p for p in found])
+            for place, before, after in zip(own, found, corrected, strict=True):
+                changed: dict[str, Any] = {name: None if before is None else after}
                 results[place] = replace(results[place], **changed)
     return [_decided(one) for one in results]
 
@@ -140,7 +143,7 @@ def _decided(result: Result) -> Result:
 
 def _measured(claim: Claim, evidence: Evidence) -> Result:
     """The result of a claim alone."""
-    choices = [evidence.choice(role) for role in claim.roles]
+    choices = [evidence.choice(role, claim.data) for role in claim.roles]
     searched = tuple(0 if one is None else one.configurations for one in choices)
     bare = Result(id=claim.id, group=claim.group, verdict="not run", configurations=searched)
     if choices and any(one is not None for one in choices) and min(searched) < claim.configurations:

@@ -19,7 +19,7 @@ import study
 from paper.choices import Choice, Role, candidates, choose, in_race
 from paper.claims import Claims
 from paper.plan import Plan, PlannedStudy
-from paper.table import complete
+from paper.table import complete, retrainings
 from study import Home, TrialRecord
 
 Notify = Callable[[str], None]
@@ -47,7 +47,8 @@ class Replication:
         recorded: Collection[str] = (),
         notify: Notify = print,
     ) -> None:
-        self._studies = [one for one in plan.planned(data, root) if one.key not in recorded]
+        self._studies = plan.planned(data, root)
+        self._recorded = recorded
         self._claims = claims
         self._home = home
         self._choices = choices
@@ -66,31 +67,50 @@ class Replication:
     def test(self, names: Sequence[str] = ()) -> None:
         """Retrains chosen networks, and the others of studies that ask for it, and tests them.
 
-        Raises BadInputError if no search is done.
+        Without names, studies whose search or race is not done are left out. Raises BadInputError if
+        that leaves none, or one of the names.
         """
         studies = self._named(names)
         searched = self._searched(studies)
-        if studies and not searched:
+        done = [one.key for one in searched]
+        waiting = [one.key for one in studies if one.key not in done]
+        if waiting and (names or not done):
             raise study.BadInputError(
                 "searches and races must be done, and the choices stored, before a network is tested, "
-                f"got {studies[0].key} in {self._home}; `python -m paper run` does so"
+                f"got the study {waiting[0]}, which is not in {self._home.folder}; "
+                "`python -m paper run` does so"
             )
         for planned in searched:
             for name, trial, seeds in self._wanted(planned):
                 self._notify(f"{name}: trial {trial}, {seeds} fresh seeds")
                 study.retrain(name, trial, seeds, home=self._home)
+        if waiting:
+            self._notify(f"not searched, and so not tested: {', '.join(waiting)}")
 
     def tested(self) -> list[PlannedStudy]:
-        """The studies of which nothing is left to do."""
-        return [one for one in self._searched(self._studies) if self._is_tested(one)]
+        """The studies that are tested, and not recorded."""
+        return [one for one in self._searched(self._named()) if self._is_tested(one)]
 
     def _wanted(self, planned: PlannedStudy) -> Iterator[tuple[str, int, int]]:
         """The retrainings of a study: a name, a trial, and the number of seeds."""
-        chosen = {one.raced for one in self._choose(planned) if one.raced is not None}
-        for trial in sorted(chosen):
-            yield planned.race_name, trial, planned.plan.seeds
+        search = complete(planned.name, self._home)
+        chosen = self._choose(planned)
+        if planned.plan.race:
+            race = complete(planned.race_name, self._home)
+            numbers = {
+                trial: one.trial for trial, one in in_race(search, race, planned.varied).items()
+            }
+            for one in chosen:
+                if numbers.get(one.trial) != one.raced:
+                    raise study.StudyError(
+                        "a choice must be of the search and race in the home, got trial "
+                        f"{one.trial} with number {one.raced} in the race, where it has number "
+                        f"{numbers.get(one.trial)} (study {planned.key}, {self._choices})"
+                    )
+            for trial in sorted({one.raced for one in chosen if one.raced is not None}):
+                yield planned.race_name, trial, planned.plan.seeds
         if planned.plan.others:
-            for record in complete(planned.name, self._home):
+            for record in search:
                 yield planned.name, record.trial, planned.plan.others
 
     def _searched(self, studies: Sequence[PlannedStudy]) -> list[PlannedStudy]:
@@ -102,20 +122,25 @@ class Replication:
 
     def _is_tested(self, planned: PlannedStudy) -> bool:
         done = {
-            (name, one.search.trial, len(one.record.by_seed))
+            (name, one.retraining.trial, one.retraining.replicates)
             for name in {planned.name, planned.tested_name}
-            for one in study.retrainings(name, home=self._home)
+            for one in retrainings(planned, name, self._home)
         }
         return done.issuperset(self._wanted(planned))
 
-    def _named(self, names: Sequence[str]) -> list[PlannedStudy]:
+    def _named(self, names: Sequence[str] = ()) -> list[PlannedStudy]:
+        """These studies of the plan, by default all, without those in the benchmark file."""
         known = [one.key for one in self._studies]
         unknown = sorted(set(names).difference(known))
         if unknown:
             raise study.BadInputError(
-                f"unknown study {unknown[0]!r} of the plan; left to train: {', '.join(known)}"
+                f"unknown study {unknown[0]!r} of the plan; known: {', '.join(known)}"
             )
-        return [one for one in self._studies if not names or one.key in names]
+        done = [one for one in names if one in self._recorded]
+        if done:
+            self._notify(f"in the benchmark file already: {', '.join(done)}")
+        named = [one for one in self._studies if not names or one.key in names]
+        return [one for one in named if one.key not in self._recorded]
 
     def _run(self, spec: study.StudySpec) -> None:
         self._notify(f"{spec.name}: {spec.budget.trials or 'all'} trials")
@@ -134,7 +159,9 @@ class Replication:
         made = list(self._chosen(planned))
         self._choices.parent.mkdir(parents=True, exist_ok=True)
         text = json.dumps([one.model_dump(mode="json") for one in (*stored, *made)], indent=1)
-        self._choices.write_text(f"{text}\n", encoding="utf-8")
+        unfinished = self._choices.with_suffix(".part")
+        unfinished.write_text(f"{text}\n", encoding="utf-8")
+        unfinished.replace(self._choices)
         return made
 
     def _chosen(self, planned: PlannedStudy) -> Iterator[Choice]:

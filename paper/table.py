@@ -69,6 +69,18 @@ def rows_of(planned: PlannedStudy, home: Home) -> Iterator[dict[str, Any]]:
         yield from _tested(planned, planned.race_name, numbers, home)
 
 
+def retrainings(planned: PlannedStudy, name: str, home: Home) -> list[study.Retrained]:
+    """The retrainings that the plan asks for of its study `name`, its search or its race."""
+    seeds = planned.plan.seeds if name == planned.race_name else planned.plan.others
+    return [
+        one
+        for one in study.retrainings(name, home=home)
+        if one.retraining.replicates == seeds
+        and one.retraining.epochs == planned.spec.budget.epochs
+        and not one.retraining.full
+    ]
+
+
 def complete(name: str, home: Home) -> list[TrialRecord]:
     """The complete trials of a study."""
     return [one for one in study.records(name, home=home) if one.state == "COMPLETE"]
@@ -94,13 +106,18 @@ def _tested(
     planned: PlannedStudy, name: str, numbers: Mapping[int, int], home: Home
 ) -> Iterator[dict[str, Any]]:
     """The networks of the retrainings of a study, with the outcomes on each test image."""
-    found = study.retrainings(name, home=home)
+    found = retrainings(planned, name, home)
     curves = _curves(name, home, retrained=True) if found else {}
     # Effects of the factorial are of accuracies alone; its losses would take ten times the file.
     keeps_losses = name == planned.tested_name and not planned.plan.cells
     for one in found:
         shared = _shared(planned, "test", one.record, numbers[one.search.trial])
         images = study.outcomes(name, one.search.trial, retrained=True, home=home)
+        if not set(one.record.by_seed).issubset(images["correct"].columns):
+            raise study.StudyError(
+                f"the last retraining must be that of the plan, with {one.retraining.replicates} seeds, "
+                f"got {len(images['correct'].columns)} (trial {one.search.trial} of study {name})"
+            )
         for seed, values in one.record.by_seed.items():
             own = _of_network(curves, one.search.trial, seed)
             losses = images["loss"][seed].to_numpy(dtype=np.float16)
@@ -157,7 +174,9 @@ def write(rows: Iterable[dict[str, Any]], file: Path) -> int:
         replaced = pc.is_in(kept["study"], value_set=pc.unique(added["study"]))
         added = pa.concat_tables([kept.filter(pc.invert(replaced)), added])
     file.parent.mkdir(parents=True, exist_ok=True)
-    pq.write_table(added, file, compression="zstd")
+    unfinished = file.with_suffix(".part")
+    pq.write_table(added, unfinished, compression="zstd")
+    unfinished.replace(file)
     return int(added.num_rows)
 
 

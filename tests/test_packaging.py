@@ -3,6 +3,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 import models
 import study
 
@@ -25,6 +27,7 @@ def test_every_public_name_can_be_had():
         assert not hasattr(package, "nothing")
 
 
+@pytest.mark.slow
 def test_no_other_distribution_owns_the_packages():
     owners = importlib.metadata.packages_distributions()
     for package in (study, models):

@@ -83,6 +83,8 @@ def _raced(arguments: argparse.Namespace) -> bool:
     if not arguments.judge:
         print("the race has ended, and its winners are stored; --judge reads the test images, once")
         return False
+    for key in sorted({row["contender"] for row in chosen}):
+        race.restore(race.contenders[key], dataset)
     with_test = source.model_copy(update={"withhold_test": False})
     rows = judge(race, chosen, partial(load_dataset, with_test, seed), arguments.folder)
     result = {"machine": describe(), "data": source.label, "race": digest, "rows": rows}

@@ -91,11 +91,10 @@ def judge(
     if file.exists():
         stored: list[dict[str, Any]] = json.loads(file.read_text(encoding="utf-8"))
         return stored
-    dataset = load()
-    test = dataset.test
+    test = load().test
     judged = []
     for row in rows:
-        folders = race.networks(race.contenders[row["contender"]], dataset)
+        folders = race.networks(race.contenders[row["contender"]])
         accuracies = torch.cat([evaluate(load_network(folder), test)[0] for folder in folders])
         estimate = Estimate.over(accuracies, len(test.labels))
         measured = {"test_accuracy": estimate.mean, "test_accuracy_sem": estimate.sem}

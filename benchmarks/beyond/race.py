@@ -3,7 +3,7 @@
 After each round the best third of a heat remains (successive halving), by the accuracy over the seeds of
 the search and the fresh ones, at last one network with ten fresh seeds. Only validation images are
 evaluated. The state is a JSON file, with which an interrupted race continues, also on another machine:
-networks that do not lie beside it are trained again when they are asked for.
+networks that do not lie beside it are trained again before they are judged.
 """
 
 import json
@@ -17,7 +17,8 @@ import torch
 
 from benchmarks.plan import core_hours
 from models import FAMILIES, Architecture, build, save_network
-from study import Dataset, TrialRecord, best_configs, study_spec
+from models.storage import DESCRIPTION
+from study import Dataset, StudyError, TrialRecord, best_configs, study_spec
 from study.home import Home
 from study.results.reader import read_study
 from study.runner.teachers import Logits, logits_of_study, teacher_logits
@@ -227,16 +228,27 @@ class Race:
             for place, heat in self.heats().items()
         }
 
-    def networks(self, contender: Contender, dataset: Dataset) -> list[Path]:
-        """The folders of the networks of a contender, with the replicates of a round each.
+    def networks(self, contender: Contender) -> list[Path]:
+        """The folders of the networks of a contender, with the replicates of a round each."""
+        return [self._network(contender, seed) for seed in contender.seeds[::SEEDS_A_ROUND]]
 
-        Those that are not there are trained again, from the same seeds.
+    def restore(self, contender: Contender, dataset: Dataset) -> None:
+        """Trains those networks of a contender again that are not in the folder.
+
+        Raises StudyError if they are not as accurate as they were, on another kind of processor.
         """
-        firsts = contender.seeds[::SEEDS_A_ROUND]
-        for first in firsts:
-            if not self._network(contender, first).exists():
-                self._train(contender, list(range(first, first + SEEDS_A_ROUND)), dataset)
-        return [self._network(contender, first) for first in firsts]
+        for first in contender.seeds[::SEEDS_A_ROUND]:
+            if (self._network(contender, first) / DESCRIPTION).exists():
+                continue
+            seeds = list(range(first, first + SEEDS_A_ROUND))
+            before = [contender.val_accuracy[str(seed)] for seed in seeds]
+            after = self._train(contender, seeds, dataset)
+            if after != before:
+                raise StudyError(
+                    "a network that is trained again must have the validation accuracies of the race, "
+                    f"{before}, got {after} ({contender.key}, seeds {seeds}): the race must be judged "
+                    "on a processor of the kind that ran it, or with its networks"
+                )
 
     def store(self) -> None:
         """Stores the state, which replaces the former at once."""

@@ -31,7 +31,7 @@ from benchmarks.recipes.effects import table
 from benchmarks.recipes.protocol import BARE, NETWORKS, SEEDS, TEACHERS, TRAINING, Case, cases
 from models import build
 from models.counting import counts_of
-from study import StudyError, load_dataset
+from study import BadInputError, StudyError, load_dataset
 from study.spec.sections import DatasetSpec
 from study.training.dataset import Dataset
 from study.training.settings import TrainingSettings
@@ -162,10 +162,13 @@ def _stored() -> dict[str, Any]:
 
 
 def _checked(stored: dict[str, Any], images: str) -> dict[str, Any]:
-    """The stored result, a new one if it is empty. Raises StudyError if it is of other images."""
+    """The stored result, a new one if it is empty. Raises BadInputError if it is of other images."""
     if stored:
         if stored["images"] != images:
-            raise StudyError(f"{RESULT} must hold results of the same images, got others")
+            raise BadInputError(
+                f"{RESULT} must hold results of the same images, with SHA-256 {stored['images']}, "
+                f"got {images}"
+            )
         return stored
     parameters = {
         str(bound): {

@@ -77,8 +77,8 @@ def test_the_test_images_are_read_after_the_choice_is_written_which_is_final(
     shutil.rmtree(tmp_path / "race/networks")
     result = ask("--judge")
     again = networks(tmp_path)
-    assert again
-    assert again == {file: trained[file] for file in again}  # those of the winners
+    assert 0 < len(again) < len(trained)  # those of the winners alone
+    assert again == {file: trained[file] for file in again}
     assert read[2:] == [(True, True), (False, True)]
     rows = result["rows"]
     assert [(row["bound"], row["group"]) for row in rows] == [
@@ -114,6 +114,20 @@ def test_the_test_images_are_read_after_the_choice_is_written_which_is_final(
     (tmp_path / "race/race.json").write_text(json.dumps(state))
     with pytest.raises(StudyError, match="has another choice"):
         ask()
+
+
+def test_a_network_that_comes_out_otherwise_when_it_is_trained_again_is_not_judged(ask, tmp_path):
+    assert ask() is None
+    shutil.rmtree(tmp_path / "race/networks")
+    file = tmp_path / "race/race.json"
+    state = json.loads(file.read_text())
+    for one in state["contenders"]:
+        one["val_accuracy"] = {seed: value + 1e-3 for seed, value in one["val_accuracy"].items()}
+    file.write_text(json.dumps(state))
+    (tmp_path / "race/choice.json").unlink()
+    with pytest.raises(StudyError, match="must have the validation accuracies of the race"):
+        ask("--judge")
+    assert not (tmp_path / "result.json").exists()
 
 
 def test_a_winner_has_ten_fresh_seeds_and_the_race_fits_its_hours(tmp_path):

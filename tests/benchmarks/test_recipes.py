@@ -2,6 +2,7 @@
 
 import json
 import math
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -84,6 +85,22 @@ def test_a_row_is_that_of_its_case_and_the_teacher_is_trained_with_other_seeds(m
         "recipe": "teacher",
     }
     assert taught["val_accuracy"] != bare["val_accuracy"]
+
+
+def test_the_plan_needs_no_data_and_a_run_needs_those_of_the_result(tmp_path, monkeypatch, capsys):
+    def run(*words):
+        monkeypatch.setattr(sys, "argv", ["recipes", "--root", str(tmp_path), *words])
+        command.main()
+
+    run("--plan")
+    assert "trainings are left, about" in capsys.readouterr().out
+    with pytest.raises(SystemExit, match="2"):
+        run()
+    assert str(tmp_path) in capsys.readouterr().err
+    monkeypatch.setattr(command, "_dataset", lambda _: load_dataset("digits"))
+    with pytest.raises(SystemExit, match="2"):
+        run()
+    assert "must hold results of the same images" in capsys.readouterr().err
 
 
 def test_the_effects_of_recipes_are_the_committed_result():

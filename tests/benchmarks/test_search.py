@@ -87,6 +87,7 @@ def test_a_part_of_the_failing_table_fails():
     assert table.macs.max() <= 150_000
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated:FutureWarning")  # BoTorch's
 @pytest.mark.parametrize("name", [name for name in protocol.METHODS if " (" not in name])
 def test_every_method_trains_new_configurations_and_goes_on_after_failures(table, name):
@@ -247,6 +248,7 @@ def test_the_tables_of_the_page_compare_ours_with_the_best_peer(table):
     assert all(difference > 0 for *_, difference in late)
 
 
+@pytest.mark.slow
 def test_tuning_goes_on_where_it_was_stopped(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(protocol, "TUNED", tmp_path / "tuned.json")
     monkeypatch.setitem(protocol.TUNING, "seeds", [1000])

@@ -45,6 +45,7 @@ def complete(line, folder):
     return done.stdout.split()
 
 
+@pytest.mark.slow
 def test_a_shell_completes_commands_and_studies(tmp_path):
     for name in ("mine", "other"):
         (tmp_path / "runs" / "studies" / name).mkdir(parents=True)
@@ -53,6 +54,7 @@ def test_a_shell_completes_commands_and_studies(tmp_path):
     assert set(complete("study compare ", tmp_path)) == {"mine", "other"}
 
 
+@pytest.mark.slow
 def test_a_shell_completes_the_keys_of_a_spec():
     """In a real bash, which gets its words as of the line that is typed, and by the protocol of zsh."""
     script = """
@@ -82,6 +84,7 @@ def test_a_shell_completes_the_keys_of_a_spec():
     assert '"stopping.scheduler="' in done.stdout
 
 
+@pytest.mark.slow
 def test_one_command_installs_the_completion(tmp_path):
     done = subprocess.run(
         ["bash", "-c", "study --install-completion; true"],  # noqa: S607  # the reader's own shell

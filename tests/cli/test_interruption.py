@@ -39,6 +39,7 @@ def interrupted(arguments, folder, seconds):
     return process.returncode, output
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seconds", [0.02, 0.1, 0.2, 0.4, 0.7, 1.1, 1.6])
 def test_ctrl_c_while_the_libraries_are_loaded(seconds, tmp_path):
     (tmp_path / "a.toml").write_text(STUDY)

@@ -51,6 +51,7 @@ def test_a_bad_spec_ends_before_anything_is_written(text, message, tmp_path):
     assert [file.name for file in tmp_path.iterdir()] == ["bad.toml"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("changes", "message"),
     [

@@ -72,6 +72,7 @@ def test_a_prediction_and_a_trial_with_a_network_follow_their_schemas(home, tmp_
     assert f'study.load_model("{NAME}", trial={WINNER})' in text
 
 
+@pytest.mark.slow
 def test_a_network_is_served_as_it_predicts(home, tmp_path):
     """In a process, which a signal ends."""
     images = np.random.default_rng(0).integers(0, 256, (2, 1, 8, 8), dtype=np.uint8)

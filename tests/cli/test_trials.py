@@ -40,6 +40,7 @@ def numbers(done):
     return [record["trial"] for record in json.loads(done.stdout)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
@@ -105,6 +106,7 @@ def test_a_comparison_prints_both_tables_and_warns_on_stderr(ask):
     assert json.loads(ask("compare", "made", "other", "--json").stdout)["studies"][1]["epochs"] == 4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "question",
     [
@@ -149,6 +151,7 @@ def test_a_trial_is_shown_with_its_network_and_what_to_do_with_it(ask):
     assert "violates" not in shown
 
 
+@pytest.mark.slow
 def test_the_schema_says_what_json_may_hold_and_nothing_else(ask):
     for command in COMMANDS:
         jsonschema.Draft202012Validator.check_schema(schema_of(command))

@@ -87,6 +87,7 @@ if len(lives.read_text()) < 3:
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("retries", "status", "lives"), [(2, 0, 3), (5, 0, 3), (1, 137, 2), (0, 137, 1)]
 )
@@ -101,6 +102,7 @@ def test_a_driver_that_is_killed_is_started_again_as_often_as_allowed(
     assert done.stdout.count("ended by SIGKILL") == min(lives, 2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("status", [0, 1, 2])
 def test_a_driver_that_ends_by_itself_is_not_started_again(status):
     done = run(f"print('once'); raise SystemExit({status})", 3)
@@ -114,6 +116,7 @@ subprocess.Popen([sys.executable, "-c", code])
 """
 
 
+@pytest.mark.slow
 def test_what_a_driver_leaves_behind_is_waited_for(tmp_path):
     assert run(LEAVES_ONE, 0, LEFT=str(tmp_path / "left")).returncode == 0
     assert (tmp_path / "left").exists()
@@ -151,6 +154,7 @@ def test_a_job_that_is_stopped_starts_nothing_again(waiting_job):
     assert process.stdout.read() == ""
 
 
+@pytest.mark.slow
 def test_the_driver_of_a_job_that_is_killed_stops(waiting_job):
     process, child = waiting_job
     process.kill()

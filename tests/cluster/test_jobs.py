@@ -72,6 +72,7 @@ def test_the_cluster_that_is_asked_is_the_one_that_was_named(variable, monkeypat
     assert seen == []
 
 
+@pytest.mark.slow
 def test_a_head_that_falls_silent_is_given_up(monkeypatch):
     monkeypatch.setattr(client, "_REQUEST_S", 0.3)
     monkeypatch.setattr(jobs, "_SILENT_S", 0.1)

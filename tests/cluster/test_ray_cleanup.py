@@ -42,6 +42,7 @@ def start(code, argument):
     return process
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("end", ["die", "return"])
 def test_only_of_a_driver_that_was_killed_what_is_left_is_ended(end, tmp_path):
     folder = tmp_path / "ray"

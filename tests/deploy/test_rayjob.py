@@ -152,6 +152,7 @@ def pod_of(job):
     return cluster_of(job)["headGroupSpec"]["template"]["spec"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("damage", "message"),
     [

@@ -47,6 +47,7 @@ def test_what_networks_have_in_common_on_an_image_is_no_error_of_their_differenc
     assert estimate(pair, difference).error < alone.error / 20
 
 
+@pytest.mark.slow
 def test_its_interval_covers_the_true_difference_as_often_as_it_says():
     hits = []
     for trial in range(200):

@@ -168,6 +168,22 @@ def test_what_was_searched_too_little_or_never_tested_is_not_refuted(tmp_path, u
     assert judged(untested, claim("untested", **BETTER))["untested"].verdict == "not run"
 
 
+def test_claims_that_are_run_later_are_counted_in_the_correction(usual):
+    later = {**BETTER, "reference": {"study": "two", "family": "vann"}, "configurations": 1}
+    first = claim("a", **BETTER, margin=0.015)
+    alone = judged(usual, first)["a"]
+    other = {**later, "metric": "loss"}
+    found = judged(usual, first, claim("b", **later), claim("c", **other))
+    assert found["a"].p == pytest.approx(min(3 * alone.p, 1))
+    assert found["b"].p is None
+
+
+def test_a_choice_is_of_the_data_set_of_its_claim(usual):
+    role = Role(**ROLES["ours"])
+    assert usual.choice(role, "fashion_mnist").trial == 0
+    assert usual.choice(role, "cifar10") is None
+
+
 def test_p_are_corrected_within_a_group_and_not_beyond(usual):
     noisy = {**BETTER, "network": ROLES["ours noisy"], "reference": ROLES["theirs noisy"]}
     first = claim("a", **BETTER, margin=0.015)

@@ -5,7 +5,7 @@ import pytest
 
 from paper.claims import Claims
 from paper.page import PAGE, page
-from paper.table import SCHEMA, write
+from paper.table import SCHEMA, read, studies_in, write
 
 IMAGES = 10_000
 
@@ -36,6 +36,15 @@ def test_the_documented_columns_are_those_of_the_file():
     rows = re.findall(r"^\| (`.*?) \|", PAGE.read_text(encoding="utf-8"), flags=re.MULTILINE)
     columns = [name for row in rows for name in re.findall(r"`(\w+)`", row)]
     assert sorted(columns) == sorted(SCHEMA.names)
+
+
+def test_studies_are_added_to_the_file_and_replace_their_own_rows(tmp_path):
+    file = tmp_path / "networks-fashion_mnist.parquet"
+    assert studies_in(file) == set()
+    for name, seeds in (("a", 2), ("b", 3), ("a", 1)):
+        write(({"study": name, "seed": seed} for seed in range(seeds)), file)
+    assert studies_in(file) == {"a", "b"}
+    assert read(file).groupby("study")["seed"].apply(list).to_dict() == {"a": [0], "b": [0, 1, 2]}
 
 
 def test_the_example_of_the_benchmark_file_runs(tmp_path, monkeypatch):

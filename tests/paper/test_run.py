@@ -77,9 +77,9 @@ def command(folder):
 
 def test_nothing_is_tested_before_the_choices_are_stored(command, folder, capsys):
     assert command("test", "digits") == 2
-    assert "and the choices stored, before a network is tested, got grid" in capsys.readouterr().err
+    assert "stored, before a network is tested, got the study grid" in capsys.readouterr().err
     assert command("run", "digits", "--studies", "grids") == 2
-    assert "unknown study 'grids' of the plan; left to train: grid" in capsys.readouterr().err
+    assert "unknown study 'grids' of the plan; known: grid" in capsys.readouterr().err
     assert command("record", "digits") == 0
     assert "no study -> " in capsys.readouterr().out
     assert not (folder / "results" / "choices-digits.json").exists()
@@ -93,11 +93,24 @@ def test_nothing_is_tested_before_the_choices_are_stored(command, folder, capsys
         assert all(one.test_accuracy is None for one in records)
 
 
-def test_the_chosen_networks_are_tested_with_fresh_seeds(command, folder):
+def test_a_choice_of_another_race_is_not_tested(command, folder, capsys):
+    file = folder / "results" / "choices-digits.json"
+    stored = file.read_text()
+    choices = json.loads(stored)
+    choices[0]["raced"] = 1 - choices[0]["raced"]
+    file.write_text(json.dumps(choices))
+    assert command("test", "digits") != 0
+    assert "a choice must be of the search and race in the home" in capsys.readouterr().err
+    file.write_text(stored)
+
+
+def test_the_chosen_networks_are_tested_with_fresh_seeds(command, folder, capsys):
     assert command("test", "digits") == 0
     assert command("test", "digits") == 0  # which trains nothing again
     assert command("record", "digits") == 0
-    assert command("run", "digits", "--studies", "grid") == 2  # since it is recorded
+    capsys.readouterr()
+    assert command("run", "digits", "--studies", "grid") == 0
+    assert "in the benchmark file already: grid" in capsys.readouterr().out
     rows = read(folder / "results" / "networks-digits.parquet")
     stages = rows.groupby("stage").size().to_dict()
     assert stages == {"search": 8 * 2, "race": 2 * RACE_REPLICATES, "test": 2 * 3}

@@ -87,6 +87,7 @@ def test_networks_that_learned_nothing_do_not_press_the_others_together():
     assert "far below" in front_section(SPEC, learned).text
 
 
+@pytest.mark.slow
 def test_of_very_many_trials_the_whole_front_is_drawn_and_the_page_says_so():
     many = [record(n, trial(0.5, 10 + n), SPEC, on_front=n % 500 == 0) for n in range(4000)]
     drawn = sum(len(trace.x) for trace in front_figure(SPEC, many).data if trace.mode == "markers")

@@ -111,6 +111,7 @@ def read(name, home, folder):
     return file.read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_the_page_has_all_figures_the_table_the_command_and_the_versions(home, tmp_path):
     page = Page(read("made", home, tmp_path))
     assert list(page.data) == list(FIGURES)
@@ -126,6 +127,7 @@ def test_the_page_has_all_figures_the_table_the_command_and_the_versions(home, t
     assert '"families": [ "dann-r" ]' in page.words
 
 
+@pytest.mark.slow
 def test_each_figure_is_one_of_plotly_in_python(home, tmp_path):
     page = Page(read("made", home, tmp_path))
     assert [key for key in FIGURES if key not in study.figures.__all__] == []

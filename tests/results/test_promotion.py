@@ -13,6 +13,7 @@ def home(tmp_path_factory):
     return record_study(tmp_path_factory.mktemp("promoted"))
 
 
+@pytest.mark.slow
 def test_an_alias_goes_from_trial_to_trial_and_each_keeps_its_version(home, monkeypatch):
     assert promote(NAME, 0, "champion", home=home) == "models:/made@champion"
     promote(NAME, 1, "champion", home=home)

@@ -153,6 +153,7 @@ def test_a_trial_that_breaks_a_constraint_is_passed_over_until_enough_are_found(
     assert [record.trial for record in found] == [10, 9, 8]
 
 
+@pytest.mark.slow
 def test_every_question_is_answered_while_a_study_is_written_from_another_folder(
     home, tmp_path_factory, monkeypatch
 ):

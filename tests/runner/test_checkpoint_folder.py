@@ -46,6 +46,7 @@ def bucket():
         yield uri
 
 
+@pytest.mark.slow
 def test_checkpoints_are_in_a_bucket(tmp_path, bucket):
     shared = CheckpointFolder(bucket, "mine-1")
     check_folder(shared.uri)

@@ -305,6 +305,7 @@ class Impatient(io.StringIO):
                 signal.raise_signal(signal.SIGINT)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("ray")
 def test_ctrl_c_at_any_line_ends_a_study_cleanly_and_the_next_run_completes_it(tmp_path):
     lines = 0

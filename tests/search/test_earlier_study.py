@@ -113,6 +113,7 @@ def without_earlier():
     return sum(epochs_of(NEW, seed) for seed in SEEDS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("tasks", "most"), [([RELATED], 0.5), ([UNRELATED], 1.2), ([RELATED, UNRELATED], 0.7)]
 )

@@ -61,6 +61,7 @@ def asked(study, count=5):
     return trials
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stated", [None, space])
 def test_it_finds_what_is_good_in_a_space_of_which_it_may_know_nothing(stated):
     study = study_of(sampler(space=stated))
@@ -173,6 +174,7 @@ def test_constraints_are_learned_from_what_trials_set():
     assert np.mean([accuracy(trial.params) >= 0.9 for trial in asked(study)]) >= 0.8
 
 
+@pytest.mark.slow
 def test_where_trials_raise_few_more_are_proposed():
     def fails(trial):
         space(trial)

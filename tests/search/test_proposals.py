@@ -39,6 +39,7 @@ def accuracy(params):
     return 0.5 + 0.05 * (math.log10(params["learning_rate"]) + 4) + 0.05 * size
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fails", [too_fast, too_large])
 def test_where_trials_fail_few_more_are_proposed(fails):
     failed, reached = [], []

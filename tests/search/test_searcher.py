@@ -65,6 +65,7 @@ def report(epoch=15, accuracy=0.9, *, finished=True, **more):
     return {"epochs": [metrics], "finished": finished, "failure": None, "notice": None}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sampler", ["ehvi", *SAMPLERS])
 def test_every_sampler_proposes_the_budget_and_no_more(sampler, tmp_path):
     wanted = spec(sampler=sampler, budget={"trials": 12})

@@ -55,6 +55,7 @@ def journal(tmp_path):
     return tmp_path / "whole"
 
 
+@pytest.mark.slow
 def test_a_journal_that_is_cut_anywhere_loses_only_what_was_not_whole(journal, tmp_path):
     """At every offset it is repaired to whole lines; at every line the search resumes."""
     whole = journal.read_bytes()

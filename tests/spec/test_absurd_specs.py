@@ -4,11 +4,14 @@ import json
 import subprocess
 import sys
 
+import pytest
+
 from tests.support.processes import ROOT
 
 SPECS = 5000
 
 
+@pytest.mark.slow
 def test_whatever_a_file_holds_it_is_a_spec_or_is_refused(tmp_path):
     """Structure, types, numbers and bytes of a whole spec are mutated, the same way in each run."""
     command = [sys.executable, "-m", "tests.support.mutated_specs", str(tmp_path), str(SPECS)]

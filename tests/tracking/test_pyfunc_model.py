@@ -60,6 +60,7 @@ def test_it_predicts_where_neither_the_packages_nor_torch_can_be_imported(writte
     np.testing.assert_allclose(json.loads(done.stdout.splitlines()[-1]), mean, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_it_says_what_it_takes_and_gives(written):
     network, folder = written
     model = mlflow.pyfunc.load_model(str(folder))

@@ -27,6 +27,7 @@ def ask(folder, uri):
     return caught.value, message, time.monotonic() - start
 
 
+@pytest.mark.slow
 def test_a_server_that_is_not_there_is_named_with_the_time_that_was_tried(tmp_path, monkeypatch):
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR", "1")  # of seconds between its tries
     error, message, seconds = ask(tmp_path, "http://127.0.0.1:9")

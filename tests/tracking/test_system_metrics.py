@@ -9,6 +9,7 @@ from tests.support.processes import wait_until
 from tests.support.recorded_study import record_study
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("wanted", ["true", "false"])
 def test_the_machine_is_watched_where_that_is_asked_for(wanted, tmp_path, monkeypatch):
     monkeypatch.setenv("MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING", wanted)

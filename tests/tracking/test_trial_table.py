@@ -101,6 +101,7 @@ def told(records):
     return json.dumps([record.to_dict() for record in records])
 
 
+@pytest.mark.slow
 def test_the_table_holds_what_the_runs_do(home, writer):
     without = answers.records("made", home=home)
     logits = home.study_folder("made").teachers  # which are stored beside it
@@ -224,6 +225,7 @@ DAMAGE = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", DAMAGE)
 def test_a_damaged_table_is_one_line_and_nothing_of_it_is_run(damage, home, writer):
     writer.store_table()
@@ -251,6 +253,7 @@ def test_a_table_that_is_cut_anywhere_is_refused(home, writer):
             read_table(file, SPEC)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("writer")
 def test_a_database_that_is_cut_anywhere_is_told_or_has_every_trial(home):
     """SQLite finds out itself that pages are missing; an empty file is an empty store."""

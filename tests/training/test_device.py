@@ -50,6 +50,7 @@ def test_a_gpu_whose_memory_ran_out_outside_of_torchs_allocator_is_not_lost():
     assert not is_lost(error, CPU)
 
 
+@pytest.mark.slow
 def test_the_arithmetic_is_single_precision_and_reproducible():
     """In a process of its own, in which something else was set before."""
     code = """
