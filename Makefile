@@ -31,12 +31,12 @@ test: $(INSTALLED)
 	$(SITE)
 	$(BIN)/pytest $(AT_ONCE) $(COVERAGE)
 
-# The checks of everyday work: without the whole paths, all of tests/e2e, and without tests of more than a
-# second. The others do not wait for anything, so there are as many at once as processors.
+# The checks of everyday work: without whole paths (tests/e2e), tests of more than a second, and what is not
+# in the packages. The others do not wait for anything, so there are as many at once as processors.
 quick: $(INSTALLED)
 	$(BIN)/ruff check
 	$(BIN)/mypy
-	$(BIN)/pytest $(AT_ONCE) -n 2 -m "not slow" --ignore tests/e2e
+	$(BIN)/pytest $(AT_ONCE) -n 2 -m "not slow" $(addprefix --ignore tests/,e2e paper benchmarks deploy)
 
 # The documentation, as a site in docs/_build.
 docs: $(INSTALLED)

@@ -1,5 +1,6 @@
 """Pytest's rules for all tests: their order, their durations, the end of what they share."""
 
+import gc
 import json
 import subprocess
 import sys
@@ -28,6 +29,18 @@ def pytest_addoption(parser):
 def pytest_configure(config):
     if not hasattr(config, "workerinput"):  # of pytest-xdist
         config.pluginmanager.register(MainProcess())
+
+
+def pytest_collectstart():
+    """Nothing of what is imported and collected is garbage."""
+    gc.disable()
+
+
+def pytest_collection_finish():
+    """Leaves the libraries and the tests out of each later garbage collection, which they made slow."""
+    gc.collect()
+    gc.freeze()
+    gc.enable()
 
 
 def pytest_collection_modifyitems(items):

@@ -1,7 +1,7 @@
 """What each training recipe changes, for dendritic networks and controls of three sizes.
 
     python -m benchmarks.recipes --root FOLDER [--jobs J] [--minutes M] [--seeds N] [--bounds B]
-                                 [--families F] [--plan]
+                                 [--families F] [--to FILE] [--plan]
     python -m benchmarks.recipes --picture
 
 On Fashion-MNIST. Trains replicates of one network each, seed by seed, `--jobs` at a time, for up to
@@ -15,29 +15,18 @@ import argparse
 import json
 import sys
 import time
-from collections import deque
-from collections.abc import Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
+from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any, TypeAlias
-
-import numpy as np
-import torch
-from numpy.typing import NDArray
+from typing import Any
 
 from benchmarks.machine import describe
 from benchmarks.recipes.effects import table
-from benchmarks.recipes.protocol import BARE, NETWORKS, SEEDS, TEACHERS, TRAINING, Case, cases
-from models import build
+from benchmarks.recipes.protocol import NETWORKS, SEEDS, TRAINING, Case, cases
+from benchmarks.recipes.training import begin, dataset_of, rows_of
 from models.counting import counts_of
-from study import BadInputError, StudyError, load_dataset
-from study.spec.sections import DatasetSpec
-from study.training.dataset import Dataset
-from study.training.settings import TrainingSettings
-from study.training.train import Training, keep_freed_memory
+from study import BadInputError, StudyError
 
-Logits: TypeAlias = NDArray[np.float32]
 RESULT = Path(__file__).parents[1] / "results" / "recipes.json"
 PICTURE = Path(__file__).parents[2] / "docs" / "images" / "recipes.png"
 
@@ -50,7 +39,7 @@ def main() -> None:
         draw(json.loads(RESULT.read_text(encoding="utf-8")), PICTURE)
         return
     start = time.monotonic()
-    stored = _stored()
+    stored = _stored(given.to)
     done = {_key(row) for row in stored.get("rows", [])}
     left = [
         case
@@ -62,111 +51,30 @@ def main() -> None:
         print(f"{len(left):,} trainings are left, about {hours:.1f} core-hours")
         return
     try:
-        result = _checked(stored, _dataset(given.root).sha256())
+        result = _checked(stored, dataset_of(given.root).sha256(), given.to)
     except StudyError as error:
         print(f"error: {error}", file=sys.stderr)
         raise SystemExit(error.exit_status) from error
-    with ProcessPoolExecutor(given.jobs, get_context("spawn"), _begin, (given.root,)) as workers:
+    with ProcessPoolExecutor(given.jobs, get_context("spawn"), begin, (given.root,)) as workers:
         for row in rows_of(left, workers, given.jobs, start + 60 * given.minutes):
             result["rows"].append(row)
-            _write(result)
+            _write(result, given.to)
             print(json.dumps(row), flush=True)
     print(table(result["rows"]))
 
 
-def rows_of(
-    left: Sequence[Case], workers: Executor, jobs: int, end: float
-) -> Iterator[dict[str, Any]]:
-    """The rows of the cases as they end; none begins after `end`, a time of `time.monotonic`."""
-    waiting, logits = deque(left), None
-    running: set[Future[dict[str, Any]]] = set()
-    while True:
-        while waiting and len(running) < jobs and time.monotonic() < end:
-            case = waiting.popleft()
-            if logits is None and "teacher" in case.training:
-                logits = workers.submit(_teach).result()
-            running.add(
-                workers.submit(_train, case, logits if "teacher" in case.training else None)
-            )
-        if not running:
-            return
-        done, running = wait(running, return_when=FIRST_COMPLETED)
-        for one in done:
-            yield one.result()
-
-
-_data: list[Dataset] = []  # of a worker
-
-
-def _begin(root: Path) -> None:
-    """Begins a worker, a process with one thread."""
-    torch.set_num_threads(1)
-    keep_freed_memory()
-    _data.append(_dataset(root))
-
-
-def _teach() -> Logits:
-    return teacher_logits(_data[0])
-
-
-def _train(case: Case, logits: Logits | None) -> dict[str, Any]:
-    return train(case, _data[0], logits)
-
-
-def train(case: Case, dataset: Dataset, logits: Logits | None) -> dict[str, Any]:
-    """The row of a case: its names, the accuracy in 0..1, the seconds of the processor.
-
-    `logits`: those of the teacher, for the recipe that has one.
-    """
-    start = time.process_time()
-    architecture = case.architecture
-    variance = dataset.train.pixel_variance() if architecture.centres == "variance" else None
-    shape, classes = dataset.image_shape, dataset.classes
-    network = build(architecture, shape, classes, [case.seed], variance)
-    training = Training(network, dataset, TrainingSettings(**case.training), logits=logits)
-    while not training.over:
-        epoch = training.run_epoch()
-    return {
-        "seed": case.seed,
-        "bound": case.bound,
-        "family": case.family,
-        "recipe": case.recipe,
-        "val_accuracy": epoch.kept_accuracy.mean,
-        "seconds": round(time.process_time() - start, 2),
-    }
-
-
-def teacher_logits(dataset: Dataset) -> Logits:
-    """Trains the teachers; their mean logits on the training images, (images, classes)."""
-    architecture = Case(0, max(NETWORKS), "dann-lrf", BARE).architecture
-    network = build(architecture, dataset.image_shape, dataset.classes, TEACHERS)
-    training = Training(network, dataset, TrainingSettings(**TRAINING))
-    while not training.over:
-        training.run_epoch()
-    training.restore_kept()
-    network.eval()
-    with torch.no_grad():
-        parts = [network(images).mean(dim=0) for images in dataset.train.images.split(1000)]
-    logits: Logits = torch.cat(parts).numpy()
-    return logits
-
-
-def _dataset(root: Path) -> Dataset:
-    return load_dataset(DatasetSpec(name="fashion_mnist", root=root, withhold_test=True), seed=0)
-
-
-def _stored() -> dict[str, Any]:
+def _stored(file: Path) -> dict[str, Any]:
     """The stored result, empty if there is none."""
     result: dict[str, Any] = {}
-    return json.loads(RESULT.read_text(encoding="utf-8")) if RESULT.exists() else result
+    return json.loads(file.read_text(encoding="utf-8")) if file.exists() else result
 
 
-def _checked(stored: dict[str, Any], images: str) -> dict[str, Any]:
+def _checked(stored: dict[str, Any], images: str, file: Path) -> dict[str, Any]:
     """The stored result, a new one if it is empty. Raises BadInputError if it is of other images."""
     if stored:
         if stored["images"] != images:
             raise BadInputError(
-                f"{RESULT} must hold results of the same images, with SHA-256 {stored['images']}, "
+                f"{file} must hold results of the same images, with SHA-256 {stored['images']}, "
                 f"got {images}"
             )
         return stored
@@ -192,13 +100,13 @@ def _key(row: dict[str, Any]) -> tuple[int, int, str, str]:
     return row["seed"], row["bound"], row["family"], row["recipe"]
 
 
-def _write(result: dict[str, Any]) -> None:
+def _write(result: dict[str, Any], file: Path) -> None:
     """Writes a row in each line; never a part of the file."""
     rows = ",\n  ".join(json.dumps(row) for row in result["rows"])
     head = json.dumps({name: value for name, value in result.items() if name != "rows"}, indent=1)
-    part = RESULT.with_suffix(".part")
+    part = file.with_suffix(".part")
     part.write_text(f'{head[:-2]},\n "rows": [\n  {rows}\n ]\n}}\n', encoding="utf-8")
-    part.rename(RESULT)
+    part.rename(file)
 
 
 def _arguments() -> argparse.Namespace:
@@ -211,6 +119,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--root", type=Path, default=Path("data"), help="folder of FashionMNIST/raw"
     )
+    parser.add_argument("--to", type=Path, default=RESULT, metavar="FILE", help="the result")
     parser.add_argument("--jobs", type=int, default=1, help="trainings at a time")
     parser.add_argument("--minutes", type=float, default=float("inf"), help="none begins later")
     parser.add_argument("--seeds", type=int, default=SEEDS)

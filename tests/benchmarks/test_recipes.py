@@ -2,19 +2,23 @@
 
 import json
 import math
+import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from benchmarks.recipes import __main__ as command
-from benchmarks.recipes.__main__ import teacher_logits, train
+from benchmarks.recipes import training
 from benchmarks.recipes.effects import effects, table
 from benchmarks.recipes.protocol import NETWORKS, RECIPES, SEEDS, TEACHERS, TRAINING, Case, cases
 from models.counting import counts_of
 from study.training.dataset import load_dataset
 from study.training.settings import TrainingSettings
+from tests.support.processes import ROOT
+from tests.support.published_files import idx_bytes
 
 
 @pytest.mark.parametrize("bound", NETWORKS)
@@ -42,14 +46,39 @@ def test_the_whole_measurement_fits_a_night_of_one_core():
 
 
 def test_trainings_run_at_once_and_none_begins_after_the_end(monkeypatch):
-    monkeypatch.setattr(command, "_train", lambda case, logits: (case, logits))
-    monkeypatch.setattr(command, "_teach", lambda: "logits")
+    monkeypatch.setattr(training, "_train", lambda case, logits: (case, logits))
+    monkeypatch.setattr(training, "_teach", lambda: "logits")
     left = list(cases([8_000], ["mlp"], seeds=1))
     with ThreadPoolExecutor(2) as workers:
-        rows = list(command.rows_of(left, workers, 2, math.inf))
+        rows = list(training.rows_of(left, workers, 2, math.inf))
         assert sorted(case.recipe for case, _ in rows) == sorted(case.recipe for case in left)
         assert {case.recipe: one for case, one in rows if one} == {"teacher": "logits"}
-        assert not list(command.rows_of(left, workers, 2, 0.0))
+        assert not list(training.rows_of(left, workers, 2, 0.0))
+
+
+@pytest.mark.slow
+def test_the_command_trains_in_processes_and_continues(tmp_path):
+    raw = tmp_path / "FashionMNIST" / "raw"
+    raw.mkdir(parents=True)
+    generator = np.random.default_rng(0)
+    for part, count in (("train", 100), ("t10k", 20)):
+        images = generator.integers(0, 256, (count, 28, 28))
+        (raw / f"{part}-images-idx3-ubyte").write_bytes(idx_bytes(images))
+        (raw / f"{part}-labels-idx1-ubyte").write_bytes(idx_bytes(np.arange(count) % 10))
+    result = tmp_path / "recipes.json"
+    words = ["--root", str(tmp_path), "--to", str(result), "--bounds", "8000", "--families", "mlp"]
+
+    def rows(seeds):
+        run = [sys.executable, "-m", "benchmarks.recipes", *words, "--jobs", "2", "--seeds", seeds]
+        subprocess.run(run, check=True, cwd=ROOT)
+        return json.loads(result.read_text())["rows"]
+
+    first = rows("1")
+    applying = [one.recipe for one in cases([8_000], ["mlp"], seeds=1)]
+    assert sorted(one["recipe"] for one in first) == sorted(applying)
+    second = rows("2")
+    assert second[: len(first)] == first
+    assert len(second) == 2 * len(first)
 
 
 def test_an_effect_is_the_mean_of_differences_between_equal_seeds():
@@ -75,8 +104,9 @@ def test_a_row_is_that_of_its_case_and_the_teacher_is_trained_with_other_seeds(m
     small = {"dendrites": 2, "somata": 4, "synapses": 4}
     monkeypatch.setitem(NETWORKS[100_000], "dann-lrf", small)
     dataset = load_dataset("digits")
-    bare = train(Case(0, 100_000, "dann-lrf", "bare"), dataset, None)
-    taught = train(Case(0, 100_000, "dann-lrf", "teacher"), dataset, teacher_logits(dataset))
+    bare = training.train(Case(0, 100_000, "dann-lrf", "bare"), dataset, None)
+    logits = training.teacher_logits(dataset)
+    taught = training.train(Case(0, 100_000, "dann-lrf", "teacher"), dataset, logits)
     assert not set(TEACHERS) & set(range(SEEDS))
     assert {name: taught[name] for name in ("seed", "bound", "family", "recipe")} == {
         "seed": 0,
@@ -97,7 +127,7 @@ def test_the_plan_needs_no_data_and_a_run_needs_those_of_the_result(tmp_path, mo
     with pytest.raises(SystemExit, match="2"):
         run()
     assert str(tmp_path) in capsys.readouterr().err
-    monkeypatch.setattr(command, "_dataset", lambda _: load_dataset("digits"))
+    monkeypatch.setattr(command, "dataset_of", lambda _: load_dataset("digits"))
     with pytest.raises(SystemExit, match="2"):
         run()
     assert "must hold results of the same images" in capsys.readouterr().err

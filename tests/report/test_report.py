@@ -141,6 +141,7 @@ def test_each_figure_is_one_of_plotly_in_python(home, tmp_path):
         study.figures.front("new", hom=home)
 
 
+@pytest.mark.slow
 def test_the_page_needs_nothing_from_elsewhere(home, tmp_path):
     text = read("made", home, tmp_path)
     page = Page(text)
@@ -208,6 +209,7 @@ def test_what_comes_from_the_store_is_shown_and_never_run(home, tmp_path):
     assert words.count(EVIL) == 3  # the command, the machine, the reason of the failure
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "missing", "sentence"),
     [

@@ -34,6 +34,7 @@ def test_images(tmp_path_factory):
     return file
 
 
+@pytest.mark.slow
 def test_the_accuracy_of_an_npz_is_the_stored_one(home, test_images):
     record = answers.records(NAME, home=home)[0]
     (found,) = predict(NAME, [test_images], 0, home=home)

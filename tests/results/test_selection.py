@@ -82,6 +82,7 @@ QUERIES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("query", QUERIES)
 def test_what_comes_is_what_was_asked(query, stored):
     everything = stored.records

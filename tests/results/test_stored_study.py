@@ -31,6 +31,7 @@ def home(tmp_path):
     return make_home(tmp_path)
 
 
+@pytest.mark.slow
 def test_the_front_is_of_the_marked_trials_and_right_where_a_mark_is_late(home):
     write_study(home, "made", TRIALS)  # trial 2 is still marked, though others are better by now
     assert [record.trial for record in answers.front("made", home=home)] == [0, 1]

@@ -148,6 +148,7 @@ def ends_of(machine, wanted):
     ]
 
 
+@pytest.mark.slow
 @settings(max_examples=8, deadline=None)
 @given(
     st.lists(st.integers(0, 9), min_size=1, max_size=6),

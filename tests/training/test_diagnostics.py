@@ -45,6 +45,7 @@ def test_what_is_measured_has_the_names_that_records_are_read_by(dataset):
         assert sum(found.distributions[f"test_{layer}_entropy"].counts) == round(2 * count - silent)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("family", "groups"), [("mlp", GROUPS), ("cnn", QUICK)])
 def test_a_network_without_dendrites_has_somata_and_synapses_only(family, groups, dataset):
     network = build(architecture(family), (1, 8, 8), 10, [0, 1])
