@@ -152,10 +152,10 @@ class Race:
             stored = json.loads(file.read_text(encoding="utf-8"))
             contenders = [Contender(**one) for one in stored["contenders"]]
             return cls(folder, contenders, Data(**stored["data"]), home)
-        folder.mkdir(parents=True, exist_ok=True)
         spec = study_spec(studies[0], home=home)
         source = spec.dataset.model_dump(mode="json", exclude={"root"})
         race = cls(folder, _best(studies, home), Data(source=source, seed=spec.seed), home)
+        folder.mkdir(parents=True, exist_ok=True)
         race.store()
         return race
 
