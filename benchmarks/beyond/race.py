@@ -15,9 +15,9 @@ from typing import Any, Final, TypeAlias, final
 
 import torch
 
-from benchmarks.plan import core_hours
 from models import FAMILIES, Architecture, build, save_network
 from models.storage import DESCRIPTION
+from paper.costs import epoch_seconds
 from study import Dataset, StudyError, TrialRecord, best_configs, study_spec
 from study.home import Home
 from study.results.reader import read_study
@@ -200,7 +200,10 @@ class Race:
                 racing = racing[: -(-len(racing) // REMAINING)]
                 seeds += SEEDS_A_ROUND
         return sum(
-            (seeds - len(one.val_accuracy)) * core_hours(one.macs, one.training["epochs"])
+            (seeds - len(one.val_accuracy))
+            * one.training["epochs"]
+            * epoch_seconds(Architecture(**one.architecture), one.macs)
+            / 3600
             for key, seeds in wanted.items()
             for one in [self.contenders[key]]
         )

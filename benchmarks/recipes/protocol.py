@@ -9,9 +9,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from benchmarks.plan import core_hours
 from models import Architecture
 from models.counting import counts_of
+from paper.costs import epoch_seconds
 
 TRAINING: Final[dict[str, Any]] = {
     "epochs": 30,
@@ -92,7 +92,7 @@ class Case:
     def core_hours(self) -> float:
         """What its training takes, about."""
         _, macs = counts_of(self.architecture, (1, 28, 28), 10)
-        return core_hours(macs, self.training["epochs"])
+        return epoch_seconds(self.architecture, macs) * self.training["epochs"] / 3600
 
     @property
     def applies(self) -> bool:

@@ -134,14 +134,21 @@ def test_a_winner_has_ten_fresh_seeds_and_the_race_fits_its_hours(tmp_path):
     """As many contenders as fit into each heat, each as large as its bound allows."""
     assert race.SEEDS_A_ROUND * race.ROUNDS == 10
     bounds = [bound for metric, bound in race.BOUNDS if metric == "trainable_parameters"]
+    families = {
+        race.DENDRITIC: {"family": "dann-r", "dendrites": 2, "synapses": 16},
+        race.SHARED: {"family": "dann-conv", "dendrites": 2, "synapses": 16},
+        race.CONVOLUTIONS: {"family": "cnn", "synapses": 9},
+    }
+    shared = (race.SHARED, race.CONVOLUTIONS)
     contenders = [
         replace(
             contender(number, 0.8 + bound / 1e7, []),
             study=group,
             group=group,
+            architecture={"somata": 1, **families.get(group, families[race.DENDRITIC])},
             training={"epochs": 60},
             trainable_parameters=bound,
-            macs=min(300_000, 6 * bound if group in (race.SHARED, race.CONVOLUTIONS) else bound),
+            macs=min(300_000, 6 * bound if group in shared else bound),
         )
         for group in race.GROUPS
         for number, bound in enumerate(bounds * 10)
