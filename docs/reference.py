@@ -181,7 +181,7 @@ def commands() -> str:
         )
         parts += [f"## `study {name}`\n", f"{inspect.cleandoc(command.help)}\n"]
         parts += [f"```text\n{usage}\n```\n"]
-        rows = [(f"`{one.name.upper()}`", one) for one in arguments]
+        rows = [(f"`{_argument(one)}`", one) for one in arguments]
         rows += [(_flags(one), one) for one in options]
         parts += ["| argument or option | meaning |\n|---|---|"]
         parts += [f"| {label} | {_meaning(one)} |" for label, one in rows]
@@ -190,15 +190,22 @@ def commands() -> str:
 
 
 def _usage(argument: Any) -> str:  # noqa: ANN401  # of the library that typer brings along
-    name = argument.name.upper() + ("..." if argument.nargs == -1 else "")
+    name = _argument(argument) + ("..." if argument.nargs == -1 else "")
     return name if argument.required else f"[{name}]"
+
+
+def _argument(argument: Any) -> str:  # noqa: ANN401  # as above
+    return (argument.metavar or argument.name.upper()).strip("[]")
 
 
 def _flags(option: Any) -> str:  # noqa: ANN401  # as above
     kind = option.type_descriptor.annotation
     (kind,) = get_args(kind) or (kind,)
     value = "" if option.is_flag else f" {option.metavar or _VALUES[kind]}"
-    return f"`{', '.join(option.opts)}{value}`".replace("|", "\\|")
+    names = f"`{', '.join(option.opts)}{value}`"
+    if option.secondary_opts:
+        names += f" / `{', '.join(option.secondary_opts)}`"
+    return names.replace("|", "\\|")
 
 
 def _meaning(parameter: Any) -> str:  # noqa: ANN401  # as above

@@ -12,7 +12,13 @@ if TYPE_CHECKING:
     from study.cluster.delivery import Delivery as Delivery
     from study.cluster.submission import submit as submit
     from study.errors import BadInputError as BadInputError
+    from study.errors import ClusterError as ClusterError
+    from study.errors import DataError as DataError
+    from study.errors import NotFoundError as NotFoundError
+    from study.errors import SpecError as SpecError
+    from study.errors import StoppedError as StoppedError
     from study.errors import StudyError as StudyError
+    from study.errors import TrackingError as TrackingError
     from study.home import Home as Home
     from study.report import figures as figures
     from study.report.report import write_picture as write_picture
@@ -61,7 +67,10 @@ if TYPE_CHECKING:
 _NAMES: Final = {
     "study.cluster.delivery": "Delivery",
     "study.cluster.submission": "submit",
-    "study.errors": "BadInputError StudyError",
+    "study.errors": (
+        "BadInputError ClusterError DataError NotFoundError SpecError StoppedError StudyError "
+        "TrackingError"
+    ),
     "study.home": "Home",
     "study.report.report": "write_picture write_report",
     "study.report.style": "MetricFormat family_style figure_layout",

@@ -30,7 +30,7 @@ UNWRITABLE: Final = (
 
 
 class StudyError(Exception):
-    """Base class of all errors below: `except StudyError as error: print(error)`."""
+    """Base class of all errors of this package: `except StudyError as error: print(error)`."""
 
     exit_status: int = 1
 

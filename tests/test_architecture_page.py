@@ -1,4 +1,4 @@
-"""docs/architecture.md beside the tree: what it names exists, and no room is missing."""
+"""docs/architecture.md beside the tree: what it names exists, and no package is missing."""
 
 import re
 from pathlib import Path
@@ -14,5 +14,5 @@ def test_every_file_and_folder_that_it_names_exists():
 
 
 def test_every_room_is_in_its_table():
-    rooms = {folder.parent.name for folder in (ROOT / "study").glob("*/__init__.py")}
-    assert rooms == set(re.findall(r"^\| `study/(\w+)/` \|", PAGE, flags=re.MULTILINE))
+    packages = {folder.parent.name for folder in (ROOT / "study").glob("*/__init__.py")}
+    assert packages == set(re.findall(r"^\| `study/(\w+)/` \|", PAGE, flags=re.MULTILINE))

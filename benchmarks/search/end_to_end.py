@@ -49,7 +49,8 @@ _STOP_S: Final = 120.0
 def study_command(folder: Path, root: Path, seed: int) -> tuple[list[str], Path]:
     """The command of a study without a limit, and its journal."""
     spec = ROOT / "studies/fashion_mnist.toml"
-    settings = [f"dataset.root={root}", f"seed={seed}", "budget.trials=1000000"]
+    settings = [f"dataset.root={root}", "dataset.withhold_test=true", f"seed={seed}"]
+    settings += ["budget.trials=1000000"]
     settings += [f'objectives.val_accuracy={{goal="maximize", from={ACCURACIES[0]}}}']
     settings += ['objectives.trainable_parameters="minimize"']
     command = [sys.executable, "-m", "study.cli", "run", str(spec), "--home", str(folder)]

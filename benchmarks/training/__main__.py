@@ -1,14 +1,13 @@
 """Epochs of the compiled engine, of torch's and of masked dense torch: processor seconds and time.
 
-    python -m benchmarks.training [--quick] [--rounds N] [--before FOLDER]
+    python -m benchmarks.training [--quick] [--rounds N]
 
 All rivals in one process, in turn, medians; random images of 28 x 28, batch 128, dann-lrf with 16
 synapses a dendrite. Figures are those of an epoch of 54,000 images that validates with 6,000; masked
-dense does a tenth of it, or two steps. `--before`: a checkout of commit 66fd0a8, whose training is
-measured, too (benchmarks.training.before). Prints tables and writes benchmarks/results/training.json
-(not with --quick). `--several` measures five replicates on all cores again, in that file, `--recipes`
-what training recipes cost, `--convolutions` the families that share weights.
-`python -m benchmarks.training.studies` measures whole studies.
+dense does a tenth of it, or two steps. Prints tables and writes benchmarks/results/training.json (not
+with --quick). `--several` measures five replicates on all cores again, in that file, `--recipes` what
+training recipes cost, `--convolutions` the families that share weights. The module `studies` measures
+whole studies.
 """
 
 import argparse
@@ -34,7 +33,6 @@ from study.engine.recipe import Recipe
 from study.training.train import keep_freed_memory
 
 RESULT = Path(__file__).parents[1] / "results" / "training.json"
-BEFORE = Path(__file__).with_name("before.py")
 SIZES = ((1, 32), (4, 64), (4, 128), (16, 256), (64, 512))
 DENSE = (("vann", (1, 32)), ("vann", (4, 128)), ("vann-r", (4, 128)), ("pdann", (4, 128)))
 CONVOLUTIONS = (
@@ -104,20 +102,6 @@ def on_all_cores(size: tuple[int, int], split: rivals.Split) -> Timed:
     """An epoch of torch with a thread for each core; on a machine with other users threads wait."""
     with rivals.all_cores():
         return in_turn({"torch_all_cores": rivals.engine("torch", "dann-lrf", size, split)}, 1)
-
-
-def before(size: tuple[int, int], checkout: Path) -> Timed:
-    """An epoch as that checkout trains it, on one thread and on all cores."""
-    found = {}
-    for name, threads in (("before", 1), ("before_all_cores", rivals.CORES)):
-        done = subprocess.run(  # noqa: S603  # our own
-            [sys.executable, str(BEFORE), *map(str, (*size, threads))],
-            env=os.environ | {"PYTHONPATH": str(checkout)},
-            capture_output=True,
-            check=True,
-        )
-        found[name] = json.loads(done.stdout)
-    return found
 
 
 def loading() -> dict[str, Any]:
@@ -224,7 +208,6 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--recipes", action="store_true", help="the recipes alone")
     parser.add_argument("--convolutions", action="store_true", help="the convolutions alone")
     parser.add_argument("--rounds", type=int, default=5, help="measurements of each rival")
-    parser.add_argument("--before", type=Path, help="a checkout of commit 66fd0a8")
     return parser.parse_args()
 
 
@@ -248,24 +231,20 @@ def main() -> None:
     print("to wait for the engine:", result["loading"], flush=True)
     for condition in ("alone", "beside a busy core"):
         print(f"an epoch of dann-lrf in processor seconds, {condition}")
-        print(
-            "  D    S  compiled   torch (cores)  before (cores)  masked  torch/  masked/  of peak"
-        )
+        print("  D    S  compiled   torch (cores)  masked  torch/  masked/  of peak")
         rows = []
         for size in SIZES if condition == "alone" else SIZES[:-1]:
             with nullcontext() if condition == "alone" else busy_core():
                 row = compare(size, split, rounds)
             if condition == "alone":
                 row |= on_all_cores(size, split)
-                row |= before(size, given.before) if given.before else {}
             seconds = {name: timed["processor"] for name, timed in row.items()}
             ours = seconds["compiled"]
             share = floor(size, ours, peak)
             rows.append({"dendrites": size[0], "somata": size[1], "epoch": row, "floor": share})
             print(
                 f"{size[0]:3} {size[1]:4} {ours:9.4f} {seconds['torch']:7.3f} "
-                f"{seconds.get('torch_all_cores', 0):11.3f} {seconds.get('before', 0):7.3f} "
-                f"{seconds.get('before_all_cores', 0):11.3f} {seconds['masked_dense']:7.2f} "
+                f"{seconds.get('torch_all_cores', 0):11.3f} {seconds['masked_dense']:7.2f} "
                 f"{seconds['torch'] / ours:6.1f}x {seconds['masked_dense'] / ours:7.1f}x "
                 f"{share['multiply_adds']:8.0%}",
                 flush=True,

@@ -124,7 +124,7 @@ def sync_records(
     *,
     home: Home,
 ) -> None:
-    """Send records of a study that remained on disk because the tracking store was unreachable."""
+    """Send pending records of a study to the tracking store."""
     from study.runner.sync import sync
 
     screen = console()
@@ -132,7 +132,10 @@ def sync_records(
     say(screen, f"sent {sent} records to {home.shown_uri}" if sent else "all records are sent")
 
 
-@command(app, RESULTS, "study schema trials")
+_schemas = typer.Typer()
+
+
+@command(_schemas, RESULTS, "study schema trials")
 def schema(
     of: Annotated[str, typer.Argument(metavar="COMMAND", help="A command with --json.")],
 ) -> None:
@@ -142,5 +145,13 @@ def schema(
     print_json(schema_of(of))
 
 
-for _commands in (data.app, studies.app, trial_commands, show.app, networks.app, jobs.app):
+for _commands in (
+    data.app,
+    studies.app,
+    trial_commands,
+    show.app,
+    _schemas,
+    networks.app,
+    jobs.app,
+):
     app.add_typer(_commands)

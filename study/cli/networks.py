@@ -35,9 +35,13 @@ def export(
         int | None, typer.Argument(help="Number of the trial, by default the best.")
     ] = None,
     directory: Annotated[
-        Path | None, typer.Argument(metavar="[DIR]", help="Folder to write, which must not exist.")
+        Path | None,
+        typer.Argument(
+            metavar="[DIR]",
+            help="Folder to write, which must not exist. By default NAME or NAME-TRIAL.",
+        ),
     ] = None,
-    to: Annotated[Path | None, typer.Option(metavar="DIR", help="The same folder.")] = None,
+    to: Annotated[Path | None, typer.Option(metavar="DIR", help="The same as DIRECTORY.")] = None,
     retrained: RetrainedOption = False,
     onnx: Annotated[
         bool, typer.Option("--onnx", help="Also write it as ONNX, for other runtimes.")
@@ -144,7 +148,8 @@ def retrain(
         bool, typer.Option("--full", help="Train on the validation images too.")
     ] = False,
     data: Annotated[
-        Path | None, typer.Option(help="New place of the data set: its root, or the npz file.")
+        Path | None,
+        typer.Option(help="New location of the data: the root, or the path of your own data."),
     ] = None,
     *,
     home: Home,

@@ -171,7 +171,7 @@ def best(
     as_json: JsonOption = False,
     as_csv: CsvOption = False,
 ) -> None:
-    """List the complete trials that pass the filters, the best in the first objective first."""
+    """List the complete trials that pass the filters, the best first."""
     from study.results import answers
 
     if knee:

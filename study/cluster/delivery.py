@@ -113,9 +113,9 @@ class Delivery:
     `allow_local_artifacts` is that of the home.
     `data` is the place of the data set on this machine, which goes along: your own file or folder, or a
     root of torchvision's.
-    `source` sends this package along, as it is here. `retries` says how often a driver that was
-    killed is started again, and the job, if it died as a whole. The driver runs on the head, unless
-    it is given `driver_cpus` or `driver_memory` (GiB) of any node's; then it needs home and URI.
+    `source` uploads this package, as it is here. `retries` is the number of restarts after the driver
+    or its job dies. With `driver_cpus` or `driver_memory` (GiB), the driver runs on any node with these
+    resources instead of the head; this requires `home` and `tracking_uri`.
     """
 
     home: str | None = None

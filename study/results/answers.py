@@ -146,7 +146,10 @@ def pareto_front(
     tracking_uri: AnyStore = None,
     fresh: bool = False,
 ) -> pd.DataFrame:
-    """The trials of `front` as a table with one row for each."""
+    """The trials on the Pareto front, one row each, by parameters.
+
+    With `confident`, one trial dominates another only by differences beyond their standard errors.
+    """
     return to_frame(
         front(name, confident=confident, home=home, tracking_uri=tracking_uri, fresh=fresh)
     )
@@ -156,7 +159,7 @@ def pareto_front(
 def knee(
     name: str, *, home: AnyHome = None, tracking_uri: AnyStore = None, fresh: bool = False
 ) -> TrialRecord | None:
-    """The trial at the knee of the front (`study.search.pareto.knee`); None for an empty front."""
+    """The trial at the knee of the front, farthest from the line between its ends; None for no front."""
     stored = read_study(name, Home.find(home, tracking_uri), fresh=fresh)
     front = stored.front()
     if not front:

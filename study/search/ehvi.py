@@ -54,13 +54,13 @@ class _Pace:
 
 @final
 class EHVISampler(BaseSampler):
-    """Proposes the configuration that can be expected to add most hypervolume to the front.
+    """Proposes the configuration with the largest expected improvement of the front's hypervolume.
 
     It learns from complete, pruned, running and failed trials, and proposes no configuration twice.
-    A trial can tell it more than its values, by user attributes:
+    Optional user attributes of a trial:
 
-    - `epoch/N`: what it had reached after epoch N, a table with `values`, one an objective, and maybe
-      their standard errors `errors` and `constraints`. Of a study with one objective the values of
+    - `epoch/N`: its values after epoch N, a table with `values`, one an objective, and optionally
+      their standard errors `errors` and `constraints`. In a study with one objective the values of
       `trial.report` are read as well; step 0 is epoch 1.
     - `errors`: the standard errors of its final values, one an objective.
 
@@ -70,10 +70,10 @@ class EHVISampler(BaseSampler):
     - `known`: returns what is known of a configuration before its trial, such as the size of a network.
     - `transforms`: for each objective an increasing function on whose scale it is learned, or None.
     - `references`: for each objective the value from which on a trial is of interest, or None. By
-      default that which nine of ten trials reach when drawn uniformly.
+      default the 90 % quantile of uniformly drawn trials.
     - `epochs`: the full length of a trial. By default the most that were reported.
-    - `space`: asks a trial for all its parameters and does nothing else. By default the space is
-      inferred from complete trials.
+    - `space`: a function that calls `suggest_...` of a trial for every parameter. By default the space
+      is inferred from complete trials.
     - `earlier`: studies with the same objectives, on other data, with another space or budget, whose
       trials inform the proposals. They are read once, when the sampler is made.
     - `n_startup_trials`: how many trials are drawn uniformly at first. With `earlier` the first ones are

@@ -34,7 +34,7 @@ _PARTS: Final = ("train", "validation", "test")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dataset:
-    """The three splits of a data set. Validation data steer a study, test data are only reported.
+    """The three splits of a data set. Validation data guide the search, test data are only reported.
 
     `class_names` are in order of the labels; empty if the classes have no names. `files` are those of a
     published data set whose checksums are known.
