@@ -1,7 +1,7 @@
 """One layer of a network: units that read its inputs, and somata that read these units, if any."""
 
 from collections.abc import Sequence
-from typing import TypeAlias, final
+from typing import Final, TypeAlias, final
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +15,9 @@ from models.layers import (
     PositionedLayer,
     SparseLayer,
 )
+
+_MOST_SIZES: Final = 8
+"""Batch sizes for which a stage keeps its blocks."""
 
 Layer: TypeAlias = SparseLayer | GroupedLayer | DenseLayer | ConvolutionLayer | PositionedLayer
 
@@ -70,6 +73,8 @@ class Stage(nn.Module):
     def _blocks_for(self, x: Tensor, units: SparseLayer, cables: GroupedLayer) -> list[Block]:
         key = (x.shape[-1], x.device, x.dtype)
         if key not in self._blocks:
+            if len(self._blocks) == _MOST_SIZES:
+                self._blocks.pop(next(iter(self._blocks)))
             self._blocks[key] = blocks_of(units, cables, x.shape[-1])
         return self._blocks[key]
 

@@ -370,3 +370,10 @@ def test_an_experiment_that_no_study_can_be_called_is_not_listed(hostile):
     tags = {LAYOUT_TAG: study_folder.LAYOUT}
     hostile.store.create_experiment("../../outside", tags=tags)
     assert [one.name for one in list_studies(home=hostile.home)] == [NAME]
+
+
+def test_a_study_that_cannot_be_read_is_left_out_of_the_list_with_a_warning(hostile):
+    (parent,) = hostile.store.search_runs([hostile.experiment], f"tags.`{ROLE_TAG}` = 'study'")
+    hostile.store.set_tag(parent.info.run_id, SPEC_TAG, "{")
+    with pytest.warns(UserWarning, match=f"{NAME} is left out: the tag .* must hold a spec"):
+        assert list_studies(home=hostile.home) == []

@@ -1,6 +1,7 @@
 """The commands on studies: list, status, compare, report, ui."""
 
 import sys
+import warnings
 from pathlib import Path
 from typing import Annotated
 
@@ -50,7 +51,10 @@ def list_studies(
     from study.cli import tables
     from study.results import study_status
 
-    statuses = study_status.list_studies(home=home, fresh=fresh)
+    with warnings.catch_warnings(record=True) as unreadable:
+        statuses = study_status.list_studies(home=home, fresh=fresh)
+    for one in unreadable:
+        say(errors(), f"warning: {one.message}")
     if as_json:
         print_json([study.to_dict() for study in statuses])
     else:

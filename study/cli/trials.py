@@ -176,7 +176,7 @@ def best(
 
     if knee:
         given = [key for key, value in filters.items() if value not in (None, [])]
-        if given or order or smallest or confident:
+        if given or order or smallest or confident or limit is not None:
             raise BadInputError("`--knee` is that of the whole front, so it excludes other options")
         one = answers.knee(name, home=home, fresh=fresh)
         records, title = [] if one is None else [one], f"{name}: knee of the front"

@@ -7,7 +7,7 @@ arrays travel to each node once, through Ray's object store (`study.runner.tuner
 import hashlib
 import io
 import os
-import shutil
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, final
@@ -108,11 +108,16 @@ def unpacked(sha256: str, home: Path) -> Path:
     packed = client.internal_kv_get(key, None, _FETCH_S)
     if packed is None:
         raise ClusterError(f"the cluster no longer has the data set {sha256}: submit it again")
-    new = folder.with_name(f"{sha256}.new")
-    shutil.rmtree(new, ignore_errors=True)
-    with ZipFile(io.BytesIO(packed)) as archive:
-        archive.extractall(new)
-    new.replace(folder)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    # Of its own, since another job may unpack the same data set now.
+    with tempfile.TemporaryDirectory(dir=folder.parent) as new:
+        with ZipFile(io.BytesIO(packed)) as archive:
+            archive.extractall(Path(new) / sha256)
+        try:
+            (Path(new) / sha256).rename(folder)
+        except OSError:
+            if not folder.exists():
+                raise
     # Ray has it in the memory of the head. The name of the second argument differs between its types.
     client.internal_kv_del(key, False, None, _FETCH_S)  # noqa: FBT003
     return folder

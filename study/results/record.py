@@ -155,7 +155,7 @@ class TrialRecord:
             one.pooled("val_accuracy") for one in (best, self)
         )
         lag = (highest or 0.0) - (accuracy or 0.0)
-        return not is_real(lag, error or 0.0, own_error or 0.0)
+        return lag <= 0 or not is_real(lag, error or 0.0, own_error or 0.0)
 
     def point(self, objectives: Mapping[str, Direction]) -> Point | None:
         """The pooled values of the objectives.

@@ -1,9 +1,10 @@
 """The status of studies: their budget, the states of their trials, and their best."""
 
+import warnings
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from study.errors import NotFoundError
+from study.errors import NotFoundError, StudyError, TrackingError
 from study.home import AnyHome, AnyStore, Home
 from study.keywords import checked_keywords
 from study.results.format import count, percent
@@ -80,7 +81,8 @@ def list_studies(
 ) -> Listing[StudyStatus]:
     """The status of every study in the store, by name; empty if there is no store yet.
 
-    Studies whose first records are incomplete are left out.
+    Studies whose first records are incomplete are left out, and with a warning those that cannot be
+    read, for example because another version wrote them.
     """
     place = Home.find(home, tracking_uri)
     statuses: Listing[StudyStatus] = Listing()
@@ -89,6 +91,10 @@ def list_studies(
             statuses.append(status(name, home=place, fresh=fresh))
         except NotFoundError:
             continue
+        except TrackingError:
+            raise
+        except StudyError as error:
+            warnings.warn(f"{name} is left out: {error}", stacklevel=2)
     return statuses
 
 

@@ -123,9 +123,9 @@ def retrain(  # noqa: PLR0913  # each setting has a name of its own
             outcome, stop = run_trial(folder, home, config, dataset, resources, logits, observer)
             _raise_unless_complete(outcome, stop, folder)
             result = finished(new=True)
+        if result is None:
+            raise TrackingError(f"{home.shown_uri} must have the run of the retraining, got none")
         shutil.rmtree(folder.path)
-    if result is None:
-        raise TrackingError(f"{home.shown_uri} must have the run of the retraining, got none")
     return result
 
 

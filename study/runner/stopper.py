@@ -103,8 +103,9 @@ class StudyStopper(tune.Stopper):
         self._clock = None
 
     def withdraw(self) -> None:
-        """Clears the reason: the study was over before it could be stopped."""
-        self.reason = None
+        """Clears the reason, unless it is a signal: the study was over before it could be stopped."""
+        if self.signal_number is None:
+            self.reason = None
 
     @contextmanager
     def on_signals(self, notify: Callable[[str], None]) -> Iterator[Callable[[], None]]:

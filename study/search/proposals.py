@@ -103,7 +103,7 @@ class Proposals:
         """A new configuration for the trial of this number; None if every one was proposed.
 
         The first ones are those that the spec starts with.
-        PENDING while a sampler that takes long is computing: ask again, for the same number.
+        PENDING while a sampler that takes long is computing: ask again.
         """
         while self._start:
             place, first = self._start.popleft()

@@ -33,6 +33,9 @@ _TRIES: Final = 10  # how often a sampler may repeat itself before it is given u
 Answer: TypeAlias = tuple[Configuration, dict[str, Any]]
 """A proposal, and what the sampler must find again when it is rebuilt."""
 
+_Asked: TypeAlias = tuple[int, Answer]
+"""The number of a proposal in the view, and the proposal."""
+
 
 class Pending(Enum):
     """What an ask returns while its proposal is computed."""
@@ -55,7 +58,7 @@ class StudyView:
             directions=list(spec.objectives.values()), sampler=sampler
         )
         self._thread = ThreadPoolExecutor(1)
-        self._asking: Future[Answer | None] | None = None
+        self._asking: Future[_Asked | None] | None = None
         self._seconds = 0.0  # of the last ask
         self._in_view: dict[int, int] = {}  # the number there by the number in the study
 
@@ -84,32 +87,35 @@ class StudyView:
         """The proposal of the sampler for a trial; None if it proposes what is known again and again.
 
         After an ask that took long, PENDING until the proposal is there: a thread computes it, and
-        the caller, Ray's loop, asks again.
+        the caller, Ray's loop, asks again. The number may be another one by then, if a trial that
+        continues an ended one has taken it.
         """
-        if self._asking is None:
-            if self._ehvi or self._seconds < _SLOW_S:
-                return self._ask(number, known)
-            self._asking = self._thread.submit(self._ask, number, known)
-        if not self._asking.done():
-            return PENDING
-        found, self._asking = self._asking.result(), None
-        return found
+        if self._asking is None and (self._ehvi or self._seconds < _SLOW_S):
+            asked = self._ask(known)
+        else:
+            self._asking = self._asking or self._thread.submit(self._ask, known)
+            if not self._asking.done():
+                return PENDING
+            asked, self._asking = self._asking.result(), None
+        if asked is None:
+            return None
+        self._in_view[number], answer = asked
+        return answer
 
-    def _ask(self, number: int, known: Container[Key]) -> Answer | None:
+    def _ask(self, known: Container[Key]) -> _Asked | None:
         start = time.monotonic()
         try:
-            return self._new(number, known)
+            return self._new(known)
         finally:
             self._seconds = time.monotonic() - start
 
-    def _new(self, number: int, known: Container[Key]) -> Answer | None:
+    def _new(self, known: Container[Key]) -> _Asked | None:
         for _ in range(1 if self._ehvi else _TRIES):
             trial = self._study.ask()
             configuration = self._configuration_of(trial)
             if configuration.key not in known:
-                self._in_view[number] = trial.number
                 attrs = self._study.get_trials(deepcopy=False)[trial.number].system_attrs
-                return configuration, _kept_of(attrs)
+                return trial.number, (configuration, _kept_of(attrs))
             ignored = TrialState.PRUNED if self._ehvi else TrialState.FAIL
             self._study.tell(trial, state=ignored)
         return None

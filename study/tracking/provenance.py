@@ -18,6 +18,7 @@ from typing import Any, Final, final
 from study.home import without_passwords
 from study.tracking.tags import COMMAND_TAG, ENVIRONMENT_TAG
 
+_WAIT_S: Final = 10.0
 _PACKAGES: Final = (
     "dendritic-study",
     "torch",
@@ -96,13 +97,16 @@ def _processor() -> str:
 
 
 def _output_of(*command: str) -> str | None:
-    """The output of a program; None if it is missing or fails."""
+    """The output of a program; None if it is missing, fails, or takes more than ten seconds."""
     program = shutil.which(command[0])
     if program is None:
         return None
-    done = subprocess.run(  # noqa: S603  # known programs, arguments as a list
-        [program, *command[1:]], capture_output=True, text=True, check=False, timeout=10
-    )
+    try:
+        done = subprocess.run(  # noqa: S603  # known programs, arguments as a list
+            [program, *command[1:]], capture_output=True, text=True, check=False, timeout=_WAIT_S
+        )
+    except (OSError, subprocess.TimeoutExpired):  # such as a driver of a GPU that hangs
+        return None
     return done.stdout.strip() if done.returncode == 0 else None
 
 

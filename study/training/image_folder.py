@@ -13,7 +13,8 @@ from study.training.pool import Pool, Pools, Size
 
 _TRAIN: Final = "train"
 _TEST: Final = "test"
-_VALIDATION: Final = ("val", "valid", "validation")
+VALIDATION: Final = ("val", "valid", "validation", "dev")
+"""Names of parts with validation images."""
 
 _LAYOUT: Final = (
     "a folder of images must have a folder for each class, as train/CLASS/*.png and, optionally, "
@@ -29,7 +30,7 @@ def read_image_folder(folder: Path, *, grey: bool, size: Size | None) -> Pools:
     parts = [one.name for one in _folders(folder)]
     if _TRAIN not in parts:
         return _read({"": _by_class(folder)}, folder, grey=grey, size=size)
-    unread = [name for name in parts if name in _VALIDATION]
+    unread = [name for name in parts if name in VALIDATION]
     if unread:
         raise DataError(
             f"validation images are drawn from those of training, got {folder / unread[0]}: move its "

@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from study.errors import DataError
+from study.training.image_folder import VALIDATION
 from study.training.pictures import EncodedPicture, read_pictures
 from study.training.pool import Pool, Pools, Size, check_memory, label_numbers
 
@@ -37,9 +38,12 @@ def table_files(path: Path) -> dict[str, list[Path]]:
     files: dict[str, list[Path]] = {}
     for file in sorted([*path.glob("*.parquet"), *path.glob("data/*.parquet")]):
         # As on the hub: train-00000-of-00002.parquet.
-        part = file.stem.split("-")[0]
-        files.setdefault(part if part in (_TEST, "validation") else _TRAIN, []).append(file)
-    return files
+        files.setdefault(file.stem.split("-")[0], []).append(file)
+    named = (_TRAIN, _TEST, *VALIDATION)
+    if _TRAIN in files or not files:
+        return files
+    others = [file for part in files if part not in named for file in files[part]]
+    return {_TRAIN: sorted(others)} | {part: files[part] for part in named if part in files}
 
 
 def read_tables(path: Path, *, grey: bool, size: Size | None) -> Pools:
@@ -50,13 +54,20 @@ def read_tables(path: Path, *, grey: bool, size: Size | None) -> Pools:
     other columns, a damaged file or picture, or a lack of memory.
     """
     parts = table_files(path)
-    if "validation" in parts:
-        raise DataError(
-            f"validation images are drawn from those of training, got {parts['validation'][0]}: rename "
-            f"it to {_TRAIN}-..., or to {_TEST}-... if there are no test images"
-        )
+    for part in parts:
+        if part in VALIDATION:
+            raise DataError(
+                f"validation images are drawn from those of training, got {parts[part][0]}: rename it "
+                f"to {_TRAIN}-..., or to {_TEST}-... if there are no test images"
+            )
     if not parts.get(_TRAIN):
         raise DataError(f"{path} must have a table {_TRAIN}, got {', '.join(parts) or 'none'}")
+    unread = [part for part in parts if part not in (_TRAIN, _TEST)]
+    if unread:
+        raise DataError(
+            f"the tables in {path} must be those of {_TRAIN} and {_TEST}, got {', '.join(unread)}: "
+            "rename them, or move them elsewhere"
+        )
     chosen = [part for part in (_TRAIN, _TEST) if parts.get(part)]
     tables = {file: _read_table(file) for part in chosen for file in parts[part]}
     pictures = [

@@ -10,6 +10,7 @@ from torch.nn import functional
 
 from models import FAMILIES, build
 from models.layers import SPARSE_FORMS, SparseLayer
+from models.stage import Stage
 from tests.support.architectures import PAPER, SPARSE, architecture
 from tests.support.oracle import dense_weight, masked_dense_logits
 
@@ -130,6 +131,14 @@ def test_blocks_of_somata_give_the_same_numbers(family, monkeypatch):
     for one, two, whole in zip(*results, strict=True):
         torch.testing.assert_close(one, whole)
         torch.testing.assert_close(two, whole)
+
+
+def test_what_is_kept_for_batch_sizes_is_bounded():
+    network = build(architecture("dann-r"), (1, 6, 6), 3, [0])
+    for count in range(1, 40):
+        network(torch.rand(count, 1, 6, 6))
+    (stage,) = (one for one in network.modules() if isinstance(one, Stage))
+    assert len(stage._blocks) <= 8  # noqa: SLF001  # memory is no part of the result
 
 
 @families

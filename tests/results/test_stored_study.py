@@ -255,3 +255,11 @@ def test_what_is_selected_is_selected_by_pooled_values_and_the_confirmed_come_fi
     assert "made: 2 further seeds; other: no further seeds" in compared.differences[-1]
     row = compared.frame().loc["made"]
     assert (row["best_val_accuracy"], row["best_confirmed_val_accuracy"]) == (0.95, 0.85)
+
+
+def test_an_unconfirmed_trial_that_is_more_accurate_is_not_less_accurate(home):
+    trials = [("COMPLETE", 0.9, 0.01, 1000), ("COMPLETE", 0.97, 0.01, 2500)]
+    confirm(home, write_study(home, "made", trials, replicates=2), {1000: 0.9})
+    for confident in (False, True):
+        best = answers.best_configs("made", home=home, confident=confident)
+        assert [record.trial for record in best] == [0, 1]

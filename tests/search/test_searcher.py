@@ -11,6 +11,7 @@ from optuna.trial import TrialState
 
 from models.architecture import Architecture
 from study.errors import BadInputError
+from study.search import study_view
 from study.search.budget import BudgetSpent, budget_spent
 from study.search.journal import repair
 from study.search.proposals import Proposals
@@ -19,6 +20,7 @@ from study.search.searcher import StudySearcher
 from study.search.space import known_metrics
 from study.search.storage import Ending, SearchStorage, stored_identity
 from study.search.stored_trial import metrics_of, point_of, rungs_of, start_of
+from study.search.study_view import PENDING
 from study.search.trial import TrialListener
 from study.spec.study_spec import StudySpec
 from tests.support.processes import wait_until
@@ -299,6 +301,38 @@ def test_a_sampler_that_takes_long_does_not_hold_rays_loop_up(tmp_path, monkeypa
     assert [trial.number for trial in trials(spec(), tmp_path)] == [0, 1]
 
 
+def test_a_slow_proposal_gets_the_number_of_its_delivery(monkeypatch):
+    """While it is computed, a trial that continues an ended one takes the number."""
+    released = threading.Event()
+    released.set()
+
+    class Slow(optuna.samplers.RandomSampler):
+        def sample_independent(self, *arguments):
+            released.wait()
+            return super().sample_independent(*arguments)
+
+    monkeypatch.setitem(SAMPLERS, "random", lambda seed: Slow(seed=seed))
+    monkeypatch.setattr(study_view, "_SLOW_S", 0.0)
+    proposals = Proposals(spec(sampler="random"), 0, count, clock=None)
+    proposed = {}
+
+    def propose(number):
+        found = proposals.propose(number)
+        if found is not PENDING:
+            proposed[number] = found
+        return number in proposed
+
+    wait_until(lambda: propose(0), "the first proposal", every_s=0.01)
+    released.clear()
+    assert proposals.propose(1) is PENDING
+    proposals.go_on(1, continues=0)
+    released.set()
+    wait_until(lambda: propose(2), "the second proposal", every_s=0.01)
+    for number in (1, 2):
+        proposals.report(number, {"epochs": 1, "val_accuracy": 0.9, "trainable_parameters": 700})
+        proposals.tell(number, TrialState.PRUNED, None, {})
+
+
 def test_a_constraint_on_what_is_learned_reaches_sampler_and_front(tmp_path):
     wanted = spec(constraints=["val_accuracy >= 0.8"])
     search = searcher(wanted, tmp_path)
@@ -318,10 +352,10 @@ def test_no_configuration_is_proposed_twice_also_in_parallel(sampler, tmp_path):
     wanted = spec(sampler=sampler, space=space, budget={"trials": 99})
     budget = BudgetSpent(wanted)
     search = searcher(wanted, tmp_path, budget=budget)
-    asked = [search.suggest(str(number)) for number in range(8)]
+    asked = [ask(search, str(number)) for number in range(8)]
     for number in range(8):
         search.on_trial_complete(str(number), report(accuracy=0.9))
-    asked += [search.suggest(str(number)) for number in range(8, 24)]
+    asked += [ask(search, str(number)) for number in range(8, 24)]
     assert len({str((one["architecture"], one["training"])) for one in asked}) == 2 * 3 * 2 * 2
     assert search.suggest("24") is None
     assert budget.met() == "every configuration of the space was tried"

@@ -121,8 +121,18 @@ def test_a_damaged_table_is_refused(tmp_path):
         load_dataset(tmp_path / "saved")
 
 
-def test_a_part_for_validation_is_refused_with_what_to_do(tmp_path):
-    for part in ("train", "validation"):
+@pytest.mark.parametrize("name", ["validation", "valid", "val", "dev"])
+def test_a_part_for_validation_is_refused_with_what_to_do(name, tmp_path):
+    for part in ("train", name):
         pq.write_table(rows(10), tmp_path / f"{part}-00000-of-00001.parquet")
-    with pytest.raises(DataError, match=r"drawn from those of training, got .*validation-00000"):
+    with pytest.raises(DataError, match=rf"drawn from those of training, got .*/{name}-00000"):
+        load_dataset(tmp_path)
+
+
+def test_tables_of_any_name_are_for_training_unless_one_is_called_so(tmp_path):
+    for name in ("b", "a-1", "test-1"):
+        pq.write_table(rows(10), tmp_path / f"{name}.parquet")
+    assert len(load_dataset(tmp_path).test.labels) == 10
+    pq.write_table(rows(10), tmp_path / "train-1.parquet")
+    with pytest.raises(DataError, match="must be those of train and test, got a, b: rename them"):
         load_dataset(tmp_path)
