@@ -7,6 +7,7 @@ from typing import Any, Final, final
 
 import numpy as np
 
+from models import FAMILIES
 from study.errors import SpecError
 from study.search.space import TrialLike, suggest
 from study.spec.dimensions import Choice, values_of
@@ -32,11 +33,15 @@ def grid(spec: StudySpec) -> list[dict[str, Any]]:
 
 
 def _grid_size(spec: StudySpec) -> int:
-    """The number of configurations: what is asked for depends on the family and the teacher alone."""
+    """The number of configurations: what is asked for depends on family, teacher and rewiring alone."""
     size = 0
-    for family, teacher in itertools.product(spec.families, values_of(spec.space.teacher)):
+    teachers, rewirings = values_of(spec.space.teacher), values_of(spec.space.rewiring)
+    for family, teacher, rewiring in itertools.product(spec.families, teachers, rewirings):
+        if rewiring != rewirings[0] and "rewiring" not in FAMILIES[family].options:
+            continue
         walker = _Walker([])
-        space = spec.space.model_copy(update={"teacher": Choice((teacher,))})
+        fixed = {"teacher": Choice((teacher,)), "rewiring": Choice((rewiring,))}
+        space = spec.space.model_copy(update=fixed)
         suggest(walker, spec.model_copy(update={"families": (family,), "space": space}))
         size += math.prod(walker.widths)
     return size

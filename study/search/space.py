@@ -37,8 +37,8 @@ class TrialLike(Protocol):
 def suggest(trial: TrialLike, spec: StudySpec) -> tuple[Architecture, TrainingSettings]:
     """Asks the trial for an architecture and for how to train it.
 
-    A setting with one value is not asked for, and neither is one that the family does not have, nor
-    those of a teacher without one.
+    A setting with one value is not asked for, and neither is one without effect: a setting that the
+    family does not have, the regrowth without rewiring, and those of a teacher without one.
     """
     space = spec.space
     name = _ask(trial, "family", Choice(spec.families))
@@ -46,6 +46,10 @@ def suggest(trial: TrialLike, spec: StudySpec) -> tuple[Architecture, TrainingSe
     synapses = _ask(trial, "synapses", space.synapses) if family.counts_synapses else None
     if family.synapses == "convolution":
         synapses = _square(synapses or 0)
+    options: dict[str, Any] = {}
+    for option in family.options:
+        if option != "regrowth" or options["rewiring"]:
+            options[option] = _ask(trial, option, getattr(space, option))
     architecture = Architecture(
         family=name,
         somata=_ask(trial, "somata", space.somata),
@@ -55,7 +59,7 @@ def suggest(trial: TrialLike, spec: StudySpec) -> tuple[Architecture, TrainingSe
         leaky_slope=_ask(trial, "leaky_slope", space.leaky_slope),
         dropout=_ask(trial, "dropout", space.dropout),
         initialization=_ask(trial, "initialization", space.initialization),
-        **{option: _ask(trial, option, getattr(space, option)) for option in family.options},
+        **options,
     )
     teacher = _ask(trial, "teacher", space.teacher)
     of_teacher = () if teacher == NO_TEACHER else OF_TEACHER

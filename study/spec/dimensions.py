@@ -229,8 +229,8 @@ class Space(Section):
     70 % of the epochs; 0 keeps the drawn wiring.
     """
     regrowth: Regrowths = Choice(("local",))
-    """Place of the new synapses: at most 3 pixels from one that stays, anywhere, or where the gradient
-    is largest.
+    """Place of the new synapses, with rewiring: at most 3 pixels from one that stays, anywhere, or where
+    the gradient is largest.
     """
     learning_rate: LearningRates = Range(low=2e-3, high=2e-2, log=True, integer=False)
     """Learning rate of Adam; the maximum of the schedule."""

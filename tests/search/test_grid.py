@@ -34,6 +34,12 @@ def test_a_grid_is_every_configuration_once(somata, most):
         assert len(seen) == len(set(seen)) == len(expected)
 
 
+def test_regrowth_counts_only_with_rewiring():
+    places = ["local", "gradient", "anywhere"]
+    table = {"somata": [8, 16], "rewiring": [0, 0.1, 0.3], "regrowth": places}
+    assert len(grid(spec(("dann-r", "mlp"), **table))) == 2 * (1 + 2 * 3) + 2
+
+
 def test_settings_of_a_teacher_count_only_with_one():
     found = grid(spec(somata=[8, 16], teacher=["none", "a/1"], temperature=[2, 4, 8]))
     assert len(found) == 2 * 2 * (1 + 3)
