@@ -198,11 +198,14 @@ def _finite(value: object) -> object:
 
 def program() -> str:
     """The path of this program from here; `study` if it is on the path, or runs as a module."""
-    path = Path(sys.argv[0]).absolute()
+    try:
+        here = Path.cwd()
+    except FileNotFoundError:  # it was deleted while the command ran
+        return shlex.quote(sys.argv[0])
+    path = here / sys.argv[0]
     on_path = shutil.which("study")
     if path.suffix == ".py" or (on_path and Path(on_path).resolve() == path.resolve()):
         return "study"
-    here = Path.cwd()
     return shlex.quote(str(path.relative_to(here) if path.is_relative_to(here) else path))
 
 

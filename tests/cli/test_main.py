@@ -10,6 +10,7 @@ import typer
 
 from study import Home
 from study.cli.app import app
+from study.cli.options import command_line
 from tests.support.command import study_command
 from tests.support.processes import ROOT
 
@@ -118,3 +119,12 @@ def test_every_command_that_takes_a_tracking_uri_takes_whether_it_may_name_local
     served = {name for name, known in options.items() if "--tracking-uri" in known}
     assert len(served) > 12
     assert {name for name in served if "--allow-local-artifacts" not in options[name]} == set()
+
+
+def test_the_command_to_continue_is_shown_also_if_the_folder_was_deleted(tmp_path, monkeypatch):
+    folder = tmp_path / "gone"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr(sys, "argv", ["bin/study", "run", "a.toml"])
+    folder.rmdir()
+    assert command_line() == "bin/study run a.toml"
