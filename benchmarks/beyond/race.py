@@ -19,6 +19,7 @@ from models import FAMILIES, Architecture, build, save_network
 from models.storage import DESCRIPTION
 from paper.costs import epoch_seconds
 from study import Dataset, StudyError, TrialRecord, best_configs, study_spec
+from study.file_replacement import replace_file
 from study.home import Home
 from study.results.reader import read_study
 from study.runner.teachers import Logits, logits_of_study, teacher_logits
@@ -255,11 +256,9 @@ class Race:
 
     def store(self) -> None:
         """Stores the state, which replaces the former at once."""
-        part = self._file.with_suffix(".part")
         contenders = [vars(one) for one in self.contenders.values()]
         state = {"data": vars(self.data), "contenders": contenders}
-        part.write_text(json.dumps(state, indent=1) + "\n", encoding="utf-8")
-        part.replace(self._file)
+        replace_file(self._file, json.dumps(state, indent=1) + "\n", durably=False)
 
     def _network(self, contender: Contender, first_seed: int) -> Path:
         return self._folder / "networks" / contender.key / str(first_seed)
