@@ -44,6 +44,12 @@ class _Claim(BaseModel):
     configurations: Annotated[int, Field(ge=1)] = 1
     """The fewest that must have been searched for each role; with fewer the claim is "not searched"."""
 
+    @property
+    def roles(self) -> tuple[Role, ...]:
+        """The networks that it is about, in the order of its fields."""
+        values = [getattr(self, name) for name in type(self).model_fields]
+        return tuple(one for one in values if isinstance(one, Role))
+
 
 class Agreement(_Claim):
     """The mean test accuracy equals a published one within the tolerance (two one-sided tests)."""
@@ -53,11 +59,6 @@ class Agreement(_Claim):
     published: Annotated[float, Field(gt=0, lt=1)]
     published_sd: Annotated[float, Field(ge=0)]
     tolerance: Annotated[float, Field(gt=0)]
-
-    @property
-    def roles(self) -> tuple[Role, ...]:
-        """The networks that it is about."""
-        return (self.network,)
 
 
 class Comparison(_Claim):
@@ -72,11 +73,6 @@ class Comparison(_Claim):
     reference: Role
     margin: float = 0.0
 
-    @property
-    def roles(self) -> tuple[Role, ...]:
-        """The networks that it is about."""
-        return (self.network, self.reference)
-
 
 class Interaction(_Claim):
     """The lead of a network over another grows from one condition to the next by more than `margin`."""
@@ -89,11 +85,6 @@ class Interaction(_Claim):
     reference_before: Role
     margin: float = 0.0
 
-    @property
-    def roles(self) -> tuple[Role, ...]:
-        """The networks that it is about."""
-        return (self.network, self.reference, self.network_before, self.reference_before)
-
 
 class SizeTrend(_Claim):
     """The test loss of the configurations of a family rises, or falls, with the parameters."""
@@ -102,11 +93,6 @@ class SizeTrend(_Claim):
     metric: Metric = "loss"
     networks: Role
     direction: Literal["rises", "falls"]
-
-    @property
-    def roles(self) -> tuple[Role, ...]:
-        """The networks that it is about."""
-        return (self.networks,)
 
 
 class Diagnostic(_Claim):
@@ -117,11 +103,6 @@ class Diagnostic(_Claim):
     network: Role
     reference: Role
     margin: float = 0.0
-
-    @property
-    def roles(self) -> tuple[Role, ...]:
-        """The networks that it is about."""
-        return (self.network, self.reference)
 
 
 Claim = Annotated[
