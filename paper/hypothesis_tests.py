@@ -40,13 +40,10 @@ def from_published(ours: Sequence[float], published: Published) -> Estimate:
     """
     if len(ours) < 2:  # noqa: PLR2004  # one seed has no variance
         raise ValueError(f"`seeds >= 2` must hold, got {len(ours)}")
-    own, their = float(stats.sem(ours)), published.error
-    parts = own**2 + their**2
-    weights = own**4 / (len(ours) - 1) + their**4 / (published.seeds - 1)
-    return Estimate(
-        value=float(np.mean(ours)) - published.mean,
-        error=math.sqrt(parts),
-        freedom=parts**2 / weights if weights > 0 else float("inf"),
+    return Estimate.of_parts(
+        float(np.mean(ours)) - published.mean,
+        [float(stats.sem(ours)) ** 2, published.error**2],
+        [len(ours) - 1, published.seeds - 1],
     )
 
 
