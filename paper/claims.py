@@ -75,10 +75,9 @@ class Comparison(_Claim):
 
 
 class Interaction(_Claim):
-    """The lead of a network over another grows from one condition to the next by more than `margin`."""
+    """The lead in accuracy over another network grows from a condition to the next beyond `margin`."""
 
     test: Literal["interaction"]
-    metric: Metric = "accuracy"
     network: Role
     reference: Role
     network_before: Role

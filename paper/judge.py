@@ -178,7 +178,7 @@ def _comparison(claim: Comparison, evidence: Evidence, bare: Result) -> Result:
 
 
 def _interaction(claim: Interaction, evidence: Evidence, bare: Result) -> Result:
-    networks = [evidence.outcomes(role, claim.data, claim.metric) for role in claim.roles]
+    networks = [evidence.outcomes(role, claim.data, "accuracy") for role in claim.roles]
     found = estimate(networks, interaction)
     seeds = [len(one) for one in networks]
     return _filled(bare, found, found.p_above(claim.margin), found.p_below(claim.margin), seeds)

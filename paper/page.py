@@ -130,8 +130,8 @@ def _value(claim: Claim, result: dict[str, Any]) -> str:
     value, low, high = (result.get(name) for name in ("value", "low", "high"))
     if value is None:
         return ""
-    points = isinstance(claim, Agreement | Comparison | Interaction) and (
-        getattr(claim, "metric", "accuracy") == "accuracy"
+    points = isinstance(claim, Agreement | Interaction) or (
+        isinstance(claim, Comparison) and claim.metric == "accuracy"
     )
     if low is None or high is None:
         return f"{value:+.2f}"
