@@ -16,7 +16,7 @@ from typing import Any, Final, TypeAlias, final
 import torch
 
 from models import FAMILIES, Architecture, build, save_network
-from models.storage import DESCRIPTION
+from models.portable import DESCRIPTION
 from paper.costs import epoch_seconds
 from study import Dataset, StudyError, TrialRecord, best_configs, study_spec
 from study.file_replacement import replace_file
