@@ -14,7 +14,7 @@ from typing import Any, Final
 import plotly.graph_objects as go
 import torch
 
-from benchmarks.beyond.race import (
+from benchmarks.beyond.contender import (
     CONVOLUTIONS,
     DENDRITIC,
     GROUPS,
@@ -23,8 +23,8 @@ from benchmarks.beyond.race import (
     OTHERS,
     SHARED,
     Contender,
-    Race,
 )
+from benchmarks.beyond.race import Race
 from models import load_network
 from study import Dataset, StudyError, evaluate, figure_layout
 from study.report.style import BLACK, BLUE, GREEN, GREY, VERMILLION
