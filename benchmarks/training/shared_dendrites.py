@@ -16,6 +16,7 @@ from typing import Any, Final
 
 import torch
 
+from benchmarks import markdown
 from benchmarks.machine import describe
 from benchmarks.trained import trained
 from models import Architecture
@@ -104,23 +105,22 @@ def _accuracy(dataset: Dataset, row: dict[str, Any], seed: int) -> float:
 
 def table(result: dict[str, Any]) -> str:
     """The result as a Markdown table; accuracies in percent with standard errors."""
-    lines = [
-        "| | network | dendritic | parameters | multiply-accumulates | validation % | seeds |",
-        "|---|---|---|---|---|---|---|",
-    ]
+    cells = []
     for row in result["rows"]:
         accuracy = Estimate.over(torch.tensor(row["val_accuracy"], dtype=torch.float64))
-        cells = [
-            row["part"],
-            row["network"],
-            "yes" if row["dendritic"] else "no",
-            f"{row['trainable_parameters']:,}",
-            f"{row['macs']:,}",
-            percent(accuracy.mean, None if math.isnan(accuracy.sem) else accuracy.sem),
-            str(len(row["val_accuracy"])),
-        ]
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines)
+        cells.append(
+            [
+                row["part"],
+                row["network"],
+                "yes" if row["dendritic"] else "no",
+                f"{row['trainable_parameters']:,}",
+                f"{row['macs']:,}",
+                percent(accuracy.mean, None if math.isnan(accuracy.sem) else accuracy.sem),
+                str(len(row["val_accuracy"])),
+            ]
+        )
+    head = "| | network | dendritic | parameters | multiply-accumulates | validation % | seeds |"
+    return "\n".join(markdown.table(head, cells))
 
 
 if __name__ == "__main__":
