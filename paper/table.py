@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 import study
 from paper.choices import in_race
+from paper.file_replacement import replacing
 from paper.plan import PlannedStudy
 from study import Home, TrialRecord
 
@@ -170,10 +171,8 @@ def write(rows: Iterable[dict[str, Any]], file: Path) -> int:
         kept = pq.read_table(file, schema=SCHEMA)
         replaced = pc.is_in(kept["study"], value_set=pc.unique(added["study"]))
         added = pa.concat_tables([kept.filter(pc.invert(replaced)), added])
-    file.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = file.with_suffix(".part")
-    pq.write_table(added, unfinished, compression="zstd")
-    unfinished.replace(file)
+    with replacing(file) as unfinished:
+        pq.write_table(added, unfinished, compression="zstd")
     return int(added.num_rows)
 
 
