@@ -5,8 +5,9 @@ import platform
 import shlex
 import sys
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
+
+from study.tracking.provenance import processor
 
 LIBRARIES = ("torch", "ray", "optuna", "mlflow", "numpy", "numba")
 
@@ -15,14 +16,8 @@ def describe() -> dict[str, Any]:
     """The machine, the versions of what does the work, and the command that was given."""
     return {
         "command": shlex.join(["python", *sys.orig_argv[1:]]),
-        "processor": _processor(),
+        "processor": processor() or platform.machine(),
         "cores": len(os.sched_getaffinity(0)),
         "python": platform.python_version(),
         "versions": {name: version(name) for name in LIBRARIES},
     }
-
-
-def _processor() -> str:
-    lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.machine()

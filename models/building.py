@@ -9,14 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from models.architecture import (
-    FAMILIES,
-    MOST_PARAMETERS,
-    Architecture,
-    ImageShape,
-    layer_shapes,
-    stride_of,
-)
+from models.architecture import FAMILIES, MOST_PARAMETERS, Architecture, ImageShape
 from models.counting import counts_of
 from models.layers import (
     ConvolutionLayer,
@@ -26,6 +19,7 @@ from models.layers import (
     SparseLayer,
 )
 from models.network import Network
+from models.shapes import layer_shapes, stride_of
 from models.stage import Layer, Stage
 from models.wiring import (
     Connections,

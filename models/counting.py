@@ -4,7 +4,8 @@ import math
 from itertools import pairwise
 from typing import Final
 
-from models.architecture import FAMILIES, Architecture, ImageShape, check_fits, layer_shapes
+from models.architecture import FAMILIES, Architecture, ImageShape
+from models.shapes import check_fits, layer_shapes
 
 _SEED_BITS: Final = 64
 _WEIGHT_BYTES: Final = 4

@@ -247,7 +247,10 @@ def convolution(weight: Floats, bias: Floats, x: Floats, stride: int) -> Floats:
 
 
 def padding(length: int, side: int, stride: int) -> tuple[int, int]:
-    """The pixels to add before and after for a kernel to have ceil(length / stride) positions."""
+    """The pixels to add before and after `length` for a kernel to have ceil(length / stride) positions.
+
+    A kernel is centred on `stride` pixels; what is uneven is wider before, by one pixel.
+    """
     before = (side - stride + 1) // 2
     return before, max(0, (-(-length // stride) - 1) * stride + side - length - before)
 
@@ -265,7 +268,7 @@ def leaky_relu(x: Floats, slope: float) -> Floats:
 
 
 # Only when MLflow loads the file: plain predictions need no MLflow.
-if "mlflow" in sys.modules:
+if sys.modules.get("mlflow"):
     from mlflow.models import set_model
     from mlflow.pyfunc.model import PythonModel, PythonModelContext
 

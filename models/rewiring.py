@@ -15,9 +15,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from models.architecture import FAMILIES, Architecture, ImageShape, layer_shapes
+from models.architecture import FAMILIES, Architecture, ImageShape
 from models.layers import SparseLayer
 from models.network import Network
+from models.shapes import layer_shapes
 from models.stage import Stage
 
 Indices: TypeAlias = NDArray[np.int64]

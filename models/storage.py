@@ -17,10 +17,7 @@ from models.building import outline
 from models.counting import counts_of
 from models.layers import SparseLayer
 from models.network import Network
-
-LAYOUT: Final = 1
-TENSORS: Final = "network.safetensors"
-DESCRIPTION: Final = "network.json"
+from models.portable import DESCRIPTION, LAYOUT, TENSORS
 
 _MOST_BYTES: Final = 1_000_000  # of a description
 _LONGEST_REASON: Final = 300

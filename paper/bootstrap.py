@@ -6,8 +6,9 @@ which makes the variance that of a mean of n (Rao & Wu, J Am Stat Assoc 1988;83:
 the difference is nil.
 """
 
+import math
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, TypeAlias, final
 
 import numpy as np
@@ -32,6 +33,19 @@ class Estimate:
     value: float
     error: float
     freedom: float
+
+    @classmethod
+    def of_parts(
+        cls, value: float, variances: Sequence[float], freedoms: Sequence[float]
+    ) -> "Estimate":
+        """A value whose squared error is a sum of independent variances, each of so much freedom.
+
+        That of their sum is by Welch and Satterthwaite; without any variance it is infinite.
+        """
+        variance = sum(variances)
+        weights = sum(part**2 / freedom for part, freedom in zip(variances, freedoms, strict=True))
+        freedom = variance**2 / weights if weights > 0 else math.inf
+        return cls(value=value, error=math.sqrt(variance), freedom=freedom)
 
     def interval(self, level: float = 0.95) -> tuple[float, float]:
         """Student's two-sided interval."""
@@ -87,15 +101,11 @@ def estimate(
         return float(statistic(np.stack(values)).std(ddof=1))
 
     alone = [resampled(drawn, ()), *(resampled(fixed, (source,)) for source in sources)]
-    variances = [deviation**2 for deviation in alone]
+    value = float(statistic(np.array([[one.mean()] for one in fixed]))[0])
     freedoms = [images.pop() - 1, *(count - 1 for count in seeds)]
-    weights = sum(part**2 / freedom for part, freedom in zip(variances, freedoms, strict=True))
+    summed = Estimate.of_parts(value, [deviation**2 for deviation in alone], freedoms)
     error = resampled(drawn, sources)
-    return Estimate(
-        value=float(statistic(np.array([[one.mean()] for one in fixed]))[0]),
-        error=error if error > _ROUNDING else 0.0,
-        freedom=sum(variances) ** 2 / weights if weights > 0 else float("inf"),
-    )
+    return replace(summed, error=error if error > _ROUNDING else 0.0)
 
 
 def _over_images(

@@ -44,6 +44,12 @@ class _Claim(BaseModel):
     configurations: Annotated[int, Field(ge=1)] = 1
     """The fewest that must have been searched for each role; with fewer the claim is "not searched"."""
 
+    @property
+    def roles(self) -> tuple[Role, ...]:
+        """The networks that it is about, in the order of its fields."""
+        values = [getattr(self, name) for name in type(self).model_fields]
+        return tuple(one for one in values if isinstance(one, Role))
+
 
 class Agreement(_Claim):
     """The mean test accuracy equals a published one within the tolerance (two one-sided tests)."""
@@ -53,11 +59,6 @@ class Agreement(_Claim):
     published: Annotated[float, Field(gt=0, lt=1)]
     published_sd: Annotated[float, Field(ge=0)]
     tolerance: Annotated[float, Field(gt=0)]
-
-    @property
-    def roles(self) -> tuple[Role, ...]:
-        """The networks that it is about."""
-        return (self.network,)
 
 
 class Comparison(_Claim):
@@ -72,27 +73,16 @@ class Comparison(_Claim):
     reference: Role
     margin: float = 0.0
 
-    @property
-    def roles(self) -> tuple[Role, ...]:
-        """The networks that it is about."""
-        return (self.network, self.reference)
-
 
 class Interaction(_Claim):
-    """The lead of a network over another grows from one condition to the next by more than `margin`."""
+    """The lead in accuracy over another network grows from a condition to the next beyond `margin`."""
 
     test: Literal["interaction"]
-    metric: Metric = "accuracy"
     network: Role
     reference: Role
     network_before: Role
     reference_before: Role
     margin: float = 0.0
-
-    @property
-    def roles(self) -> tuple[Role, ...]:
-        """The networks that it is about."""
-        return (self.network, self.reference, self.network_before, self.reference_before)
 
 
 class SizeTrend(_Claim):
@@ -103,11 +93,6 @@ class SizeTrend(_Claim):
     networks: Role
     direction: Literal["rises", "falls"]
 
-    @property
-    def roles(self) -> tuple[Role, ...]:
-        """The networks that it is about."""
-        return (self.networks,)
-
 
 class Diagnostic(_Claim):
     """A diagnostic of validation images is larger than the reference's, over seeds."""
@@ -117,11 +102,6 @@ class Diagnostic(_Claim):
     network: Role
     reference: Role
     margin: float = 0.0
-
-    @property
-    def roles(self) -> tuple[Role, ...]:
-        """The networks that it is about."""
-        return (self.network, self.reference)
 
 
 Claim = Annotated[

@@ -18,7 +18,7 @@ import numpy as np
 
 from models import FAMILIES, Architecture
 from models.counting import counts_of
-from paper.plan import RACE_REPLICATES, PlannedStudy, has_setting
+from paper.plan import RACE_REPLICATES, PlannedStudy
 
 FILE: Final = Path(__file__).with_name("costs.json")
 PATIENT: Final = 0.6
@@ -92,13 +92,13 @@ def _configurations(planned: PlannedStudy) -> Iterator[dict[str, Any]]:
             fixed = {
                 name: getattr(space, name).values[0]
                 for name in ("synapses", "layers")
-                if has_setting(one["family"], name)
+                if FAMILIES[one["family"]].has(name)
             }
             yield fixed | {key: value for key, value in one.items() if key in _ARCHITECTURE}
         return
     generator = np.random.default_rng(0)
     for family in planned.spec.families:
-        names = [name for name in planned.varied if has_setting(family, name)]
+        names = [name for name in planned.varied if FAMILIES[family].has(name)]
         if planned.spec.sampler == "grid":
             drawn: Iterator[Sequence[Any]] = product(
                 *(getattr(space, name).values for name in names)

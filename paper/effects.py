@@ -159,9 +159,4 @@ def contrast(found: Cells, weights: Sequence[float]) -> Estimate:
         for w, one in zip(weights, outcomes, strict=True)
     ]
     freedoms = [images - 1, *(len(one) - 1 for one in outcomes)]
-    spread = sum(part**2 / free for part, free in zip(parts, freedoms, strict=True))
-    return Estimate(
-        value=float(np.mean(by_image)),
-        error=sum(parts) ** 0.5,
-        freedom=sum(parts) ** 2 / spread if spread > 0 else float("inf"),
-    )
+    return Estimate.of_parts(float(np.mean(by_image)), parts, freedoms)

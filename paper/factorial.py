@@ -12,8 +12,9 @@ from itertools import product
 from typing import Any, Final
 
 from models import FAMILIES, Architecture
-from models.architecture import ImageShape, layer_shapes
+from models.architecture import ImageShape
 from models.counting import counts_of
+from models.shapes import layer_shapes
 
 SYNAPSES: Final = 16
 _MOST_SOMATA: Final = 8192

@@ -40,13 +40,10 @@ def from_published(ours: Sequence[float], published: Published) -> Estimate:
     """
     if len(ours) < 2:  # noqa: PLR2004  # one seed has no variance
         raise ValueError(f"`seeds >= 2` must hold, got {len(ours)}")
-    own, their = float(stats.sem(ours)), published.error
-    parts = own**2 + their**2
-    weights = own**4 / (len(ours) - 1) + their**4 / (published.seeds - 1)
-    return Estimate(
-        value=float(np.mean(ours)) - published.mean,
-        error=math.sqrt(parts),
-        freedom=parts**2 / weights if weights > 0 else float("inf"),
+    return Estimate.of_parts(
+        float(np.mean(ours)) - published.mean,
+        [float(stats.sem(ours)) ** 2, published.error**2],
+        [len(ours) - 1, published.seeds - 1],
     )
 
 
@@ -115,15 +112,3 @@ def holm(p: Sequence[float]) -> list[float]:
     corrected = np.empty(len(p))
     corrected[order] = np.minimum(np.maximum.accumulate(scaled), 1.0)
     return corrected.tolist()
-
-
-def power_of_difference(difference: float, sd: float, seeds: int, image_error: float = 0) -> float:
-    """The power to find that a difference of two means over `seeds` seeds, each of this SD, is above 0.
-
-    One-sided at `LEVEL`, by the noncentral t. `image_error` is the standard error from test images.
-    """
-    parts = [sd**2 / seeds, sd**2 / seeds, image_error**2]
-    weights = sum(part**2 / (seeds - 1) for part in parts[:2])
-    freedom = sum(parts) ** 2 / weights
-    shift = difference / math.sqrt(sum(parts))
-    return float(stats.nct.sf(stats.t.ppf(1 - LEVEL, freedom), freedom, shift))

@@ -178,7 +178,7 @@ def _comparison(claim: Comparison, evidence: Evidence, bare: Result) -> Result:
 
 
 def _interaction(claim: Interaction, evidence: Evidence, bare: Result) -> Result:
-    networks = [evidence.outcomes(role, claim.data, claim.metric) for role in claim.roles]
+    networks = [evidence.outcomes(role, claim.data, "accuracy") for role in claim.roles]
     found = estimate(networks, interaction)
     seeds = [len(one) for one in networks]
     return _filled(bare, found, found.p_above(claim.margin), found.p_below(claim.margin), seeds)
@@ -198,13 +198,7 @@ def _diagnostic(claim: Diagnostic, evidence: Evidence, bare: Result) -> Result:
     (one, error, seeds), (other, other_error, others) = (
         evidence.diagnostics(role, claim.data, claim.metric) for role in claim.roles
     )
-    variance = error**2 + other_error**2
-    weights = error**4 / (seeds - 1) + other_error**4 / (others - 1)
-    found = Estimate(
-        value=one - other,
-        error=math.sqrt(variance),
-        freedom=variance**2 / weights if weights else math.inf,
-    )
+    found = Estimate.of_parts(one - other, [error**2, other_error**2], [seeds - 1, others - 1])
     p, against = found.p_above(claim.margin), found.p_below(claim.margin)
     return _filled(bare, found, p, against, [seeds, others])
 

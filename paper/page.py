@@ -1,7 +1,7 @@
 """Writes docs/results.md from the claims and the results of `python -m paper record`."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import Any, Final
@@ -23,17 +23,18 @@ _FIGURES: Final = "<!-- figures -->\n"
 
 def write_page(results: Path, file: Path = PAGE) -> None:
     """Writes the page, and the figures of what was run."""
-    figures.write(_drawn(results), file.parent / "images")
-    file.write_text(page(results), encoding="utf-8")
+    text, drawn = page(results)
+    figures.write(drawn, file.parent / "images")
+    file.write_text(text, encoding="utf-8")
 
 
-def page(results: Path) -> str:
-    """The page: page.md with the figures, and the tables of studies and claims."""
-    found = _stored(results, "verdicts")
+def page(results: Path) -> tuple[str, dict[str, Any]]:
+    """The page, page.md with the figures and the tables of studies and claims; and its figures."""
+    found, drawn = _stored(results, "verdicts"), _drawn(results)
     text = _TEXT.read_text(encoding="utf-8")
-    text = text.replace(_FIGURES, "\n".join(_figures(_drawn(results))) + "\n")
+    text = text.replace(_FIGURES, "\n".join(_figures(drawn)) + "\n")
     text = text.replace(_STUDIES, "\n".join(_studies(Plan.read())) + "\n")
-    return text.replace(_CLAIMS, "\n".join(_claims(Claims.read().claims, found)) + "\n")
+    return text.replace(_CLAIMS, "\n".join(_claims(Claims.read().claims, found)) + "\n"), drawn
 
 
 def _stored(results: Path, name: str) -> list[dict[str, Any]]:
@@ -51,7 +52,7 @@ def _drawn(results: Path) -> dict[str, Any]:
     return figures.figures((read(file), _stored(results, "verdicts"), _stored(results, "effects")))
 
 
-def _figures(drawn: Mapping[str, Any]) -> list[str]:
+def _figures(drawn: Collection[str]) -> list[str]:
     """A question and its figure; what has none was not run."""
     shown = [f"{figures.TITLES[name]}\n\n![](images/paper_{name}.png)\n" for name in drawn]
     missing = [title for name, title in figures.TITLES.items() if name not in drawn]
@@ -130,8 +131,8 @@ def _value(claim: Claim, result: dict[str, Any]) -> str:
     value, low, high = (result.get(name) for name in ("value", "low", "high"))
     if value is None:
         return ""
-    points = isinstance(claim, Agreement | Comparison | Interaction) and (
-        getattr(claim, "metric", "accuracy") == "accuracy"
+    points = isinstance(claim, Agreement | Interaction) or (
+        isinstance(claim, Comparison) and claim.metric == "accuracy"
     )
     if low is None or high is None:
         return f"{value:+.2f}"

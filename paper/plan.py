@@ -18,8 +18,6 @@ RACE_SEED: Final = 1000
 
 RACE_REPLICATES: Final = 3
 
-_OPTIONS: Final = frozenset(option for family in FAMILIES.values() for option in family.options)
-
 
 class _Table(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -173,18 +171,8 @@ class PlannedStudy(_Table):
         return {"family": record.family} | {
             name: given[name]
             for name in self.varied
-            if given.get(name) is not None and has_setting(record.family, name)
+            if given.get(name) is not None and FAMILIES[record.family].has(name)
         }
-
-
-def has_setting(family: str, name: str) -> bool:
-    """Whether a setting of the space applies to a family."""
-    own = FAMILIES[family]
-    if name == "dendrites":
-        return own.has_dendrites
-    if name == "synapses":
-        return own.counts_synapses
-    return name not in _OPTIONS or name in own.options
 
 
 def _name(

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from paper.claims import Agreement, Claim, Claims, Diagnostic, SizeTrend
+from paper.claims import Agreement, Claim, Claims, Comparison, Diagnostic, SizeTrend
 from paper.hypothesis_tests import LEVEL, Published
 from paper.plan import Plan, PlannedStudy
 
@@ -82,7 +82,7 @@ def simulated(claim: Claim, seeds: Sequence[int], experiments: int = EXPERIMENTS
         theirs = Published(mean=claim.published, sd=claim.published_sd)
         parts.append(_mean(theirs.error, theirs.seeds, generator, experiments))
     effect, bound = claim.assumed.effect, getattr(claim, "margin", 0.0)
-    if getattr(claim, "metric", "") == "loss":
+    if isinstance(claim, Comparison) and claim.metric == "loss":
         effect, bound = math.log1p(effect), math.log1p(bound)
     images = claim.assumed.image_error
     # The distribution of a sum of independent errors has no signs.

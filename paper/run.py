@@ -18,6 +18,7 @@ from typing import final
 import study
 from paper.choices import Choice, Role, candidates, choose, in_race
 from paper.claims import Claims
+from paper.file_replacement import replacing
 from paper.plan import Plan, PlannedStudy
 from paper.table import complete, retrainings
 from study import Home, TrialRecord
@@ -157,11 +158,9 @@ class Replication:
         if own:
             return own
         made = list(self._chosen(planned))
-        self._choices.parent.mkdir(parents=True, exist_ok=True)
         text = json.dumps([one.model_dump(mode="json") for one in (*stored, *made)], indent=1)
-        unfinished = self._choices.with_suffix(".part")
-        unfinished.write_text(f"{text}\n", encoding="utf-8")
-        unfinished.replace(self._choices)
+        with replacing(self._choices) as unfinished:
+            unfinished.write_text(f"{text}\n", encoding="utf-8")
         return made
 
     def _chosen(self, planned: PlannedStudy) -> Iterator[Choice]:

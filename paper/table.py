@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 import study
 from paper.choices import in_race
+from paper.file_replacement import replacing
 from paper.plan import PlannedStudy
 from study import Home, TrialRecord
 
@@ -107,7 +108,9 @@ def _tested(
 ) -> Iterator[dict[str, Any]]:
     """The networks of the retrainings of a study, with the outcomes on each test image."""
     found = retrainings(planned, name, home)
-    curves = _curves(name, home, retrained=True) if found else {}
+    if not found:
+        return
+    curves = _curves(name, home, retrained=True)
     # Effects of the factorial are of accuracies alone; its losses would take ten times the file.
     keeps_losses = name == planned.tested_name and not planned.plan.cells
     for one in found:
@@ -133,19 +136,14 @@ def _tested(
             )
 
 
-def _curves(name: str, home: Home, *, retrained: bool) -> dict[str, pd.Series]:
+def _curves(name: str, home: Home, *, retrained: bool) -> pd.DataFrame:
     """The curves of each metric by trial, seed and epoch."""
-    return {
-        metric: study.curves(name, metric=metric, seeds=True, retrained=retrained, home=home)[
-            metric
-        ]
-        for metric in _CURVES
-    }
+    return study.curves(name, metric=_CURVES, seeds=True, retrained=retrained, home=home)
 
 
-def _of_network(curves: Mapping[str, pd.Series], trial: int, seed: int) -> dict[str, list[float]]:
+def _of_network(curves: pd.DataFrame, trial: int, seed: int) -> dict[str, list[float]]:
     """The columns with the curves of a network."""
-    return {f"{metric}_curve": curve.loc[trial, seed].tolist() for metric, curve in curves.items()}
+    return {f"{metric}_curve": curves[metric].loc[trial, seed].tolist() for metric in _CURVES}
 
 
 def _shared(planned: PlannedStudy, stage: str, record: TrialRecord, number: int) -> dict[str, Any]:
@@ -173,10 +171,8 @@ def write(rows: Iterable[dict[str, Any]], file: Path) -> int:
         kept = pq.read_table(file, schema=SCHEMA)
         replaced = pc.is_in(kept["study"], value_set=pc.unique(added["study"]))
         added = pa.concat_tables([kept.filter(pc.invert(replaced)), added])
-    file.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = file.with_suffix(".part")
-    pq.write_table(added, unfinished, compression="zstd")
-    unfinished.replace(file)
+    with replacing(file) as unfinished:
+        pq.write_table(added, unfinished, compression="zstd")
     return int(added.num_rows)
 
 

@@ -128,6 +128,11 @@ class Home:
         """The folder of a study. Raises BadInputError for an invalid name."""
         return StudyFolder(self.folder / "studies" / checked_name(name), name)
 
+    def studies(self) -> list[str]:
+        """The names of the studies with a folder, in alphabetical order."""
+        folder = self.folder / "studies"
+        return sorted(one.name for one in folder.iterdir()) if folder.exists() else []
+
     def options(self) -> str:
         """The command-line options of this home, empty for the defaults.
 

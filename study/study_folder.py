@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final, final
 
 from study.errors import BadInputError
+from study.file_replacement import replace_file
 
 NETWORK: Final = "network"
 """The folder of the stored network."""
@@ -169,19 +170,3 @@ def delete_files(folder: Path, *, keep_checkpoint: bool) -> None:
                 shutil.rmtree(file, ignore_errors=True)
             elif not file.name.startswith(CHECKPOINT):
                 file.unlink(missing_ok=True)
-
-
-def replace_file(file: Path, text: str) -> None:
-    """Replaces a file atomically: after a power cut it has the old or the new text."""
-    new = file.with_name(f"{file.name}.new")
-    with new.open("w", encoding="utf-8") as opened:
-        opened.write(text)
-        opened.flush()
-        os.fsync(opened.fileno())
-    new.replace(file)
-    folder = os.open(file.parent, os.O_RDONLY)
-    try:
-        with suppress(OSError):  # some file systems do not sync folders
-            os.fsync(folder)
-    finally:
-        os.close(folder)

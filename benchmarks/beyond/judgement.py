@@ -14,7 +14,8 @@ from typing import Any, Final
 import plotly.graph_objects as go
 import torch
 
-from benchmarks.beyond.race import (
+from benchmarks import markdown
+from benchmarks.beyond.contender import (
     CONVOLUTIONS,
     DENDRITIC,
     GROUPS,
@@ -23,8 +24,8 @@ from benchmarks.beyond.race import (
     OTHERS,
     SHARED,
     Contender,
-    Race,
 )
+from benchmarks.beyond.race import Race
 from models import load_network
 from study import Dataset, StudyError, evaluate, figure_layout
 from study.report.style import BLACK, BLUE, GREEN, GREY, VERMILLION
@@ -121,25 +122,24 @@ def check_first(result: Path, folder: Path) -> str:
 
 def table(rows: list[dict[str, Any]]) -> str:
     """The judged rows as a Markdown table; accuracies in percent with standard errors."""
-    lines = [
-        "| at most | group | network | parameters | MACs | validation % | test % | goal |",
-        "|---|---|---|---|---|---|---|---|",
-    ]
+    cells = []
     for row in rows:
         unit = {"trainable_parameters": "parameters", "macs": "MACs"}[row["metric"]]
         goal = _goal(row)
-        cells = [
-            f"{row['bound']:,} {unit}",
-            row["group"],
-            row["network"],
-            f"{row['trainable_parameters']:,}",
-            f"{row['macs']:,}",
-            _percent(row["val_accuracy"], row["val_accuracy_sem"]),
-            _percent(row["test_accuracy"], row["test_accuracy_sem"]),
-            "" if goal is None else f"{100 * goal:.1f}",
-        ]
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines)
+        cells.append(
+            [
+                f"{row['bound']:,} {unit}",
+                row["group"],
+                row["network"],
+                f"{row['trainable_parameters']:,}",
+                f"{row['macs']:,}",
+                _percent(row["val_accuracy"], row["val_accuracy_sem"]),
+                _percent(row["test_accuracy"], row["test_accuracy_sem"]),
+                "" if goal is None else f"{100 * goal:.1f}",
+            ]
+        )
+    head = "| at most | group | network | parameters | MACs | validation % | test % | goal |"
+    return "\n".join(markdown.table(head, cells))
 
 
 def figure(rows: list[dict[str, Any]]) -> go.Figure:

@@ -8,25 +8,22 @@ networks that do not lie beside it are trained again before they are judged.
 
 import json
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final, TypeAlias, final
 
-import torch
-
-from models import FAMILIES, Architecture, build, save_network
-from models.storage import DESCRIPTION
+from benchmarks.beyond.contender import CONVOLUTIONS, GROUPS, SHARED, Contender
+from benchmarks.trained import trained
+from models import Architecture, save_network
+from models.portable import DESCRIPTION
 from paper.costs import epoch_seconds
-from study import Dataset, StudyError, TrialRecord, best_configs, study_spec
+from study import Dataset, StudyError, best_configs, study_spec
+from study.file_replacement import replace_file
 from study.home import Home
 from study.results.reader import read_study
 from study.runner.teachers import Logits, logits_of_study, teacher_logits
-from study.search.pooling import pooled
 from study.spec.teachers import NO_TEACHER
-from study.training.evaluation import Estimate
-from study.training.settings import TrainingSettings
-from study.training.train import Training
 
 BOUNDS: Final = (
     ("trainable_parameters", 8_000),
@@ -36,15 +33,6 @@ BOUNDS: Final = (
     ("macs", 50_000),
 )
 """Upper bounds of a metric that is known before training."""
-
-DENDRITIC: Final = "dendritic"
-SHARED: Final = "dendritic, shared weights"
-ONE_BRANCH: Final = "one branch"
-LINEAR: Final = "linear branches"
-CONVOLUTIONS: Final = "convolutions"
-OTHERS: Final = "other controls"
-GROUPS: Final = (DENDRITIC, SHARED, ONE_BRANCH, LINEAR, CONVOLUTIONS, OTHERS)
-"""The groups that are raced apart: the first two are dendritic, all others are their controls."""
 
 CONTENDERS: Final = {100_000: 5, 300_000: 3}
 """Of a heat, by its bound; ten by default. Large networks take minutes a seed, and differ less."""
@@ -58,67 +46,6 @@ REMAINING: Final = 3  # one part in so many
 
 Heat: TypeAlias = tuple[str, int, str]
 """The metric of a bound, its value, and the group."""
-
-
-def group_of(architecture: Architecture) -> str:
-    """The group of a network."""
-    family = FAMILIES[architecture.family]
-    if architecture.is_dendritic:
-        return SHARED if family.synapses == "convolution" else DENDRITIC
-    if family.cables == "own":
-        return ONE_BRANCH if architecture.dendrites == 1 else LINEAR
-    return CONVOLUTIONS if family.synapses == "convolution" else OTHERS
-
-
-@final
-@dataclass(kw_only=True)
-class Contender:
-    """A trial of a study, and its validation accuracies by fresh seed."""
-
-    study: str
-    trial: int
-    label: str
-    architecture: dict[str, Any]
-    training: dict[str, Any]
-    trainable_parameters: int
-    macs: int
-    group: str
-    search: tuple[float, float, int]  # mean, standard error, replicates
-    first_seed: int
-    val_accuracy: dict[str, float] = field(default_factory=dict)
-
-    @classmethod
-    def of(cls, study: str, record: TrialRecord, first_seed: int) -> "Contender":
-        """A trial; `first_seed` is the first that its search did not use."""
-        return cls(
-            study=study,
-            trial=record.trial,
-            label=record.label(),
-            architecture=record.architecture,
-            training=record.training,
-            trainable_parameters=record.trainable_parameters or 0,
-            macs=record.macs or 0,
-            group=group_of(Architecture(**record.architecture)),
-            search=(record.val_accuracy or 0.0, record.val_accuracy_sem or 0.0, record.replicates),
-            first_seed=first_seed,
-        )
-
-    @property
-    def key(self) -> str:
-        """The name of its folder of networks."""
-        return f"{self.study}-{self.trial}"
-
-    @property
-    def seeds(self) -> list[int]:
-        """The fresh seeds that are trained."""
-        return list(map(int, self.val_accuracy))
-
-    def pooled(self, seeds: int | None = None) -> tuple[float, float]:
-        """The validation accuracy and its error, over the search's seeds and the first fresh ones."""
-        values = list(self.val_accuracy.values())[:seeds]
-        own = Estimate.over(torch.tensor(values, dtype=torch.float64))
-        mean, sem = pooled(self.search, (own.mean, own.sem, len(values)))
-        return float(mean), float(sem)
 
 
 @final
@@ -255,11 +182,9 @@ class Race:
 
     def store(self) -> None:
         """Stores the state, which replaces the former at once."""
-        part = self._file.with_suffix(".part")
         contenders = [vars(one) for one in self.contenders.values()]
         state = {"data": vars(self.data), "contenders": contenders}
-        part.write_text(json.dumps(state, indent=1) + "\n", encoding="utf-8")
-        part.replace(self._file)
+        replace_file(self._file, json.dumps(state, indent=1) + "\n", durably=False)
 
     def _network(self, contender: Contender, first_seed: int) -> Path:
         return self._folder / "networks" / contender.key / str(first_seed)
@@ -275,17 +200,10 @@ class Race:
 
     def _train(self, contender: Contender, seeds: list[int], dataset: Dataset) -> list[float]:
         architecture = Architecture(**contender.architecture)
-        by_variance = architecture.centres == "variance"
-        variance = dataset.train.pixel_variance() if by_variance else None
-        network = build(architecture, dataset.image_shape, dataset.classes, seeds, variance)
-        settings = TrainingSettings(**contender.training)
-        training = Training(network, dataset, settings, logits=self._logits(contender, dataset))
-        while not training.over:
-            training.run_epoch()
-        accuracies = training.kept_values()["val_accuracy"]
-        training.restore_kept()
-        save_network(network, self._network(contender, seeds[0]))
-        return accuracies
+        logits = self._logits(contender, dataset)
+        done = trained(architecture, contender.training, dataset, seeds, logits)
+        save_network(done.network, self._network(contender, seeds[0]))
+        return done.accuracies
 
 
 def _best(studies: Iterable[str], home: Home) -> list[Contender]:

@@ -2,6 +2,7 @@
 
 from typing import Any, Final
 
+from benchmarks.markdown import row
 from study.runner.trial_files import SHARE_OF_NODE
 
 _BYTES: Final = 17 * 3  # of a parameter in three replicates
@@ -34,15 +35,11 @@ def _rate(result: Result, size: int) -> str:
     workers = workers_a_minute(result, size)
     sent = a_second / SHARE_OF_NODE * size / _MB
     cells = [f"{size / _MB:g} MB", f"{size // _BYTES:,}", f"{a_second:.0f}"]
-    return _row([*cells, f"{workers:,}", f"{10 * workers:,}", f"{sent:.0f} MB"])
+    return row([*cells, f"{workers:,}", f"{10 * workers:,}", f"{sent:.0f} MB"])
 
 
 def _cost(result: Result, size: int) -> str:
     driver, folder, s3 = (result[way][str(size)] for way in ("driver", "folder", "s3"))
     node = driver["actor_ms"] + driver["ray_ms"]
     times = (node, driver["worker_ms"], folder["worker_ms"], s3["worker_ms"])
-    return _row([f"{size / _MB:g} MB", *(f"{time:.1f}" for time in times)])
-
-
-def _row(cells: list[str]) -> str:
-    return f"| {' | '.join(cells)} |"
+    return row([f"{size / _MB:g} MB", *(f"{time:.1f}" for time in times)])

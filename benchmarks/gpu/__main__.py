@@ -24,6 +24,7 @@ import torch
 
 from benchmarks.gpu import correctness, first_layer, processes, step_times
 from benchmarks.gpu.workloads import SCALES, Bench
+from study.file_replacement import replace_file
 from study.training.device import answers, device_name, set_arithmetic, training_device
 from study.training.sparse_forms import break_even_density
 
@@ -69,7 +70,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(found["error"])
         failed |= "error" in found or bool(found.get("errors")) or found.get("equal") is False
         result["steps"][name] = found | {"seconds": time.monotonic() - start}
-        _write(options.to, result)
+        replace_file(options.to, json.dumps(result, indent=1) + "\n", durably=False)
         print(f"{name}: {time.monotonic() - start:.1f} s", flush=True)
         if not answers(device):
             print("the device is lost; run the other steps (--steps) in a new process")
@@ -92,12 +93,6 @@ def _machine(device: torch.device) -> dict[str, Any]:
         found["bytes"] = torch.cuda.get_device_properties(device).total_memory
         found["break_even_density"] = break_even_density(device)
     return found
-
-
-def _write(file: Path, result: dict[str, Any]) -> None:
-    new = file.with_suffix(".new")
-    new.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-    new.replace(file)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from typing import Final
 
 import torch
 
+from benchmarks import markdown
 from benchmarks.machine import describe
 from models import Architecture, build
 from study.training.latency import latency_of
@@ -70,7 +71,7 @@ def line(row: dict) -> str:
         f"{part['latency_ms']:.3f} | {100 * part['spread']:.1f} % | {100 * part['sem']:.1f} %"
         for part in (row["alone"], row["busy"])
     ]
-    return f"| {row['network']} | {' | '.join(cells)} |"
+    return markdown.row([row["network"], *cells])
 
 
 if __name__ == "__main__":

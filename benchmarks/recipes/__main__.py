@@ -26,6 +26,7 @@ from benchmarks.recipes.protocol import NETWORKS, SEEDS, TRAINING, Case, cases
 from benchmarks.recipes.training import begin, dataset_of, rows_of
 from models.counting import counts_of
 from study import BadInputError, StudyError
+from study.file_replacement import replace_file
 
 RESULT = Path(__file__).parents[1] / "results" / "recipes.json"
 PICTURE = Path(__file__).parents[2] / "docs" / "images" / "recipes.png"
@@ -104,9 +105,8 @@ def _write(result: dict[str, Any], file: Path) -> None:
     """Writes a row in each line; never a part of the file."""
     rows = ",\n  ".join(json.dumps(row) for row in result["rows"])
     head = json.dumps({name: value for name, value in result.items() if name != "rows"}, indent=1)
-    part = file.with_suffix(".part")
-    part.write_text(f'{head[:-2]},\n "rows": [\n  {rows}\n ]\n}}\n', encoding="utf-8")
-    part.rename(file)
+    text = f'{head[:-2]},\n "rows": [\n  {rows}\n ]\n}}\n'
+    replace_file(file, text, durably=False)
 
 
 def _arguments() -> argparse.Namespace:

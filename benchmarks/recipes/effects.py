@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from benchmarks.markdown import row
 from benchmarks.recipes.protocol import BARE, NETWORKS, RECIPES
 
 Rows = Sequence[Mapping[str, Any]]
@@ -59,7 +60,7 @@ def table(rows: Rows) -> str:
             if counts:
                 seeds = str(counts[0]) if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
                 lines.append([f"{bound:,}", family, seeds, *map(_cell, mine)])
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines) + "\n"
+    return "\n".join(map(row, lines)) + "\n"
 
 
 def _cell(effect: Effect | None) -> str:

@@ -15,12 +15,11 @@ import torch
 from numpy.typing import NDArray
 
 from benchmarks.recipes.protocol import BARE, NETWORKS, TEACHERS, TRAINING, Case
-from models import build
+from benchmarks.trained import trained
 from study import load_dataset
 from study.spec.sections import DatasetSpec
 from study.training.dataset import Dataset
-from study.training.settings import TrainingSettings
-from study.training.train import Training, keep_freed_memory
+from study.training.train import keep_freed_memory
 
 Logits: TypeAlias = NDArray[np.float32]
 
@@ -70,19 +69,13 @@ def train(case: Case, dataset: Dataset, logits: Logits | None) -> dict[str, Any]
     `logits`: those of the teacher, for the recipe that has one.
     """
     start = time.process_time()
-    architecture = case.architecture
-    variance = dataset.train.pixel_variance() if architecture.centres == "variance" else None
-    shape, classes = dataset.image_shape, dataset.classes
-    network = build(architecture, shape, classes, [case.seed], variance)
-    training = Training(network, dataset, TrainingSettings(**case.training), logits=logits)
-    while not training.over:
-        epoch = training.run_epoch()
+    done = trained(case.architecture, case.training, dataset, [case.seed], logits)
     return {
         "seed": case.seed,
         "bound": case.bound,
         "family": case.family,
         "recipe": case.recipe,
-        "val_accuracy": epoch.kept_accuracy.mean,
+        "val_accuracy": done.accuracy.mean,
         "seconds": round(time.process_time() - start, 2),
     }
 
@@ -90,12 +83,7 @@ def train(case: Case, dataset: Dataset, logits: Logits | None) -> dict[str, Any]
 def teacher_logits(dataset: Dataset) -> Logits:
     """Trains the teachers; their mean logits on the training images, (images, classes)."""
     architecture = Case(0, max(NETWORKS), "dann-lrf", BARE).architecture
-    network = build(architecture, dataset.image_shape, dataset.classes, TEACHERS)
-    training = Training(network, dataset, TrainingSettings(**TRAINING))
-    while not training.over:
-        training.run_epoch()
-    training.restore_kept()
-    network.eval()
+    network = trained(architecture, TRAINING, dataset, TEACHERS).network.eval()
     with torch.no_grad():
         parts = [network(images).mean(dim=0) for images in dataset.train.images.split(1000)]
     logits: Logits = torch.cat(parts).numpy()

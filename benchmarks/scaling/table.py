@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 from typing import Any, Final
 
+from benchmarks.markdown import row
+
 _RESULTS: Final = Path(__file__).parents[1] / "results"
 _GPUS: Final = 1000
 _STORES: Final = {"SQLite": "sqlite", "server with PostgreSQL": "server with PostgreSQL"}
@@ -35,14 +37,14 @@ def _rates(result: Result) -> list[str]:
             one = found[gpus, minutes]
             cells += [f"{one['trials_an_hour']:,.0f}", f"{one['driver_share']:.0%}"]
             cells += [f"{min(1.0, one['worker_share']):.0%}"]
-        rows.append(_row(cells))
+        rows.append(row(cells))
     return rows
 
 
 def _samplers(result: Result) -> list[str]:
     """Where the driver has most to do."""
     return [
-        _row(
+        row(
             [
                 one["sampler"],
                 f"{one['driver_ms_a_trial']:.0f}",
@@ -92,7 +94,7 @@ def limits(result: Result) -> list[str]:
     rows = []
     for name, ceiling in sorted(ceilings(result).items(), key=lambda one: one[1]):
         needed = [ceiling / rate(result, minutes) for minutes in (1, 10, 60)]
-        rows.append(_row([name, f"{ceiling:,.0f}", *(f"{_round(gpus):,}" for gpus in needed)]))
+        rows.append(row([name, f"{ceiling:,.0f}", *(f"{_round(gpus):,}" for gpus in needed)]))
     return rows
 
 
@@ -119,15 +121,15 @@ def _storage(result: Result) -> list[str]:
         "spool, until it is sent": one["spool_bytes"],
         "MLflow on SQLite": one["database_bytes"],
     }
-    rows = [_row([name, _kb(size), _mb(_TRIALS * size)]) for name, size in sizes.items()]
-    rows.append(_row(["model of a trial that was on the front", _kb(model), ""]))
+    rows = [row([name, _kb(size), _mb(_TRIALS * size)]) for name, size in sizes.items()]
+    rows.append(row(["model of a trial that was on the front", _kb(model), ""]))
     return rows
 
 
 def _memory(result: Result) -> list[str]:
     memory = result["memory"]
     return [
-        _row([said, f"{memory[f'copies_{kind}']:.2f}"])
+        row([said, f"{memory[f'copies_{kind}']:.2f}"])
         for said, kind in (
             ("resident (RSS): shared pages count for each worker", "rss"),
             ("proportional (PSS): shared pages are divided among all processes", "pss"),
@@ -147,7 +149,3 @@ def _kb(size: float) -> str:
 
 def _mb(size: float) -> str:
     return f"{size / 1e6:,.0f} MB"
-
-
-def _row(cells: list[str]) -> str:
-    return f"| {' | '.join(cells)} |"

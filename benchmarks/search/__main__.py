@@ -27,6 +27,7 @@ from benchmarks.search.figure import draw
 from benchmarks.search.measures import search
 from benchmarks.search.summary import summary, write_between
 from benchmarks.search.tuning import choose, key_of
+from study.file_replacement import replace_file
 
 RESULT: Final = protocol.HERE.parent / "results" / "search.json"
 PAGE: Final = protocol.HERE.parents[1] / "docs/search_method.md"
@@ -161,9 +162,7 @@ def _stored(path: Path, key: str) -> dict[str, Any]:
 
 
 def _save(stored: dict[str, Any], to: Path) -> None:
-    unfinished = to.with_suffix(".unfinished")
-    unfinished.write_text(json.dumps(stored, separators=(",", ":")) + "\n", encoding="utf-8")
-    unfinished.replace(to)
+    replace_file(to, json.dumps(stored, separators=(",", ":")) + "\n", durably=False)
 
 
 if __name__ == "__main__":

@@ -32,6 +32,7 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
 
+from benchmarks import markdown
 from benchmarks.machine import describe
 
 ROOT: Final = Path(__file__).parents[2]
@@ -150,13 +151,14 @@ def table(result: dict[str, Any]) -> list[str]:
     bounds = [min(pair) for pair in zip(theirs, ends, strict=True)]
     ratios = [bound / own for own, bound in zip(ours, bounds, strict=True)]
     marks = ["> " if math.isinf(seconds) else "" for seconds in theirs]
-    return [
+    return markdown.table(
         f"| | {' | '.join(f'seed {seed}' for seed in seeds)} | median |",
-        "|---" * (len(seeds) + 2) + "|",
-        _row("`study run`, s", ours, [""] * len(seeds), ".0f"),
-        _row("script, s", bounds, marks, ".0f"),
-        _row("script / `study run`", ratios, marks, ".1f"),
-    ]
+        [
+            _cells("`study run`, s", ours, [""] * len(seeds), ".0f"),
+            _cells("script, s", bounds, marks, ".0f"),
+            _cells("script / `study run`", ratios, marks, ".1f"),
+        ],
+    )
 
 
 def seconds_to_goal(one: dict[str, Any]) -> float:
@@ -164,11 +166,10 @@ def seconds_to_goal(one: dict[str, Any]) -> float:
     return next((after for after, volume in one["growth"] if volume >= GOAL), math.inf)
 
 
-def _row(title: str, values: list[float], marks: list[str], form: str) -> str:
+def _cells(title: str, values: list[float], marks: list[str], form: str) -> list[str]:
     order = np.argsort(values)[: len(values) // 2 + 1]
     cells = [f"{mark}{value:{form}}" for mark, value in zip(marks, values, strict=True)]
-    cells.append(f"{max(marks[place] for place in order)}{values[order[-1]]:{form}}")
-    return f"| {title} | {' | '.join(cells)} |"
+    return [title, *cells, f"{max(marks[place] for place in order)}{values[order[-1]]:{form}}"]
 
 
 def main() -> None:

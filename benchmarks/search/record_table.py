@@ -34,6 +34,7 @@ from sklearn.model_selection import train_test_split
 from benchmarks.machine import describe
 from models.building import build
 from study import StudySpec
+from study.file_replacement import replacing
 from study.search.configuration import Configuration
 from study.search.grid import grid
 from study.search.space import known_metrics
@@ -202,9 +203,8 @@ def record_part(name: str, root: str, parts: str, number: int) -> int:
 
 def write(table: pa.Table, path: Path) -> None:
     """Writes a table in one step, so that a file is complete or not there."""
-    unfinished = path.with_suffix(".unfinished")
-    pq.write_table(table, unfinished, compression="zstd", compression_level=19)
-    unfinished.replace(path)
+    with replacing(path) as new:
+        pq.write_table(table, new, compression="zstd", compression_level=19)
 
 
 def part_file(parts: str, number: int) -> Path:

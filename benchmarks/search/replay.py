@@ -12,13 +12,12 @@ a study hands out.
 import heapq
 import itertools
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, TypeAlias
 
 import numpy as np
 
-from benchmarks.search.replay_table import Configuration, Metrics, Seen, Space, Table
+from benchmarks.search.replay_table import Configuration, Metrics, Seen, Table
 
 Ending: TypeAlias = Literal["COMPLETE", "PRUNED", "FAIL"]
 
@@ -37,10 +36,6 @@ class Method(Protocol):
 
     def end(self, key: int, ending: Ending) -> None:
         """The trial has ended: COMPLETE at its last epoch, PRUNED by its method before, or FAIL."""
-
-
-MethodFactory: TypeAlias = Callable[[Space, int], Method]
-"""Makes a method from what it may know and the seed of the search."""
 
 
 @dataclass(kw_only=True)

@@ -13,6 +13,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks import markdown
 from benchmarks.search.protocol import MEASURES, METHODS
 
 Array = NDArray[np.float64]
@@ -51,12 +52,9 @@ def table_of_methods(result: dict[str, Any]) -> list[str]:
     """A row a method: seeds of each table, mean rank, epochs to the goal in each box, time to ask."""
     names = [name for name in METHODS if any(name in runs for runs in result["runs"].values())]
     boxes = " / ".join(f"{100 * quantile:.0f} %" for quantile in MEASURES["boxes"])
-    lines = [
-        "| search | seeds | rank | "
-        + " | ".join(f"{table}: epochs to {boxes}" for table in result["runs"])
-        + " | ms per proposal, at the end |",
-        "|---" * (4 + len(result["runs"])) + "|",
-    ]
+    reached = [f"{table}: epochs to {boxes}" for table in result["runs"]]
+    head = markdown.row(["search", "seeds", "rank", *reached, "ms per proposal, at the end"])
+    rows = []
     ranks = mean_ranks(result)
     for name in names:
         every = [runs[name] for runs in result["runs"].values() if name in runs]
@@ -70,18 +68,13 @@ def table_of_methods(result: dict[str, Any]) -> list[str]:
             )
             cells.append(" / ".join(medians))
         asked = np.mean([run["late_ask_ms"] for found in every for run in found.values()])
-        lines.append(
-            f"| {name} | {seeds} | {ranks[name]:.1f} | {' | '.join(cells)} | {asked:.1f} |"
-        )
-    return lines
+        rows.append([name, seeds, f"{ranks[name]:.1f}", *cells, f"{asked:.1f}"])
+    return markdown.table(head, rows)
 
 
 def table_of_goal(result: dict[str, Any]) -> list[str]:
     """A row a table and box: epochs and multiply-accumulates of ours as a share of the best peer's."""
-    lines = [
-        "| table | box | epochs, ours | epochs, best peer | ratio | multiply-accumulates, ratio |",
-        "|---|---|---|---|---|---|",
-    ]
+    rows = []
     for table, runs in result["runs"].items():
         for box in _boxes():
             peer = best_peer(runs, box)
@@ -93,17 +86,18 @@ def table_of_goal(result: dict[str, Any]) -> list[str]:
                 "{:.2f} ({:.2f} to {:.2f})".format(*ratio(runs[OURS], runs[peer], box, key))
                 for key in ("epochs", "macs")
             ]
-            lines.append(
-                f"| {table} | {100 * float(box):.0f} % | {cells[0]} | {peer}: {cells[1]} | "
-                f"{ratios[0]} | {ratios[1]} |"
+            rows.append(
+                [table, f"{100 * float(box):.0f} %", cells[0], f"{peer}: {cells[1]}", *ratios]
             )
-    return lines
+    head = (
+        "| table | box | epochs, ours | epochs, best peer | ratio | multiply-accumulates, ratio |"
+    )
+    return markdown.table(head, rows)
 
 
 def table_of_regrets(result: dict[str, Any]) -> list[str]:
     """A row a table and budget: mean regret of ours and of the best peer under each size, in points."""
-    sizes = " | ".join(f"under {most:,}" for most in MEASURES["parameters"])
-    lines = [f"| table | epochs | {sizes} |", "|---" * (2 + len(MEASURES["parameters"])) + "|"]
+    rows = []
     for table, runs in result["runs"].items():
         for place, share in enumerate(MEASURES["shares"]):
             cells = []
@@ -111,8 +105,9 @@ def table_of_regrets(result: dict[str, Any]) -> list[str]:
                 found = {name: regret(runs[name], place, size) for name in (OURS, *peers(runs))}
                 best = min(peers(runs), key=lambda name: found[name])
                 cells.append(f"{100 * found[OURS]:.2f}, {best} {100 * found[best]:.2f}")
-            lines.append(f"| {table} | {100 * share:g} % | {' | '.join(cells)} |")
-    return lines
+            rows.append([table, f"{100 * share:g} %", *cells])
+    sizes = [f"under {most:,}" for most in MEASURES["parameters"]]
+    return markdown.table(markdown.row(["table", "epochs", *sizes]), rows)
 
 
 def behind(result: dict[str, Any]) -> Iterator[tuple[str, float, int, float]]:

@@ -3,31 +3,26 @@
     python -m benchmarks.suite                   # what `make test` gives to pytest
     python -m benchmarks.suite -- -n 2 tests/e2e
 
-All processes that descend from pytest are sampled twice a second; those that leave it, as Ray's do, are
-known by a variable of their environment. What a process uses after its last sample is not counted.
+All processes that descend from pytest are sampled twice a second, those that leave it included, as Ray's
+do (`benchmarks.processor_time`).
 """
 
 import argparse
 import json
-import os
 import re
 import shlex
-import subprocess
 import sys
-import time
-from collections import Counter
 from pathlib import Path
 from typing import Any, Final
 
 import psutil
 
 from benchmarks.machine import describe
+from benchmarks.processor_time import spent
 
 _REPOSITORY: Final = Path(__file__).parents[2]
 RESULT: Final = _REPOSITORY / "benchmarks/results/suite.json"
 _EVERY_S: Final = 0.5
-_MARK: Final = "SUITE_OF"
-"""The variable of the environment; its value is the process ID of the benchmark."""
 
 # The first whose text is in the command counts.
 _KINDS: Final = (
@@ -75,52 +70,19 @@ def _of_make_test() -> list[str]:
 
 
 def _measured(arguments: list[str]) -> dict[str, Any]:
-    mark = str(os.getpid())
-    before, start = psutil.cpu_times(), time.monotonic()
-    tests = subprocess.Popen(  # noqa: S603  # our own
-        [sys.executable, "-m", "pytest", *arguments],
-        cwd=_REPOSITORY,
-        env=os.environ | {_MARK: mark},
-    )
-    used: dict[tuple[int, float], tuple[str, float]] = {}
-    kinds: dict[tuple[int, float], bool] = {}
-    while tests.poll() is None:
-        _sample(mark, used, kinds)
-        time.sleep(_EVERY_S)
-    seconds = time.monotonic() - start
+    before = psutil.cpu_times()
+    tests = spent([sys.executable, "-m", "pytest", *arguments], _EVERY_S, _kind)
     after = psutil.cpu_times()
-    processor_seconds: Counter[str] = Counter()
-    for kind, amount in used.values():
-        processor_seconds[kind] += amount  # type: ignore[assignment]  # counts may be floats
     return {
         "machine": describe(),
-        "status": tests.returncode,
-        "seconds": round(seconds, 1),
+        "status": tests.status,
+        "seconds": round(tests.seconds, 1),
         # Of all that this machine did meanwhile, waiting for a disk included.
-        "idle_share": round((after.idle - before.idle) / seconds / psutil.cpu_count(), 3),
+        "idle_share": round((after.idle - before.idle) / tests.seconds / psutil.cpu_count(), 3),
         "processor_seconds": {
-            kind: round(amount, 1) for kind, amount in processor_seconds.most_common()
+            kind: round(amount, 1) for kind, amount in tests.processor.most_common()
         },
     }
-
-
-def _sample(
-    mark: str,
-    used: dict[tuple[int, float], tuple[str, float]],
-    known: dict[tuple[int, float], bool],
-) -> None:
-    """Notes what each process of the tests has used up to now."""
-    for process in psutil.process_iter():
-        try:
-            with process.oneshot():
-                key = process.pid, process.create_time()
-                if key not in known:
-                    known[key] = process.environ().get(_MARK) == mark
-                if known[key]:
-                    times = process.cpu_times()
-                    used[key] = _kind(process), times.user + times.system
-        except (psutil.Error, OSError):
-            continue
 
 
 def _kind(process: psutil.Process) -> str:

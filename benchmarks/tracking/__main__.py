@@ -13,13 +13,9 @@ from typing import Any, Final
 
 from benchmarks.machine import describe
 from benchmarks.process import measured
+from tests.support.servers import postgres, tracking_server
 
-REPOSITORY: Final = Path(__file__).parents[2]
-
-
-from tests.support.servers import postgres, tracking_server  # noqa: E402  # the servers of the tests
-
-RESULT: Final = REPOSITORY / "benchmarks" / "results" / "tracking.json"
+RESULT: Final = Path(__file__).parents[1] / "results" / "tracking.json"
 
 
 def compared(store: str, options: argparse.Namespace) -> dict[str, Any]:

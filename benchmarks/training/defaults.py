@@ -16,12 +16,12 @@ from typing import Any
 import torch
 
 from benchmarks.machine import describe
-from models import FAMILIES, Architecture, build
-from study import load_dataset
+from benchmarks.trained import trained
+from models import FAMILIES, Architecture
+from study import Dataset, load_dataset
 from study.spec.sections import DatasetSpec
 from study.training.evaluation import Estimate
-from study.training.settings import TrainingSettings
-from study.training.train import Training, keep_freed_memory
+from study.training.train import keep_freed_memory
 
 RESULT = Path(__file__).parents[1] / "results" / "defaults.json"
 SIZES = {"dendrites": 8, "somata": 128, "synapses": 16}
@@ -76,15 +76,11 @@ def main() -> None:
     RESULT.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
 
 
-def measure(family: str, changes: dict[str, Any], dataset: Any) -> Estimate:  # noqa: ANN401  # a Dataset
+def measure(family: str, changes: dict[str, Any], dataset: Dataset) -> Estimate:
     training = TRAINING | {key: value for key, value in changes.items() if key in TRAINING}
     options = {key: value for key, value in changes.items() if key not in TRAINING}
     architecture = Architecture(family=family, **SIZES, **options)
-    network = build(architecture, dataset.image_shape, dataset.classes, [0, 1, 2])
-    trained = Training(network, dataset, TrainingSettings(**training))
-    while not trained.over:
-        last = trained.run_epoch()
-    return last.kept_accuracy
+    return trained(architecture, training, dataset, [0, 1, 2]).accuracy
 
 
 def vars_of(estimate: Estimate) -> dict[str, float]:

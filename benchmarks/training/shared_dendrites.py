@@ -16,15 +16,16 @@ from typing import Any, Final
 
 import torch
 
+from benchmarks import markdown
 from benchmarks.machine import describe
-from models import Architecture, build
+from benchmarks.trained import trained
+from models import Architecture
 from models.counting import counts_of
 from study import Dataset, load_dataset
 from study.results.format import percent
 from study.spec.sections import DatasetSpec
 from study.training.evaluation import Estimate
-from study.training.settings import TrainingSettings
-from study.training.train import Training, keep_freed_memory
+from study.training.train import keep_freed_memory
 
 RESULT: Final = Path(__file__).parents[1] / "results" / "shared_dendrites.json"
 TRAINING: Final[dict[str, Any]] = {
@@ -99,33 +100,27 @@ def _begun(dataset: Dataset, networks: dict[str, dict[str, Any]]) -> dict[str, A
 
 
 def _accuracy(dataset: Dataset, row: dict[str, Any], seed: int) -> float:
-    architecture = Architecture(**row["architecture"])
-    network = build(architecture, dataset.image_shape, dataset.classes, [seed])
-    training = Training(network, dataset, TrainingSettings(**TRAINING))
-    while not training.over:
-        last = training.run_epoch()
-    return last.kept_accuracy.mean
+    return trained(Architecture(**row["architecture"]), TRAINING, dataset, [seed]).accuracy.mean
 
 
 def table(result: dict[str, Any]) -> str:
     """The result as a Markdown table; accuracies in percent with standard errors."""
-    lines = [
-        "| | network | dendritic | parameters | multiply-accumulates | validation % | seeds |",
-        "|---|---|---|---|---|---|---|",
-    ]
+    cells = []
     for row in result["rows"]:
         accuracy = Estimate.over(torch.tensor(row["val_accuracy"], dtype=torch.float64))
-        cells = [
-            row["part"],
-            row["network"],
-            "yes" if row["dendritic"] else "no",
-            f"{row['trainable_parameters']:,}",
-            f"{row['macs']:,}",
-            percent(accuracy.mean, None if math.isnan(accuracy.sem) else accuracy.sem),
-            str(len(row["val_accuracy"])),
-        ]
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines)
+        cells.append(
+            [
+                row["part"],
+                row["network"],
+                "yes" if row["dendritic"] else "no",
+                f"{row['trainable_parameters']:,}",
+                f"{row['macs']:,}",
+                percent(accuracy.mean, None if math.isnan(accuracy.sem) else accuracy.sem),
+                str(len(row["val_accuracy"])),
+            ]
+        )
+    head = "| | network | dendritic | parameters | multiply-accumulates | validation % | seeds |"
+    return "\n".join(markdown.table(head, cells))
 
 
 if __name__ == "__main__":

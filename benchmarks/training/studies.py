@@ -3,58 +3,24 @@
     python -m benchmarks.training.studies [--data DIR]
 
 Prints JSON, and writes benchmarks/results/training_studies.json. The default study, and that of
-Fashion-MNIST in DIR. Every process of a study is a descendant of this one or has its environment, and
-what each has used is read four times a second.
+Fashion-MNIST in DIR. What each process of a study has used is read four times a second
+(`benchmarks.processor_time`).
 """
 
 import argparse
 import json
-import os
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
-import psutil
-
 from benchmarks.machine import describe
+from benchmarks.processor_time import spent
 
 ROOT = Path(__file__).parents[2]
 RESULT = ROOT / "benchmarks" / "results" / "training_studies.json"
-MARK = "STUDY_BENCHMARK"
+_EVERY_S = 0.25
 ENGINES = ("torch", "auto")
-
-
-def spent(command: list[str]) -> dict[str, float]:
-    """Processor seconds and seconds of a command, and of all that it starts."""
-    mark = f"{os.getpid()}-{time.monotonic_ns()}"
-    start = time.perf_counter()
-    process = subprocess.Popen(  # noqa: S603  # our own
-        command,
-        cwd=ROOT,
-        env=os.environ | {MARK: mark, "PYTHONPATH": str(ROOT)},
-        stdout=subprocess.DEVNULL,
-    )
-    used: dict[tuple[int, float], float] = {}
-    others: set[tuple[int, float]] = set()
-    while process.poll() is None:
-        for one in psutil.process_iter():
-            key = one.pid, one.create_time()
-            if key in others:
-                continue
-            try:
-                if key not in used and one.environ().get(MARK) != mark:
-                    others.add(key)
-                    continue
-                times = one.cpu_times()
-            except psutil.Error:
-                continue
-            used[key] = times.user + times.system
-        time.sleep(0.25)
-    if process.returncode:
-        raise subprocess.CalledProcessError(process.returncode, command)
-    return {"processor": sum(used.values()), "wall": time.perf_counter() - start}
 
 
 def compare(data: Path | None) -> dict[str, dict[str, dict[str, float]]]:
@@ -75,7 +41,11 @@ def compare(data: Path | None) -> dict[str, dict[str, dict[str, float]]]:
 
 def _of_study(arguments: list[str]) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as home:
-        return spent([sys.executable, *arguments, "--home", home])
+        command = [sys.executable, *arguments, "--home", home]
+        done = spent(command, _EVERY_S, stdout=subprocess.DEVNULL, PYTHONPATH=str(ROOT))
+    if done.status:
+        raise subprocess.CalledProcessError(done.status, command)
+    return {"processor": done.processor.total(), "wall": done.seconds}
 
 
 def main() -> None:

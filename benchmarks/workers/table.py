@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from benchmarks.markdown import row
+
 Case = dict[str, Any]
 
 
@@ -9,8 +11,7 @@ def table(cases: dict[str, Case]) -> list[str]:
     """Its rows, with a column for each number of workers."""
     by_workers = [cases[key] for key in sorted(cases, key=int)]
     columns = [_cells(case) for case in by_workers]
-    rows = [[name, *(column[name] for column in columns)] for name in columns[0]]
-    return [f"| {' | '.join(cells)} |" for cells in rows]
+    return [row([name, *(column[name] for column in columns)]) for name in columns[0]]
 
 
 def _cells(case: Case) -> dict[str, str]:

@@ -1,6 +1,5 @@
 """Options shared by several commands, and their output."""
 
-import glob
 import inspect
 import json
 import math
@@ -72,8 +71,7 @@ CsvOption = Annotated[bool, typer.Option("--csv", help="Print CSV.")]
 def studies_here(context: typer.Context, incomplete: str) -> list[str]:
     """The studies of the home that begin so, for the completion of a shell."""
     home = Home.find(context.params.get("folder"))
-    folders = sorted((home.folder / "studies").glob(f"{glob.escape(incomplete)}*"))
-    return [folder.name for folder in folders]
+    return [name for name in home.studies() if name.startswith(incomplete)]
 
 
 NameArgument = Annotated[

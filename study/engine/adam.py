@@ -32,7 +32,7 @@ def adam_step(moving: Moving, rate: float, step: int, recipe: Recipe) -> None:
         parameters[place] = undecayed * parameters[place] - change
         gradient[place] = 0.0
     if recipe.average > 0.0:
-        # As `study.engine.recipe.kept_share`.
+        # As `Recipe.average` states.
         kept = min(recipe.average, (1.0 + step) / (10.0 + step))
         added = np.float32(1.0 - kept)
         average = moving.average

@@ -9,11 +9,12 @@ class Recipe(NamedTuple):
     `label_smoothing`: the share of the target that is spread evenly over all classes (Szegedy et al.,
     CVPR 2016). `weight_decay`: decoupled, so a step of rate r first scales each parameter by 1 - r times
     this (AdamW; Loshchilov & Hutter, ICLR 2019). `average`: the decay of the exponential average of the
-    weights (after Polyak & Juditsky, SIAM J. Control Optim. 1992;30:838), one of `kept_share`. `shift`
-    and `flip`: the pixels by which images move at most, and the share of mirror images
-    (`study.engine.augmentation`). `teacher_weight`: the share of the loss that is the cross-entropy with
-    the softened outputs of a teacher, at a `temperature`, times its square (Hinton et al., arXiv
-    1503.02531).
+    weights (after Polyak & Juditsky, SIAM J. Control Optim. 1992;30:838); step n, from 1, keeps
+    min(average, (1 + n) / (10 + n)) of it, the rule of TensorFlow's `ExponentialMovingAverage`, so that
+    the initial weights are soon forgotten. `shift` and `flip`: the pixels by which images move at most,
+    and the share of mirror images (`study.engine.augmentation`). `teacher_weight`: the share of the loss
+    that is the cross-entropy with the softened outputs of a teacher, at a `temperature`, times its
+    square (Hinton et al., arXiv 1503.02531).
     """
 
     label_smoothing: float = 0.0
@@ -23,12 +24,3 @@ class Recipe(NamedTuple):
     flip: float = 0.0
     teacher_weight: float = 0.0
     temperature: float = 1.0
-
-
-def kept_share(decay: float, step: int) -> float:
-    """The share of the average that a step, from 1, keeps: first little, then the decay.
-
-    min(decay, (1 + step) / (10 + step)), the rule of TensorFlow's `ExponentialMovingAverage`: the
-    initial weights are soon forgotten.
-    """
-    return min(decay, (1.0 + step) / (10.0 + step))

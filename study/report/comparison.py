@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 from study.report.document import Part, copied, document, figure_part, table
 from study.report.front import Axes, set_axes
 from study.report.hypervolume import changes
-from study.report.style import Section, evenly, figure_layout, nth_style, whole_axis
+from study.report.style import Section, figure_layout, nth_style, whole_axis
 from study.report.summary import listed, summary
 from study.report.trial_text import front_cells, hover
 from study.results.comparison import ComparedStudy, Comparison
@@ -17,6 +17,7 @@ from study.results.curves import Curve
 from study.results.format import count, percent
 from study.results.record import TrialRecord
 from study.results.stored_study import StoredStudy
+from study.search.observations import even
 
 _MOST: Final = 1500  # points behind the fronts, for the speed of a phone
 
@@ -76,7 +77,7 @@ def fronts_figure(studies: Sequence[StoredStudy]) -> go.Figure:
         complete = [one for one in stored.records if one.state == "COMPLETE" and axes.point(one)]
         front = [record for record in complete if record.on_front]
         behind = [record for record in complete if not record.on_front]
-        behind = evenly(behind, _MOST // len(studies))
+        behind = even(behind, _MOST // len(studies))
         front.sort(key=lambda one: axes.point(one) or (0.0, 0.0))
         groups = ((behind, not front), (front, True))
         for members, is_shown in groups:
@@ -130,7 +131,7 @@ def hypervolumes_section(names: Sequence[str], hypervolumes: Mapping[str, Curve]
     for number, name in enumerate(names):
         if name in curves:
             curve = curves[name]
-            places = evenly(changes(curve.values), _MOST)
+            places = even(changes(curve.values), _MOST)
             figure.add_scatter(
                 x=[curve.steps[place] for place in places],
                 y=[curve.values[place] for place in places],

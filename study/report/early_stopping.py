@@ -13,7 +13,6 @@ from study.report.style import (
     VERMILLION,
     MetricFormat,
     Section,
-    evenly,
     figure_layout,
     in_words,
     see_through,
@@ -22,6 +21,7 @@ from study.report.style import (
 from study.report.trial_text import hover
 from study.results.curves import Curve
 from study.results.record import TrialRecord
+from study.search.observations import even
 from study.search.rungs import rung_epochs
 from study.spec.study_spec import StudySpec
 
@@ -61,8 +61,8 @@ def stopping_members(records: Sequence[TrialRecord]) -> list[TrialRecord]:
     trained = [record for record in records if record.epochs > 0]
     front = [record for record in trained if record.on_front]
     others = [record for record in trained if not record.on_front]
-    kept = evenly(front, _MOST)
-    kept += evenly(others, _MOST - len(kept))
+    kept = even(front, _MOST)
+    kept += even(others, _MOST - len(kept))
     return sorted(kept, key=lambda record: record.trial)
 
 

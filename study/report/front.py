@@ -7,9 +7,10 @@ from typing import Any, Final, final
 
 import plotly.graph_objects as go
 
-from study.report.style import GREY, MetricFormat, Section, evenly, family_style, figure_layout
+from study.report.style import GREY, MetricFormat, Section, family_style, figure_layout
 from study.report.trial_text import hover
 from study.results.record import TrialRecord
+from study.search.observations import even
 from study.spec.study_spec import StudySpec
 
 _MOST: Final = 1500  # points behind the front, for the speed of a phone
@@ -103,8 +104,8 @@ def front_section(spec: StudySpec, records: Sequence[TrialRecord]) -> Section:
 def _drawn(
     behind: list[TrialRecord], stopped: list[TrialRecord]
 ) -> tuple[list[TrialRecord], list[TrialRecord]]:
-    kept = evenly(behind, max(_MOST - len(stopped), _MOST_BEHIND))
-    return kept, evenly(stopped, _MOST - len(kept))
+    kept = even(behind, max(_MOST - len(stopped), _MOST_BEHIND))
+    return kept, even(stopped, _MOST - len(kept))
 
 
 def _add_line(figure: go.Figure, axes: Axes, spec: StudySpec, front: Sequence[TrialRecord]) -> None:

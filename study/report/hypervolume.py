@@ -4,8 +4,9 @@ from typing import Final
 
 import plotly.graph_objects as go
 
-from study.report.style import BLUE, Section, evenly, figure_layout, whole_axis
+from study.report.style import BLUE, Section, figure_layout, whole_axis
 from study.results.curves import Curve
+from study.search.observations import even
 
 _MOST: Final = 1500
 _MS_A_MINUTE: Final = 60_000
@@ -13,7 +14,7 @@ _MS_A_MINUTE: Final = 60_000
 
 def hypervolume_figure(curve: Curve) -> go.Figure:
     """The hypervolume as a step line over ended trials, or over minutes, with a button for each."""
-    places = evenly(changes(curve.values), _MOST)
+    places = even(changes(curve.values), _MOST)
     minutes = [(curve.times[place] - curve.times[0]) / _MS_A_MINUTE for place in places]
     steps = [curve.steps[place] for place in places]
     figure = go.Figure(layout=figure_layout())

@@ -14,9 +14,10 @@ import plotly.graph_objects as go
 from optuna.trial import TrialState, create_trial
 
 from models.architecture import FAMILIES
-from study.report.style import BLUE, Section, evenly, figure_layout, in_words
+from study.report.style import BLUE, Section, figure_layout, in_words
 from study.results.record import TrialRecord
 from study.search.configuration import Configuration
+from study.search.observations import even
 from study.spec.dimensions import bounds
 from study.spec.study_spec import StudySpec
 
@@ -40,7 +41,7 @@ def importances(spec: StudySpec, records: Sequence[TrialRecord]) -> dict[str, fl
     """
     study = optuna.create_study(directions=list(spec.objectives.values()))
     trials = [trial for trial in (_trial(record, spec) for record in records) if trial is not None]
-    study.add_trials(evenly(trials, _MOST))
+    study.add_trials(even(trials, _MOST))
     count = min(len(trials), _MOST)
     if count < _FEWEST or not any(trial.params for trial in trials):
         return {}

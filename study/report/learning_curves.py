@@ -8,7 +8,6 @@ import plotly.graph_objects as go
 from study.report.style import (
     MetricFormat,
     Section,
-    evenly,
     family_style,
     figure_layout,
     see_through,
@@ -18,6 +17,7 @@ from study.report.style import (
 from study.results.curves import Curve
 from study.results.format import count
 from study.results.record import TrialRecord
+from study.search.observations import even
 from study.spec.study_spec import StudySpec
 
 MOST_CURVES: Final = 12
@@ -36,7 +36,7 @@ def curve_members(records: Sequence[TrialRecord]) -> list[TrialRecord]:
         (record for record in records if record.on_front),
         key=lambda record: record.trainable_parameters or 0,
     )
-    return evenly(front, MOST_CURVES)
+    return even(front, MOST_CURVES)
 
 
 def curve_figure(

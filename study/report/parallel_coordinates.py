@@ -16,13 +16,13 @@ from study.report.style import (
     MetricFormat,
     Section,
     compact,
-    evenly,
     figure_layout,
     in_words,
     log_ticks,
 )
 from study.report.trial_text import hover
 from study.results.record import TrialRecord
+from study.search.observations import even
 from study.spec.dimensions import Range
 from study.spec.metrics import metric_of
 from study.spec.study_spec import StudySpec
@@ -118,9 +118,9 @@ def settings_section(spec: StudySpec, records: Sequence[TrialRecord]) -> Section
 
 def _members(spec: StudySpec, records: Sequence[TrialRecord]) -> list[TrialRecord]:
     complete = [record for record in records if record.point(spec.objectives) is not None]
-    front = evenly([record for record in complete if record.on_front], _MOST)
+    front = even([record for record in complete if record.on_front], _MOST)
     others = [record for record in complete if not record.on_front]
-    return front + evenly(others, _MOST - len(front))
+    return front + even(others, _MOST - len(front))
 
 
 def _groups(

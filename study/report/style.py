@@ -3,15 +3,13 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final, TypeVar, final
+from typing import Any, Final, final
 
 import plotly.graph_objects as go
 from plotly.colors import hex_to_rgb, sample_colorscale, unlabel_rgb
 
 from models.architecture import FAMILIES
 from study.spec.metrics import is_metric, metric_of
-
-Item = TypeVar("Item")
 
 # The palette of Okabe and Ito for colour-blind readers, without its yellow, too light on white.
 BLUE: Final = "#0072B2"
@@ -219,16 +217,6 @@ def see_through(colour: str, opacity: float) -> str:
 def sequence_colour(place: float) -> str:
     """The colour `rgb(r, g, b)` at a place of the sequence, from 0 (small) to 1 (large)."""
     return str(sample_colorscale(_SEQUENCE, [place])[0])
-
-
-def evenly(items: Sequence[Item], count: int) -> list[Item]:
-    """At most `count` items, evenly spaced, including the first and the last."""
-    if len(items) <= count:
-        return list(items)
-    if count < 2:  # noqa: PLR2004  # no first and last
-        return list(items[:count])
-    last = len(items) - 1
-    return [items[round(place * last / (count - 1))] for place in range(count)]
 
 
 def figure_layout() -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """Serves the MLflow UI of a home, on this machine only."""
 
-import contextlib
 import os
 import signal
 import socket
@@ -13,9 +12,9 @@ from study.errors import BadInputError, StudyError
 from study.home import Home
 from study.report.mlflow_page import runs_page
 from study.report.ui_authentication import SECRET, new_secret
+from study.results.local_port import HOST, listen
 from study.results.reader import study_experiments
 
-_HOST: Final = "127.0.0.1"
 _FIRST_PORT: Final = 5000
 _LOG: Final = "ui.log"  # in the home
 _CLOSED: Final = {
@@ -29,7 +28,7 @@ _CLOSED: Final = {
     "MLFLOW_SERVER_DISABLE_SECURITY_MIDDLEWARE": "false",
     "MLFLOW_SERVER_X_FRAME_OPTIONS": "SAMEORIGIN",
 }
-_OPENED: Final = ("MLFLOW_SERVER_CORS_ALLOWED_ORIGINS", "MLFLOW_SERVER_ALLOWED_HOSTS")
+_OPENED: Final = ("MLFLOW_SERVER_CORS_ALLOWED_ORIGINS", "MLFLOW_SERVER_ALLOWEDHOSTS")
 
 
 def serve(home: Home, port: int | None, notify: Callable[[str], None]) -> None:
@@ -45,8 +44,8 @@ def serve(home: Home, port: int | None, notify: Callable[[str], None]) -> None:
     if not database.exists():
         raise BadInputError(f"there are no studies in {home.folder} yet; `study run` creates one")
     secret = new_secret()
-    with _listen(port) as listening:
-        address = f"http://{_HOST}:{listening.getsockname()[1]}"
+    with listen(port, _FIRST_PORT) as listening:
+        address = f"http://{HOST}:{listening.getsockname()[1]}"
         server = _start(home, listening, secret)
     # Also for SIGINT, which is ignored in a command that a shell started in the background.
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -96,12 +95,3 @@ def _settings() -> dict[str, str]:
 
 def _stop(*_: object) -> None:
     raise KeyboardInterrupt
-
-
-def _listen(given: int | None) -> socket.socket:
-    """Listens on the given port, by default on the first free one from 5000."""
-    candidates = range(_FIRST_PORT, _FIRST_PORT + 100) if given is None else [given]
-    for port in candidates:
-        with contextlib.suppress(OSError):
-            return socket.create_server((_HOST, port))
-    raise BadInputError(f"the port must be free, got --port {given}, which is in use")

@@ -29,7 +29,7 @@ def curves(  # noqa: PLR0913  # each option has a name of its own
     name: str,
     trials: int | Sequence[int] | None = None,
     *,
-    metric: str = "val_accuracy",
+    metric: str | Sequence[str] = "val_accuracy",
     seeds: bool = False,
     retrained: bool = False,
     home: AnyHome = None,
@@ -37,26 +37,35 @@ def curves(  # noqa: PLR0913  # each option has a name of its own
 ) -> pd.DataFrame:
     """The learning curves of a metric, with one row for each trial and epoch; both are the index.
 
-    `metric` is val_accuracy, val_loss or train_loss. The column has its mean over the replicates,
-    `..._sem` the standard error (NaN for one replicate). With `seeds`, there is a row for each trial,
-    seed and epoch, with the value of that replicate, NaN once it has stopped; running trials have none
-    yet. `trials` are by default all; each takes MLflow some milliseconds. With `retrained`, the curves
-    are those of the last retraining, by default of each trial that was retrained. Raises NotFoundError
-    if there is no such study or trial, or it was not retrained, SpecError for a metric without a curve,
-    StudyError for an unreadable file.
+    `metric` is val_accuracy, val_loss or train_loss, or several of them. The column has its mean over
+    the replicates, `..._sem` the standard error (NaN for one replicate). With `seeds`, there is a row
+    for each trial, seed and epoch, with the value of that replicate, NaN once it has stopped; running
+    trials have none yet. `trials` are by default all; each takes MLflow some milliseconds. With
+    `retrained`, the curves are those of the last retraining, by default of each trial that was
+    retrained. Raises NotFoundError if there is no such study or trial, or it was not retrained,
+    SpecError for a metric without a curve, StudyError for an unreadable file.
     """
-    if metric not in EPOCH_METRICS:
-        raise SpecError(f"unknown metric of epochs {metric!r}; {nearest(metric, EPOCH_METRICS)}")
+    metrics = [metric] if isinstance(metric, str) else list(metric)
+    if not metrics:
+        raise SpecError(f"`metric` must be one or several of {', '.join(EPOCH_METRICS)}, got none")
+    for one in metrics:
+        if one not in EPOCH_METRICS:
+            raise SpecError(f"unknown metric of epochs {one!r}; {nearest(one, EPOCH_METRICS)}")
     place = Home.find(home, tracking_uri)
     stored = read_study(name, place)
     chosen = retrained_records(stored, trials) if retrained else stored.chosen(trials)
     if seeds:
-        return _by_seed(place, chosen, metric)
-    run_ids = [record.run_id for record in chosen]
-    means = read_curves(place, run_ids, f"epoch/{metric}")
-    errors = read_curves(place, run_ids, f"epoch/{metric}_sem")
+        return _by_seed(place, chosen, metrics)
+    return pd.concat([_means(place, chosen, one) for one in metrics], axis=1)
+
+
+def _means(home: Home, records: Sequence[TrialRecord], metric: str) -> pd.DataFrame:
+    """The curves of the mean over replicates, with standard errors."""
+    run_ids = [record.run_id for record in records]
+    means = read_curves(home, run_ids, f"epoch/{metric}")
+    errors = read_curves(home, run_ids, f"epoch/{metric}_sem")
     rows = []
-    for record in chosen:
+    for record in records:
         sems = errors[record.run_id].by_step() if record.run_id in errors else {}
         if record.run_id in means:
             curve = means[record.run_id].by_step()
@@ -68,7 +77,7 @@ def curves(  # noqa: PLR0913  # each option has a name of its own
     return frame.astype(types).set_index(["trial", "epoch"])
 
 
-def _by_seed(home: Home, records: Sequence[TrialRecord], metric: str) -> pd.DataFrame:
+def _by_seed(home: Home, records: Sequence[TrialRecord], metrics: list[str]) -> pd.DataFrame:
     """The curves of each replicate, from the files of the runs."""
     with ThreadPoolExecutor(_REQUESTS_AT_ONCE) as pool:
         frames = list(pool.map(lambda record: _curves_of(home, record), records))
@@ -78,7 +87,7 @@ def _by_seed(home: Home, records: Sequence[TrialRecord], metric: str) -> pd.Data
         if frame is not None
     ]
     frame = pd.concat(found) if found else parse_curves(HEADER).assign(trial=0)
-    return frame.set_index(["trial", "seed", "epoch"])[[metric]].sort_index()
+    return frame.set_index(["trial", "seed", "epoch"])[metrics].sort_index()
 
 
 def _curves_of(home: Home, record: TrialRecord) -> pd.DataFrame | None:

@@ -18,7 +18,6 @@ from study.tracking.store import check_reachable, client, translated
 from study.tracking.tags import spec_of
 
 _NAMED: Final = 20  # the most studies that a message lists
-_REQUESTS_AT_ONCE: Final = 8  # each takes a server some milliseconds, mostly waiting
 
 
 def study_experiments(home: Home) -> dict[str, Experiment]:

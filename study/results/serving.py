@@ -16,14 +16,12 @@ from numpy.typing import NDArray
 
 from models.portable import Floats, Portable
 from study import environment
-from study.errors import BadInputError
 from study.home import Home
+from study.results.local_port import HOST, listen
 from study.results.network import FetchedNetwork
 from study.results.reader import read_study
 
-_HOST: Final = "127.0.0.1"
 _FIRST_PORT: Final = 5001
-_PORTS: Final = 100
 
 
 @environment.RECORDS
@@ -44,7 +42,7 @@ def serve_network(  # noqa: PLR0913  # each option has a name of its own
     from study.tracking.pyfunc_model import write_portable  # noqa: PLC0415  # takes a second
 
     study = read_study(name, home)
-    with tempfile.TemporaryDirectory() as folder, _listen(port) as listening:
+    with tempfile.TemporaryDirectory() as folder, listen(port, _FIRST_PORT) as listening:
         fetched = FetchedNetwork.of_trial(study, trial, Path(folder), retrained=retrained)
         with fetched.undamaged():
             network = Portable(fetched.folder)
@@ -54,7 +52,7 @@ def serve_network(  # noqa: PLR0913  # each option has a name of its own
                 np.zeros((1, *network.image_shape), dtype=np.uint8),
                 Path(folder) / "model",
             )
-        address = f"http://{_HOST}:{listening.getsockname()[1]}"
+        address = f"http://{HOST}:{listening.getsockname()[1]}"
         notify(
             f"trial {fetched.record.trial} of {name}: {address}/invocations (Ctrl-C ends it)\n"
             f"  images of shape (count, {', '.join(map(str, network.image_shape))}), 0..255, in JSON: "
@@ -84,17 +82,6 @@ def _run(network: Portable, signature_folder: Path, listening: socket.socket) ->
     model = PyFuncModel(Model.load(str(signature_folder)), _Network(network))
     app = scoring_server.init(model)
     # A page of another site must not reach it under a name that leads here.
-    app.add_middleware(TrustedHostMiddleware, allowed_hosts=[_HOST, "localhost"])
+    app.add_middleware(TrustedHostMiddleware, allowed_hosts=[HOST, "localhost"])
     server = uvicorn.Server(uvicorn.Config(app, access_log=False, log_level="warning"))
     server.run(sockets=[listening])
-
-
-def _listen(given: int | None) -> socket.socket:
-    """Listens on the given port, by default on the first free one from 5001."""
-    ports = range(_FIRST_PORT, _FIRST_PORT + _PORTS) if given is None else [given]
-    for port in ports:
-        try:
-            return socket.create_server((_HOST, port))
-        except OSError:
-            continue
-    raise BadInputError(f"the port must be free, got --port {given}, which is in use")

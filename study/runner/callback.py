@@ -1,9 +1,9 @@
 """What follows from Ray Tune's events: records, and for a study its scoreboard and its front."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Final, Protocol, TypeVar, final
+from typing import Any, Final, TypeVar, final
 
 from ray import tune
 from ray.tune.experiment import Trial
@@ -26,8 +26,17 @@ _DIED: Final = (
 )
 
 
-class Observer(Protocol):
-    """Shows trials, and decides what follows from an error."""
+class Observer:
+    """Shows trials, and decides what follows from an error; by default it records all and does nothing.
+
+    `notify` prints a message, `update` brings the screen up to date.
+    """
+
+    def __init__(
+        self, notify: Callable[[str], None], update: Callable[[], None] = lambda: None
+    ) -> None:
+        self.notify = notify
+        self.update = update
 
     def begin(self, config: TrialConfig) -> None:
         """Starts a trial, or continues it."""
@@ -37,15 +46,10 @@ class Observer(Protocol):
 
     def recorded(self, metrics: Mapping[str, Values]) -> Mapping[str, Values]:
         """The metrics to record of those that were measured."""
+        return metrics
 
     def fail(self, config: TrialConfig, reason: str) -> None:
         """Ends a trial after an error that only Ray knows, perhaps before its worker started."""
-
-    def notify(self, text: str) -> None:
-        """Prints a message."""
-
-    def update(self) -> None:
-        """Brings the screen up to date."""
 
 
 @final
@@ -124,7 +128,7 @@ class TrialCallback(tune.Callback):
 
 
 @final
-class StudyObserver(TrialListener):
+class StudyObserver(Observer, TrialListener):
     """Keeps the scoreboard of a study, and records how its trials end, which the searcher decides."""
 
     def __init__(
@@ -135,27 +139,18 @@ class StudyObserver(TrialListener):
         stop: StudyStopper,
         kept_checkpoints: KeptCheckpoints,
     ) -> None:
+        super().__init__(progress.notify, progress.update)
         self._tracker = tracker
         self._scoreboard = scoreboard
         self._stop = stop
-        self._progress = progress
         self._kept_checkpoints = kept_checkpoints
         # How often the worker of a trial was gone before it began; trials whose error Tune reports next.
         self._not_begun: Counter[int] = Counter()
         self._again: set[int] = set()
-        self.notify = progress.notify
-        self.update = progress.update
 
     def begin(self, config: TrialConfig) -> None:
         """Puts a trial on the scoreboard."""
         self._scoreboard.begin(config.number, config.architecture.label())
-
-    def epoch(self, metrics: Mapping[str, float]) -> None:
-        """Does nothing: the scoreboard shows no epochs."""
-
-    def recorded(self, metrics: Mapping[str, Values]) -> Mapping[str, Values]:
-        """All metrics."""
-        return metrics
 
     def fail(self, config: TrialConfig, reason: str) -> None:
         """Records a trial that failed, unless it is handed out again."""

@@ -7,11 +7,11 @@ in a folder of the study. The results are stored with the search.
 
 from collections.abc import Mapping
 from statistics import fmean
-from typing import TypeVar, final
+from typing import final
 
 from study.cluster.capacity import Capacity
 from study.results.retrained_run import Retraining, find_run
-from study.runner.callback import TrialCallback
+from study.runner.callback import Observer, TrialCallback
 from study.runner.confirmation_records import (
     configuration_of,
     finish_confirmation,
@@ -31,8 +31,6 @@ from study.search.trial import Outcome, TrialConfig
 from study.study_folder import StudyFolder
 from study.tracking.store import client, translated
 from study.tracking.tracker import Tracker
-
-Values = TypeVar("Values")
 
 
 def confirm(session: Session, capacity: Capacity) -> None:
@@ -174,25 +172,17 @@ class _Ends:
 
 
 @final
-class _Observer:
+class _Observer(Observer):
     """Passes messages on, and ends trials after errors that only Ray knows."""
 
     def __init__(self, session: Session, trials: GivenTrials, end: OnEnd) -> None:
+        super().__init__(session.progress.notify, session.progress.update)
         self._trials = trials
         self._end = end
-        self.notify = session.progress.notify
-        self.update = session.progress.update
 
     def begin(self, config: TrialConfig) -> None:
         """Notes that a worker has the trial."""
         self._trials.begun.add(config.number)
-
-    def epoch(self, metrics: Mapping[str, float]) -> None:
-        """Shows nothing."""
-
-    def recorded(self, metrics: Mapping[str, Values]) -> Mapping[str, Values]:
-        """Records all metrics."""
-        return metrics
 
     def fail(self, config: TrialConfig, reason: str) -> None:
         """Ends a trial whose workers died, unless it is handed out again."""

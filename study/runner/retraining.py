@@ -25,7 +25,7 @@ from study.results.reader import read_study
 from study.results.record import TrialRecord
 from study.results.retrained_run import Retrained, Retraining, find_run, retrained
 from study.results.stored_study import StoredStudy
-from study.runner.callback import Values
+from study.runner.callback import Observer, Values
 from study.runner.resume import store_spec
 from study.runner.single_trial import CONTINUES, run_trial
 from study.runner.stopper import StudyStopper
@@ -130,16 +130,13 @@ def retrain(  # noqa: PLR0913  # each setting has a name of its own
 
 
 @final
-class _Observer:
-    """Passes messages and epochs to the caller."""
+class _Observer(Observer):
+    """Passes messages and epochs to the caller; an error is raised by `run_trial`."""
 
     def __init__(self, wanted: Retraining, notify: Notify, on_epoch: OnEpoch) -> None:
+        super().__init__(notify)
         self._wanted = wanted
         self._on_epoch = on_epoch
-        self.notify = notify
-
-    def begin(self, config: TrialConfig) -> None:
-        """Does nothing: the training was announced before Ray started."""
 
     def epoch(self, metrics: Mapping[str, float]) -> None:
         """Shows an epoch."""
@@ -149,12 +146,6 @@ class _Observer:
         """The metrics without those of validation images that were trained on."""
         full = self._wanted.full
         return {name: metrics[name] for name in metrics if not (full and "val_" in name)}
-
-    def fail(self, config: TrialConfig, reason: str) -> None:
-        """Does nothing: `run_trial` raises the error."""
-
-    def update(self) -> None:
-        """Does nothing: only epochs change the screen."""
 
 
 def _raise_unless_complete(outcome: Outcome, stop: StudyStopper, folder: StudyFolder) -> None:

@@ -24,9 +24,7 @@ def sync(name: str, home: Home, notify: Callable[[str], None]) -> int:
     folder = home.study_folder(name)
     folders = [one for one in (folder, *folder.retrainings()) if one.spec.exists()]
     if not folders:
-        studies = folder.path.parent
-        known = sorted(one.name for one in studies.iterdir()) if studies.exists() else []
-        raise NotFoundError(f"no study {name!r} in {home.folder}; {nearest(name, known)}")
+        raise NotFoundError(f"no study {name!r} in {home.folder}; {nearest(name, home.studies())}")
     count = 0
     for one in folders:
         with one.only_driver():

@@ -15,6 +15,7 @@ from safetensors.numpy import save
 
 from models.network import Network
 from study.errors import BadInputError, NotFoundError
+from study.file_replacement import replace_file
 from study.home import Home
 from study.results.network import FetchedNetwork
 from study.results.reader import read_study
@@ -60,9 +61,7 @@ def teacher_logits(
 def keep_logits(file: Path, logits: Mapping[str, Logits], data: str) -> None:
     """Keeps the logits with a study on arrays of this SHA-256, as its teachers may be gone one day."""
     if logits:
-        part = file.with_suffix(".part")
-        part.write_bytes(save(dict(logits), {_DATA: data}))
-        part.replace(file)
+        replace_file(file, save(dict(logits), {_DATA: data}), durably=False)
 
 
 def kept_logits(file: Path, data: str | None) -> dict[str, Logits]:

@@ -18,6 +18,7 @@ import ray
 from ray.exceptions import RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from study.file_replacement import replacing
 from study.runner.checkpoint_folder import CheckpointFolder
 from study.study_folder import CHECKPOINT, NETWORK, trial_folder
 
@@ -90,7 +91,11 @@ class TrialFolders:
             file = folder / name
             if file.parent != folder:
                 file.parent.mkdir(exist_ok=True)
-            _replace(file, data, durably=durably)
+            with replacing(file) as beside, beside.open("wb") as opened:
+                opened.write(data)
+                if durably:  # otherwise a power cut could leave an empty file under the new name
+                    opened.flush()
+                    os.fsync(opened.fileno())
 
     def write_checkpoint(self, number: int, worker: str, data: bytes, *, new: bool) -> float:
         """Replaces a trial's checkpoint like `write`; returns the seconds to wait with the next one.
@@ -107,17 +112,6 @@ class TrialFolders:
         self._busy_before[number] = self._busy_s
         self._pause_s = max(least, SHARE_OF_NODE * (self._busy_s - before))
         return self._pause_s
-
-
-def _replace(file: Path, data: bytes, *, durably: bool) -> None:
-    new = file.with_name(f"{file.name}.new")
-    with new.open("wb") as opened:
-        opened.write(data)
-        if durably:
-            # Otherwise a power cut could leave an empty file under the new name.
-            opened.flush()
-            os.fsync(opened.fileno())
-    new.replace(file)
 
 
 @final

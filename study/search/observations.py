@@ -145,8 +145,8 @@ def newest_and_even(count: int, most: int) -> NDArray[np.int64]:
     return np.array([*older, *newest], dtype=np.int64)
 
 
-def even(places: Sequence[Item], most: int) -> list[Item]:
-    """At most so many of the items, evenly."""
-    if len(places) <= most:
-        return list(places)
-    return [places[index] for index in np.linspace(0, len(places) - 1, most).round().astype(int)]
+def even(items: Sequence[Item], most: int) -> list[Item]:
+    """At most so many of the items, evenly spaced, with the first and the last."""
+    if len(items) <= most:
+        return list(items)
+    return [items[index] for index in np.linspace(0, len(items) - 1, most).round().astype(int)]

@@ -16,7 +16,6 @@ from study.spec.metrics import Direction, metric_of
 Point = Sequence[float]
 
 _ROWS: Final = 128  # points that are compared with all others at once
-_BEYOND: Final = 1 + 1e-6  # standard errors: more than the rounding of the rule forgives
 
 
 def on_front(points: Sequence[Point], objectives: Mapping[str, Direction]) -> list[bool]:

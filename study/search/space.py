@@ -5,14 +5,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
 from typing import Any, Protocol, final
 
-from models.architecture import (
-    FAMILIES,
-    MOST_PARAMETERS,
-    Architecture,
-    ImageShape,
-    check_fits,
-)
+from models.architecture import FAMILIES, MOST_PARAMETERS, Architecture, ImageShape
 from models.counting import counts_of, stored_bytes, wiring_bits
+from models.shapes import check_fits
 from study.errors import SpecError
 from study.spec.constraint import Constraint, all_kept, violations
 from study.spec.dimensions import Choice, Dimension, bounds

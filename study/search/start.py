@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 from optuna.distributions import BaseDistribution
 
-from models.architecture import ImageShape, check_fits
+from models.architecture import ImageShape
+from models.shapes import check_fits
 from study.errors import SpecError
 from study.search.candidates import SpaceWalk, value_at
 from study.search.configuration import Configuration

@@ -45,10 +45,8 @@ def check_earlier(spec: StudySpec, home: Home) -> None:
         if _copy(spec, home, name).spec.exists():
             continue
         if not source.spec.exists() or stored_identity(source.journal) is None:
-            studies = source.path.parent
-            known = sorted(one.name for one in studies.iterdir()) if studies.exists() else []
             raise NotFoundError(
-                f"no study {name!r} in {home.folder} (key earlier); {nearest(name, known)}"
+                f"no study {name!r} in {home.folder} (key earlier); {nearest(name, home.studies())}"
             )
 
 

@@ -1,13 +1,11 @@
 """The configurations that a study trains first (key `start`), each checked against the space."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any
 
-from models.architecture import FAMILIES, Family
+from models.architecture import FAMILIES
 from study.errors import echo, echo_key, nearest
 from study.spec.dimensions import Choice, Dimension, Space, Value
-
-_OPTIONS: Final = frozenset(option for family in FAMILIES.values() for option in family.options)
 
 
 def checked_start(
@@ -48,19 +46,10 @@ def _checked(
     for name, value in given.items():
         if name == "family":
             continue
-        if not _has(FAMILIES[family], name):
+        if not FAMILIES[family].has(name):
             raise ValueError(f"{family} has no {name}, got {name}={echo(value)} (key {key}.{name})")
         configuration[name] = _value_in(getattr(space, name), name, value, key)
     return configuration
-
-
-def _has(family: Family, name: str) -> bool:
-    """Whether a setting applies to a family."""
-    if name == "dendrites":
-        return family.has_dendrites
-    if name == "synapses":
-        return family.counts_synapses
-    return name not in _OPTIONS or name in family.options
 
 
 def _value_in(dimension: Dimension, name: str, value: object, key: str) -> Value:

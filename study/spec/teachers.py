@@ -4,7 +4,7 @@ import re
 from typing import Final
 
 from study.errors import echo
-from study.home import LONGEST_NAME, NAME_PATTERN
+from study.home import is_name
 
 NO_TEACHER: Final = "none"
 _LONGEST: Final = 10  # trials
@@ -20,14 +20,10 @@ def teacher_trials(text: object) -> tuple[tuple[str, int], ...]:
         return ()
     parts = text.split(" + ") if isinstance(text, str) else []
     found = [_TRIAL.fullmatch(part) for part in parts]
-    trials = tuple((one[1], int(one[2])) for one in found if one is not None and _is_name(one[1]))
+    trials = tuple((one[1], int(one[2])) for one in found if one is not None and is_name(one[1]))
     if not 0 < len(trials) == len(parts) <= _LONGEST or len(set(trials)) < len(trials):
         raise ValueError(
             f"must be none, or STUDY/TRIAL, or up to {_LONGEST} different ones joined by ' + ', "
             f"got {echo(text)}"
         )
     return trials
-
-
-def _is_name(study: str) -> bool:
-    return len(study) <= LONGEST_NAME and re.fullmatch(NAME_PATTERN, study) is not None

@@ -11,8 +11,9 @@ from typing import Final, final
 import torch
 from torch import Tensor
 
-from models.architecture import FAMILIES, layer_shapes
+from models.architecture import FAMILIES
 from models.network import Network
+from models.shapes import layer_shapes
 from study.training.split import Split
 
 _VALUES_AT_ONCE: Final = 2**24  # of one layer, all replicates: 64 MiB

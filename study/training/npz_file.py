@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from study.errors import DataError
+from study.file_replacement import replacing
 from study.training.pool import Pools, check_memory
 
 _NPY_MAGIC: Final = b"\x93NUMPY"
@@ -65,7 +66,6 @@ def write_npz(pools: Pools, file: Path) -> None:
             arrays[f"x{ending}"] = pool.images.transpose(0, 2, 3, 1)
             names = np.array(pools.class_names)
             arrays[f"y{ending}"] = names[pool.labels] if pools.class_names else pool.labels
-    new = file.with_name(f"new-{file.name}")
     file.parent.mkdir(parents=True, exist_ok=True)
-    np.savez(new, allow_pickle=False, **arrays)
-    new.replace(file)
+    with replacing(file) as new, new.open("wb") as opened:
+        np.savez(opened, allow_pickle=False, **arrays)

@@ -99,7 +99,7 @@ class Adam:
             maximize=False,
         )
         if self._averages:
-            # As `study.engine.recipe.kept_share`, without reading a number from the device.
+            # As `Recipe.average` states, without reading a number from the device.
             step = self._steps[0]
             kept = ((1 + step) / (10 + step)).clamp(max=self._recipe.average)
             for average, weight in zip(self._averages, self._weights, strict=True):

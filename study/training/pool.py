@@ -16,6 +16,7 @@ _LARGEST_BYTE: Final = 255
 _COLOURS: Final = (1, 3)
 _MOST_CHANNELS_LAST: Final = 4  # on the last axis; more are the width of images with channels first
 _GIB: Final = 2**30
+_ARRAYS: Final = ("x", "y", "x_test", "y_test")  # the names that messages use
 
 Size: TypeAlias = tuple[int, int]
 """Height and width."""
@@ -52,21 +53,20 @@ class Pools:
         cls,
         train: tuple[NDArray[Any], NDArray[Any]],
         test: tuple[NDArray[Any], NDArray[Any]] | None,
-        names: Sequence[str] = ("x", "y", "x_test", "y_test"),
     ) -> "Pools":
-        """Converts arrays of images and labels. Raises DataError, with `names`, if they are invalid."""
+        """Converts arrays of images and labels. Raises DataError if they are invalid."""
         pairs = [train] if test is None else [train, test]
-        images = [images_of(pair[0], name) for pair, name in zip(pairs, names[::2], strict=False)]
+        images = [images_of(pair[0], name) for pair, name in zip(pairs, _ARRAYS[::2], strict=False)]
         if images[-1].shape[1:] != images[0].shape[1:]:
             raise DataError(
-                f"{names[0]} and {names[2]} must hold images of one shape, got {images[0].shape[1:]} "
+                f"x and x_test must hold images of one shape, got {images[0].shape[1:]} "
                 f"and {images[1].shape[1:]} (channels, height, width)"
             )
-        labels, class_names = label_numbers([pair[1] for pair in pairs], names[1::2])
+        labels, class_names = label_numbers([pair[1] for pair in pairs], _ARRAYS[1::2])
         for place, (one, other) in enumerate(zip(images, labels, strict=True)):
             if len(one) != len(other):
                 raise DataError(
-                    f"{names[2 * place]} and {names[2 * place + 1]} must have one length, "
+                    f"{_ARRAYS[2 * place]} and {_ARRAYS[2 * place + 1]} must have one length, "
                     f"got {len(one)} and {len(other)}"
                 )
         pools = [Pool(one, other) for one, other in zip(images, labels, strict=True)]

@@ -9,7 +9,15 @@ import pytest
 
 from benchmarks.beyond import __main__ as command
 from benchmarks.beyond import judgement, race
-from benchmarks.beyond.race import Contender, Data, Race
+from benchmarks.beyond.contender import (
+    CONVOLUTIONS,
+    DENDRITIC,
+    GROUPS,
+    SHARED,
+    Contender,
+    group_of,
+)
+from benchmarks.beyond.race import Data, Race
 from study.errors import StudyError
 from tests.support.architectures import architecture
 from tests.support.stored_study import make_home, trial, write_study
@@ -99,7 +107,7 @@ def test_the_test_images_are_read_after_the_choice_is_written_which_is_final(
     assert sum(trained.values()) < 4 * len(TRIALS)  # the worse half of a heat left after a round
     assert min(trained.values()) == 2
     picture = judgement.figure(rows)
-    assert [trace.name for trace in picture.data] == [*race.GROUPS, "goal"]
+    assert [trace.name for trace in picture.data] == [*GROUPS, "goal"]
     assert list(picture.data[0].x) == [row["trainable_parameters"] for row in (rows[0], rows[2])]
     # The same command gives the same result, without another look at the test images.
     assert ask("--judge") == result
@@ -135,22 +143,22 @@ def test_a_winner_has_ten_fresh_seeds_and_the_race_fits_its_hours(tmp_path):
     assert race.SEEDS_A_ROUND * race.ROUNDS == 10
     bounds = [bound for metric, bound in race.BOUNDS if metric == "trainable_parameters"]
     families = {
-        race.DENDRITIC: {"family": "dann-r", "dendrites": 2, "synapses": 16},
-        race.SHARED: {"family": "dann-conv", "dendrites": 2, "synapses": 16},
-        race.CONVOLUTIONS: {"family": "cnn", "synapses": 9},
+        DENDRITIC: {"family": "dann-r", "dendrites": 2, "synapses": 16},
+        SHARED: {"family": "dann-conv", "dendrites": 2, "synapses": 16},
+        CONVOLUTIONS: {"family": "cnn", "synapses": 9},
     }
-    shared = (race.SHARED, race.CONVOLUTIONS)
+    shared = (SHARED, CONVOLUTIONS)
     contenders = [
         replace(
             contender(number, 0.8 + bound / 1e7, []),
             study=group,
             group=group,
-            architecture={"somata": 1, **families.get(group, families[race.DENDRITIC])},
+            architecture={"somata": 1, **families.get(group, families[DENDRITIC])},
             training={"epochs": 60},
             trainable_parameters=bound,
             macs=min(300_000, 6 * bound if group in shared else bound),
         )
-        for group in race.GROUPS
+        for group in GROUPS
         for number, bound in enumerate(bounds * 10)
     ]
     assert 2 < Race(tmp_path, contenders, DATA, home=None).core_hours() < 6
@@ -170,7 +178,7 @@ def test_a_winner_has_ten_fresh_seeds_and_the_race_fits_its_hours(tmp_path):
     ],
 )
 def test_controls_are_told_apart(family, changes, group):
-    assert race.group_of(architecture(family, **changes)) == group
+    assert group_of(architecture(family, **changes)) == group
 
 
 def contender(number, search, fresh):

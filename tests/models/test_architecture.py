@@ -3,7 +3,8 @@ import re
 import pytest
 
 from models import FAMILIES, Architecture
-from models.architecture import CHOICES, check_fits, layer_shapes, soma_grid
+from models.architecture import CHOICES
+from models.shapes import check_fits, layer_shapes, soma_grid
 from tests.support.architectures import architecture
 
 

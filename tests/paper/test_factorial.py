@@ -5,11 +5,11 @@ import json
 
 import pytest
 
-from models import Architecture
+from models import FAMILIES, Architecture
 from models.counting import counts_of
 from paper.costs import FILE, epoch_seconds, hours
 from paper.factorial import SYNAPSES, cells_of
-from paper.plan import Plan, has_setting
+from paper.plan import Plan
 from study.errors import BadInputError
 
 SHAPE = (1, 28, 28)
@@ -71,7 +71,7 @@ def test_nothing_of_a_cell_is_left_to_the_sampler(planned):
                 if len(getattr(getattr(one.spec.space, key), "values", (1, 2))) > 1
             ]
             for cell in one.spec.start:
-                needed = {key for key in open_keys if has_setting(cell["family"], key)}
+                needed = {key for key in open_keys if FAMILIES[cell["family"]].has(key)}
                 assert needed <= set(cell), name
 
 

@@ -11,7 +11,6 @@ from paper.hypothesis_tests import (
     holm,
     p_different,
     p_equivalent,
-    power_of_difference,
     trend,
 )
 
@@ -82,12 +81,3 @@ def test_few_configurations_have_the_exact_p_of_all_permutations():
     assert found.p_falls == pytest.approx(1.0)
     with pytest.raises(ValueError, match="`configurations >= 5` must hold, got 4"):
         trend([1, 2, 3, 4], [1, 2, 3, 4])
-
-
-def test_the_power_of_a_difference_is_that_of_students_test():
-    power = power_of_difference(0.0025, 0.002, 10)
-    generator = np.random.default_rng(0)
-    drawn = generator.normal(0, 0.002, (2, 4000, 10))
-    p = stats.ttest_ind(drawn[0] + 0.0025, drawn[1], axis=1, alternative="greater").pvalue
-    assert power == pytest.approx((p < 0.025).mean(), abs=0.02)
-    assert power_of_difference(0.0025, 0.002, 5) < power

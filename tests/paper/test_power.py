@@ -8,7 +8,7 @@ import pytest
 from scipy import stats
 
 from paper.claims import Claims
-from paper.hypothesis_tests import LEVEL, power_of_difference
+from paper.hypothesis_tests import LEVEL
 from paper.plan import Plan
 from paper.power import FILE, SUFFICIENT, simulated, write
 
@@ -38,7 +38,10 @@ def test_the_committed_powers_are_those_of_the_claims_and_the_plan(tmp_path):
 def test_the_power_of_a_difference_is_that_of_the_noncentral_t():
     one = claim(assumed={"effect": 0.003, "seed_sd": 0.002, "image_error": 0.0005})
     power = (simulated(one, [5, 5]) <= LEVEL).mean()
-    assert power == pytest.approx(power_of_difference(0.003, 0.002, 5, 0.0005), abs=0.03)
+    parts = [0.002**2 / 5, 0.002**2 / 5, 0.0005**2]
+    freedom = sum(parts) ** 2 / sum(part**2 / (5 - 1) for part in parts[:2])
+    expected = stats.nct.sf(stats.t.ppf(1 - LEVEL, freedom), freedom, 0.003 / math.sqrt(sum(parts)))
+    assert power == pytest.approx(expected, abs=0.03)
 
 
 @pytest.mark.parametrize("metric", ["accuracy", "loss"])

@@ -75,6 +75,12 @@ def test_curves_have_a_row_for_each_trial_and_epoch(home):
     assert study.curves(NAME, [second.trial], home=home).equals(curves.loc[[second.trial]])
     assert study.curves(NAME, second.trial, home=home).equals(curves.loc[[second.trial]])
     assert study.curves(NAME, [], home=home).equals(curves.iloc[:0])
+    store.log_metric(first.run_id, "epoch/val_loss", 1.5, step=2)
+    both = study.curves(NAME, metric=["val_accuracy", "val_loss"], home=home)
+    assert both[curves.columns].equals(curves)
+    assert both["val_loss"].dropna().to_dict() == {(first.trial, 2): 1.5}
+    with pytest.raises(SpecError, match="`metric` must be one or several of val_"):
+        study.curves(NAME, metric=[], home=home)
     with pytest.raises(SpecError, match="unknown metric of epochs 'loss'; did you mean 'val_loss'"):
         study.curves(NAME, metric="loss", home=home)
     shown = CliRunner().invoke(app, ["trials", NAME, "--home", str(home.folder), "--curves"])
@@ -93,6 +99,9 @@ def test_curves_of_seeds_are_read_from_the_files_of_the_runs(home):
     assert math.isnan(curves.loc[(first.trial, 0, 2), "val_accuracy"])
     losses = study.curves(NAME, first.trial, metric="val_loss", seeds=True, home=home)
     assert losses["val_loss"].tolist() == [2, 1, 1, 1]
+    both = study.curves(NAME, metric=("val_loss", "val_accuracy"), seeds=True, home=home)
+    assert both["val_loss"].equals(losses["val_loss"])
+    assert both["val_accuracy"].equals(curves["val_accuracy"])
     assert study.curves(NAME, second.trial, seeds=True, home=home).empty
 
     def shown(*options):
