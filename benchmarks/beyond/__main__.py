@@ -1,4 +1,4 @@
-"""The best networks of studies/beyond.toml and beyond_convolutions.toml, raced and judged.
+"""The best networks of the studies of studies/beyond*.toml, raced and judged.
 
     python -m benchmarks.beyond --root data --minutes 600
     python -m benchmarks.beyond --root data --judge
@@ -34,7 +34,13 @@ REPOSITORY: Final = Path(__file__).parents[2]
 RESULT: Final = REPOSITORY / "benchmarks/results/beyond.json"
 FOLDER: Final = RESULT.with_suffix("")
 PICTURE: Final = REPOSITORY / "docs/images/beyond.png"
-STUDIES: Final = ("beyond", "beyond-convolutions")
+STUDIES: Final = (
+    "beyond",
+    "beyond-dendritic",
+    "beyond-one-branch",
+    "beyond-linear",
+    "beyond-convolutions",
+)
 
 
 def main(words: list[str] | None = None) -> int:
@@ -65,8 +71,8 @@ def _raced(arguments: argparse.Namespace) -> bool:
     """Continues the race, and judges its winners if it has ended; returns whether they are judged."""
     home = Home.find(arguments.home, arguments.tracking_uri)
     race = Race.of(arguments.folder, arguments.studies, home)
-    table_of_data = race.data.source | {"withhold_test": True, "root": arguments.root}
-    source, seed = DatasetSpec.model_validate(table_of_data), race.data.seed
+    table_of_data = race.searches.source | {"withhold_test": True, "root": arguments.root}
+    source, seed = DatasetSpec.model_validate(table_of_data), race.searches.seed
     torch.set_num_threads(len(os.sched_getaffinity(0)))
     keep_freed_memory()
     end = time.monotonic() + 60 * (float("inf") if arguments.minutes is None else arguments.minutes)

@@ -1,5 +1,6 @@
 """The contenders of the race: trials of a study, dendritic networks and each kind of controls apart."""
 
+import json
 from dataclasses import dataclass, field
 from typing import Any, Final, final
 
@@ -67,6 +68,13 @@ class Contender:
     def key(self) -> str:
         """The name of its folder of networks."""
         return f"{self.study}-{self.trial}"
+
+    @property
+    def configuration(self) -> str:
+        """What tells its training from others, in JSON: without rewiring there is no regrowth."""
+        unused = () if self.architecture.get("rewiring") else ("regrowth",)
+        used = {name: value for name, value in self.architecture.items() if name not in unused}
+        return json.dumps([used, self.training], sort_keys=True)
 
     @property
     def seeds(self) -> list[int]:

@@ -53,7 +53,8 @@ _STYLES: Final = {
 def choose(race: Race, folder: Path) -> list[dict[str, Any]]:
     """Writes the winners into `choice.json`; raises StudyError if others were chosen before."""
     rows = [
-        {"metric": metric, "bound": bound, "group": group} | _row(winner)
+        {"metric": metric, "bound": bound, "group": group, "tried": race.searches.tried[group]}
+        | _row(winner)
         for (metric, bound, group), winner in race.winners().items()
     ]
     state = (folder / "race.json").read_bytes()
@@ -130,6 +131,7 @@ def table(rows: list[dict[str, Any]]) -> str:
             [
                 f"{row['bound']:,} {unit}",
                 row["group"],
+                f"{row['tried']}",
                 row["network"],
                 f"{row['trainable_parameters']:,}",
                 f"{row['macs']:,}",
@@ -138,7 +140,9 @@ def table(rows: list[dict[str, Any]]) -> str:
                 "" if goal is None else f"{100 * goal:.1f}",
             ]
         )
-    head = "| at most | group | network | parameters | MACs | validation % | test % | goal |"
+    head = (
+        "| at most | group | tried | network | parameters | MACs | validation % | test % | goal |"
+    )
     return "\n".join(markdown.table(head, cells))
 
 

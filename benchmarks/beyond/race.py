@@ -7,6 +7,7 @@ networks that do not lie beside it are trained again before they are judged.
 """
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -18,7 +19,7 @@ from benchmarks.trained import trained
 from models import Architecture, save_network
 from models.portable import DESCRIPTION
 from paper.costs import epoch_seconds
-from study import Dataset, StudyError, best_configs, study_spec
+from study import Dataset, StudyError, best_configs, records, study_spec
 from study.file_replacement import replace_file
 from study.home import Home
 from study.results.reader import read_study
@@ -50,11 +51,15 @@ Heat: TypeAlias = tuple[str, int, str]
 
 @final
 @dataclass(frozen=True, kw_only=True)
-class Data:
-    """The data set of a race, a table of a spec without its folder, and the seed of its split."""
+class Searches:
+    """What the studies of a race have in common, and how many configurations of each group they tried.
+
+    `source` is their data set, a table of a spec without its folder, `seed` that of its split.
+    """
 
     source: dict[str, Any]
     seed: int
+    tried: dict[str, int]
 
 
 @final
@@ -64,12 +69,14 @@ class Race:
     `heats` are the contenders of each bound and group; a trial under several bounds is trained once.
     """
 
-    def __init__(self, folder: Path, contenders: list[Contender], data: Data, home: Home) -> None:
+    def __init__(
+        self, folder: Path, contenders: list[Contender], searches: Searches, home: Home
+    ) -> None:
         self._folder = folder
         self._home = home
         self._file = folder / "race.json"
         self.contenders = {one.key: one for one in contenders}
-        self.data = data
+        self.searches = searches
 
     @classmethod
     def of(cls, folder: Path, studies: Sequence[str], home: Home) -> "Race":
@@ -78,10 +85,11 @@ class Race:
         if file.exists():
             stored = json.loads(file.read_text(encoding="utf-8"))
             contenders = [Contender(**one) for one in stored["contenders"]]
-            return cls(folder, contenders, Data(**stored["data"]), home)
+            return cls(folder, contenders, Searches(**stored["searches"]), home)
         spec = study_spec(studies[0], home=home)
         source = spec.dataset.model_dump(mode="json", exclude={"root"})
-        race = cls(folder, _best(studies, home), Data(source=source, seed=spec.seed), home)
+        searches = Searches(source=source, seed=spec.seed, tried=_tried(studies, home))
+        race = cls(folder, _best(studies, home), searches, home)
         folder.mkdir(parents=True, exist_ok=True)
         race.store()
         return race
@@ -183,7 +191,7 @@ class Race:
     def store(self) -> None:
         """Stores the state, which replaces the former at once."""
         contenders = [vars(one) for one in self.contenders.values()]
-        state = {"data": vars(self.data), "contenders": contenders}
+        state = {"searches": vars(self.searches), "contenders": contenders}
         replace_file(self._file, json.dumps(state, indent=1) + "\n", durably=False)
 
     def _network(self, contender: Contender, first_seed: int) -> Path:
@@ -207,21 +215,34 @@ class Race:
 
 
 def _best(studies: Iterable[str], home: Home) -> list[Contender]:
-    """The best trials of the studies under each bound, of each group."""
-    found: dict[str, Contender] = {}
+    """The best trials of the studies under each bound, of each group, each configuration once.
+
+    A study that learns from an earlier one begins with configurations of its front.
+    """
+    complete: dict[str, Contender] = {}
     for study in studies:
         spec = study_spec(study, home=home)
-        complete = [
-            Contender.of(study, record, spec.seed + spec.replicates)
-            for record in best_configs(study, home=home, order="val_accuracy")
-        ]
-        for metric, bound in BOUNDS:
-            for group in GROUPS:
-                inside = (
-                    one for one in complete if one.group == group and getattr(one, metric) <= bound
-                )
-                found |= {one.key: one for one in islice(inside, _contenders(bound, group))}
+        for record in best_configs(study, home=home, order="val_accuracy"):
+            one = Contender.of(study, record, spec.seed + spec.replicates)
+            complete.setdefault(one.configuration, one)
+    ranked = sorted(complete.values(), key=lambda one: (-one.search[0], one.trainable_parameters))
+    found: dict[str, Contender] = {}
+    for metric, bound in BOUNDS:
+        for group in GROUPS:
+            inside = (one for one in ranked if one.group == group and getattr(one, metric) <= bound)
+            found |= {one.key: one for one in islice(inside, _contenders(bound, group))}
     return list(found.values())
+
+
+def _tried(studies: Iterable[str], home: Home) -> dict[str, int]:
+    """How many configurations of each group were trained, to the end or until they were stopped."""
+    found = {
+        one.configuration: one.group
+        for study in studies
+        for record in records(study, home=home, states=("COMPLETE", "PRUNED"))
+        for one in [Contender.of(study, record, 0)]
+    }
+    return dict(Counter(found.values()))
 
 
 def _contenders(bound: int, group: str) -> int:

@@ -17,12 +17,12 @@ from benchmarks.beyond.contender import (
     Contender,
     group_of,
 )
-from benchmarks.beyond.race import Data, Race
+from benchmarks.beyond.race import Race, Searches
 from study.errors import StudyError
 from tests.support.architectures import architecture
 from tests.support.stored_study import make_home, trial, write_study
 
-DATA = Data(source={"name": "digits"}, seed=0)
+SEARCHES = Searches(source={"name": "digits"}, seed=0, tried={})
 TRIALS = [
     trial(0.90, 16),
     trial(0.80, 8),
@@ -96,6 +96,7 @@ def test_the_test_images_are_read_after_the_choice_is_written_which_is_final(
         (9999, "one branch"),
         (9999, "other controls"),
     ]
+    assert [row["tried"] for row in rows] == [3, 1, 3, 1, 1]
     for row in rows:
         assert row["seeds"] == [2, 3, 4, 5]  # the search used 0 and 1
         assert len(row["test_accuracies"]) == 4
@@ -122,6 +123,16 @@ def test_the_test_images_are_read_after_the_choice_is_written_which_is_final(
     (tmp_path / "race/race.json").write_text(json.dumps(state))
     with pytest.raises(StudyError, match="has another choice"):
         ask()
+
+
+def test_a_configuration_that_two_studies_tried_is_one_contender(tmp_path):
+    home = make_home(tmp_path)
+    for name, own in (("first", trial(0.91, 24)), ("second", trial(0.92, 28))):
+        table = {"name": name, "dataset": "digits", "families": ["dann-r"], "replicates": 2}
+        write_study(home, table | {"budget": {"epochs": 2}}, [trial(0.90, 16), own])
+    begun = Race.of(tmp_path / "race", ["first", "second"], home)
+    assert sorted(begun.contenders) == ["first-0", "first-1", "second-1"]
+    assert begun.searches.tried == {DENDRITIC: 3}
 
 
 def test_a_network_that_comes_out_otherwise_when_it_is_trained_again_is_not_judged(ask, tmp_path):
@@ -161,7 +172,7 @@ def test_a_winner_has_ten_fresh_seeds_and_the_race_fits_its_hours(tmp_path):
         for group in GROUPS
         for number, bound in enumerate(bounds * 10)
     ]
-    assert 2 < Race(tmp_path, contenders, DATA, home=None).core_hours() < 6
+    assert 2 < Race(tmp_path, contenders, SEARCHES, home=None).core_hours() < 6
 
 
 @pytest.mark.parametrize(
@@ -201,8 +212,8 @@ def test_the_best_third_remains_by_the_seeds_of_search_and_race(tmp_path):
     lucky = contender(0, 0.95, [0.80, 0.80])
     good = [contender(number, 0.90, [0.90, 0.90]) for number in (1, 2)]
     bad = contender(3, 0.80, [0.80, 0.81])
-    begun = Race(tmp_path, [lucky, *good, bad], DATA, home=None)
+    begun = Race(tmp_path, [lucky, *good, bad], SEARCHES, home=None)
     assert begun.due() == (good[0], [4, 5])
     assert begun.due()[0].pooled()[0] == pytest.approx(0.90)
     bad.val_accuracy.clear()
-    assert Race(tmp_path, [lucky, *good, bad], DATA, home=None).due() == (bad, [2, 3])
+    assert Race(tmp_path, [lucky, *good, bad], SEARCHES, home=None).due() == (bad, [2, 3])
