@@ -7,7 +7,7 @@
 protocol.toml says what is compared and how. `tune` runs every variant of every method on the tuning
 tables, and writes tuned.json. `test` runs each method with the settings chosen there on the test
 tables that are recorded, and adds to benchmarks/results/search.json. Either goes on where it was
-stopped. `show` writes the tables of docs/search_method.md and draws docs/images/search_hypervolume.png,
+stopped. `show` writes the tables of docs/search_benchmark.md and docs/images/search_hypervolume.png,
 for which kaleido and a Chrome or Chromium must be there.
 """
 
@@ -30,7 +30,7 @@ from benchmarks.search.tuning import choose, key_of
 from study.file_replacement import replace_file
 
 RESULT: Final = protocol.HERE.parent / "results" / "search.json"
-PAGE: Final = protocol.HERE.parents[1] / "docs/search_method.md"
+PAGE: Final = protocol.HERE.parents[1] / "docs/search_benchmark.md"
 PICTURE: Final = protocol.HERE.parents[1] / "docs/images/search_hypervolume.png"
 _SAVE_S: Final = 20
 

@@ -139,7 +139,7 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
 
 
 def table(result: dict[str, Any]) -> list[str]:
-    """The rows of docs/search_method.md: seconds to the goal, and the script's as a multiple of ours.
+    """The rows of docs/search_benchmark.md: seconds to the goal, and the script's as a multiple of ours.
 
     Where the script did not reach the goal, its cells are lower bounds; so is a median of such cells or
     larger ones.

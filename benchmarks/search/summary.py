@@ -1,4 +1,4 @@
-"""What benchmarks/search prints and docs/search_method.md shows, in Markdown.
+"""What benchmarks/search prints and docs/search_benchmark.md shows, in Markdown.
 
 A search that never reaches the goal counts as one that needs infinitely many epochs, so a median over
 searches is infinite, `never`, where half of them or more never do. Intervals are 95 % bootstrap

@@ -187,7 +187,7 @@ class Space(Section):
     """The search space: a plain value is fixed, a list is a choice, a table is a range.
 
     A range has the keys `low`, `high` and optionally `log = true`. Settings that do not apply to a
-    family are ignored for it. docs/networks.md shows the effect of options on Fashion-MNIST.
+    family are ignored for it. docs/training.md shows the effect of options on Fashion-MNIST.
     """
 
     somata: Somata = Choice((32, 64, 128, 256))

@@ -167,7 +167,7 @@ class Budget(Section):
 class Stopping(Section):
     """Early stopping of trials by asynchronous successive halving.
 
-    The defaults were tuned on recorded studies of the digits and Fashion-MNIST (docs/search_method.md).
+    The defaults were tuned on recorded studies (docs/search_benchmark.md).
     """
 
     scheduler: Literal["pareto", "asha", "none"] = "pareto"
@@ -223,7 +223,7 @@ class Resources(Section):
     """
     engine: Literal["auto", "torch"] = "auto"
     """Engine of the training: by default the compiled one on CPUs where it is faster, else torch
-    (docs/networks.md).
+    (docs/training.md).
     """
     concurrent_trials: Annotated[int, Field(ge=1, le=100_000)] | None = None
     """Maximum number of concurrent trials. By default as many as fit on the nodes; with an

@@ -79,7 +79,7 @@ def test_the_noise_of_the_latency_is_the_committed_result():
 
 def test_its_speeds_are_the_committed_result():
     result = result_of("training")
-    text = " ".join((ROOT / "docs/networks.md").read_text(encoding="utf-8").split())
+    text = " ".join((ROOT / "docs/training.md").read_text(encoding="utf-8").split())
     for row in result["alone"]:
         ours, torchs, dense = (
             row["epoch"][name]["processor"] for name in ("compiled", "torch", "masked_dense")
@@ -111,7 +111,7 @@ def test_its_shared_dendrites_are_the_committed_result():
 
 def test_whole_studies_took_what_the_page_says():
     result = result_of("training_studies")
-    text = (ROOT / "docs/networks.md").read_text(encoding="utf-8")
+    text = (ROOT / "docs/training.md").read_text(encoding="utf-8")
     for name, title in (("digits", "digits"), ("fashion_mnist", "Fashion-MNIST")):
         cells = " | ".join(
             f"{spent['processor']:.0f} core s, {spent['wall']:.0f} s"
@@ -124,7 +124,7 @@ def test_whole_studies_took_what_the_page_says():
 def test_the_options_in_the_docs_are_worth_what_was_measured():
     result = result_of("defaults")
     assert "are the official ones" in result["data"]
-    text = (ROOT / "docs/networks.md").read_text()
+    text = (ROOT / "docs/training.md").read_text()
     values = {}
     for row in result["rows"]:
         said = ", ".join(f"{key} {value}" for key, value in row["changes"].items()) or "defaults"
@@ -139,21 +139,21 @@ def test_the_options_in_the_docs_are_worth_what_was_measured():
 
 def test_the_searches_are_the_committed_result():
     result = result_of("search")
-    page = (ROOT / "docs/search_method.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs/search_benchmark.md").read_text(encoding="utf-8")
     assert f"{BEGIN}\n\n{summary(result)}\n\n{END}" in page
     names_machine(page, result["machine"])
 
 
 def test_a_study_beside_the_script_is_the_committed_result():
     result = result_of("end_to_end")
-    page = (ROOT / "docs/search_method.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs/search_benchmark.md").read_text(encoding="utf-8")
     _, section = page.split("## Comparison with a script")
     assert "\n".join(end_to_end.table(result)) in section
     names_machine(section, result["machine"])
 
 
 def test_the_settings_of_the_searches_are_those_that_tuning_chose():
-    page = (ROOT / "docs/search_method.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs/search_benchmark.md").read_text(encoding="utf-8")
     for name, chosen in protocol.tuned_settings().items():
         said = ", ".join(f"{key} {value}" for key, value in chosen.items())
         assert not said or f"| {name} | {said} |" in page
@@ -270,14 +270,14 @@ def test_the_cost_of_recipes_is_that_of_the_result():
         for name, timed in row.items()
         if name != "bare"
     ]
-    text = " ".join((ROOT / "docs/networks.md").read_text(encoding="utf-8").split())
+    text = " ".join((ROOT / "docs/training.md").read_text(encoding="utf-8").split())
     assert f"takes {min(ratios):.2f} to {max(ratios):.2f} times the processor seconds" in text
     assert max(ratios) <= 1.2
 
 
 def test_the_speed_of_convolutions_is_that_of_the_result_and_of_the_plan():
     result = json.loads((ROOT / "benchmarks/results/training.json").read_text(encoding="utf-8"))
-    page = (ROOT / "docs/networks.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs/training.md").read_text(encoding="utf-8")
     for architecture in CONVOLUTIONS:
         row = result["convolutions"][architecture.label()]
         ours, torchs = (row[name]["processor"] for name in ("compiled", "torch"))
