@@ -38,8 +38,9 @@ quick: $(INSTALLED)
 	$(BIN)/mypy
 	$(BIN)/pytest $(AT_ONCE) -n 2 -m "not slow" $(addprefix --ignore tests/,e2e paper benchmarks deploy)
 
-# The documentation, as a site in docs/_build.
+# The documentation, as a site in docs/_build; regenerates the reference pages from the code.
 docs: $(INSTALLED)
+	$(BIN)/python docs/reference.py
 	$(SITE)
 
 # Stores how long each file takes, which is the order in which the others run.

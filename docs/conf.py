@@ -9,10 +9,7 @@ import sys
 from importlib.metadata import version as version_of
 from pathlib import Path
 
-HERE = Path(__file__).parent
-sys.path[:0] = [str(HERE), str(HERE.parent)]
-
-import reference  # noqa: E402  # in this folder
+sys.path[:0] = [str(Path(__file__).parents[1])]
 
 project = "dendritic-study"
 author = "the dendritic-study contributors"
@@ -45,9 +42,3 @@ default_role = "code"
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
 autodoc_default_options = {"members": True, "undoc-members": False}
-
-
-def setup(app: object) -> None:
-    """Generates the reference pages before Sphinx collects the pages."""
-    del app  # required by Sphinx, not used
-    reference.write(HERE)

@@ -27,13 +27,10 @@ A spec is a TOML file. Unknown keys and invalid values are rejected before anyth
 _TABLES = ("dataset", "objectives", "space", "budget", "stopping", "resources", "storage")
 
 
-def write(folder: Path) -> None:
-    """Writes the pages, unless they exist with the same text."""
-    pages = {"spec_keys": spec_keys(), "commands": commands(), "python": python()}
-    for name, text in pages.items():
-        file = folder / f"{name}.md"
-        if not file.exists() or file.read_text(encoding="utf-8") != _NOTE + text:
-            file.write_text(_NOTE + text, encoding="utf-8")
+def pages() -> dict[str, str]:
+    """The text of each page, by the name of its file."""
+    made = {"spec_keys.md": spec_keys(), "commands.md": commands(), "python.md": python()}
+    return {name: _NOTE + text for name, text in made.items()}
 
 
 def spec_keys() -> str:
@@ -252,3 +249,8 @@ def _methods(model: type[Section]) -> Iterator[str]:
             yield f"\n   .. automethod:: {name}\n"
         elif isinstance(value, property):
             yield f"\n   .. autoproperty:: {name}\n"
+
+
+if __name__ == "__main__":
+    for name, text in pages().items():
+        Path(__file__).with_name(name).write_text(text, encoding="utf-8")

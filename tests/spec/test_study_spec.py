@@ -22,6 +22,12 @@ def reference():
     return module
 
 
+def test_the_pages_of_the_reference_are_those_of_the_code(reference):
+    """`make docs` regenerates them."""
+    for name, text in reference.pages().items():
+        assert (ROOT / "docs" / name).read_text(encoding="utf-8") == text
+
+
 def write(folder, text):
     path = folder / "spec.toml"
     path.write_text(text)
