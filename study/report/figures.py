@@ -3,8 +3,8 @@
 `study.write_picture` stores one as PNG, `figure.write_html` as a page.
 """
 
-from collections.abc import Callable
-from typing import Final, Protocol
+from collections.abc import Callable, Mapping
+from typing import Final
 
 import plotly.graph_objects as go
 
@@ -27,7 +27,46 @@ from study.results.stored_study import StoredStudy
 __all__ = ["curves", "front", "hypervolume", "importance", "settings", "stopping"]
 
 
-SECTIONS: Final[dict[str, Callable[[StoredStudy], Section]]] = {}
+def _front(stored: StoredStudy) -> Section:
+    return front_section(stored.spec, stored.records)
+
+
+def _curves(stored: StoredStudy) -> Section:
+    metric = curve_metric(stored.spec)
+    members = [record.run_id for record in curve_members(stored.records)]
+    means = read_curves(stored.home, members, f"epoch/{metric}")
+    errors = read_curves(stored.home, members, f"epoch/{metric}_sem")
+    return curve_section(stored.spec, stored.records, means, errors)
+
+
+def _hypervolume(stored: StoredStudy) -> Section:
+    parent = str(stored.parent.info.run_id)
+    return hypervolume_section(read_curves(stored.home, [parent], "hypervolume").get(parent))
+
+
+def _settings(stored: StoredStudy) -> Section:
+    return settings_section(stored.spec, stored.records)
+
+
+def _importance(stored: StoredStudy) -> Section:
+    return importance_section(stored.spec, stored.records)
+
+
+def _stopping(stored: StoredStudy) -> Section:
+    metric, records = curve_metric(stored.spec), without_continued(stored.records)
+    members = [record.run_id for record in stopping_members(records)]
+    means = read_curves(stored.home, members, f"epoch/{metric}")
+    return stopping_section(stored.spec, records, metric, means)
+
+
+SECTIONS: Final[Mapping[str, Callable[[StoredStudy], Section]]] = {
+    "front": _front,
+    "curves": _curves,
+    "hypervolume": _hypervolume,
+    "settings": _settings,
+    "importance": _importance,
+    "stopping": _stopping,
+}
 """The sections of a report by the name of their figure, in order."""
 
 
@@ -39,78 +78,81 @@ def section_of(stored: StoredStudy, key: str) -> Section:
     return section
 
 
-class _Drawing(Protocol):
-    """The functions that draw a figure of a study."""
-
-    def __call__(
-        self,
-        name: str,
-        *,
-        home: AnyHome = None,
-        tracking_uri: AnyStore = None,
-        fresh: bool = False,
-    ) -> go.Figure: ...
+def _figure(
+    key: str, name: str, home: AnyHome, tracking_uri: AnyStore, *, fresh: bool
+) -> go.Figure:
+    section = section_of(read_study(name, Home.find(home, tracking_uri), fresh=fresh), key)
+    figure = titled(section.figure, section.caption(name))
+    return figure if section.height is None else figure.update_layout(height=section.height)
 
 
-def _drawn(section: Callable[[StoredStudy], Section]) -> _Drawing:
-    """A decorator of a section, which enters it in `SECTIONS`, and gives a function for its figure."""
-    key = section.__name__
-
-    def draw(
-        name: str, *, home: AnyHome = None, tracking_uri: AnyStore = None, fresh: bool = False
-    ) -> go.Figure:
-        section = section_of(read_study(name, Home.find(home, tracking_uri), fresh=fresh), key)
-        figure = titled(section.figure, section.caption(name))
-        return figure if section.height is None else figure.update_layout(height=section.height)
-
-    SECTIONS[key] = section
-    draw.__name__ = draw.__qualname__ = key
-    draw.__doc__ = f"""{section.__doc__}
+@environment.RECORDS
+@checked_keywords
+def front(
+    name: str, *, home: AnyHome = None, tracking_uri: AnyStore = None, fresh: bool = False
+) -> go.Figure:
+    """All complete trials and the front, in the first two objectives.
 
     Raises NotFoundError if there is no such study, BadInputError if there is nothing to draw.
     """
-    return environment.RECORDS(checked_keywords(draw))
+    return _figure("front", name, home, tracking_uri, fresh=fresh)
 
 
-@_drawn
-def front(stored: StoredStudy) -> Section:
-    """All complete trials and the front, in the first two objectives."""
-    return front_section(stored.spec, stored.records)
+@environment.RECORDS
+@checked_keywords
+def curves(
+    name: str, *, home: AnyHome = None, tracking_uri: AnyStore = None, fresh: bool = False
+) -> go.Figure:
+    """The learning curves of the trials on the front, with a band of one standard error.
+
+    Raises NotFoundError if there is no such study, BadInputError if there is nothing to draw.
+    """
+    return _figure("curves", name, home, tracking_uri, fresh=fresh)
 
 
-@_drawn
-def curves(stored: StoredStudy) -> Section:
-    """The learning curves of the trials on the front, with a band of one standard error."""
-    metric = curve_metric(stored.spec)
-    members = [record.run_id for record in curve_members(stored.records)]
-    means = read_curves(stored.home, members, f"epoch/{metric}")
-    errors = read_curves(stored.home, members, f"epoch/{metric}_sem")
-    return curve_section(stored.spec, stored.records, means, errors)
+@environment.RECORDS
+@checked_keywords
+def hypervolume(
+    name: str, *, home: AnyHome = None, tracking_uri: AnyStore = None, fresh: bool = False
+) -> go.Figure:
+    """The hypervolume over ended trials, or over time.
+
+    Raises NotFoundError if there is no such study, BadInputError if there is nothing to draw.
+    """
+    return _figure("hypervolume", name, home, tracking_uri, fresh=fresh)
 
 
-@_drawn
-def hypervolume(stored: StoredStudy) -> Section:
-    """The hypervolume over ended trials, or over time."""
-    parent = str(stored.parent.info.run_id)
-    return hypervolume_section(read_curves(stored.home, [parent], "hypervolume").get(parent))
+@environment.RECORDS
+@checked_keywords
+def settings(
+    name: str, *, home: AnyHome = None, tracking_uri: AnyStore = None, fresh: bool = False
+) -> go.Figure:
+    """The settings of all complete trials as parallel coordinates.
+
+    Raises NotFoundError if there is no such study, BadInputError if there is nothing to draw.
+    """
+    return _figure("settings", name, home, tracking_uri, fresh=fresh)
 
 
-@_drawn
-def settings(stored: StoredStudy) -> Section:
-    """The settings of all complete trials as parallel coordinates."""
-    return settings_section(stored.spec, stored.records)
+@environment.RECORDS
+@checked_keywords
+def importance(
+    name: str, *, home: AnyHome = None, tracking_uri: AnyStore = None, fresh: bool = False
+) -> go.Figure:
+    """The importance of the settings for each objective.
+
+    Raises NotFoundError if there is no such study, BadInputError if there is nothing to draw.
+    """
+    return _figure("importance", name, home, tracking_uri, fresh=fresh)
 
 
-@_drawn
-def importance(stored: StoredStudy) -> Section:
-    """The importance of the settings for each objective."""
-    return importance_section(stored.spec, stored.records)
+@environment.RECORDS
+@checked_keywords
+def stopping(
+    name: str, *, home: AnyHome = None, tracking_uri: AnyStore = None, fresh: bool = False
+) -> go.Figure:
+    """The learning curves of complete trials and of those that were stopped early.
 
-
-@_drawn
-def stopping(stored: StoredStudy) -> Section:
-    """The learning curves of complete trials and of those that were stopped early."""
-    metric, records = curve_metric(stored.spec), without_continued(stored.records)
-    members = [record.run_id for record in stopping_members(records)]
-    means = read_curves(stored.home, members, f"epoch/{metric}")
-    return stopping_section(stored.spec, records, metric, means)
+    Raises NotFoundError if there is no such study, BadInputError if there is nothing to draw.
+    """
+    return _figure("stopping", name, home, tracking_uri, fresh=fresh)

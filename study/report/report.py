@@ -42,7 +42,7 @@ def write_report(
 ) -> None:
     """Writes the report of a study, with its results so far, to one HTML file in a new or old folder.
 
-    Several names give one page that compares these studies. `fresh` is as in `study.results.answers`.
+    Several names give one page that compares these studies. `fresh` is as in `study.records`.
     Raises NotFoundError if there is no such study, TrackingError if the store does not respond.
     """
     file, place = Path(file), Home.find(home, tracking_uri)

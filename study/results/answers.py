@@ -4,11 +4,8 @@ They read the table of trials stored by the sender of a study, at most ten secon
 with `fresh` they read the runs themselves, which takes seconds for thousands of trials.
 """
 
-import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from functools import wraps
-from typing import ParamSpec
 
 import pandas as pd
 
@@ -29,26 +26,6 @@ from study.results.reader import read_study
 from study.results.record import TrialRecord, to_frame
 from study.results.stored_study import StoredStudy
 from study.search.pareto import knee as knee_of
-
-_Parameters = ParamSpec("_Parameters")
-_Table = Callable[[Listing[TrialRecord]], pd.DataFrame]
-
-
-def _of(
-    query: Callable[_Parameters, Listing[TrialRecord]],
-) -> Callable[[_Table], Callable[_Parameters, pd.DataFrame]]:
-    """A decorator of what is made of a query's trials: gives a function with the query's parameters."""
-    signature = inspect.signature(query).replace(return_annotation=pd.DataFrame)
-
-    def decorate(make: _Table) -> Callable[_Parameters, pd.DataFrame]:
-        @wraps(make)
-        def made(*arguments: _Parameters.args, **keywords: _Parameters.kwargs) -> pd.DataFrame:
-            return make(query(*arguments, **keywords))
-
-        made.__signature__ = signature  # type: ignore[attr-defined]  # for inspect
-        return checked_keywords(made)
-
-    return decorate
 
 
 @checked_keywords
@@ -74,9 +51,9 @@ def records(  # noqa: PLR0913  # each option has a name of its own
     """The trials of a study that pass the filters, by number; by default all.
 
     `states` restricts the states. `order` has one or several entries METRIC, METRIC:asc or METRIC:desc
-    in decreasing priority, with the metrics in `study.results.query.ORDERS`. The filters are those of
-    `study.results.query.Filters`. Raises NotFoundError if there is no such study, SpecError for an
-    invalid state, family, order or bound.
+    in decreasing priority, with any metric, `epochs` or `trial`. The filters keep trials of these
+    families, dendritic networks or controls, and trials within the bounds. Raises NotFoundError if there
+    is no such study, SpecError for an invalid state, family, order or bound.
     """
     filters = Filters(
         family=family,
@@ -99,10 +76,47 @@ def records(  # noqa: PLR0913  # each option has a name of its own
     return Listing(stored.select(query))
 
 
-@_of(records)
-def trials(found: Listing[TrialRecord]) -> pd.DataFrame:
+@checked_keywords
+def trials(  # noqa: PLR0913  # each option has a name of its own
+    name: str,
+    *,
+    states: str | Sequence[str] = (),
+    order: str | Sequence[str] = (),
+    limit: int | None = None,
+    family: str | Sequence[str] | None = None,
+    dendritic: bool | None = None,
+    min_parameters: int | None = None,
+    max_parameters: int | None = None,
+    min_macs: int | None = None,
+    max_macs: int | None = None,
+    min_accuracy: float | None = None,
+    min_epochs: int | None = None,
+    max_epochs: int | None = None,
+    home: AnyHome = None,
+    tracking_uri: AnyStore = None,
+    fresh: bool = False,
+) -> pd.DataFrame:
     """The trials of `records` as a table with one row for each; the index is the number of the trial."""
-    return to_frame(found)
+    return to_frame(
+        records(
+            name,
+            states=states,
+            order=order,
+            limit=limit,
+            family=family,
+            dendritic=dendritic,
+            min_parameters=min_parameters,
+            max_parameters=max_parameters,
+            min_macs=min_macs,
+            max_macs=max_macs,
+            min_accuracy=min_accuracy,
+            min_epochs=min_epochs,
+            max_epochs=max_epochs,
+            home=home,
+            tracking_uri=tracking_uri,
+            fresh=fresh,
+        )
+    )
 
 
 @checked_keywords
@@ -116,20 +130,29 @@ def front(
 ) -> Listing[TrialRecord]:
     """The trials on the front, in order of parameters.
 
-    With `confident`, a trial is dominated only if the differences exceed the standard errors
-    (`study.search.pareto.confident_front`), so that all trials that may be on the front remain.
+    With `confident`, a trial is dominated only if the differences exceed the standard errors, so that
+    all trials that may be on the front remain.
     """
     stored = read_study(name, Home.find(home, tracking_uri), fresh=fresh)
     return Listing(stored.front(confident=confident))
 
 
-@_of(front)
-def pareto_front(found: Listing[TrialRecord]) -> pd.DataFrame:
+@checked_keywords
+def pareto_front(
+    name: str,
+    *,
+    confident: bool = False,
+    home: AnyHome = None,
+    tracking_uri: AnyStore = None,
+    fresh: bool = False,
+) -> pd.DataFrame:
     """The trials on the Pareto front, one row each, by parameters.
 
     With `confident`, one trial dominates another only by differences beyond their standard errors.
     """
-    return to_frame(found)
+    return to_frame(
+        front(name, confident=confident, home=home, tracking_uri=tracking_uri, fresh=fresh)
+    )
 
 
 @checked_keywords

@@ -86,7 +86,7 @@ def compare(
     """Compares two or more studies.
 
     The smallest trials have at least `min_accuracy`, by default the best accuracy that all studies
-    reach; `fresh` is as in `study.results.answers`. Raises BadInputError for fewer than two studies,
+    reach; `fresh` is as in `study.records`. Raises BadInputError for fewer than two studies,
     NotFoundError for an unknown one.
     """
     names = [names] if isinstance(names, str) else list(dict.fromkeys(names))

@@ -23,9 +23,9 @@ def seeds(  # noqa: PLR0913  # each option has a name of its own
 ) -> pd.DataFrame:
     """The metrics of each replicate, with one row for each trial and seed; both are the index.
 
-    The columns are `study.results.record.SEED_METRICS`, with nine digits; NaN where a value was not
-    measured, such as the test metrics of a trial that was stopped early. `trials` are by default all;
-    with `retrained`, the values are those of the last retraining, by default of each trial that was
+    The columns are the accuracies and losses of validation and test, with nine digits; NaN where a value
+    was not measured, such as the test metrics of a trial that was stopped early. `trials` are by default
+    all; with `retrained`, the values are those of the last retraining, by default of each trial that was
     retrained. `fresh` is as in `study.records`. Raises NotFoundError if there is no such study or trial,
     or it was not retrained.
     """

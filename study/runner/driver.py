@@ -62,7 +62,7 @@ def run(  # noqa: PLR0913  # each option has a name of its own
 
     Ray runs on this machine, unless $RAY_ADDRESS names a cluster or Ray is initialised already.
     `data` are images and labels in memory in place of the spec's data set, such as `(x, y)`
-    (`study.training.in_memory.pools_of`); they are stored in the home, so that the study can be
+    (docs/own_data.md); they are stored in the home, so that the study can be
     continued and its networks retrained without them.
     Shows progress on the console, by default on standard output. A first Ctrl-C or SIGTERM stops the
     study cleanly; `on_end` gets the summary while that is still so. Raises BadInputError before

@@ -134,7 +134,7 @@ def load_dataset(source: object, seed: int = 0) -> Dataset:
     """Loads a data set and splits it.
 
     `source` is its spec, a table like it, a name or a path, as the key `dataset` of a spec, or data in
-    memory (`study.training.in_memory.pools_of`). The seed determines the stratified split into training
+    memory (docs/own_data.md). The seed determines the stratified split into training
     and validation images. The test images are those of the data set or, where it has none, a fifth that
     is the same for every seed; with `withhold_test` there are none. Raises DataError if the data set is
     absent, unreadable, or smaller than the requested sizes, SpecError for an unknown name or key.
