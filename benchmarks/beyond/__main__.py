@@ -1,14 +1,16 @@
 """The best networks of the studies of studies/beyond*.toml, raced and judged.
 
+    python -m benchmarks.beyond --record beyond beyond-dendritic
     python -m benchmarks.beyond --root data --minutes 600
     python -m benchmarks.beyond --root data --judge
 
-The best trials under each bound on parameters, and on multiply-accumulates, are trained with fresh
-seeds in rounds, dendritic networks and each kind of controls apart. The winners are chosen on validation
-images and written down. The same command continues a race that was interrupted or ran out of time;
---plan prints how long the rest takes. Only with --judge are the test images read, once, when the race
-has ended. It writes benchmarks/results/beyond.json and docs/images/beyond.png (for which kaleido and a
-Chrome or Chromium must be there). With --draw the stored result is shown again.
+With --record, the trials of studies are written beside the race, from the home in which they were run.
+When all are there, the best trials under each bound on parameters, and on multiply-accumulates, are
+trained with fresh seeds in rounds, dendritic networks and each kind of controls apart. The winners are
+chosen on validation images and written down. The same command continues a race that was interrupted or
+ran out of time; --plan prints how long the rest takes. Only with --judge are the test images read, once,
+when the race has ended. It writes benchmarks/results/beyond.json and docs/images/beyond.png (for which
+kaleido and a Chrome or Chromium must be there). With --draw the stored result is shown again.
 """
 
 import argparse
@@ -23,6 +25,7 @@ import torch
 
 from benchmarks.beyond.judgement import check_first, choose, figure, judge, table
 from benchmarks.beyond.race import Race
+from benchmarks.beyond.searches import record
 from benchmarks.machine import describe
 from study import load_dataset
 from study.home import Home
@@ -48,7 +51,8 @@ def main(words: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--home", help="home of the studies; by default $STUDY_HOME, else ./runs")
     parser.add_argument("--tracking-uri", help="MLflow store; by default that of the home")
-    parser.add_argument("--studies", nargs="+", default=STUDIES, help="names of the studies")
+    parser.add_argument("--record", nargs="+", default=(), help="studies to record, from the home")
+    parser.add_argument("--studies", nargs="+", default=STUDIES, help="the studies of a new race")
     parser.add_argument("--folder", type=Path, default=FOLDER, help="state of the race")
     parser.add_argument("--root", type=Path, default=Path("data"), help="folder of the data set")
     parser.add_argument("--minutes", type=float, help="minutes of this run; by default to the end")
@@ -57,6 +61,11 @@ def main(words: list[str] | None = None) -> int:
     parser.add_argument("--judge", action="store_true", help="read the test images, at the end")
     parser.add_argument("--draw", action="store_true", help="show the stored result")
     arguments = parser.parse_args(words)
+    if arguments.record:
+        home = Home.find(arguments.home, arguments.tracking_uri)
+        for name in arguments.record:
+            print(record(name, home, arguments.folder))
+        return 0
     if not arguments.draw and not _raced(arguments):
         return 0
     result = json.loads(arguments.to.read_text(encoding="utf-8"))
@@ -69,8 +78,7 @@ def main(words: list[str] | None = None) -> int:
 
 def _raced(arguments: argparse.Namespace) -> bool:
     """Continues the race, and judges its winners if it has ended; returns whether they are judged."""
-    home = Home.find(arguments.home, arguments.tracking_uri)
-    race = Race.of(arguments.folder, arguments.studies, home)
+    race = Race.of(arguments.folder, arguments.studies)
     table_of_data = race.searches.source | {"withhold_test": True, "root": arguments.root}
     source, seed = DatasetSpec.model_validate(table_of_data), race.searches.seed
     torch.set_num_threads(len(os.sched_getaffinity(0)))

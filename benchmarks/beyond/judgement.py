@@ -53,7 +53,7 @@ _STYLES: Final = {
 def choose(race: Race, folder: Path) -> list[dict[str, Any]]:
     """Writes the winners into `choice.json`; raises StudyError if others were chosen before."""
     rows = [
-        {"metric": metric, "bound": bound, "group": group, "tried": race.searches.tried[group]}
+        {"metric": metric, "bound": bound, "group": group, "trials": race.searches.trials[group]}
         | _row(winner)
         for (metric, bound, group), winner in race.winners().items()
     ]
@@ -131,7 +131,7 @@ def table(rows: list[dict[str, Any]]) -> str:
             [
                 f"{row['bound']:,} {unit}",
                 row["group"],
-                f"{row['tried']}",
+                f"{row['trials']}",
                 row["network"],
                 f"{row['trainable_parameters']:,}",
                 f"{row['macs']:,}",
@@ -141,7 +141,7 @@ def table(rows: list[dict[str, Any]]) -> str:
             ]
         )
     head = (
-        "| at most | group | tried | network | parameters | MACs | validation % | test % | goal |"
+        "| at most | group | trials | network | parameters | MACs | validation % | test % | goal |"
     )
     return "\n".join(markdown.table(head, cells))
 

@@ -7,24 +7,19 @@ networks that do not lie beside it are trained again before they are judged.
 """
 
 import json
-from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any, Final, TypeAlias, final
+from typing import Final, TypeAlias, final
 
 from benchmarks.beyond.contender import CONVOLUTIONS, GROUPS, SHARED, Contender
+from benchmarks.beyond.searches import Searches, read
 from benchmarks.trained import trained
 from models import Architecture, save_network
 from models.portable import DESCRIPTION
 from paper.costs import epoch_seconds
-from study import Dataset, StudyError, best_configs, records, study_spec
+from study import Dataset, StudyError
 from study.file_replacement import replace_file
-from study.home import Home
-from study.results.reader import read_study
-from study.runner.teachers import Logits, logits_of_study, teacher_logits
-from study.spec.teachers import NO_TEACHER
 
 BOUNDS: Final = (
     ("trainable_parameters", 8_000),
@@ -50,47 +45,31 @@ Heat: TypeAlias = tuple[str, int, str]
 
 
 @final
-@dataclass(frozen=True, kw_only=True)
-class Searches:
-    """What the studies of a race have in common, and how many configurations of each group they tried.
-
-    `source` is their data set, a table of a spec without its folder, `seed` that of its split.
-    """
-
-    source: dict[str, Any]
-    seed: int
-    tried: dict[str, int]
-
-
-@final
 class Race:
-    """The race, whose state is in a folder; the studies' home is used for a new race, and for teachers.
+    """The race, whose state is in a folder.
 
     `heats` are the contenders of each bound and group; a trial under several bounds is trained once.
     """
 
-    def __init__(
-        self, folder: Path, contenders: list[Contender], searches: Searches, home: Home
-    ) -> None:
+    def __init__(self, folder: Path, contenders: list[Contender], searches: Searches) -> None:
         self._folder = folder
-        self._home = home
         self._file = folder / "race.json"
         self.contenders = {one.key: one for one in contenders}
         self.searches = searches
 
     @classmethod
-    def of(cls, folder: Path, studies: Sequence[str], home: Home) -> "Race":
-        """The race in a folder; a new one has the best trials of the studies."""
+    def of(cls, folder: Path, studies: Sequence[str]) -> "Race":
+        """The race in a folder; a new one has the best trials of the studies that are recorded there.
+
+        Raises StudyError if one is not.
+        """
         file = folder / "race.json"
         if file.exists():
             stored = json.loads(file.read_text(encoding="utf-8"))
             contenders = [Contender(**one) for one in stored["contenders"]]
-            return cls(folder, contenders, Searches(**stored["searches"]), home)
-        spec = study_spec(studies[0], home=home)
-        source = spec.dataset.model_dump(mode="json", exclude={"root"})
-        searches = Searches(source=source, seed=spec.seed, tried=_tried(studies, home))
-        race = cls(folder, _best(studies, home), searches, home)
-        folder.mkdir(parents=True, exist_ok=True)
+            return cls(folder, contenders, Searches(**stored["searches"]))
+        searches, ranked = read(folder, studies)
+        race = cls(folder, _best(ranked), searches)
         race.store()
         return race
 
@@ -197,52 +176,21 @@ class Race:
     def _network(self, contender: Contender, first_seed: int) -> Path:
         return self._folder / "networks" / contender.key / str(first_seed)
 
-    def _logits(self, contender: Contender, dataset: Dataset) -> Logits | None:
-        """Those of a contender's teacher on the training images, None if it has none."""
-        teacher = contender.training["teacher"]
-        if teacher == NO_TEACHER:
-            return None
-        kept = logits_of_study(read_study(contender.study, self._home))
-        logits = teacher_logits([teacher], dataset, self._home, kept)[teacher]
-        return logits[: len(dataset.train.labels)]
-
     def _train(self, contender: Contender, seeds: list[int], dataset: Dataset) -> list[float]:
         architecture = Architecture(**contender.architecture)
-        logits = self._logits(contender, dataset)
-        done = trained(architecture, contender.training, dataset, seeds, logits)
+        done = trained(architecture, contender.training, dataset, seeds)
         save_network(done.network, self._network(contender, seeds[0]))
         return done.accuracies
 
 
-def _best(studies: Iterable[str], home: Home) -> list[Contender]:
-    """The best trials of the studies under each bound, of each group, each configuration once.
-
-    A study that learns from an earlier one begins with configurations of its front.
-    """
-    complete: dict[str, Contender] = {}
-    for study in studies:
-        spec = study_spec(study, home=home)
-        for record in best_configs(study, home=home, order="val_accuracy"):
-            one = Contender.of(study, record, spec.seed + spec.replicates)
-            complete.setdefault(one.configuration, one)
-    ranked = sorted(complete.values(), key=lambda one: (-one.search[0], one.trainable_parameters))
+def _best(ranked: Sequence[Contender]) -> list[Contender]:
+    """The best under each bound, of each group."""
     found: dict[str, Contender] = {}
     for metric, bound in BOUNDS:
         for group in GROUPS:
             inside = (one for one in ranked if one.group == group and getattr(one, metric) <= bound)
             found |= {one.key: one for one in islice(inside, _contenders(bound, group))}
     return list(found.values())
-
-
-def _tried(studies: Iterable[str], home: Home) -> dict[str, int]:
-    """How many configurations of each group were trained, to the end or until they were stopped."""
-    found = {
-        one.configuration: one.group
-        for study in studies
-        for record in records(study, home=home, states=("COMPLETE", "PRUNED"))
-        for one in [Contender.of(study, record, 0)]
-    }
-    return dict(Counter(found.values()))
 
 
 def _contenders(bound: int, group: str) -> int:

@@ -205,6 +205,17 @@ def test_how_long_answers_take_is_the_committed_result():
     names_machine(PAGE, result["machine"])
 
 
+def test_what_the_page_says_of_the_first_search_is_what_was_recorded():
+    stored = result_of("beyond/searches/beyond")
+    trials, dendritic = sum(stored["trials"].values()), stored["trials"]["dendritic"]
+    assert f"Of its {trials} trials {trials - dendritic} were controls" in PROSE
+    small = [one for one in stored["complete"] if one["trainable_parameters"] <= 8_000]
+    assert [one["group"] for one in small].count("dendritic") == 2
+    assert (
+        "just two dendritic networks of at most 8,000 parameters were trained to the end" in PROSE
+    )
+
+
 def test_the_numbers_of_the_readme_are_those_of_the_results():
     text = " ".join(README.split())
     searches = result_of("search")

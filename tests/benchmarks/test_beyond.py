@@ -17,12 +17,13 @@ from benchmarks.beyond.contender import (
     Contender,
     group_of,
 )
-from benchmarks.beyond.race import Race, Searches
+from benchmarks.beyond.race import Race
+from benchmarks.beyond.searches import Searches, record
 from study.errors import StudyError
 from tests.support.architectures import architecture
 from tests.support.stored_study import make_home, trial, write_study
 
-SEARCHES = Searches(source={"name": "digits"}, seed=0, tried={})
+SEARCHES = Searches(source={"name": "digits"}, seed=0, trials={})
 TRIALS = [
     trial(0.90, 16),
     trial(0.80, 8),
@@ -50,10 +51,14 @@ def ask(tmp_path, monkeypatch):
     )
     result = tmp_path / "result.json"
 
+    where = ["--home", str(home.folder), "--tracking-uri", home.tracking_uri]
+    folders = ["--folder", str(tmp_path / "race"), "--to", str(result)]
+    with pytest.raises(StudyError, match="each study must be recorded before the race, got no"):
+        command.main(["--studies", "raced", *folders])
+    assert command.main([*where, "--record", "raced", *folders]) == 0
+
     def run(*words):
-        where = ["--home", str(home.folder), "--tracking-uri", home.tracking_uri]
-        folders = ["--folder", str(tmp_path / "race"), "--to", str(result)]
-        assert command.main([*where, "--studies", "raced", *folders, *words]) == 0
+        assert command.main(["--studies", "raced", *folders, *words]) == 0
         return json.loads(result.read_text()) if result.exists() else None
 
     return run
@@ -96,7 +101,7 @@ def test_the_test_images_are_read_after_the_choice_is_written_which_is_final(
         (9999, "one branch"),
         (9999, "other controls"),
     ]
-    assert [row["tried"] for row in rows] == [3, 1, 3, 1, 1]
+    assert [row["trials"] for row in rows] == [3, 1, 3, 1, 1]
     for row in rows:
         assert row["seeds"] == [2, 3, 4, 5]  # the search used 0 and 1
         assert len(row["test_accuracies"]) == 4
@@ -130,9 +135,10 @@ def test_a_configuration_that_two_studies_tried_is_one_contender(tmp_path):
     for name, own in (("first", trial(0.91, 24)), ("second", trial(0.92, 28))):
         table = {"name": name, "dataset": "digits", "families": ["dann-r"], "replicates": 2}
         write_study(home, table | {"budget": {"epochs": 2}}, [trial(0.90, 16), own])
-    begun = Race.of(tmp_path / "race", ["first", "second"], home)
+        record(name, home, tmp_path / "race")
+    begun = Race.of(tmp_path / "race", ["first", "second"])
     assert sorted(begun.contenders) == ["first-0", "first-1", "second-1"]
-    assert begun.searches.tried == {DENDRITIC: 3}
+    assert begun.searches.trials == {DENDRITIC: 4}
 
 
 def test_a_network_that_comes_out_otherwise_when_it_is_trained_again_is_not_judged(ask, tmp_path):
@@ -172,7 +178,7 @@ def test_a_winner_has_ten_fresh_seeds_and_the_race_fits_its_hours(tmp_path):
         for group in GROUPS
         for number, bound in enumerate(bounds * 10)
     ]
-    assert 2 < Race(tmp_path, contenders, SEARCHES, home=None).core_hours() < 6
+    assert 2 < Race(tmp_path, contenders, SEARCHES).core_hours() < 6
 
 
 @pytest.mark.parametrize(
@@ -212,8 +218,8 @@ def test_the_best_third_remains_by_the_seeds_of_search_and_race(tmp_path):
     lucky = contender(0, 0.95, [0.80, 0.80])
     good = [contender(number, 0.90, [0.90, 0.90]) for number in (1, 2)]
     bad = contender(3, 0.80, [0.80, 0.81])
-    begun = Race(tmp_path, [lucky, *good, bad], SEARCHES, home=None)
+    begun = Race(tmp_path, [lucky, *good, bad], SEARCHES)
     assert begun.due() == (good[0], [4, 5])
     assert begun.due()[0].pooled()[0] == pytest.approx(0.90)
     bad.val_accuracy.clear()
-    assert Race(tmp_path, [lucky, *good, bad], SEARCHES, home=None).due() == (bad, [2, 3])
+    assert Race(tmp_path, [lucky, *good, bad], SEARCHES).due() == (bad, [2, 3])
