@@ -4,7 +4,7 @@ import warnings
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from study.errors import NotFoundError, StudyError, TrackingError
+from study.errors import BadInputError, NotFoundError, StudyError, TrackingError
 from study.home import AnyHome, AnyStore, Home
 from study.keywords import checked_keywords
 from study.results.format import count, percent
@@ -91,7 +91,7 @@ def list_studies(
             statuses.append(status(name, home=place, fresh=fresh))
         except NotFoundError:
             continue
-        except TrackingError:
+        except (BadInputError, TrackingError):
             raise
         except StudyError as error:
             warnings.warn(f"{name} is left out: {error}", stacklevel=2)

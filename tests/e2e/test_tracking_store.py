@@ -1,5 +1,7 @@
 """A study whose tracking store loses records, or all of them, or is away for a while."""
 
+import signal
+
 import pytest
 from mlflow import MlflowClient
 
@@ -56,7 +58,9 @@ def test_a_server_that_is_killed_amid_a_study_has_everything_in_the_end(on_ray, 
             driver.has_ended(1)
             server.kill()
             driver.says("the tracking store takes no records, so they wait on disk")
+            driver.process.send_signal(signal.SIGSTOP)  # else it may end before the server is back
             server.start()
+            driver.process.send_signal(signal.SIGCONT)
             output, status = driver.end()
             assert status == 0, output
         found = study.trials("away", home=home)
