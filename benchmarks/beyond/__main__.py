@@ -8,9 +8,10 @@ With --record, the trials of studies are written beside the race, from the home 
 When all are there, the best trials under each bound on parameters, and on multiply-accumulates, are
 trained with fresh seeds in rounds, dendritic networks and each kind of controls apart. The winners are
 chosen on validation images and written down. The same command continues a race that was interrupted or
-ran out of time; --plan prints how long the rest takes. Only with --judge are the test images read, once,
-when the race has ended. It writes benchmarks/results/beyond.json and docs/images/beyond.png (for which
-kaleido and a Chrome or Chromium must be there). With --draw the stored result is shown again.
+ran out of time; --plan prints what the searches found, and how long the rest takes. Only with --judge
+are the test images read, once, when the race has ended. It writes benchmarks/results/beyond.json and
+docs/images/beyond.png (for which kaleido and a Chrome or Chromium must be there). With --draw the stored
+result is shown again.
 """
 
 import argparse
@@ -23,7 +24,14 @@ from typing import Final
 
 import torch
 
-from benchmarks.beyond.judgement import check_first, choose, figure, judge, table
+from benchmarks.beyond.judgement import (
+    check_first,
+    choose,
+    figure,
+    judge,
+    table,
+    table_of_searches,
+)
 from benchmarks.beyond.race import Race
 from benchmarks.beyond.searches import record
 from benchmarks.machine import describe
@@ -85,6 +93,7 @@ def _raced(arguments: argparse.Namespace) -> bool:
     keep_freed_memory()
     end = time.monotonic() + 60 * (float("inf") if arguments.minutes is None else arguments.minutes)
     if arguments.plan:
+        print(table_of_searches(race))
         print(f"at most about {race.core_hours():.1f} core-hours are left")
         return False
     dataset = load_dataset(source, seed)

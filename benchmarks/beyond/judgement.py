@@ -25,7 +25,7 @@ from benchmarks.beyond.contender import (
     SHARED,
     Contender,
 )
-from benchmarks.beyond.race import Race
+from benchmarks.beyond.race import BOUNDS, Race
 from models import load_network
 from study import Dataset, StudyError, evaluate, figure_layout
 from study.report.style import BLACK, BLUE, GREEN, GREY, VERMILLION
@@ -36,6 +36,8 @@ JUDGEMENT: Final = "judgement.json"
 
 GOALS: Final = {8_000: 0.903, 30_000: 0.910, 100_000: 0.918, 300_000: 0.923}
 """The test accuracies that dendritic networks are to reach, by the bound on their parameters."""
+
+_UNITS: Final = {"trainable_parameters": "parameters", "macs": "MACs"}
 
 # Two more of Okabe and Ito's palette.
 _ORANGE: Final = "#E69F00"
@@ -121,15 +123,31 @@ def check_first(result: Path, folder: Path) -> str:
     return own
 
 
+def table_of_searches(race: Race) -> str:
+    """The most accurate network of each group under each bound in the searches, as a Markdown table.
+
+    Validation accuracies in percent with standard errors; as the best of many, they are optimistic.
+    """
+    best = {place: heat[0].search for place, heat in race.heats().items()}
+    rows = []
+    for group in GROUPS:
+        cells = [group, str(race.searches.trials.get(group, 0))]
+        for metric, bound in BOUNDS:
+            found = best.get((metric, bound, group))
+            cells.append(_percent(*found[:2]) if found else "")
+        rows.append(cells)
+    bounds = [f"{bound:,} {_UNITS[metric]}" for metric, bound in BOUNDS]
+    return "\n".join(markdown.table(markdown.row(["group", "trials", *bounds]), rows))
+
+
 def table(rows: list[dict[str, Any]]) -> str:
     """The judged rows as a Markdown table; accuracies in percent with standard errors."""
     cells = []
     for row in rows:
-        unit = {"trainable_parameters": "parameters", "macs": "MACs"}[row["metric"]]
         goal = _goal(row)
         cells.append(
             [
-                f"{row['bound']:,} {unit}",
+                f"{row['bound']:,} {_UNITS[row['metric']]}",
                 row["group"],
                 f"{row['trials']}",
                 row["network"],

@@ -61,7 +61,7 @@ class Race:
     def of(cls, folder: Path, studies: Sequence[str]) -> "Race":
         """The race in a folder; a new one has the best trials of the studies that are recorded there.
 
-        Raises StudyError if one is not.
+        It is stored with its first training. Raises StudyError if a study is not recorded.
         """
         file = folder / "race.json"
         if file.exists():
@@ -69,9 +69,7 @@ class Race:
             contenders = [Contender(**one) for one in stored["contenders"]]
             return cls(folder, contenders, Searches(**stored["searches"]))
         searches, ranked = read(folder, studies)
-        race = cls(folder, _best(ranked), searches)
-        race.store()
-        return race
+        return cls(folder, _best(ranked), searches)
 
     def heats(self) -> dict[Heat, list[Contender]]:
         """The contenders of each bound and group, the most accurate in the search first."""

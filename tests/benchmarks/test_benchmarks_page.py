@@ -6,6 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.beyond.__main__ import STUDIES
+from benchmarks.beyond.judgement import table_of_searches
+from benchmarks.beyond.race import Race
 from benchmarks.search import end_to_end, protocol
 from benchmarks.search.summary import (
     BEGIN,
@@ -214,6 +217,14 @@ def test_what_the_page_says_of_the_first_search_is_what_was_recorded():
     assert (
         "just two dendritic networks of at most 8,000 parameters were trained to the end" in PROSE
     )
+
+
+def test_its_searches_of_the_best_networks_are_those_recorded():
+    folder = ROOT / "benchmarks/results/beyond"
+    recorded = [name for name in STUDIES if (folder / f"searches/{name}.json").exists()]
+    assert table_of_searches(Race.of(folder, recorded)) in PAGE
+    for name in recorded:
+        names_machine(PAGE, result_of(f"beyond/searches/{name}")["machine"])
 
 
 def test_the_numbers_of_the_readme_are_those_of_the_results():

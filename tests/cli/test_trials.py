@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 from study.cli.app import app
 from study.cli.schemas import COMMANDS, schema_of
+from study.errors import BadInputError
 from study.results.stored_study import StoredStudy
 from tests.support.written_study import make_home, write_study
 
@@ -63,6 +64,13 @@ def numbers(done):
 )
 def test_the_options_choose_and_order(arguments, expected, ask):
     assert numbers(ask(*arguments, "--json")) == expected
+
+
+@pytest.mark.parametrize("option", [("--limit", "2"), ("--smallest",), ("--max-macs", "9000")])
+def test_the_knee_is_that_of_the_whole_front(option, tmp_path):
+    done = CliRunner().invoke(app, ["best", "made", "--knee", *option, "--home", str(tmp_path)])
+    assert isinstance(done.exception, BadInputError)
+    assert "so it excludes other options" in str(done.exception)
 
 
 def test_the_confident_front_has_what_chance_may_have_kept_off_it(ask):
