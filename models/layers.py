@@ -12,7 +12,6 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from models.architecture import ImageShape
-from models.portable import padding
 from models.scattered_product import DenseMatrices, scattered_product
 from models.sparse_product import Pattern, sparse_product
 
@@ -163,7 +162,7 @@ class ConvolutionLayer(nn.Module):
         """The pixels to add to the left, to the right, above and below."""
         _, height, width = self.shape
         side = self.weight.shape[-1]
-        return *padding(width, side, self.stride), *padding(height, side, self.stride)
+        return *_padding(width, side, self.stride), *_padding(height, side, self.stride)
 
     @property
     def positions(self) -> int:
@@ -189,3 +188,12 @@ class PositionedLayer(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         terms = self.weight.unsqueeze(-1) * x.view(*self.weight.shape, -1)
         return terms.sum(dim=2).flatten(1, 2) + self.bias
+
+
+def _padding(length: int, side: int, stride: int) -> tuple[int, int]:
+    """The pixels to add before and after `length` for a kernel to have ceil(length / stride) positions.
+
+    A kernel is centred on `stride` pixels; what is uneven is wider before, by one pixel.
+    """
+    before = (side - stride + 1) // 2
+    return before, max(0, (-(-length // stride) - 1) * stride + side - length - before)

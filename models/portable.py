@@ -247,10 +247,7 @@ def convolution(weight: Floats, bias: Floats, x: Floats, stride: int) -> Floats:
 
 
 def padding(length: int, side: int, stride: int) -> tuple[int, int]:
-    """The pixels to add before and after `length` for a kernel to have ceil(length / stride) positions.
-
-    A kernel is centred on `stride` pixels; what is uneven is wider before, by one pixel.
-    """
+    """The pixels to add before and after for a kernel to have ceil(length / stride) positions."""
     before = (side - stride + 1) // 2
     return before, max(0, (-(-length // stride) - 1) * stride + side - length - before)
 
@@ -268,7 +265,7 @@ def leaky_relu(x: Floats, slope: float) -> Floats:
 
 
 # Only when MLflow loads the file: plain predictions need no MLflow.
-if sys.modules.get("mlflow"):
+if "mlflow" in sys.modules:
     from mlflow.models import set_model
     from mlflow.pyfunc.model import PythonModel, PythonModelContext
 

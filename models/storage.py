@@ -17,7 +17,10 @@ from models.building import outline
 from models.counting import counts_of
 from models.layers import SparseLayer
 from models.network import Network
-from models.portable import DESCRIPTION, LAYOUT, TENSORS
+
+LAYOUT: Final = 1
+TENSORS: Final = "network.safetensors"
+DESCRIPTION: Final = "network.json"
 
 _MOST_BYTES: Final = 1_000_000  # of a description
 _LONGEST_REASON: Final = 300

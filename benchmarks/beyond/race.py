@@ -16,7 +16,7 @@ from benchmarks.beyond.contender import CONVOLUTIONS, GROUPS, SHARED, Contender
 from benchmarks.beyond.searches import Searches, read
 from benchmarks.trained import trained
 from models import Architecture, save_network
-from models.portable import DESCRIPTION
+from models.storage import DESCRIPTION
 from paper.costs import epoch_seconds
 from study import Dataset, StudyError
 from study.file_replacement import replace_file
