@@ -18,9 +18,8 @@ from typing import final
 import study
 from paper.choices import Choice, Role, candidates, choose, in_race
 from paper.claims import Claims
-from paper.file_replacement import replacing
 from paper.plan import Plan, PlannedStudy
-from paper.table import complete, retrainings
+from paper.table import complete, replacing, retrainings
 from study import Home, TrialRecord
 
 Notify = Callable[[str], None]

@@ -6,6 +6,7 @@ of the stage `test` have been evaluated on test images. docs/results.md describe
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,7 +19,6 @@ from numpy.typing import NDArray
 
 import study
 from paper.choices import in_race
-from paper.file_replacement import replacing
 from paper.plan import PlannedStudy
 from study import Home, TrialRecord
 
@@ -193,3 +193,12 @@ def read(*files: Path) -> pd.DataFrame:
 def unpacked(correct: bytes, images: int) -> NDArray[np.bool_]:
     """Whether a network classifies each test image correctly, shape (images,)."""
     return np.unpackbits(np.frombuffer(correct, np.uint8), count=images).astype(np.bool_)
+
+
+@contextmanager
+def replacing(file: Path) -> Iterator[Path]:
+    """Gives a path beside a file, whose folder is made; what the block writes replaces it at once."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = file.with_suffix(".part")
+    yield unfinished
+    unfinished.replace(file)

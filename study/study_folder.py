@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any, Final, final
 
 from study.errors import BadInputError
-from study.file_replacement import replace_file
 
 NETWORK: Final = "network"
 """The folder of the stored network."""
@@ -170,3 +169,31 @@ def delete_files(folder: Path, *, keep_checkpoint: bool) -> None:
                 shutil.rmtree(file, ignore_errors=True)
             elif not file.name.startswith(CHECKPOINT):
                 file.unlink(missing_ok=True)
+
+
+@contextmanager
+def replacing(file: Path) -> Iterator[Path]:
+    """Gives a path beside a file; what the block writes there replaces the file, unless it raises."""
+    new = file.with_name(f"{file.name}.new")
+    yield new
+    new.replace(file)
+
+
+def replace_file(file: Path, data: str | bytes, *, durably: bool = True) -> None:
+    """Replaces a file by one with this content, a text as UTF-8; `durably` also if the power is cut."""
+    with replacing(file) as new, new.open("wb") as opened:
+        opened.write(data.encode() if isinstance(data, str) else data)
+        if durably:
+            opened.flush()
+            os.fsync(opened.fileno())
+    if durably:
+        _sync(file.parent)
+
+
+def _sync(folder: Path) -> None:
+    opened = os.open(folder, os.O_RDONLY)
+    try:
+        with suppress(OSError):  # some file systems do not sync folders
+            os.fsync(opened)
+    finally:
+        os.close(opened)

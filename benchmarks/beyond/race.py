@@ -19,7 +19,7 @@ from models import Architecture, save_network
 from models.storage import DESCRIPTION
 from paper.costs import epoch_seconds
 from study import Dataset, StudyError
-from study.file_replacement import replace_file
+from study.study_folder import replace_file
 
 BOUNDS: Final = (
     ("trainable_parameters", 8_000),

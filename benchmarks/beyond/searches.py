@@ -15,8 +15,8 @@ from benchmarks.beyond.contender import Contender, group_of
 from benchmarks.machine import describe
 from models import Architecture
 from study import StudyError, best_configs, records, study_spec
-from study.file_replacement import replace_file
 from study.home import Home
+from study.study_folder import replace_file
 
 _FOLDER: Final = "searches"
 

@@ -24,7 +24,7 @@ import torch
 
 from benchmarks.gpu import correctness, first_layer, processes, step_times
 from benchmarks.gpu.workloads import SCALES, Bench
-from study.file_replacement import replace_file
+from study.study_folder import replace_file
 from study.training.device import answers, device_name, set_arithmetic, training_device
 from study.training.sparse_forms import break_even_density
 

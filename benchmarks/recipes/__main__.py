@@ -26,7 +26,7 @@ from benchmarks.recipes.protocol import NETWORKS, SEEDS, TRAINING, Case, cases
 from benchmarks.recipes.training import begin, dataset_of, rows_of
 from models.counting import counts_of
 from study import BadInputError, StudyError
-from study.file_replacement import replace_file
+from study.study_folder import replace_file
 
 RESULT = Path(__file__).parents[1] / "results" / "recipes.json"
 PICTURE = Path(__file__).parents[2] / "docs" / "images" / "recipes.png"

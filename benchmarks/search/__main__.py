@@ -27,7 +27,7 @@ from benchmarks.search.figure import draw
 from benchmarks.search.measures import search
 from benchmarks.search.summary import summary, write_between
 from benchmarks.search.tuning import choose, key_of
-from study.file_replacement import replace_file
+from study.study_folder import replace_file
 
 RESULT: Final = protocol.HERE.parent / "results" / "search.json"
 PAGE: Final = protocol.HERE.parents[1] / "docs/search_benchmark.md"

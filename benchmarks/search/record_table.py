@@ -34,11 +34,11 @@ from sklearn.model_selection import train_test_split
 from benchmarks.machine import describe
 from models.building import build
 from study import StudySpec
-from study.file_replacement import replacing
 from study.search.configuration import Configuration
 from study.search.grid import grid
 from study.search.space import known_metrics
 from study.spec.constraint import all_kept, violations
+from study.study_folder import replacing
 from study.training.dataset import Dataset
 from study.training.split import Split
 from study.training.train import NonFiniteLossError, Training

@@ -41,7 +41,7 @@ def export(
             help="Folder to write, which must not exist. By default NAME or NAME-TRIAL.",
         ),
     ] = None,
-    to: Annotated[Path | None, typer.Option(metavar="DIR", help="The same as DIRECTORY.")] = None,
+    to: Annotated[Path | None, typer.Option(metavar="DIR", help="The same as DIR.")] = None,
     retrained: RetrainedOption = False,
     onnx: Annotated[
         bool, typer.Option("--onnx", help="Also write it as ONNX, for other runtimes.")

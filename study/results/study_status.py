@@ -91,7 +91,7 @@ def list_studies(
             statuses.append(status(name, home=place, fresh=fresh))
         except NotFoundError:
             continue
-        except (BadInputError, TrackingError):
+        except (BadInputError, TrackingError):  # of the store, not of one study
             raise
         except StudyError as error:
             warnings.warn(f"{name} is left out: {error}", stacklevel=2)

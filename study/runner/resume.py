@@ -8,7 +8,6 @@ from typing import Any, Final
 from optuna.trial import FrozenTrial
 
 from study.errors import SpecError, StudyError, echo
-from study.file_replacement import replace_file
 from study.runner.kept_checkpoints import KeptCheckpoints
 from study.runner.scoreboard import Scoreboard
 from study.search.budget import BudgetSpent
@@ -20,7 +19,7 @@ from study.search.storage import SearchStorage
 from study.search.stored_trial import METRICS, REASON, config_of, continues_of, metrics_of, point_of
 from study.search.trial import Outcome
 from study.spec.study_spec import StudySpec
-from study.study_folder import HISTORY, StudyFolder, trial_folder
+from study.study_folder import HISTORY, StudyFolder, replace_file, trial_folder
 from study.tracking.tracker import Tracker
 
 # May differ when a study is continued: the amount and place of computation, not the search.

@@ -15,12 +15,12 @@ from safetensors.numpy import save
 
 from models.network import Network
 from study.errors import BadInputError, NotFoundError
-from study.file_replacement import replace_file
 from study.home import Home
 from study.results.network import FetchedNetwork
 from study.results.reader import read_study
 from study.results.stored_study import StoredStudy
 from study.spec.teachers import teacher_trials
+from study.study_folder import replace_file
 from study.tracking.artifacts import artifacts_in, current_location, download
 from study.tracking.store import translated
 from study.training.dataset import Dataset

@@ -18,9 +18,8 @@ import ray
 from ray.exceptions import RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from study.file_replacement import replacing
 from study.runner.checkpoint_folder import CheckpointFolder
-from study.study_folder import CHECKPOINT, NETWORK, trial_folder
+from study.study_folder import CHECKPOINT, NETWORK, replacing, trial_folder
 
 _NAME: Final = re.compile(rf"(?:{NETWORK}/)?[a-z]+\.(?:json|npy|safetensors)")
 _SHARE_OF_TRIAL: Final = 20  # checkpoints take one part in this many of a trial's time

@@ -70,7 +70,7 @@ class EHVISampler(BaseSampler):
     - `known`: returns what is known of a configuration before its trial, such as the size of a network.
     - `transforms`: for each objective an increasing function on whose scale it is learned, or None.
     - `references`: for each objective the value from which on a trial is of interest, or None. By
-      default the 90 % quantile of uniformly drawn trials.
+      default the value that nine of ten uniformly drawn trials reach.
     - `epochs`: the full length of a trial. By default the most that were reported.
     - `space`: a function that calls `suggest_...` of a trial for every parameter. By default the space
       is inferred from complete trials.

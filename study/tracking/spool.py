@@ -14,7 +14,7 @@ from io import FileIO
 from pathlib import Path
 from typing import Final, final
 
-from study.file_replacement import replace_file
+from study.study_folder import replace_file
 
 _ENDING: Final = ".jsonl"
 _SEGMENT_BYTES: Final = 4_000_000  # sent segments are deleted, so that long studies stay small

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from study.errors import DataError
-from study.file_replacement import replacing
+from study.study_folder import replacing
 from study.training.pool import Pools, check_memory
 
 _NPY_MAGIC: Final = b"\x93NUMPY"
