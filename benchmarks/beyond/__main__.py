@@ -24,15 +24,9 @@ from typing import Final
 
 import torch
 
-from benchmarks.beyond.judgement import (
-    check_first,
-    choose,
-    figure,
-    judge,
-    table,
-    table_of_searches,
-)
+from benchmarks.beyond.judgement import check_first, choose, judge, p_counts
 from benchmarks.beyond.race import Race
+from benchmarks.beyond.report import figure, table, table_of_searches, verdicts
 from benchmarks.beyond.searches import record
 from benchmarks.machine import describe
 from study import load_dataset
@@ -78,6 +72,7 @@ def main(words: list[str] | None = None) -> int:
         return 0
     result = json.loads(arguments.to.read_text(encoding="utf-8"))
     print(table(result["rows"]))
+    print(verdicts(p_counts(result["rows"])))
     if arguments.to == RESULT:
         title = f"{result['data']}: best networks under each bound, and controls"
         write_picture(figure(result["rows"]), title, PICTURE)

@@ -1,55 +1,40 @@
 """The judgement of the winners on the test images, which are read here for the first time, and once.
 
 What was chosen is written before: `choice.json` in the folder of the race has the winners and the
-SHA-256 of the race's state; another choice is refused afterwards. What was found is in
-`judgement.json`, and is not found again.
+SHA-256 of the race's state; another choice is refused afterwards. `outcomes.parquet` has what was found
+for each network and image, and is not found again.
 """
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-import plotly.graph_objects as go
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import torch
 
-from benchmarks import markdown
-from benchmarks.beyond.contender import (
-    CONVOLUTIONS,
-    DENDRITIC,
-    GROUPS,
-    LINEAR,
-    ONE_BRANCH,
-    OTHERS,
-    SHARED,
-    Contender,
-)
-from benchmarks.beyond.race import BOUNDS, Race
+from benchmarks.beyond.contender import DENDRITIC, LINEAR, ONE_BRANCH, Contender
+from benchmarks.beyond.race import Race
 from models import load_network
-from study import Dataset, StudyError, evaluate, figure_layout
-from study.report.style import BLACK, BLUE, GREEN, GREY, VERMILLION
-from study.training.evaluation import Estimate
+from paper.bootstrap import Outcomes, difference, estimate
+from paper.hypothesis_tests import holm
+from paper.table import replacing, unpacked
+from study import Dataset, StudyError
+from study.training.evaluation import Estimate, batch_outcomes
 
 CHOICE: Final = "choice.json"
-JUDGEMENT: Final = "judgement.json"
+OUTCOMES: Final = "outcomes.parquet"
 
-GOALS: Final = {8_000: 0.903, 30_000: 0.910, 100_000: 0.918, 300_000: 0.923}
-"""The test accuracies that dendritic networks are to reach, by the bound on their parameters."""
+CONTROLS: Final = (ONE_BRANCH, LINEAR)
+"""The controls of the dendritic networks: what is dendritic about them leads to no more than these."""
 
-_UNITS: Final = {"trainable_parameters": "parameters", "macs": "MACs"}
-
-# Two more of Okabe and Ito's palette.
-_ORANGE: Final = "#E69F00"
-_SKY: Final = "#56B4E9"
-_STYLES: Final = {
-    DENDRITIC: (VERMILLION, "circle", "solid"),
-    SHARED: (_ORANGE, "square", "solid"),
-    ONE_BRANCH: (BLUE, "diamond", "dash"),
-    LINEAR: (_SKY, "cross", "dash"),
-    CONVOLUTIONS: (BLACK, "triangle-up", "dot"),
-    OTHERS: (GREEN, "x", "dot"),
-}
+SCHEMA: Final = pa.schema(
+    {"contender": pa.string(), "seed": pa.int32(), "images": pa.int32(), "correct": pa.binary()}
+)
+"""A row a network; `correct` has a bit for each test image, eight a byte, the first the highest."""
 
 
 def choose(race: Race, folder: Path) -> list[dict[str, Any]]:
@@ -89,22 +74,83 @@ def judge(
 ) -> list[dict[str, Any]]:
     """The rows of a choice with the test accuracies of their networks of fresh seeds.
 
-    `load` reads the data set with its test images; it is not called if the folder has the judgement.
+    Rows of other groups than the dendritic one have how far the dendritic winner under the same bound is
+    ahead (`ahead`, with its 95 % interval, over images and seeds), as shares. `load` reads the data set
+    with its test images; it is not called if the folder has the outcomes.
     """
-    file = folder / JUDGEMENT
-    if file.exists():
-        stored: list[dict[str, Any]] = json.loads(file.read_text(encoding="utf-8"))
-        return stored
-    test = load().test
+    file = folder / OUTCOMES
+    if not file.exists():
+        keys = sorted({row["contender"] for row in rows})
+        _evaluate(race, [race.contenders[key] for key in keys], load(), file)
+    outcomes = read_outcomes(file)
+    dendritic = {
+        (row["metric"], row["bound"]): outcomes[row["contender"]]
+        for row in rows
+        if row["group"] == DENDRITIC
+    }
     judged = []
     for row in rows:
-        folders = race.networks(race.contenders[row["contender"]])
-        accuracies = torch.cat([evaluate(load_network(folder), test)[0] for folder in folders])
-        estimate = Estimate.over(accuracies, len(test.labels))
-        measured = {"test_accuracy": estimate.mean, "test_accuracy_sem": estimate.sem}
+        own = outcomes[row["contender"]]
+        accuracies = own.mean(axis=1)
+        found = Estimate.over(torch.from_numpy(accuracies), own.shape[1])
+        measured: dict[str, Any] = {"test_accuracy": found.mean, "test_accuracy_sem": found.sem}
+        other = dendritic.get((row["metric"], row["bound"]))
+        if other is not None and other is not own:
+            ahead = estimate([other, own], difference)
+            low, high = ahead.interval()
+            measured["ahead"] = {"value": ahead.value, "low": low, "high": high}
+            measured["p_ahead"] = ahead.p_above(0)
         judged.append(row | measured | {"test_accuracies": accuracies.tolist()})
-    file.write_text(json.dumps(judged, indent=1) + "\n", encoding="utf-8")
     return judged
+
+
+def _evaluate(race: Race, contenders: list[Contender], dataset: Dataset, file: Path) -> None:
+    """Writes which test images the networks of the contenders classify correctly."""
+    rows = []
+    for contender in contenders:
+        for folder in race.networks(contender):
+            network = load_network(folder)
+            parts = [hits for hits, _ in batch_outcomes(network, dataset.test)]
+            correct = torch.cat(parts, dim=1).numpy()
+            rows += [
+                {
+                    "contender": contender.key,
+                    "seed": seed,
+                    "images": len(bits),
+                    "correct": np.packbits(bits).tobytes(),
+                }
+                for seed, bits in zip(network.seeds, correct, strict=True)
+            ]
+    with replacing(file) as unfinished:
+        pq.write_table(pa.Table.from_pylist(rows, schema=SCHEMA), unfinished)
+
+
+def read_outcomes(file: Path) -> Mapping[str, Outcomes]:
+    """Whether each test image is classified correctly, by contender: (seeds, images)."""
+    found: dict[str, list[Any]] = {}
+    for row in pq.read_table(file, schema=SCHEMA).to_pylist():
+        found.setdefault(row["contender"], []).append(unpacked(row["correct"], row["images"]))
+    return {key: np.stack(seeds).astype(np.float64) for key, seeds in found.items()}
+
+
+def p_counts(rows: list[dict[str, Any]]) -> dict[tuple[str, int], float]:
+    """The p of each bound for the claim that dendritic networks are more accurate than both controls.
+
+    The claim needs both, so its p is the larger one (an intersection-union test); Holm's correction is
+    over the bounds. Bounds without both controls are left out.
+    """
+    largest: dict[tuple[str, int], float] = {}
+    for metric, bound in {(row["metric"], row["bound"]): None for row in rows}:
+        found = [
+            row["p_ahead"]
+            for row in rows
+            if (row["metric"], row["bound"]) == (metric, bound)
+            and row["group"] in CONTROLS
+            and "p_ahead" in row
+        ]
+        if len(found) == len(CONTROLS):
+            largest[metric, bound] = max(found)
+    return dict(zip(largest, holm(list(largest.values())), strict=True))
 
 
 def check_first(result: Path, folder: Path) -> str:
@@ -121,84 +167,3 @@ def check_first(result: Path, folder: Path) -> str:
                 f"{result}, and race {own} in {folder}"
             )
     return own
-
-
-def table_of_searches(race: Race) -> str:
-    """The most accurate network of each group under each bound in the searches, as a Markdown table.
-
-    Validation accuracies in percent with standard errors; as the best of many, they are optimistic.
-    """
-    best = {place: heat[0].search for place, heat in race.heats().items()}
-    rows = []
-    for group in GROUPS:
-        cells = [group, str(race.searches.trials.get(group, 0))]
-        for metric, bound in BOUNDS:
-            found = best.get((metric, bound, group))
-            cells.append(_percent(*found[:2]) if found else "")
-        rows.append(cells)
-    bounds = [f"{bound:,} {_UNITS[metric]}" for metric, bound in BOUNDS]
-    return "\n".join(markdown.table(markdown.row(["group", "trials", *bounds]), rows))
-
-
-def table(rows: list[dict[str, Any]]) -> str:
-    """The judged rows as a Markdown table; accuracies in percent with standard errors."""
-    cells = []
-    for row in rows:
-        goal = _goal(row)
-        cells.append(
-            [
-                f"{row['bound']:,} {_UNITS[row['metric']]}",
-                row["group"],
-                f"{row['trials']}",
-                row["network"],
-                f"{row['trainable_parameters']:,}",
-                f"{row['macs']:,}",
-                _percent(row["val_accuracy"], row["val_accuracy_sem"]),
-                _percent(row["test_accuracy"], row["test_accuracy_sem"]),
-                "" if goal is None else f"{100 * goal:.1f}",
-            ]
-        )
-    head = (
-        "| at most | group | trials | network | parameters | MACs | validation % | test % | goal |"
-    )
-    return "\n".join(markdown.table(head, cells))
-
-
-def figure(rows: list[dict[str, Any]]) -> go.Figure:
-    """Test accuracies over the parameters, of each group, with the goals."""
-    drawn = go.Figure()
-    of_parameters = [row for row in rows if row["metric"] == "trainable_parameters"]
-    for group in GROUPS:
-        colour, symbol, dash = _STYLES[group]
-        some = [row for row in of_parameters if row["group"] == group]
-        drawn.add_scatter(
-            x=[row["trainable_parameters"] for row in some],
-            y=[100 * row["test_accuracy"] for row in some],
-            error_y={"array": [100 * row["test_accuracy_sem"] for row in some]},
-            text=[row["network"] for row in some],
-            hovertemplate="%{text}: %{y:.2f} %",
-            mode="lines+markers",
-            line={"color": colour, "width": 2.5, "dash": dash},
-            marker={"symbol": symbol, "size": 10},
-            name=group,
-        )
-    drawn.add_scatter(
-        x=list(GOALS),
-        y=[100 * goal for goal in GOALS.values()],
-        mode="markers",
-        marker={"symbol": "line-ew-open", "size": 22, "color": GREY, "line": {"width": 3}},
-        name="goal",
-    )
-    drawn.update_layout(figure_layout())
-    drawn.update_xaxes(type="log", title="trainable parameters")
-    drawn.update_yaxes(title="test accuracy (%), mean over fresh seeds")
-    return drawn
-
-
-def _goal(row: dict[str, Any]) -> float | None:
-    aims = row["group"] in (DENDRITIC, SHARED) and row["metric"] == "trainable_parameters"
-    return GOALS.get(row["bound"]) if aims else None
-
-
-def _percent(mean: float, error: float) -> str:
-    return f"{100 * mean:.2f} ± {100 * error:.2f}"

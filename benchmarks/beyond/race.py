@@ -121,7 +121,7 @@ class Race:
         )
 
     def run(self, dataset: Dataset, over: Callable[[], bool]) -> bool:
-        """Trains what is due until `over` or the end; returns whether the race has ended."""
+        """Trains and prints what is due until `over` or the end; returns whether the race has ended."""
         while (due := self.due()) is not None:
             if over():
                 return False
@@ -129,6 +129,12 @@ class Race:
             accuracies = self._train(contender, seeds, dataset)
             contender.val_accuracy |= dict(zip(map(str, seeds), accuracies, strict=True))
             self.store()
+            percents = " ".join(f"{100 * one:.2f}" for one in accuracies)
+            print(
+                f"{contender.label}: {percents} % with seeds {seeds[0]} to {seeds[-1]}; "
+                f"at most about {self.core_hours():.1f} core-hours are left",
+                flush=True,
+            )
         return True
 
     def winners(self) -> dict[Heat, Contender]:

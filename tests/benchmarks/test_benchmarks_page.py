@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.beyond.__main__ import STUDIES
-from benchmarks.beyond.judgement import table_of_searches
 from benchmarks.beyond.race import Race
+from benchmarks.beyond.report import table_of_searches
 from benchmarks.search import end_to_end, protocol
 from benchmarks.search.summary import (
     BEGIN,

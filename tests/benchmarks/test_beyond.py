@@ -5,19 +5,24 @@ import re
 import shutil
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from benchmarks.beyond import __main__ as command
-from benchmarks.beyond import judgement, race
+from benchmarks.beyond import race
 from benchmarks.beyond.contender import (
     CONVOLUTIONS,
     DENDRITIC,
     GROUPS,
+    LINEAR,
+    ONE_BRANCH,
     SHARED,
     Contender,
     group_of,
 )
+from benchmarks.beyond.judgement import p_counts, read_outcomes
 from benchmarks.beyond.race import Race
+from benchmarks.beyond.report import figure, table, verdicts
 from benchmarks.beyond.searches import Searches, record
 from study.errors import StudyError
 from tests.support.architectures import architecture
@@ -112,9 +117,17 @@ def test_the_test_images_are_read_after_the_choice_is_written_which_is_final(
     trained = {one["trial"]: len(one["val_accuracy"]) for one in state["contenders"]}
     assert sum(trained.values()) < 4 * len(TRIALS)  # the worse half of a heat left after a round
     assert min(trained.values()) == 2
-    picture = judgement.figure(rows)
-    assert [trace.name for trace in picture.data] == [*GROUPS, "goal"]
-    assert list(picture.data[0].x) == [row["trainable_parameters"] for row in (rows[0], rows[2])]
+    outcomes = read_outcomes(tmp_path / "race/outcomes.parquet")
+    images = len(original(command.DatasetSpec(name="digits"), 0).test.labels)
+    for row in rows:
+        correct = outcomes[row["contender"]]
+        assert correct.shape == (4, images)
+        assert row["test_accuracies"] == pytest.approx(correct.mean(axis=1).tolist())
+    assert "ahead" not in rows[2]
+    assert rows[3]["ahead"]["value"] == pytest.approx(
+        rows[2]["test_accuracy"] - rows[3]["test_accuracy"]
+    )
+    assert p_counts(rows) == {}  # no network with linear branches was tried
     # The same command gives the same result, without another look at the test images.
     assert ask("--judge") == result
     assert read[4:] == [(True, True)]
@@ -196,6 +209,56 @@ def test_a_winner_has_ten_fresh_seeds_and_the_race_fits_its_hours(tmp_path):
 )
 def test_controls_are_told_apart(family, changes, group):
     assert group_of(architecture(family, **changes)) == group
+
+
+def row(bound, group, value=None, p=None):
+    measured = {}
+    if value is not None:
+        measured = {"ahead": {"value": value, "low": value - 0.01, "high": value + 0.01}}
+    return {
+        "metric": "macs",
+        "bound": bound,
+        "group": group,
+        "trials": 7,
+        "network": group,
+        "trainable_parameters": bound,
+        "macs": bound,
+        "val_accuracy": 0.9,
+        "val_accuracy_sem": 0.01,
+        "test_accuracy": 0.9 - (value or 0),
+        "test_accuracy_sem": 0.01,
+        "p_ahead": p,
+        **measured,
+    }
+
+
+def test_a_result_counts_for_dendrites_where_both_controls_are_behind():
+    rows = [
+        row(100, DENDRITIC),
+        row(100, ONE_BRANCH, 0.03, 0.001),
+        row(100, LINEAR, 0.02, 0.004),
+        row(100, CONVOLUTIONS, -0.05, 1.0),  # is compared, but is no control
+        row(200, DENDRITIC),
+        row(200, ONE_BRANCH, 0.03, 0.001),
+        row(200, LINEAR, 0.0, 0.5),
+    ]
+    found = p_counts(rows)
+    assert found == {("macs", 100): 0.008, ("macs", 200): 0.5}  # Holm's correction for two
+    first, second = verdicts(found).splitlines()
+    assert first == (
+        "- At most 100 MACs: dendritic networks are more accurate than both controls (p = 0.008)."
+    )
+    assert "200 MACs: dendritic networks are not shown to be more accurate" in second
+    assert "| +3.00 (+2.00 to +4.00) |" in table(rows)
+
+
+def test_the_picture_has_the_front_of_each_group():
+    rows = [row(bound, ONE_BRANCH, -value) for bound, value in ((30, 0.03), (10, 0.01), (20, 0.0))]
+    picture = figure(rows)
+    assert [trace.name for trace in picture.data] == [*np.repeat(GROUPS, 2), "goal"]
+    drawn = picture.data[2 * GROUPS.index(ONE_BRANCH)]
+    assert list(drawn.x) == [10, 30]
+    assert list(drawn.y) == pytest.approx([91, 93])
 
 
 def contender(number, search, fresh):
