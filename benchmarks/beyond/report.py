@@ -107,11 +107,15 @@ def figure(rows: list[dict[str, Any]]) -> go.Figure:
             drawn.add_scatter(
                 x=[row[metric] for row in front],
                 y=[100 * row["test_accuracy"] for row in front],
-                error_y={"array": [100 * row["test_accuracy_sem"] for row in front]},
+                error_y={
+                    "array": [100 * row["test_accuracy_sem"] for row in front],
+                    "thickness": 1.5,
+                    "width": 0,
+                },
                 text=[row["network"] for row in front],
                 hovertemplate="%{text}: %{y:.2f} %",
                 mode="lines+markers",
-                line={"color": colour, "width": 2.5, "dash": dash, "shape": "hv"},
+                line={"color": colour, "width": 1.5, "dash": dash, "shape": "hv"},
                 marker={"symbol": symbol, "size": 10},
                 name=group,
                 legendgroup=group,
@@ -130,6 +134,9 @@ def figure(rows: list[dict[str, Any]]) -> go.Figure:
     )
     drawn.update_layout(figure_layout())
     drawn.update_xaxes(type="log", **figure_layout()["xaxis"])
+    for column, metric in enumerate(_UNITS, start=1):
+        ticks = sorted(bound for one, bound in BOUNDS if metric in (one, "macs"))
+        drawn.update_xaxes(tickvals=ticks, ticktext=[f"{tick:,}" for tick in ticks], col=column)
     drawn.update_yaxes(figure_layout()["yaxis"])
     drawn.update_xaxes(title="trainable parameters", col=1)
     drawn.update_xaxes(title="multiply-accumulates for one image", col=2)
