@@ -13,8 +13,8 @@ of each study. `test` trains the chosen networks with fresh seeds and evaluates 
 images. Both continue where they were stopped; DATA is fashion_mnist by default. `record` adds the
 tested studies to the benchmark file in paper/results, and writes the results of the claims and the
 effects of the factorial; studies in that file are not trained again, on whatever machine. `page`
-writes docs/results.md and its figures from these files alone. The exit status is 0, 2 for bad input,
-and 75 if the minutes were over (the same command continues).
+writes docs/results.md, docs/results_details.md and the figures from these files alone. The exit status
+is 0, 2 for bad input, and 75 if the minutes were over (the same command continues).
 """
 
 import argparse
@@ -29,8 +29,10 @@ import study
 from paper import power
 from paper.claims import Claims
 from paper.costs import hours
+from paper.details_page import write_details_page
 from paper.effects import Effect, cells, effects
-from paper.judge import Evidence, Result, judge
+from paper.evidence import Evidence
+from paper.judge import Result, judge
 from paper.page import write_page
 from paper.plan import Plan
 from paper.run import Replication, TimeUpError, limited, read_choices, roles_of
@@ -89,9 +91,9 @@ def _parser() -> argparse.ArgumentParser:
     for command in (run, test, record):
         command.add_argument("--results", type=Path, default=RESULTS, metavar="DIR")
     page = commands.add_parser(
-        "page", help="write docs/results.md and its figures from the results"
+        "page", help="write docs/results*.md and the figures from the results"
     )
-    page.set_defaults(act=lambda _: write_page(RESULTS))
+    page.set_defaults(act=_page)
     return parser
 
 
@@ -160,7 +162,9 @@ def _record(arguments: argparse.Namespace) -> None:
     file = _benchmark_file(arguments.results, arguments.data)
     tested = replication.tested()
     home = study.Home.find(arguments.home)
-    all_rows = write((row for one in tested for row in rows_of(one, home)), file)
+    with_losses = _claims(arguments).of_losses(arguments.data)
+    made = (row for one in tested for row in rows_of(one, home, losses=one.key in with_losses))
+    all_rows = write(made, file)
     print(f"{', '.join(one.key for one in tested) or 'no study'} -> {file}: {all_rows:,} networks")
     networks = read(*sorted(arguments.results.glob("networks-*.parquet")))
     choices = [
@@ -173,6 +177,11 @@ def _record(arguments: argparse.Namespace) -> None:
     of_factorial = effects(cells(networks))
     _write(arguments.results / "effects.json", of_factorial)
     print(f"{len(found)} claims and {len(of_factorial)} effects -> {arguments.results}")
+
+
+def _page(_: argparse.Namespace) -> None:
+    write_page(RESULTS)
+    write_details_page(RESULTS)
 
 
 def _write(file: Path, found: Sequence[Result | Effect]) -> None:

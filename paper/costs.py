@@ -47,12 +47,13 @@ class Hours:
 
 def hours(planned: PlannedStudy, roles: int) -> Hours:
     """The estimate for a study in which claims and families have so many roles to fill."""
-    seconds = _networks(planned)
+    epoch = sorted(_epochs(planned))
     plan, replicates = planned.plan, planned.spec.replicates
-    mean = float(np.mean(seconds))
+    searched = OVERHEAD + planned.spec.budget.epochs * float(np.mean(epoch))
+    mean = OVERHEAD + planned.epochs * float(np.mean(epoch))
     # The most accurate networks, which are raced and chosen, are rather the large ones.
-    large = float(np.mean(sorted(seconds)[len(seconds) // 2 :]))
-    trials = len(seconds) if planned.spec.budget.trials is None else planned.spec.budget.trials
+    large = OVERHEAD + planned.epochs * float(np.mean(epoch[len(epoch) // 2 :]))
+    trials = len(epoch) if planned.spec.budget.trials is None else planned.spec.budget.trials
     raced = min(roles * plan.race, trials)
     chosen = roles if plan.race else 0
     trained = trials * replicates, raced * RACE_REPLICATES, chosen * plan.seeds
@@ -60,15 +61,15 @@ def hours(planned: PlannedStudy, roles: int) -> Hours:
     return Hours(
         name=planned.name,
         networks=sum(trained) + others,
-        search=trained[0] * mean / 3600,
+        search=trained[0] * searched / 3600,
         race=trained[1] * large / 3600,
         test=(trained[2] * large + others * mean) / 3600,
     )
 
 
-def _networks(planned: PlannedStudy) -> list[float]:
-    """The core-seconds of a network of each configuration; of a random search, those of a sample."""
-    space, epochs = planned.spec.space, planned.spec.budget.epochs
+def _epochs(planned: PlannedStudy) -> list[float]:
+    """The core-seconds of an epoch of each configuration; of a random search, those of a sample."""
+    space = planned.spec.space
     found: list[float] = []
     for settings in _configurations(planned):
         if planned.spec.sampler != "grid" and len(found) == _DRAWS:
@@ -81,7 +82,7 @@ def _networks(planned: PlannedStudy) -> list[float]:
         if not _kept(planned.spec.constraints, {"trainable_parameters": parameters, "macs": macs}):
             continue
         patient = PATIENT if any(getattr(space.patience, "values", ())) else 1
-        found.append(OVERHEAD + patient * epochs * epoch_seconds(architecture, macs))
+        found.append(patient * epoch_seconds(architecture, macs))
     return found
 
 

@@ -53,56 +53,73 @@ class Effect:
     p: float
 
 
-def _to(level: str, value: object, instead_of: object) -> Levels:
-    """The levels of the other cell of a pair, for cells with this value of a level."""
-    return lambda cell: {level: instead_of} if getattr(cell, level) == value else None
+def _to(level: str, value: object, instead_of: object, **of: object) -> Levels:
+    """The levels of the other cell of a pair, for cells with this value of a level and those `of`.
+
+    Cells with learned wiring, which only drawn inputs can have, are in pairs of that effect alone.
+    """
+
+    def levels(cell: Cell) -> dict[str, Any] | None:
+        own = {level: value, "learned": False} | of
+        fits = all(getattr(cell, name) == one for name, one in own.items())
+        return {level: instead_of} if fits else None
+
+    return levels
 
 
-def _of_branches(level: str, value: object, instead_of: object) -> Levels:
+def _of_branches(levels: Levels) -> Levels:
     """The same among cells with more than one branch."""
-    inner = _to(level, value, instead_of)
-    return lambda cell: inner(cell) if cell.dendrites > 1 else None
+    return lambda cell: levels(cell) if cell.dendrites > 1 else None
 
 
-EFFECTS: Final[dict[str, Levels]] = {
-    "sparsity: random instead of all inputs": _to("inputs", "random", "all"),
-    "locality: local instead of random inputs": _to("inputs", "local", "random"),
-    "sharing, equal parameters": lambda cell: (
-        {"inputs": "local"} if (cell.inputs, cell.matched) == ("shared", "parameters") else None
+_NONLINEAR: Final = _to("dendrites", 4, 1, linear=False)
+_LINEAR: Final = _to("dendrites", 4, 1, linear=True)
+
+EFFECTS: Final[dict[str, tuple[Levels, ...]]] = {
+    "sparsity: random instead of all inputs": (_to("inputs", "random", "all"),),
+    "locality: local instead of random inputs": (_to("inputs", "local", "random"),),
+    "sharing, equal parameters": (_to("inputs", "shared", "local", matched="parameters"),),
+    "sharing, equal multiply-accumulates": (
+        lambda cell: (
+            {"inputs": "local", "matched": "parameters"}
+            if (cell.inputs, cell.matched) == ("shared", "macs")
+            else None
+        ),
     ),
-    "sharing, equal multiply-accumulates": lambda cell: (
-        {"inputs": "local", "matched": "parameters"}
-        if (cell.inputs, cell.matched) == ("shared", "macs")
-        else None
+    "4 branches instead of 1, nonlinear": (_NONLINEAR,),
+    "4 branches instead of 1, linear": (_LINEAR,),
+    "what nonlinearity adds to 4 branches": (_NONLINEAR, _LINEAR),
+    "2 branches instead of 1, nonlinear": (_to("dendrites", 2, 1, linear=False),),
+    "8 branches instead of 4, nonlinear": (_to("dendrites", 8, 4, linear=False),),
+    "nonlinear instead of linear branches": (
+        _of_branches(_to("linear", value=False, instead_of=True)),
     ),
-    "branching: 2 instead of 1": _to("dendrites", 2, 1),
-    "branching: 4 instead of 2": _to("dendrites", 4, 2),
-    "branching: 8 instead of 4": _to("dendrites", 8, 4),
-    "nonlinear instead of linear branches": _of_branches("linear", False, True),  # noqa: FBT003  # levels
-    "learned instead of drawn wiring": _to("learned", True, False),  # noqa: FBT003  # as above
+    "learned instead of drawn wiring": (
+        _to("learned", value=True, instead_of=False, learned=True),
+    ),
 }
-"""For each effect, the levels that make the reference of a cell, None for a cell that is in no pair."""
+"""For each effect, the levels that make the reference of a cell, None for a cell that is in no pair.
+
+An effect of two parts is the first minus the second.
+"""
 
 
 def cells(rows: pd.DataFrame) -> dict[Cell, Outcomes]:
     """The cells of the rows of the benchmark file that are of the factorial and of the stage `test`."""
     own = rows[rows["study"].str.startswith(STUDY) & (rows["stage"] == "test")]
     found: dict[Cell, list[NDArray[np.float64]]] = {}
-    for row in own.itertuples():
-        settings = json.loads(str(row.settings))
-        study = str(row.study)
+    for row in own.to_dict("records"):
+        settings = json.loads(row["settings"])
+        study = row["study"]
         cell = Cell(
-            inputs=_INPUTS[str(row.family)],
+            inputs=_INPUTS[row["family"]],
             dendrites=settings["dendrites"],
             linear=settings["dendrite_slope"] == 1,
             learned=bool(settings.get("rewiring")),
             size=study.rsplit("-", 1)[1],
             matched="macs" if study.startswith(f"{STUDY}-macs") else "parameters",
         )
-        # The outcomes are of 10,000 test images, a multiple of eight: no bit is left over.
-        bits = row.correct
-        assert isinstance(bits, bytes)  # noqa: S101  # as its column
-        correct = unpacked(bits, 8 * len(bits))
+        correct = unpacked(row["correct"], row["images"])
         found.setdefault(cell, []).append(correct.astype(np.float64))
     return {cell: np.stack(seeds) for cell, seeds in found.items()}
 
@@ -122,25 +139,27 @@ def effects(found: Cells) -> list[Effect]:
 
 
 def _measured(name: str, size: str | None, found: Cells) -> Iterator[Effect]:
-    pairs = [
-        (cell, other)
-        for cell in found
-        if (size is None or cell.size == size) and (levels := EFFECTS[name](cell)) is not None
-        for other in [cell._replace(**levels)]
-        if other in found
-    ]
-    if not pairs:
+    parts = [list(_pairs(levels, size, found)) for levels in EFFECTS[name]]
+    if not all(parts):
         return
     weights: dict[Cell, float] = {}
-    for cell, other in pairs:
-        weights[cell] = weights.get(cell, 0) + 1 / len(pairs)
-        weights[other] = weights.get(other, 0) - 1 / len(pairs)
+    for sign, pairs in zip((1, -1), parts, strict=False):
+        for cell, other in pairs:
+            weights[cell] = weights.get(cell, 0) + sign / len(pairs)
+            weights[other] = weights.get(other, 0) - sign / len(pairs)
     estimate = contrast({cell: found[cell] for cell in weights}, list(weights.values()))
     low, high = estimate.interval()
     p = min(1.0, 2 * min(estimate.p_above(0), estimate.p_below(0)))
     yield Effect(
-        name=name, size=size, pairs=len(pairs), value=estimate.value, low=low, high=high, p=p
+        name=name, size=size, pairs=len(parts[0]), value=estimate.value, low=low, high=high, p=p
     )
+
+
+def _pairs(levels: Levels, size: str | None, found: Cells) -> Iterator[tuple[Cell, Cell]]:
+    for cell in found:
+        changed = levels(cell) if size in (None, cell.size) else None
+        if changed is not None and (other := cell._replace(**changed)) in found:
+            yield cell, other
 
 
 def contrast(found: Cells, weights: Sequence[float]) -> Estimate:

@@ -105,6 +105,18 @@ def trend(sizes: ArrayLike, values: ArrayLike) -> Trend:
     return Trend(correlation=float(correlation(y)), p_rises=p("greater"), p_falls=p("less"))
 
 
+def slope(sizes: ArrayLike, values: ArrayLike) -> Estimate:
+    """The slope of the logarithm of the mean value of each configuration over that of its size.
+
+    Its error is that of least squares. Raises ValueError for fewer than three configurations.
+    """
+    x, y = np.log(np.asarray(sizes, dtype=float)), np.log(np.asarray(values, dtype=float))
+    if len(x) < 3:  # noqa: PLR2004  # two have no residuals
+        raise ValueError(f"`configurations >= 3` must hold, got {len(x)}")
+    found = stats.linregress(x, y)
+    return Estimate(value=float(found.slope), error=float(found.stderr), freedom=len(x) - 2)
+
+
 def holm(p: Sequence[float]) -> list[float]:
     """The p of a family of claims, corrected by Holm's step-down method (Scand J Stat 1979;6:65)."""
     order = np.argsort(p, kind="stable")

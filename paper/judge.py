@@ -1,17 +1,25 @@
 """Judges claims by the rows of the benchmark file and the stored choices."""
 
-import json
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, Literal, final
 
 import numpy as np
-import pandas as pd
+from scipy import stats
 
-from paper.bootstrap import Estimate, Outcomes, difference, estimate, interaction, log_ratio
-from paper.choices import Choice, Role
-from paper.claims import Agreement, Claim, Comparison, Diagnostic, Interaction, SizeTrend
+from paper.bootstrap import Estimate, difference, estimate, interaction, log_ratio
+from paper.claim import (
+    Agreement,
+    Claim,
+    Comparison,
+    Diagnostic,
+    Interaction,
+    Overfitting,
+    SizeSlope,
+    SizeTrend,
+)
+from paper.evidence import Evidence, NotRunError
 from paper.hypothesis_tests import (
     LEVEL,
     Published,
@@ -19,18 +27,22 @@ from paper.hypothesis_tests import (
     holm,
     p_different,
     p_equivalent,
+    slope,
     trend,
 )
-from paper.plan import RACE_SEED
-from paper.table import unpacked
 
-Verdict = Literal["holds", "does not hold", "undecided", "not searched", "not run"]
+Verdict = Literal[
+    "holds", "does not hold", "undecided", "repeats another", "not searched", "not run"
+]
 
 
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """The result of a claim. `p` and `p_against` are corrected within the claim's group."""
+    """The result of a claim. `p` and `p_against` are corrected within the claim's group.
+
+    A claim "repeats another" if an earlier one compares the same networks in the same way.
+    """
 
     id: str
     group: str
@@ -44,81 +56,19 @@ class Result:
     configurations: tuple[int, ...] = ()
 
 
-class NotRunError(Exception):
-    """Networks of a claim have not been tested."""
-
-
-@final
-class Evidence:
-    """The rows of the benchmark file, and the choices of roles."""
-
-    def __init__(self, rows: pd.DataFrame, choices: Sequence[Choice]) -> None:
-        self._rows = rows
-        self._choices = choices
-
-    def choice(self, role: Role, data: str) -> Choice | None:
-        """The choice of a role on a data set, None if nothing fitted it."""
-        study = f"{role.study}-{data}"
-        return next((one for one in self._choices if (one.role, one.study) == (role, study)), None)
-
-    def tested(self, role: Role, data: str) -> pd.DataFrame:
-        """The networks of a role on test images, after a race those of its seeds; or NotRunError."""
-        choice = self.choice(role, data)
-        if choice is None:
-            raise NotRunError
-        rows = self._of(role, data, "test")
-        rows = rows[(rows["trial"] == choice.trial) & rows["losses"].notna()]
-        if choice.raced is not None:
-            rows = rows[rows["seed"] >= RACE_SEED]
-        if rows.empty:
-            raise NotRunError
-        return rows
-
-    def outcomes(self, role: Role, data: str, metric: str) -> Outcomes:
-        """The outcome of each seed on each test image, shape (seeds, images)."""
-        rows = self.tested(role, data)
-        losses = np.stack([np.frombuffer(one, np.float16) for one in rows["losses"].dropna()])
-        if metric == "loss":
-            return losses.astype(np.float64)
-        correct = [unpacked(one, losses.shape[1]) for one in rows["correct"]]
-        return np.stack(correct).astype(np.float64)
-
-    def configurations(self, role: Role, data: str) -> pd.DataFrame:
-        """The mean test values of each configuration of a role, by trial, raced or not."""
-        rows = self._of(role, data, "test")
-        rows = rows[rows["seed"] < RACE_SEED]
-        if rows.empty:
-            raise NotRunError
-        values = ["trainable_parameters", "test_accuracy", "test_loss"]
-        return rows.groupby("trial")[values].mean()
-
-    def diagnostics(self, role: Role, data: str, metric: str) -> tuple[float, float, int]:
-        """A diagnostic of validation images: its mean, its standard error, the seeds."""
-        rows = self._of(role, data, "search")
-        if rows.empty:
-            raise NotRunError
-        stored = json.loads(rows["diagnostics"].iloc[0])
-        if metric not in stored or f"{metric}_sem" not in stored:
-            raise NotRunError
-        return stored[metric], stored[f"{metric}_sem"], rows["seed"].nunique()
-
-    def _of(self, role: Role, data: str, stage: str) -> pd.DataFrame:
-        rows = self._rows
-        fits = (rows["data"] == data) & (rows["study"] == role.study) & (rows["stage"] == stage)
-        rows = rows[fits & (rows["family"] == role.family)]
-        settings = rows["settings"].map(json.loads)
-        for name, value in role.where.items():
-            rows = rows[np.array([one.get(name) == value for one in settings], dtype=np.bool_)]
-            settings = settings[rows.index]
-        return rows
-
-
 def judge(claims: Iterable[Claim], evidence: Evidence) -> list[Result]:
     """The result of every claim, with the p of each group corrected by Holm's method.
 
-    Claims without a p count as 1 there, so that no verdict changes for a claim that is run later.
+    Claims without a p count as 1 there, so that what holds, or does not, stays so when others are run.
     """
-    results = [_measured(claim, evidence) for claim in claims]
+    results: list[Result] = []
+    said: dict[str, str] = {}
+    for claim in claims:
+        result = _measured(claim, evidence)
+        about = evidence.about(claim)
+        if about is not None and said.setdefault(about, claim.id) != claim.id:
+            result = replace(result, verdict="repeats another", p=None, p_against=None)
+        results.append(result)
     for group in {one.group for one in results}:
         own = [place for place, one in enumerate(results) if one.group == group]
         for name in ("p", "p_against"):
@@ -131,7 +81,7 @@ def judge(claims: Iterable[Claim], evidence: Evidence) -> list[Result]:
 
 
 def _decided(result: Result) -> Result:
-    if result.p is None or result.p_against is None or result.verdict == "not searched":
+    if result.p is None or result.p_against is None:
         return result
     verdict: Verdict = "undecided"
     if result.p <= LEVEL:
@@ -146,7 +96,9 @@ def _measured(claim: Claim, evidence: Evidence) -> Result:
     choices = [evidence.choice(role, claim.data) for role in claim.roles]
     searched = tuple(0 if one is None else one.configurations for one in choices)
     bare = Result(id=claim.id, group=claim.group, verdict="not run", configurations=searched)
-    if choices and any(one is not None for one in choices) and min(searched) < claim.configurations:
+    if not all(evidence.is_run(role, claim.data) for role in claim.roles):
+        return bare
+    if min(searched) < claim.configurations:
         return replace(bare, verdict="not searched")
     try:
         return _TESTS[type(claim)](claim, evidence, bare)  # type: ignore[no-any-return]  # of any kind
@@ -194,6 +146,31 @@ def _trend(claim: SizeTrend, evidence: Evidence, bare: Result) -> Result:
     )
 
 
+def _slope(claim: SizeSlope, evidence: Evidence, bare: Result) -> Result:
+    own, other = (
+        slope(means["trainable_parameters"], means["test_loss"])
+        for role in claim.roles
+        for means in [evidence.configurations(role, claim.data)]
+    )
+    return _less(bare, own, other, claim.margin)
+
+
+def _overfitting(claim: Overfitting, evidence: Evidence, bare: Result) -> Result:
+    gaps = [evidence.overfitting(role, claim.data) for role in claim.roles]
+    own, other = (
+        Estimate(value=float(np.mean(one)), error=float(stats.sem(one)), freedom=len(one) - 1)
+        for one in gaps
+    )
+    return replace(_less(bare, own, other, claim.margin), seeds=tuple(map(len, gaps)))
+
+
+def _less(bare: Result, own: Estimate, other: Estimate, margin: float) -> Result:
+    """By how much the reference's value is larger, of independent estimates."""
+    squares, freedoms = [own.error**2, other.error**2], [own.freedom, other.freedom]
+    found = Estimate.of_parts(other.value - own.value, squares, freedoms)
+    return _filled(bare, found, found.p_above(margin), found.p_below(margin), ())
+
+
 def _diagnostic(claim: Diagnostic, evidence: Evidence, bare: Result) -> Result:
     (one, error, seeds), (other, other_error, others) = (
         evidence.diagnostics(role, claim.data, claim.metric) for role in claim.roles
@@ -224,5 +201,7 @@ _TESTS: Final[dict[type, Any]] = {
     Comparison: _comparison,
     Interaction: _interaction,
     SizeTrend: _trend,
+    SizeSlope: _slope,
+    Overfitting: _overfitting,
     Diagnostic: _diagnostic,
 }

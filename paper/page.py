@@ -1,24 +1,26 @@
 """Writes docs/results.md from the claims and the results of `python -m paper record`."""
 
 import json
-from collections.abc import Collection, Sequence
-from itertools import groupby
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+import pandas as pd
+
 from paper import figures
-from paper.claims import Agreement, Claim, Claims, Comparison, Diagnostic, Interaction
+from paper.claim import DATA, Claim
+from paper.claims import Claims
+from paper.evidence import Evidence
 from paper.plan import Plan
-from paper.power import FILE as POWERS
-from paper.power import SUFFICIENT
-from paper.table import read
+from paper.published_tables import TABLE_1_HEAD, TABLE_2_HEAD, table_1, table_2
+from paper.run import read_choices, read_failures
+from paper.table import SCHEMA, read
 
 PAGE: Final = Path(__file__).parents[1] / "docs" / "results.md"
 _TEXT: Final = Path(__file__).with_name("page.md")
-_CLAIMS: Final = "<!-- claims -->\n"
-_NOT_RUN: Final = {"verdict": "not run"}
-_STUDIES: Final = "<!-- studies -->\n"
-_FIGURES: Final = "<!-- figures -->\n"
+
+Results = Mapping[str, Mapping[str, Any]]
+"""The results of claims by id."""
 
 
 def write_page(results: Path, file: Path = PAGE) -> None:
@@ -29,113 +31,146 @@ def write_page(results: Path, file: Path = PAGE) -> None:
 
 
 def page(results: Path) -> tuple[str, dict[str, Any]]:
-    """The page, page.md with the figures and the tables of studies and claims; and its figures."""
-    found, drawn = _stored(results, "verdicts"), _drawn(results)
-    text = _TEXT.read_text(encoding="utf-8")
-    text = text.replace(_FIGURES, "\n".join(_figures(drawn)) + "\n")
-    text = text.replace(_STUDIES, "\n".join(_studies(Plan.read())) + "\n")
-    return text.replace(_CLAIMS, "\n".join(_claims(Claims.read().claims, found)) + "\n"), drawn
+    """The page, page.md with the answer, the tables and the figures; and the figures."""
+    claims, rows = Claims.read(), _rows(results)
+    found = {one["id"]: one for one in stored(results, "verdicts")}
+    evidence = Evidence(rows, _choices(results))
+    drawn = figures.figures((rows, list(found.values()), stored(results, "effects")))
+    parts = {
+        "answer": [*_progress(Plan.read(), rows), *_headlines(claims, found), *_failures(results)],
+        "answers": table(
+            ("a network ...", "holds for", "does not hold for", "undecided for", "not run"),
+            _answers(claims, found),
+        ),
+        "table 1": _table("Table 1", TABLE_1_HEAD, table_1(evidence, claims.published["table1"])),
+        "table 2": _table("Table 2", TABLE_2_HEAD, table_2(rows, claims.published["table2"][DATA])),
+        "figures": _figures(drawn),
+    }
+    return filled(_TEXT, parts), drawn
 
 
-def _stored(results: Path, name: str) -> list[dict[str, Any]]:
+def filled(text: Path, parts: Mapping[str, Iterable[str]]) -> str:
+    """A page in Markdown with lines in place of its comments with their names."""
+    page = text.read_text(encoding="utf-8")
+    for name, lines in parts.items():
+        page = page.replace(f"<!-- {name} -->\n", "".join(f"{line}\n" for line in lines))
+    return page
+
+
+def stored(results: Path, name: str) -> list[dict[str, Any]]:
     """The results of this name, none where nothing was recorded."""
     file = results / f"{name}.json"
     found: list[dict[str, Any]] = []
     return json.loads(file.read_text(encoding="utf-8")) if file.exists() else found
 
 
-def _drawn(results: Path) -> dict[str, Any]:
-    """The figures of what was run on Fashion-MNIST."""
-    file = results / "networks-fashion_mnist.parquet"
-    if not file.exists():
-        return {}
-    return figures.figures((read(file), _stored(results, "verdicts"), _stored(results, "effects")))
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    """The lines of a Markdown table."""
+    lines = [f"| {' | '.join(row)} |" for row in (head, *rows)]
+    return [lines[0], "|---" * len(head) + "|", *lines[1:]]
+
+
+def _rows(results: Path) -> pd.DataFrame:
+    """The rows of all benchmark files."""
+    files = sorted(results.glob("networks-*.parquet"))
+    return read(*files) if files else SCHEMA.empty_table().to_pandas()
+
+
+def _choices(results: Path) -> list[Any]:
+    return [one for file in sorted(results.glob("choices-*.json")) for one in read_choices(file)]
+
+
+def _progress(plan: Plan, rows: pd.DataFrame) -> list[str]:
+    """How many studies are run, as long as some are not."""
+    planned = {one.key for one in plan.planned(DATA)}
+    run = planned.intersection(rows[rows["data"] == DATA]["study"])
+    if run == planned:
+        return []
+    if not run:
+        return [
+            "**None of these networks has been tested on the official test images of Fashion-MNIST yet,",
+            "so there is no answer yet.**",
+            "",
+        ]
+    return [
+        f"**{len(run)} of {len(planned)} studies on Fashion-MNIST are run;** what the others ask has no",
+        "answer yet. An undecided claim can come to hold when others of its group are run.",
+        "",
+    ]
+
+
+def _headlines(claims: Claims, found: Results) -> list[str]:
+    """A sentence for each headline of which something was run."""
+    lines = []
+    for name, group in claims.groups.items():
+        by_verdict = _by_verdict(_members(claims, name), found)
+        said = [f"{verdict} for {labels}" for verdict, labels in by_verdict.items() if labels]
+        if group.headline and any(not text.startswith("not run") for text in said):
+            lines.append(f"- *A network {group.says}:* {'; '.join(said)}.")
+    return [*lines, ""] if lines else []
+
+
+def _answers(claims: Claims, found: Results) -> Iterator[Sequence[str]]:
+    """A row for each group of claims."""
+    for name, group in claims.groups.items():
+        by_verdict = _by_verdict(_members(claims, name), found)
+        others = [
+            text if verdict == "not run" else f"{verdict}: {text}"
+            for verdict, text in by_verdict.items()
+            if text and verdict not in _JUDGED
+        ]
+        all_same = others == ["all"]
+        judged = ["" if all_same else by_verdict[verdict] for verdict in _JUDGED]
+        yield [f"{group.says} ({name.split(':')[0]})", *judged, "; ".join(others)]
+
+
+_JUDGED: Final = ("holds", "does not hold", "undecided")
+_VERDICTS: Final = (*_JUDGED, "repeats another", "not searched", "not run")
+
+
+def _by_verdict(members: Sequence[Claim], found: Results) -> dict[str, str]:
+    """The labels of claims by verdict, `all` where all have the same."""
+    by_verdict: dict[str, list[str]] = {verdict: [] for verdict in _VERDICTS}
+    for one in members:
+        by_verdict[found.get(one.id, {"verdict": "not run"})["verdict"]].append(one.label)
+    return {
+        verdict: "all" if 1 < len(labels) == len(members) else ", ".join(labels)
+        for verdict, labels in by_verdict.items()
+    }
+
+
+def _members(claims: Claims, group: str) -> list[Claim]:
+    return [one for one in claims.claims if one.group == group]
+
+
+def _failures(results: Path) -> list[str]:
+    """How many configurations could not be trained."""
+    failed = [one for file in results.glob("failures-*.json") for one in read_failures(file)]
+    if not failed:
+        return []
+    return [
+        f"{len(failed)} configurations could not be trained (`paper/results/failures-DATA.json`).",
+        "",
+    ]
+
+
+def _table(title: str, head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    found = list(rows)
+    return ["", *table(head, found)] if found else ["", f"{title} has not been run yet."]
 
 
 def _figures(drawn: Collection[str]) -> list[str]:
     """A question and its figure; what has none was not run."""
-    shown = [f"{figures.TITLES[name]}\n\n![](images/paper_{name}.png)\n" for name in drawn]
+    shown = [
+        line
+        for name in drawn
+        for line in (
+            "",
+            figures.TITLES[name],
+            "",
+            f"![{figures.TITLES[name]}](images/paper_{name}.png)",
+        )
+    ]
     missing = [title for name, title in figures.TITLES.items() if name not in drawn]
-    asked = "".join(f"\n- {title}" for title in missing)
-    return [
-        *shown,
-        *(
-            [f"Questions without a figure, since none of their networks has been trained:\n{asked}"]
-            if missing
-            else []
-        ),
-    ]
-
-
-def _studies(plan: Plan) -> list[str]:
-    """The table of the studies of the plan on Fashion-MNIST."""
-    lines = ["| study | of the paper | families | race | fresh seeds |", "|---|---|---|---:|---:|"]
-    for one in plan.studies:
-        families = ", ".join(one.families)
-        tested = "validation only" if not one.race and not one.others else str(one.seeds)
-        raced = str(one.race) if one.race else ""
-        lines.append(f"| {one.name} | {', '.join(one.shows)} | {families} | {raced} | {tested} |")
-    return lines
-
-
-def _claims(claims: Sequence[Claim], found: Sequence[dict[str, Any]]) -> list[str]:
-    """A table with a row for each claim; of a group of which none was run, one for all."""
-    results = {one["id"]: one for one in found}
-    lines = [
-        "| group | claim | test | power | result [95 %] | p (Holm) | verdict |",
-        "|---|---|---|---:|---:|---:|---|",
-    ]
-    powers = json.loads(POWERS.read_text(encoding="utf-8"))
-    for group, members in groupby(claims, lambda claim: claim.group):
-        own = list(members)
-        if not any(results.get(one.id, _NOT_RUN)["verdict"] != "not run" for one in own):
-            tests = " or ".join(dict.fromkeys(map(_test, own)))
-            power = _power([powers[one.id]["in_group"] for one in own])
-            lines.append(f"| {group} | {len(own)} claims | {tests} | {power} | | | not run |")
-            continue
-        for place, claim in enumerate(own):
-            result = results.get(claim.id, _NOT_RUN)
-            p = result.get("p")
-            power = _power([powers[claim.id]["in_group"]])
-            lines.append(
-                f"| {'' if place else group} | {claim.id} | {_test(claim)} | {power} | "
-                f"{_value(claim, result)} | {'' if p is None else f'{p:.3g}'} | {result['verdict']} |"
-            )
-    return lines
-
-
-def _power(values: Sequence[float]) -> str:
-    """A power, or the least and the greatest of several; with a star if one is not sufficient."""
-    low, high = min(values), max(values)
-    text = f"{low:.2f}" if low == high else f"{low:.2f} to {high:.2f}"
-    return f"{text} *" if low < SUFFICIENT else text
-
-
-def _test(claim: Claim) -> str:
-    """The test in short."""
-    match claim:
-        case Agreement():
-            return f"within {100 * claim.tolerance:g} points of the published value"
-        case Comparison(metric="loss"):
-            return f"ratio of losses above {1 + claim.margin:g}"
-        case Comparison() | Interaction():
-            kind = "difference" if isinstance(claim, Comparison) else "interaction"
-            return f"{kind} above {100 * claim.margin:g} points"
-        case Diagnostic():
-            return f"difference above {claim.margin:g}"
-    return f"loss {claim.direction} with size"
-
-
-def _value(claim: Claim, result: dict[str, Any]) -> str:
-    """The result with its interval, in points, as a ratio, or as it is."""
-    value, low, high = (result.get(name) for name in ("value", "low", "high"))
-    if value is None:
-        return ""
-    points = isinstance(claim, Agreement | Interaction) or (
-        isinstance(claim, Comparison) and claim.metric == "accuracy"
-    )
-    if low is None or high is None:
-        return f"{value:+.2f}"
-    if points:
-        return f"{100 * value:+.2f} [{100 * low:+.2f}, {100 * high:+.2f}]"
-    return f"{value:.3f} [{low:.3f}, {high:.3f}]"
+    asked = ["", "Questions without a figure yet, since their networks have not been trained:", ""]
+    return [*shown, *(asked if missing else []), *(f"- {title}" for title in missing)]

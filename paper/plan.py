@@ -18,16 +18,19 @@ RACE_SEED: Final = 1000
 
 RACE_REPLICATES: Final = 3
 
+_FIELDS: Final = ("local", "grouped")
+
 
 class _Table(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class DataPlan(_Table):
-    """What a data set changes: its epochs, and settings of the space."""
+    """What a data set changes; plan.toml states the meaning of its keys."""
 
     epochs: Annotated[int, Field(ge=1)]
-    space: dict[str, Any] = Field(default={})
+    fields: dict[str, Any] = Field(default={})
+    dense: Annotated[int, Field(ge=1)] = 2_700_000
     shape: tuple[int, int, int] = (1, 28, 28)
     classes: Annotated[int, Field(ge=2)] = 10
 
@@ -49,6 +52,12 @@ class StudyPlan(_Table):
     race: Annotated[int, Field(ge=0)]
     seeds: Annotated[int, Field(ge=2, le=100)]
     others: Annotated[int, Field(ge=0, le=100)] = 0
+
+    def of_search(self, table: dict[str, Any]) -> dict[str, Any]:
+        """The spec of the search: of one epoch if nothing is chosen by what it measures."""
+        if self.race or not self.others:
+            return table
+        return _merged(table, {"budget": {"epochs": 1}})
 
 
 class Plan(_Table):
@@ -77,7 +86,8 @@ class Plan(_Table):
             PlannedStudy(
                 plan=one,
                 data=data,
-                spec=StudySpec.from_dict(table),
+                spec=StudySpec.from_dict(one.of_search(table)),
+                epochs=table["budget"]["epochs"],
                 shape=self.data[data].shape,
                 classes=self.data[data].classes,
             )
@@ -87,9 +97,12 @@ class Plan(_Table):
         ]
 
     def _tables(self, one: StudyPlan, data: str, root: str) -> Iterator[dict[str, Any]]:
-        shared = _merged(
-            self.protocol, {"space": self.data[data].space}, {"space": one.space}, one.spec
-        )
+        place = self.data[data]
+        shared = _merged(self.protocol, {"space": one.space}, one.spec)
+        if "constraints" in shared:
+            shared["constraints"] = [
+                text.format(dense=place.dense) for text in shared["constraints"]
+            ]
         families = [[family] for family in one.families] if one.each else [list(one.families)]
         for bound in one.bounds or (None,):
             for group in families:
@@ -98,14 +111,16 @@ class Plan(_Table):
                         "name": _name(one, data, bound, group, epochs),
                         "families": group,
                         "dataset": {"name": data, "root": root, "withhold_test": True},
-                        "budget": {"epochs": epochs or _epochs(shared, self.data[data])},
+                        "budget": {"epochs": epochs or _epochs(shared, place)},
                     }
+                    if all(FAMILIES[family].synapses in _FIELDS for family in group):
+                        own["space"] = place.fields
                     if one.cells:
                         own = _merged(own, self._cells(one, data, bound))
                     elif bound is not None:
                         own["constraints"] = [
                             f"trainable_parameters <= {bound}",
-                            f"trainable_parameters >= {bound // 3}",
+                            f"trainable_parameters >= {bound // 2}",
                         ]
                     yield _merged(shared, own)
 
@@ -119,11 +134,15 @@ class Plan(_Table):
 
 
 class PlannedStudy(_Table):
-    """A study of the plan for one data set: the spec of its search, whose test images are withheld."""
+    """A study of the plan for one data set.
+
+    `spec` is that of its search, whose test images are withheld; `epochs` are those of tested networks.
+    """
 
     plan: StudyPlan
     data: str
     spec: StudySpec
+    epochs: int
     shape: tuple[int, int, int]
     classes: int
 

@@ -17,7 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from paper.claims import Agreement, Claim, Claims, Comparison, Diagnostic, SizeTrend
+from paper.claim import Agreement, Claim, Comparison, Diagnostic, SizeSlope, SizeTrend
+from paper.claims import Claims
 from paper.hypothesis_tests import LEVEL, Published
 from paper.plan import Plan, PlannedStudy
 
@@ -64,7 +65,12 @@ def write(claims: Claims, plan: Plan, file: Path = FILE) -> int:
 
 
 def seeds_of(claim: Claim, studies: Mapping[str, PlannedStudy]) -> list[int]:
-    """The seeds of each role: those of its test, of a diagnostic those of its search."""
+    """The seeds of each role: those of its test, of a diagnostic those of its search.
+
+    Of a slope they are the configurations, each a point.
+    """
+    if isinstance(claim, SizeSlope):
+        return [claim.configurations] * len(claim.roles)
     own = [studies[role.study] for role in claim.roles]
     of_search = isinstance(claim, Diagnostic)
     return [one.spec.replicates if of_search else one.plan.seeds for one in own]

@@ -15,6 +15,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import final
 
+from pydantic import BaseModel, ConfigDict
+
 import study
 from paper.choices import Choice, Role, candidates, choose, in_race
 from paper.claims import Claims
@@ -48,10 +50,12 @@ class Replication:
         notify: Notify = print,
     ) -> None:
         self._studies = plan.planned(data, root)
+        self._root = root
         self._recorded = recorded
         self._claims = claims
         self._home = home
         self._choices = choices
+        self._failures = choices.with_name(f"failures-{data}.json")
         self._notify = notify
 
     def search(self, names: Sequence[str] = ()) -> None:
@@ -83,16 +87,35 @@ class Replication:
         for planned in searched:
             for name, trial, seeds in self._wanted(planned):
                 self._notify(f"{name}: trial {trial}, {seeds} fresh seeds")
-                study.retrain(name, trial, seeds, home=self._home)
+                self._retrain(planned, name, trial, seeds)
         if waiting:
             self._notify(f"not searched, and so not tested: {', '.join(waiting)}")
+
+    def _retrain(self, planned: PlannedStudy, name: str, trial: int, seeds: int) -> None:
+        """Tests a configuration; one whose training fails twice is noted, and is not tried again."""
+        for again in (True, False):
+            try:
+                study.retrain(name, trial, seeds, planned.epochs, data=self._root, home=self._home)
+            except study.StudyError as error:
+                if type(error) is not study.StudyError:  # such as a cluster that does not answer
+                    raise
+                self._notify(f"{name}: trial {trial} failed: {error}")
+                if not again:
+                    failed = Failure(study=name, trial=trial, seeds=seeds, reason=str(error))
+                    _store(self._failures, [*read_failures(self._failures), failed])
+            else:
+                return
 
     def tested(self) -> list[PlannedStudy]:
         """The studies that are tested, and not recorded."""
         return [one for one in self._searched(self._named()) if self._is_tested(one)]
 
     def _wanted(self, planned: PlannedStudy) -> Iterator[tuple[str, int, int]]:
-        """The retrainings of a study: a name, a trial, and the number of seeds."""
+        """The retrainings of a study without those that failed: a name, a trial, the number of seeds."""
+        failed = {(one.study, one.trial, one.seeds) for one in read_failures(self._failures)}
+        return (one for one in self._planned_tests(planned) if one not in failed)
+
+    def _planned_tests(self, planned: PlannedStudy) -> Iterator[tuple[str, int, int]]:
         search = complete(planned.name, self._home)
         chosen = self._choose(planned)
         if planned.plan.race:
@@ -157,9 +180,7 @@ class Replication:
         if own:
             return own
         made = list(self._chosen(planned))
-        text = json.dumps([one.model_dump(mode="json") for one in (*stored, *made)], indent=1)
-        with replacing(self._choices) as unfinished:
-            unfinished.write_text(f"{text}\n", encoding="utf-8")
+        _store(self._choices, [*stored, *made])
         return made
 
     def _chosen(self, planned: PlannedStudy) -> Iterator[Choice]:
@@ -180,15 +201,40 @@ def read_choices(file: Path) -> list[Choice]:
     return [Choice.model_validate(one) for one in json.loads(file.read_text(encoding="utf-8"))]
 
 
+@final
+class Failure(BaseModel):
+    """A configuration whose networks could not be trained for the test."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    study: str
+    trial: int
+    seeds: int
+    reason: str
+
+
+def read_failures(file: Path) -> list[Failure]:
+    """The failures in a file, none if there is no such file."""
+    if not file.exists():
+        return []
+    return [Failure.model_validate(one) for one in json.loads(file.read_text(encoding="utf-8"))]
+
+
+def _store(file: Path, found: Sequence[BaseModel]) -> None:
+    """Writes choices or failures in place of those of the file."""
+    text = json.dumps([one.model_dump(mode="json") for one in found], indent=1)
+    with replacing(file) as unfinished:
+        unfinished.write_text(f"{text}\n", encoding="utf-8")
+
+
 def roles_of(planned: PlannedStudy, claims: Claims) -> list[Role]:
-    """The roles that a study fills: those of the claims, and that of each family.
+    """The roles that a study fills: those of the claims, where there are none that of each family.
 
     No network of a factorial is chosen.
     """
-    own = claims.roles(planned.data).get(planned.key, [])
     families = [] if planned.plan.cells else planned.spec.families
-    others = [Role(study=planned.key, family=one) for one in families]
-    return [*own, *(one for one in others if one not in own)]
+    own = claims.roles(planned.data).get(planned.key, [])
+    return own or [Role(study=planned.key, family=one) for one in families]
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """The benchmark file: every network that the replication trained, as one Parquet table.
 
 A row is a network: one seed of one configuration. `stage` is `search`, `race` or `test`; only networks
-of the stage `test` have been evaluated on test images. docs/results.md describes the columns.
+of the stage `test` have been evaluated on test images. docs/results_details.md describes the columns.
 """
 
 import json
@@ -41,6 +41,7 @@ SCHEMA: Final = pa.schema(
         "val_accuracy_curve": pa.list_(pa.float32()),
         "val_loss_curve": pa.list_(pa.float32()),
         "train_loss_curve": pa.list_(pa.float32()),
+        "images": pa.int32(),
         "correct": pa.binary(),
         "losses": pa.binary(),
         "diagnostics": pa.string(),
@@ -49,25 +50,29 @@ SCHEMA: Final = pa.schema(
 """One row a network. `trial` is the number in the search, also of networks of race and test.
 
 `settings` and `diagnostics` are JSON objects. Curves have a value for each epoch. `correct` has a bit
-for each test image (`unpacked`), `losses` a float16, of the networks that claims choose; both are null
-where there was no test.
+for each of the test `images` (`unpacked`), `losses` a float16, of networks that claims about losses
+choose; all three are null where there was no test.
 """
 
 _CURVES: Final = ("val_accuracy", "val_loss", "train_loss")
 
 
-def rows_of(planned: PlannedStudy, home: Home) -> Iterator[dict[str, Any]]:
-    """The rows of a study of the plan: its search, its race, and its networks on test images."""
+def rows_of(planned: PlannedStudy, home: Home, *, losses: bool) -> Iterator[dict[str, Any]]:
+    """The rows of a study of the plan: its search, its race, and its networks on test images.
+
+    With `losses`, chosen networks have their loss on each image.
+    """
     search = complete(planned.name, home)
     own = {one.trial: one.trial for one in search}
     yield from _trained(planned, "search", planned.name, search, own, home)
-    yield from _tested(planned, planned.name, own, home)
+    keeps = losses and not planned.plan.race
+    yield from _tested(planned, planned.name, own, home, losses=keeps)
     if planned.plan.race:
         race = complete(planned.race_name, home)
         pairs = in_race(search, race, planned.varied)
         numbers = {one.trial: number for number, one in pairs.items()}
         yield from _trained(planned, "race", planned.race_name, race, numbers, home)
-        yield from _tested(planned, planned.race_name, numbers, home)
+        yield from _tested(planned, planned.race_name, numbers, home, losses=losses)
 
 
 def retrainings(planned: PlannedStudy, name: str, home: Home) -> list[study.Retrained]:
@@ -77,7 +82,7 @@ def retrainings(planned: PlannedStudy, name: str, home: Home) -> list[study.Retr
         one
         for one in study.retrainings(name, home=home)
         if one.retraining.replicates == seeds
-        and one.retraining.epochs == planned.spec.budget.epochs
+        and one.retraining.epochs == planned.epochs
         and not one.retraining.full
     ]
 
@@ -104,15 +109,13 @@ def _trained(  # noqa: PLR0913, PLR0917  # the parts of a row
 
 
 def _tested(
-    planned: PlannedStudy, name: str, numbers: Mapping[int, int], home: Home
+    planned: PlannedStudy, name: str, numbers: Mapping[int, int], home: Home, *, losses: bool
 ) -> Iterator[dict[str, Any]]:
     """The networks of the retrainings of a study, with the outcomes on each test image."""
     found = retrainings(planned, name, home)
     if not found:
         return
     curves = _curves(name, home, retrained=True)
-    # Effects of the factorial are of accuracies alone; its losses would take ten times the file.
-    keeps_losses = name == planned.tested_name and not planned.plan.cells
     for one in found:
         shared = _shared(planned, "test", one.record, numbers[one.search.trial])
         images = study.outcomes(name, one.search.trial, retrained=True, home=home)
@@ -123,15 +126,17 @@ def _tested(
             )
         for seed, values in one.record.by_seed.items():
             own = _of_network(curves, one.search.trial, seed)
-            losses = images["loss"][seed].to_numpy(dtype=np.float16)
+            correct = images["correct"][seed].to_numpy()
+            loss = images["loss"][seed].to_numpy(dtype=np.float16).tobytes() if losses else None
             yield (
                 shared
                 | own
                 | dict(values)
                 | {
                     "seed": seed,
-                    "correct": np.packbits(images["correct"][seed].to_numpy()).tobytes(),
-                    "losses": losses.tobytes() if keeps_losses else None,
+                    "images": len(correct),
+                    "correct": np.packbits(correct).tobytes(),
+                    "losses": loss,
                 }
             )
 
@@ -190,9 +195,9 @@ def read(*files: Path) -> pd.DataFrame:
     return frame
 
 
-def unpacked(correct: bytes, images: int) -> NDArray[np.bool_]:
+def unpacked(correct: bytes, images: float) -> NDArray[np.bool_]:
     """Whether a network classifies each test image correctly, shape (images,)."""
-    return np.unpackbits(np.frombuffer(correct, np.uint8), count=images).astype(np.bool_)
+    return np.unpackbits(np.frombuffer(correct, np.uint8), count=int(images)).astype(np.bool_)
 
 
 @contextmanager

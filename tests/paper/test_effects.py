@@ -56,6 +56,31 @@ def test_linear_branches_count_where_there_are_several():
     assert nonlinear.low < 0 < nonlinear.high
 
 
+def test_what_nonlinearity_adds_to_branches_is_the_difference_of_both_effects():
+    found = effects(factorial(lambda cell: 0.5 + 0.1 * (cell.dendrites == 4 and not cell.linear)))
+    own = {one.name: one for one in found if one.size is None}
+    nonlinear, linear, added = (
+        own[name]
+        for name in (
+            "4 branches instead of 1, nonlinear",
+            "4 branches instead of 1, linear",
+            "what nonlinearity adds to 4 branches",
+        )
+    )
+    assert nonlinear.value == pytest.approx(0.1, abs=0.02)
+    assert linear.low < 0 < linear.high
+    assert added.value == pytest.approx(nonlinear.value - linear.value)
+    assert added.high - added.low > nonlinear.high - nonlinear.low
+    assert added.pairs == nonlinear.pairs
+
+
+def test_networks_with_learned_wiring_are_in_pairs_of_that_effect_alone():
+    found = effects(factorial(lambda cell: 0.5 + 0.2 * (cell.learned and cell.inputs == "local")))
+    own = {one.name: one for one in found if one.size is None}
+    assert own["learned instead of drawn wiring"].value == pytest.approx(0.1, abs=0.02)
+    assert own["locality: local instead of random inputs"].low < 0.01
+
+
 def test_shared_weights_at_equal_macs_are_compared_with_the_local_network():
     pair = {
         cell("shared", 4, "10k", matched="macs"): outcomes(0, 0.4),
@@ -92,6 +117,7 @@ def test_cells_are_read_from_the_benchmark_file():
             "stage": stage,
             "family": family,
             "settings": json.dumps({"dendrites": 4, "dendrite_slope": 1.0, "rewiring": rewiring}),
+            "images": len(correct),
             "correct": np.packbits(correct).tobytes(),
         }
         for study, stage, family, rewiring in (

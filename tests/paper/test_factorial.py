@@ -82,7 +82,7 @@ def test_the_recipe_of_all_cells_is_the_same_and_seeds_are_ten(planned):
             assert one.spec.space.synapses.values == (SYNAPSES,)
             table = one.spec.to_dict()
             recipes.append([table["space"][key] for key in ("learning_rate", "schedule")])
-            recipes[-1] += [table["budget"]["epochs"], table["keep"], one.plan.others]
+            recipes[-1] += [one.epochs, table["keep"], one.plan.others]
     assert all(one == recipes[0] for one in recipes)
     assert recipes[0] == [0.005, "one_cycle", 25, "last", 10]
 
@@ -110,11 +110,11 @@ def test_hours_are_those_of_measured_epochs_times_networks_and_epochs(planned):
     one = next(row for row in measured["dense"] if row["network"] == "vann D4 S512")
     vann = Architecture(family="vann", dendrites=4, somata=512)
     assert epoch_seconds(vann, one["macs"]) == pytest.approx(one["seconds"])
-    found = hours(
-        planned["noise-vann"], roles=3
-    )  # three noises, one seed of search and five of test
-    assert found.networks == 3 * 6
-    seconds = found.networks * (25 * one["seconds"] + 2)
+    found = hours(planned["noise-vann"], roles=3)
+    assert (
+        found.networks == 3 * 6
+    )  # three noises, a seed of the search, for an epoch, and five tested
+    seconds = 3 * (one["seconds"] + 2) + 15 * (25 * one["seconds"] + 2)
     assert found.all == pytest.approx(seconds / 3600)
 
 

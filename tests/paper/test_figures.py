@@ -2,14 +2,17 @@
 
 import itertools
 import json
+import math
 
 import pandas as pd
 import pytest
 
+from paper.drawing import COLOURS
 from paper.effects import EFFECTS
-from paper.figures import COLOURS, TITLES, figures, on_front
+from paper.figures import TITLES, figures
 from paper.plan import RACE_SEED
 from paper.ratio import configurations, ratios
+from paper.size_figures import on_front
 
 VERDICTS = [
     {
@@ -28,6 +31,8 @@ VERDICTS = [
     },
     {"id": "all-cables-r", "group": "Fig. 4: structure", "value": None, "low": None, "high": None},
 ]
+UNTRAINED = {"learning_rate": 1e-8}
+MEASURES = ("entropy", "silhouette", "range")
 EFFECT = {"size": None, "value": 0.01, "low": 0.0, "high": 0.02}
 
 
@@ -39,14 +44,16 @@ def row(study, family, trial, size, accuracy, *, stage="test", seed=5, settings=
         "trial": trial,
         "seed": seed,
         "family": family,
-        "settings": json.dumps(settings or {}),
+        "settings": json.dumps({"learning_rate": 1e-3, "somata": 8} | (settings or {})),
         "trainable_parameters": size,
         "macs": size,
         "stored_bytes": 4 * size,
         "val_accuracy": accuracy,
         "test_accuracy": accuracy,
         "test_loss": 1 - accuracy,
-        "diagnostics": json.dumps({"layer1_dendrites_entropy": 1.0}),
+        "val_loss_curve": [0.5, 0.4, 0.6],
+        "train_loss_curve": [0.5, 0.4, 0.3],
+        "diagnostics": json.dumps({f"layer1_dendrites_{name}": 1.0 for name in MEASURES}),
     } | more
 
 
@@ -56,14 +63,15 @@ def rows():
         row("table1-vann", "vann", 0, 1000, 0.80),
         row("table1-vann", "vann", 1, 10000, 0.90),
         row("table1-vann", "vann", 1, 10000, 0.92, seed=6),
-        row("table1-dendritic", "dann-r", 0, 500, 0.80),
-        row("table1-dendritic", "dann-r", 1, 20000, 0.95),
-        row("table1-dendritic", "dann-lrf", 2, 100, 0.70),
-        row("representation-untrained", "vann", 0, 1000, 0.1, stage="search"),
-        row("representation-5-epochs", "vann", 0, 1000, 0.5, stage="search"),
+        row("table1-dann-r", "dann-r", 0, 500, 0.80),
+        row("table1-dann-r", "dann-r", 1, 20000, 0.95, settings={"somata": 16}),
+        row("table1-dann-lrf", "dann-lrf", 2, 100, 0.70),
+        row("structure", "sann", 0, 500, 0.75),
+        row("representation-untrained", "vann", 0, 9, 0.1, stage="search", settings=UNTRAINED),
+        row("representation-3-epochs", "vann", 0, 1000, 0.5, stage="search"),
         *(
             row(f"bound-10k-{family}", family, 0, 9000 + place, 0.8 + place / 100)
-            for place, family in enumerate(sorted(set(COLOURS) - {"pdann", "sann-lrf"}))
+            for place, family in enumerate(sorted(set(COLOURS) - {"pdann"}))
         ),
         *(
             row("noise-vann", "vann", 0, 1000, 0.8 - noise / 5, settings={"noise": noise})
@@ -98,8 +106,30 @@ def test_the_points_are_the_configurations_that_were_run(drawn):
     by_family = {one.name: one for one in drawn["accuracy"].data}
     assert list(by_family["vann"].x) == [1000, 10000]
     assert list(by_family["vann"].y) == pytest.approx([80, 91])
-    assert list(drawn["responses"].data[0].x) == [0, 5]
+    assert list(drawn["responses"].data[0].x) == [0, 3]
     assert list(drawn["noise"].data[0].x) == [0, 0.5, 1.0]
+
+
+def test_overfitting_is_that_of_the_last_epoch(drawn):
+    by_family = {one.name: one for one in drawn["overfitting"].data}
+    assert list(by_family["vann"].y) == pytest.approx([0.3, 0.3])
+
+
+def test_efficiency_scores_are_those_of_the_paper(drawn):
+    accuracy, loss = (one for one in drawn["efficiency"].data if one.name == "dann-lrf")
+    assert (accuracy.y[0], loss.y[0]) == (
+        pytest.approx(0.70),
+        pytest.approx(0.30),
+    )  # the least cost
+    (vann, _) = (one for one in drawn["efficiency"].data if one.name == "vann")
+    factor = math.log10(2 * 1000) / math.log10(2 * 100)  # the lowest loss is after two epochs
+    assert vann.y[0] == pytest.approx(0.80 / factor)
+
+
+def test_cables_are_compared_at_the_same_size(drawn):
+    (lead,) = drawn["cables"].data
+    assert lead.name == "dann-r, over shuffled cables"
+    assert (list(lead.x), list(lead.y)) == ([500], pytest.approx([5.0]))
 
 
 def test_leads_in_losses_are_beside_those_in_accuracies(drawn):
@@ -129,7 +159,7 @@ def test_a_configuration_is_measured_by_the_seeds_that_all_have():
         row("table1-vann", "vann", 0, 1000, 0.9, seed=RACE_SEED + 3),
         row("early-stopping", "vann", 1, 1000, 0.7, seed=RACE_SEED + 3),
     ]
-    means = configurations(pd.DataFrame(made), "fashion_mnist", "test", "test_accuracy")
+    means = configurations(pd.DataFrame(made), "fashion_mnist", "test_accuracy")
     assert means.set_index("study")["test_accuracy"].to_dict() == {
         "table1-vann": 0.5,
         "early-stopping": 0.7,

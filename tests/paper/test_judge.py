@@ -7,8 +7,9 @@ import pytest
 
 from paper.choices import Choice, Role
 from paper.claims import Claims
+from paper.evidence import Evidence
 from paper.hypothesis_tests import holm
-from paper.judge import Evidence, judge
+from paper.judge import judge
 from paper.table import read, unpacked, write
 
 IMAGES = 10_000
@@ -25,10 +26,17 @@ BETTER = {"test": "better", "network": ROLES["ours"], "reference": ROLES["theirs
 
 
 def claim(name, group="A", **table):
-    return {"id": name, "group": group, "source": "Table 1", "assumed": {}} | table
+    about = {"id": name, "label": name, "group": group, "source": "Table 1", "assumed": {}}
+    return about | table
 
 
-def rows(family, accuracy, *, noise=0, trial=0, seeds=5, loss=0.5, parameters=1000, stage="test"):
+TRIALS = {(role["family"], role["where"]["noise"]): n for n, role in enumerate(ROLES.values())}
+
+
+def rows(
+    family, accuracy, *, noise=0, trial=None, seeds=5, loss=0.5, parameters=1000, stage="test"
+):
+    trial = TRIALS[family, noise] if trial is None else trial
     generator = np.random.default_rng([int(1e4 * accuracy), noise, trial, len(family)])
     for seed in range(seeds):
         correct = generator.random(IMAGES) < accuracy
@@ -45,7 +53,10 @@ def rows(family, accuracy, *, noise=0, trial=0, seeds=5, loss=0.5, parameters=10
             "trainable_parameters": parameters,
             "test_accuracy": correct.mean(),
             "test_loss": loss,
+            "images": IMAGES,
             "correct": np.packbits(correct).tobytes(),
+            "val_loss_curve": [1.0, 0.5 + accuracy],
+            "train_loss_curve": [1.0, 0.5 + 0.001 * seed],
             "losses": losses.tobytes(),
             "diagnostics": json.dumps(diagnostics),
         }
@@ -57,12 +68,12 @@ def evidence(tmp_path, made, configurations=40):
         Choice(
             role=Role(**role),
             study="one-fashion_mnist",
-            trial=0,
+            trial=trial,
             raced=None,
             pooled=0.9,
             configurations=configurations,
         )
-        for role in ROLES.values()
+        for trial, role in enumerate(ROLES.values())
     ]
     return Evidence(read(tmp_path / "networks-fashion_mnist.parquet"), choices)
 
@@ -81,7 +92,9 @@ def usual(tmp_path):
 
 
 def judged(found, *tables):
-    return {one.id: one for one in judge(Claims.model_validate({"claims": tables}).claims, found)}
+    groups = {one["group"]: {"says": ""} for one in tables}
+    claims = Claims.model_validate({"claims": tables, "groups": groups}).claims
+    return {one.id: one for one in judge(claims, found)}
 
 
 def test_outcomes_come_back_from_the_file(usual):
@@ -163,9 +176,48 @@ def test_what_was_searched_too_little_or_never_tested_is_not_refuted(tmp_path, u
     sure = claim("sure", **BETTER, configurations=41)
     assert judged(usual, sure)["sure"].verdict == "not searched"
     unknown = {**BETTER, "reference": {"study": "two", "family": "vann"}}
-    assert judged(usual, claim("unknown", **unknown))["unknown"].verdict == "not searched"
+    assert judged(usual, claim("unknown", **unknown))["unknown"].verdict == "not run"
     untested = evidence(tmp_path, [rows("vann", 0.9)], configurations=40)
     assert judged(untested, claim("untested", **BETTER))["untested"].verdict == "not run"
+
+
+def test_overfitting_is_that_of_the_last_epoch(usual):
+    roles = {"network": ROLES["theirs"], "reference": ROLES["ours"]}
+    found = judged(usual, claim("gap", test="overfitting", **roles))["gap"]
+    assert (found.verdict, found.seeds) == ("holds", (5, 5))
+    assert found.value == pytest.approx(0.02)  # vann has the lower loss on validation images
+
+
+def test_slopes_of_the_loss_over_the_size_are_compared(tmp_path):
+    slopes = {"vann": 0.2, "dann-r": -0.1}
+    noise = np.random.default_rng(0).normal(0, 0.01, 20)
+    made = [
+        rows(
+            family,
+            0.9,
+            trial=number,
+            loss=float(0.3 * size**slope + noise[number]),
+            parameters=size,
+        )
+        for family, slope in slopes.items()
+        for number, size in enumerate((100, 200, 500, 1000, 3000, 10_000))
+    ]
+    roles = {"network": ROLES["ours"], "reference": ROLES["theirs"]}
+    found = judged(evidence(tmp_path, made), claim("slope", test="slope", **roles))["slope"]
+    assert found.verdict == "holds"
+    assert found.value == pytest.approx(0.3, abs=0.03)
+    assert found.low < 0.3 < found.high
+
+
+def test_a_claim_about_the_same_networks_is_not_counted_twice(usual):
+    same = {**BETTER, "network": {**ROLES["ours"], "max_parameters": 10**9}}
+    usual = Evidence(
+        usual._rows,  # noqa: SLF001  # the same evidence, and a role that the same network fills
+        [*usual._choices, usual._choices[0].model_copy(update={"role": Role(**same["network"])})],  # noqa: SLF001
+    )
+    found = judged(usual, claim("a", **BETTER), claim("b", "B", **same))
+    assert [one.verdict for one in found.values()] == ["holds", "repeats another"]
+    assert found["b"].p is None
 
 
 def test_claims_that_are_run_later_are_counted_in_the_correction(usual):

@@ -7,10 +7,14 @@ import numpy as np
 import pytest
 
 from models import Architecture, build, count_parameters
+from models.counting import counts_of
 from paper.claims import Claims
 from paper.plan import Plan
 from study.errors import BadInputError
+from study.search.configuration import Configuration
 from study.search.grid import grid
+from study.search.space import check_space
+from study.search.start import check_start
 from study.spec.dimensions import Choice
 from study.training.dataset import load_dataset
 from tests.support.published_files import idx_bytes
@@ -24,14 +28,16 @@ PROTOCOL = {
     "batch_size": 128,
 }
 TRIALS = {
-    "table1-dendritic": 105,
-    "table1-vann": 16,
-    "table1-pdann": 16,
+    "table1-dann-r": 35,
+    "table1-dann-lrf": 35,
+    "table1-dann-grf": 35,
+    "table1-vann": 20,
+    "table1-pdann": 20,
     "table2-dendritic": 6,
     "table2-vann": 2,
     "structure": 54,
     "early-stopping": 24,
-    "depth": 18,
+    "depth": 12,
     "noise-dendritic": 9,
     "noise-vann": 3,
 }
@@ -90,8 +96,44 @@ def test_table_1_is_of_five_data_sets_with_their_epochs(plan):
         "emnist_balanced": {50},
         "cifar10": {50},
     }
-    dendritic = plan.planned("cifar10")[-1]
-    assert dendritic.spec.space.synapses_per == Choice(("channel",))
+    for one in plan.planned("cifar10"):
+        fields = one.key in {"table1-dann-lrf", "table1-dann-grf"}
+        assert one.spec.space.synapses_per == Choice(("channel" if fields else "dendrite",))
+
+
+def test_its_networks_have_the_sizes_of_the_paper(plan):
+    """Those of D4 S512, on 32 x 32 images in colour and on 47 classes."""
+    sizes = {"vann": 7_347_722, "dann-lrf": 108_042, "dann-grf": 108_042, "dann-r": 42_506}
+    for one in plan.planned("cifar10"):
+        (family,) = one.spec.families
+        if family in sizes:
+            found = _parameters(one, dendrites=4, somata=512)
+            assert found == sizes[family], family
+            assert found <= plan.data["cifar10"].dense
+    (lrf,) = (one for one in plan.planned("emnist_balanced") if one.key == "table1-dann-lrf")
+    assert _parameters(lrf, dendrites=4, somata=512) == 61_487
+
+
+def _parameters(planned, **sizes):
+    for answers in grid(planned.spec):
+        one = Configuration(planned.spec, given=answers).architecture
+        if all(getattr(one, name) == value for name, value in sizes.items()):
+            return counts_of(one, planned.shape, planned.classes)[0]
+    raise AssertionError(sizes)
+
+
+def test_the_space_of_every_study_fits_its_images(plan):
+    for data in plan.data:
+        for one in plan.planned(data):
+            check_space(one.spec, one.shape, one.classes)
+            check_start(one.spec, one.shape, one.classes)
+
+
+def test_studies_that_choose_nothing_train_an_epoch_before_the_test(planned):
+    assert (planned["noise-vann"].spec.budget.epochs, planned["noise-vann"].epochs) == (1, 25)
+    for one in planned.values():
+        chooses = one.plan.race or not one.plan.others
+        assert one.spec.budget.epochs == (one.epochs if chooses else 1), one.key
 
 
 def test_controls_get_as_many_configurations_of_the_same_recipe_under_each_bound(planned):
@@ -100,15 +142,18 @@ def test_controls_get_as_many_configurations_of_the_same_recipe_under_each_bound
         if name.startswith("bound-"):
             (family,) = one.spec.families
             table = one.spec.to_dict()
-            bound = re.fullmatch(rf"bound-(\d+)k-{family}", name)[1]
+            bound = int(re.fullmatch(rf"bound-(\d+)k-{family}", name)[1]) * 1000
             assert table.pop("constraints") == [
-                f"trainable_parameters <= {bound}000",
-                f"trainable_parameters >= {int(bound) * 1000 // 3}",
+                f"trainable_parameters <= {bound}",
+                f"trainable_parameters >= {bound // 2}",
             ]
+            sizes = [table["space"].pop(key) for key in ("somata", "dendrites")]
+            dendritic = family.startswith("dann-")
+            assert not dendritic or sizes[1]["low"] == 2
             del table["name"], table["families"]
             recipes[bound, family] = table
-    assert Counter(bound for bound, _ in recipes) == {"10": 9, "30": 9}
-    first = recipes["10", "cnn"]
+    assert Counter(bound for bound, _ in recipes) == {10_000: 9, 30_000: 9}
+    first = recipes[10_000, "cnn"]
     assert all(table == first for table in recipes.values())
     assert first["budget"]["trials"] == 20
     families = {family for _, family in recipes}

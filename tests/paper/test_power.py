@@ -12,15 +12,17 @@ from paper.hypothesis_tests import LEVEL
 from paper.plan import Plan
 from paper.power import FILE, SUFFICIENT, simulated, write
 
+GROUPS = {"A": {"says": "is better"}}
 ROLE = {"study": "one", "family": "vann"}
 
 
 def claim(**table):
-    given = {"id": "a", "group": "A", "source": "Table 1", "network": ROLE, "reference": ROLE}
+    given = {"id": "a", "label": "a", "group": "A", "source": "Table 1"}
+    given |= {"network": ROLE, "reference": ROLE}
     given |= {"test": "better"} | table
     if given["test"] == "agreement":
         del given["reference"]
-    return Claims.model_validate({"claims": [given]}).claims[0]
+    return Claims.model_validate({"claims": [given], "groups": GROUPS}).claims[0]
 
 
 def test_the_committed_powers_are_those_of_the_claims_and_the_plan(tmp_path):
@@ -70,9 +72,16 @@ def test_a_vague_publication_lowers_the_power_to_agree():
 
 
 def test_a_trend_has_the_correlation_that_it_assumes():
-    table = {"id": "t", "group": "A", "source": "Fig. 2b", "test": "trend", "networks": ROLE}
+    table = {
+        "id": "t",
+        "label": "t",
+        "group": "A",
+        "source": "Fig. 2b",
+        "test": "trend",
+        "networks": ROLE,
+    }
     table |= {"direction": "rises", "configurations": 400, "assumed": {"effect": 0.5}}
-    (one,) = Claims.model_validate({"claims": [table]}).claims
+    (one,) = Claims.model_validate({"claims": [table], "groups": GROUPS}).claims
     p = simulated(one, [5], experiments=200)
     # Student's approximation backwards: the correlation that gives the median p.
     scaled = stats.t.isf(np.median(p), 398)

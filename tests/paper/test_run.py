@@ -37,13 +37,28 @@ seeds = 3
 """
 
 CLAIMS = """
+[groups]
+A = { says = "is more accurate" }
 [[claims]]
 id = "accuracy"
+label = "dann-r"
 group = "A"
 source = "Table 1"
 assumed = { effect = 0.1 }
 data = "digits"
 test = "better"
+network = { study = "grid", family = "dann-r" }
+reference = { study = "grid", family = "vann" }
+
+[[claims]]
+id = "loss"
+label = "dann-r"
+group = "A"
+source = "Table 1"
+assumed = { effect = 0.1 }
+data = "digits"
+test = "better"
+metric = "loss"
 network = { study = "grid", family = "dann-r" }
 reference = { study = "grid", family = "vann" }
 """
@@ -104,6 +119,27 @@ def test_a_choice_of_another_race_is_not_tested(command, folder, capsys):
     file.write_text(stored)
 
 
+def test_a_network_that_cannot_be_trained_twice_is_noted_and_left_out(
+    command, folder, capsys, monkeypatch
+):
+    tried = []
+
+    def diverges(name, trial, *_, **__):
+        tried.append((name, trial))
+        raise study.StudyError("the trial cannot be retrained: seed 3 has no finite loss")
+
+    monkeypatch.setattr(study, "retrain", diverges)
+    assert command("test", "digits") == 0
+    assert tried == [("grid-digits-race", 0)] * 2 + [("grid-digits-race", 1)] * 2
+    file = folder / "results" / "failures-digits.json"
+    assert [one["trial"] for one in json.loads(file.read_text())] == [0, 1]
+    assert "no finite loss" in capsys.readouterr().out
+    tried.clear()
+    assert command("test", "digits") == 0
+    assert tried == []
+    file.unlink()
+
+
 def test_the_chosen_networks_are_tested_with_fresh_seeds(command, folder, capsys):
     assert command("test", "digits") == 0
     assert command("test", "digits") == 0  # which trains nothing again
@@ -138,7 +174,8 @@ def test_minutes_interrupt_what_runs_as_ctrl_c_does():
 
 
 def test_results_of_claims_are_written(folder):
-    (found,) = json.loads((folder / "results" / "verdicts.json").read_text())
-    assert found["id"] == "accuracy"
-    assert found["verdict"] in {"holds", "does not hold", "undecided"}
-    assert found["seeds"] == [3, 3]
+    found = json.loads((folder / "results" / "verdicts.json").read_text())
+    assert [one["id"] for one in found] == ["accuracy", "loss"]
+    for one in found:
+        assert one["verdict"] in {"holds", "does not hold", "undecided"}
+        assert one["seeds"] == [3, 3]

@@ -1,0 +1,74 @@
+"""Writes docs/results_details.md: commands, studies, every claim with its result, and the data."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from paper.claim import Agreement, Claim, Comparison, Interaction
+from paper.claims import Claims
+from paper.page import filled, stored, table
+from paper.plan import Plan
+from paper.power import FILE as POWERS
+from paper.power import SUFFICIENT
+
+PAGE: Final = Path(__file__).parents[1] / "docs" / "results_details.md"
+_TEXT: Final = Path(__file__).with_name("details_page.md")
+_NOT_RUN: Final = {"verdict": "not run"}
+
+
+def write_details_page(results: Path, file: Path = PAGE) -> None:
+    """Writes the page."""
+    file.write_text(details_page(results), encoding="utf-8")
+
+
+def details_page(results: Path) -> str:
+    """The page of the claims with these results."""
+    studies = table(
+        ("study", "of the paper", "families", "race", "seeds", "others"), _studies(Plan.read())
+    )
+    head = ("group", "claim", "test", "power", "result [95 %]", "p (Holm)", "verdict")
+    claims = table(head, _claims(Claims.read(), stored(results, "verdicts")))
+    return filled(_TEXT, {"studies": studies, "claims": claims})
+
+
+def _studies(plan: Plan) -> Iterator[Sequence[str]]:
+    for one in plan.studies:
+        counts = [str(count) if count else "" for count in (one.race, one.seeds, one.others)]
+        if not one.race and not one.others:
+            counts = ["", f"{one.seeds}, validation only", ""]
+        yield [one.name, ", ".join(one.shows), ", ".join(one.families), *counts]
+
+
+def _claims(claims: Claims, found: Sequence[Mapping[str, Any]]) -> Iterator[Sequence[str]]:
+    results = {one["id"]: one for one in found}
+    powers = json.loads(POWERS.read_text(encoding="utf-8"))
+    before = ""
+    for claim in claims.claims:
+        result = results.get(claim.id, _NOT_RUN)
+        p, power = result.get("p"), powers[claim.id]["in_group"]
+        yield [
+            "" if claim.group == before else claim.group,
+            claim.id,
+            claim.criterion,
+            f"{power:.2f}" + (" *" if power < SUFFICIENT else ""),
+            _value(claim, result),
+            "" if p is None else f"{p:.3g}",
+            result["verdict"],
+        ]
+        before = claim.group
+
+
+def _value(claim: Claim, result: Mapping[str, Any]) -> str:
+    """The result with its interval, in points, as a ratio, or as it is."""
+    value, low, high = (result.get(name) for name in ("value", "low", "high"))
+    if value is None:
+        return ""
+    points = isinstance(claim, Agreement | Interaction) or (
+        isinstance(claim, Comparison) and claim.metric == "accuracy"
+    )
+    if low is None or high is None:
+        return f"{value:+.2f}"
+    if points:
+        return f"{100 * value:+.2f} [{100 * low:+.2f}, {100 * high:+.2f}]"
+    return f"{value:.3f} [{low:.3f}, {high:.3f}]"

@@ -1,0 +1,76 @@
+"""What the figures of docs/results.md have in common: colours, symbols, points, axes.
+
+Points are networks that were trained; no line connects them. Families have the colours of Tol's `muted`
+scheme for colour-blind readers (P. Tol, Colour schemes, SRON/EPS/TN/09-002), each one of its own.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import plotly.graph_objects as go
+
+from study import MetricFormat, figure_layout
+
+COLOURS: Final = {
+    "dann-r": "#332288",
+    "dann-lrf": "#88CCEE",
+    "dann-grf": "#44AA99",
+    "vann": "#CC6677",
+    "pdann": "#DDCC77",
+    "sann-grf": "#117733",
+    "mlp": "#999933",
+    "sparse-mlp": "#882255",
+    "locally-connected": "#777777",
+    "cnn": "#000000",
+}
+_SYMBOLS: Final = {"vann": "square", "pdann": "diamond", "cnn": "x", "mlp": "triangle-up"}
+
+
+def points(figure: go.Figure, family: str, x: Any, y: Any, **settings: Any) -> None:  # noqa: ANN401  # columns
+    """Adds the points of a family."""
+    place = {key: settings.pop(key) for key in ("row", "col") if key in settings}
+    symbol = _SYMBOLS.get(family, "circle")
+    marker = {"color": COLOURS[family], "symbol": symbol, "size": 9, "opacity": 1}
+    marker |= settings.pop("marker", {})
+    figure.add_scatter(
+        x=x,
+        y=y,
+        mode="markers",
+        marker=marker,
+        **{"name": family, "legendgroup": family} | settings,
+        **place,
+    )
+
+
+def with_intervals(  # noqa: PLR0913, PLR0917  # the parts of a trace
+    figure: go.Figure,
+    found: Sequence[Mapping[str, Any]],
+    y: Sequence[Any],
+    colour: str,
+    scale: float,
+    name: str,
+) -> None:
+    """Adds results with their intervals, at these heights."""
+    figure.add_scatter(
+        x=[scale * one["value"] for one in found],
+        y=y,
+        error_x={
+            "array": [scale * (one["high"] - one["value"]) for one in found],
+            "arrayminus": [scale * (one["value"] - one["low"]) for one in found],
+            "color": colour,
+        },
+        mode="markers",
+        marker={"color": colour, "size": 9},
+        name=name,
+    )
+
+
+def axis(count: str, figure: go.Figure) -> dict[str, Any]:
+    """The logarithmic axis of a count for the points of a figure."""
+    return MetricFormat(count).axis([value for trace in figure.data for value in trace.x])
+
+
+def blank(y: str) -> go.Figure:
+    """A figure without points, with this title of its vertical axis."""
+    figure = go.Figure(layout=figure_layout())
+    return figure.update_yaxes(title=y)

@@ -1,0 +1,110 @@
+"""The figures of docs/results.md of what units respond to, and of the weights."""
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+import pandas as pd
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from paper.drawing import points
+from study import figure_layout
+
+_RESPONSES: Final = {"entropy": "entropy (bits)", "selectivity": "selectivity (classes)"}
+_SEPARABILITY: Final = {
+    "silhouette": "silhouette",
+    "neighbourhood_hit": "neighbourhood hit",
+    "trustworthiness": "trustworthiness",
+}
+_WEIGHTS: Final = {"range": "range of the weights", "kurtosis": "kurtosis", "skewness": "skewness"}
+_LAYERS: Final = ("layer1_dendrites", "layer1_somata")
+
+
+def responses(rows: pd.DataFrame) -> go.Figure:
+    """Entropy and selectivity of the first units that read the images, from before the training."""
+    own = _trained(rows)
+
+    def values(name: str) -> pd.Series:
+        return own["measured"].map(lambda one: one.get(f"{_first(one)}_{name}"))
+
+    figure = _panels(_RESPONSES, own, lambda _: own["epochs"], values)
+    return figure.update_xaxes(title="epochs of training")
+
+
+def separability(rows: pd.DataFrame) -> go.Figure:
+    """How the classes are separated by dendrites and somata, before and after training."""
+    return _by_layer(_trained(rows), _SEPARABILITY)
+
+
+def weights(rows: pd.DataFrame) -> go.Figure:
+    """The distribution of weights by layer after training."""
+    own = _trained(rows)
+    return _by_layer(own[own["epochs"] == own["epochs"].max()], _WEIGHTS)
+
+
+def _trained(rows: pd.DataFrame) -> pd.DataFrame:
+    """A row for each network of the representations, with its epochs and what was measured."""
+    own = rows[rows["study"].str.startswith("representation-") & (rows["stage"] == "search")]
+    own = own.drop_duplicates(["study", "trial"])
+    rates = own["settings"].map(lambda text: json.loads(text)["learning_rate"])
+    epochs = own["val_loss_curve"].map(len).where(rates > _NO_RATE, 0)
+    return own.assign(epochs=epochs, measured=own["diagnostics"].map(json.loads))
+
+
+_NO_RATE: Final = 1e-6  # a rate below it changes no weight
+
+
+def _first(measured: Mapping[str, Any]) -> str:
+    """The first layer of units: dendrites, or somata where there are none."""
+    return next((one for one in _LAYERS if f"{one}_entropy" in measured), _LAYERS[0])
+
+
+def _by_layer(own: pd.DataFrame, names: Mapping[str, str]) -> go.Figure:
+    """A panel for each name, with the layers and the epochs before and after the training."""
+    ends = own[own["epochs"].isin({0, own["epochs"].max()})]
+    parts = [
+        ends.assign(
+            layer=layer,
+            place=[
+                layer.removeprefix("layer1_") + ("" if epochs else ", untrained")
+                for epochs in ends["epochs"]
+            ],
+        )
+        for layer in _LAYERS
+    ]
+    long = pd.concat(parts, ignore_index=True)
+
+    def values(name: str) -> pd.Series:
+        return pd.Series(
+            [
+                one.get(f"{layer}_{name}")
+                for one, layer in zip(long["measured"], long["layer"], strict=True)
+            ],
+            index=long.index,
+        )
+
+    return _panels(names, long, lambda _: long["place"], values)
+
+
+def _panels(
+    names: Mapping[str, str],
+    own: pd.DataFrame,
+    x: Callable[[str], pd.Series],
+    y: Callable[[str], pd.Series],
+) -> go.Figure:
+    """A panel for each name, with the points of each family that have a value."""
+    figure = make_subplots(cols=len(names), horizontal_spacing=0.08)
+    figure.update_layout(figure_layout())
+    shown: set[str] = set()
+    for column, (name, title) in enumerate(names.items(), start=1):
+        places, found = x(name), y(name)
+        for family in sorted(set(own["family"])):
+            fits = (own["family"] == family) & found.notna()
+            if not fits.any():
+                continue
+            place = {"row": 1, "col": column, "showlegend": family not in shown}
+            points(figure, family, places[fits], found[fits], **place)
+            shown.add(family)
+        figure.update_yaxes(title=title, row=1, col=column)
+    return figure
