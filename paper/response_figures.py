@@ -62,7 +62,7 @@ def _first(measured: Mapping[str, Any]) -> str:
 
 def _by_layer(own: pd.DataFrame, names: Mapping[str, str]) -> go.Figure:
     """A panel for each name, with the layers and the epochs before and after the training."""
-    ends = own[own["epochs"].isin({0, own["epochs"].max()})]
+    ends = own[own["epochs"].isin({0, own["epochs"].max()})].sort_values("epochs")
     parts = [
         ends.assign(
             layer=layer,
