@@ -33,10 +33,10 @@ from paper.details_page import write_details_page
 from paper.effects import Effect, cells, effects
 from paper.evidence import Evidence
 from paper.judge import Result, judge
-from paper.page import write_page
+from paper.page import all_choices, all_rows, write_page
 from paper.plan import Plan
-from paper.run import Replication, TimeUpError, limited, read_choices, roles_of
-from paper.table import read, rows_of, studies_in, write
+from paper.run import Replication, TimeUpError, limited, roles_of
+from paper.table import rows_of, studies_in, write
 
 RESULTS: Final = Path(__file__).with_name("results")
 _TIME_UP: Final = 75  # EX_TEMPFAIL of sysexits.h
@@ -128,7 +128,7 @@ def _benchmark_file(results: Path, data: str) -> Path:
 def _plan(arguments: argparse.Namespace) -> None:
     claims = _claims(arguments)
     found = [
-        hours(one, len(roles_of(one, claims)))
+        hours(one, sum(role.raced for role in roles_of(one, claims)))
         for one in _read_plan(arguments).planned(arguments.data)
     ]
     print(f"{'study':<42}{'networks':>9}{'search':>8}{'race':>7}{'test':>7}{'hours':>7}")
@@ -164,15 +164,11 @@ def _record(arguments: argparse.Namespace) -> None:
     home = study.Home.find(arguments.home)
     with_losses = _claims(arguments).of_losses(arguments.data)
     made = (row for one in tested for row in rows_of(one, home, losses=one.key in with_losses))
-    all_rows = write(made, file)
-    print(f"{', '.join(one.key for one in tested) or 'no study'} -> {file}: {all_rows:,} networks")
-    networks = read(*sorted(arguments.results.glob("networks-*.parquet")))
-    choices = [
-        one
-        for stored in sorted(arguments.results.glob("choices-*.json"))
-        for one in read_choices(stored)
-    ]
-    found = judge(_claims(arguments).claims, Evidence(networks, choices))
+    count = write(made, file)
+    print(f"{', '.join(one.key for one in tested) or 'no study'} -> {file}: {count:,} networks")
+    networks = all_rows(arguments.results)
+    evidence = Evidence(networks, all_choices(arguments.results))
+    found = judge(_claims(arguments).claims, evidence)
     _write(arguments.results / "verdicts.json", found)
     of_factorial = effects(cells(networks))
     _write(arguments.results / "effects.json", of_factorial)

@@ -20,7 +20,8 @@ class Role(BaseModel):
     """A network that a claim is about: the best of a family of a study, by validation.
 
     `where` are settings that it must have; `max_parameters` and `min_parameters` bound its size. `by` is
-    the metric that chooses: the accuracy, or the loss.
+    the metric that chooses: the accuracy, or the loss. Of a role that is not `raced`, the networks have
+    the split of the search, as those of studies without a race.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -31,6 +32,7 @@ class Role(BaseModel):
     min_parameters: Annotated[int, Field(ge=0)] = 0
     max_parameters: Annotated[int, Field(ge=1)] | None = None
     by: Literal["val_accuracy", "val_loss"] = "val_accuracy"
+    raced: bool = True
 
     def fits(self, record: TrialRecord) -> bool:
         """Whether a trial of the study is complete and may fill the place."""
@@ -55,7 +57,7 @@ class Role(BaseModel):
         )
 
     def __str__(self) -> str:
-        """In words, such as `dann-lrf of table1-dendritic, at most 10,000 parameters`."""
+        """In words, such as `dann-lrf of table1-dann-lrf, at most 10,000 parameters`."""
         text = f"{self.family} of {self.study}"
         text += "".join(f", {name} = {value}" for name, value in self.where.items())
         if self.max_parameters is not None:
@@ -67,7 +69,7 @@ def candidates(
     roles: Iterable[Role], records: Sequence[TrialRecord], each: int
 ) -> list[TrialRecord]:
     """The trials that are raced: the `each` best of every role, each once, by number."""
-    raced = {one.trial: one for role in roles for one in role.ordered(records)[:each]}
+    raced = {one.trial: one for role in roles if role.raced for one in role.ordered(records)[:each]}
     return [raced[number] for number in sorted(raced)]
 
 
@@ -96,7 +98,7 @@ def choose(
     raced can be chosen: the value of another rests on the seeds that made it look good.
     """
     fitting = role.ordered(search)
-    race = race or {}
+    race = race if race is not None and role.raced else {}
     raced = [one for one in fitting if one.trial in race]
     if not fitting or (race and not raced):
         return None

@@ -32,7 +32,7 @@ class Assumed(BaseModel):
 class _Claim(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
-    id: Annotated[str, Field(pattern=r"[a-z0-9-]+")]
+    id: Annotated[str, Field(pattern=r"^[a-z0-9.-]+$")]
     label: str
     """What distinguishes it in its group."""
 
@@ -62,7 +62,7 @@ class Agreement(_Claim):
     @property
     def criterion(self) -> str:
         """The test in short."""
-        return f"within {100 * self.tolerance:g} points of the published value"
+        return f"within {100 * self.tolerance:g} percentage points of the published value"
 
 
 class Comparison(_Claim):
@@ -86,37 +86,34 @@ class Comparison(_Claim):
 
 
 class Interaction(_Claim):
-    """The lead in accuracy over another network grows from a condition to the next beyond `margin`."""
+    """The lead in accuracy over another network grows from a condition to the next."""
 
     test: Literal["interaction"]
     network: Role
     reference: Role
     network_before: Role
     reference_before: Role
-    margin: float = 0.0
 
     @property
     def criterion(self) -> str:
         """The test in short."""
-        return f"interaction above {100 * self.margin:g} points"
+        return "interaction above 0 points"
 
 
 class SizeTrend(_Claim):
-    """The test loss of the configurations of a family rises, or falls, with the parameters."""
+    """The test loss of the configurations of a family rises with the parameters."""
 
     test: Literal["trend"]
-    metric: Metric = "loss"
     networks: Role
-    direction: Literal["rises", "falls"]
 
     @property
     def criterion(self) -> str:
         """The test in short."""
-        return f"loss {self.direction} with size"
+        return "rank correlation of loss and size above 0"
 
 
 class SizeSlope(_Claim):
-    """The test loss of a family rises less with the parameters than the reference's beyond `margin`.
+    """The test loss of a family rises less with the parameters than the reference's.
 
     The slopes are those of the logarithm of the loss over that of the parameters, of all configurations.
     """
@@ -124,16 +121,15 @@ class SizeSlope(_Claim):
     test: Literal["slope"]
     network: Role
     reference: Role
-    margin: float = 0.0
 
     @property
     def criterion(self) -> str:
         """The test in short."""
-        return f"difference of slopes above {self.margin:g}"
+        return "difference of slopes above 0"
 
 
 class Overfitting(_Claim):
-    """The reference overfits more than the network beyond `margin`, in nats.
+    """The reference overfits more than the network, in nats.
 
     Overfitting is the loss on validation images minus that on training images after the last epoch.
     """
@@ -141,12 +137,11 @@ class Overfitting(_Claim):
     test: Literal["overfitting"]
     network: Role
     reference: Role
-    margin: float = 0.0
 
     @property
     def criterion(self) -> str:
         """The test in short."""
-        return f"difference above {self.margin:g} nats"
+        return "difference above 0 nats"
 
 
 class Diagnostic(_Claim):
@@ -156,12 +151,11 @@ class Diagnostic(_Claim):
     metric: str
     network: Role
     reference: Role
-    margin: float = 0.0
 
     @property
     def criterion(self) -> str:
         """The test in short."""
-        return f"difference above {self.margin:g}"
+        return "difference above 0"
 
 
 Claim = Annotated[

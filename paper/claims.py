@@ -67,7 +67,6 @@ class Claims(BaseModel):
                 "assumed",
                 "tolerance",
                 "margin",
-                "direction",
             }
             key = one.model_dump_json(exclude=about)
             if key in said:

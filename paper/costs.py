@@ -24,6 +24,7 @@ FILE: Final = Path(__file__).with_name("costs.json")
 PATIENT: Final = 0.6
 OVERHEAD: Final = 2.0
 _IN_DENSE_LAYERS: Final = 4_000_000  # weights; with more, torch trains the network
+_MEASURED_IMAGES: Final = 54_000
 _DRAWS: Final = 100  # networks of a random search that stand for all
 _ARCHITECTURE: Final = tuple(Architecture.__dataclass_fields__)
 
@@ -47,7 +48,8 @@ class Hours:
 
 def hours(planned: PlannedStudy, roles: int) -> Hours:
     """The estimate for a study in which claims and families have so many roles to fill."""
-    epoch = sorted(_epochs(planned))
+    scale = planned.images / _MEASURED_IMAGES
+    epoch = sorted(scale * seconds for seconds in _epochs(planned))
     plan, replicates = planned.plan, planned.spec.replicates
     searched = OVERHEAD + planned.spec.budget.epochs * float(np.mean(epoch))
     mean = OVERHEAD + planned.epochs * float(np.mean(epoch))

@@ -29,14 +29,15 @@ def details_page(results: Path) -> str:
     )
     head = ("group", "claim", "test", "power", "result [95 %]", "p (Holm)", "verdict")
     claims = table(head, _claims(Claims.read(), stored(results, "verdicts")))
-    return filled(_TEXT, {"studies": studies, "claims": claims})
+    effects = _effects(stored(results, "effects"))
+    return filled(_TEXT, {"studies": studies, "claims": claims, "effects": effects})
 
 
 def _studies(plan: Plan) -> Iterator[Sequence[str]]:
     for one in plan.studies:
         counts = [str(count) if count else "" for count in (one.race, one.seeds, one.others)]
-        if not one.race and not one.others:
-            counts = ["", f"{one.seeds}, validation only", ""]
+        if not one.race:
+            counts[1] = "" if one.others else f"{one.seeds}, validation only"
         yield [one.name, ", ".join(one.shows), ", ".join(one.families), *counts]
 
 
@@ -54,9 +55,31 @@ def _claims(claims: Claims, found: Sequence[Mapping[str, Any]]) -> Iterator[Sequ
             f"{power:.2f}" + (" *" if power < SUFFICIENT else ""),
             _value(claim, result),
             "" if p is None else f"{p:.3g}",
-            result["verdict"],
+            result["verdict"] + (f" (as {result['repeats']})" if result.get("repeats") else ""),
         ]
         before = claim.group
+
+
+def _effects(found: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The table of the effects of the factorial, and that it has not been run."""
+    if not found:
+        return ["It has not been run yet."]
+    head = ("effect", "parameters", "pairs", "points [95 %]", "p (Holm)")
+    rows = [
+        [
+            one["name"],
+            one["size"] or "all",
+            str(one["pairs"]),
+            _points(one["value"], one["low"], one["high"]),
+            f"{one['p']:.3g}",
+        ]
+        for one in found
+    ]
+    return table(head, rows)
+
+
+def _points(value: float, low: float, high: float) -> str:
+    return f"{100 * value:+.2f} [{100 * low:+.2f}, {100 * high:+.2f}]"
 
 
 def _value(claim: Claim, result: Mapping[str, Any]) -> str:
@@ -70,5 +93,5 @@ def _value(claim: Claim, result: Mapping[str, Any]) -> str:
     if low is None or high is None:
         return f"{value:+.2f}"
     if points:
-        return f"{100 * value:+.2f} [{100 * low:+.2f}, {100 * high:+.2f}]"
+        return _points(value, low, high)
     return f"{value:.3f} [{low:.3f}, {high:.3f}]"

@@ -1,7 +1,8 @@
 """What the figures of docs/results.md have in common: colours, symbols, points, axes.
 
 Points are networks that were trained; no line connects them. Families have the colours of Tol's `muted`
-scheme for colour-blind readers (P. Tol, Colour schemes, SRON/EPS/TN/09-002), each one of its own.
+scheme for colour-blind readers (P. Tol, Colour schemes, SRON/EPS/TN/09-002), with a grey and black, each
+one of its own.
 """
 
 from collections.abc import Mapping, Sequence

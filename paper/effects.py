@@ -72,8 +72,13 @@ def _of_branches(levels: Levels) -> Levels:
     return lambda cell: levels(cell) if cell.dendrites > 1 else None
 
 
-_NONLINEAR: Final = _to("dendrites", 4, 1, linear=False)
-_LINEAR: Final = _to("dendrites", 4, 1, linear=True)
+def _not_shared(levels: Levels) -> Levels:
+    """The same among cells without shared weights, which have no linear branches."""
+    return lambda cell: levels(cell) if cell.inputs != "shared" else None
+
+
+_NONLINEAR: Final = _not_shared(_to("dendrites", 4, 1, linear=False))
+_LINEAR: Final = _not_shared(_to("dendrites", 4, 1, linear=True))
 
 EFFECTS: Final[dict[str, tuple[Levels, ...]]] = {
     "sparsity: random instead of all inputs": (_to("inputs", "random", "all"),),
@@ -89,6 +94,9 @@ EFFECTS: Final[dict[str, tuple[Levels, ...]]] = {
     "4 branches instead of 1, nonlinear": (_NONLINEAR,),
     "4 branches instead of 1, linear": (_LINEAR,),
     "what nonlinearity adds to 4 branches": (_NONLINEAR, _LINEAR),
+    "4 branches instead of 1, shared weights": (
+        _to("dendrites", 4, 1, inputs="shared", matched="parameters"),
+    ),
     "2 branches instead of 1, nonlinear": (_to("dendrites", 2, 1, linear=False),),
     "8 branches instead of 4, nonlinear": (_to("dendrites", 8, 4, linear=False),),
     "nonlinear instead of linear branches": (

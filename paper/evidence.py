@@ -1,6 +1,7 @@
 """The evidence for claims: the rows of the benchmark file, and the stored choices of networks."""
 
 import json
+import math
 from collections.abc import Sequence
 from typing import final
 
@@ -11,6 +12,7 @@ from paper.bootstrap import Outcomes
 from paper.choices import Choice, Role
 from paper.claim import Claim, SizeSlope, SizeTrend
 from paper.plan import RACE_SEED
+from paper.ratio import configurations
 from paper.table import unpacked
 
 
@@ -67,24 +69,15 @@ class Evidence:
         rows = self._rows
         return bool(((rows["data"] == data) & (rows["study"] == role.study)).any())
 
-    def overfitting(self, role: Role, data: str) -> list[float]:
-        """Of each seed the loss on validation images minus that on training images, at the end."""
-        rows = self.tested(role, data)
-        return [
-            float(of_val[-1] - of_train[-1])
-            for of_val, of_train in zip(
-                rows["val_loss_curve"], rows["train_loss_curve"], strict=True
-            )
-        ]
-
     def configurations(self, role: Role, data: str) -> pd.DataFrame:
-        """The mean test values of each configuration of a role, by trial, raced or not."""
+        """The mean test values of the configurations of a role, those of the search's split."""
         rows = self._of(role, data, "test")
-        rows = rows[rows["seed"] < RACE_SEED]
+        sizes = rows["trainable_parameters"]
+        most = math.inf if role.max_parameters is None else role.max_parameters
+        rows = rows[(rows["seed"] < RACE_SEED) & sizes.between(role.min_parameters, most)]
         if rows.empty:
             raise NotRunError
-        values = ["trainable_parameters", "test_accuracy", "test_loss"]
-        return rows.groupby("trial")[values].mean()
+        return configurations(rows, data, "test_accuracy", "test_loss")
 
     def diagnostics(self, role: Role, data: str, metric: str) -> tuple[float, float, int]:
         """A diagnostic of validation images: its mean, its standard error, the seeds."""

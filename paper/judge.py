@@ -30,6 +30,7 @@ from paper.hypothesis_tests import (
     slope,
     trend,
 )
+from paper.table import overfitting
 
 Verdict = Literal[
     "holds", "does not hold", "undecided", "repeats another", "not searched", "not run"
@@ -41,7 +42,8 @@ Verdict = Literal[
 class Result:
     """The result of a claim. `p` and `p_against` are corrected within the claim's group.
 
-    A claim "repeats another" if an earlier one compares the same networks in the same way.
+    A claim `repeats` an earlier one that compares the same networks in the same way: it has its verdict,
+    and no p of its own.
     """
 
     id: str
@@ -54,6 +56,7 @@ class Result:
     p_against: float | None = None
     seeds: tuple[int, ...] = ()
     configurations: tuple[int, ...] = ()
+    repeats: str | None = None
 
 
 def judge(claims: Iterable[Claim], evidence: Evidence) -> list[Result]:
@@ -66,8 +69,10 @@ def judge(claims: Iterable[Claim], evidence: Evidence) -> list[Result]:
     for claim in claims:
         result = _measured(claim, evidence)
         about = evidence.about(claim)
-        if about is not None and said.setdefault(about, claim.id) != claim.id:
-            result = replace(result, verdict="repeats another", p=None, p_against=None)
+        if about is not None and result.p is not None:
+            first = said.setdefault(about, claim.id)
+            if first != claim.id:
+                result = replace(result, p=None, p_against=None, repeats=first)
         results.append(result)
     for group in {one.group for one in results}:
         own = [place for place, one in enumerate(results) if one.group == group]
@@ -77,7 +82,11 @@ def judge(claims: Iterable[Claim], evidence: Evidence) -> list[Result]:
             for place, before, after in zip(own, found, corrected, strict=True):
                 changed: dict[str, Any] = {name: None if before is None else after}
                 results[place] = replace(results[place], **changed)
-    return [_decided(one) for one in results]
+    decided = {one.id: _decided(one) for one in results}
+    return [
+        one if one.repeats is None else replace(one, verdict=decided[one.repeats].verdict)
+        for one in decided.values()
+    ]
 
 
 def _decided(result: Result) -> Result:
@@ -133,17 +142,14 @@ def _interaction(claim: Interaction, evidence: Evidence, bare: Result) -> Result
     networks = [evidence.outcomes(role, claim.data, "accuracy") for role in claim.roles]
     found = estimate(networks, interaction)
     seeds = [len(one) for one in networks]
-    return _filled(bare, found, found.p_above(claim.margin), found.p_below(claim.margin), seeds)
+    return _filled(bare, found, found.p_above(0), found.p_below(0), seeds)
 
 
 def _trend(claim: SizeTrend, evidence: Evidence, bare: Result) -> Result:
     means = evidence.configurations(claim.networks, claim.data)
-    found = trend(means["trainable_parameters"], means[f"test_{claim.metric}"])
-    p = {"rises": found.p_rises, "falls": found.p_falls}
-    against = p["falls" if claim.direction == "rises" else "rises"]
-    return replace(
-        bare, verdict="undecided", value=found.correlation, p=p[claim.direction], p_against=against
-    )
+    found = trend(means["trainable_parameters"], means["test_loss"])
+    p, against = found.p_rises, found.p_falls
+    return replace(bare, verdict="undecided", value=found.correlation, p=p, p_against=against)
 
 
 def _slope(claim: SizeSlope, evidence: Evidence, bare: Result) -> Result:
@@ -152,23 +158,23 @@ def _slope(claim: SizeSlope, evidence: Evidence, bare: Result) -> Result:
         for role in claim.roles
         for means in [evidence.configurations(role, claim.data)]
     )
-    return _less(bare, own, other, claim.margin)
+    return _less(bare, own, other)
 
 
 def _overfitting(claim: Overfitting, evidence: Evidence, bare: Result) -> Result:
-    gaps = [evidence.overfitting(role, claim.data) for role in claim.roles]
+    gaps = [overfitting(evidence.tested(role, claim.data)) for role in claim.roles]
     own, other = (
         Estimate(value=float(np.mean(one)), error=float(stats.sem(one)), freedom=len(one) - 1)
         for one in gaps
     )
-    return replace(_less(bare, own, other, claim.margin), seeds=tuple(map(len, gaps)))
+    return replace(_less(bare, own, other), seeds=tuple(map(len, gaps)))
 
 
-def _less(bare: Result, own: Estimate, other: Estimate, margin: float) -> Result:
+def _less(bare: Result, own: Estimate, other: Estimate) -> Result:
     """By how much the reference's value is larger, of independent estimates."""
     squares, freedoms = [own.error**2, other.error**2], [own.freedom, other.freedom]
     found = Estimate.of_parts(other.value - own.value, squares, freedoms)
-    return _filled(bare, found, found.p_above(margin), found.p_below(margin), ())
+    return _filled(bare, found, found.p_above(0), found.p_below(0), ())
 
 
 def _diagnostic(claim: Diagnostic, evidence: Evidence, bare: Result) -> Result:
@@ -176,8 +182,7 @@ def _diagnostic(claim: Diagnostic, evidence: Evidence, bare: Result) -> Result:
         evidence.diagnostics(role, claim.data, claim.metric) for role in claim.roles
     )
     found = Estimate.of_parts(one - other, [error**2, other_error**2], [seeds - 1, others - 1])
-    p, against = found.p_above(claim.margin), found.p_below(claim.margin)
-    return _filled(bare, found, p, against, [seeds, others])
+    return _filled(bare, found, found.p_above(0), found.p_below(0), [seeds, others])
 
 
 def _filled(

@@ -8,6 +8,7 @@ from typing import Any, Final
 import pandas as pd
 
 from paper import figures
+from paper.choices import Choice
 from paper.claim import DATA, Claim
 from paper.claims import Claims
 from paper.evidence import Evidence
@@ -32,14 +33,14 @@ def write_page(results: Path, file: Path = PAGE) -> None:
 
 def page(results: Path) -> tuple[str, dict[str, Any]]:
     """The page, page.md with the answer, the tables and the figures; and the figures."""
-    claims, rows = Claims.read(), _rows(results)
+    claims, rows = Claims.read(), all_rows(results)
     found = {one["id"]: one for one in stored(results, "verdicts")}
-    evidence = Evidence(rows, _choices(results))
+    evidence = Evidence(rows, all_choices(results))
     drawn = figures.figures((rows, list(found.values()), stored(results, "effects")))
     parts = {
         "answer": [*_progress(Plan.read(), rows), *_headlines(claims, found), *_failures(results)],
         "answers": table(
-            ("a network ...", "holds for", "does not hold for", "undecided for", "not run"),
+            ("claim", "of", "holds for", "does not hold for", "undecided for", "no verdict"),
             _answers(claims, found),
         ),
         "table 1": _table("Table 1", TABLE_1_HEAD, table_1(evidence, claims.published["table1"])),
@@ -70,13 +71,14 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
     return [lines[0], "|---" * len(head) + "|", *lines[1:]]
 
 
-def _rows(results: Path) -> pd.DataFrame:
+def all_rows(results: Path) -> pd.DataFrame:
     """The rows of all benchmark files."""
     files = sorted(results.glob("networks-*.parquet"))
     return read(*files) if files else SCHEMA.empty_table().to_pandas()
 
 
-def _choices(results: Path) -> list[Any]:
+def all_choices(results: Path) -> list[Choice]:
+    """The choices on all data sets."""
     return [one for file in sorted(results.glob("choices-*.json")) for one in read_choices(file)]
 
 
@@ -100,36 +102,38 @@ def _progress(plan: Plan, rows: pd.DataFrame) -> list[str]:
 
 
 def _headlines(claims: Claims, found: Results) -> list[str]:
-    """A sentence for each headline of which something was run."""
+    """A sentence for each headline of which something was judged."""
     lines = []
     for name, group in claims.groups.items():
         by_verdict = _by_verdict(_members(claims, name), found)
-        said = [f"{verdict} for {labels}" for verdict, labels in by_verdict.items() if labels]
-        if group.headline and any(not text.startswith("not run") for text in said):
-            lines.append(f"- *A network {group.says}:* {'; '.join(said)}.")
+        said = [
+            f"{verdict} for {by_verdict[verdict]}" for verdict in _JUDGED if by_verdict[verdict]
+        ]
+        if group.headline and said:
+            lines.append(f"- *{group.says[0].upper()}{group.says[1:]}:* {'; '.join(said)}.")
     return [*lines, ""] if lines else []
 
 
 def _answers(claims: Claims, found: Results) -> Iterator[Sequence[str]]:
     """A row for each group of claims."""
     for name, group in claims.groups.items():
-        by_verdict = _by_verdict(_members(claims, name), found)
+        own = _members(claims, name)
+        by_verdict = _by_verdict(own, found)
         others = [
-            text if verdict == "not run" else f"{verdict}: {text}"
-            for verdict, text in by_verdict.items()
-            if text and verdict not in _JUDGED
+            f"{verdict}: {labels}"
+            for verdict, labels in by_verdict.items()
+            if labels and verdict not in _JUDGED
         ]
-        all_same = others == ["all"]
-        judged = ["" if all_same else by_verdict[verdict] for verdict in _JUDGED]
-        yield [f"{group.says} ({name.split(':')[0]})", *judged, "; ".join(others)]
+        judged = [by_verdict[verdict] for verdict in _JUDGED]
+        yield [group.says, own[0].source, *judged, "; ".join(others)]
 
 
 _JUDGED: Final = ("holds", "does not hold", "undecided")
-_VERDICTS: Final = (*_JUDGED, "repeats another", "not searched", "not run")
+_VERDICTS: Final = (*_JUDGED, "not searched", "not run")
 
 
 def _by_verdict(members: Sequence[Claim], found: Results) -> dict[str, str]:
-    """The labels of claims by verdict, `all` where all have the same."""
+    """The labels of claims by verdict, `all` where all of several have the same."""
     by_verdict: dict[str, list[str]] = {verdict: [] for verdict in _VERDICTS}
     for one in members:
         by_verdict[found.get(one.id, {"verdict": "not run"})["verdict"]].append(one.label)

@@ -31,6 +31,7 @@ class DataPlan(_Table):
     epochs: Annotated[int, Field(ge=1)]
     fields: dict[str, Any] = Field(default={})
     dense: Annotated[int, Field(ge=1)] = 2_700_000
+    images: Annotated[int, Field(ge=1)] = 54_000
     shape: tuple[int, int, int] = (1, 28, 28)
     classes: Annotated[int, Field(ge=2)] = 10
 
@@ -88,6 +89,7 @@ class Plan(_Table):
                 data=data,
                 spec=StudySpec.from_dict(one.of_search(table)),
                 epochs=table["budget"]["epochs"],
+                images=self.data[data].images,
                 shape=self.data[data].shape,
                 classes=self.data[data].classes,
             )
@@ -143,6 +145,7 @@ class PlannedStudy(_Table):
     data: str
     spec: StudySpec
     epochs: int
+    images: int
     shape: tuple[int, int, int]
     classes: int
 

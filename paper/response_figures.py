@@ -28,7 +28,7 @@ def responses(rows: pd.DataFrame) -> go.Figure:
     def values(name: str) -> pd.Series:
         return own["measured"].map(lambda one: one.get(f"{_first(one)}_{name}"))
 
-    figure = _panels(_RESPONSES, own, lambda _: own["epochs"], values)
+    figure = _panels(_RESPONSES, own, own["epochs"], values)
     return figure.update_xaxes(title="epochs of training")
 
 
@@ -48,11 +48,8 @@ def _trained(rows: pd.DataFrame) -> pd.DataFrame:
     own = rows[rows["study"].str.startswith("representation-") & (rows["stage"] == "search")]
     own = own.drop_duplicates(["study", "trial"])
     rates = own["settings"].map(lambda text: json.loads(text)["learning_rate"])
-    epochs = own["val_loss_curve"].map(len).where(rates > _NO_RATE, 0)
+    epochs = own["val_loss_curve"].map(len).where(rates > 0, 0)
     return own.assign(epochs=epochs, measured=own["diagnostics"].map(json.loads))
-
-
-_NO_RATE: Final = 1e-6  # a rate below it changes no weight
 
 
 def _first(measured: Mapping[str, Any]) -> str:
@@ -84,13 +81,13 @@ def _by_layer(own: pd.DataFrame, names: Mapping[str, str]) -> go.Figure:
             index=long.index,
         )
 
-    return _panels(names, long, lambda _: long["place"], values)
+    return _panels(names, long, long["place"], values)
 
 
 def _panels(
     names: Mapping[str, str],
     own: pd.DataFrame,
-    x: Callable[[str], pd.Series],
+    x: pd.Series,
     y: Callable[[str], pd.Series],
 ) -> go.Figure:
     """A panel for each name, with the points of each family that have a value."""
@@ -98,13 +95,13 @@ def _panels(
     figure.update_layout(figure_layout())
     shown: set[str] = set()
     for column, (name, title) in enumerate(names.items(), start=1):
-        places, found = x(name), y(name)
+        found = y(name)
         for family in sorted(set(own["family"])):
             fits = (own["family"] == family) & found.notna()
             if not fits.any():
                 continue
             place = {"row": 1, "col": column, "showlegend": family not in shown}
-            points(figure, family, places[fits], found[fits], **place)
+            points(figure, family, x[fits], found[fits], **place)
             shown.add(family)
         figure.update_yaxes(title=title, row=1, col=column)
     return figure

@@ -32,6 +32,18 @@ class TimeUpError(Exception):
 
 
 @final
+class Failure(BaseModel):
+    """A configuration that could not be trained: in a search with no `seeds`, or for the test."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    study: str
+    trial: int
+    seeds: int
+    reason: str
+
+
+@final
 class Replication:
     """The replication on one data set, in a home; `root` is the folder of the images.
 
@@ -92,19 +104,17 @@ class Replication:
             self._notify(f"not searched, and so not tested: {', '.join(waiting)}")
 
     def _retrain(self, planned: PlannedStudy, name: str, trial: int, seeds: int) -> None:
-        """Tests a configuration; one whose training fails twice is noted, and is not tried again."""
-        for again in (True, False):
-            try:
-                study.retrain(name, trial, seeds, planned.epochs, data=self._root, home=self._home)
-            except study.StudyError as error:
-                if type(error) is not study.StudyError:  # such as a cluster that does not answer
-                    raise
-                self._notify(f"{name}: trial {trial} failed: {error}")
-                if not again:
-                    failed = Failure(study=name, trial=trial, seeds=seeds, reason=str(error))
-                    _store(self._failures, [*read_failures(self._failures), failed])
-            else:
-                return
+        """Tests a configuration; one whose training fails is noted, and is not tried again."""
+        try:
+            study.retrain(name, trial, seeds, planned.epochs, data=self._root, home=self._home)
+        except study.TrialFailedError as error:
+            self._notify(f"{name}: trial {trial} failed: {error}")
+            self._note([Failure(study=name, trial=trial, seeds=seeds, reason=str(error))])
+
+    def _note(self, failed: Sequence[Failure]) -> None:
+        """Adds failures to their file, each once."""
+        known = read_failures(self._failures)
+        _store(self._failures, [*known, *(one for one in failed if one not in known)])
 
     def tested(self) -> list[PlannedStudy]:
         """The studies that are tested, and not recorded."""
@@ -172,6 +182,12 @@ class Replication:
             raise KeyboardInterrupt
         if summary.stopped is not None:
             raise study.StudyError(f"the study {spec.name} stopped: {summary.stopped}")
+        failed = [
+            Failure(study=spec.name, trial=one.trial, seeds=0, reason=one.reason or "unknown")
+            for one in study.records(spec.name, home=self._home, states=("FAIL",))
+        ]
+        if failed:
+            self._note(failed)
 
     def _choose(self, planned: PlannedStudy) -> list[Choice]:
         """The network for each role of a study that is searched; stored ones are read, others stored."""
@@ -199,18 +215,6 @@ def read_choices(file: Path) -> list[Choice]:
     if not file.exists():
         return []
     return [Choice.model_validate(one) for one in json.loads(file.read_text(encoding="utf-8"))]
-
-
-@final
-class Failure(BaseModel):
-    """A configuration whose networks could not be trained for the test."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    study: str
-    trial: int
-    seeds: int
-    reason: str
 
 
 def read_failures(file: Path) -> list[Failure]:

@@ -200,6 +200,12 @@ def unpacked(correct: bytes, images: float) -> NDArray[np.bool_]:
     return np.unpackbits(np.frombuffer(correct, np.uint8), count=int(images)).astype(np.bool_)
 
 
+def overfitting(rows: pd.DataFrame) -> list[float]:
+    """Of each network the loss on validation images minus that on training images, at the end."""
+    curves = zip(rows["val_loss_curve"], rows["train_loss_curve"], strict=True)
+    return [float(of_val[-1] - of_train[-1]) for of_val, of_train in curves]
+
+
 @contextmanager
 def replacing(file: Path) -> Iterator[Path]:
     """Gives a path beside a file, whose folder is made; what the block writes replaces it at once."""

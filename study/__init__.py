@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from study.errors import StoppedError as StoppedError
     from study.errors import StudyError as StudyError
     from study.errors import TrackingError as TrackingError
+    from study.errors import TrialFailedError as TrialFailedError
     from study.home import Home as Home
     from study.report import figures as figures
     from study.report.report import write_picture as write_picture
@@ -69,7 +70,7 @@ _NAMES: Final = {
     "study.cluster.submission": "submit",
     "study.errors": (
         "BadInputError ClusterError DataError NotFoundError SpecError StoppedError StudyError "
-        "TrackingError"
+        "TrackingError TrialFailedError"
     ),
     "study.home": "Home",
     "study.report.report": "write_picture write_report",

@@ -3,6 +3,7 @@
 StudyError              exit 1, the study failed
     TrackingError       the tracking server did not respond, or did not accept every record
     ClusterError        a job or its cluster failed
+    TrialFailedError    a training failed, as one that diverges, and would again
     StoppedError        exit 130 or 143, a signal stopped the study
     BadInputError       exit 2, nothing was spent or written
         SpecError       a spec, or a value in it, breaks a rule
@@ -41,6 +42,10 @@ class TrackingError(StudyError):
 
 class ClusterError(StudyError):
     """A job or its cluster failed."""
+
+
+class TrialFailedError(StudyError):
+    """A training failed, as one that diverges; the same would happen again."""
 
 
 class StoppedError(StudyError):

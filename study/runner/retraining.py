@@ -18,7 +18,7 @@ import torch
 from models.building import outline
 from study import environment
 from study.cluster.ray_runtime import on_cluster, whole_machine
-from study.errors import BadInputError, StudyError, TrackingError
+from study.errors import BadInputError, StudyError, TrackingError, TrialFailedError
 from study.home import AnyHome, AnyStore, Home
 from study.keywords import checked_keywords
 from study.results.reader import read_study
@@ -71,9 +71,9 @@ def retrain(  # noqa: PLR0913  # each setting has a name of its own
     trained with `full` and `epochs` are not given, if its network does not fit the data, if neither the
     logits of its teacher are kept with the study nor the teacher is stored, or if the
     study's driver confirms it with the same seeds now, DataError
-    if its data set is not here, ClusterError if the cluster does not answer, StudyError if a replicate
-    diverges or the worker dies, and TrackingError if the result cannot be recorded; it is kept then,
-    and the same call records it.
+    if its data set is not here, ClusterError if the cluster does not answer, TrialFailedError if a
+    replicate diverges, StudyError if the worker dies, and TrackingError if the result cannot be
+    recorded; it is kept then, and the same call records it.
     """
     home = Home.find(home, tracking_uri)
     stored = read_study(name, home)
@@ -149,10 +149,13 @@ class _Observer(Observer):
 
 
 def _raise_unless_complete(outcome: Outcome, stop: StudyStopper, folder: StudyFolder) -> None:
-    """Raises StudyError for a training that failed or was stopped; after a signal, has its effect."""
+    """Raises TrialFailedError for a training that failed, StudyError for one that was stopped.
+
+    After a signal, that has its effect.
+    """
     if outcome.state == "FAIL":
         shutil.rmtree(folder.path)
-        raise StudyError(f"the trial cannot be retrained: {outcome.reason}")
+        raise TrialFailedError(f"the trial cannot be retrained: {outcome.reason}")
     if outcome.state == "PRUNED":
         if stop.signal_number is not None:
             signal.raise_signal(stop.signal_number)

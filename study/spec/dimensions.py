@@ -158,7 +158,7 @@ Dendrites = Annotated[Dimension, _whole(1, LARGEST["dendrites"]), _as_plain]
 Synapses = Annotated[Dimension, _whole(1, LARGEST["synapses"]), _as_plain]
 Layers = Annotated[Dimension, _whole(1, LARGEST["layers"]), _as_plain]
 Slopes = Annotated[Dimension, _real(0, 1), _as_plain]
-LearningRates = Annotated[Dimension, _real(1e-8, 10), _as_plain]
+LearningRates = Annotated[Dimension, _real(0, 10), _as_plain]
 Dropouts = Annotated[Dimension, _real(0, 0.95), _as_plain]
 BatchSizes = Annotated[Dimension, _whole(1, 1_000_000), _as_plain]
 Patiences = Annotated[Dimension, _whole(0, MOST_EPOCHS), _as_plain]
@@ -233,7 +233,7 @@ class Space(Section):
     the gradient is largest.
     """
     learning_rate: LearningRates = Range(low=2e-3, high=2e-2, log=True, integer=False)
-    """Learning rate of Adam; the maximum of the schedule."""
+    """Learning rate of Adam; the maximum of the schedule. A network with 0 stays as it was drawn."""
     schedule: Schedules = Choice(("cosine",))
     """Learning rate over the epochs: constant, decaying to zero, or rising and falling."""
     batch_size: BatchSizes = Choice((128,))

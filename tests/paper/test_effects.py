@@ -29,6 +29,7 @@ def factorial(accuracy):
         for learned in (False, True)
         for size in ("3k", "10k")
         if not learned or inputs in ("random", "local")
+        if not linear or inputs != "shared"
     ]
     return {cell: outcomes(place, accuracy(cell)) for place, cell in enumerate(every)}
 
@@ -71,7 +72,17 @@ def test_what_nonlinearity_adds_to_branches_is_the_difference_of_both_effects():
     assert linear.low < 0 < linear.high
     assert added.value == pytest.approx(nonlinear.value - linear.value)
     assert added.high - added.low > nonlinear.high - nonlinear.low
-    assert added.pairs == nonlinear.pairs
+    assert added.pairs == nonlinear.pairs == linear.pairs
+
+
+def test_shared_weights_have_no_part_in_what_nonlinearity_adds():
+    found = effects(
+        factorial(lambda cell: 0.5 + 0.2 * (cell.inputs == "shared" and cell.dendrites == 4))
+    )
+    own = {one.name: one for one in found if one.size is None}
+    added = own["what nonlinearity adds to 4 branches"]
+    assert added.low < 0 < added.high
+    assert own["4 branches instead of 1, shared weights"].value == pytest.approx(0.2, abs=0.03)
 
 
 def test_networks_with_learned_wiring_are_in_pairs_of_that_effect_alone():

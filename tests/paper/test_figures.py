@@ -31,7 +31,7 @@ VERDICTS = [
     },
     {"id": "all-cables-r", "group": "Fig. 4: structure", "value": None, "low": None, "high": None},
 ]
-UNTRAINED = {"learning_rate": 1e-8}
+UNTRAINED = {"learning_rate": 0.0}
 MEASURES = ("entropy", "silhouette", "range")
 EFFECT = {"size": None, "value": 0.01, "low": 0.0, "high": 0.02}
 

@@ -51,6 +51,8 @@ def rows(
             "family": family,
             "settings": json.dumps({"noise": noise}),
             "trainable_parameters": parameters,
+            "macs": parameters,
+            "stored_bytes": 4 * parameters,
             "test_accuracy": correct.mean(),
             "test_loss": loss,
             "images": IMAGES,
@@ -167,7 +169,7 @@ def test_a_trend_is_over_all_configurations(tmp_path):
     table = {"test": "trend", "networks": ROLES["theirs"]}
     found = judged(
         evidence(tmp_path, made),
-        claim("rises", **table, direction="rises"),
+        claim("rises", **table),
     )["rises"]
     assert (found.verdict, found.value) == ("holds", pytest.approx(1.0))
 
@@ -216,8 +218,8 @@ def test_a_claim_about_the_same_networks_is_not_counted_twice(usual):
         [*usual._choices, usual._choices[0].model_copy(update={"role": Role(**same["network"])})],  # noqa: SLF001
     )
     found = judged(usual, claim("a", **BETTER), claim("b", "B", **same))
-    assert [one.verdict for one in found.values()] == ["holds", "repeats another"]
-    assert found["b"].p is None
+    assert [one.verdict for one in found.values()] == ["holds", "holds"]
+    assert (found["b"].p, found["b"].repeats) == (None, "a")
 
 
 def test_claims_that_are_run_later_are_counted_in_the_correction(usual):

@@ -80,7 +80,7 @@ def test_a_trend_has_the_correlation_that_it_assumes():
         "test": "trend",
         "networks": ROLE,
     }
-    table |= {"direction": "rises", "configurations": 400, "assumed": {"effect": 0.5}}
+    table |= {"configurations": 400, "assumed": {"effect": 0.5}}
     (one,) = Claims.model_validate({"claims": [table], "groups": GROUPS}).claims
     p = simulated(one, [5], experiments=200)
     # Student's approximation backwards: the correlation that gives the median p.

@@ -69,6 +69,14 @@ def test_training_is_reproducible(engine, digits):
         assert torch.equal(one, other)
 
 
+def test_a_learning_rate_of_zero_leaves_every_weight_as_it_was_built(engine, digits):
+    trained = network("dann-lrf")
+    (*_, last) = train(trained, digits, settings(learning_rate=0.0, weight_decay=0.1), engine)
+    for mine, built in zip(trained.parameters(), network("dann-lrf").parameters(), strict=True):
+        assert torch.equal(mine, built)
+    assert last.kept_accuracy.mean < 0.5
+
+
 def test_the_kept_weights_are_those_of_each_replicates_best_epoch(digits):
     trained = network(seeds=[0, 1, 2])
     accuracies = [
