@@ -6,9 +6,11 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.beyond import contender
 from benchmarks.beyond.__main__ import STUDIES
+from benchmarks.beyond.judgement import p_counts
 from benchmarks.beyond.race import Race
-from benchmarks.beyond.report import table_of_searches
+from benchmarks.beyond.report import table, table_of_searches, verdicts
 from benchmarks.search import end_to_end, protocol
 from benchmarks.search.summary import (
     BEGIN,
@@ -218,6 +220,27 @@ def test_what_the_page_says_of_the_first_search_is_what_was_recorded():
     assert (
         "just two dendritic networks of at most 8,000 parameters were trained to the end" in PROSE
     )
+
+
+def test_its_race_is_the_committed_result():
+    result = result_of("beyond")
+    rows = result["rows"]
+    assert table(rows) in PAGE
+    assert verdicts(p_counts(rows)) in PAGE
+    names_machine(PAGE, result["machine"])
+
+
+def test_no_convolution_dominates_a_dendritic_network_of_few_multiply_accumulates():
+    rows = result_of("beyond")["rows"]
+    dendritic = [
+        row for row in rows if row["group"] == contender.DENDRITIC and row["macs"] <= 50_000
+    ]
+    convolutions = [row for row in rows if row["group"] == contender.CONVOLUTIONS]
+    assert dendritic
+    for one in dendritic:
+        for other in convolutions:
+            if other["macs"] <= one["macs"]:
+                assert other["test_accuracy"] < one["test_accuracy"]
 
 
 def test_its_searches_of_the_best_networks_are_those_recorded():
