@@ -57,16 +57,16 @@ def test_a_failed_confirmation_leaves_the_values_of_the_search():
     assert failed[0].named() == {}
 
 
-plane = st.tuples(st.integers(0, 20).map(lambda part: part / 20), st.integers(1, 20))
+# Sixteenths, whose means have no rounding errors.
+sixteenths = st.integers(0, 16).map(lambda part: part / 16)
+plane = st.tuples(sixteenths, st.integers(1, 20))
 
 
-@given(st.lists(st.tuples(plane, st.none() | st.integers(0, 20)), min_size=1, max_size=12))
+@given(st.lists(st.tuples(plane, st.none() | sixteenths), min_size=1, max_size=12))
 def test_no_member_is_dominated_by_another_or_by_a_confirmed_trial(drawn):
     found = trials([point for point, _ in drawn])
     known = {
-        number: confirmation(again / 20)
-        for number, (_, again) in enumerate(drawn)
-        if again is not None
+        number: confirmation(again) for number, (_, again) in enumerate(drawn) if again is not None
     }
     objectives = spec().objectives
     front = confirmed_front(spec(), found, known)
@@ -82,8 +82,8 @@ def test_no_member_is_dominated_by_another_or_by_a_confirmed_trial(drawn):
     }
     for accuracy, size in front.values():
         for other, smaller in pooled.values():
-            better = other >= accuracy - 1e-12 and smaller <= size
-            assert not (better and (other > accuracy + 1e-9 or smaller < size))
+            as_good = other >= accuracy and smaller <= size
+            assert not (as_good and (other > accuracy or smaller < size))
 
 
 def test_confirmations_are_stored_with_the_search_and_more_seeds_confirm_again(tmp_path):
