@@ -62,7 +62,7 @@ class Agreement(_Claim):
     @property
     def criterion(self) -> str:
         """The test in short."""
-        return f"within {100 * self.tolerance:g} percentage points of the published value"
+        return f"published value ± {100 * self.tolerance:g} points"
 
 
 class Comparison(_Claim):

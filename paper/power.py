@@ -71,9 +71,10 @@ def seeds_of(claim: Claim, studies: Mapping[str, PlannedStudy]) -> list[int]:
     """
     if isinstance(claim, SizeSlope):
         return [claim.configurations] * len(claim.roles)
-    own = [studies[role.study] for role in claim.roles]
-    of_search = isinstance(claim, Diagnostic)
-    return [one.spec.replicates if of_search else one.plan.seeds for one in own]
+    if isinstance(claim, Diagnostic):
+        return [studies[role.study].spec.replicates for role in claim.roles]
+    plans = [(role, studies[role.study].plan) for role in claim.roles]
+    return [plan.seeds if role.raced or not plan.race else plan.others for role, plan in plans]
 
 
 def simulated(claim: Claim, seeds: Sequence[int], experiments: int = EXPERIMENTS) -> _Values:

@@ -29,7 +29,7 @@ CHOICE: Final = "choice.json"
 OUTCOMES: Final = "outcomes.parquet"
 
 CONTROLS: Final = (ONE_BRANCH, LINEAR)
-"""The controls of the dendritic networks: what is dendritic about them leads to no more than these."""
+"""The groups that lack one property of dendritic networks each: several branches, or nonlinear ones."""
 
 SCHEMA: Final = pa.schema(
     {"contender": pa.string(), "seed": pa.int32(), "images": pa.int32(), "correct": pa.binary()}

@@ -19,6 +19,7 @@ from benchmarks.beyond.race import BOUNDS, Race
 from paper.hypothesis_tests import LEVEL
 from study import figure_layout
 from study.report.style import BLACK, BLUE, GREEN, GREY, VERMILLION
+from study.search.pareto import on_front
 
 GOALS: Final = {8_000: 0.903, 30_000: 0.910, 100_000: 0.918, 300_000: 0.923}
 """The test accuracies that dendritic networks are to reach, by the bound on their parameters."""
@@ -145,12 +146,11 @@ def figure(rows: list[dict[str, Any]]) -> go.Figure:
 
 
 def _front(rows: list[dict[str, Any]], metric: str) -> list[dict[str, Any]]:
-    """The rows that none with as small a value of the metric exceeds in accuracy, by that value."""
-    front: list[dict[str, Any]] = []
-    for row in sorted(rows, key=lambda row: (row[metric], -row["test_accuracy"])):
-        if not front or row["test_accuracy"] > front[-1]["test_accuracy"]:
-            front.append(row)
-    return front
+    """The rows on the front of accuracy and the metric, by the metric, each network once."""
+    points = [(row[metric], row["test_accuracy"]) for row in rows]
+    flags = on_front(points, {metric: "minimize", "test_accuracy": "maximize"})
+    front = {row[metric]: row for row, keep in zip(rows, flags, strict=True) if keep}
+    return [front[value] for value in sorted(front)]
 
 
 def _goal(row: dict[str, Any]) -> float | None:

@@ -8,9 +8,9 @@ import numpy as np
 
 from benchmarks.beyond import contender
 from benchmarks.beyond.__main__ import STUDIES
-from benchmarks.beyond.judgement import p_counts
+from benchmarks.beyond.judgement import CONTROLS, p_counts
 from benchmarks.beyond.race import Race
-from benchmarks.beyond.report import table, table_of_searches, verdicts
+from benchmarks.beyond.report import GOALS, table, table_of_searches, verdicts
 from benchmarks.search import end_to_end, protocol
 from benchmarks.search.summary import (
     BEGIN,
@@ -241,6 +241,38 @@ def test_no_convolution_dominates_a_dendritic_network_of_few_multiply_accumulate
         for other in convolutions:
             if other["macs"] <= one["macs"]:
                 assert other["test_accuracy"] < one["test_accuracy"]
+
+
+def test_what_the_pages_say_of_the_race_is_its_result():
+    rows = result_of("beyond")["rows"]
+    won = {(row["metric"], row["bound"], row["group"]): row for row in rows}
+
+    def test(bound, group, metric="trainable_parameters"):
+        return f"{100 * won[metric, bound, group]['test_accuracy']:.2f}"
+
+    reached = [test(bound, contender.DENDRITIC) for bound in GOALS]
+    aims = [f"{100 * goal:.1f}" for goal in GOALS.values()]
+    assert f"{', '.join(reached[:3])} and {reached[3]} % where {', '.join(aims[:3])} and " in PROSE
+    controls = [abs(row["ahead"]["value"]) for row in rows if row["group"] in CONTROLS]
+    assert max(controls) < 0.006
+    lost = [100 * (row["val_accuracy"] - row["test_accuracy"]) for row in rows]
+    assert f"{min(lost):.1f} to {max(lost):.1f} points less accurate on test images" in PROSE
+    small = [won["trainable_parameters", bound, contender.CONVOLUTIONS] for bound in (8000, 30_000)]
+    assert [f"{-100 * row['ahead']['value']:.1f}" for row in small] == ["1.1", "1.1"]
+    few = won["macs", 50_000, contender.CONVOLUTIONS]
+    shared = won["macs", 50_000, contender.SHARED]
+    assert f"{100 * few['ahead']['value']:.2f} points ahead of the convolutional one" in PROSE
+    assert f"at {shared['macs']:,} multiply-accumulates, the dendritic one has" in PROSE
+    assert f"has {test(50_000, contender.SHARED, 'macs')} %, and a convolutional one" in PROSE
+    assert f"of {few['macs']:,} has {test(50_000, contender.CONVOLUTIONS, 'macs')} %" in PROSE
+    trials = {row["group"]: row["trials"] for row in rows}
+    text = " ".join(README.split())
+    assert f"The best of {sum(trials.values())} trials" in text
+    for group in (contender.DENDRITIC, *CONTROLS):  # up to 100,000 multiply-accumulates
+        for other in (row for row in rows if row["group"] == contender.CONVOLUTIONS):
+            own = [row for row in rows if row["group"] == group and row["macs"] <= other["macs"]]
+            best = max(row["test_accuracy"] for row in own)
+            assert (best > other["test_accuracy"]) == (other["macs"] <= 100_000), group
 
 
 def test_its_searches_of_the_best_networks_are_those_recorded():

@@ -14,7 +14,7 @@ from paper.figures import TITLES
 from paper.judge import judge
 from paper.page import PAGE, page
 from paper.table import SCHEMA, read, studies_in, write
-from tests.paper.whole_results import whole_results
+from tests.support.whole_results import whole_results
 
 IMAGES = 10_000
 

@@ -10,10 +10,16 @@ from scipy import stats
 from paper.claims import Claims
 from paper.hypothesis_tests import LEVEL
 from paper.plan import Plan
-from paper.power import FILE, SUFFICIENT, simulated, write
+from paper.power import FILE, SUFFICIENT, seeds_of, simulated, write
 
 GROUPS = {"A": {"says": "is better"}}
 ROLE = {"study": "one", "family": "vann"}
+
+
+@pytest.fixture
+def claims_and_studies():
+    studies = {one.key: one for one in Plan.read().planned("fashion_mnist")}
+    return {one.id: one for one in Claims.read().claims}, studies
 
 
 def claim(**table):
@@ -35,6 +41,13 @@ def test_the_committed_powers_are_those_of_the_claims_and_the_plan(tmp_path):
     for name, one in committed.items():  # in two decimals, whose last may depend on the machine
         assert found[name] == pytest.approx(one, abs=0.011), name
         assert one["in_group"] <= one["alone"]
+
+
+def test_networks_that_are_not_raced_have_the_seeds_of_the_search(claims_and_studies):
+    claims, studies = claims_and_studies
+    assert seeds_of(claims["table1-accuracy-dann-lrf"], studies) == [10, 10]
+    assert seeds_of(claims["cables-lrf"], studies) == [5, 5]
+    assert seeds_of(claims["entropy-dann-r"], studies) == [8, 8]
 
 
 def test_the_power_of_a_difference_is_that_of_the_noncentral_t():

@@ -40,25 +40,15 @@ CLAIMS = """
 [groups]
 A = { says = "is more accurate" }
 [[claims]]
-id = "accuracy"
+id = "{metric}"
 label = "dann-r"
 group = "A"
 source = "Table 1"
 assumed = { effect = 0.1 }
 data = "digits"
 test = "better"
-network = { study = "grid", family = "dann-r" }
-reference = { study = "grid", family = "vann" }
-
-[[claims]]
-id = "loss"
-label = "dann-r"
-group = "A"
-source = "Table 1"
-assumed = { effect = 0.1 }
-data = "digits"
-test = "better"
-metric = "loss"
+each = { metric = ["accuracy", "loss"] }
+metric = "{metric}"
 network = { study = "grid", family = "dann-r" }
 reference = { study = "grid", family = "vann" }
 """
