@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import plotly.graph_objects as go
+from plotly.subplots import make_subplots
 
 from study import MetricFormat, figure_layout
 
@@ -28,8 +29,10 @@ _SYMBOLS: Final = {"vann": "square", "pdann": "diamond", "cnn": "x", "mlp": "tri
 
 
 def points(figure: go.Figure, family: str, x: Any, y: Any, **settings: Any) -> None:  # noqa: ANN401  # columns
-    """Adds the points of a family."""
-    place = {key: settings.pop(key) for key in ("row", "col") if key in settings}
+    """Adds the points of a family, to the panel `col` of several, of which the first has the legend."""
+    place = {"row": 1, "col": settings.pop("col")} if "col" in settings else {}
+    if place:
+        settings = {"showlegend": place["col"] == 1} | settings
     symbol = _SYMBOLS.get(family, "circle")
     marker = {"color": COLOURS[family], "symbol": symbol, "size": 9, "opacity": 1}
     marker |= settings.pop("marker", {})
@@ -69,6 +72,16 @@ def with_intervals(  # noqa: PLR0913, PLR0917  # the parts of a trace
 def axis(count: str, figure: go.Figure) -> dict[str, Any]:
     """The logarithmic axis of a count for the points of a figure."""
     return MetricFormat(count).axis([value for trace in figure.data for value in trace.x])
+
+
+def panels(titles: Sequence[str], **settings: Any) -> go.Figure:  # noqa: ANN401  # plotly's
+    """A figure of panels side by side without points, with these titles of their vertical axes."""
+    figure = make_subplots(cols=len(titles), **{"horizontal_spacing": 0.1} | settings)
+    look = figure_layout()
+    figure.update_layout(look).update_xaxes(look["xaxis"]).update_yaxes(look["yaxis"])
+    for column, title in enumerate(titles, start=1):
+        figure.update_yaxes(title=title, row=1, col=column)
+    return figure
 
 
 def blank(y: str) -> go.Figure:

@@ -8,10 +8,11 @@ from typing import Any, Final
 import pandas as pd
 import plotly.graph_objects as go
 
-from paper.drawing import blank, points, with_intervals
+from paper.drawing import blank, panels, points, with_intervals
 from paper.effects import EFFECTS
 from paper.response_figures import responses, separability, weights
 from paper.size_figures import cables, controls, efficiency, overfitting, ratio, sizes
+from paper.table import SCORES, with_scores
 
 _SIZES: Final = {"3k": "#bbbbbb", "10k": "#88aacc", "30k": "#4477aa", "100k": "#223355"}
 FORESTS: Final = {
@@ -59,16 +60,18 @@ def write(found: Mapping[str, go.Figure], folder: Path) -> None:
 
 
 def _noise(rows: pd.DataFrame) -> go.Figure:
-    figure = blank("test accuracy (%)")
+    """Accuracy and scores over the noise (Fig. 7b)."""
+    figure = panels(["test accuracy", *SCORES.values()])
     own = _with_setting(rows, "noise-", "noise")
     for family, values in own.groupby("family"):
-        points(figure, str(family), values["noise"], 100 * values["test_accuracy"])
-    figure.update_xaxes(title="standard deviation of the noise (one point a seed)")
-    return figure
+        for column, metric in enumerate(("test_accuracy", *SCORES), start=1):
+            points(figure, str(family), values["noise"], values[metric], col=column)
+    return figure.update_xaxes(title="standard deviation of the noise")
 
 
 def _sequential(rows: pd.DataFrame) -> go.Figure:
-    figure = blank("")
+    """Accuracy and scores of training class by class (Fig. 7c, d)."""
+    figure = panels([""] * 3, shared_yaxes=True, horizontal_spacing=0.03)
     own = _with_setting(rows, "table2-", "learning_rate")
     for family, values in own.groupby("family"):
         labels = [
@@ -77,9 +80,11 @@ def _sequential(rows: pd.DataFrame) -> go.Figure:
                 values["trainable_parameters"], values["learning_rate"], strict=True
             )
         ]
-        points(figure, str(family), 100 * values["test_accuracy"], labels, showlegend=False)
-    figure.update_xaxes(title="test accuracy after training class by class (%), one point a seed")
-    return figure
+        for column, metric in enumerate(("test_accuracy", *SCORES), start=1):
+            points(figure, str(family), values[metric], labels, col=column, showlegend=False)
+    for column, title in enumerate(("test accuracy", *SCORES.values()), start=1):
+        figure.update_xaxes(title=title, row=1, col=column)
+    return figure.update_xaxes(type="log", row=1, col=3)
 
 
 def _factorial(effects: Sequence[Mapping[str, Any]]) -> go.Figure:
@@ -122,8 +127,8 @@ def _forest(verdicts: Sequence[Mapping[str, Any]], groups: Sequence[str]) -> go.
 
 
 def _with_setting(rows: pd.DataFrame, study: str, name: str) -> pd.DataFrame:
-    """The tested networks of studies with a column of one of their settings."""
-    own = rows[rows["study"].str.startswith(study) & (rows["stage"] == "test")]
+    """The tested networks of studies with their scores and a column of one of their settings."""
+    own = with_scores(rows[rows["study"].str.startswith(study) & (rows["stage"] == "test")])
     return own.assign(**{name: [json.loads(one).get(name, 0) for one in own["settings"]]})
 
 

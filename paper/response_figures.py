@@ -6,10 +6,8 @@ from typing import Any, Final
 
 import pandas as pd
 import plotly.graph_objects as go
-from plotly.subplots import make_subplots
 
-from paper.drawing import points
-from study import figure_layout
+from paper.drawing import panels, points
 
 _RESPONSES: Final = {"entropy": "entropy (bits)", "selectivity": "selectivity (classes)"}
 _SEPARABILITY: Final = {
@@ -91,17 +89,15 @@ def _panels(
     y: Callable[[str], pd.Series],
 ) -> go.Figure:
     """A panel for each name, with the points of each family that have a value."""
-    figure = make_subplots(cols=len(names), horizontal_spacing=0.08)
-    figure.update_layout(figure_layout())
+    figure = panels([*names.values()], horizontal_spacing=0.08)
     shown: set[str] = set()
-    for column, (name, title) in enumerate(names.items(), start=1):
+    for column, name in enumerate(names, start=1):
         found = y(name)
         for family in sorted(set(own["family"])):
             fits = (own["family"] == family) & found.notna()
             if not fits.any():
                 continue
-            place = {"row": 1, "col": column, "showlegend": family not in shown}
-            points(figure, family, x[fits], found[fits], **place)
+            legend = family not in shown
+            points(figure, family, x[fits], found[fits], col=column, showlegend=legend)
             shown.add(family)
-        figure.update_yaxes(title=title, row=1, col=column)
     return figure

@@ -1,25 +1,26 @@
 """The figures of docs/results.md over the sizes of networks."""
 
-import json
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
-from plotly.subplots import make_subplots
 
 from paper import table
 from paper.claim import DATA
-from paper.drawing import axis, blank, points
+from paper.drawing import axis, blank, panels, points
 from paper.plan import RACE_SEED
-from paper.ratio import configurations, ratios
-from study import MetricFormat, figure_layout
+from paper.ratio import DENSE, configurations, ratios
+from study import MetricFormat
 
 _COUNTS: Final = {
     "trainable_parameters": "trainable parameters",
     "macs": "multiply-accumulates",
     "stored_bytes": "bytes of weights and wiring",
+}
+_LEADS: Final = {"test_accuracy": "test accuracies"} | {
+    name: f"{title}s" for name, title in table.SCORES.items()
 }
 _RATIOS: Final = [0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500]
 
@@ -55,18 +56,19 @@ def controls(rows: pd.DataFrame) -> go.Figure:
     """The tested networks under the bounds over three counts; those on the front are larger."""
     means = configurations(rows, DATA, "test_accuracy")
     means = means[means["study"].str.startswith("bound-")]
-    figure = make_subplots(cols=len(_COUNTS), shared_yaxes=True, horizontal_spacing=0.03)
-    figure.update_layout(figure_layout())
+    figure = panels(
+        ["test accuracy (%)", *[""] * (len(_COUNTS) - 1)],
+        shared_yaxes=True,
+        horizontal_spacing=0.03,
+    )
     for column, (count, title) in enumerate(_COUNTS.items(), start=1):
         front = on_front(means, count)
         for family, own in means.groupby("family"):
             size = [14 if index in front else 8 for index in own.index]
             accuracy = 100 * own["test_accuracy"]
-            place = {"row": 1, "col": column, "showlegend": column == 1}
-            points(figure, str(family), own[count], accuracy, marker={"size": size}, **place)
+            points(figure, str(family), own[count], accuracy, marker={"size": size}, col=column)
         shown = MetricFormat(count).axis(means[count].tolist())
         figure.update_xaxes({**shown, "title": title, "tickangle": 0}, row=1, col=column)
-    figure.update_yaxes(title="test accuracy (%)", row=1, col=1)
     return figure
 
 
@@ -85,54 +87,60 @@ def _of_table_1(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def overfitting(rows: pd.DataFrame) -> go.Figure:
-    """The loss on validation images minus that on training images, at the end, over the parameters."""
+    """Losses on training and validation images by epoch, and their difference over the parameters.
+
+    The learning curves are those of every family at the size of the largest vann.
+    """
     own = _of_table_1(rows)
-    draw = sizes("gap", "validation loss minus training loss (nats)", 1)
-    return draw(own.assign(gap=table.overfitting(own)))
+    own = own.assign(gap=table.overfitting(own), size=table.sizes(own))
+    figure = panels(
+        ["loss (nats), open: on training images", "validation loss minus training loss (nats)"]
+    )
+    dense = own[own["study"] == DENSE].sort_values("trainable_parameters")
+    for family, curves in own[own["size"].isin(dense["size"].tail(1))].groupby("family"):
+        for curve, symbol in (("val_loss_curve", "circle"), ("train_loss_curve", "circle-open")):
+            loss = np.mean(curves[curve].tolist(), axis=0)
+            epochs, marker = np.arange(1, len(loss) + 1), {"symbol": symbol, "size": 6}
+            points(figure, str(family), epochs, loss, marker=marker, col=1, showlegend=False)
+    for family, values in configurations(own, DATA, "gap").groupby("family"):
+        parameters, gap = values["trainable_parameters"], values["gap"]
+        points(figure, str(family), parameters, gap, col=2, showlegend=True)
+    shown = MetricFormat("trainable_parameters").axis(own["trainable_parameters"].tolist())
+    figure.update_xaxes({"title": f"epochs of {', '.join(dense['size'].tail(1))}"}, row=1, col=1)
+    return figure.update_xaxes(shown, row=1, col=2)
 
 
 def efficiency(rows: pd.DataFrame) -> go.Figure:
-    """The paper's scores of accuracy and loss of each network of Table 1, over the parameters.
-
-    With P parameters and the lowest validation loss after E epochs, f is log(P E) by the least log(P E)
-    of all; the scores are the accuracy divided by f, and the loss times f (Methods).
-    """
+    """The scores of accuracy and loss of each network of Table 1, over the parameters (Fig. 3c, d)."""
     own = rows[
         (rows["data"] == DATA) & rows["study"].str.startswith("table1-") & (rows["stage"] == "test")
     ]
-    epochs = own["val_loss_curve"].map(lambda curve: int(np.argmin(curve)) + 1)
-    costs = np.log10((own["trainable_parameters"] * epochs).astype(float))
-    factors = costs / costs.min()
-    own = own.assign(accuracy=own["test_accuracy"] / factors, loss=own["test_loss"] * factors)
-    means = configurations(own, DATA, "accuracy", "loss")
-    figure = make_subplots(cols=2, horizontal_spacing=0.1)
-    figure.update_layout(figure_layout())
-    for column, score in enumerate(("accuracy", "loss"), start=1):
+    means = configurations(table.with_scores(own), DATA, *table.SCORES)
+    figure = panels([*table.SCORES.values()])
+    for column, score in enumerate(table.SCORES, start=1):
         for family, values in means.groupby("family"):
-            place = {"row": 1, "col": column, "showlegend": column == 1}
-            points(figure, str(family), values["trainable_parameters"], values[score], **place)
-        figure.update_yaxes(title=f"{score} score", row=1, col=column)
-    shown = MetricFormat("trainable_parameters").axis(means["trainable_parameters"].tolist())
-    title = f"trainable parameters (the least P E is {10 ** costs.min():,.0f})"
-    return figure.update_xaxes({**shown, "title": title})
+            parameters = values["trainable_parameters"]
+            points(figure, str(family), parameters, values[score], col=column)
+    return figure.update_xaxes(
+        MetricFormat("trainable_parameters").axis(means["trainable_parameters"].tolist())
+    )
 
 
 def cables(rows: pd.DataFrame) -> go.Figure:
-    """The lead of dendritic networks over those of the same size with other cables."""
+    """The lead of dendritic networks over those of the same size with other cables (Fig. 4)."""
     own = rows[rows["study"].str.startswith(("table1-", "structure")) & (rows["stage"] == "test")]
-    settings = own["settings"].map(json.loads)
-    own = own.assign(size=[f"D{one.get('dendrites')} S{one['somata']}" for one in settings])
-    means = configurations(own, DATA, "test_accuracy", keys=("size",))
-    figure = blank("lead in test accuracy (points)")
+    own = table.with_scores(own).assign(size=table.sizes(own))
+    means = configurations(own, DATA, *_LEADS, keys=("size",))
+    figure = panels([f"difference of {title}" for title in _LEADS.values()])
     for symbol, kind, pairs in _pairs(means):
         for family, values in pairs.groupby("family"):
-            lead = 100 * (values["test_accuracy"] - values["test_accuracy_other"])
             name, marker = f"{family}, {kind}", {"symbol": symbol}
-            points(
-                figure, str(family), values["trainable_parameters"], lead, marker=marker, name=name
-            )
-    figure.update_xaxes(axis("trainable_parameters", figure))
-    return figure.update_xaxes(title="trainable parameters of the dendritic network")
+            for column, metric in enumerate(_LEADS, start=1):
+                lead = values[metric] - values[f"{metric}_other"]
+                parameters = values["trainable_parameters"]
+                points(figure, str(family), parameters, lead, marker=marker, name=name, col=column)
+    shown = MetricFormat("trainable_parameters").axis(means["trainable_parameters"].tolist())
+    return figure.update_xaxes({**shown, "title": "trainable parameters"})
 
 
 _CONTROLS: Final = (

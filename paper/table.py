@@ -54,6 +54,9 @@ for each of the test `images` (`unpacked`), `losses` a float16, of networks that
 choose; all three are null where there was no test.
 """
 
+SCORES: Final = {"accuracy_score": "accuracy score", "loss_score": "loss score"}
+"""The columns of `with_scores`, with their names."""
+
 _CURVES: Final = ("val_accuracy", "val_loss", "train_loss")
 
 
@@ -200,10 +203,30 @@ def unpacked(correct: bytes, images: float) -> NDArray[np.bool_]:
     return np.unpackbits(np.frombuffer(correct, np.uint8), count=int(images)).astype(np.bool_)
 
 
+def sizes(rows: pd.DataFrame) -> list[str]:
+    """Of each network its dendrites and somata, such as D4 S512."""
+    settings = map(json.loads, rows["settings"])
+    return [f"D{one.get('dendrites')} S{one['somata']}" for one in settings]
+
+
 def overfitting(rows: pd.DataFrame) -> list[float]:
     """Of each network the loss on validation images minus that on training images, at the end."""
     curves = zip(rows["val_loss_curve"], rows["train_loss_curve"], strict=True)
     return [float(of_val[-1] - of_train[-1]) for of_val, of_train in curves]
+
+
+def with_scores(rows: pd.DataFrame) -> pd.DataFrame:
+    """The networks with the paper's scores of efficiency, `accuracy_score` and `loss_score`.
+
+    With P parameters and the lowest validation loss after E epochs, f is log(P E) by the least log(P E)
+    of these networks; the scores are the test accuracy by f, and the test loss times f (Methods).
+    """
+    epochs = rows["val_loss_curve"].map(lambda curve: int(np.argmin(curve)) + 1)
+    costs = np.log10((rows["trainable_parameters"] * epochs).astype(float))
+    factors = costs / costs.min()
+    return rows.assign(
+        accuracy_score=rows["test_accuracy"] / factors, loss_score=rows["test_loss"] * factors
+    )
 
 
 @contextmanager

@@ -111,8 +111,18 @@ def test_the_points_are_the_configurations_that_were_run(drawn):
 
 
 def test_overfitting_is_that_of_the_last_epoch(drawn):
-    by_family = {one.name: one for one in drawn["overfitting"].data}
-    assert list(by_family["vann"].y) == pytest.approx([0.3, 0.3])
+    (gaps,) = (one for one in drawn["overfitting"].data if one.name == "vann" and one.showlegend)
+    assert (list(gaps.x), list(gaps.y)) == ([1000, 10000], pytest.approx([0.3, 0.3]))
+
+
+def test_learning_curves_are_those_of_the_size_of_the_largest_vann(drawn):
+    curves = [one for one in drawn["overfitting"].data if not one.showlegend]
+    assert [(one.name, one.marker.symbol, list(one.y)) for one in curves] == [
+        (family, symbol, pytest.approx(loss))
+        for family in ("dann-lrf", "dann-r", "vann")
+        for symbol, loss in (("circle", [0.5, 0.4, 0.6]), ("circle-open", [0.5, 0.4, 0.3]))
+    ]
+    assert all(list(one.x) == [1, 2, 3] for one in curves)
 
 
 def test_efficiency_scores_are_those_of_the_paper(drawn):
@@ -127,9 +137,11 @@ def test_efficiency_scores_are_those_of_the_paper(drawn):
 
 
 def test_cables_are_compared_at_the_same_size(drawn):
-    (lead,) = drawn["cables"].data
-    assert lead.name == "dann-r, over shuffled cables"
-    assert (list(lead.x), list(lead.y)) == ([500], pytest.approx([5.0]))
+    leads = drawn["cables"].data
+    assert {one.name for one in leads} == {"dann-r, over shuffled cables"}
+    assert all(list(one.x) == [500] for one in leads)
+    factor = math.log10(2 * 500) / math.log10(2 * 100)
+    assert [one.y[0] for one in leads] == pytest.approx([0.05, 0.05 / factor, -0.05 * factor])
 
 
 def test_leads_in_losses_are_beside_those_in_accuracies(drawn):
