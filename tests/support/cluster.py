@@ -130,6 +130,13 @@ class Cluster:
             finally:
                 process.kill()
 
+    def run_on_head(self, *arguments, **settings):
+        """Runs a program on the head, with the cluster as its $RAY_ADDRESS; returns its exit status."""
+        head = self.machine("head")
+        address = {"RAY_ADDRESS": f"{head.address}:6379"}
+        own = self._user | address | settings
+        return subprocess.call(head.command(*arguments), env=clean_environment(**own))
+
     def nodes(self):
         """The addresses of the nodes that the head believes alive; none while it does not answer."""
         done = self.desk.run(sys.executable, "-c", _NODES, self.address, self._token, check=False)
