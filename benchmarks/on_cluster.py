@@ -24,7 +24,9 @@ def main(words: Sequence[str] | None = None) -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--workers", type=int, default=2, metavar="N")
-    parser.add_argument("--lose", type=float, metavar="MINUTES", help="by default no worker is lost")
+    parser.add_argument(
+        "--lose", type=float, metavar="MINUTES", help="by default no worker is lost"
+    )
     parser.add_argument("command", nargs=argparse.REMAINDER)
     given = parser.parse_args(words)
     names = [f"worker{number}" for number in range(1, given.workers + 1)]

@@ -7,7 +7,8 @@ from typing import Final
 from models.architecture import FAMILIES, Architecture, ImageShape
 from models.shapes import check_fits, layer_shapes
 
-_SEED_BITS: Final = 64
+SEED_BITS: Final = 64
+"""Bits of the seed from which a wiring is drawn."""
 _WEIGHT_BYTES: Final = 4
 
 
@@ -51,12 +52,12 @@ def wiring_bits(architecture: Architecture, image_shape: ImageShape) -> int:
     # Otherwise shuffled cables are an order of the dendrites.
     draws_cables = family.cables == "shuffled" and architecture.cable_draw == "global"
     if not architecture.rewiring:
-        seed = _SEED_BITS if family.draws_synapses or draws_cables else 0
+        seed = SEED_BITS if family.draws_synapses or draws_cables else 0
         if architecture.centres == "even":
             return seed
         fields = architecture.somata if family.synapses == "grouped" else architecture.units
         return seed + fields * _bits(math.prod(image_shape[1:]))
-    bits = _SEED_BITS if draws_cables else 0
+    bits = SEED_BITS if draws_cables else 0
     varies = architecture.synapse_draw == "global"
     of_pixels = architecture.synapses_per == "channel"
     for channels, height, width in layer_shapes(architecture, image_shape)[:-1]:

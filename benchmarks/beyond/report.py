@@ -16,6 +16,8 @@ from benchmarks.beyond.contender import (
     SHARED,
 )
 from benchmarks.beyond.race import BOUNDS, Race
+from models import Architecture
+from models.counting import stored_bytes, wiring_bits
 from paper.hypothesis_tests import LEVEL
 from study import figure_layout
 from study.report.style import BLACK, BLUE, GREEN, GREY, VERMILLION
@@ -24,6 +26,7 @@ from study.search.pareto import on_front
 GOALS: Final = {8_000: 0.903, 30_000: 0.910, 100_000: 0.918, 300_000: 0.923}
 """The test accuracies that dendritic networks are to reach, by the bound on their parameters."""
 
+_IMAGE: Final = (1, 28, 28)  # channels, height, width
 _UNITS: Final = {"trainable_parameters": "parameters", "macs": "MACs"}
 
 # Two more of Okabe and Ito's palette.
@@ -65,6 +68,7 @@ def table(rows: list[dict[str, Any]]) -> str:
     cells = []
     for row in rows:
         goal = _goal(row)
+        bits = wiring_bits(Architecture(**row["architecture"]), _IMAGE)
         cells.append(
             [
                 f"{row['bound']:,} {_UNITS[row['metric']]}",
@@ -73,15 +77,16 @@ def table(rows: list[dict[str, Any]]) -> str:
                 row["network"],
                 f"{row['trainable_parameters']:,}",
                 f"{row['macs']:,}",
+                f"{bits:,}",
+                f"{stored_bytes(row['trainable_parameters'], bits):,}",
                 _percent(row["val_accuracy"], row["val_accuracy_sem"]),
                 _percent(row["test_accuracy"], row["test_accuracy_sem"]),
                 _ahead(row),
                 "" if goal is None else f"{100 * goal:.1f}",
             ]
         )
-    heads = (
-        "at most,group,trials,network,parameters,MACs,validation %,test %,dendritic ahead,goal %"
-    )
+    counts = "parameters,MACs,wiring bits,bytes"
+    heads = f"at most,group,trials,network,{counts},validation %,test %,dendritic ahead,goal %"
     return "\n".join(markdown.table(markdown.row(heads.split(",")), cells))
 
 

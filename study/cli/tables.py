@@ -9,6 +9,7 @@ from rich import box
 from rich.markup import escape
 from rich.table import Table
 
+from models.counting import SEED_BITS
 from study.cluster.study_job import StudyJob
 from study.results.comparison import ComparedStudy, Comparison
 from study.results.format import count, percent
@@ -25,12 +26,12 @@ _NOTABLE: Final = ("FAIL", "PRUNED", "RUNNING", "INTERRUPTED")
 def trial_table(
     records: Sequence[TrialRecord], title: str, studies: Sequence[str] | None = None
 ) -> Table:
-    """A row for each trial; accuracies in percent with standard errors. Fits 80 columns.
+    """A row for each trial; accuracies in percent with standard errors.
 
     The columns state, dendritic, epochs and front appear if they differ between the trials, the column
-    study if `studies` has the study of each trial. Of confirmed trials the validation accuracy with
-    further seeds is beside that of the search, and of trials that continue another one its number, in
-    place of the learning rate.
+    study if `studies` has the study of each trial, and that of the wiring if one takes more than a seed.
+    Of confirmed trials the validation accuracy with further seeds is beside that of the search, and of
+    trials that continue another one its number.
     """
     columns: dict[str, Callable[[TrialRecord], str]] = {
         "trial": lambda record: str(record.trial),
@@ -38,23 +39,24 @@ def trial_table(
         "architecture": lambda record: record.label(),
         "dendritic": lambda record: "yes" if record.dendritic else "no",
         "parameters": lambda record: count(record.trainable_parameters),
+        "wiring bits": lambda record: count(record.wiring_bits),
+        "bytes": lambda record: count(record.stored_bytes),
         "val %": lambda record: percent(record.val_accuracy, record.val_accuracy_sem),
         "confirmed %": lambda record: percent(
             record.confirmed_val_accuracy, record.confirmed_val_accuracy_sem
         ),
         "test %": lambda record: percent(record.test_accuracy, record.test_accuracy_sem),
-        "rate": lambda record: f"{record.training['learning_rate']:.1e}",
         "epochs": lambda record: str(record.epochs),
         "continues": lambda record: "" if record.continues is None else str(record.continues),
         "front": lambda record: "*" if record.on_front else "",
     }
     cells = {} if studies is None else {"study": list(studies)}
     cells |= _cells(records, columns)
-    del cells["rate" if any(cells["confirmed %"]) else "confirmed %"]
-    if any(cells["continues"]):
-        cells.pop("rate", None)
-    else:
-        del cells["continues"]
+    if not any((record.wiring_bits or 0) > SEED_BITS for record in records):
+        del cells["wiring bits"]
+    for heading in ("confirmed %", "continues"):
+        if not any(cells[heading]):
+            del cells[heading]
     for heading in ("state", "dendritic", "epochs", "front"):
         if len(set(cells[heading])) == 1 and cells["trial"] and cells[heading][0] not in _NOTABLE:
             del cells[heading]

@@ -123,6 +123,8 @@ def _table(members: Sequence[TrialRecord]) -> list[str]:
         "trial": lambda record: str(record.trial),
         "network": lambda record: record.label(),
         "parameters": lambda record: count(record.trainable_parameters),
+        "wiring bits": lambda record: count(record.wiring_bits),
+        "bytes": lambda record: count(record.stored_bytes),
         "validation accuracy %": lambda record: percent(
             record.val_accuracy, record.val_accuracy_sem
         ),

@@ -71,6 +71,7 @@ _COLUMNS: Final[dict[str, Callable[[TrialRecord], str]]] = {
     "dendritic": lambda record: "yes" if record.dendritic else "no",
     "parameters": lambda record: count(record.trainable_parameters),
     "MACs": lambda record: count(record.macs),
+    "wiring bits": lambda record: count(record.wiring_bits),
     "bytes": lambda record: count(record.stored_bytes),
     "validation %": lambda record: percent(record.val_accuracy, record.val_accuracy_sem),
     "confirmed %": lambda record: percent(

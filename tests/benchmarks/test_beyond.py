@@ -221,6 +221,13 @@ def row(bound, group, value=None, p=None):
         "group": group,
         "trials": 7,
         "network": group,
+        "architecture": {
+            "family": "dann-r",
+            "dendrites": 2,
+            "somata": 5,
+            "synapses": 4,
+            "rewiring": 0.3,
+        },
         "trainable_parameters": bound,
         "macs": bound,
         "val_accuracy": 0.9,
@@ -250,6 +257,7 @@ def test_a_result_counts_for_dendrites_where_both_controls_are_behind():
     )
     assert "200 MACs: dendritic networks are not shown to be more accurate" in second
     assert "| +3.00 (+2.00 to +4.00) |" in table(rows)
+    assert "| 100 | 100 | 400 | 450 |" in table(rows)  # 40 synapses take ten bits each
 
 
 def test_the_picture_has_the_front_of_each_group():

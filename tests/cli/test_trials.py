@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+from dataclasses import replace
 
 import jsonschema
 import pytest
@@ -10,8 +11,11 @@ from typer.testing import CliRunner
 
 from study.cli.app import app
 from study.cli.schemas import COMMANDS, schema_of
+from study.cli.tables import trial_table
 from study.errors import BadInputError
 from study.results.stored_study import StoredStudy
+from study.spec.study_spec import StudySpec
+from tests.support.stored_study import record, trial
 from tests.support.written_study import make_home, write_study
 
 TRIALS = [
@@ -157,6 +161,26 @@ def test_a_trial_is_shown_with_its_network_and_what_to_do_with_it(ask):
     ):
         assert text in shown
     assert "violates" not in shown
+
+
+SPEC = StudySpec.from_dict({"name": "made", "dataset": "digits", "families": ["dann-r"]})
+
+
+def of_wiring(number, bits):
+    return replace(record(number, trial(0.9), SPEC), wiring_bits=bits, stored_bytes=400 + bits // 8)
+
+
+@pytest.mark.parametrize(
+    ("bits", "expected"),
+    [
+        ((64, 64), {"bytes": ["408", "408"]}),  # drawn from a seed
+        ((64, 8000), {"wiring bits": ["64", "8,000"], "bytes": ["408", "1,400"]}),
+    ],
+)
+def test_a_table_of_trials_tells_what_stores_a_network(bits, expected):
+    table = trial_table([of_wiring(number, each) for number, each in enumerate(bits)], "front")
+    shown = {str(column.header): list(column.cells) for column in table.columns}
+    assert {name: shown[name] for name in shown if name in ("wiring bits", "bytes")} == expected
 
 
 @pytest.mark.slow

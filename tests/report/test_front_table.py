@@ -19,6 +19,8 @@ def test_a_table_of_the_front_has_a_row_for_each_trial():
     assert made.index(first) < made.index(second)
     assert '<td role="cell" data-heading="validation %">90.00 ± 1.00</td>' in made
     assert '<td role="cell" data-heading="validation %">80.00</td>' in made
+    assert 'data-heading="wiring bits"' in made
+    assert 'data-heading="bytes"' in made
     network = 'data-heading="network" class="left">dann-r D2 S50 K4</td>'
     assert network in made
 

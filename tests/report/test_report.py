@@ -121,7 +121,7 @@ def test_the_page_has_all_figures_the_table_the_command_and_the_versions(home, t
     assert len(alternatives) == len(FIGURES)
     assert all(alternatives)
     headers = [attrs["scope"] for tag, attrs in page.tags if tag == "th"]
-    assert (headers.count("col"), headers.count("row")) == (10, 12)
+    assert (headers.count("col"), headers.count("row")) == (11, 12)
     assert "study run made.toml" in page.words
     assert "torch 2.0" in page.words
     assert '"families": [ "dann-r" ]' in page.words
