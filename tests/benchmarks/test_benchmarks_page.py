@@ -56,8 +56,9 @@ def test_its_front_is_the_committed_result():
     front.sort(key=lambda trial: trial["trainable_parameters"])
     for cells, trial in zip(rows, front, strict=True):
         assert cells[0] == str(trial["trial"])
-        assert cells[2:4] == [
+        assert cells[2:5] == [
             f"{trial['trainable_parameters']:,}",
+            f"{trial['stored_bytes']:,}",
             percent(trial, "val_accuracy"),
         ]
         assert trial["test_accuracy"] is None  # the test images were withheld
