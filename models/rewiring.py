@@ -31,9 +31,7 @@ REACH: Final = 3
 """The distance in pixels, in rows and in columns, up to which local regrowth goes from a synapse."""
 
 _UNTIL: Final = 0.7  # share of the epochs after which the wiring is final
-_DRAWS: Final = (
-    32  # before a synapse is grown anywhere, and of those before all free inputs are listed
-)
+_DRAWS: Final = 32  # of a place for a synapse, before all free places are listed
 _CELLS: Final = 2**24  # units times inputs that are in memory at a time
 
 
@@ -186,15 +184,15 @@ class _Synapses:
         # Of each unit and place, what takes it: nothing (-1), a synapse (-2), or one that is grown.
         taken = np.full((unit.max(initial=0) + 1) * self._places, -1, np.int32)
         taken[unit * self._places + place] = -2
-        near, units = place[~gone], unit[gone]
+        stay, units = place[~gone], unit[gone]
+        # Where those of each unit begin that stay; there are some, as the share is below one.
         ends = np.searchsorted(unit[~gone], np.arange(unit.max(initial=0) + 2))
-        has_others = bool((np.diff(ends)[units] > 0).all())
         found = np.full(len(units), -1)
         waiting = np.arange(len(units))
-        for draw in range(2 * _DRAWS):
+        for _ in range(_DRAWS):
             of = units[waiting]
-            if self._local and has_others and draw < _DRAWS:
-                places = self._near(near[generator.integers(ends[of], ends[of + 1])], generator)
+            if self._local:
+                places = self._near(stay[generator.integers(ends[of], ends[of + 1])], generator)
             else:
                 places = generator.integers(0, self._places, len(of))
             cells = of * self._places + places
@@ -204,12 +202,28 @@ class _Synapses:
             found[waiting[accepted]] = places[accepted]
             waiting = np.delete(waiting, accepted)
             taken[cells[accepted]] = -2
-        # Of units that read nearly all places.
+        # Of units that read nearly all places, or all around those that stay.
         for last in waiting.tolist():
-            mine = taken[units[last] * self._places :][: self._places]
-            found[last] = generator.choice(np.flatnonzero(mine == -1))
+            of = units[last]
+            mine = taken[of * self._places :][: self._places]
+            places = np.flatnonzero(mine == -1)
+            if self._local:
+                places = self._nearest(places, stay[ends[of] : ends[of + 1]])
+            found[last] = generator.choice(places)
             mine[found[last]] = -2
         return found
+
+    def _nearest(self, places: Indices, stay: Indices) -> Indices:
+        """Those of the places within reach of one that stays, in its channel; else the nearest."""
+        shape = (self._places // (self._height * self._width), self._height, self._width)
+        (planes, rows, columns), (plane, row, column) = (
+            np.unravel_index(some, shape) for some in (places, stay)
+        )
+        distance = np.maximum(np.abs(rows[:, None] - row), np.abs(columns[:, None] - column))
+        distance[planes[:, None] != plane] = self._places
+        least = distance.min(axis=1)
+        nearest: Indices = places[least <= max(REACH, least.min())]
+        return nearest
 
     def _near(self, places: Indices, generator: np.random.Generator) -> Indices:
         """A random place within reach of each, in its channel; -1 if it is not in the image."""

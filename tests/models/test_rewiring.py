@@ -1,3 +1,4 @@
+import math
 from functools import partial
 from itertools import pairwise
 
@@ -113,20 +114,46 @@ def test_values_follow_their_synapses():
         assert not now[replicate][~stays].any()
 
 
+@pytest.mark.parametrize(
+    ("shape", "changes"),
+    [
+        ((1, 28, 28), {"synapses": 12}),
+        ((3, 6, 5), {"synapses": 12}),
+        ((1, 9, 7), {"synapses": 45}),  # nearly all places around are taken
+        ((1, 60, 1), {"synapses": 12, "somata": 40, "layers": 2}),
+    ],
+)
 @pytest.mark.parametrize("family", ["dann-lrf", "locally-connected", "sann-grf"])
-def test_local_regrowth_stays_near_the_synapses_that_stay(family):
-    network = made(family, shape=(1, 28, 28), synapses=12)
+@pytest.mark.parametrize("share", [0.3, 0.9])
+def test_local_regrowth_stays_near_the_synapses_that_stay(family, shape, changes, share):
+    network = made(family, shape, **changes)
+    images = {place: image for place, _, image in rewired_layers(network)}
     before = synapses_of(network)
-    rewire(network, 0.3, partial(random_numbers, 1))
+    rewire(network, share, partial(random_numbers, 1))
     grown = 0
-    for key, units in synapses_of(network).items():
-        for unit, former in zip(units, before[key], strict=True):
-            stays = [divmod(column, 28) for column in unit.keys() & former.keys()]
-            for column in unit.keys() - former.keys():
-                row, place = divmod(column, 28)
-                assert any(max(abs(row - y), abs(place - x)) <= REACH for y, x in stays)
-                grown += 1
+    for (place, replicate), units in synapses_of(network).items():
+        for unit, former in zip(units, before[place, replicate], strict=True):
+            stays = unit.keys() & former.keys()
+            free = set(range(math.prod(images[place]))) - unit.keys() - former.keys()
+            away = [distance(column, stays, images[place]) for column in unit.keys() - stays]
+            # None further than within reach, or than a free one.
+            nearest = min((distance(column, stays, images[place]) for column in free), default=99)
+            assert all(one <= max(REACH, nearest) for one in away)
+            grown += len(away)
     assert grown
+
+
+def distance(column, others, shape):
+    """In rows or columns, to the nearest in the same channel."""
+    channel, row, place = np.unravel_index(column, shape)
+    return min(
+        (
+            max(abs(row - y), abs(place - x))
+            for plane, y, x in (np.unravel_index(other, shape) for other in others)
+            if plane == channel
+        ),
+        default=math.inf,
+    )
 
 
 def test_synapses_grow_where_the_gradient_is_largest():
