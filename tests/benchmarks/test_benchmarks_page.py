@@ -24,8 +24,10 @@ from benchmarks.search.summary import (
 )
 from benchmarks.training import shared_dendrites
 from benchmarks.training.__main__ import CONVOLUTIONS
+from models import Architecture
 from models.counting import counts_of
 from paper.costs import epoch_seconds
+from study import StudySpec
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/benchmarks.md").read_text(encoding="utf-8")
@@ -266,14 +268,54 @@ def test_what_the_pages_say_of_the_race_is_its_result():
     assert f"at {shared['macs']:,} multiply-accumulates, the dendritic one has" in PROSE
     assert f"has {test(50_000, contender.SHARED, 'macs')} %, and a convolutional one" in PROSE
     assert f"of {few['macs']:,} has {test(50_000, contender.CONVOLUTIONS, 'macs')} %" in PROSE
+    networks = " ".join((ROOT / "docs/networks.md").read_text(encoding="utf-8").split())
+    of_shared, of_cnn = test(8000, contender.SHARED), test(8000, contender.CONVOLUTIONS)
+    assert f"{of_cnn} against {of_shared} % on test images with at most 8,000" in networks
+    of_shared, of_cnn = (
+        test(50_000, group, "macs") for group in (contender.SHARED, contender.CONVOLUTIONS)
+    )
+    assert f"{of_cnn} against {of_shared} % with at most 50,000 multiply" in networks
     trials = {row["group"]: row["trials"] for row in rows}
     text = " ".join(README.split())
     assert f"The best of {sum(trials.values())} trials" in text
+    assert f"{trials[contender.CONVOLUTIONS]} of them convolutional" in text
     for group in (contender.DENDRITIC, *CONTROLS):  # up to 100,000 multiply-accumulates
         for other in (row for row in rows if row["group"] == contender.CONVOLUTIONS):
             own = [row for row in rows if row["group"] == group and row["macs"] <= other["macs"]]
             best = max(row["test_accuracy"] for row in own)
             assert (best > other["test_accuracy"]) == (other["macs"] <= 100_000), group
+
+
+def test_what_the_page_says_of_spaces_and_recipes_is_what_was_searched():
+    spec = StudySpec.from_toml(ROOT / "studies/beyond_dendritic.toml")
+    sizes = {
+        "somata": spec.space.somata.high,
+        "synapses": max(spec.space.synapses.values),
+        "layers": max(spec.space.layers.values),
+    }
+    for family, branches, text in (
+        ("dann-grf", {"dendrites": 1}, "ends at {:,} parameters for one branch"),
+        ("locally-connected", {}, "and at {:,} for networks without dendrites but local inputs"),
+    ):
+        largest = Architecture(family=family, **sizes, **branches)
+        assert text.format(counts_of(largest, (1, 28, 28), 10)[0]) in PROSE
+    later = [result_of(f"beyond/searches/{name}")["trials"] for name in STUDIES[1:]]
+    counts = [sum(trials.values()) for trials in later[:-1]]
+    assert f"in {counts[0]}, {counts[1]} and {counts[2]} trials" in PROSE
+    convolutions = later[-1].pop(contender.CONVOLUTIONS)
+    rest = sum(later[-1].values())
+    controls = rest - later[-1][contender.SHARED]
+    assert f"has {convolutions} trials of cnn and {rest} of dann-conv, {controls} of them" in PROSE
+    rows = result_of("beyond")["rows"]
+    for row in rows:
+        if row["group"] not in (contender.SHARED, contender.CONVOLUTIONS):
+            recipe = row["training"]
+            assert (recipe["weight_decay"], recipe["average"]) == (0.01, 0.999)
+            assert (recipe["shift"], recipe["flip"]) == (0, 0)
+    dendritic = [row for row in rows if row["group"] == contender.DENDRITIC]
+    rewired = [row["bound"] for row in dendritic if row["architecture"]["rewiring"]]
+    assert rewired == [8_000, 30_000, 50_000]
+    assert all(row["training"]["teacher"] == "none" for row in rows)
 
 
 def test_its_searches_of_the_best_networks_are_those_recorded():

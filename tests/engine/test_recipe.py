@@ -75,7 +75,10 @@ def moved_by_hand(image, moves, row):
 @pytest.mark.parametrize("recipe", RECIPES.values(), ids=RECIPES)
 @pytest.mark.parametrize(
     ("engine", "family"),
-    [("compiled", "dann-lrf"), ("compiled", "vann"), ("torch", "dann-lrf"), ("torch", "cnn")],
+    [
+        *(("compiled", family) for family in ("dann-lrf", "vann", "cnn", "dann-conv")),
+        *(("torch", family) for family in ("dann-lrf", "cnn")),
+    ],
 )
 def test_a_recipe_is_that_of_torchs_own_parts(engine, family, recipe):
     network = build(architecture(family), DATA.images.shape[1:], 4, [0, 1])

@@ -10,6 +10,7 @@ import torch
 from models import FAMILIES, build, save_network
 from models import portable as portable_module
 from models.portable import Portable
+from models.rewiring import rewire
 from tests.support.architectures import architecture
 
 
@@ -17,6 +18,8 @@ def stored(folder, family="dann-r", shape=(2, 5, 6), seeds=(4, 8, 9), **changes)
     """A network with weights and biases unlike those that it was built with."""
     torch.manual_seed(0)
     network = build(architecture(family, **changes), shape, 3, seeds)
+    if network.architecture.rewiring:
+        rewire(network, 0.5, lambda *place: np.random.default_rng(place))
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.add_(torch.randn_like(parameter))
@@ -47,6 +50,14 @@ def test_numpy_computes_what_torch_does(family, changes, tmp_path, monkeypatch):
         logits = network(torch.from_numpy(batch)).numpy()
     np.testing.assert_allclose(Portable(tmp_path).logits(batch), logits, rtol=1e-4, atol=1e-4)
     monkeypatch.setattr(portable_module, "FLOATS_AT_ONCE", 1)  # an image at a time
+    np.testing.assert_allclose(Portable(tmp_path).logits(batch), logits, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("family", [name for name in FAMILIES if FAMILIES[name].draws_synapses])
+def test_learned_wiring_is_stored_with_the_network(family, tmp_path):
+    network, batch = stored(tmp_path, family, layers=2, rewiring=0.5), images(7)
+    with torch.no_grad():
+        logits = network(torch.from_numpy(batch)).numpy()
     np.testing.assert_allclose(Portable(tmp_path).logits(batch), logits, rtol=1e-4, atol=1e-4)
 
 

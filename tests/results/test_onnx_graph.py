@@ -1,5 +1,7 @@
 """The ONNX graph in a real runtime, held against NumPy."""
 
+import itertools
+
 import numpy as np
 import onnxruntime
 import pytest
@@ -7,25 +9,34 @@ import torch
 
 from models import FAMILIES, build, save_network
 from models.portable import Portable
+from models.rewiring import rewire
 from study.results.onnx_graph import write_onnx
 from tests.support.architectures import architecture
 
 SHAPE = (2, 5, 6)
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+CASES = [
+    {},
+    {"layers": 2, "dendrite_slope": 0.0},
+    {"synapse_draw": "global", "cable_draw": "global", "synapses": 1},
+    {"synapses_per": "channel", "receptive_field": "square"},
+]
+LEARNED = {"layers": 2, "rewiring": 0.5}
+
+
 @pytest.mark.parametrize(
-    "changes",
+    ("family", "changes"),
     [
-        {},
-        {"layers": 2, "dendrite_slope": 0.0},
-        {"synapse_draw": "global", "cable_draw": "global", "synapses": 1},
-        {"synapses_per": "channel", "receptive_field": "square"},
+        *itertools.product(FAMILIES, CASES),
+        *((family, LEARNED) for family, rule in FAMILIES.items() if rule.draws_synapses),
     ],
 )
 def test_a_runtime_of_onnx_computes_what_numpy_does(family, changes, tmp_path):
     torch.manual_seed(0)
     network = build(architecture(family, **changes), SHAPE, 3, (4, 8, 9))
+    if network.architecture.rewiring:
+        rewire(network, 0.5, lambda *place: np.random.default_rng(place))
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.add_(0.3 * torch.randn_like(parameter))

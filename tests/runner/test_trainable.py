@@ -148,8 +148,9 @@ HASTY = {"learning_rate": 0.2, "schedule": "constant", "patience": 2, "noise": 0
     [
         config(family="dann-lrf", centres="variance", training={"average": 0.9, "shift": 1}),
         config(epochs=60, training=HASTY),
+        config(rewiring=0.5, regrowth="gradient", layers=2, training={"average": 0.9}),
     ],
-    ids=["in full", "with patience"],
+    ids=["in full", "with patience", "with rewiring"],
 )
 def test_a_trial_that_was_broken_off_goes_on_as_if_it_had_not_been(trial, digits, tmp_path):
     for name in ("whole", "broken"):

@@ -188,6 +188,7 @@ def limited(constraints):
         ),
         (["macs <= 1e2", "val_accuracy >= 0.5"], "must satisfy `macs <= 1e2`, got"),
         (["trainable_parameters <= 134", "macs <= 111"], "134` and `macs <= 111`, got"),
+        (["stored_bytes <= 543"], "got trainable_parameters=134, macs=112, stored_bytes=544 for"),
     ],
 )
 def test_a_limit_that_no_network_keeps_is_refused_with_the_smallest(constraints, message):

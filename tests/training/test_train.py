@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from models import Architecture, build, load_network, save_network
+from models import FAMILIES, Architecture, build, load_network, save_network
 from study.training.dataset import load_dataset
 from study.training.evaluation import Estimate, evaluate
 from study.training.settings import TrainingSettings
@@ -211,11 +211,19 @@ def test_both_engines_train_alike(digits):
     assert losses["compiled"] == pytest.approx(losses["torch"], rel=1e-3)
 
 
-@pytest.mark.parametrize("regrowth", ["local", "gradient"])
-@pytest.mark.parametrize("family", ["dann-lrf", "vann-r", "sparse-mlp"])
-def test_both_engines_rewire_alike(family, regrowth, digits):
+@pytest.mark.parametrize(
+    ("family", "regrowth", "layers"),
+    [
+        *((family, "local", 1) for family, rule in FAMILIES.items() if rule.draws_synapses),
+        ("dann-lrf", "gradient", 1),
+        ("vann-r", "gradient", 1),
+        ("sparse-mlp", "gradient", 2),
+        ("dann-r", "anywhere", 2),
+    ],
+)
+def test_both_engines_rewire_alike(family, regrowth, layers, digits):
     """Up to synapses whose weights, or gradients, differ by rounding only."""
-    sizes = {"dendrites": None} if family == "sparse-mlp" else {}
+    sizes = {"layers": layers} | ({} if FAMILIES[family].has_dendrites else {"dendrites": None})
     found, losses = {}, {}
     for name in ("compiled", "torch"):
         trained = network(family, rewiring=0.4, regrowth=regrowth, **sizes)
