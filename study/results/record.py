@@ -99,6 +99,8 @@ class TrialRecord:
             "dendritic": "yes" if self.dendritic else "",
             "parameters": count(self.trainable_parameters),
             "MACs": count(self.macs),
+            "wiring bits": count(self.wiring_bits),
+            "bytes": count(self.stored_bytes),
             "validation %": percent(self.val_accuracy, self.val_accuracy_sem),
             "test %": percent(self.test_accuracy, self.test_accuracy_sem),
             "epochs": str(self.epochs),

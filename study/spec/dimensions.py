@@ -247,7 +247,8 @@ class Space(Section):
     label_smoothing: Smoothings = Choice((0.0,))
     """Share of the target that is spread evenly over all classes in training (Szegedy et al. 2016)."""
     weight_decay: WeightDecays = Choice((0.0,))
-    """Decoupled weight decay of AdamW: each step scales the weights by 1 - learning rate x this
+    """Decoupled weight decay of AdamW: each step scales all parameters by 1 - learning rate
+    x this
     (Loshchilov & Hutter 2019).
     """
     average: Averages = Choice((0.0,))
