@@ -4,12 +4,17 @@ import math
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
+
+from scipy.stats import t
 
 from benchmarks.markdown import row
 from benchmarks.recipes.protocol import BARE, NETWORKS, RECIPES
 
 Rows = Sequence[Mapping[str, Any]]
+
+LEVEL: Final = 0.01
+"""Of the paired t tests by which an effect is called one; chance does so to one of a hundred."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +66,39 @@ def table(rows: Rows) -> str:
                 seeds = str(counts[0]) if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
                 lines.append([f"{bound:,}", family, seeds, *map(_cell, mine)])
     return "\n".join(map(row, lines)) + "\n"
+
+
+def verdicts(rows: Rows) -> str:
+    """Of each recipe, as a list of Markdown, which networks it makes more or less accurate.
+
+    At the level `LEVEL`; all others are left out.
+    """
+    lines = []
+    for recipe in RECIPES:
+        mine = [one for one in effects(rows) if one.recipe == recipe != BARE]
+        raised = [one for one in mine if one.mean > _least(one)]
+        lowered = [one for one in mine if -one.mean > _least(one)]
+        if mine:
+            lines.append(
+                f"- {recipe}: {len(raised)} of {len(mine)} more accurate{_named(raised)}; "
+                f"{len(lowered)} less{_named(lowered)}."
+            )
+    return "\n".join(lines)
+
+
+def _least(effect: Effect) -> float:
+    """The smallest mean that is called an effect."""
+    return float(effect.sem * t.ppf(1 - LEVEL / 2, effect.seeds - 1))
+
+
+def _named(found: Sequence[Effect]) -> str:
+    """The families of effects by their bound, in brackets."""
+    parts = []
+    for bound in NETWORKS:
+        families = [one.family for one in found if one.bound == bound]
+        if families:
+            parts.append(f"{bound:,}: {', '.join(families)}")
+    return f" ({'; '.join(parts)})" if parts else ""
 
 
 def _cell(effect: Effect | None) -> str:

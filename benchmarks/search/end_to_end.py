@@ -51,6 +51,7 @@ def study_command(folder: Path, root: Path, seed: int) -> tuple[list[str], Path]
     """The command of a study without a limit, and its journal."""
     spec = ROOT / "studies/fashion_mnist.toml"
     settings = [f"dataset.root={root}", "dataset.withhold_test=true", f"seed={seed}"]
+    settings += ["space.weight_decay=0"]  # as in the script
     settings += ["budget.trials=1000000"]
     settings += [f'objectives.val_accuracy={{goal="maximize", from={ACCURACIES[0]}}}']
     settings += ['objectives.trainable_parameters="minimize"']

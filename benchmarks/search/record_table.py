@@ -67,6 +67,7 @@ SPACE: Final[dict[str, Any]] = {
         "somata": [16, 32, 64, 128, 256],
         "dendrites": [1, 2, 4, 8],
         "synapses": [4, 9, 16],
+        "weight_decay": 0.0,
         "layers": [1, 2],
         "learning_rate": [6e-4, 2e-3, 6e-3, 2e-2, 6e-2],
     },

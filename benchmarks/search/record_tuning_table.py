@@ -42,6 +42,7 @@ def grid_spec(dataset: str, root: str) -> study.StudySpec:
                 "dendrites": [1, 2, 4, 8, 16],
                 "synapses": 16,
                 "learning_rate": [2e-3, 6e-3, 2e-2],
+                "weight_decay": 0.0,
             },
             "budget": {"epochs": EPOCHS},
             "stopping": {"scheduler": "none"},

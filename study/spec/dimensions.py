@@ -246,10 +246,9 @@ class Space(Section):
     """Order of the training images: shuffled in each epoch, or in batches of a single class."""
     label_smoothing: Smoothings = Choice((0.0,))
     """Share of the target that is spread evenly over all classes in training (Szegedy et al. 2016)."""
-    weight_decay: WeightDecays = Choice((0.0,))
-    """Decoupled weight decay of AdamW: each step scales all parameters by 1 - learning rate
-    x this
-    (Loshchilov & Hutter 2019).
+    weight_decay: WeightDecays = Choice((0.05,))
+    """Decoupled weight decay of AdamW: each step scales all parameters by 1 - learning rate x this
+    (Loshchilov & Hutter 2019); 0, that of the paper, leaves Adam.
     """
     average: Averages = Choice((0.0,))
     """Decay per step of the exponential average of the weights, which is evaluated and kept in their

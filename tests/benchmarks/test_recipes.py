@@ -12,9 +12,10 @@ import pytest
 
 from benchmarks.recipes import __main__ as command
 from benchmarks.recipes import training
-from benchmarks.recipes.effects import effects, table
+from benchmarks.recipes.effects import effects, table, verdicts
 from benchmarks.recipes.protocol import NETWORKS, RECIPES, SEEDS, TEACHERS, TRAINING, Case, cases
 from models.counting import counts_of
+from study.spec.dimensions import Space
 from study.training.dataset import load_dataset
 from study.training.settings import TrainingSettings
 from tests.support.processes import ROOT
@@ -138,6 +139,11 @@ def test_the_effects_of_recipes_are_the_committed_result():
     page = (root / "docs/recipes.md").read_text(encoding="utf-8")
     result = json.loads((root / "benchmarks/results/recipes.json").read_text(encoding="utf-8"))
     assert table(result["rows"]) in page
+    assert verdicts(result["rows"]) in page
+    of_decay = [one for one in effects(result["rows"]) if one.recipe == "weight_decay 0.05"]
+    assert not [one for one in of_decay if one.mean < -2 * one.sem]
+    default = Space().weight_decay
+    assert default.values == (RECIPES["weight_decay 0.05"]["weight_decay"],)
     prose, machine = " ".join(page.split()), result["machine"]
     assert machine["processor"] in prose
     assert all(f"{name} {one}" in prose for name, one in machine["versions"].items())
