@@ -40,12 +40,14 @@ def main() -> None:
 
 def measure(root: str) -> dict[str, Any]:
     spec_file = REPOSITORY / "studies" / "fashion_mnist.toml"
-    changes = [f"dataset.root={root}", "dataset.withhold_test=true"]
+    changes = [f"dataset.root={root}", "dataset.withhold_test=true", "space.weight_decay=0"]
     spec = study.StudySpec.from_toml(spec_file, changes)
     files = study.load_dataset(spec.dataset).files
     with tempfile.TemporaryDirectory() as folder:
         home = study.Home.find(folder)
         summary = study.run(spec, home=home)
+        if summary.stopped is not None:
+            raise SystemExit(f"the study stopped, and nothing is written: {summary.stopped}")
         trials = answers.records(spec.name, home=home)
     return {
         "machine": describe(),

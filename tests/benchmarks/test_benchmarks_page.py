@@ -68,7 +68,7 @@ def test_its_front_is_the_committed_result():
     stopped = sum(trial["state"] == "PRUNED" for trial in result["trials"])
     assert stopped == 6
     assert "six trials were stopped early" in PROSE
-    assert f"{len(result['trials'])} trials of {result['spec']['budget']['epochs']} epochs" in PAGE
+    assert f"{len(result['trials'])} trials of {result['spec']['budget']['epochs']} epochs" in PROSE
     names_machine(PAGE, result["machine"])
 
 
