@@ -4,8 +4,8 @@
 
 The head has no CPUs for trials, each worker one (`tests/support/cluster.py`). $RAY_ADDRESS of the
 command is the cluster; files outside the disks of the machines are shared. With `--lose`, a worker
-is switched off every so many minutes, each in turn, and on again when the head believes it dead.
-The exit status is that of the command.
+is switched off, each in turn, so many minutes after the last one came back, and on again when the head
+believes it dead. The exit status is that of the command, 1 if a worker did not come back.
 """
 
 import argparse
@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Sequence
 from itertools import cycle
+from typing import final
 
 from tests.support.cluster import Cluster, machines
 
@@ -29,6 +30,10 @@ def main(words: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("command", nargs=argparse.REMAINDER)
     given = parser.parse_args(words)
+    if not given.command:
+        parser.error("a COMMAND must be given")
+    if given.workers < 1 or (given.lose is not None and given.lose <= 0):
+        parser.error("`workers >= 1` and `lose > 0` must hold")
     names = [f"worker{number}" for number in range(1, given.workers + 1)]
     with machines() as (cables, folder):
         cluster = Cluster(cables, folder)
@@ -36,29 +41,43 @@ def main(words: Sequence[str] | None = None) -> int:
             cluster.start_worker(name)
         cluster.wait_for_head()
         cluster.wait_for_nodes("head", *names)
-        ended = threading.Event()
-        losses = threading.Thread(target=_lose, args=(cluster, names, given.lose, ended))
+        losses = _Losses(cluster, names, given.lose)
         if given.lose is not None:
             losses.start()
-        try:
-            return cluster.run_on_head(*given.command)
-        finally:
-            ended.set()
-            if losses.is_alive():
-                losses.join()
+        status = cluster.run_on_head(*given.command)
+        losses.ended.set()
+        if losses.is_alive():
+            losses.join()
+        return status or int(losses.failed)
 
 
-def _lose(cluster: Cluster, names: Sequence[str], minutes: float, ended: threading.Event) -> None:
-    """Switches a worker off and on again every so many minutes, until the command has ended."""
-    for name in cycle(names):
-        if ended.wait(60 * minutes):
-            return
-        print(f"{time.strftime('%H:%M:%S')} {name} is switched off", flush=True)
-        cluster.machine(name).kill()
-        cluster.wait_for_nodes("head", *(one for one in names if one != name))
-        cluster.start_worker(name)
-        cluster.wait_for_nodes("head", *names)
-        print(f"{time.strftime('%H:%M:%S')} {name} is back", flush=True)
+@final
+class _Losses(threading.Thread):
+    """Switches a worker off and on again, until `ended`; `failed` if one did not come back."""
+
+    def __init__(self, cluster: Cluster, names: Sequence[str], minutes: float) -> None:
+        super().__init__(daemon=True)
+        self._cluster, self._names, self._minutes = cluster, names, minutes
+        self.ended, self.failed = threading.Event(), False
+
+    def run(self) -> None:
+        for name in cycle(self._names):
+            if self.ended.wait(60 * self._minutes):
+                return
+            self._say(f"{name} is switched off")
+            self._cluster.machine(name).kill()
+            try:
+                self._cluster.wait_for_nodes("head", *(one for one in self._names if one != name))
+                self._cluster.start_worker(name)
+                self._cluster.wait_for_nodes("head", *self._names)
+            except AssertionError as error:
+                self._say(f"{name} did not come back: {error}")
+                self.failed = True
+                return
+            self._say(f"{name} is back")
+
+    def _say(self, text: str) -> None:
+        print(f"{time.strftime('%H:%M:%S')} {text}", flush=True)
 
 
 if __name__ == "__main__":

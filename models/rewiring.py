@@ -28,7 +28,10 @@ Gradients: TypeAlias = Callable[[slice], Values]
 """The gradients of the weights that some units have or would have, (units, inputs)."""
 
 REACH: Final = 3
-"""The distance in pixels, in rows and in columns, up to which local regrowth goes from a synapse."""
+"""The distance in pixels, in rows and in columns, up to which local regrowth goes from a synapse.
+
+Where all places within it are taken, the nearest free ones are used.
+"""
 
 _UNTIL: Final = 0.7  # share of the epochs after which the wiring is final
 _DRAWS: Final = 32  # of a place for a synapse, before all free places are listed
@@ -88,7 +91,10 @@ def rewire(
     The new weights are zero. The inputs of a unit stay distinct and in ascending order. `generators`:
     the random numbers of a replicate and a layer (its place). `gradients`: the same for the gradients of
     regrowth `gradient`. `replicates`: those to rewire, by default all; one does not depend on another.
+    Raises ValueError unless 0 <= share < 1.
     """
+    if not 0 <= share < 1:
+        raise ValueError(f"`0 <= share < 1` must hold, got share={share}")
     changed = []
     chosen = range(network.replicates) if replicates is None else replicates
     for place, layer, shape in rewired_layers(network):
@@ -185,7 +191,7 @@ class _Synapses:
         taken = np.full((unit.max(initial=0) + 1) * self._places, -1, np.int32)
         taken[unit * self._places + place] = -2
         stay, units = place[~gone], unit[gone]
-        # Where those of each unit begin that stay; there are some, as the share is below one.
+        # The start of each unit's kept synapses; it keeps at least one, as the share is below one.
         ends = np.searchsorted(unit[~gone], np.arange(unit.max(initial=0) + 2))
         found = np.full(len(units), -1)
         waiting = np.arange(len(units))

@@ -28,13 +28,17 @@ COLOURS: Final = {
 _SYMBOLS: Final = {"vann": "square", "pdann": "diamond", "cnn": "x", "mlp": "triangle-up"}
 
 
+def symbol_of(family: str) -> str:
+    """The symbol of a family."""
+    return _SYMBOLS.get(family, "circle")
+
+
 def points(figure: go.Figure, family: str, x: Any, y: Any, **settings: Any) -> None:  # noqa: ANN401  # columns
-    """Adds the points of a family, to the panel `col` of several, of which the first has the legend."""
+    """Adds the points of a family; `col` is the panel, and only the first panel fills the legend."""
     place = {"row": 1, "col": settings.pop("col")} if "col" in settings else {}
     if place:
         settings = {"showlegend": place["col"] == 1} | settings
-    symbol = _SYMBOLS.get(family, "circle")
-    marker = {"color": COLOURS[family], "symbol": symbol, "size": 9, "opacity": 1}
+    marker = {"color": COLOURS[family], "symbol": symbol_of(family), "size": 9, "opacity": 1}
     marker |= settings.pop("marker", {})
     figure.add_scatter(
         x=x,

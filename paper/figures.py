@@ -8,6 +8,7 @@ from typing import Any, Final
 import pandas as pd
 import plotly.graph_objects as go
 
+from paper.claim import DATA
 from paper.drawing import blank, panels, points, with_intervals
 from paper.effects import EFFECTS
 from paper.response_figures import responses, separability, weights
@@ -15,6 +16,7 @@ from paper.size_figures import cables, controls, efficiency, overfitting, ratio,
 from paper.table import SCORES, with_scores
 
 _SIZES: Final = {"3k": "#bbbbbb", "10k": "#88aacc", "30k": "#4477aa", "100k": "#223355"}
+_MEASURES: Final = {"percent": "test accuracy (%)", **SCORES}
 FORESTS: Final = {
     "structure": ("Fig. 4", "Suppl. Fig. 6"),
     "training": ("Suppl. Fig. 3", "Suppl. Fig. 4", "Suppl. Fig. 5"),
@@ -61,10 +63,10 @@ def write(found: Mapping[str, go.Figure], folder: Path) -> None:
 
 def _noise(rows: pd.DataFrame) -> go.Figure:
     """Accuracy and scores over the noise (Fig. 7b)."""
-    figure = panels(["test accuracy", *SCORES.values()])
+    figure = panels([*_MEASURES.values()])
     own = _with_setting(rows, "noise-", "noise")
     for family, values in own.groupby("family"):
-        for column, metric in enumerate(("test_accuracy", *SCORES), start=1):
+        for column, metric in enumerate(_MEASURES, start=1):
             points(figure, str(family), values["noise"], values[metric], col=column)
     return figure.update_xaxes(title="standard deviation of the noise")
 
@@ -80,9 +82,9 @@ def _sequential(rows: pd.DataFrame) -> go.Figure:
                 values["trainable_parameters"], values["learning_rate"], strict=True
             )
         ]
-        for column, metric in enumerate(("test_accuracy", *SCORES), start=1):
+        for column, metric in enumerate(_MEASURES, start=1):
             points(figure, str(family), values[metric], labels, col=column, showlegend=False)
-    for column, title in enumerate(("test accuracy", *SCORES.values()), start=1):
+    for column, title in enumerate(_MEASURES.values(), start=1):
         figure.update_xaxes(title=title, row=1, col=column)
     return figure.update_xaxes(type="log", row=1, col=3)
 
@@ -128,8 +130,10 @@ def _forest(verdicts: Sequence[Mapping[str, Any]], groups: Sequence[str]) -> go.
 
 def _with_setting(rows: pd.DataFrame, study: str, name: str) -> pd.DataFrame:
     """The tested networks of studies with their scores and a column of one of their settings."""
-    own = with_scores(rows[rows["study"].str.startswith(study) & (rows["stage"] == "test")])
-    return own.assign(**{name: [json.loads(one).get(name, 0) for one in own["settings"]]})
+    of_study = (rows["data"] == DATA) & rows["study"].str.startswith(study)
+    own = with_scores(rows[of_study & (rows["stage"] == "test")])
+    setting = [json.loads(one).get(name, 0) for one in own["settings"]]
+    return own.assign(percent=100 * own["test_accuracy"], **{name: setting})
 
 
 _OF_ROWS: Final[dict[str, Callable[[pd.DataFrame], go.Figure]]] = {

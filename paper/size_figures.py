@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 
 from paper import table
 from paper.claim import DATA
-from paper.drawing import axis, blank, panels, points
+from paper.drawing import axis, blank, panels, points, symbol_of
 from paper.plan import RACE_SEED
 from paper.ratio import DENSE, configurations, ratios
 from study import MetricFormat
@@ -19,7 +19,7 @@ _COUNTS: Final = {
     "macs": "multiply-accumulates",
     "stored_bytes": "bytes of weights and wiring",
 }
-_LEADS: Final = {"test_accuracy": "test accuracies"} | {
+_LEADS: Final = {"test_accuracy": "test accuracies (points)"} | {
     name: f"{title}s" for name, title in table.SCORES.items()
 }
 _RATIOS: Final = [0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500]
@@ -98,15 +98,18 @@ def overfitting(rows: pd.DataFrame) -> go.Figure:
     )
     dense = own[own["study"] == DENSE].sort_values("trainable_parameters")
     for family, curves in own[own["size"].isin(dense["size"].tail(1))].groupby("family"):
-        for curve, symbol in (("val_loss_curve", "circle"), ("train_loss_curve", "circle-open")):
+        for curve, open_ in (("val_loss_curve", ""), ("train_loss_curve", "-open")):
             loss = np.mean(curves[curve].tolist(), axis=0)
+            symbol = f"{symbol_of(str(family))}{open_}"
             epochs, marker = np.arange(1, len(loss) + 1), {"symbol": symbol, "size": 6}
             points(figure, str(family), epochs, loss, marker=marker, col=1, showlegend=False)
     for family, values in configurations(own, DATA, "gap").groupby("family"):
         parameters, gap = values["trainable_parameters"], values["gap"]
         points(figure, str(family), parameters, gap, col=2, showlegend=True)
     shown = MetricFormat("trainable_parameters").axis(own["trainable_parameters"].tolist())
-    figure.update_xaxes({"title": f"epochs of {', '.join(dense['size'].tail(1))}"}, row=1, col=1)
+    figure.update_xaxes(
+        {"title": f"epoch (networks of {', '.join(dense['size'].tail(1))})"}, row=1, col=1
+    )
     return figure.update_xaxes(shown, row=1, col=2)
 
 
@@ -128,8 +131,10 @@ def efficiency(rows: pd.DataFrame) -> go.Figure:
 
 def cables(rows: pd.DataFrame) -> go.Figure:
     """The lead of dendritic networks over those of the same size with other cables (Fig. 4)."""
-    own = rows[rows["study"].str.startswith(("table1-", "structure")) & (rows["stage"] == "test")]
+    of_study = (rows["data"] == DATA) & rows["study"].str.startswith(("table1-", "structure"))
+    own = rows[of_study & (rows["stage"] == "test")]
     own = table.with_scores(own).assign(size=table.sizes(own))
+    own["test_accuracy"] *= 100
     means = configurations(own, DATA, *_LEADS, keys=("size",))
     figure = panels([f"difference of {title}" for title in _LEADS.values()])
     for symbol, kind, pairs in _pairs(means):

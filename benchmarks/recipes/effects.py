@@ -14,7 +14,7 @@ from benchmarks.recipes.protocol import BARE, NETWORKS, RECIPES
 Rows = Sequence[Mapping[str, Any]]
 
 LEVEL: Final = 0.01
-"""Of the paired t tests by which an effect is called one; chance does so to one of a hundred."""
+"""Significance level of the two-sided paired t tests."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +69,7 @@ def table(rows: Rows) -> str:
 
 
 def verdicts(rows: Rows) -> str:
-    """Of each recipe, as a list of Markdown, which networks it makes more or less accurate.
-
-    At the level `LEVEL`; all others are left out.
-    """
+    """A list of Markdown: the networks that each recipe makes significantly more or less accurate."""
     lines = []
     for recipe in RECIPES:
         mine = [one for one in effects(rows) if one.recipe == recipe != BARE]
@@ -87,7 +84,7 @@ def verdicts(rows: Rows) -> str:
 
 
 def _least(effect: Effect) -> float:
-    """The smallest mean that is called an effect."""
+    """The smallest significant mean; infinite, or nan, for a single seed."""
     return float(effect.sem * t.ppf(1 - LEVEL / 2, effect.seeds - 1))
 
 

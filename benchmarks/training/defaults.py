@@ -67,7 +67,7 @@ def main() -> None:
                 continue
             accuracy = measure(family, changes, dataset)
             rows.append({"family": family, "changes": changes, "val_accuracy": vars_of(accuracy)})
-            said = ", ".join(f"{key} {value}" for key, value in changes.items()) or "defaults"
+            said = ", ".join(f"{key} {value}" for key, value in changes.items()) or "unchanged"
             print(
                 f"{family:9} {said:28} {100 * accuracy.mean:.2f} ± {100 * accuracy.sem:.2f}",
                 flush=True,

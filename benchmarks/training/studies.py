@@ -34,7 +34,7 @@ def compare(data: Path | None) -> dict[str, dict[str, dict[str, float]]]:
     for name, arguments in studies.items():
         of_study = found.setdefault(name, {})
         for engine in ENGINES:
-            chosen = ["--set", f"resources.engine={engine}"]
+            chosen = ["--set", f"resources.engine={engine}", "--set", "space.weight_decay=0"]
             of_study[engine] = _of_study(["-m", "study.cli", "run", *arguments, *chosen])
     return found
 

@@ -29,7 +29,7 @@ def trial_table(
     """A row for each trial; accuracies in percent with standard errors.
 
     The columns state, dendritic, epochs and front appear if they differ between the trials, the column
-    study if `studies` has the study of each trial, and that of the wiring if one takes more than a seed.
+    study if `studies` has the study of each trial, and `wiring bits` if a wiring takes more than a seed.
     Of confirmed trials the validation accuracy with further seeds is beside that of the search, and of
     trials that continue another one its number.
     """

@@ -52,8 +52,8 @@ Means over {replicates} replicates ± standard errors, of the kept weights.
 
 ## Training
 
-Adam on the cross-entropy for {epochs} epochs, with the seeds {seeds}. `keep` is the choice of weights:
-those of the best validation epoch of each replicate, or of the last epoch.{unusual}
+{optimizer} on the cross-entropy for {epochs} epochs, with the seeds {seeds}. `keep` is the choice of
+weights: those of the best validation epoch of each replicate, or of the last epoch.{unusual}
 
 {training}
 
@@ -92,7 +92,8 @@ def training_history(
         "package": f"dendritic-study {version('dendritic-study')}",
         "architecture": record.architecture,
         "image_shape": list(image_shape),
-        "training": record.training | {"optimizer": "adam", "epochs_trained": record.epochs},
+        "training": record.training
+        | {"optimizer": _optimizer(record.training).lower(), "epochs_trained": record.epochs},
         "trained_on": ["train"] if validated else ["train", "validation"],
         "seeds": list(seeds),
         "dataset": {
@@ -130,6 +131,7 @@ def model_card(history: Mapping[str, Any], files: Mapping[str, str]) -> str:
         results=_results(history["metrics"]),
         validation=_validation(history),
         data=_data(history["dataset"]),
+        optimizer=_optimizer(history["training"]),
         epochs=history["training"]["epochs_trained"],
         seeds=", ".join(map(str, history["seeds"])),
         unusual=_unusual(history["training"]),
@@ -146,6 +148,10 @@ def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 def _settings(settings: Mapping[str, Any]) -> str:
     rows = [(name, str(value)) for name, value in settings.items() if value is not None]
     return _table(("setting", "value"), rows)
+
+
+def _optimizer(training: Mapping[str, Any]) -> str:
+    return "AdamW" if training.get("weight_decay") else "Adam"
 
 
 def _unusual(training: Mapping[str, Any]) -> str:

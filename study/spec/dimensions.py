@@ -229,11 +229,11 @@ class Space(Section):
     70 % of the epochs; 0 keeps the drawn wiring.
     """
     regrowth: Regrowths = Choice(("local",))
-    """Place of the new synapses, with rewiring: at most 3 pixels from one that stays, anywhere, or where
-    the gradient is largest.
+    """Place of the new synapses, with rewiring: at most 3 pixels from one that stays (the nearest free
+    places where those are taken), anywhere, or where the gradient is largest.
     """
     learning_rate: LearningRates = Range(low=2e-3, high=2e-2, log=True, integer=False)
-    """Learning rate of Adam; the maximum of the schedule. A network with 0 stays as it was drawn."""
+    """Learning rate of AdamW; the maximum of the schedule. A network with 0 stays as it was drawn."""
     schedule: Schedules = Choice(("cosine",))
     """Learning rate over the epochs: constant, decaying to zero, or rising and falling."""
     batch_size: BatchSizes = Choice((128,))
@@ -248,7 +248,7 @@ class Space(Section):
     """Share of the target that is spread evenly over all classes in training (Szegedy et al. 2016)."""
     weight_decay: WeightDecays = Choice((0.05,))
     """Decoupled weight decay of AdamW: each step scales all parameters by 1 - learning rate x this
-    (Loshchilov & Hutter 2019); 0, that of the paper, leaves Adam.
+    (Loshchilov & Hutter 2019); 0, as in the paper, is plain Adam.
     """
     average: Averages = Choice((0.0,))
     """Decay per step of the exponential average of the weights, which is evaluated and kept in their

@@ -16,7 +16,7 @@ OF_TEACHER: Final = ("teacher_weight", "temperature")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingSettings:
-    """The settings of a training with Adam; `epochs` is the full length of the schedule.
+    """The settings of a training with AdamW; `epochs` is the full length of the schedule.
 
     `schedule`: `constant`, `cosine` (down to zero), or `one_cycle` (up, then down). `keep`: the
     weights to evaluate and store, those of the `best` validation epoch of each replicate or of the

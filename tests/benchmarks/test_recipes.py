@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.stats import ttest_1samp
 
 from benchmarks.recipes import __main__ as command
 from benchmarks.recipes import training
@@ -57,6 +58,27 @@ def test_trainings_run_at_once_and_none_begins_after_the_end(monkeypatch):
         assert not list(training.rows_of(left, workers, 2, 0.0))
 
 
+def row(seed, recipe, accuracy):
+    case = {"seed": seed, "bound": 8_000, "family": "mlp"}
+    return case | {"recipe": recipe, "val_accuracy": accuracy}
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_an_effect_is_named_where_a_paired_t_test_is_significant(sign):
+    gains = [0.002, 0.004, 0.003, 0.001, 0.003]
+    assert 0.001 < ttest_1samp(gains, 0).pvalue < 0.01  # with normal quantiles 1e-6
+    assert 0.01 < ttest_1samp(gains[:4], 0).pvalue < 0.05
+    for seeds, named in ((5, True), (4, False), (1, False)):
+        pairs = [(seed, 0.9 + sign * gain) for seed, gain in enumerate(gains[:seeds])]
+        rows = [row(seed, "bare", 0.9) for seed, _ in pairs]
+        text = verdicts([*rows, *(row(seed, "shift 1", value) for seed, value in pairs)])
+        own = " (8,000: mlp)" if named else ""
+        more, less = (f"{int(named)} of 1 more accurate{own}", "0 less")
+        if sign < 0:
+            more, less = "0 of 1 more accurate", f"{int(named)} less{own}"
+        assert text == f"- shift 1: {more}; {less}."
+
+
 @pytest.mark.slow
 def test_the_command_trains_in_processes_and_continues(tmp_path):
     raw = tmp_path / "FashionMNIST" / "raw"
@@ -83,10 +105,6 @@ def test_the_command_trains_in_processes_and_continues(tmp_path):
 
 
 def test_an_effect_is_the_mean_of_differences_between_equal_seeds():
-    def row(seed, recipe, accuracy):
-        case = {"seed": seed, "bound": 8_000, "family": "mlp"}
-        return case | {"recipe": recipe, "val_accuracy": accuracy}
-
     rows = [row(0, "bare", 0.80), row(1, "bare", 0.84), row(0, "shift 1", 0.83)]
     bare, shift = effects(rows)
     assert (bare.mean, bare.seeds) == (pytest.approx(82.0), 2)
@@ -139,12 +157,17 @@ def test_the_effects_of_recipes_are_the_committed_result():
     page = (root / "docs/recipes.md").read_text(encoding="utf-8")
     result = json.loads((root / "benchmarks/results/recipes.json").read_text(encoding="utf-8"))
     assert table(result["rows"]) in page
+    prose, machine = " ".join(page.split()), result["machine"]
     assert verdicts(result["rows"]) in page
     of_decay = [one for one in effects(result["rows"]) if one.recipe == "weight_decay 0.05"]
-    assert not [one for one in of_decay if one.mean < -2 * one.sem]
+    positive = sum(one.mean > 0 for one in of_decay)
+    (line,) = [one for one in verdicts(result["rows"]).splitlines() if "weight_decay" in one]
+    significant = line.removeprefix("- weight_decay 0.05: ").split(" ")[0]
+    assert f"positive for {positive} of {len(of_decay)} networks and significant for " in prose
+    assert f"significant for {significant}, no network is shown to lose" in prose
+    assert line.endswith("0 less.")
     default = Space().weight_decay
     assert default.values == (RECIPES["weight_decay 0.05"]["weight_decay"],)
-    prose, machine = " ".join(page.split()), result["machine"]
     assert machine["processor"] in prose
     assert all(f"{name} {one}" in prose for name, one in machine["versions"].items())
     assert result["training"] == TRAINING

@@ -26,6 +26,7 @@ PROTOCOL = {
     "synapses": 16,
     "schedule": "constant",
     "batch_size": 128,
+    "weight_decay": 0.0,
 }
 TRIALS = {
     "table1-dann-r": 35,
@@ -61,6 +62,13 @@ def test_the_studies_of_the_paper_are_grids_of_its_protocol(name, planned):
     for key, value in PROTOCOL.items():
         assert getattr(spec.space, key) == Choice((value,)), key
     assert len(grid(spec)) == TRIALS[name]
+
+
+def test_only_the_bounded_studies_decay_weights(plan):
+    for data in plan.data:
+        for one in plan.planned(data):
+            decays = Choice((0.0, 0.05)) if one.plan.name == "bound" else Choice((0.0,))
+            assert one.spec.space.weight_decay == decays, one.name
 
 
 def test_no_search_sees_a_test_image(plan):

@@ -28,3 +28,8 @@ def test_settings_that_change_what_the_results_mean_are_said():
     ):
         assert text in unusual
         assert text[:12] not in plain
+
+
+def test_the_optimizer_is_adam_or_with_weight_decay_adamw():
+    assert "Adam on the cross-entropy for" in card()
+    assert "AdamW on the cross-entropy for" in card(weight_decay=0.05)
