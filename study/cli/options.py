@@ -89,7 +89,7 @@ RESULTS: Final = "Query results"
 PAGES: Final = "Reports and pages"
 NETWORKS: Final = "Use trained networks"
 
-_WIDTH: Final = 110  # of tables, without a terminal
+_WIDTH: Final = 130  # of tables, without a terminal
 
 
 def command(
