@@ -33,7 +33,9 @@ def main(words: Sequence[str] | None = None) -> int:
     if not given.command:
         parser.error("a COMMAND must be given")
     if given.workers < 1 or (given.lose is not None and given.lose <= 0):
-        parser.error("`workers >= 1` and `lose > 0` must hold")
+        parser.error(
+            f"`workers >= 1` and `lose > 0` must hold, got workers={given.workers}, lose={given.lose}"
+        )
     names = [f"worker{number}" for number in range(1, given.workers + 1)]
     with machines() as (cables, folder):
         cluster = Cluster(cables, folder)
@@ -41,13 +43,13 @@ def main(words: Sequence[str] | None = None) -> int:
             cluster.start_worker(name)
         cluster.wait_for_head()
         cluster.wait_for_nodes("head", *names)
+        if given.lose is None:
+            return cluster.run_on_head(*given.command)
         losses = _Losses(cluster, names, given.lose)
-        if given.lose is not None:
-            losses.start()
+        losses.start()
         status = cluster.run_on_head(*given.command)
         losses.ended.set()
-        if losses.is_alive():
-            losses.join()
+        losses.join()
         return status or int(losses.failed)
 
 

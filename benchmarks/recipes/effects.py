@@ -70,9 +70,9 @@ def table(rows: Rows) -> str:
 
 def verdicts(rows: Rows) -> str:
     """A list of Markdown: the networks that each recipe makes significantly more or less accurate."""
-    lines = []
+    found, lines = list(effects(rows)), []
     for recipe in RECIPES:
-        mine = [one for one in effects(rows) if one.recipe == recipe != BARE]
+        mine = [one for one in found if one.recipe == recipe != BARE]
         raised = [one for one in mine if one.mean > _least(one)]
         lowered = [one for one in mine if -one.mean > _least(one)]
         if mine:
@@ -84,7 +84,7 @@ def verdicts(rows: Rows) -> str:
 
 
 def _least(effect: Effect) -> float:
-    """The smallest significant mean; infinite, or nan, for a single seed."""
+    """The smallest significant mean; nan for a single seed, so that none is."""
     return float(effect.sem * t.ppf(1 - LEVEL / 2, effect.seeds - 1))
 
 

@@ -171,7 +171,9 @@ def test_every_snippet_runs(reader, tmp_path):
     for page, language in _EXECUTED_PARTLY.items():
         for one in snippets(page, language):
             reader.do(*one)
-    table, *_ = re.findall(r"mine: Pareto front.*?test % *$", output, flags=re.DOTALL | re.MULTILINE)
+    table, *_ = re.findall(
+        r"mine: Pareto front.*?test % *$", output, flags=re.DOTALL | re.MULTILINE
+    )
     ((_, shown),) = snippets("README.md", "text")
     assert shown.split("─")[0].split() == table.split()
     assert "mine: best configurations" in output
