@@ -1,8 +1,22 @@
 """Layers whose units read all inputs, in blocks of sums that stay in registers."""
 
+import numpy as np
+
 from study.engine.arrays import Floats, Size
-from study.engine.compilation import inner
-from study.engine.vectors import NARROW, fma, load, narrow, store, total, totals
+from study.engine.compilation import inlined, inner
+from study.engine.sparse import four_products
+from study.engine.vectors import (
+    AVX512,
+    FOURFOLD,
+    NARROW,
+    fma,
+    fourfold,
+    load,
+    narrow,
+    store,
+    total,
+    totals,
+)
 
 
 @inner
@@ -23,9 +37,9 @@ def dense_products(
     """
     unit = 0
     while unit + 4 <= units:
-        for lane in range(0, lanes, NARROW):
-            a, b = load(y, unit, lane, narrow()), load(y, unit + 1, lane, narrow())
-            c, d = load(y, unit + 2, lane, narrow()), load(y, unit + 3, lane, narrow())
+        for lane in range(0, lanes, FOURFOLD):
+            a, b = load(y, unit, lane, fourfold()), load(y, unit + 1, lane, fourfold())
+            c, d = load(y, unit + 2, lane, fourfold()), load(y, unit + 3, lane, fourfold())
             place = unit * row_step
             for i in range(inputs):
                 row = load(x, i, lane, a)
@@ -57,22 +71,14 @@ def dense_weight_gradient(
     whole = inputs - inputs % 4
     for unit in range(0, units - 1, 2):
         for i in range(0, whole, 4):
-            a0 = a1 = a2 = a3 = b0 = b1 = b2 = b3 = narrow()
-            for lane in range(0, lanes, NARROW):
-                x0, x1 = load(x, i, lane, a0), load(x, i + 1, lane, a0)
-                x2, x3 = load(x, i + 2, lane, a0), load(x, i + 3, lane, a0)
-                t = load(through, unit, lane, a0)
-                a0, a1, a2, a3 = fma(t, x0, a0), fma(t, x1, a1), fma(t, x2, a2), fma(t, x3, a3)
-                t = load(through, unit + 1, lane, a0)
-                b0, b1, b2, b3 = fma(t, x0, b0), fma(t, x1, b1), fma(t, x2, b2), fma(t, x3, b3)
             place = unit * inputs + i
-            for sums in ((a0, a1, a2, a3), (b0, b1, b2, b3)):
-                s0, s1, s2, s3 = totals(sums[0], sums[1], sums[2], sums[3])
-                gradient[place] += s0
-                gradient[place + 1] += s1
-                gradient[place + 2] += s2
-                gradient[place + 3] += s3
-                place += inputs
+            if AVX512:
+                _add_eight(gradient, place, x, inputs, i, through, unit, lanes)
+            else:
+                sums = four_products(x, i, i + 1, i + 2, i + 3, through, unit, lanes)
+                _add(gradient, place, sums)
+                sums = four_products(x, i, i + 1, i + 2, i + 3, through, unit + 1, lanes)
+                _add(gradient, place + inputs, sums)
     for unit in range(units):
         # What the blocks left out: the last inputs of all units, all inputs of the last one.
         first = 0 if unit == units - 1 and units % 2 else whole
@@ -81,3 +87,37 @@ def dense_weight_gradient(
             for lane in range(0, lanes, NARROW):
                 sums0 = fma(load(through, unit, lane, sums0), load(x, i, lane, sums0), sums0)
             gradient[unit * inputs + i] += total(sums0)
+
+
+@inlined
+def _add_eight(
+    gradient: Floats,
+    place: Size,
+    x: Floats,
+    inputs: int,
+    i: int,
+    through: Floats,
+    unit: int,
+    lanes: int,
+) -> None:
+    """Of four inputs of two units."""
+    a0 = a1 = a2 = a3 = b0 = b1 = b2 = b3 = narrow()
+    for lane in range(0, lanes, NARROW):
+        x0, x1 = load(x, i, lane, a0), load(x, i + 1, lane, a0)
+        x2, x3 = load(x, i + 2, lane, a0), load(x, i + 3, lane, a0)
+        t = load(through, unit, lane, a0)
+        a0, a1, a2, a3 = fma(t, x0, a0), fma(t, x1, a1), fma(t, x2, a2), fma(t, x3, a3)
+        t = load(through, unit + 1, lane, a0)
+        b0, b1, b2, b3 = fma(t, x0, b0), fma(t, x1, b1), fma(t, x2, b2), fma(t, x3, b3)
+    _add(gradient, place, totals(a0, a1, a2, a3))
+    _add(gradient, place + inputs, totals(b0, b1, b2, b3))
+
+
+@inlined
+def _add(
+    gradient: Floats, place: Size, sums: tuple[np.float32, np.float32, np.float32, np.float32]
+) -> None:
+    gradient[place] += sums[0]
+    gradient[place + 1] += sums[1]
+    gradient[place + 2] += sums[2]
+    gradient[place + 3] += sums[3]

@@ -5,6 +5,7 @@ import numpy as np
 from study.engine.arrays import Floats, Indices, Size
 from study.engine.compilation import inlined, inner
 from study.engine.vectors import (
+    AVX512,
     NARROW,
     WIDE,
     Vector,
@@ -88,7 +89,7 @@ def add_entry_gradients(
 ) -> None:
     """Of the entries of one unit: scale times `through[row]`, its gradient, times its inputs' rows."""
     while e + 4 <= last:
-        s0, s1, s2, s3 = _four_products(
+        s0, s1, s2, s3 = four_products(
             x, columns[e], columns[e + 1], columns[e + 2], columns[e + 3], through, row, lanes
         )
         gradient[e] += scale * s0
@@ -127,7 +128,7 @@ def sparse_backward(
             sums = fma(weights[entries[place]], t, sums)
         store(below, row, lane, sums)
     while e + 4 <= last:
-        s0, s1, s2, s3 = _four_products(
+        s0, s1, s2, s3 = four_products(
             through, readers[e], readers[e + 1], readers[e + 2], readers[e + 3], y, unit, lanes
         )
         gradient[entries[e]] += s0
@@ -173,7 +174,7 @@ def single_backward(
 
 
 @inlined
-def _four_products(
+def four_products(
     x: Rows,
     i0: Size,
     i1: Size,
@@ -185,12 +186,22 @@ def _four_products(
 ) -> tuple[np.float32, np.float32, np.float32, np.float32]:
     """The products of four rows of x with one other row, each summed over the lanes."""
     s0 = s1 = s2 = s3 = narrow()
-    for lane in range(0, lanes, NARROW):
-        t = load(other, row, lane, s0)
-        s0 = fma(t, load(x, i0, lane, s0), s0)
-        s1 = fma(t, load(x, i1, lane, s0), s1)
-        s2 = fma(t, load(x, i2, lane, s0), s2)
-        s3 = fma(t, load(x, i3, lane, s0), s3)
+    if AVX512:
+        for lane in range(0, lanes, NARROW):
+            t = load(other, row, lane, s0)
+            s0 = fma(t, load(x, i0, lane, s0), s0)
+            s1 = fma(t, load(x, i1, lane, s0), s1)
+            s2 = fma(t, load(x, i2, lane, s0), s2)
+            s3 = fma(t, load(x, i3, lane, s0), s3)
+    else:  # The registers hold two such sums at a time.
+        for lane in range(0, lanes, NARROW):
+            t = load(other, row, lane, s0)
+            s0 = fma(t, load(x, i0, lane, s0), s0)
+            s1 = fma(t, load(x, i1, lane, s0), s1)
+        for lane in range(0, lanes, NARROW):
+            t = load(other, row, lane, s0)
+            s2 = fma(t, load(x, i2, lane, s0), s2)
+            s3 = fma(t, load(x, i3, lane, s0), s3)
     sums: tuple[np.float32, np.float32, np.float32, np.float32] = totals(s0, s1, s2, s3)
     return sums
 

@@ -1,14 +1,14 @@
 """Vectors of floats in the processor's registers, as values in compiled functions.
 
 LLVM vectorizes plain loops over lanes, too, but it then reads and writes a row of sums for every few
-products, and checks before each loop that no two rows overlap. With vectors as values a sum
-stays in registers until it is complete. A type and some instructions, made with Numba's public interface
-for extensions (https://numba.readthedocs.io/en/stable/extending/low-level.html).
+products, and checks before each loop that no two rows overlap. As a vector, a sum stays in registers
+until it is complete (https://numba.readthedocs.io/en/stable/extending/low-level.html).
 """
 
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
+import llvmlite.binding as llvm
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
@@ -16,8 +16,14 @@ from numba.extending import intrinsic, models, register_model
 
 from study.engine.arrays import BLOCK, LANES
 
+AVX512: Final = bool(llvm.get_host_cpu_features().get("avx512f"))
+"""Whether the registers hold 512 floats; those of AVX2 and NEON hold 128."""
+
 NARROW: Final = LANES
 """The lanes of a narrow vector: two registers of AVX-512, four of AVX2, eight of NEON."""
+
+FOURFOLD: Final = NARROW if AVX512 else NARROW // 2
+"""The lanes of a fourfold vector, of which four sums fit into the registers beside a row."""
 
 WIDE: Final = 64
 """The lanes of a wide vector: as many sums as hide the latency of their additions."""
@@ -57,16 +63,11 @@ def _instruction(build: Callable[..., Any]) -> _Instruction:
     return made
 
 
-@_instruction
-def narrow(_: Any) -> Any:
-    """NARROW zeros."""
-    return Vector(NARROW)(), lambda *_: ir.VectorType(_FLOAT, NARROW)(None)
+def _zeros(lanes: int) -> _Instruction:
+    return _instruction(lambda _: (Vector(lanes)(), lambda *_: ir.VectorType(_FLOAT, lanes)(None)))
 
 
-@_instruction
-def wide(_: Any) -> Any:
-    """WIDE zeros."""
-    return Vector(WIDE)(), lambda *_: ir.VectorType(_FLOAT, WIDE)(None)
+narrow, fourfold, wide = map(_zeros, (NARROW, FOURFOLD, WIDE))
 
 
 @_instruction

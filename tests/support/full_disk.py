@@ -26,7 +26,7 @@ from study.runner import driver
 from study.search.storage import SearchStorage
 from tests.support.empty_store import put_empty_store
 
-TRIALS, EPOCHS = 24, 4
+TRIALS, EPOCHS = 12, 2
 MOMENTS = (
     ("*", 0),
     ("studies/full/spec.json", 0),
