@@ -25,7 +25,7 @@ def test_a_full_disk_is_said_and_what_is_stored_is_intact(tmp_path):
         text=True,
         cwd=ROOT,
         env=clean_environment(),
-        timeout=2 * PATIENCE_S,  # for twelve runs of a study
+        timeout=PATIENCE_S,
         check=False,
     )
     assert done.returncode == 0, done.stderr

@@ -13,7 +13,7 @@ from mlflow import MlflowClient
 ROOT = Path(__file__).parent.parent.parent
 BIN = Path(sys.executable).parent
 
-PATIENCE_S = 900
+PATIENCE_S = 1_800
 """How long anything may take before it counts as hanging. No test takes a machine's pace for granted."""
 
 SMALL = (
