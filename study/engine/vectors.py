@@ -1,8 +1,8 @@
 """Vectors of floats in the processor's registers, as values in compiled functions.
 
 LLVM vectorizes plain loops over lanes, too, but it then reads and writes a row of sums for every few
-products, and checks before each loop that no two rows overlap. As a vector, a sum stays in registers
-until it is complete (https://numba.readthedocs.io/en/stable/extending/low-level.html).
+products, and checks before each loop that no two rows overlap. A vector stays in registers; it is made
+with Numba's interface for extensions: https://numba.readthedocs.io/en/stable/extending/low-level.html.
 """
 
 from collections.abc import Callable, Sequence

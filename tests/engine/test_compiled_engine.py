@@ -2,6 +2,7 @@
 
 import copy
 from functools import partial
+from types import FunctionType
 
 import numpy as np
 import pytest
@@ -10,6 +11,9 @@ from torch.nn import functional
 from torch.nn.utils import parameters_to_vector
 
 from models import FAMILIES, Architecture, build
+from study.engine import dense, sparse
+from study.engine.arrays import LANES
+from study.engine.compilation import inlined, inner
 from study.engine.compiled_engine import CompiledEngine
 from study.engine.layout import parameters_of
 from study.training.split import Split
@@ -236,3 +240,29 @@ def test_a_layer_that_is_not_known_is_refused():
     unknown.weight, unknown.bias = torch.zeros(1, 18, 5), torch.zeros(1, 18, 1)
     with pytest.raises(TypeError, match=r"must be one of models.layers, got Module"):
         compiled(network, data)
+
+
+def of_processor(compile_, function, **values):
+    """A function of the engine, compiled as for a processor with other values of its constants."""
+    source = function.py_func
+    return compile_(FunctionType(source.__code__, source.__globals__ | values))
+
+
+@pytest.mark.parametrize("units", [4, 5])
+def test_the_number_of_registers_does_not_change_a_bit_of_a_gradient(units):
+    """Registers decide how many sums are made at a time, not the order of additions in a sum."""
+    inputs, lanes = 7, 2 * LANES
+    draw = np.random.default_rng(0)
+    x = draw.normal(size=(inputs, lanes)).astype(np.float32)
+    through = draw.normal(size=(units, lanes)).astype(np.float32)
+    found = []
+    for avx512 in (False, True):
+        four_products = of_processor(inlined, sparse.four_products, AVX512=avx512)
+        add = of_processor(
+            inner, dense.dense_weight_gradient, AVX512=avx512, four_products=four_products
+        )
+        gradient = np.zeros(units * inputs, np.float32)
+        add(gradient, x, inputs, through, units, lanes)
+        found.append(gradient.reshape(units, inputs))
+    assert np.array_equal(*found)
+    assert found[0] == pytest.approx(through @ x.T, abs=1e-4)
