@@ -31,7 +31,7 @@ def trial_table(
     The columns state, dendritic, epochs and front appear if they differ between the trials, the column
     study if `studies` has the study of each trial, and `wiring bits` if a wiring takes more than a seed.
     Of confirmed trials the validation accuracy with further seeds is beside that of the search, and of
-    trials that continue another one its number, in place of the bytes.
+    trials that continue another one its number.
     """
     columns: dict[str, Callable[[TrialRecord], str]] = {
         "trial": lambda record: str(record.trial),
@@ -56,7 +56,8 @@ def trial_table(
         del cells["wiring bits"]
     if not any(cells["confirmed %"]):
         del cells["confirmed %"]
-    del cells["bytes" if any(cells["continues"]) else "continues"]
+    if not any(cells["continues"]):
+        del cells["continues"]
     for heading in ("state", "dendritic", "epochs", "front"):
         if len(set(cells[heading])) == 1 and cells["trial"] and cells[heading][0] not in _NOTABLE:
             del cells[heading]

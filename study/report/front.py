@@ -38,8 +38,8 @@ class Axes:
 
     def point(self, record: TrialRecord) -> tuple[float, float] | None:
         """The place of a trial; None if a value is missing."""
-        x = self.x.value(record.value(self.x.metric))
-        y = self.y.value(record.value(self.y.metric))
+        x = self.x.place(record.value(self.x.metric))
+        y = self.y.place(record.value(self.y.metric))
         return None if x is None or y is None else (x, y)
 
 

@@ -184,14 +184,14 @@ def _setting_axis(spec: StudySpec, name: str, values: set[Any]) -> _Axis:
 def _objective_axis(name: str, members: Sequence[TrialRecord]) -> _Axis:
     shown = MetricFormat(name)
     log = metric_of(name).log
-    values = [value for record in members if (value := shown.value(record.value(name)))]
+    values = [value for record in members if (value := shown.place(record.value(name)))]
     low, high = (min(values), max(values)) if values else (0.1, 1.0)
     if low == high:
         low, high = 0.9 * low, 1.1 * high
     scale = math.log if log else float
     return _Axis(
         shown.title,
-        lambda record: _share(shown.value(record.value(name)), scale, scale(low), scale(high)),
+        lambda record: _share(shown.place(record.value(name)), scale, scale(low), scale(high)),
         _ticks(low, high, log=log, integer=False),
     )
 
@@ -199,7 +199,7 @@ def _objective_axis(name: str, members: Sequence[TrialRecord]) -> _Axis:
 def _share(
     value: float | None, scale: Callable[[float], float], low: float, high: float
 ) -> float | None:
-    if value is None or (scale is math.log and value <= 0):
+    if value is None:
         return None
     return (scale(value) - low) / (high - low)
 

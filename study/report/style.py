@@ -27,7 +27,7 @@ _TITLES: Final = {
     "val_loss": "validation loss (nats)",
     "trainable_parameters": "trainable parameters of one replicate",
     "macs": "multiply-accumulates for one image",
-    "wiring_bits": "bits of the wiring of one replicate",
+    "wiring_bits": "bits of the wiring of one replicate (none: at 1)",
     "stored_bytes": "bytes of the weights and the wiring of one replicate",
     "seconds": "training time of a trial (s)",
 }
@@ -124,6 +124,13 @@ class MetricFormat:
         if number is None or not math.isfinite(number):
             return None
         return 100 * number if self._is_share else number
+
+    def place(self, number: float | None) -> float | None:
+        """The value on its axis, on a logarithmic one at least `Metric.least`, so 0 bits are seen."""
+        value = self.value(number)
+        if value is None or not self.log:
+            return value
+        return max(value, metric_of(self.metric).least)
 
     def axis(self, values: Sequence[float]) -> dict[str, Any]:
         """Plotly's settings of an axis for these values."""

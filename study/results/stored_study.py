@@ -24,7 +24,14 @@ from study.search.pooling import REPLICATES
 from study.spec.study_spec import StudySpec
 from study.tracking.artifacts import current_location, download
 from study.tracking.store import all_runs, client, in_a_line, translated
-from study.tracking.tags import CLASSES_TAG, DATA_TAG, FILES_TAG, ROLE_TAG, TABLE_TAG
+from study.tracking.tags import (
+    CLASSES_TAG,
+    DATA_TAG,
+    FILES_TAG,
+    ROLE_TAG,
+    TABLE_TAG,
+    WITHOUT_TEST_TAG,
+)
 from study.tracking.trial_table import FILE, METRICS, TrialRows, diagnostics_of, read_table
 
 _COUNTS: Final = (
@@ -70,6 +77,12 @@ class StoredStudy:
     def data(self) -> str | None:
         """The SHA-256 of the arrays of the data set, None if it was not stored."""
         data: str | None = self.parent.data.tags.get(DATA_TAG)
+        return data
+
+    @property
+    def data_without_test(self) -> str | None:
+        """The SHA-256 of the same arrays without test images, None if it was not stored."""
+        data: str | None = self.parent.data.tags.get(WITHOUT_TEST_TAG)
         return data
 
     @property

@@ -88,7 +88,8 @@ def run(  # noqa: PLR0913  # each option has a name of its own
     dataset.check_is(stored_data(folder.journal), spec.name)
     teachers = values_of(spec.space.teacher)
     digest = dataset.sha256()
-    logits = teacher_logits(teachers, dataset, home, kept_logits(folder.teachers, digest), digest)
+    seen = dataset.without_test().sha256()
+    logits = teacher_logits(teachers, dataset, home, kept_logits(folder.teachers, digest), seen)
     with ExitStack() as ray, _writable(home):
         _check_room(home)
         check_free(spec.name, home, stored_identity(folder.journal))

@@ -4,6 +4,7 @@ from collections import deque
 from html import escape
 from typing import Any, Final, final
 
+from study.results.format import count
 from study.results.html_tables import html_facts, html_table
 from study.runner.scoreboard import Scoreboard
 
@@ -36,7 +37,9 @@ class NotebookView:
 
 def as_html(board: Scoreboard, messages: list[str], left: str) -> str:
     """The state of a study with its front, best first in the first objective, and messages."""
-    states = ", ".join(f"{count} {state.lower()}" for state, count in sorted(board.states.items()))
+    states = ", ".join(
+        f"{number} {state.lower()}" for state, number in sorted(board.states.items())
+    )
     running = ", ".join(f"{number} {board.label(number)}" for number in sorted(board.running))
     bar = ""
     if board.trials is not None:
@@ -68,4 +71,7 @@ def _front(board: Scoreboard) -> str:
     }
     for place, name in enumerate(board.spec.objectives):
         columns[name] = [f"{point[place]:,.6g}" for _, point in points]
+    for name, heading in (("wiring_bits", "wiring bits"), ("stored_bytes", "bytes")):
+        if name not in board.spec.objectives:
+            columns[heading] = [count(board.size(number, name)) for number, _ in points]
     return html_table(columns, f"front, best {first} first")

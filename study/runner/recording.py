@@ -29,7 +29,7 @@ def recorded(session: Session) -> Iterator[Callable[[], None]]:
         record_again(session.storage, session.scoreboard, tracker, session.folder.trials)
         caught_up = True
 
-    about = _identifying_tags(session.storage) | _class_names(session.dataset)
+    about = _identifying_tags(session.storage) | _data_tags(session.dataset)
     tracker.start(provenance.as_tags() | about)
     status, ended = "FAILED", False
     try:
@@ -74,8 +74,9 @@ def _identifying_tags(storage: SearchStorage) -> dict[str, str]:
     return identifying
 
 
-def _class_names(dataset: Dataset) -> dict[str, str]:
-    """The tag with the names of the classes, if they have names that fit into a tag of MLflow."""
+def _data_tags(dataset: Dataset) -> dict[str, str]:
+    """The tags of the data: also the names of the classes, if they fit into a tag of MLflow."""
+    about = {tags.WITHOUT_TEST_TAG: dataset.without_test().sha256()}
     text = json.dumps(dataset.class_names)
     fits = bool(dataset.class_names) and len(text) <= MAX_TAG_VAL_LENGTH
-    return {tags.CLASSES_TAG: text} if fits else {}
+    return about | ({tags.CLASSES_TAG: text} if fits else {})

@@ -12,6 +12,7 @@ from study.spec.study_spec import StudySpec
 
 _NUMBER: Final = re.compile(r"\S*\d\S*")
 _LONGEST_REASON: Final = 160
+_SIZES: Final = ("wiring_bits", "stored_bytes")
 
 
 @final
@@ -58,6 +59,7 @@ class Scoreboard:
         self.best_accuracy = 0.0
         self.last = ""
         self._labels: dict[int, str] = {}
+        self._sizes: dict[int, dict[str, float]] = {}
         self._first_start: float | None = None
         self._ended_here = 0
 
@@ -74,7 +76,7 @@ class Scoreboard:
         The state is None if another trial continues it, or will: both count as one.
         """
         self._labels[number] = label
-        self._count(state, metrics, point)
+        self._count(number, state, metrics, point)
 
     def begin(self, number: int, label: str) -> None:
         """Starts a trial, or continues it."""
@@ -97,12 +99,16 @@ class Scoreboard:
         """
         self.running.discard(number)
         self._ended_here += 1
-        self._count(None if goes_on else state, metrics, point)
+        self._count(number, None if goes_on else state, metrics, point)
         self.last = f"trial {number} {state} {self._labels[number]}{self._describe(point)}"
 
     def label(self, number: int) -> str:
         """The label of a trial, such as `vann D2 S128`."""
         return self._labels[number]
+
+    def size(self, number: int, metric: str) -> float | None:
+        """The wiring bits or stored bytes of a complete trial; None if not known."""
+        return self._sizes.get(number, {}).get(metric)
 
     @property
     def failed(self) -> str:
@@ -136,11 +142,14 @@ class Scoreboard:
         pace = (time.monotonic() - self._first_start) / self._ended_here
         return pace * max(0, self.trials - self.ended)
 
-    def _count(self, state: str | None, metrics: Mapping[str, float], point: Point | None) -> None:
+    def _count(
+        self, number: int, state: str | None, metrics: Mapping[str, float], point: Point | None
+    ) -> None:
         if state is not None:
             self.states[state] += 1
         if point is not None:
             self.best_accuracy = max(metrics.get("val_accuracy", 0.0), self.best_accuracy)
+            self._sizes[number] = {name: metrics[name] for name in _SIZES if name in metrics}
 
     def _describe(self, point: Point | None) -> str:
         if point is None:

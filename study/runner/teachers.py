@@ -45,9 +45,9 @@ def teacher_logits(
     A teacher's logits are the mean over its trials and their replicates, so the targets are the
     geometric mean of their distributions (Hinton et al., arXiv 1503.02531). They belong to the images as
     they are, without noise and moves: one pass serves all epochs, and moves that keep the class keep the
-    target. With `data`, the SHA-256 of the study's arrays, a teacher must have been trained with the
-    same, so that it has not seen validation images. Raises BadInputError for a teacher that is not
-    stored or does not fit the data, TrackingError if the store does not answer.
+    target. With `data`, the SHA-256 of the study's arrays without test images, a teacher must have been
+    trained with the same, so that it has not seen validation images. Raises BadInputError for a teacher
+    that is not stored or does not fit the data, TrackingError if the store does not answer.
     """
     found: dict[str, Logits] = {}
     for teacher in map(str, teachers):
@@ -114,11 +114,12 @@ def _logits_of(study: str, trial: int, dataset: Dataset, home: Home, data: str |
             f"`(channels, height, width, classes)` of {name} must be those of the data, {wanted}, "
             f"got {has} {_KEY}"
         )
-    if None not in (data, stored.data) and data != stored.data:
+    taught = stored.data_without_test
+    if None not in (data, taught) and data != taught:
         raise BadInputError(
-            f"{name} must have been trained with the arrays of this study, of SHA-256 {data}, so that "
-            f"it has not seen validation images, got {stored.data}: give both studies the same "
-            f"dataset and seed {_KEY}"
+            f"{name} must have been trained with the training and validation images of this study, of "
+            f"SHA-256 {data}, so that it has not seen validation images, got {taught}: give both "
+            f"studies the same dataset and seed {_KEY}"
         )
     return _evaluated(network, dataset)
 

@@ -22,6 +22,9 @@ IDENTITY_TAG: Final = "study.identity"
 DATA_TAG: Final = "study.data"
 """On the parent: the SHA-256 of the training, validation and test arrays."""
 
+WITHOUT_TEST_TAG: Final = "study.data_without_test"
+"""On the parent: the SHA-256 of the same arrays without test images, as studies it teaches have them."""
+
 FILES_TAG: Final = "study.files"
 """On the parent: the MD5 of the unpacked files of a published data set, by name; JSON."""
 

@@ -183,6 +183,14 @@ def test_a_table_of_trials_tells_what_stores_a_network(bits, expected):
     assert {name: shown[name] for name in shown if name in ("wiring bits", "bytes")} == expected
 
 
+def test_trials_that_continue_others_keep_the_column_of_their_bytes():
+    trials = [of_wiring(number, 64) for number in range(2)]
+    table = trial_table([trials[0], replace(trials[1], continues=0)], "front")
+    shown = {str(column.header): list(column.cells) for column in table.columns}
+    assert shown["bytes"] == ["408", "408"]
+    assert shown["continues"] == ["", "0"]
+
+
 @pytest.mark.slow
 def test_the_schema_says_what_json_may_hold_and_nothing_else(ask):
     for command in COMMANDS:

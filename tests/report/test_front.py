@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from study.report.front import front_figure, front_section
@@ -53,6 +55,20 @@ def test_parameters_lie_on_a_logarithmic_axis_with_round_numbers():
     assert figure.layout.xaxis.type == "log"
     assert list(figure.layout.xaxis.ticktext) == ["500", "1k", "2k", "5k"]
     assert figure.layout.yaxis.title.text == "validation accuracy (%)"
+
+
+def test_a_network_without_wiring_is_seen_on_the_axis_of_its_bits():
+    spec = StudySpec.from_dict(
+        MADE | {"objectives": {"val_accuracy": "maximize", "wiring_bits": "minimize"}}
+    )
+    dense, drawn = (
+        replace(one, wiring_bits=bits) for one, bits in zip(RECORDS, (0, 64), strict=False)
+    )
+    figure = front_figure(spec, [dense, drawn])
+    low, high = figure.layout.xaxis.range
+    points = {trace.name: trace.x[0] for trace in figure.data}
+    assert (points["vann"], points["dann-r"]) == (1, 64)
+    assert low < 0 < high
 
 
 @pytest.mark.parametrize(

@@ -52,7 +52,7 @@ def session(tmp_path):
         storage=SimpleNamespace(
             identity="a", data="b", files={}, earlier={}, note_run_ids=lambda _: None
         ),
-        dataset=SimpleNamespace(class_names=None),
+        dataset=load_dataset("digits"),
         over=lambda: "all trials are done",
         unconfirmed=list,
         progress=SimpleNamespace(notify=messages.append),

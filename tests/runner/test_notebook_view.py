@@ -14,7 +14,8 @@ def scoreboard():
         board.begin(number, f"dann-r {number} <b>")
         point = (accuracy, parameters)
         board.front.add(number, point)
-        board.end(number, "COMPLETE", {"val_accuracy": accuracy}, point)
+        sizes = {"wiring_bits": 64, "stored_bytes": 4 * parameters + 1000}
+        board.end(number, "COMPLETE", {"val_accuracy": accuracy, **sizes}, point)
     board.begin(3, "dann-r 3")
     return board
 
@@ -26,5 +27,6 @@ def test_a_notebook_shows_progress_front_and_messages_escaped():
     assert "3 dann-r 3" in page
     assert page.index("dann-r 1 &lt;b&gt;") < page.index("dann-r 0 &lt;b&gt;")  # the best first
     assert "dann-r 2" not in page  # which is dominated
+    assert [">1,800<" in page, ">1,400<" in page, page.count(">64<")] == [True, True, 2]
     assert "&lt;i&gt;message" in page
     assert "<i>" not in page

@@ -12,7 +12,7 @@ from study.home import Home
 from study.results.network import load_model
 from study.results.reader import read_study
 from study.runner.teachers import keep_logits, kept_logits, logits_of_study, teacher_logits
-from study.tracking.tags import DATA_TAG
+from study.tracking.tags import DATA_TAG, WITHOUT_TEST_TAG
 from study.training.dataset import load_dataset
 from tests.support.recorded_study import NAME, SPEC, record_study
 
@@ -80,7 +80,7 @@ def test_a_teacher_that_cannot_teach_is_refused(teacher, changes, message, home,
 
 def test_a_teacher_has_not_seen_validation_images(home, dataset):
     store, parent = MlflowClient(home.tracking_uri), read_study(NAME, home).parent.info.run_id
-    store.set_tag(parent, DATA_TAG, "0" * 64)
+    store.set_tag(parent, WITHOUT_TEST_TAG, "0" * 64)
     with pytest.raises(BadInputError, match="so that it has not seen validation images, got 0000"):
-        teacher_logits([f"{NAME}/0"], dataset, home, data=dataset.sha256())
+        teacher_logits([f"{NAME}/0"], dataset, home, data=dataset.without_test().sha256())
     assert teacher_logits([f"{NAME}/0"], dataset, home, data="0" * 64)
