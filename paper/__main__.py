@@ -30,7 +30,7 @@ from paper import power
 from paper.claims import Claims
 from paper.costs import hours
 from paper.details_page import write_details_page
-from paper.effects import Effect, cells, effects
+from paper.effects import Effect, cells, effects, planned_cells
 from paper.evidence import Evidence
 from paper.judge import Result, judge
 from paper.page import all_choices, all_rows, write_page
@@ -170,7 +170,7 @@ def _record(arguments: argparse.Namespace) -> None:
     evidence = Evidence(networks, all_choices(arguments.results))
     found = judge(_claims(arguments).claims, evidence)
     _write(arguments.results / "verdicts.json", found)
-    of_factorial = effects(cells(networks))
+    of_factorial = effects(cells(networks), planned_cells(_read_plan(arguments)))
     _write(arguments.results / "effects.json", of_factorial)
     print(f"{len(found)} claims and {len(of_factorial)} effects -> {arguments.results}")
 

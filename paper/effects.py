@@ -1,12 +1,12 @@
 """The effects of the factorial: differences of mean test accuracies between matched cells.
 
 An effect is a weighted sum of the cells' accuracies: the mean over all pairs of cells that differ in one
-level alone. Its standard error is over test images, which all cells share, and over the seeds of each
-cell: the sum of both variances, which for a sum of means need no resamples.
+level, and in the somata that give them equal sizes. Its standard error is over test images, which all
+cells share, and over the seeds of each cell.
 """
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, NamedTuple, final
 
@@ -14,8 +14,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from paper.bootstrap import Estimate, Outcomes
+from paper.estimate import Outcomes, estimate
 from paper.hypothesis_tests import holm
+from paper.plan import Plan
 from paper.table import unpacked
 
 STUDY: Final = "factorial"
@@ -35,6 +36,8 @@ class Cell(NamedTuple):
 
 Cells = Mapping[Cell, Outcomes]
 """The correctness of each seed on each test image, shape (seeds, images)."""
+
+Pair = tuple[Cell, Cell]
 
 Levels = Callable[[Cell], dict[str, Any] | None]
 
@@ -72,6 +75,11 @@ def _of_branches(levels: Levels) -> Levels:
     return lambda cell: levels(cell) if cell.dendrites > 1 else None
 
 
+def _of_one_branch(levels: Levels) -> Levels:
+    """The same among cells with one branch."""
+    return lambda cell: levels(cell) if cell.dendrites == 1 else None
+
+
 def _not_shared(levels: Levels) -> Levels:
     """The same among cells without shared weights, which have no linear branches."""
     return lambda cell: levels(cell) if cell.inputs != "shared" else None
@@ -81,7 +89,12 @@ _NONLINEAR: Final = _not_shared(_to("dendrites", 4, 1, linear=False))
 _LINEAR: Final = _not_shared(_to("dendrites", 4, 1, linear=True))
 
 EFFECTS: Final[dict[str, tuple[Levels, ...]]] = {
-    "sparsity: random instead of all inputs": (_to("inputs", "random", "all"),),
+    "sparsity: random instead of all inputs, 1 branch": (
+        _of_one_branch(_to("inputs", "random", "all")),
+    ),
+    "sparsity: random instead of all inputs, more branches": (
+        _of_branches(_to("inputs", "random", "all")),
+    ),
     "locality: local instead of random inputs": (_to("inputs", "local", "random"),),
     "sharing, equal parameters": (_to("inputs", "shared", "local", matched="parameters"),),
     "sharing, equal multiply-accumulates": (
@@ -94,16 +107,22 @@ EFFECTS: Final[dict[str, tuple[Levels, ...]]] = {
     "4 branches instead of 1, nonlinear": (_NONLINEAR,),
     "4 branches instead of 1, linear": (_LINEAR,),
     "what nonlinearity adds to 4 branches": (_NONLINEAR, _LINEAR),
-    "4 branches instead of 1, shared weights": (
+    "4 branches instead of 1, shared weights, equal parameters": (
         _to("dendrites", 4, 1, inputs="shared", matched="parameters"),
+    ),
+    "4 branches instead of 1, shared weights, equal multiply-accumulates": (
+        _to("dendrites", 4, 1, inputs="shared", matched="macs"),
     ),
     "2 branches instead of 1, nonlinear": (_to("dendrites", 2, 1, linear=False),),
     "8 branches instead of 4, nonlinear": (_to("dendrites", 8, 4, linear=False),),
     "nonlinear instead of linear branches": (
         _of_branches(_to("linear", value=False, instead_of=True)),
     ),
-    "learned instead of drawn wiring": (
-        _to("learned", value=True, instead_of=False, learned=True),
+    "learned instead of drawn wiring, random inputs": (
+        _to("learned", value=True, instead_of=False, learned=True, inputs="random"),
+    ),
+    "learned instead of drawn wiring, local inputs": (
+        _to("learned", value=True, instead_of=False, learned=True, inputs="local"),
     ),
 }
 """For each effect, the levels that make the reference of a cell, None for a cell that is in no pair.
@@ -117,73 +136,82 @@ def cells(rows: pd.DataFrame) -> dict[Cell, Outcomes]:
     own = rows[rows["study"].str.startswith(STUDY) & (rows["stage"] == "test")]
     found: dict[Cell, list[NDArray[np.float64]]] = {}
     for row in own.to_dict("records"):
-        settings = json.loads(row["settings"])
-        study = row["study"]
-        cell = Cell(
-            inputs=_INPUTS[row["family"]],
-            dendrites=settings["dendrites"],
-            linear=settings["dendrite_slope"] == 1,
-            learned=bool(settings.get("rewiring")),
-            size=study.rsplit("-", 1)[1],
-            matched="macs" if study.startswith(f"{STUDY}-macs") else "parameters",
-        )
+        cell = _cell(row["study"], row["family"], json.loads(row["settings"]))
         correct = unpacked(row["correct"], row["images"])
         found.setdefault(cell, []).append(correct.astype(np.float64))
     return {cell: np.stack(seeds) for cell, seeds in found.items()}
 
 
-def effects(found: Cells) -> list[Effect]:
-    """All effects over all sizes, and at each size, where there are pairs.
+def planned_cells(plan: Plan) -> list[Cell]:
+    """The cells of the studies of a plan."""
+    return [
+        _cell(one.key, str(start["family"]), start)
+        for data in plan.data
+        for one in plan.planned(data)
+        if one.plan.cells
+        for start in one.spec.start
+    ]
 
-    Holm's method corrects the p of the effects over all sizes, and of those of each size.
+
+def _cell(study: str, family: str, settings: Mapping[str, Any]) -> Cell:
+    """The cell of a network of the study with this key."""
+    return Cell(
+        inputs=_INPUTS[family],
+        dendrites=settings["dendrites"],
+        linear=settings["dendrite_slope"] == 1,
+        learned=bool(settings.get("rewiring")),
+        size=study.rsplit("-", 1)[1],
+        matched="macs" if study.startswith(f"{STUDY}-macs") else "parameters",
+    )
+
+
+def effects(found: Cells, planned: Collection[Cell]) -> list[Effect]:
+    """The effects over all sizes, and at each size, of whose planned pairs all are found.
+
+    Holm's method corrects the p of the effects over all sizes, and of those of each size, with p = 1 for
+    those that are not found, so that an effect stays significant when others are.
     """
-    sizes = sorted({cell.size for cell in found}, key=lambda size: int(size.removesuffix("k")))
+    sizes = sorted({cell.size for cell in planned}, key=lambda size: int(size.removesuffix("k")))
     results: list[Effect] = []
     for size in (None, *sizes):
-        own = [one for name in EFFECTS for one in _measured(name, size, found)]
-        corrected = holm([one.p for one in own])
-        results += [replace(one, p=p) for one, p in zip(own, corrected, strict=True)]
+        pairs = {name: _pairs_of(name, size, planned) for name in EFFECTS}
+        whole = {name: parts for name, parts in pairs.items() if parts}
+        own = [_measured(name, size, parts, found) for name, parts in whole.items()]
+        corrected = holm([1.0 if one is None else one.p for one in own])
+        results += [
+            replace(one, p=p) for one, p in zip(own, corrected, strict=True) if one is not None
+        ]
     return results
 
 
-def _measured(name: str, size: str | None, found: Cells) -> Iterator[Effect]:
-    parts = [list(_pairs(levels, size, found)) for levels in EFFECTS[name]]
-    if not all(parts):
-        return
+def _pairs_of(name: str, size: str | None, planned: Collection[Cell]) -> list[list[Pair]]:
+    """The planned pairs of each part of an effect; empty if a part has none."""
+    parts = [
+        [
+            (cell, other)
+            for cell in planned
+            if size in (None, cell.size)
+            and (changed := levels(cell)) is not None
+            and (other := cell._replace(**changed)) in planned
+        ]
+        for levels in EFFECTS[name]
+    ]
+    return parts if all(parts) else []
+
+
+def _measured(
+    name: str, size: str | None, parts: Sequence[Sequence[Pair]], found: Cells
+) -> Effect | None:
     weights: dict[Cell, float] = {}
     for sign, pairs in zip((1, -1), parts, strict=False):
         for cell, other in pairs:
             weights[cell] = weights.get(cell, 0) + sign / len(pairs)
             weights[other] = weights.get(other, 0) - sign / len(pairs)
-    estimate = contrast({cell: found[cell] for cell in weights}, list(weights.values()))
-    low, high = estimate.interval()
-    p = min(1.0, 2 * min(estimate.p_above(0), estimate.p_below(0)))
-    yield Effect(
-        name=name, size=size, pairs=len(parts[0]), value=estimate.value, low=low, high=high, p=p
+    if not weights.keys() <= found.keys():
+        return None
+    measured = estimate([found[cell] for cell in weights], list(weights.values()))
+    low, high = measured.interval()
+    p = min(1.0, 2 * min(measured.p_above(0), measured.p_below(0)))
+    return Effect(
+        name=name, size=size, pairs=len(parts[0]), value=measured.value, low=low, high=high, p=p
     )
-
-
-def _pairs(levels: Levels, size: str | None, found: Cells) -> Iterator[tuple[Cell, Cell]]:
-    for cell in found:
-        changed = levels(cell) if size in (None, cell.size) else None
-        if changed is not None and (other := cell._replace(**changed)) in found:
-            yield cell, other
-
-
-def contrast(found: Cells, weights: Sequence[float]) -> Estimate:
-    """The weighted sum of the mean accuracies, with Welch's degrees of freedom.
-
-    Raises ValueError for a cell with fewer than two seeds.
-    """
-    if min(len(one) for one in found.values()) < 2:  # noqa: PLR2004  # one seed has no variance
-        raise ValueError(f"`seeds >= 2` must hold, got {[len(one) for one in found.values()]}")
-    outcomes = list(found.values())
-    images = outcomes[0].shape[1]
-    by_image = sum(w * one.mean(axis=0) for w, one in zip(weights, outcomes, strict=True))
-    parts = [float(np.var(by_image, ddof=1)) / images]
-    parts += [
-        w**2 * float(np.var(one.mean(axis=1), ddof=1)) / len(one)
-        for w, one in zip(weights, outcomes, strict=True)
-    ]
-    freedoms = [images - 1, *(len(one) - 1 for one in outcomes)]
-    return Estimate.of_parts(float(np.mean(by_image)), parts, freedoms)

@@ -8,9 +8,9 @@ from typing import final
 import numpy as np
 import pandas as pd
 
-from paper.bootstrap import Outcomes
 from paper.choices import Choice, Role
 from paper.claim import Claim, SizeSlope, SizeTrend
+from paper.estimate import Outcomes
 from paper.plan import RACE_SEED
 from paper.ratio import configurations
 from paper.table import unpacked

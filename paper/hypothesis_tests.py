@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
-from paper.bootstrap import Estimate
+from paper.estimate import Estimate
 
 LEVEL: Final = 0.025
 """The one-sided level of every test after Holm's correction; that of each half of an equivalence."""

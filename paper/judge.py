@@ -8,7 +8,6 @@ from typing import Any, Final, Literal, final
 import numpy as np
 from scipy import stats
 
-from paper.bootstrap import Estimate, difference, estimate, interaction, log_ratio
 from paper.claim import (
     Agreement,
     Claim,
@@ -19,6 +18,7 @@ from paper.claim import (
     SizeSlope,
     SizeTrend,
 )
+from paper.estimate import DIFFERENCE, INTERACTION, Estimate, estimate
 from paper.evidence import Evidence, NotRunError
 from paper.hypothesis_tests import (
     LEVEL,
@@ -127,9 +127,10 @@ def _comparison(claim: Comparison, evidence: Evidence, bare: Result) -> Result:
     networks = [evidence.outcomes(role, claim.data, claim.metric) for role in claim.roles]
     seeds = [len(one) for one in networks]
     if claim.metric == "accuracy":
-        found = estimate(networks, difference)
+        found = estimate(networks, DIFFERENCE)
         return _filled(bare, found, found.p_above(claim.margin), found.p_below(claim.margin), seeds)
-    found = estimate(networks[::-1], log_ratio)  # the reference's loss over the network's
+    # The logarithm of the reference's loss over the network's.
+    found = estimate(networks[::-1], DIFFERENCE, logarithms=True)
     bound = math.log1p(claim.margin)
     result = _filled(bare, found, found.p_above(bound), found.p_below(bound), seeds)
     ratios: dict[str, Any] = {
@@ -140,7 +141,7 @@ def _comparison(claim: Comparison, evidence: Evidence, bare: Result) -> Result:
 
 def _interaction(claim: Interaction, evidence: Evidence, bare: Result) -> Result:
     networks = [evidence.outcomes(role, claim.data, "accuracy") for role in claim.roles]
-    found = estimate(networks, interaction)
+    found = estimate(networks, INTERACTION)
     seeds = [len(one) for one in networks]
     return _filled(bare, found, found.p_above(0), found.p_below(0), seeds)
 

@@ -122,7 +122,7 @@ class Plan(_Table):
                     elif bound is not None:
                         own["constraints"] = [
                             f"trainable_parameters <= {bound}",
-                            f"trainable_parameters >= {bound // 2}",
+                            f"trainable_parameters >= {4 * bound // 5}",
                         ]
                     yield _merged(shared, own)
 

@@ -24,7 +24,7 @@ from typing import Final
 
 import torch
 
-from benchmarks.beyond.judgement import check_first, choose, judge, p_counts
+from benchmarks.beyond.judgement import OUTCOMES, check_first, choose, judge, p_counts
 from benchmarks.beyond.race import Race
 from benchmarks.beyond.report import figure, table, table_of_searches, verdicts
 from benchmarks.beyond.searches import record
@@ -101,8 +101,9 @@ def _raced(arguments: argparse.Namespace) -> bool:
     if not arguments.judge:
         print("the race has ended, and its winners are stored; --judge reads the test images, once")
         return False
-    for key in sorted({row["contender"] for row in chosen}):
-        race.restore(race.contenders[key], dataset)
+    if not (arguments.folder / OUTCOMES).exists():
+        for key in sorted({row["contender"] for row in chosen}):
+            race.restore(race.contenders[key], dataset)
     with_test = source.model_copy(update={"withhold_test": False})
     rows = judge(race, chosen, partial(load_dataset, with_test, seed), arguments.folder)
     result = {"machine": describe(), "data": source.label, "race": digest, "rows": rows}

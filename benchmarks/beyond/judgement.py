@@ -19,7 +19,7 @@ import torch
 from benchmarks.beyond.contender import DENDRITIC, LINEAR, ONE_BRANCH, Contender
 from benchmarks.beyond.race import Race
 from models import load_network
-from paper.bootstrap import Outcomes, difference, estimate
+from paper.estimate import DIFFERENCE, Outcomes, estimate
 from paper.hypothesis_tests import holm
 from paper.table import replacing, unpacked
 from study import Dataset, StudyError
@@ -96,7 +96,7 @@ def judge(
         measured: dict[str, Any] = {"test_accuracy": found.mean, "test_accuracy_sem": found.sem}
         other = dendritic.get((row["metric"], row["bound"]))
         if other is not None and other is not own:
-            ahead = estimate([other, own], difference)
+            ahead = estimate([other, own], DIFFERENCE)
             low, high = ahead.interval()
             measured["ahead"] = {"value": ahead.value, "low": low, "high": high}
             measured["p_ahead"] = ahead.p_above(0)

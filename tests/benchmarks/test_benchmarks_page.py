@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,8 @@ from benchmarks.beyond.__main__ import STUDIES
 from benchmarks.beyond.judgement import CONTROLS, p_counts
 from benchmarks.beyond.race import Race
 from benchmarks.beyond.report import GOALS, table, table_of_searches, verdicts
+from benchmarks.beyond.searches import read
+from benchmarks.recipes.effects import effects
 from benchmarks.search import end_to_end, protocol
 from benchmarks.search.summary import (
     BEGIN,
@@ -318,6 +321,28 @@ def test_what_the_page_says_of_spaces_and_recipes_is_what_was_searched():
     rewired = [row["bound"] for row in dendritic if row["architecture"]["rewiring"]]
     assert rewired == [8_000, 30_000, 50_000]
     assert all(row["training"]["teacher"] == "none" for row in rows)
+    gains = {
+        one.family: one.mean
+        for one in effects(result_of("recipes")["rows"])
+        if (one.bound, one.recipe) == (100_000, "teacher")
+    }
+    said = f"{gains['dann-grf']:+.2f} and {gains['dann-lrf']:+.2f} points of validation accuracy"
+    assert said in PROSE
+
+
+def test_convolutions_are_said_to_be_tuned_less_where_they_are():
+    _, complete = read(ROOT / "benchmarks/results/beyond", STUDIES)
+    small = Counter(
+        contender.group_of(Architecture(**one.architecture))
+        for one in complete
+        if one.macs <= 50_000
+    )
+    groups = (contender.CONVOLUTIONS, contender.DENDRITIC, contender.ONE_BRANCH, contender.LINEAR)
+    cnn, dendritic, one_branch, linear = (small[group] for group in groups)
+    assert (
+        f"{cnn} of their complete trials have so few, of dendritic networks {dendritic}, of one branch "
+        f"{one_branch} and of linear branches {linear}."
+    ) in PROSE
 
 
 def test_its_searches_of_the_best_networks_are_those_recorded():

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from paper.bootstrap import Estimate
+from paper.estimate import Estimate
 from paper.hypothesis_tests import (
     Published,
     from_published,

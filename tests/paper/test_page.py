@@ -8,11 +8,12 @@ import pytest
 from paper.claims import Claims
 from paper.details_page import PAGE as DETAILS_PAGE
 from paper.details_page import details_page
-from paper.effects import EFFECTS, cells, effects
+from paper.effects import EFFECTS, cells, effects, planned_cells
 from paper.evidence import Evidence
 from paper.figures import TITLES
 from paper.judge import judge
 from paper.page import PAGE, page
+from paper.plan import Plan
 from paper.table import SCHEMA, read, studies_in, write
 from tests.support.whole_results import whole_results
 
@@ -56,7 +57,7 @@ def test_the_page_of_all_results_has_every_answer_and_fits(tmp_path):
     searched = {one.verdict for one in found if not one.id.startswith("under-")}
     assert searched <= {"holds", "does not hold", "undecided"}
     assert {one.verdict for one in found if one.id.startswith("under-")} == {"not searched"}
-    of_factorial = effects(cells(rows))
+    of_factorial = effects(cells(rows), planned_cells(Plan.read()))
     assert {one.name for one in of_factorial} == set(EFFECTS)
     for name, results in (("verdicts", found), ("effects", of_factorial)):
         (tmp_path / f"{name}.json").write_text(json.dumps([asdict(one) for one in results]))

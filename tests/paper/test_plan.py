@@ -146,7 +146,7 @@ def test_controls_get_as_many_configurations_of_the_same_recipe_under_each_bound
             bound = int(re.fullmatch(rf"bound-(\d+)k-{family}", name)[1]) * 1000
             assert table.pop("constraints") == [
                 f"trainable_parameters <= {bound}",
-                f"trainable_parameters >= {bound // 2}",
+                f"trainable_parameters >= {bound * 0.8:.0f}",
             ]
             sizes = [table["space"].pop(key) for key in ("somata", "dendrites")]
             dendritic = family.startswith("dann-")
