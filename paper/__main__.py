@@ -10,7 +10,8 @@
 `plan` estimates the core-hours of each study, and `power` simulates the power of each claim
 (paper/powers.json). `run` searches and races without test images, and stores the choices of networks
 of each study. `test` trains the chosen networks with fresh seeds and evaluates them on the test
-images. Both continue where they were stopped; DATA is fashion_mnist by default. `record` adds the
+images. Both continue where they were stopped; DATA is fashion_mnist by default, NAME can be a pattern
+such as 'bound-10k-*'. Run one of them at a time: they share the file of choices. `record` adds the
 tested studies to the benchmark file in paper/results, and writes the results of the claims and the
 effects of the factorial; studies in that file are not trained again, on whatever machine. `page`
 writes docs/results.md, docs/results_details.md and the figures from these files alone. The exit status

@@ -6,6 +6,7 @@ searches and races. They are evaluated by retrainings alone; those of a study be
 are in a file, and what is in that file is never chosen again.
 """
 
+import fnmatch
 import json
 import os
 import signal
@@ -162,17 +163,21 @@ class Replication:
         return done.issuperset(self._wanted(planned))
 
     def _named(self, names: Sequence[str] = ()) -> list[PlannedStudy]:
-        """These studies of the plan, by default all, without those in the benchmark file."""
+        """These studies of the plan, by default all, without those in the benchmark file.
+
+        Names can be patterns, such as `bound-10k-*`.
+        """
         known = [one.key for one in self._studies]
-        unknown = sorted(set(names).difference(known))
+        unknown = [name for name in names if not fnmatch.filter(known, name)]
         if unknown:
             raise study.BadInputError(
                 f"unknown study {unknown[0]!r} of the plan; known: {', '.join(known)}"
             )
-        done = [one for one in names if one in self._recorded]
+        wanted = [key for key in known if any(fnmatch.fnmatchcase(key, name) for name in names)]
+        done = [key for key in wanted if key in self._recorded]
         if done:
             self._notify(f"in the benchmark file already: {', '.join(done)}")
-        named = [one for one in self._studies if not names or one.key in names]
+        named = [one for one in self._studies if not names or one.key in wanted]
         return [one for one in named if one.key not in self._recorded]
 
     def _run(self, spec: study.StudySpec) -> None:
