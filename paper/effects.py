@@ -169,7 +169,7 @@ def effects(found: Cells, planned: Collection[Cell]) -> list[Effect]:
     """The effects over all sizes, and at each size, of whose planned pairs all are found.
 
     Holm's method corrects the p of the effects over all sizes, and of those of each size, with p = 1 for
-    those that are not found, so that an effect stays significant when others are.
+    those that are not found, so that an effect stays significant when the others are run.
     """
     sizes = sorted({cell.size for cell in planned}, key=lambda size: int(size.removesuffix("k")))
     results: list[Effect] = []

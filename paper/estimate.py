@@ -57,6 +57,8 @@ class Estimate:
 
     def interval(self, level: float = 0.95) -> tuple[float, float]:
         """Student's two-sided interval."""
+        if self.error == 0:
+            return self.value, self.value
         half = float(stats.t.ppf((1 + level) / 2, self.freedom)) * self.error
         return self.value - half, self.value + half
 

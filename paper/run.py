@@ -135,7 +135,7 @@ class Replication:
                 trial: one.trial for trial, one in in_race(search, race, planned.varied).items()
             }
             for one in chosen:
-                if numbers.get(one.trial) != one.raced:
+                if one.role.raced and numbers.get(one.trial) != one.raced:
                     raise study.StudyError(
                         "a choice must be of the search and race in the home, got trial "
                         f"{one.trial} with number {one.raced} in the race, where it has number "

@@ -199,7 +199,7 @@ def _objective_axis(name: str, members: Sequence[TrialRecord]) -> _Axis:
 def _share(
     value: float | None, scale: Callable[[float], float], low: float, high: float
 ) -> float | None:
-    if value is None:
+    if value is None or (scale is math.log and value <= 0):
         return None
     return (scale(value) - low) / (high - low)
 

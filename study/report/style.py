@@ -126,9 +126,9 @@ class MetricFormat:
         return 100 * number if self._is_share else number
 
     def place(self, number: float | None) -> float | None:
-        """The value on its axis, on a logarithmic one at least `Metric.least`, so 0 bits are seen."""
+        """The value on its axis; a count of 0 on a logarithmic one is drawn at 1, as `Metric.least`."""
         value = self.value(number)
-        if value is None or not self.log:
+        if value is None or not self.log or metric_of(self.metric).least < 1:
             return value
         return max(value, metric_of(self.metric).least)
 

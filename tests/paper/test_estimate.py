@@ -70,6 +70,7 @@ def test_an_error_is_at_least_that_over_images():
     # Seeds that happen to be equally accurate, each on images of its own.
     own = np.eye(4).repeat(25, axis=1)
     found = estimate([own, np.zeros((4, 100))], DIFFERENCE)
+    assert found.interval() == (found.value, found.value)
     assert found.error == 0  # all images are as difficult, and all seeds as accurate
     halved = np.where(np.arange(100) < 50, own, 0.0)
     by_image = halved.mean(axis=0)
