@@ -42,6 +42,8 @@ _WORDS: Final = {
 _ABOVE_LABELS: Final = 1.05  # the height of legends above other labels
 _FEW_DECADES: Final = 1.6
 _SOME_DECADES: Final = 3.2
+_PART_OF_DECADE: Final = 0.3
+_HALVES: Final = tuple(half / 2 for half in range(2, 20))
 
 # Labels of the axis of a share, as errors in percent, in decreasing priority.
 _ERRORS: Final = (
@@ -141,7 +143,8 @@ class MetricFormat:
             margin = max(0.06 * (high - low), 0.05)
             decades = high - low
             few, some = decades < _FEW_DECADES, decades < _SOME_DECADES
-            steps = (1, 2, 5) if few else (1, 3) if some else (1,)
+            steps: tuple[float, ...] = (1, 2, 5) if few else (1, 3) if some else (1,)
+            steps = _HALVES if decades < _PART_OF_DECADE else steps
             ticks = log_ticks(low - margin, high + margin, steps)
             axis |= {
                 "type": "log",
@@ -190,7 +193,7 @@ def compact(number: float) -> str:
     return f"{number:.3g}"
 
 
-def log_ticks(low: float, high: float, steps: Sequence[int]) -> list[float]:
+def log_ticks(low: float, high: float, steps: Sequence[float]) -> list[float]:
     """The products of `steps` and powers of ten from 10^low to 10^high."""
     powers = range(math.floor(low), math.ceil(high) + 1)
     ticks = [step * 10.0**power for power in powers for step in steps]

@@ -12,9 +12,10 @@ from paper.effects import EFFECTS, cells, effects, planned_cells
 from paper.evidence import Evidence
 from paper.figures import TITLES
 from paper.judge import judge
-from paper.page import PAGE, page
+from paper.page import PAGE, page, stored
 from paper.plan import Plan
 from paper.table import SCHEMA, read, studies_in, write
+from tests.support.processes import ROOT
 from tests.support.whole_results import whole_results
 
 IMAGES = 10_000
@@ -44,6 +45,15 @@ def test_the_results_of_claims_are_on_both_pages(tmp_path):
     row = "| +0.10 [-0.10, +0.30] | 0.012 | holds |"
     assert re.search(start + re.escape(row), text)
     assert text.count("| not run |") == len(claims.claims) - 1
+
+
+def test_the_sentence_of_the_readme_is_what_the_claims_say():
+    found = {one["id"]: one for one in stored(RESULTS, "verdicts")}
+    text = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+    assert "dendritic networks of 10,000 parameters lead vanilla, not sparse ones" in text
+    assert found["under-10k-vann"]["verdict"] == "holds"
+    for family in ("sparse-mlp", "locally-connected"):
+        assert found[f"under-10k-{family}"]["verdict"] != "holds"
 
 
 @pytest.mark.slow

@@ -3,6 +3,7 @@ from dataclasses import replace
 import pytest
 
 from study.report.front import front_figure, front_section
+from study.report.style import MetricFormat
 from study.spec.study_spec import StudySpec
 from tests.support.stored_study import record, trial
 
@@ -69,6 +70,11 @@ def test_a_network_without_wiring_is_seen_on_the_axis_of_its_bits():
     points = {trace.name: trace.x[0] for trace in figure.data}
     assert (points["vann"], points["dann-r"]) == (1, 64)
     assert low < 0 < high
+
+
+def test_an_axis_of_less_than_a_decade_has_round_numbers_too():
+    axis = MetricFormat("trainable_parameters").axis([8100, 9900])
+    assert axis["ticktext"] == ["7.5k", "8k", "8.5k", "9k", "9.5k", "10k"]
 
 
 @pytest.mark.parametrize(
