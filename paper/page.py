@@ -96,7 +96,7 @@ def _progress(plan: Plan, rows: pd.DataFrame) -> list[str]:
         ]
     return [
         f"**{len(run)} of {len(planned)} studies on Fashion-MNIST are run;** what the others ask has no",
-        "answer yet. An undecided claim can come to hold when others of its group are run.",
+        "answer yet.",
         "",
     ]
 
