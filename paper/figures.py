@@ -101,7 +101,8 @@ def _factorial(effects: Sequence[Mapping[str, Any]]) -> go.Figure:
             with_intervals(figure, own, y, colour, 100, label)
     if figure.data:
         ticks = [len(names) - place - 0.28 for place in range(len(names))]
-        figure.update_yaxes(tickvals=ticks, ticktext=names)
+        figure.update_yaxes(tickvals=ticks, ticktext=names, range=[0, len(names) + 0.5])
+        figure.update_layout(showlegend=True)  # also of a single size
         figure.add_vline(x=0, line={"color": "#767676", "width": 1})
     figure.update_xaxes(title="difference of test accuracies, points, with its 95 % interval")
     return figure
