@@ -177,7 +177,8 @@ def is_permanent(error: Exception, tries: int) -> bool:
     elif isinstance(error, HTTPError) and error.response is not None:
         status = error.response.status_code
     else:
-        return not isinstance(error, TrackingError | RequestException | SQLAlchemyError | OSError)
+        passing = TrackingError | RequestException | SQLAlchemyError | sqlite3.Error | OSError
+        return not isinstance(error, passing)
     # Such responses also come from proxies and databases while a server restarts.
     doubtful = 400 <= status < 500 and status not in _PASSING  # noqa: PLR2004  # HTTP's
     return doubtful and tries >= _DOUBTFUL_TRIES

@@ -1,6 +1,7 @@
 """How long a store is tried: until it works, refuses for good, or patience ends."""
 
 import errno
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -76,8 +77,13 @@ def test_what_is_refused_for_good_is_tried_again_only_where_that_may_help():
         assert messages == []
 
 
-def test_there_is_no_patience_with_a_disk_that_takes_nothing():
-    store, messages = Store(*[OSError(errno.ENOSPC, "full")] * 9), []
+@pytest.mark.parametrize(
+    "error",
+    [OSError(errno.ENOSPC, "full"), sqlite3.OperationalError("disk I/O error")],
+    ids=["file", "database"],
+)
+def test_there_is_no_patience_with_a_disk_that_takes_nothing(error):
+    store, messages = Store(*[error] * 9), []
     assert not made(store, messages, over=True).attempt(store.act, lambda _: False)
     assert len(store.errors) == 8
-    assert messages == [{"unwritable": "OSError: [Errno 28] full"}]
+    assert messages == [{"unwritable": f"{type(error).__name__}: {error}"}]
