@@ -57,9 +57,7 @@ def train_steps(
             lanes = -(-images_here // LANES) * LANES
             fill_tile(images, starts, start + first, images_here, lanes, work)
             fill_table(plan, wiring, images, lanes, work)
-            forward(
-                plan, wiring, moving.parameters, work, lanes, plan.dropout, key, batch_size, first
-            )
+            forward(plan, wiring, moving.parameters, work, lanes, plan.dropout, key, first)
             row = plan.layers[-1, ROW]
             logits, through = work.outputs[row:], work.through[row:]
             loss, _ = cross_entropy(
@@ -91,7 +89,7 @@ def train_steps(
                     recipe.temperature,
                     lanes,
                 )
-            backward(plan, wiring, moving, work, lanes, plan.dropout, key, batch_size, first)
+            backward(plan, wiring, moving, work, lanes, plan.dropout, key, first)
             first += size
         adam_step(moving, rates[step], before + step + 1, recipe)
     return total
@@ -116,7 +114,7 @@ def evaluate_images(
         lanes = -(-count // LANES) * LANES
         fill_tile(images, starts, start, count, lanes, work)
         fill_table(plan, wiring, images, lanes, work)
-        forward(plan, wiring, parameters, work, lanes, 0.0, np.uint32(0), size, np.int64(0))
+        forward(plan, wiring, parameters, work, lanes, 0.0, np.uint32(0), np.int64(0))
         logits = work.outputs[plan.layers[-1, ROW] :]
         loss, correct = cross_entropy(logits, order, start, count, images.labels, work, lanes)
         total += loss

@@ -51,7 +51,6 @@ def forward(
     lanes: int,
     share: float,
     key: np.uint32,
-    batch_size: int,
     first: Size,
 ) -> None:
     """From the pixels of a tile to the logits, the last rows of `work.outputs`.
@@ -89,7 +88,7 @@ def forward(
                 sparse_forward(weights, biases, columns, offsets, x, one, y, slope, lanes)
         if share > 0.0 and number < last:
             for unit in range(units):
-                silence(y, unit, unit, share, _of_layer(key, number), batch_size, first, lanes)
+                silence(y, unit, unit, share, _of_layer(key, number), first, lanes)
         x = y
 
 
@@ -102,7 +101,6 @@ def backward(
     lanes: int,
     share: float,
     key: np.uint32,
-    batch_size: int,
     first: Size,
 ) -> None:
     """Adds to the gradients, from that of the logits, the last rows of `work.through`."""
@@ -141,7 +139,6 @@ def backward(
                 lanes,
                 share,
                 key,
-                batch_size,
                 first,
             )
 
@@ -159,7 +156,6 @@ def _to_lower_layer(
     lanes: int,
     share: float,
     key: np.uint32,
-    batch_size: int,
     first: Size,
 ) -> None:
     """From the gradients of a layer to those of the units that it reads, one after another.
@@ -212,7 +208,7 @@ def _to_lower_layer(
                     lanes,
                 )
         if share > 0.0:
-            silence(below, row, unit, share, _of_layer(key, number - 1), batch_size, first, lanes)
+            silence(below, row, unit, share, _of_layer(key, number - 1), first, lanes)
         if not single:
             total = through_leaky_relu(below, row, x, unit, slope, lanes)
         moving.gradient[lower[BIAS] + unit // lower[POSITIONS]] += total

@@ -54,14 +54,14 @@ def rates(steps):
 
 
 def dropout_of(share, seed, epoch, step, number, x):
-    """The engine's masks, worked again: counters, mixed twice with the key of step and layer."""
+    """The engine's masks, worked again: counters from the mix of a unit with the key of its layer."""
     (key,) = np.random.SeedSequence([3, seed, epoch]).generate_state(1)
     key = mixed(key ^ mixed(np.uint32(step)))
     key = mixed(key + np.uint32(number))
     batch, units = x.shape
-    place = np.arange(units, dtype=np.uint32)[None] * np.uint32(BATCH)
+    place = mixed(np.arange(units, dtype=np.uint32) ^ key)[None]
     place = place + np.arange(batch, dtype=np.uint32)[:, None]
-    kept = mixed(mixed(place) ^ key) >= np.uint32(share * 2**32)
+    kept = mixed(place) >= np.uint32(share * 2**32)
     return x * torch.from_numpy(kept) / (1 - share)
 
 
