@@ -15,7 +15,7 @@ such as 'bound-10k-*'. Run one of them at a time: they share the file of choices
 tested studies to the benchmark file in paper/results, and writes the results of the claims and the
 effects of the factorial; studies in that file are not trained again, on whatever machine. `page`
 writes docs/results.md, docs/results_details.md and the figures from these files alone. The exit status
-is 0, 2 for bad input, and 75 if the minutes were over (the same command continues).
+is 0, 2 for bad input, 75 if the minutes were over, and 130 after Ctrl-C (the same command continues).
 """
 
 import argparse
@@ -41,6 +41,7 @@ from paper.table import rows_of, studies_in, write
 
 RESULTS: Final = Path(__file__).with_name("results")
 _TIME_UP: Final = 75  # EX_TEMPFAIL of sysexits.h
+_INTERRUPTED: Final = 130  # of shells, for SIGINT
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -54,6 +55,9 @@ def main(words: Sequence[str] | None = None) -> int:
     except TimeUpError:
         print(f"{arguments.minutes:g} minutes are over; the same command continues")
         return _TIME_UP
+    except KeyboardInterrupt:
+        print("interrupted; the same command continues")
+        return _INTERRUPTED
     return 0
 
 

@@ -1,19 +1,23 @@
 """Writes docs/results_details.md: commands, studies, every claim with its result, and the data."""
 
 import json
+import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+import pandas as pd
+
 from paper.claim import Agreement, Claim, Comparison, Interaction
 from paper.claims import Claims
-from paper.page import filled, stored, table
+from paper.page import all_rows, filled, stored, table
 from paper.plan import Plan
 from paper.power import FILE as POWERS
 from paper.power import SUFFICIENT
 
 PAGE: Final = Path(__file__).parents[1] / "docs" / "results_details.md"
 _TEXT: Final = Path(__file__).with_name("details_page.md")
+_WIDTH: Final = 120
 _NOT_RUN: Final = {"verdict": "not run"}
 
 
@@ -30,7 +34,20 @@ def details_page(results: Path) -> str:
     head = ("group", "claim", "test", "power", "result [95 %]", "p (Holm)", "verdict")
     claims = table(head, _claims(Claims.read(), stored(results, "verdicts")))
     effects = _effects(stored(results, "effects"))
-    return filled(_TEXT, {"studies": studies, "claims": claims, "effects": effects})
+    environments = list(_environments(all_rows(results)))
+    parts = {"environments": environments, "studies": studies, "claims": claims, "effects": effects}
+    return filled(_TEXT, parts)
+
+
+def _environments(rows: pd.DataFrame) -> Iterator[str]:
+    """A paragraph for each environment, with its studies."""
+    groups = rows.groupby("environment", sort=False)["study"].unique()
+    for environment, studies in groups.items():
+        about = json.loads(str(environment))
+        versions = ", ".join(f"{name} {number}" for name, number in about["versions"].items())
+        which = "All studies" if len(groups) == 1 else ", ".join(studies)
+        text = f"{which} ran on {about['cores']} cores ({about['processor']}) with {versions}."
+        yield from [*textwrap.wrap(text, _WIDTH, break_on_hyphens=False), ""]
 
 
 def _studies(plan: Plan) -> Iterator[Sequence[str]]:

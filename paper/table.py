@@ -15,6 +15,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from mlflow import MlflowClient
 from numpy.typing import NDArray
 
 import study
@@ -45,13 +46,14 @@ SCHEMA: Final = pa.schema(
         "correct": pa.binary(),
         "losses": pa.binary(),
         "diagnostics": pa.string(),
+        "environment": pa.string(),
     }
 )
 """One row a network. `trial` is the number in the search, also of networks of race and test.
 
-`settings` and `diagnostics` are JSON objects. Curves have a value for each epoch. `correct` has a bit
-for each of the test `images` (`unpacked`), `losses` a float16, of networks that claims about losses
-choose; all three are null where there was no test.
+`settings`, `diagnostics` and `environment` are JSON objects. Curves have a value for each epoch.
+`correct` has a bit for each of the test `images` (`unpacked`), `losses` a float16, of networks that
+claims about losses choose; all three are null where there was no test.
 """
 
 SCORES: Final = {"accuracy_score": "accuracy score", "loss_score": "loss score"}
@@ -65,6 +67,12 @@ def rows_of(planned: PlannedStudy, home: Home, *, losses: bool) -> Iterator[dict
 
     With `losses`, chosen networks have their loss on each image.
     """
+    environment = {"environment": json.dumps(_environment(planned.name, home))}
+    for row in _rows(planned, home, losses=losses):
+        yield row | environment
+
+
+def _rows(planned: PlannedStudy, home: Home, *, losses: bool) -> Iterator[dict[str, Any]]:
     search = complete(planned.name, home)
     own = {one.trial: one.trial for one in search}
     yield from _trained(planned, "search", planned.name, search, own, home)
@@ -88,6 +96,15 @@ def retrainings(planned: PlannedStudy, name: str, home: Home) -> list[study.Retr
         and one.retraining.epochs == planned.epochs
         and not one.retraining.full
     ]
+
+
+def _environment(name: str, home: Home) -> dict[str, Any]:
+    """The versions and the processor of a study, from the tags of its parent run."""
+    run_id = study.status(name, home=home).parent_run_id
+    tags = MlflowClient(tracking_uri=home.tracking_uri).get_run(run_id).data.tags
+    stored = json.loads(tags["study.environment"])
+    machine = {key: stored["machine"][key] for key in ("processor", "cores")}
+    return {"versions": stored["versions"]} | machine
 
 
 def complete(name: str, home: Home) -> list[TrialRecord]:

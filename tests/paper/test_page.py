@@ -90,6 +90,22 @@ def test_the_documented_columns_are_those_of_the_file():
     assert sorted(columns) == sorted(SCHEMA.names)
 
 
+def test_the_details_tell_what_each_study_was_run_with(tmp_path):
+    """Of one environment for all, no list of studies."""
+
+    def shown(*cores):
+        for study, number in zip("ab", cores, strict=True):
+            about = {"versions": {"python": "3.11"}, "processor": "A processor", "cores": number}
+            row = {"study": study, "environment": json.dumps(about)}
+            write([row], tmp_path / "networks-fashion_mnist.parquet")
+        return details_page(tmp_path)
+
+    assert "\nAll studies ran on 2 cores (A processor) with python 3.11.\n" in shown(2, 2)
+    both = shown(2, 4)
+    assert "\na ran on 2 cores (A processor) with python 3.11.\n" in both
+    assert "\nb ran on 4 cores (A processor) with python 3.11.\n" in both
+
+
 def test_studies_are_added_to_the_file_and_replace_their_own_rows(tmp_path):
     file = tmp_path / "networks-fashion_mnist.parquet"
     assert studies_in(file) == set()

@@ -2,6 +2,7 @@
 
 import json
 import threading
+from importlib.metadata import version
 
 import numpy as np
 import pytest
@@ -159,6 +160,8 @@ def test_the_chosen_networks_are_tested_with_fresh_seeds(command, folder, capsys
     for row in tested.itertuples():
         assert len(row.val_accuracy_curve) == 2
         assert unpacked(row.correct, 359).mean() == pytest.approx(row.test_accuracy, abs=1e-6)
+    (environment,) = map(json.loads, rows["environment"].unique())
+    assert environment["versions"]["torch"] == version("torch")
     one = tested.iloc[0]
     losses = np.frombuffer(one["losses"], np.float16).astype(float)
     assert losses.mean() == pytest.approx(one["test_loss"], rel=1e-3)
@@ -171,6 +174,15 @@ def test_minutes_interrupt_what_runs_as_ctrl_c_does():
         pass  # whose timer does not interrupt what comes after
     with pytest.raises(KeyboardInterrupt), limited(60):
         raise KeyboardInterrupt
+
+
+def test_ctrl_c_ends_in_a_message(command, capsys, monkeypatch):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(commands.Replication, "search", interrupted)
+    assert command("run", "digits") == 130
+    assert capsys.readouterr().out == "interrupted; the same command continues\n"
 
 
 def test_results_of_claims_are_written(folder):
