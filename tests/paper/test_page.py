@@ -50,10 +50,12 @@ def test_the_results_of_claims_are_on_both_pages(tmp_path):
 def test_the_sentence_of_the_readme_is_what_the_claims_say():
     found = {one["id"]: one for one in stored(RESULTS, "verdicts")}
     text = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
-    assert "dendritic networks lead vanilla ones, and are not shown to lead sparse ones." in text
-    assert found["under-10k-vann"]["verdict"] == "holds"
-    for family in ("sparse-mlp", "locally-connected", "sann-grf"):
-        assert found[f"under-10k-{family}"]["verdict"] != "holds"
+    assert "dendritic networks lead vanilla ones, but not sparse ones without dendrites." in text
+    for size in ("10k", "30k"):
+        assert found[f"under-{size}-vann"]["verdict"] == "holds"
+        for family in ("sparse-mlp", "locally-connected"):
+            verdict = found[f"under-{size}-{family}"]["verdict"]
+            assert verdict == {"10k": "undecided", "30k": "does not hold"}[size]
 
 
 @pytest.mark.slow
