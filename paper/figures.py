@@ -8,6 +8,7 @@ from typing import Any, Final
 import pandas as pd
 import plotly.graph_objects as go
 
+import study
 from paper.claim import DATA
 from paper.drawing import blank, panels, points, with_intervals
 from paper.effects import EFFECTS
@@ -16,6 +17,7 @@ from paper.size_figures import cables, controls, efficiency, overfitting, ratio,
 from paper.table import SCORES, with_scores
 
 _SIZES: Final = {"3k": "#bbbbbb", "10k": "#88aacc", "30k": "#4477aa", "100k": "#223355"}
+_HEIGHT: Final = 620  # pixels
 _MEASURES: Final = {"percent": "test accuracy (%)", **SCORES}
 FORESTS: Final = {
     "structure": ("Fig. 4", "Suppl. Fig. 6"),
@@ -29,9 +31,9 @@ TITLES: Final = {
     "overfitting": "Does the vanilla network overfit more?",
     "ratio": "How does the ratio of parameters depend on the reference?",
     "efficiency": "Which networks have the better efficiency scores?",
-    "controls": "Do they lead equally tuned controls by parameters, operations and bytes?",
+    "controls": "Do dendritic networks lead equally tuned controls by parameters, operations, bytes?",
     "factorial": "What is the effect made of?",
-    "noise": "Does their lead grow with noise?",
+    "noise": "Does the lead of dendritic networks grow with noise?",
     "sequential": "Is sequential training a matter of forgetting, size, or step size?",
     "responses": "Does training make units mixed-selective, or are they before it?",
     "separability": "Which layers separate the classes, and which keep neighbourhoods?",
@@ -56,9 +58,9 @@ def figures(results: Results) -> dict[str, go.Figure]:
 
 
 def write(found: Mapping[str, go.Figure], folder: Path) -> None:
-    """Writes the figures as paper_NAME.png."""
+    """Writes the figures as paper_NAME.png; raises StudyError where `study.write_picture` cannot."""
     for name, figure in found.items():
-        figure.write_image(folder / f"paper_{name}.png", width=1000, height=560, scale=1.5)
+        study.write_picture(figure, TITLES[name], folder / f"paper_{name}.png", _HEIGHT)
 
 
 def _noise(rows: pd.DataFrame) -> go.Figure:

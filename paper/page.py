@@ -164,16 +164,11 @@ def _table(title: str, head: Sequence[str], rows: Iterable[Sequence[str]]) -> li
 
 
 def _figures(drawn: Collection[str]) -> list[str]:
-    """A question and its figure; what has none was not run."""
+    """The figures, and the questions of those that were not run."""
     shown = [
         line
         for name in drawn
-        for line in (
-            "",
-            figures.TITLES[name],
-            "",
-            f"![{figures.TITLES[name]}](images/paper_{name}.png)",
-        )
+        for line in ("", f"![{figures.TITLES[name]}](images/paper_{name}.png)")
     ]
     missing = [title for name, title in figures.TITLES.items() if name not in drawn]
     asked = ["", "Questions without a figure yet, since their networks have not been trained:", ""]
