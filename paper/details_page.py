@@ -45,7 +45,7 @@ def _environments(rows: pd.DataFrame) -> Iterator[str]:
     for environment, studies in groups.items():
         about = json.loads(str(environment))
         versions = ", ".join(f"{name} {number}" for name, number in about["versions"].items())
-        which = "All studies" if len(groups) == 1 else ", ".join(studies)
+        which = "All recorded studies" if len(groups) == 1 else ", ".join(studies)
         text = f"{which} ran on {about['cores']} cores ({about['processor']}) with {versions}."
         yield from [*textwrap.wrap(text, _WIDTH, break_on_hyphens=False), ""]
 

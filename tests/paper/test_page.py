@@ -102,7 +102,7 @@ def test_the_details_tell_what_each_study_was_run_with(tmp_path):
             write([row], tmp_path / "networks-fashion_mnist.parquet")
         return details_page(tmp_path)
 
-    assert "\nAll studies ran on 2 cores (A processor) with python 3.11.\n" in shown(2, 2)
+    assert "\nAll recorded studies ran on 2 cores (A processor) with python 3.11.\n" in shown(2, 2)
     both = shown(2, 4)
     assert "\na ran on 2 cores (A processor) with python 3.11.\n" in both
     assert "\nb ran on 4 cores (A processor) with python 3.11.\n" in both
