@@ -30,6 +30,7 @@ from study.search.storage import SearchStorage
 from study.spec.study_spec import StudySpec
 from study.study_folder import HISTORY, StudyFolder, trial_folder
 from study.training.dataset import load_dataset
+from tests.support.processes import ask
 
 
 class Unreachable:
@@ -133,12 +134,12 @@ class Tuner:
                 self._train(trial)
 
     def _ask(self, key):
-        trial = SimpleNamespace(trial_id=key, config=self._searcher.suggest(key), error_file=None)
+        trial = SimpleNamespace(trial_id=key, config=ask(self._searcher, key), error_file=None)
         while self.gone.get(trial.config["number"], 0):
             self.gone[trial.config["number"]] -= 1
             self._searcher.on_trial_complete(trial.trial_id, error=True)
             self._callback.on_trial_error(trial=trial)
-            trial.config = self._searcher.suggest(key)
+            trial.config = ask(self._searcher, key)
         self._callback.on_trial_start(trial=trial)
         return trial
 
@@ -335,7 +336,7 @@ class Confirming(Tuner):
         self._stop = stop
 
     def fit(self):
-        while (config := self._searcher.suggest("0")) != "FINISHED":
+        while (config := ask(self._searcher, "0")) != "FINISHED":
             trial = SimpleNamespace(trial_id="0", config=config, error_file=None)
             self._callback.on_trial_start(trial=trial)
             number = config["number"]

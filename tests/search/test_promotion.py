@@ -30,6 +30,7 @@ from study.search.storage import SearchStorage
 from study.search.stored_trial import continues_of, epochs_of, metrics_of, rungs_of
 from study.search.trial import TrialListener
 from study.spec.study_spec import StudySpec
+from tests.support.processes import ask
 
 
 def spec(trials=6, epochs=8, factor=2.0, sampler="random", **more):
@@ -82,9 +83,7 @@ class Machine(TrialListener):
         search = StudySearcher(wanted, storage, budget, count, self, clock=None)
         halving = self.halving = Halving.of(wanted, storage.trials())
         for ray in range(10**6):
-            config = None
-            while config is None:
-                config = search.suggest(str(ray))
+            config = ask(search, str(ray))
             if config == "FINISHED":
                 return budget
             search.on_trial_complete(str(ray), self._train(search, halving, str(ray), config))
@@ -352,9 +351,9 @@ def test_a_trial_that_fails_when_it_is_continued_leaves_the_old_result(spy, tmp_
     budget = budget_spent(after, storage.trials(), promoted=storage.promoted)
     search = StudySearcher(after, storage, budget, count, clock=None)
     for key in map(str, sorted(front)):
-        assert search.suggest(key)["continues"] == int(key)
+        assert ask(search, key)["continues"] == int(key)
         search.on_trial_complete(key, {"epochs": [], "failure": "it is damaged"})
-    assert search.suggest("new")["continues"] is None
+    assert ask(search, "new")["continues"] is None
     assert set(budget.front.points) == front
     assert TrialState.FAIL not in {trial.state for trial in spy.seen}
     machine.run(after)

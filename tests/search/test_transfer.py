@@ -17,6 +17,7 @@ from study.search.space import architecture_of, known_metrics
 from study.search.storage import SearchStorage
 from study.search.transfer import check_earlier, copy_earlier, read_earlier
 from study.spec.study_spec import StudySpec
+from tests.support.processes import ask
 
 count = partial(known_metrics, image_shape=(1, 8, 8), classes=10)
 SPACE = {"somata": [8, 16], "dendrites": 2, "learning_rate": [0.01, 0.02], "dropout": [0.0, 0.1]}
@@ -40,7 +41,7 @@ def run(wanted, home):
     budget = budget_spent(wanted, [])
     search = StudySearcher(wanted, storage, budget, count)
     for number in range(6):
-        config = search.suggest(str(number))
+        config = ask(search, str(number))
         metrics = {"val_accuracy": 0.5 + number / 100, "val_accuracy_sem": 0.01}
         metrics |= {"trainable_parameters": 100 * (number + 1), "macs": 1}
         report = {"finished": False, "failure": None, "epochs": [metrics | {"epochs": 2}]}

@@ -64,6 +64,11 @@ def wait_until(condition, what, process=None, every_s=0.1):
         time.sleep(every_s)
 
 
+def ask(searcher, trial_id):
+    """Asks a searcher until it answers, as Ray does: it has none while a proposal is computed."""
+    return wait_until(lambda: searcher.suggest(trial_id), "a trial", every_s=0.002)
+
+
 def stop(pid):
     """Stops a process: on return none of its threads does anything, until it is sent SIGCONT."""
     os.kill(pid, signal.SIGSTOP)
