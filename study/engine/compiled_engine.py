@@ -8,6 +8,7 @@ from typing import Final, final
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from threadpoolctl import ThreadpoolController
 from torch import Tensor
 
 from models.network import Network
@@ -96,6 +97,8 @@ class CompiledEngine:
             ]
         )
         self._library, self.compilation_seconds = load_library()
+        # Replicates are spread over threads; those of BLAS would be too many.
+        self._one_thread = partial(ThreadpoolController().limit, limits=1, user_api="blas")
         self.rewired(())
 
     def train_epoch(
@@ -105,7 +108,8 @@ class CompiledEngine:
         orders = order.numpy()
         totals = np.zeros(len(orders))
         tasks = [self._training(number, orders, epoch, rates, totals) for number in running]
-        self._threads.take(tasks)
+        with self._one_thread():
+            self._threads.take(tasks)
         self._steps += len(rates)
         write_parameters(self._weights, parameters_of(self._network))
         return torch.from_numpy(totals / orders.shape[1])
@@ -114,9 +118,9 @@ class CompiledEngine:
         read_parameters(parameters_of(self._network), self._weights)
         tested = StoredImages(images, labels)
         totals = np.zeros((2, self._network.replicates))
-        self._threads.take(
-            [self._evaluation(number, tested, totals) for number in range(totals.shape[1])]
-        )
+        tasks = [self._evaluation(number, tested, totals) for number in range(totals.shape[1])]
+        with self._one_thread():
+            self._threads.take(tasks)
         loss, right = torch.from_numpy(totals / len(labels))
         return right, loss
 

@@ -1,123 +1,85 @@
-"""Layers whose units read all inputs, in blocks of sums that stay in registers."""
+"""Layers whose units read all inputs, by BLAS (`study.engine.blas`)."""
+
+from typing import Any, Final
 
 import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
 
 from study.engine.arrays import Floats, Size
-from study.engine.compilation import inlined, inner
-from study.engine.sparse import four_products
-from study.engine.vectors import (
-    AVX512,
-    FOURFOLD,
-    NARROW,
-    fma,
-    fourfold,
-    load,
-    narrow,
-    store,
-    total,
-    totals,
-)
+from study.engine.blas import SGEMM
+from study.engine.compilation import inner
+from study.engine.vectors import instruction
+
+_FLAG: Final = ir.IntType(8)
+_INTEGER: Final = ir.IntType(32)
+_FLOAT: Final = ir.FloatType()
+
+_PLAIN: Final = ord("N")
+_TRANSPOSED: Final = ord("T")
+_NOTHING: Final = np.float32(0)
+_ONCE: Final = np.float32(1)
 
 
 @inner
 def dense_products(
-    weights: Floats,
-    row_step: Size,
-    column_step: Size,
-    x: Floats,
-    inputs: int,
-    y: Floats,
-    units: int,
-    lanes: int,
+    weights: Floats, x: Floats, inputs: Size, y: Floats, units: Size, lanes: Size
 ) -> None:
-    """Adds a matrix times x, (inputs, lanes), to y, (units, lanes).
+    """Adds the weights, (units x inputs,), times x, (inputs, lanes), to y, (units, lanes)."""
+    steps = (inputs, x.shape[1], y.shape[1])
+    _multiply(_PLAIN, weights, _PLAIN, x, _ONCE, y, (units, inputs, lanes), steps)
 
-    The matrix's entry (u, i) is `weights[u * row_step + i * column_step]`, so that the transposed
-    one needs no copy.
-    """
-    unit = 0
-    while unit + 4 <= units:
-        for lane in range(0, lanes, FOURFOLD):
-            a, b = load(y, unit, lane, fourfold()), load(y, unit + 1, lane, fourfold())
-            c, d = load(y, unit + 2, lane, fourfold()), load(y, unit + 3, lane, fourfold())
-            place = unit * row_step
-            for i in range(inputs):
-                row = load(x, i, lane, a)
-                a = fma(weights[place], row, a)
-                b = fma(weights[place + row_step], row, b)
-                c = fma(weights[place + 2 * row_step], row, c)
-                d = fma(weights[place + 3 * row_step], row, d)
-                place += column_step
-            store(y, unit, lane, a)
-            store(y, unit + 1, lane, b)
-            store(y, unit + 2, lane, c)
-            store(y, unit + 3, lane, d)
-        unit += 4
-    while unit < units:
-        for lane in range(0, lanes, NARROW):
-            a = load(y, unit, lane, narrow())
-            for i in range(inputs):
-                weight = weights[unit * row_step + i * column_step]
-                a = fma(weight, load(x, i, lane, a), a)
-            store(y, unit, lane, a)
-        unit += 1
+
+@inner
+def dense_backward(
+    weights: Floats, through: Floats, units: Size, below: Floats, inputs: Size, lanes: Size
+) -> None:
+    """Writes the transposed weights times `through`, (units, lanes), to `below`, (inputs, lanes)."""
+    steps = (inputs, through.shape[1], below.shape[1])
+    _multiply(_TRANSPOSED, weights, _PLAIN, through, _NOTHING, below, (inputs, units, lanes), steps)
 
 
 @inner
 def dense_weight_gradient(
-    gradient: Floats, x: Floats, inputs: int, through: Floats, units: int, lanes: int
+    gradient: Floats, x: Floats, inputs: Size, through: Floats, units: Size, lanes: Size
 ) -> None:
     """Adds to the gradient of each weight, (units x inputs,): the product of its rows."""
-    whole = inputs - inputs % 4
-    for unit in range(0, units - 1, 2):
-        for i in range(0, whole, 4):
-            place = unit * inputs + i
-            if AVX512:
-                _add_eight(gradient, place, x, inputs, i, through, unit, lanes)
-            else:
-                sums = four_products(x, i, i + 1, i + 2, i + 3, through, unit, lanes)
-                _add(gradient, place, sums)
-                sums = four_products(x, i, i + 1, i + 2, i + 3, through, unit + 1, lanes)
-                _add(gradient, place + inputs, sums)
-    for unit in range(units):
-        # What the blocks left out: the last inputs of all units, all inputs of the last one.
-        first = 0 if unit == units - 1 and units % 2 else whole
-        for i in range(first, inputs):
-            sums0 = narrow()
-            for lane in range(0, lanes, NARROW):
-                sums0 = fma(load(through, unit, lane, sums0), load(x, i, lane, sums0), sums0)
-            gradient[unit * inputs + i] += total(sums0)
+    steps = (through.shape[1], x.shape[1], inputs)
+    _multiply(_PLAIN, through, _TRANSPOSED, x, _ONCE, gradient, (units, lanes, inputs), steps)
 
 
-@inlined
-def _add_eight(
-    gradient: Floats,
-    place: Size,
-    x: Floats,
-    inputs: int,
-    i: int,
-    through: Floats,
-    unit: int,
-    lanes: int,
-) -> None:
-    """Of four inputs of two units."""
-    a0 = a1 = a2 = a3 = b0 = b1 = b2 = b3 = narrow()
-    for lane in range(0, lanes, NARROW):
-        x0, x1 = load(x, i, lane, a0), load(x, i + 1, lane, a0)
-        x2, x3 = load(x, i + 2, lane, a0), load(x, i + 3, lane, a0)
-        t = load(through, unit, lane, a0)
-        a0, a1, a2, a3 = fma(t, x0, a0), fma(t, x1, a1), fma(t, x2, a2), fma(t, x3, a3)
-        t = load(through, unit + 1, lane, a0)
-        b0, b1, b2, b3 = fma(t, x0, b0), fma(t, x1, b1), fma(t, x2, b2), fma(t, x3, b3)
-    _add(gradient, place, totals(a0, a1, a2, a3))
-    _add(gradient, place + inputs, totals(b0, b1, b2, b3))
+@instruction
+def _multiply(
+    _: Any, turn_a: Any, a: Any, turn_b: Any, b: Any, kept: Any, c: Any, sizes: Any, steps: Any
+) -> Any:
+    """Sets c to kept * c + a times b, of sizes (rows, depth, columns); a and b may be stored transposed.
 
+    `steps`: from row to row of a, b and c. BLAS has matrices column by column, and so gets all three
+    transposed, which are b times a.
+    """
 
-@inlined
-def _add(
-    gradient: Floats, place: Size, sums: tuple[np.float32, np.float32, np.float32, np.float32]
-) -> None:
-    gradient[place] += sums[0]
-    gradient[place + 1] += sums[1]
-    gradient[place + 2] += sums[2]
-    gradient[place + 3] += sums[3]
+    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        def matrix(place: int) -> Any:
+            make = context.make_array(signature.args[place])
+            return make(context, builder, arguments[place]).data
+
+        def integers(numbers: Any) -> list[Any]:
+            unpacked = cgutils.unpack_tuple(builder, numbers)
+            return [address(builder.trunc(one, _INTEGER)) for one in unpacked]
+
+        def address(value: Any) -> Any:  # Fortran gets nothing else
+            return cgutils.alloca_once_value(builder, value)
+
+        turn_a, _, turn_b, _, kept, _, sizes, steps = arguments
+        flag_a, flag_b = (address(builder.trunc(one, _FLAG)) for one in (turn_a, turn_b))
+        rows, depth, columns = integers(sizes)
+        step_a, step_b, step_c = integers(steps)
+        passed = [flag_b, flag_a, columns, rows, depth, address(_FLOAT(1.0)), matrix(3), step_b]
+        passed += [matrix(1), step_a, address(kept), matrix(5), step_c]
+        kind = ir.FunctionType(ir.VoidType(), [one.type for one in passed])
+        builder.call(cgutils.get_or_insert_function(builder.module, kind, SGEMM), passed)
+        return context.get_dummy_value()
+
+    three = types.UniTuple(types.intp, 3)
+    return types.void(types.intp, a, types.intp, b, types.float32, c, three, three), code

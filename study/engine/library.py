@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from study.engine.arrays import EVALUATE, TRAIN, Floats, Images, Moving, Plan, Wiring, Workspace
+from study.engine.blas import SGEMM, sgemm_address
 from study.engine.object_cache import keep_code, read_code
 from study.engine.recipe import Recipe
 
@@ -120,6 +121,7 @@ def _compiled() -> Library:
     from study.engine.c_functions import compile_loops  # noqa: PLC0415
     from study.engine.compilation import object_code  # noqa: PLC0415
 
+    llvm.add_symbol(SGEMM, sgemm_address())
     compiled = compile_loops()
     code = object_code(_NAME, compiled)
     try:
@@ -140,6 +142,7 @@ def link(code: bytes) -> Library:
     abort = ctypes.cast(ctypes.CDLL(None).abort, ctypes.c_void_p).value
     for name in _NEVER_CALLED:
         builder.import_symbol(name, abort)
+    builder.import_symbol(SGEMM, sgemm_address())
     linker = llvm.create_lljit_compiler(suppress_errors=True)
     linked = builder.link(linker, "engine")
     return Library(linked[_NAME], (linker, linked))

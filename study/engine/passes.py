@@ -33,7 +33,7 @@ from study.engine.convolution import (
     convolution_forward,
     convolution_weight_gradient,
 )
-from study.engine.dense import dense_products, dense_weight_gradient
+from study.engine.dense import dense_backward, dense_products, dense_weight_gradient
 from study.engine.sparse import (
     add_entry_gradients,
     single_backward,
@@ -71,7 +71,7 @@ def forward(
                 bias = biases[unit]
                 for lane in range(lanes):
                     y[unit, lane] = bias
-            dense_products(weights, layer[INPUTS], np.int64(1), x, layer[INPUTS], y, units, lanes)
+            dense_products(weights, x, layer[INPUTS], y, units, lanes)
             leaky_relu(y, plan.slopes[number], lanes)
         elif layer[KIND] == CONVOLUTION:
             convolution_forward(layer, weights, biases, x, y, plan.slopes[number], lanes)
@@ -120,8 +120,7 @@ def backward(
         if layer[KIND] == DENSE:
             dense_weight_gradient(gradient, x, inputs, through, units, lanes)
             if number > 0:
-                below[:, :lanes] = 0.0
-                dense_products(weights, np.int64(1), inputs, through, units, below, inputs, lanes)
+                dense_backward(weights, through, units, below, inputs, lanes)
         elif layer[KIND] == CONVOLUTION:
             convolution_weight_gradient(layer, gradient, x, through, lanes)
             if number > 0:

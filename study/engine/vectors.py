@@ -22,9 +22,6 @@ AVX512: Final = bool(llvm.get_host_cpu_features().get("avx512f"))
 NARROW: Final = LANES
 """The lanes of a narrow vector: two registers of AVX-512, four of AVX2, eight of NEON."""
 
-FOURFOLD: Final = NARROW if AVX512 else NARROW // 2
-"""The lanes of a fourfold vector, of which four sums fit into the registers beside a row."""
-
 WIDE: Final = 64
 """The lanes of a wide vector: as many sums as hide the latency of their additions."""
 
@@ -57,20 +54,20 @@ class _VectorModel(models.PrimitiveModel):
         super().__init__(manager, vector, ir.VectorType(_FLOAT, vector.width))  # type: ignore[no-untyped-call]  # of numba
 
 
-def _instruction(build: Callable[..., Any]) -> _Instruction:
+def instruction(build: Callable[..., Any]) -> _Instruction:
     """Compiled functions call it; `build` gets the types of its arguments."""
     made: _Instruction = intrinsic(build)
     return made
 
 
 def _zeros(lanes: int) -> _Instruction:
-    return _instruction(lambda _: (Vector(lanes)(), lambda *_: ir.VectorType(_FLOAT, lanes)(None)))
+    return instruction(lambda _: (Vector(lanes)(), lambda *_: ir.VectorType(_FLOAT, lanes)(None)))
 
 
-narrow, fourfold, wide = map(_zeros, (NARROW, FOURFOLD, WIDE))
+narrow, wide = _zeros(NARROW), _zeros(WIDE)
 
 
-@_instruction
+@instruction
 def load(_: Any, rows: Any, row: Any, lane: Any, like: Any) -> Any:
     """The lanes `lane` and following of a row, as many as `like` has; bytes and pairs become floats."""
 
@@ -93,7 +90,7 @@ def load(_: Any, rows: Any, row: Any, lane: Any, like: Any) -> Any:
     return like(rows, types.intp, types.intp, like), code
 
 
-@_instruction
+@instruction
 def store(_: Any, rows: Any, row: Any, lane: Any, vector: Any) -> Any:
     """Writes a vector into a row of floats, from `lane` on."""
 
@@ -106,7 +103,7 @@ def store(_: Any, rows: Any, row: Any, lane: Any, vector: Any) -> Any:
     return types.void(rows, types.intp, types.intp, vector), code
 
 
-@_instruction
+@instruction
 def store_pairs(_: Any, rows: Any, row: Any, lane: Any, vector: Any) -> Any:
     """Writes a narrow vector of whole numbers up to 255 into a row of pairs, from `lane` on."""
 
@@ -124,7 +121,7 @@ def store_pairs(_: Any, rows: Any, row: Any, lane: Any, vector: Any) -> Any:
     return types.void(rows, types.intp, types.intp, vector), code
 
 
-@_instruction
+@instruction
 def fma(_: Any, a: Any, b: Any, c: Any) -> Any:
     """A * b + c; a and c may be numbers."""
 
@@ -135,7 +132,7 @@ def fma(_: Any, a: Any, b: Any, c: Any) -> Any:
     return b(_operand(a), b, _operand(c)), code
 
 
-@_instruction
+@instruction
 def through_slope(_: Any, values: Any, outputs: Any, slope: Any) -> Any:
     """The values where the outputs are positive, elsewhere the values times the slope."""
 
@@ -147,7 +144,7 @@ def through_slope(_: Any, values: Any, outputs: Any, slope: Any) -> Any:
     return values(values, values, types.float32), code
 
 
-@_instruction
+@instruction
 def total(_: Any, vector: Any) -> Any:
     """The sum of the lanes."""
 
@@ -157,7 +154,7 @@ def total(_: Any, vector: Any) -> Any:
     return types.float32(vector), code
 
 
-@_instruction
+@instruction
 def totals(_: Any, a: Any, b: Any, c: Any, d: Any) -> Any:
     """The sums of the lanes of four narrow vectors, in half as many instructions as one by one."""
 
@@ -174,7 +171,7 @@ def totals(_: Any, a: Any, b: Any, c: Any, d: Any) -> Any:
     return types.UniTuple(types.float32, 4)(a, b, c, d), code
 
 
-@_instruction
+@instruction
 def pointers(_: Any, bytes_: Any, starts: Any, first: Any, last: Any) -> Any:
     """The addresses of byte `starts[first]` and of the 15 starts after it, the last one repeated."""
 
@@ -195,7 +192,7 @@ def pointers(_: Any, bytes_: Any, starts: Any, first: Any, last: Any) -> Any:
     return types.UniTuple(types.intp, BLOCK)(bytes_, starts, types.intp, types.intp), code
 
 
-@_instruction
+@instruction
 def prefetch(_: Any, places: Any, start: Any) -> Any:
     """Has the memory from `start` on, of each of 16 places, read into the cache."""
 
@@ -213,7 +210,7 @@ def prefetch(_: Any, places: Any, start: Any) -> Any:
     return types.void(places, types.intp), code
 
 
-@_instruction
+@instruction
 def transpose(_: Any, places: Any, start: Any, table: Any, lane: Any) -> Any:
     """Writes 16 bytes from `start` on, of each of 16 places, as 16 rows of the table, from `lane` on.
 
