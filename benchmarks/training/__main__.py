@@ -6,8 +6,8 @@ All rivals in one process, in turn, medians; random images of 28 x 28, batch 128
 synapses a dendrite. Figures are those of an epoch of 54,000 images that validates with 6,000; masked
 dense does a tenth of it, or two steps. Prints tables and writes benchmarks/results/training.json (not
 with --quick). `--several` measures five replicates on all cores again, in that file, `--recipes` what
-training recipes cost, `--convolutions` the families that share weights. The module `studies` measures
-whole studies.
+training recipes cost, `--dense` the families with dense layers, `--convolutions` those that share
+weights. The module `studies` measures whole studies.
 """
 
 import argparse
@@ -34,7 +34,7 @@ from study.training.train import keep_freed_memory
 
 RESULT = Path(__file__).parents[1] / "results" / "training.json"
 SIZES = ((1, 32), (4, 64), (4, 128), (16, 256), (64, 512))
-DENSE = (("vann", (1, 32)), ("vann", (4, 128)), ("vann-r", (4, 128)), ("pdann", (4, 128)))
+DENSE = (("vann", (1, 32)), ("vann", (4, 128)), ("vann", (4, 512)), ("pdann", (4, 128)))
 CONVOLUTIONS = (
     Architecture(family="cnn", somata=12, synapses=9, layers=2),
     Architecture(family="cnn", somata=36, synapses=9, layers=2),
@@ -154,8 +154,9 @@ def several(split: rivals.Split, rounds: int) -> dict[str, Any]:
     return timed | {"machine": describe()}
 
 
-def dense(split: rivals.Split, rounds: int) -> dict[str, Timed]:
-    found = {}
+def dense(split: rivals.Split, rounds: int) -> dict[str, Any]:
+    """An epoch of networks whose first layer reads all inputs."""
+    found: dict[str, Any] = {"machine": describe(), "load": os.getloadavg()}
     for family, size in DENSE:
         runs = {name: rivals.engine(name, family, size, split) for name in ("compiled", "torch")}
         row = in_turn(runs, rounds)
@@ -206,6 +207,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="nothing is written")
     parser.add_argument("--several", action="store_true", help="the replicates alone")
     parser.add_argument("--recipes", action="store_true", help="the recipes alone")
+    parser.add_argument("--dense", action="store_true", help="the dense layers alone")
     parser.add_argument("--convolutions", action="store_true", help="the convolutions alone")
     parser.add_argument("--rounds", type=int, default=5, help="measurements of each rival")
     return parser.parse_args()
@@ -219,6 +221,7 @@ def main() -> None:
     split = rivals.random_images()
     alone = {"several": several} if given.several else {}
     alone |= {"recipes": recipes} if given.recipes else {}
+    alone |= {"dense": dense} if given.dense else {}
     alone |= {"convolutions": convolutions} if given.convolutions else {}
     if alone:
         result = json.loads(RESULT.read_text(encoding="utf-8"))

@@ -96,7 +96,8 @@ class Tracker:
             reason = self.trouble or next(iter(self._refused), "no answer")
             raise TrackingError(
                 f"the tracking store {self._home.shown_uri} must accept the records of the study, "
-                f"tried for {troubled_s} s: {reason}"
+                f"tried for {troubled_s} s, got: {reason}; nothing is lost: the same command continues "
+                "the study when it does"
             )
         return self._states
 

@@ -423,6 +423,19 @@ def test_the_cost_of_recipes_is_that_of_the_result():
     assert max(ratios) <= 1.2
 
 
+def test_the_speed_of_dense_layers_is_that_of_the_result():
+    result = json.loads((ROOT / "benchmarks/results/training.json").read_text(encoding="utf-8"))
+    rows = [row for row in result["dense"].values() if "torch" in row]
+    one, four, largest, sparse = (
+        f"{row['torch']['processor'] / row['compiled']['processor']:.1f}" for row in rows
+    )
+    text = " ".join((ROOT / "docs/training.md").read_text(encoding="utf-8").split())
+    assert (
+        f"torch takes {one} times as long for `vann` at (1, 32), {four} times at (4, 128)" in text
+    )
+    assert f"{largest} times at (4, 512), and {sparse} times for `pdann` at (4, 128)" in text
+
+
 def test_the_speed_of_convolutions_is_that_of_the_result_and_of_the_plan():
     result = json.loads((ROOT / "benchmarks/results/training.json").read_text(encoding="utf-8"))
     page = (ROOT / "docs/training.md").read_text(encoding="utf-8")
