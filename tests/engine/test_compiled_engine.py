@@ -11,7 +11,7 @@ from torch.nn import functional
 from torch.nn.utils import parameters_to_vector
 
 from models import FAMILIES, Architecture, build
-from study.engine import sparse
+from study.engine import blas, sparse
 from study.engine.arrays import LANES
 from study.engine.compilation import inner
 from study.engine.compiled_engine import CompiledEngine
@@ -240,6 +240,12 @@ def test_a_layer_that_is_not_known_is_refused():
     unknown.weight, unknown.bias = torch.zeros(1, 18, 5), torch.zeros(1, 18, 1)
     with pytest.raises(TypeError, match=r"must be one of models.layers, got Module"):
         compiled(network, data)
+
+
+def test_a_blas_with_other_integers_is_refused(monkeypatch):
+    monkeypatch.setattr(blas, "_INTEGERS", 5)
+    with pytest.raises(RuntimeError, match=r"must have 5 arguments `int \*`, got b'void \(char \*"):
+        blas.sgemm_address()
 
 
 def of_processor(compile_, function, **values):
