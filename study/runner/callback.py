@@ -41,8 +41,8 @@ class Observer:
     def begin(self, config: TrialConfig) -> None:
         """Starts a trial, or continues it."""
 
-    def epoch(self, metrics: Mapping[str, float]) -> None:
-        """Shows an epoch."""
+    def epoch(self, number: int, metrics: Mapping[str, float]) -> None:
+        """Shows an epoch of a trial."""
 
     def recorded(self, metrics: Mapping[str, Values]) -> Mapping[str, Values]:
         """The metrics to record of those that were measured."""
@@ -79,7 +79,7 @@ class TrialCallback(tune.Callback):
         worker = f"{result['hostname']}:{result['pid']}"
         for metrics in result["epochs"]:
             self._epochs[number] = max(self._epochs.get(number, 0), int(metrics["epochs"]))
-            self._observer.epoch(metrics)
+            self._observer.epoch(number, metrics)
             recorded = self._observer.recorded(metrics)
             self._tracker.log_epoch(number, recorded, worker=worker, engine=result["engine"])
         if result["epochs"]:
@@ -151,6 +151,9 @@ class StudyObserver(Observer, TrialListener):
     def begin(self, config: TrialConfig) -> None:
         """Puts a trial on the scoreboard."""
         self._scoreboard.begin(config.number, config.architecture.label())
+
+    def epoch(self, number: int, metrics: Mapping[str, float]) -> None:
+        self._scoreboard.epoch(number, int(metrics["epochs"]))
 
     def fail(self, config: TrialConfig, reason: str) -> None:
         """Records a trial that failed, unless it is handed out again."""

@@ -40,7 +40,10 @@ def as_html(board: Scoreboard, messages: list[str], left: str) -> str:
     states = ", ".join(
         f"{number} {state.lower()}" for state, number in sorted(board.states.items())
     )
-    running = ", ".join(f"{number} {board.label(number)}" for number in sorted(board.running))
+    running = ", ".join(
+        f"{number} {board.label(number)} (epoch {board.running[number]})"
+        for number in sorted(board.running)
+    )
     bar = ""
     if board.trials is not None:
         bar = f'<progress max="{board.trials}" value="{board.ended}"></progress>'

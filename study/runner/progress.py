@@ -72,7 +72,7 @@ class Progress:
         board = self._scoreboard
         parts = [
             f"{board.progress.replace(' of ', '/')} trials",
-            f"{len(board.running)} running",
+            f"{len(board.running)} running{_epochs(board)}",
         ]
         if board.states["PRUNED"]:
             parts.append(f"{board.states['PRUNED']} stopped early")
@@ -98,7 +98,8 @@ class Progress:
         if board.states["FAIL"]:
             table.add_row("failed", Text(board.failed))
         for number in sorted(board.running):
-            table.add_row("running", f"trial {number} {board.label(number)}")
+            epoch = f", epoch {board.running[number]} of {board.spec.budget.epochs}"
+            table.add_row("running", f"trial {number} {board.label(number)}{epoch}")
         best = board.best()
         table.add_row(
             f"best {objective}", "none yet" if best is None else f"{best[0]:,.6g} ({best[1]})"
@@ -109,6 +110,15 @@ class Progress:
         table.add_row("time left", _left(board))
         table.add_row("last", board.last or "none yet")
         return table
+
+
+def _epochs(board: Scoreboard) -> str:
+    """The epochs of running trials, such as ` (epochs 3 to 5 of 20)`; empty before the first."""
+    low, high = (one(board.running.values(), default=0) for one in (min, max))
+    if not high:
+        return ""
+    reached = f"epoch {high}" if low == high else f"epochs {low} to {high}"
+    return f" ({reached} of {board.spec.budget.epochs})"
 
 
 def _left(board: Scoreboard) -> str:

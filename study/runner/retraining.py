@@ -138,8 +138,9 @@ class _Observer(Observer):
         self._wanted = wanted
         self._on_epoch = on_epoch
 
-    def epoch(self, metrics: Mapping[str, float]) -> None:
-        """Shows an epoch."""
+    def epoch(self, number: int, metrics: Mapping[str, float]) -> None:
+        """Shows an epoch of the only trial."""
+        del number
         self._on_epoch(metrics, self._wanted.epochs)
 
     def recorded(self, metrics: Mapping[str, Values]) -> Mapping[str, Values]:

@@ -45,8 +45,8 @@ class Failures:
 class Scoreboard:
     """Counts trials by state, those of earlier runs included; `budget` has the limits and the front.
 
-    `running` are the trials that a worker has, fewer than the searcher's where trials wait for one: the
-    screen shows them, and the driver records them as interrupted in the end.
+    `running` are the trials that a worker has and their epochs, fewer trials than the searcher's where
+    some wait for one: the screen shows them, and the driver records them as interrupted in the end.
     """
 
     def __init__(self, spec: StudySpec, budget: BudgetSpent) -> None:
@@ -54,7 +54,7 @@ class Scoreboard:
         self.trials = budget.trials
         self.front: Front = budget.front
         self.states: Counter[str] = Counter()
-        self.running: set[int] = set()
+        self.running: dict[int, int] = {}
         self.failures = Failures()
         self.best_accuracy = 0.0
         self.last = ""
@@ -62,6 +62,7 @@ class Scoreboard:
         self._sizes: dict[int, dict[str, float]] = {}
         self._first_start: float | None = None
         self._ended_here = 0
+        self._epochs_here = 0
 
     def add_earlier(
         self,
@@ -81,8 +82,14 @@ class Scoreboard:
     def begin(self, number: int, label: str) -> None:
         """Starts a trial, or continues it."""
         self._first_start = self._first_start or time.monotonic()
-        self.running.add(number)
+        self.running[number] = 0
         self._labels[number] = label
+
+    def epoch(self, number: int, epochs: int) -> None:
+        """Adds an epoch of a running trial, which has been trained for so many."""
+        if number in self.running:
+            self.running[number] = epochs
+            self._epochs_here += 1
 
     def end(
         self,
@@ -97,7 +104,7 @@ class Scoreboard:
 
         One that `goes_on` does not count, as another trial will continue it.
         """
-        self.running.discard(number)
+        self.running.pop(number, None)
         self._ended_here += 1
         self._count(number, None if goes_on else state, metrics, point)
         self.last = f"trial {number} {state} {self._labels[number]}{self._describe(point)}"
@@ -136,11 +143,20 @@ class Scoreboard:
         return points[number][0], f"trial {number} {self._labels[number]}"
 
     def seconds_left(self) -> float | None:
-        """The time until the budget of trials is met, at the rate so far; None if unknown."""
-        if self._first_start is None or not self._ended_here or self.trials is None:
+        """The time until the budget of trials is met, at the rate so far; None if unknown.
+
+        It is the rate of trials, and of epochs until the first trial has ended.
+        """
+        if self._first_start is None or self.trials is None:
             return None
-        pace = (time.monotonic() - self._first_start) / self._ended_here
-        return pace * max(0, self.trials - self.ended)
+        seconds = time.monotonic() - self._first_start
+        left = max(0, self.trials - self.ended)
+        if self._ended_here:
+            return seconds / self._ended_here * left
+        if not self._epochs_here:
+            return None
+        epochs = left * self.spec.budget.epochs - sum(self.running.values())
+        return seconds / self._epochs_here * max(0, epochs)
 
     def _count(
         self, number: int, state: str | None, metrics: Mapping[str, float], point: Point | None

@@ -1,7 +1,9 @@
 import io
 
+import pytest
 from rich.console import Console
 
+from study.runner import scoreboard
 from study.runner.progress import Progress
 from study.runner.scoreboard import Scoreboard
 from study.search.budget import BudgetSpent
@@ -49,7 +51,7 @@ def test_a_trial_that_another_one_will_continue_does_not_count_as_ended():
     seen = board()
     seen.begin(0, "net")
     seen.end(0, "COMPLETE", metrics(0.8, 1000), (0.8, 1000), goes_on=True)
-    assert (seen.ended, seen.progress, seen.running) == (0, "0 of 4", set())
+    assert (seen.ended, seen.progress, seen.running) == (0, "0 of 4", {})
     assert seen.best_accuracy == 0.8
 
 
@@ -83,6 +85,23 @@ def test_earlier_trials_are_on_the_board_but_not_in_the_pace():
     seen.begin(1, "net 1")
     complete(seen, 1, 0.8, 2000)
     assert seen.seconds_left() >= 0
+
+
+def test_until_a_trial_ends_the_time_left_is_by_epochs(monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr(scoreboard.time, "monotonic", lambda: now[0])
+    seen = board(budget={"trials": 4, "epochs": 20})
+    seen.begin(0, "net 0")
+    assert seen.seconds_left() is None
+    now[0] += 10
+    for epochs in (16, 17):  # it was interrupted after 15
+        seen.epoch(0, epochs)
+    assert seen.seconds_left() == 10 / 2 * (4 * 20 - 17)
+    seen.epoch(9, 3)  # of a trial that is not running any more
+    assert seen.running == {0: 17}
+    seen.begin(1, "net 1")
+    complete(seen, 0, 0.8, 1000)
+    assert seen.seconds_left() == 10 / 1 * 3
 
 
 def show(terminal):
@@ -123,3 +142,25 @@ def test_on_a_terminal_progress_is_a_table():
         "[x] is 3",
     ):
         assert part in text
+
+
+@pytest.mark.parametrize(
+    ("terminal", "epochs", "shown"),
+    [
+        (False, {0: 0}, "0/4 trials | 1 running | front 0"),
+        (False, {0: 5}, "0/4 trials | 1 running (epoch 5 of 20) | front 0"),
+        (False, {0: 5, 1: 3}, "0/4 trials | 2 running (epochs 3 to 5 of 20) | front 0"),
+        (True, {0: 5, 1: 0}, "trial 0 net, epoch 5 of 20"),
+        (True, {0: 5, 1: 0}, "trial 1 net, epoch 0 of 20"),
+    ],
+)
+def test_running_trials_are_shown_with_their_epochs(terminal, epochs, shown):
+    out = io.StringIO()
+    seen = board(budget={"trials": 4, "epochs": 20})
+    with Progress(seen, Console(file=out, force_terminal=terminal, width=200)) as progress:
+        for number, reached in epochs.items():
+            seen.begin(number, "net")
+            if reached:
+                seen.epoch(number, reached)
+        progress.update()
+    assert shown in out.getvalue()
