@@ -25,6 +25,9 @@ BLOCK: Final = 16
 LINE: Final = 64
 """The bytes of a line of the cache."""
 
+MANY: Final = 16
+"""The units from which on a dense layer is multiplied by BLAS; with fewer, BLAS is slower."""
+
 # The columns of `Plan.layers`.
 KIND: Final = 0
 INPUTS: Final = 1
@@ -69,11 +72,13 @@ class Plan(NamedTuple):
     `POSITIONS` (1 in other layers), and has the kernel's bias; further fields are the image that it
     reads, and its padding. `slopes`: (L,), of the leaky ReLU after each layer.
     `dropout`: the share of units that a training step silences after every layer but the readout.
+    `sgemm`: its address (`study.engine.blas`), 0 where no dense layer has `MANY` units.
     """
 
     layers: NDArray[np.int64]
     slopes: Floats
     dropout: float
+    sgemm: int
 
 
 class Wiring(NamedTuple):

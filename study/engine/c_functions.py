@@ -48,8 +48,8 @@ _doubles = _row_of(np.float64)
 
 
 @inlined
-def _plan(a: _Addresses, s: _Numbers, dropout: float) -> Plan:
-    return Plan(_integer_table(a, s, 0), _floats(a, s, 1), dropout)
+def _plan(a: _Addresses, s: _Numbers, dropout: float, sgemm: int) -> Plan:
+    return Plan(_integer_table(a, s, 0), _floats(a, s, 1), dropout, sgemm)
 
 
 @inlined
@@ -104,7 +104,7 @@ def _recipe(numbers: _Numbers) -> Recipe:
 
 def _run_loop(addresses: _Addresses, sizes: _Numbers, counts: _Numbers, numbers: _Numbers) -> None:
     """Both loops, for what they call becomes a part of each C function, which takes time."""
-    plan = _plan(addresses, sizes, numbers[0])
+    plan = _plan(addresses, sizes, numbers[0], counts[1])
     wiring = _wiring(addresses, sizes)
     work = _workspace(addresses, sizes)
     images = _images(addresses, sizes)
@@ -118,16 +118,16 @@ def _run_loop(addresses: _Addresses, sizes: _Numbers, counts: _Numbers, numbers:
             images,
             order,
             starts,
-            counts[1],
             counts[2],
             counts[3],
             counts[4],
-            _doubles(addresses, sizes, 26),
             counts[5],
+            _doubles(addresses, sizes, 26),
+            counts[6],
             _recipe(numbers),
         )
     else:
         parameters = _floats(addresses, sizes, 21)
         loss, right = evaluate_images(plan, wiring, parameters, work, images, order, starts)
         numbers[1] = loss
-        counts[1] = right
+        counts[2] = right

@@ -1,6 +1,7 @@
 """The compiled engine: a whole epoch of a replicate is one loop, on one thread, without Python."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from functools import partial
 from itertools import pairwise
 from typing import Final, final
@@ -8,7 +9,6 @@ from typing import Final, final
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from threadpoolctl import ThreadpoolController
 from torch import Tensor
 
 from models.network import Network
@@ -25,6 +25,7 @@ from study.engine.arrays import (
     workspace,
 )
 from study.engine.augmentation import augments, draw_moves
+from study.engine.blas import one_blas_thread
 from study.engine.engine import EngineName
 from study.engine.images import StoredImages
 from study.engine.layout import (
@@ -54,7 +55,7 @@ class CompiledEngine:
     """An engine (`study.engine.engine`) for networks of the layers of `models.layers`, on the CPU.
 
     `compilation_seconds`: how long this process waited for the compiler, None if it did not have to.
-    Raises TypeError of a network with other layers.
+    Raises TypeError of a network with other layers, RuntimeError where SciPy has no `sgemm` for it.
     """
 
     name: EngineName = "compiled"
@@ -94,11 +95,10 @@ class CompiledEngine:
             [
                 workspace(inputs, self._stored.span, units, lanes)
                 for _ in range(min(threads, network.replicates))
-            ]
+            ],
+            one_blas_thread if self._plan.sgemm else nullcontext,
         )
         self._library, self.compilation_seconds = load_library()
-        # Replicates are spread over threads; those of BLAS would be too many.
-        self._one_thread = partial(ThreadpoolController().limit, limits=1, user_api="blas")
         self.rewired(())
 
     def train_epoch(
@@ -108,8 +108,7 @@ class CompiledEngine:
         orders = order.numpy()
         totals = np.zeros(len(orders))
         tasks = [self._training(number, orders, epoch, rates, totals) for number in running]
-        with self._one_thread():
-            self._threads.take(tasks)
+        self._threads.take(tasks)
         self._steps += len(rates)
         write_parameters(self._weights, parameters_of(self._network))
         return torch.from_numpy(totals / orders.shape[1])
@@ -119,8 +118,7 @@ class CompiledEngine:
         tested = StoredImages(images, labels)
         totals = np.zeros((2, self._network.replicates))
         tasks = [self._evaluation(number, tested, totals) for number in range(totals.shape[1])]
-        with self._one_thread():
-            self._threads.take(tasks)
+        self._threads.take(tasks)
         loss, right = torch.from_numpy(totals / len(labels))
         return right, loss
 

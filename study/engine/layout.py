@@ -27,6 +27,7 @@ from study.engine.arrays import (
     INPUTS,
     KIND,
     LEFT,
+    MANY,
     OFFSETS,
     OUT_HEIGHT,
     OUT_WIDTH,
@@ -46,10 +47,14 @@ from study.engine.arrays import (
     Plan,
     Wiring,
 )
+from study.engine.blas import sgemm_address
 
 
 def plan_of(network: Network) -> Plan:
-    """What the replicates have in common. Raises TypeError of a layer that is not known here."""
+    """What the replicates have in common.
+
+    Raises TypeError of a layer that is not known here, RuntimeError as `sgemm_address`.
+    """
     layers = np.zeros((len(network.layers), FIELDS), np.int64)
     inputs = int(np.prod(network.image_shape))
     parameters = rows = 0
@@ -74,7 +79,9 @@ def plan_of(network: Network) -> Plan:
                 ends[place] += length
         parameters += weights + biases
         inputs, rows = units, rows + units
-    return Plan(layers, _slopes(network), float(network.architecture.dropout))
+    many = (layers[:, KIND] == DENSE) & (layers[:, UNITS] >= MANY)
+    sgemm = sgemm_address() if many.any() else 0
+    return Plan(layers, _slopes(network), float(network.architecture.dropout), sgemm)
 
 
 _IMAGE: Final = [CHANNELS, HEIGHT, WIDTH, SIDE, STRIDE, TOP, LEFT, OUT_HEIGHT, OUT_WIDTH]

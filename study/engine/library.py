@@ -14,7 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from study.engine.arrays import EVALUATE, TRAIN, Floats, Images, Moving, Plan, Wiring, Workspace
-from study.engine.blas import SGEMM, sgemm_address
 from study.engine.object_cache import keep_code, read_code
 from study.engine.recipe import Recipe
 
@@ -65,7 +64,7 @@ class Library:
     ) -> float:
         """Counts: batch size, first step, the step after the last one, steps before, seed."""
         arrays = (*plan[:2], *wiring, *work, *images, order, starts, *moving, rates)
-        _, loss = self.run_loop(arrays, [TRAIN, *counts], plan.dropout, recipe)
+        _, loss = self.run_loop(arrays, [TRAIN, plan.sgemm, *counts], plan.dropout, recipe)
         return loss
 
     def evaluate_images(
@@ -80,7 +79,7 @@ class Library:
     ) -> tuple[float, int]:
         """The sum of the losses of the images in the order, and how many are classified right."""
         arrays = (*plan[:2], *wiring, *work, *images, order, starts, parameters)
-        (_, right), loss = self.run_loop(arrays, [EVALUATE, 0], plan.dropout)
+        (*_, right), loss = self.run_loop(arrays, [EVALUATE, plan.sgemm, 0], plan.dropout)
         return loss, right
 
     def run_loop(
@@ -121,7 +120,6 @@ def _compiled() -> Library:
     from study.engine.c_functions import compile_loops  # noqa: PLC0415
     from study.engine.compilation import object_code  # noqa: PLC0415
 
-    llvm.add_symbol(SGEMM, sgemm_address())
     compiled = compile_loops()
     code = object_code(_NAME, compiled)
     try:
@@ -142,7 +140,6 @@ def link(code: bytes) -> Library:
     abort = ctypes.cast(ctypes.CDLL(None).abort, ctypes.c_void_p).value
     for name in _NEVER_CALLED:
         builder.import_symbol(name, abort)
-    builder.import_symbol(SGEMM, sgemm_address())
     linker = llvm.create_lljit_compiler(suppress_errors=True)
     linked = builder.link(linker, "engine")
     return Library(linked[_NAME], (linker, linked))

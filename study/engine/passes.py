@@ -71,7 +71,7 @@ def forward(
                 bias = biases[unit]
                 for lane in range(lanes):
                     y[unit, lane] = bias
-            dense_products(weights, x, layer[INPUTS], y, units, lanes)
+            dense_products(plan.sgemm, weights, x, layer[INPUTS], y, units, lanes)
             leaky_relu(y, plan.slopes[number], lanes)
         elif layer[KIND] == CONVOLUTION:
             convolution_forward(layer, weights, biases, x, y, plan.slopes[number], lanes)
@@ -118,9 +118,9 @@ def backward(
             row = plan.layers[number - 1, ROW]
             x, below = work.outputs[row : row + inputs], work.through[row : row + inputs]
         if layer[KIND] == DENSE:
-            dense_weight_gradient(gradient, x, inputs, through, units, lanes)
+            dense_weight_gradient(plan.sgemm, gradient, x, inputs, through, units, lanes)
             if number > 0:
-                dense_backward(weights, through, units, below, inputs, lanes)
+                dense_backward(plan.sgemm, weights, through, units, below, inputs, lanes)
         elif layer[KIND] == CONVOLUTION:
             convolution_weight_gradient(layer, gradient, x, through, lanes)
             if number > 0:

@@ -98,7 +98,7 @@ def add_entry_gradients(
         gradient[e + 3] += scale * s3
         e += 4
     while e < last:
-        gradient[e] += scale * _product(x, columns[e], through, row, lanes)
+        gradient[e] += scale * product(x, columns[e], through, row, lanes)
         e += 1
 
 
@@ -137,7 +137,7 @@ def sparse_backward(
         gradient[entries[e + 3]] += s3
         e += 4
     while e < last:
-        gradient[entries[e]] += _product(through, readers[e], y, unit, lanes)
+        gradient[entries[e]] += product(through, readers[e], y, unit, lanes)
         e += 1
 
 
@@ -207,9 +207,10 @@ def four_products(
 
 
 @inlined
-def _product(x: Rows, i: Size, other: Floats, row: Size, lanes: int) -> np.float32:
+def product(x: Rows, i: Size, other: Floats, row: Size, lanes: int) -> np.float32:
+    """The same of one row of x."""
     s0 = narrow()
     for lane in range(0, lanes, NARROW):
         s0 = fma(load(other, row, lane, s0), load(x, i, lane, s0), s0)
-    product: np.float32 = total(s0)
-    return product
+    summed: np.float32 = total(s0)
+    return summed

@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
 from typing import Generic, TypeVar, final
 
 _Memory = TypeVar("_Memory")
@@ -12,11 +13,17 @@ _Memory = TypeVar("_Memory")
 class Turns(Generic[_Memory]):
     """Threads that share tasks, each with a memory of its own.
 
-    The threads stay: new ones often begin on one core, and wait milliseconds for the other.
+    Each works in a context of its own from `within`, and the caller waits for them in another one. The
+    threads stay: new ones often begin on one core, and wait milliseconds for the other.
     """
 
-    def __init__(self, memories: Sequence[_Memory]) -> None:
+    def __init__(
+        self,
+        memories: Sequence[_Memory],
+        within: Callable[[], AbstractContextManager[object]] = nullcontext,
+    ) -> None:
         self._memories = memories
+        self._within = within
         self._threads = ThreadPoolExecutor(len(memories)) if len(memories) > 1 else None
 
     def take(self, tasks: Sequence[Iterator[Callable[[_Memory], None]]]) -> None:
@@ -30,18 +37,20 @@ class Turns(Generic[_Memory]):
 
         def run(memory: _Memory) -> None:
             # A thread without a task ends: what the others hold is not more than they can do.
-            while waiting:
-                try:
-                    task = waiting.popleft()
-                except IndexError:
-                    return
-                turn = next(task, None)
-                if turn is not None:
-                    turn(memory)
-                    waiting.append(task)
+            with self._within():
+                while waiting:
+                    try:
+                        task = waiting.popleft()
+                    except IndexError:
+                        return
+                    turn = next(task, None)
+                    if turn is not None:
+                        turn(memory)
+                        waiting.append(task)
 
         if self._threads is None or len(tasks) == 1:
             run(self._memories[0])
             return
-        for done in [self._threads.submit(run, memory) for memory in self._memories]:
-            done.result()
+        with self._within():
+            for done in [self._threads.submit(run, memory) for memory in self._memories]:
+                done.result()

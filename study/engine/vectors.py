@@ -22,6 +22,9 @@ AVX512: Final = bool(llvm.get_host_cpu_features().get("avx512f"))
 NARROW: Final = LANES
 """The lanes of a narrow vector: two registers of AVX-512, four of AVX2, eight of NEON."""
 
+FOURFOLD: Final = NARROW if AVX512 else NARROW // 2
+"""The lanes of a fourfold vector, of which four sums fit into the registers beside a row."""
+
 WIDE: Final = 64
 """The lanes of a wide vector: as many sums as hide the latency of their additions."""
 
@@ -64,7 +67,7 @@ def _zeros(lanes: int) -> _Instruction:
     return instruction(lambda _: (Vector(lanes)(), lambda *_: ir.VectorType(_FLOAT, lanes)(None)))
 
 
-narrow, wide = _zeros(NARROW), _zeros(WIDE)
+narrow, fourfold, wide = map(_zeros, (NARROW, FOURFOLD, WIDE))
 
 
 @instruction

@@ -41,8 +41,8 @@ def as_html(board: Scoreboard, messages: list[str], left: str) -> str:
         f"{number} {state.lower()}" for state, number in sorted(board.states.items())
     )
     running = ", ".join(
-        f"{number} {board.label(number)} (epoch {board.running[number]})"
-        for number in sorted(board.running)
+        f"{number} {board.label(number)}" + (f" (epoch {epoch})" if epoch else "")
+        for number, epoch in sorted(board.running.items())
     )
     bar = ""
     if board.trials is not None:

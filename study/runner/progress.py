@@ -98,8 +98,9 @@ class Progress:
         if board.states["FAIL"]:
             table.add_row("failed", Text(board.failed))
         for number in sorted(board.running):
-            epoch = f", epoch {board.running[number]} of {board.spec.budget.epochs}"
-            table.add_row("running", f"trial {number} {board.label(number)}{epoch}")
+            epoch = board.running[number]
+            reached = f", epoch {epoch} of {board.spec.budget.epochs}" if epoch else ""
+            table.add_row("running", f"trial {number} {board.label(number)}{reached}")
         best = board.best()
         table.add_row(
             f"best {objective}", "none yet" if best is None else f"{best[0]:,.6g} ({best[1]})"
@@ -126,4 +127,4 @@ def _left(board: Scoreboard) -> str:
     if seconds is None:
         return "time left unknown"
     minutes, seconds = divmod(round(seconds), 60)
-    return f"{minutes}:{seconds:02d} left"
+    return f"{'at most ' if board.is_by_epochs else ''}{minutes}:{seconds:02d} left"

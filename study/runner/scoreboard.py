@@ -12,6 +12,7 @@ from study.spec.study_spec import StudySpec
 
 _NUMBER: Final = re.compile(r"\S*\d\S*")
 _LONGEST_REASON: Final = 160
+_FEWEST_EPOCHS: Final = 4  # for a rate
 _SIZES: Final = ("wiring_bits", "stored_bytes")
 
 
@@ -62,7 +63,8 @@ class Scoreboard:
         self._sizes: dict[int, dict[str, float]] = {}
         self._first_start: float | None = None
         self._ended_here = 0
-        self._epochs_here = 0
+        self._first_epoch: float | None = None
+        self._epochs_here = 0  # after the first one
 
     def add_earlier(
         self,
@@ -82,13 +84,17 @@ class Scoreboard:
     def begin(self, number: int, label: str) -> None:
         """Starts a trial, or continues it."""
         self._first_start = self._first_start or time.monotonic()
-        self.running[number] = 0
+        self.running[number] = self.running.get(number, 0)
         self._labels[number] = label
 
     def epoch(self, number: int, epochs: int) -> None:
         """Adds an epoch of a running trial, which has been trained for so many."""
-        if number in self.running:
-            self.running[number] = epochs
+        if number not in self.running:
+            return
+        self.running[number] = epochs
+        if self._first_epoch is None:
+            self._first_epoch = time.monotonic()
+        else:
             self._epochs_here += 1
 
     def end(
@@ -145,18 +151,23 @@ class Scoreboard:
     def seconds_left(self) -> float | None:
         """The time until the budget of trials is met, at the rate so far; None if unknown.
 
-        It is the rate of trials, and of epochs until the first trial has ended.
+        It is the rate of trials; until the first one has ended, that of epochs, at which trials that end
+        early take less.
         """
         if self._first_start is None or self.trials is None:
             return None
-        seconds = time.monotonic() - self._first_start
-        left = max(0, self.trials - self.ended)
+        now, left = time.monotonic(), max(0, self.trials - self.ended)
         if self._ended_here:
-            return seconds / self._ended_here * left
-        if not self._epochs_here:
+            return (now - self._first_start) / self._ended_here * left
+        if self._first_epoch is None or self._epochs_here < _FEWEST_EPOCHS:
             return None
         epochs = left * self.spec.budget.epochs - sum(self.running.values())
-        return seconds / self._epochs_here * max(0, epochs)
+        return (now - self._first_epoch) / self._epochs_here * max(0, epochs)
+
+    @property
+    def is_by_epochs(self) -> bool:
+        """Whether the time left is by epochs, and so an upper bound."""
+        return not self._ended_here
 
     def _count(
         self, number: int, state: str | None, metrics: Mapping[str, float], point: Point | None

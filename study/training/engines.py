@@ -15,7 +15,7 @@ from study.training.torch_engine import TorchEngine
 
 EngineChoice: TypeAlias = Literal["auto", "compiled", "torch"]
 
-# Weights of dense layers; beyond, torch is as fast and uses all threads.
+# Weights of dense layers; beyond, torch, which spreads a replicate over all threads.
 _DENSE_UP_TO: Final = 2**22
 
 

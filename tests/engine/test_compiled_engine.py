@@ -1,17 +1,20 @@
 """The compiled engine against the masked dense reference and against torch's engine."""
 
 import copy
+import ctypes
 from functools import partial
 from types import FunctionType
 
 import numpy as np
 import pytest
 import torch
+from scipy.linalg import cython_blas
+from threadpoolctl import threadpool_info, threadpool_limits
 from torch.nn import functional
 from torch.nn.utils import parameters_to_vector
 
 from models import FAMILIES, Architecture, build
-from study.engine import blas, sparse
+from study.engine import sparse
 from study.engine.arrays import LANES
 from study.engine.compilation import inner
 from study.engine.compiled_engine import CompiledEngine
@@ -173,9 +176,10 @@ def test_any_size_of_a_batch_gives_the_steps_of_torch(batch_size):
         torch.testing.assert_close(mine, other, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("family", ["sann-grf", "vann"])
 @pytest.mark.parametrize("threads", [1, 2])
-def test_a_replicate_alone_is_the_same_among_others_bit_by_bit(threads):
-    data, made = split(), architecture("sann-grf", layers=2, dropout=0.2)
+def test_a_replicate_alone_is_the_same_among_others_bit_by_bit(threads, family):
+    data, made = split(), architecture(family, layers=2, dropout=0.2)
     alone = build(made, data.images.shape[1:], 10, [5])
     among = build(made, data.images.shape[1:], 10, [2, 5, 9])
     for network, orders in ((alone, order(3)[1:2]), (among, order(3))):
@@ -186,8 +190,9 @@ def test_a_replicate_alone_is_the_same_among_others_bit_by_bit(threads):
         assert torch.equal(mine[0], shared[1])
 
 
-def test_an_engine_goes_on_from_a_state_bit_by_bit():
-    data, made = split(), architecture("dann-r", dropout=0.2)
+@pytest.mark.parametrize("family", ["dann-r", "vann"])
+def test_an_engine_goes_on_from_a_state_bit_by_bit(family):
+    data, made = split(), architecture(family, dropout=0.2)
     networks = [build(made, data.images.shape[1:], 10, [0, 1]) for _ in range(2)]
     whole = compiled(networks[0], data)
     whole.train_epoch(1, order(2), rates(2), range(2))
@@ -242,10 +247,34 @@ def test_a_layer_that_is_not_known_is_refused():
         compiled(network, data)
 
 
-def test_a_blas_with_other_integers_is_refused(monkeypatch):
-    monkeypatch.setattr(blas, "_INTEGERS", 5)
-    with pytest.raises(RuntimeError, match=r"must have 5 arguments `int \*`, got b'void \(char \*"):
-        blas.sgemm_address()
+def test_the_threads_of_blas_do_not_change_a_bit_and_are_as_before_in_the_end():
+    data = split((1, 28, 28), 128)
+    found = []
+    for threads in (1, 2):
+        network = build(architecture("vann", dendrites=4, somata=128), (1, 28, 28), 10, [0, 1])
+        engine = compiled(network, data, threads=2, batch_size=128)
+        with threadpool_limits(threads, user_api="blas"):
+            engine.train_epoch(1, order(2, 128), rates(1), range(2))
+            engine.evaluate(data.images, data.labels)
+            assert {
+                one["num_threads"] for one in threadpool_info() if one["user_api"] == "blas"
+            } == {threads}
+        found.append(parameters_to_vector(network.parameters()))
+    assert torch.equal(*found)
+
+
+def test_a_blas_with_other_integers_is_refused_with_what_to_do(monkeypatch):
+    name = b"void (char *, char *, int64_t *, int64_t *, int64_t *, float *)"
+    new = ctypes.pythonapi.PyCapsule_New
+    new.restype, new.argtypes = (
+        ctypes.py_object,
+        [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_void_p],
+    )
+    monkeypatch.setitem(cython_blas.__pyx_capi__, "sgemm", new(1, name, None))
+    network = build(architecture("vann"), (1, 7, 5), 10, [0])
+    with pytest.raises(RuntimeError, match=r"arguments `int \*`, got b'void .* \"torch\"` trains"):
+        compiled(network, split())
+    compiled(build(architecture("dann-r"), (1, 7, 5), 10, [0]), split())  # which needs none
 
 
 def of_processor(compile_, function, **values):

@@ -92,16 +92,19 @@ def test_until_a_trial_ends_the_time_left_is_by_epochs(monkeypatch):
     monkeypatch.setattr(scoreboard.time, "monotonic", lambda: now[0])
     seen = board(budget={"trials": 4, "epochs": 20})
     seen.begin(0, "net 0")
-    assert seen.seconds_left() is None
-    now[0] += 10
-    for epochs in (16, 17):  # it was interrupted after 15
+    now[0] += 90  # of a compiler
+    for epochs in (11, 12, 13, 14):  # it was interrupted after 10
         seen.epoch(0, epochs)
-    assert seen.seconds_left() == 10 / 2 * (4 * 20 - 17)
+        assert seen.seconds_left() is None
+        now[0] += 2
+    seen.epoch(0, 15)
+    assert seen.seconds_left() == 8 / 4 * (4 * 20 - 15)
     seen.epoch(9, 3)  # of a trial that is not running any more
-    assert seen.running == {0: 17}
+    seen.begin(0, "net 0")  # on another worker
+    assert (seen.running, seen.is_by_epochs) == ({0: 15}, True)
     seen.begin(1, "net 1")
     complete(seen, 0, 0.8, 1000)
-    assert seen.seconds_left() == 10 / 1 * 3
+    assert (seen.seconds_left(), seen.is_by_epochs) == (98 / 1 * 3, False)
 
 
 def show(terminal):
@@ -151,7 +154,8 @@ def test_on_a_terminal_progress_is_a_table():
         (False, {0: 5}, "0/4 trials | 1 running (epoch 5 of 20) | front 0"),
         (False, {0: 5, 1: 3}, "0/4 trials | 2 running (epochs 3 to 5 of 20) | front 0"),
         (True, {0: 5, 1: 0}, "trial 0 net, epoch 5 of 20"),
-        (True, {0: 5, 1: 0}, "trial 1 net, epoch 0 of 20"),
+        (True, {0: 5, 1: 0}, "trial 1 net  "),
+        (False, {0: 5, 1: 3, 2: 1, 3: 1, 4: 1}, " | at most 0:00 left"),
     ],
 )
 def test_running_trials_are_shown_with_their_epochs(terminal, epochs, shown):
