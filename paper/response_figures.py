@@ -15,8 +15,13 @@ _SEPARABILITY: Final = {
     "neighbourhood_hit": "neighbourhood hit",
     "trustworthiness": "trustworthiness",
 }
-_WEIGHTS: Final = {"range": "range of the weights", "kurtosis": "kurtosis", "skewness": "skewness"}
-_LAYERS: Final = ("layer1_dendrites", "layer1_somata")
+_WEIGHTS: Final = {
+    "weight_range": "range of the weights",
+    "weight_kurtosis": "kurtosis",
+    "weight_skewness": "skewness",
+}
+_UNITS: Final = {"layer1_dendrites": "dendrites", "layer1_somata": "somata"}
+_MATRICES: Final = {"layer1_synapses": "synapses", "layer1_cables": "cables", "output": "output"}
 
 
 def responses(rows: pd.DataFrame) -> go.Figure:
@@ -32,13 +37,13 @@ def responses(rows: pd.DataFrame) -> go.Figure:
 
 def separability(rows: pd.DataFrame) -> go.Figure:
     """How the classes are separated by dendrites and somata, before and after training."""
-    return _by_layer(_trained(rows), _SEPARABILITY)
+    return _by_layer(_trained(rows), _UNITS, _SEPARABILITY)
 
 
 def weights(rows: pd.DataFrame) -> go.Figure:
     """The distribution of weights by layer after training."""
     own = _trained(rows)
-    return _by_layer(own[own["epochs"] == own["epochs"].max()], _WEIGHTS)
+    return _by_layer(own[own["epochs"] == own["epochs"].max()], _MATRICES, _WEIGHTS)
 
 
 def _trained(rows: pd.DataFrame) -> pd.DataFrame:
@@ -52,21 +57,18 @@ def _trained(rows: pd.DataFrame) -> pd.DataFrame:
 
 def _first(measured: Mapping[str, Any]) -> str:
     """The first layer of units: dendrites, or somata where there are none."""
-    return next((one for one in _LAYERS if f"{one}_entropy" in measured), _LAYERS[0])
+    return next((one for one in _UNITS if f"{one}_entropy" in measured), "layer1_dendrites")
 
 
-def _by_layer(own: pd.DataFrame, names: Mapping[str, str]) -> go.Figure:
-    """A panel for each name, with the layers and the epochs before and after the training."""
+def _by_layer(own: pd.DataFrame, layers: Mapping[str, str], names: Mapping[str, str]) -> go.Figure:
+    """A panel for each name, with the layers before and after the training."""
     ends = own[own["epochs"].isin({0, own["epochs"].max()})].sort_values("epochs")
     parts = [
         ends.assign(
             layer=layer,
-            place=[
-                layer.removeprefix("layer1_") + ("" if epochs else ", untrained")
-                for epochs in ends["epochs"]
-            ],
+            place=[shown + ("" if epochs else ", untrained") for epochs in ends["epochs"]],
         )
-        for layer in _LAYERS
+        for layer, shown in layers.items()
     ]
     long = pd.concat(parts, ignore_index=True)
 

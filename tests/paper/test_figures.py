@@ -32,7 +32,7 @@ VERDICTS = [
     {"id": "all-cables-r", "group": "Fig. 4: structure", "value": None, "low": None, "high": None},
 ]
 UNTRAINED = {"learning_rate": 0.0}
-MEASURES = ("entropy", "silhouette", "range")
+MEASURES = ("dendrites_entropy", "dendrites_silhouette", "synapses_weight_range")
 EFFECT = {"size": None, "value": 0.01, "low": 0.0, "high": 0.02}
 
 
@@ -53,7 +53,7 @@ def row(study, family, trial, size, accuracy, *, stage="test", seed=5, settings=
         "test_loss": 1 - accuracy,
         "val_loss_curve": [0.5, 0.4, 0.6],
         "train_loss_curve": [0.5, 0.4, 0.3],
-        "diagnostics": json.dumps({f"layer1_dendrites_{name}": 1.0 for name in MEASURES}),
+        "diagnostics": json.dumps({f"layer1_{name}": 1.0 for name in MEASURES}),
     } | more
 
 

@@ -16,12 +16,9 @@ from study.search.grid import grid
 from study.search.space import known_metrics
 from study.search.start import start_configurations
 from study.spec.constraint import all_kept, violations
+from study.spec.metrics import names_of
 
 IMAGES = 80
-_MEASURES = (
-    *("entropy", "selectivity", "silhouette", "neighbourhood_hit", "trustworthiness"),
-    *("range", "kurtosis", "skewness"),
-)
 _DRAWN = 3
 
 
@@ -93,9 +90,11 @@ def _row(planned: PlannedStudy, settings, seed: int, stage: str):
     generator = np.random.default_rng([seed, sum(planned.key.encode()), len(json.dumps(settings))])
     correct = generator.random(IMAGES) < 0.9
     losses = generator.random(IMAGES).astype(np.float16)
-    layers = ("layer1_dendrites", "layer1_somata")
+    absent = ("dendrites", "cables") if settings["dendrites"] is None else ()
     names = [
-        f"{layer}_{name}" for layer in layers[settings["dendrites"] is None :] for name in _MEASURES
+        name
+        for name in names_of(planned.spec.diagnostics, layers=1)
+        if not any(part in name for part in absent)
     ]
     return {
         "data": planned.data,
