@@ -36,9 +36,14 @@ def page(results: Path) -> tuple[str, dict[str, Any]]:
     claims, rows = Claims.read(), all_rows(results)
     found = {one["id"]: one for one in stored(results, "verdicts")}
     evidence = Evidence(rows, all_choices(results))
-    drawn = figures.figures((rows, list(found.values()), stored(results, "effects")))
+    of_factorial = stored(results, "effects")
+    drawn = figures.figures((rows, list(found.values()), of_factorial))
     parts = {
-        "answer": [*_progress(Plan.read(), rows), *_headlines(claims, found), *_failures(results)],
+        "answer": [
+            *_progress(Plan.read(), rows),
+            *_headlines(claims, found, of_factorial),
+            *_failures(results),
+        ],
         "answers": table(
             ("claim", "of", "holds for", "does not hold for", "undecided for", "no verdict"),
             _answers(claims, found),
@@ -101,8 +106,10 @@ def _progress(plan: Plan, rows: pd.DataFrame) -> list[str]:
     ]
 
 
-def _headlines(claims: Claims, found: Results) -> list[str]:
-    """A sentence for each headline of which something was judged."""
+def _headlines(
+    claims: Claims, found: Results, of_factorial: Sequence[Mapping[str, Any]]
+) -> list[str]:
+    """A sentence for each headline of which something was judged, and one on the effects."""
     lines = []
     for name, group in claims.groups.items():
         by_verdict = _by_verdict(_members(claims, name), found)
@@ -111,7 +118,29 @@ def _headlines(claims: Claims, found: Results) -> list[str]:
         ]
         if group.headline and said:
             lines.append(f"- *{group.says[0].upper()}{group.says[1:]}:* {'; '.join(said)}.")
+    lines += _made_of(of_factorial)
     return [*lines, ""] if lines else []
+
+
+def _made_of(effects: Sequence[Mapping[str, Any]]) -> list[str]:
+    """A sentence on the effects, largest first, over all sizes, or else at the largest one that is run."""
+    if not effects:
+        return []
+    overall = any(one["size"] is None for one in effects)
+    size = None if overall else effects[-1]["size"]
+    own = sorted(
+        (one for one in effects if one["size"] == size), key=lambda one: -abs(one["value"])
+    )
+    shown = [f"{one['name']} {100 * one['value']:+.2f}" for one in own if one["p"] < _LEVEL]
+    others = [one["name"] for one in own if one["p"] >= _LEVEL]
+    where = "over all sizes" if size is None else f"at {size.replace('k', ',000')} parameters"
+    text = f"- *What the effect is made of, {where}, in points of test accuracy:* "
+    text += f"{'; '.join(shown) or 'nothing'}."
+    return [text + (f" Not shown: {'; '.join(others)}." if others else "")]
+
+
+_LEVEL: Final = 0.05
+"""Below it an effect is stated, after Holm's correction of its p, which is two-sided."""
 
 
 def _answers(claims: Claims, found: Results) -> Iterator[Sequence[str]]:

@@ -58,6 +58,34 @@ def test_the_sentence_of_the_readme_is_what_the_claims_say():
             assert verdict == {"10k": "undecided", "30k": "does not hold"}[size]
 
 
+@pytest.mark.parametrize(
+    ("found", "said"),
+    [
+        (
+            [
+                (0, "3k", 0.1, 0),
+                (0, "30k", 0.002, 0),
+                (1, "30k", -0.015, 0.04),
+                (2, "30k", 1, 0.06),
+            ],
+            "at 30,000 parameters, in points of test accuracy:* {1} -1.50; {0} +0.20. Not shown: {2}.",
+        ),
+        (
+            [(0, None, 0.01, 0), (1, None, 0.02, 0.01), (0, "100k", 0.3, 0)],
+            "over all sizes, in points of test accuracy:* {1} +2.00; {0} +1.00.",
+        ),
+    ],
+)
+def test_the_answer_tells_what_the_effect_is_made_of(tmp_path, found, said):
+    names = list(EFFECTS)
+    rows = [
+        {"name": names[name], "size": size, "value": value, "low": 0, "high": 0, "p": p}
+        for name, size, value, p in found
+    ]
+    (tmp_path / "effects.json").write_text(json.dumps(rows))
+    assert f"- *What the effect is made of, {said.format(*names)}\n" in page(tmp_path)[0]
+
+
 @pytest.mark.slow
 def test_the_page_of_all_results_has_every_answer_and_fits(tmp_path):
     rows, choices = whole_results()
