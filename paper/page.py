@@ -123,7 +123,7 @@ def _headlines(
 
 
 def _made_of(effects: Sequence[Mapping[str, Any]]) -> list[str]:
-    """A sentence on the effects, largest first, over all sizes, or else at the largest one that is run."""
+    """A sentence on the effects, largest first, over all sizes, or else at the largest that is run."""
     if not effects:
         return []
     overall = any(one["size"] is None for one in effects)
