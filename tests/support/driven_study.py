@@ -18,7 +18,7 @@ from study.cli.main import main
 from tests.support.command import read_token_again
 from tests.support.processes import BIN, PATIENCE_S, ROOT, clean_environment, wait_until
 
-_PROGRESS = re.compile(r"(\d+)/\d+ trials \| \d+ running \| ")
+_PROGRESS = re.compile(r"(\d+)/\d+ trials \| \d+ running")
 _FORKS = multiprocessing.get_context("forkserver")
 """Its processes come from one that has loaded the libraries, and nothing else, so they start at once."""
 _FORKS.set_forkserver_preload(
