@@ -4,7 +4,7 @@ import ast
 import inspect
 import re
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import FunctionType
 from typing import Annotated, Any, Literal, get_args, get_origin
@@ -222,23 +222,31 @@ def python() -> str:
     for package in (study, models):
         parts += [f"## `{package.__name__}`\n", f"{inspect.getdoc(package)}\n"]
         names = package.__all__
+        directives: list[str] = []
         for public in sorted(names, key=lambda name: isinstance(getattr(package, name), type)):
-            value = getattr(package, public)
+            value, name = getattr(package, public), f"{package.__name__}.{public}"
             if inspect.ismodule(value):
-                text = f".. automodule:: {value.__name__}\n   :members:"
-                parts += [f"### `{package.__name__}.{public}`\n\n```{{eval-rst}}\n{text}\n```\n"]
-                continue
-            if not callable(value):
-                text = f"{package.__name__}.{public}\n\n   Mapping by name (docs/networks.md)."
-                parts += [f"```{{eval-rst}}\n.. py:data:: {text}\n```\n"]
-                continue
-            kind = "class" if isinstance(value, type) else "function"
-            name = f"{package.__name__}.{public}"
-            if isinstance(value, type) and issubclass(value, Section):
+                parts += _fenced(directives)
+                parts += [f"### `{name}`\n"]
+                parts += _fenced([f".. automodule:: {value.__name__}\n   :members:"])
+                directives = []
+            elif not callable(value):
+                directives += [f".. py:data:: {name}\n\n   Mapping by name (docs/networks.md).\n"]
+            elif isinstance(value, type) and issubclass(value, Section):
                 # Its keys are on the page of the spec.
-                name += "(**keys)\n   :no-members:\n" + "".join(_methods(value))
-            parts += [f"```{{eval-rst}}\n.. auto{kind}:: {name}\n```\n"]
+                methods = "".join(_methods(value))
+                directives += [f".. autoclass:: {name}(**keys)\n   :no-members:\n{methods}"]
+            else:
+                directives += [
+                    f".. auto{'class' if isinstance(value, type) else 'function'}:: {name}"
+                ]
+        parts += _fenced(directives)
     return "\n".join(parts)
+
+
+def _fenced(directives: Sequence[str]) -> list[str]:
+    """The directives in a fence of their own; nothing without any."""
+    return ["```{eval-rst}\n" + "\n".join(directives) + "\n```\n"] if directives else []
 
 
 def _methods(model: type[Section]) -> Iterator[str]:
