@@ -42,7 +42,7 @@ class Hours:
 
     @property
     def all(self) -> float:
-        """Of all three."""
+        """The sum of the three."""
         return self.search + self.race + self.test
 
 

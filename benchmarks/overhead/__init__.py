@@ -1,1 +1,1 @@
-"""What the machinery costs a trial, beside Ray Tune as it comes."""
+"""The overhead per trial, compared with plain Ray Tune."""

@@ -1,4 +1,4 @@
-"""What the machinery costs a trial: a study of trials that train nothing, beside Ray Tune as it comes.
+"""The overhead per trial: a study of trials that train nothing, compared with plain Ray Tune.
 
     python -m benchmarks.overhead
     python -m benchmarks.overhead --parts trial --trials 60 --stock-trials 15 --repetitions 1

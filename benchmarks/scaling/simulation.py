@@ -26,7 +26,7 @@ _RECORDING: Final = ("tracking", "scoreboard", "progress", "observer")
 
 
 def simulate(workers: int, minutes: float, sampler: str, trials: int) -> dict[str, Any]:
-    """So many trials; rates are those of the second half of them."""
+    """Simulates this many trials; the rates are those of the second half."""
     environment.prepare()
     clock = Clock(_timer())
     with tempfile.TemporaryDirectory() as folder:

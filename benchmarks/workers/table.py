@@ -37,7 +37,7 @@ def _cells(case: Case) -> dict[str, str]:
         "memory of the driver after the last trial, MiB": f"{memory[str(real['trials'])]:.0f}",
         "private memory of a worker, MB": f"{real['most_workers']['private_mb']:.0f}",
         "workers live at once": f"{real['most_workers']['workers']}",
-        "so many live after, s": f"{real['most_workers']['at_s']:.0f}",
+        "seconds until all of them are live": f"{real['most_workers']['at_s']:.0f}",
         "processor time of the sender, ms a trial": f"{real['sender_processor_ms']:.0f}",
         "largest backlog of the sender, MB": (
             f"{max(sample['unsent_mb'] for sample in real['samples']):.1f}"

@@ -17,10 +17,10 @@ Size: TypeAlias = int | np.int64
 """A place or a count; to compiled functions both are one type."""
 
 LANES: Final = 32
-"""A tile has a multiple of so many."""
+"""The lanes of a tile are a multiple of this."""
 
 BLOCK: Final = 16
-"""So many pixels of so many images are transposed at once."""
+"""This many pixels of as many images are transposed at once."""
 
 LINE: Final = 64
 """The bytes of a line of the cache."""

@@ -53,4 +53,4 @@ class Engine(Protocol):
         """All that `restore` of the same engine needs besides the weights."""
 
     def restore(self, tensors: Mapping[str, Tensor]) -> None:
-        """Goes on from a state of an engine of the same name."""
+        """Restores the state of an engine of the same name."""

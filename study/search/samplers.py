@@ -47,7 +47,7 @@ def sampler_of(
     clock: Callable[[], float] | None,
     earlier: Sequence[EarlierStudy] = (),
 ) -> BaseSampler | None:
-    """The sampler of a spec; None for a grid. Of all samplers `ehvi` learns from earlier studies.
+    """The sampler of a spec; None for a grid. Only `ehvi` learns from earlier studies.
 
     `clock` gives the time in seconds, by which `ehvi` limits its own; None for no limit.
     """

@@ -178,7 +178,7 @@ class SearchStorage:
         return [number for number in known if number not in continued]
 
     def note_seconds(self, seconds: float) -> None:
-        """For how long the study has been run by now, all runs together."""
+        """Stores the running time of the study so far, summed over its runs."""
         self.study.set_user_attr(_SECONDS, seconds)
 
     def note_run_ids(self, run_ids: Mapping[int, str]) -> None:
@@ -199,7 +199,7 @@ class SearchStorage:
 
     @property
     def seconds(self) -> float:
-        """For how long the study has been run, as it was last noted."""
+        """The running time of the study when it was last noted."""
         return float(self.study.user_attrs.get(_SECONDS, 0.0))
 
     def _id(self, number: int) -> int:

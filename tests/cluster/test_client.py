@@ -39,7 +39,7 @@ def test_a_server_that_stays_silent_is_given_up(monkeypatch):
         assert "timed out" in refusal(f"http://127.0.0.1:{silent.getsockname()[1]}")
 
 
-def test_what_does_not_even_speak_http_is_said_so():
+def test_what_does_not_even_speak_http_is_reported():
     with socket.create_server(("127.0.0.1", 0)) as server:
 
         def greet():
@@ -55,7 +55,7 @@ def test_what_does_not_even_speak_http_is_said_so():
 
 
 @pytest.mark.parametrize(("status", "body"), [(404, b""), (200, b"hello"), (200, b"[]")])
-def test_what_is_no_ray_is_said_so(status, body):
+def test_what_is_no_ray_is_reported(status, body):
     with something(status, body) as address:
         assert refusal(address).startswith(f"no Ray cluster is at {address}")
 

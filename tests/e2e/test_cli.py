@@ -26,7 +26,7 @@ def test_no_studies_are_no_error(tmp_path):
     assert (done.returncode, done.stdout) == (0, "no studies yet\n")
 
 
-def test_a_cluster_that_does_not_answer_is_said_so(tmp_path):
+def test_a_cluster_that_does_not_answer_is_reported(tmp_path):
     spec = tmp_path / "good.toml"
     spec.write_text(GOOD)
     done = study_command("submit", spec, "--address", "http://127.0.0.1:9")
@@ -35,7 +35,7 @@ def test_a_cluster_that_does_not_answer_is_said_so(tmp_path):
     assert "Traceback" not in done.stderr
 
 
-def test_a_cluster_to_run_on_that_does_not_answer_is_said_so(tmp_path):
+def test_a_cluster_to_run_on_that_does_not_answer_is_reported(tmp_path):
     spec = tmp_path / "good.toml"
     spec.write_text(GOOD)
     done = study_command("run", spec, cwd=tmp_path, RAY_ADDRESS="127.0.0.1:9")

@@ -82,7 +82,7 @@ def alive(process):
         return False
 
 
-def test_a_study_whose_driver_is_killed_again_and_again_is_as_if_it_had_not_been(on_ray, tmp_path):
+def test_repeated_kills_of_the_driver_change_no_result(on_ray, tmp_path):
     """Ten SIGKILLs at moments drawn over the study's whole life, against an unbroken run."""
     limits = (*SMALL, "--set", "space.somata=[8,16,32]", "--set", f"budget.epochs={EPOCHS}")
     limits += ("--set", "stopping.scheduler=none", "--set", "resources.concurrent_trials=2")

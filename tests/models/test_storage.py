@@ -40,7 +40,7 @@ def test_another_layout_is_refused(tmp_path):
         load_network(tmp_path)
 
 
-def test_what_is_missing_or_damaged_is_said_so(tmp_path):
+def test_what_is_missing_or_damaged_is_reported(tmp_path):
     save_network(build(architecture("dann-r"), (1, 5, 5), 2, [0]), tmp_path)
     tensors, description = tmp_path / "network.safetensors", tmp_path / "network.json"
     whole = tensors.read_bytes()

@@ -48,7 +48,7 @@ def test_of_many_trials_some_are_drawn_the_front_among_them():
     assert "The figure shows 200 of 1,000 trials" in text
 
 
-def test_a_scheduler_of_one_objective_is_said_so():
+def test_a_scheduler_of_one_objective_is_reported():
     asha = StudySpec.from_dict(MADE | {"stopping": {"scheduler": "asha"}})
     text = stopping_section(asha, RECORDS, "val_accuracy", CURVES).text
     assert "compared by their validation accuracy, and" in text

@@ -276,7 +276,7 @@ def test_an_experiment_that_is_no_study_is_neither_read_nor_written_into(home):
     assert [study.name for study in study_status.list_studies(home=home)] == ["made"]
 
 
-def test_a_store_that_does_not_answer_is_said_so(tmp_path, monkeypatch):
+def test_a_store_that_does_not_answer_is_reported(tmp_path, monkeypatch):
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     nowhere = Home(folder=tmp_path, tracking_uri="http://127.0.0.1:9")
     for ask in (study_status.list_studies, partial(answers.records, "made")):

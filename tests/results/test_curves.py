@@ -23,7 +23,7 @@ def test_curves_are_read_by_step_finite_and_the_later_of_two(tmp_path):
     assert (found[full].at(2), found[full].at(9)) == (0.2, None)
 
 
-def test_a_store_that_does_not_answer_is_said_so(tmp_path, monkeypatch):
+def test_a_store_that_does_not_answer_is_reported(tmp_path, monkeypatch):
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     nowhere = Home(folder=tmp_path, tracking_uri="http://127.0.0.1:9")
     with pytest.raises(TrackingError, match="must answer"):

@@ -122,7 +122,7 @@ def test_what_is_no_picture_is_refused_with_the_rule(tmp_path):
         read_images(tmp_path / "deep.png", (2, 8, 8), 10)
 
 
-def test_a_trial_without_weights_is_said_so(home, test_images):
+def test_a_trial_without_weights_is_reported(home, test_images):
     with pytest.raises(NotFoundError, match="were not kept"):
         predict(NAME, [test_images], 2, home=home)
 

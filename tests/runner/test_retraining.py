@@ -327,7 +327,7 @@ def _check_recorded_once(found, home, epochs):
     assert not (home.study_folder(NAME).path / "retrained").exists()
 
 
-def test_data_that_is_not_here_is_said_so(home, monkeypatch):
+def test_data_that_is_not_here_is_reported(home, monkeypatch):
     def absent(*_):
         raise DataError("the data set is not here")
 
@@ -347,7 +347,7 @@ def test_images_that_the_network_does_not_fit_are_refused(home, monkeypatch):
     assert not home.study_folder(NAME).path.exists()
 
 
-def test_a_replicate_that_diverges_is_said_so_and_leaves_nothing(home, monkeypatch):
+def test_a_replicate_that_diverges_is_reported_and_leaves_nothing(home, monkeypatch):
     record = read_study(NAME, home).trial(2)
     record.training["learning_rate"] = 1e38
     monkeypatch.setattr(retraining.StoredStudy, "trial", lambda *_: record)

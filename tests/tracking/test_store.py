@@ -56,7 +56,7 @@ def test_a_uri_of_no_kind_of_store_is_bad_input(tmp_path):
     assert message.endswith("or another database's, got htp://127.0.0.1:9")
 
 
-def test_a_file_that_is_no_database_is_said_so(tmp_path):
+def test_a_file_that_is_no_database_is_reported(tmp_path):
     (tmp_path / "mlflow.db").write_text("no database" * 1000)
     error, message, _ = ask(tmp_path, f"sqlite:///{tmp_path}/mlflow.db")
     assert error.exit_status == 1
@@ -76,7 +76,7 @@ def test_a_database_whose_folder_cannot_be_written_is_told_with_what_to_do(tmp_p
     )
 
 
-def test_a_store_in_which_a_table_is_missing_is_said_so(tmp_path):
+def test_a_store_in_which_a_table_is_missing_is_reported(tmp_path):
     home = make_home(tmp_path)
     write_study(home, "made", [])
     engine = create_engine(home.tracking_uri)
