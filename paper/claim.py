@@ -86,14 +86,22 @@ class Comparison(_Claim):
 
 
 class Interaction(_Claim):
-    """The lead in accuracy over another network grows from a condition to the next."""
+    """The lead in accuracy over another network grows from a condition to the next.
+
+    It does not hold if the lead grows by less than `relevant`, a share.
+    """
 
     test: Literal["interaction"]
     network: Role
     reference: Role
     network_before: Role
     reference_before: Role
-    criterion: ClassVar[str] = "interaction above 0 points"
+    relevant: Annotated[float, Field(ge=0)] = 0.0
+
+    @property
+    def criterion(self) -> str:
+        """The test in short."""
+        return f"interaction above 0 points; against: below {100 * self.relevant:g}"
 
 
 class SizeTrend(_Claim):

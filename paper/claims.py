@@ -59,15 +59,7 @@ class Claims(BaseModel):
             raise ValueError(f"ids of claims must differ, got {', '.join(twice)} twice")
         said: dict[str, str] = {}
         for one in self.claims:
-            about = {
-                "id",
-                "label",
-                "group",
-                "source",
-                "assumed",
-                "tolerance",
-                "margin",
-            }
+            about = {"id", "label", "group", "source", "assumed", "tolerance", "margin", "relevant"}
             key = one.model_dump_json(exclude=about)
             if key in said:
                 raise ValueError(

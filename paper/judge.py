@@ -143,7 +143,7 @@ def _interaction(claim: Interaction, evidence: Evidence, bare: Result) -> Result
     networks = [evidence.outcomes(role, claim.data, "accuracy") for role in claim.roles]
     found = estimate(networks, INTERACTION)
     seeds = [len(one) for one in networks]
-    return _filled(bare, found, found.p_above(0), found.p_below(0), seeds)
+    return _filled(bare, found, found.p_above(0), found.p_below(claim.relevant), seeds)
 
 
 def _trend(claim: SizeTrend, evidence: Evidence, bare: Result) -> Result:
