@@ -100,8 +100,8 @@ def _progress(plan: Plan, rows: pd.DataFrame) -> list[str]:
             "",
         ]
     return [
-        f"**{len(run)} of {len(planned)} studies on Fashion-MNIST have run;** the questions of the others",
-        "are open.",
+        f"**{len(run)} of {len(planned)} studies on Fashion-MNIST have run;** the questions of the",
+        "others are open.",
         "",
     ]
 

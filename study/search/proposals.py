@@ -43,7 +43,8 @@ class Proposals:
     """The proposals for the trials of a spec.
 
     `asked` is how many trials the study has: a sampler that is made anew does not draw what its
-    predecessor drew. `counted` gives the sizes of a configuration's network, `clock` and
+    predecessor drew. `random` draws it again and passes over it, so that an interrupted study has the
+    configurations of an unbroken one. `counted` gives the sizes of a configuration's network, `clock` and
     `earlier` are those of `sampler_of`.
     """
 
@@ -57,7 +58,8 @@ class Proposals:
     ) -> None:
         self._spec = spec
         self._grid = grid(spec) if spec.sampler == "grid" else None
-        (seed,) = np.random.SeedSequence([spec.seed, asked]).generate_state(1)
+        before = 0 if spec.sampler == "random" else asked
+        (seed,) = np.random.SeedSequence([spec.seed, before]).generate_state(1)
         sampler = sampler_of(spec, int(seed), counted, clock, earlier)
         self._view = None if sampler is None else StudyView(spec, sampler)
         self._candidates = Candidates(partial(suggest, spec=spec), np.random.default_rng(seed))

@@ -4,7 +4,7 @@ There a proposal that was made before can be thrown away without a trace in the 
 """
 
 import time
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from enum import Enum
 from functools import partial
@@ -17,7 +17,7 @@ from optuna.distributions import (
     FloatDistribution,
     IntDistribution,
 )
-from optuna.samplers import BaseSampler
+from optuna.samplers import BaseSampler, RandomSampler
 from optuna.trial import TrialState, create_trial
 
 from study.search.candidates import Key
@@ -54,6 +54,7 @@ class StudyView:
         self._spec = spec
         # It limits its own time, orders the numbers of a choice, and learns from failures.
         self._ehvi = isinstance(sampler, EHVISampler)
+        self._random = isinstance(sampler, RandomSampler)
         self._study = optuna.create_study(
             directions=list(spec.objectives.values()), sampler=sampler
         )
@@ -83,7 +84,7 @@ class StudyView:
         """Gives a running trial the number of the one that continues it."""
         self._in_view[number] = self._in_view.pop(continues)
 
-    def ask(self, number: int, known: Container[Key]) -> Answer | Pending | None:
+    def ask(self, number: int, known: Collection[Key]) -> Answer | Pending | None:
         """The proposal of the sampler for a trial; None if it proposes what is known again and again.
 
         After an ask that took long, PENDING until the proposal is there: a thread computes it, and
@@ -102,15 +103,18 @@ class StudyView:
         self._in_view[number], answer = asked
         return answer
 
-    def _ask(self, known: Container[Key]) -> _Asked | None:
+    def _ask(self, known: Collection[Key]) -> _Asked | None:
         start = time.monotonic()
         try:
             return self._new(known)
         finally:
             self._seconds = time.monotonic() - start
 
-    def _new(self, known: Container[Key]) -> _Asked | None:
-        for _ in range(1 if self._ehvi else _TRIES):
+    def _new(self, known: Collection[Key]) -> _Asked | None:
+        tries = 1 if self._ehvi else _TRIES
+        if self._random:
+            tries += len(known)  # it draws them again if it was made anew
+        for _ in range(tries):
             trial = self._study.ask()
             configuration = self._configuration_of(trial)
             if configuration.key not in known:

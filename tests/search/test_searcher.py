@@ -410,7 +410,7 @@ def test_a_study_starts_with_the_configurations_of_its_spec_also_when_it_resumes
 
 
 def test_a_continued_study_does_not_repeat_its_first_draws(tmp_path):
-    wanted = spec(sampler="random")
+    wanted = spec(sampler="tpe")
     first = searcher(wanted, tmp_path)
     configs = [ask(first, "0"), ask(first, "1")]
     for number in range(2):
@@ -419,6 +419,28 @@ def test_a_continued_study_does_not_repeat_its_first_draws(tmp_path):
     configs += [ask(again, "2"), ask(again, "3")]
     drawn = [config["training"]["learning_rate"] for config in configs]
     assert len(set(drawn)) == 4
+
+
+def test_an_interrupted_random_search_has_the_configurations_of_an_unbroken_one(tmp_path):
+    """Also where more were proposed before than a sampler may repeat itself, some of them refused."""
+    wanted = spec(
+        sampler="random",
+        space={"somata": {"low": 8, "high": 64}},
+        budget={"trials": 40},
+        constraints=["trainable_parameters <= 3000"],
+    )
+    configs = []
+    for name, interruptions in (("unbroken", ()), ("broken", (1, 15, 32))):
+        folder = tmp_path / name
+        folder.mkdir()
+        search = searcher(wanted, folder)
+        configs.append([])
+        for number in range(40):
+            if number in interruptions:
+                search = searcher(wanted, folder)
+            configs[-1].append(ask(search, str(number)))
+            search.on_trial_complete(str(number), report(trainable_parameters=2000))
+    assert configs[0] == configs[1]
 
 
 def test_a_genetic_sampler_goes_on_with_its_generation(tmp_path):
