@@ -31,7 +31,10 @@ def details_page(results: Path) -> str:
     studies = table(
         ("study", "of the paper", "families", "race", "seeds", "others"), _studies(Plan.read())
     )
-    head = ("group", "claim", "test", "power", "result [95 %]", "p (Holm)", "verdict")
+    head = (
+        *("group", "claim", "test", "power", "configurations"),
+        *("result [95 %]", "p (Holm)", "verdict"),
+    )
     claims = table(head, _claims(Claims.read(), stored(results, "verdicts")))
     effects = _effects(stored(results, "effects"))
     environments = list(_environments(all_rows(results)))
@@ -64,12 +67,14 @@ def _claims(claims: Claims, found: Sequence[Mapping[str, Any]]) -> Iterator[Sequ
     before = ""
     for claim in claims.claims:
         result = results.get(claim.id, _NOT_RUN)
-        p, power = result.get("p"), powers[claim.id]["in_group"]
+        p = result.get("p_against" if result["verdict"] == "does not hold" else "p")
+        power = powers[claim.id]["in_group"]
         yield [
             "" if claim.group == before else claim.group,
             claim.id,
             claim.criterion,
             f"{power:.2f}" + (" *" if power < SUFFICIENT else ""),
+            ", ".join(map(str, result.get("configurations", ()))),
             _value(claim, result),
             "" if p is None else f"{p:.3g}",
             result["verdict"] + (f" (as {result['repeats']})" if result.get("repeats") else ""),

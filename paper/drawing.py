@@ -1,11 +1,11 @@
 """What the figures of docs/results.md have in common: colours, symbols, points, axes.
 
 Points are networks that were trained; no line connects them. Families have the colours of Tol's `muted`
-scheme for colour-blind readers (P. Tol, Colour schemes, SRON/EPS/TN/09-002), with a grey and black, each
-one of its own.
+scheme for colour-blind readers (P. Tol, Colour schemes, SRON/EPS/TN/09-002), with a grey and black. Each
+family has a colour and a symbol of its own, so that points that cover each other can be told apart.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import plotly.graph_objects as go
@@ -25,12 +25,18 @@ COLOURS: Final = {
     "locally-connected": "#777777",
     "cnn": "#000000",
 }
-_SYMBOLS: Final = {"vann": "square", "pdann": "diamond", "cnn": "x", "mlp": "triangle-up"}
-
-
-def symbol_of(family: str) -> str:
-    """The symbol of a family."""
-    return _SYMBOLS.get(family, "circle")
+SYMBOLS: Final = {
+    "dann-r": "circle",
+    "dann-lrf": "triangle-left",
+    "dann-grf": "pentagon",
+    "vann": "square",
+    "pdann": "diamond",
+    "sann-grf": "cross",
+    "mlp": "triangle-up",
+    "sparse-mlp": "triangle-down",
+    "locally-connected": "star",
+    "cnn": "x",
+}
 
 
 def points(figure: go.Figure, family: str, x: Any, y: Any, **settings: Any) -> None:  # noqa: ANN401  # columns
@@ -38,7 +44,7 @@ def points(figure: go.Figure, family: str, x: Any, y: Any, **settings: Any) -> N
     place = {"row": 1, "col": settings.pop("col")} if "col" in settings else {}
     if place:
         settings = {"showlegend": place["col"] == 1} | settings
-    marker = {"color": COLOURS[family], "symbol": symbol_of(family), "size": 9, "opacity": 1}
+    marker = {"color": COLOURS[family], "symbol": SYMBOLS[family], "size": 10, "opacity": 1}
     marker |= settings.pop("marker", {})
     figure.add_scatter(
         x=x,
@@ -71,6 +77,16 @@ def with_intervals(  # noqa: PLR0913, PLR0917  # the parts of a trace
         marker={"color": colour, "size": 9},
         name=name,
     )
+
+
+def error_bars(errors: Iterable[float]) -> dict[str, Any]:
+    """Plotly's settings of error bars of this length on both sides."""
+    return {"array": list(errors), "thickness": 1.5, "width": 3}
+
+
+def legend_below(figure: go.Figure) -> go.Figure:
+    """The figure with its legend below the horizontal axes, for one of several rows."""
+    return figure.update_layout(legend={"y": -0.2, "yanchor": "top"})
 
 
 def axis(count: str, figure: go.Figure) -> dict[str, Any]:

@@ -80,20 +80,21 @@ def _of_one_branch(levels: Levels) -> Levels:
     return lambda cell: levels(cell) if cell.dendrites == 1 else None
 
 
-def _not_shared(levels: Levels) -> Levels:
-    """The same among cells without shared weights, which have no linear branches."""
-    return lambda cell: levels(cell) if cell.inputs != "shared" else None
+def _drawn(levels: Levels) -> Levels:
+    """The same among cells whose dendrites read random or local inputs."""
+    return lambda cell: levels(cell) if cell.inputs in {"random", "local"} else None
 
 
-_NONLINEAR: Final = _not_shared(_to("dendrites", 4, 1, linear=False))
-_LINEAR: Final = _not_shared(_to("dendrites", 4, 1, linear=True))
+_NONLINEAR: Final = _to("dendrites", 4, 1, linear=False)
+_LINEAR: Final = _to("dendrites", 4, 1, linear=True)
+_NONLINEARITY: Final = _of_branches(_to("linear", value=False, instead_of=True))
 
 EFFECTS: Final[dict[str, tuple[Levels, ...]]] = {
     "sparsity: random instead of all inputs, 1 branch": (
         _of_one_branch(_to("inputs", "random", "all")),
     ),
-    "sparsity: random instead of all inputs, more branches": (
-        _of_branches(_to("inputs", "random", "all")),
+    "sparsity: random instead of all inputs, nonlinear branches": (
+        _of_branches(_to("inputs", "random", "all", linear=False)),
     ),
     "locality: local instead of random inputs": (_to("inputs", "local", "random"),),
     "sharing, equal parameters": (_to("inputs", "shared", "local", matched="parameters"),),
@@ -104,19 +105,26 @@ EFFECTS: Final[dict[str, tuple[Levels, ...]]] = {
             else None
         ),
     ),
-    "4 branches instead of 1, nonlinear": (_NONLINEAR,),
-    "4 branches instead of 1, linear": (_LINEAR,),
-    "what nonlinearity adds to 4 branches": (_NONLINEAR, _LINEAR),
+    "4 branches instead of 1, nonlinear": (_drawn(_NONLINEAR),),
+    "4 branches instead of 1, linear": (_drawn(_LINEAR),),
+    "4 branches instead of 1, nonlinear minus linear": (_drawn(_NONLINEAR), _drawn(_LINEAR)),
+    "2 branches instead of 1, nonlinear": (_drawn(_to("dendrites", 2, 1, linear=False)),),
+    "8 branches instead of 4, nonlinear": (_drawn(_to("dendrites", 8, 4, linear=False)),),
+    "nonlinear instead of linear branches": (_drawn(_NONLINEARITY),),
+    "4 branches instead of 1, all inputs, nonlinear": (
+        _to("dendrites", 4, 1, inputs="all", linear=False),
+    ),
+    "4 branches instead of 1, all inputs, linear": (
+        _to("dendrites", 4, 1, inputs="all", linear=True),
+    ),
+    "nonlinear instead of linear branches, all inputs": (
+        _of_branches(_to("linear", value=False, instead_of=True, inputs="all")),
+    ),
     "4 branches instead of 1, shared weights, equal parameters": (
         _to("dendrites", 4, 1, inputs="shared", matched="parameters"),
     ),
     "4 branches instead of 1, shared weights, equal multiply-accumulates": (
         _to("dendrites", 4, 1, inputs="shared", matched="macs"),
-    ),
-    "2 branches instead of 1, nonlinear": (_to("dendrites", 2, 1, linear=False),),
-    "8 branches instead of 4, nonlinear": (_to("dendrites", 8, 4, linear=False),),
-    "nonlinear instead of linear branches": (
-        _of_branches(_to("linear", value=False, instead_of=True)),
     ),
     "learned instead of drawn wiring, random inputs": (
         _to("learned", value=True, instead_of=False, learned=True, inputs="random"),
@@ -127,7 +135,8 @@ EFFECTS: Final[dict[str, tuple[Levels, ...]]] = {
 }
 """For each effect, the levels that make the reference of a cell, None for a cell that is in no pair.
 
-An effect of two parts is the first minus the second.
+An effect of two parts is the first minus the second. Effects of branches and of their nonlinearity are
+of random and local inputs unless their name has others.
 """
 
 

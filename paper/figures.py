@@ -67,10 +67,13 @@ def _noise(rows: pd.DataFrame) -> go.Figure:
     """Accuracy and scores over the noise (Fig. 7b)."""
     figure = panels([*_MEASURES.values()])
     own = _with_setting(rows, "noise-", "noise")
-    for family, values in own.groupby("family"):
+    levels = sorted(set(own["noise"]))
+    families = own.groupby("family")
+    for place, (family, values) in enumerate(families):
+        aside = 0.05 * (place - (len(families) - 1) / 2)
         for column, metric in enumerate(_MEASURES, start=1):
-            points(figure, str(family), values["noise"], values[metric], col=column)
-    return figure.update_xaxes(title="standard deviation of the noise")
+            points(figure, str(family), values["noise"] + aside, values[metric], col=column)
+    return figure.update_xaxes(title="standard deviation of the noise", tickvals=levels)
 
 
 def _sequential(rows: pd.DataFrame) -> go.Figure:
@@ -118,11 +121,8 @@ def _forest(verdicts: Sequence[Mapping[str, Any]], groups: Sequence[str]) -> go.
         for one in verdicts
         if one["group"].startswith(tuple(groups)) and one.get("low") is not None
     ]
-    # Ratios of losses lie around 1, differences of accuracies around 0.
-    shifted = [
-        {key: one[key] - ("loss" in one["group"]) for key in ("value", "low", "high")}
-        for one in own
-    ]
+    # Ratios lie around 1, differences around 0.
+    shifted = [{key: one[key] - one["is_ratio"] for key in ("value", "low", "high")} for one in own]
     if own:
         with_intervals(figure, shifted, [one["id"] for one in own], "#332288", 100, "")
         figure.update_layout(showlegend=False)

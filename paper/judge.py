@@ -42,6 +42,8 @@ Verdict = Literal[
 class Result:
     """The result of a claim. `p` and `p_against` are corrected within the claim's group.
 
+    `is_ratio`: the value is a ratio of losses, not a difference.
+
     A claim `repeats` an earlier one that compares the same networks in the same way: it has its verdict,
     and no p of its own.
     """
@@ -57,6 +59,7 @@ class Result:
     seeds: tuple[int, ...] = ()
     configurations: tuple[int, ...] = ()
     repeats: str | None = None
+    is_ratio: bool = False
 
 
 def judge(claims: Iterable[Claim], evidence: Evidence) -> list[Result]:
@@ -136,7 +139,7 @@ def _comparison(claim: Comparison, evidence: Evidence, bare: Result) -> Result:
     ratios: dict[str, Any] = {
         name: math.exp(getattr(result, name)) for name in ("value", "low", "high")
     }
-    return replace(result, **ratios)
+    return replace(result, is_ratio=True, **ratios)
 
 
 def _interaction(claim: Interaction, evidence: Evidence, bare: Result) -> Result:

@@ -14,6 +14,7 @@ from paper.claims import Claims
 from paper.evidence import Evidence
 from paper.plan import Plan
 from paper.published_tables import TABLE_1_HEAD, TABLE_2_HEAD, table_1, table_2
+from paper.response_figures import first_units, trained
 from paper.run import read_choices, read_failures
 from paper.table import SCHEMA, read
 
@@ -41,7 +42,7 @@ def page(results: Path) -> tuple[str, dict[str, Any]]:
     parts = {
         "answer": [
             *_progress(Plan.read(), rows),
-            *_headlines(claims, found, of_factorial),
+            *_headlines(claims, found, of_factorial, rows),
             *_failures(results),
         ],
         "answers": table(
@@ -107,9 +108,12 @@ def _progress(plan: Plan, rows: pd.DataFrame) -> list[str]:
 
 
 def _headlines(
-    claims: Claims, found: Results, of_factorial: Sequence[Mapping[str, Any]]
+    claims: Claims,
+    found: Results,
+    of_factorial: Sequence[Mapping[str, Any]],
+    rows: pd.DataFrame,
 ) -> list[str]:
-    """A sentence for each headline of which something was judged, and one on the effects."""
+    """A sentence for each headline of which something was judged, on responses, and on effects."""
     lines = []
     for name, group in claims.groups.items():
         by_verdict = _by_verdict(_members(claims, name), found)
@@ -118,25 +122,44 @@ def _headlines(
         ]
         if group.headline and said:
             lines.append(f"- *{group.says[0].upper()}{group.says[1:]}:* {'; '.join(said)}.")
-    lines += _made_of(of_factorial)
+    lines += [*_responses(rows), *_made_of(of_factorial)]
     return [*lines, ""] if lines else []
 
 
+def _responses(rows: pd.DataFrame) -> list[str]:
+    """To how many classes the first units respond, before and after training, of each family."""
+    own = trained(rows)
+    if own.empty:
+        return []
+    after = int(own["epochs"].max())
+    classes = own.assign(
+        classes=[one[f"{first_units(one)}_selectivity"] for one in own["measured"]]
+    ).pivot_table(index="family", columns="epochs", values="classes")
+    ends = classes.reindex(columns=[0, after]).dropna()
+    shown = [f"{family} {one[0]:.1f} and {one[after]:.1f}" for family, one in ends.iterrows()]
+    text = f"- *Classes that a first unit responds to, before training and after {after} epochs:* "
+    return [f"{text}{', '.join(shown)}."]
+
+
 def _made_of(effects: Sequence[Mapping[str, Any]]) -> list[str]:
-    """A sentence on the effects, largest first, over all sizes, or else at the largest that is run."""
+    """The effects over all sizes, or else at the largest that is run."""
     if not effects:
         return []
     overall = any(one["size"] is None for one in effects)
     size = None if overall else effects[-1]["size"]
-    own = sorted(
-        (one for one in effects if one["size"] == size), key=lambda one: -abs(one["value"])
-    )
-    shown = [f"{one['name']} {100 * one['value']:+.2f}" for one in own if one["p"] < _LEVEL]
-    others = [one["name"] for one in own if one["p"] >= _LEVEL]
+    own = [one for one in effects if one["size"] == size]
     where = "over all sizes" if size is None else f"at {size.replace('k', ',000')} parameters"
-    text = f"- *What the effect is made of, {where}, in points of test accuracy:* "
-    text += f"{'; '.join(shown) or 'nothing'}."
-    return [text + (f" Not shown: {'; '.join(others)}." if others else "")]
+    lines = [
+        f"- *What the effect is made of, {where}, in points of test accuracy with 95 % intervals:*"
+    ]
+    lines += [
+        f"  - {one['name']}: {100 * one['value']:+.2f} "
+        f"({100 * one['low']:+.2f} to {100 * one['high']:+.2f})"
+        for one in own
+        if one["p"] < _LEVEL
+    ]
+    others = [one["name"] for one in own if one["p"] >= _LEVEL]
+    return [*lines, *([f"  - no effect was found for: {'; '.join(others)}"] if others else [])]
 
 
 _LEVEL: Final = 0.05

@@ -1,27 +1,35 @@
 """The figures of docs/results.md over the sizes of networks."""
 
+import json
 from collections.abc import Callable, Iterator
+from dataclasses import fields, replace
 from typing import Any, Final
 
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from models import FAMILIES, Architecture
+from models.counting import stored_bytes, wiring_bits
 from paper import table
 from paper.claim import DATA
-from paper.drawing import axis, blank, panels, points, symbol_of
+from paper.drawing import SYMBOLS, axis, blank, error_bars, legend_below, panels, points
 from paper.plan import RACE_SEED
 from paper.ratio import DENSE, configurations, ratios
 from study import MetricFormat
 
+_PARAMETERS: Final = "trainable_parameters"
 _COUNTS: Final = {
-    "trainable_parameters": "trainable parameters",
+    _PARAMETERS: "trainable parameters",
     "macs": "multiply-accumulates",
-    "stored_bytes": "bytes of weights and wiring",
+    "explicit_bytes": "bytes, with an index for each synapse",
 }
-_LEADS: Final = {"test_accuracy": "test accuracies (points)"} | {
-    name: f"{title}s" for name, title in table.SCORES.items()
+_LEADS: Final = {
+    "test_accuracy": "lead in test accuracy (points)",
+    "accuracy_score": "lead in the accuracy score",
+    "loss_score": "difference of loss scores (a lead is below 0)",
 }
+_SHAPE: Final = (1, 28, 28)
 _RATIOS: Final = [0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500]
 
 
@@ -40,22 +48,30 @@ def sizes(metric: str, title: str, scale: float) -> Callable[[pd.DataFrame], go.
 
 def ratio(rows: pd.DataFrame) -> go.Figure:
     """The ratio of parameters over the size of the reference (`paper.ratio`)."""
-    figure = blank("parameters of vann / of the smallest network as accurate")
+    figure = blank("its parameters / those of the network")
     found = list(ratios(rows, DATA))
     for family, split in sorted({(one.family, one.split) for one in found}):
         own = [one for one in found if (one.family, one.split) == (family, split)]
-        open_ = {"symbol": "circle-open" if split == "test" else "circle"}
+        open_ = {"symbol": f"{SYMBOLS[family]}{'-open' if split == 'test' else ''}"}
         x, y = [one.reference for one in own], [one.value for one in own]
         points(figure, family, x, y, marker=open_, name=f"{family}, chosen on {split} images")
     figure.update_xaxes(axis("trainable_parameters", figure))
     figure.update_xaxes(title="trainable parameters of the reference vann")
-    return figure.update_yaxes(type="log", tickvals=_RATIOS, ticktext=list(map(str, _RATIOS)))
+    figure.update_yaxes(type="log", tickvals=_RATIOS, ticktext=list(map(str, _RATIOS)))
+    return legend_below(figure)
 
 
 def controls(rows: pd.DataFrame) -> go.Figure:
-    """The tested networks under the bounds over three counts; those on the front are larger."""
-    means = configurations(rows, DATA, "test_accuracy")
-    means = means[means["study"].str.startswith("bound-")]
+    """The tested networks under the bounds over three counts, with standard errors over seeds.
+
+    Those on the front are larger.
+    """
+    own = rows[rows["study"].str.startswith("bound-") & (rows["stage"] == "test")]
+    explicit = [*map(_explicit_bytes, own["settings"], own[_PARAMETERS])]
+    own = own.assign(explicit_bytes=np.array(explicit, np.int64))
+    means = configurations(own, DATA, "test_accuracy", keys=("explicit_bytes",))
+    errors = own.groupby(["study", "trial"], as_index=False)["test_accuracy"].sem()
+    means = means.merge(errors, on=["study", "trial"], suffixes=("", "_error"))
     figure = panels(
         ["test accuracy (%)", *[""] * (len(_COUNTS) - 1)],
         shared_yaxes=True,
@@ -63,13 +79,29 @@ def controls(rows: pd.DataFrame) -> go.Figure:
     )
     for column, (count, title) in enumerate(_COUNTS.items(), start=1):
         front = on_front(means, count)
-        for family, own in means.groupby("family"):
-            size = [14 if index in front else 8 for index in own.index]
-            accuracy = 100 * own["test_accuracy"]
-            points(figure, str(family), own[count], accuracy, marker={"size": size}, col=column)
-        shown = MetricFormat(count).axis(means[count].tolist())
+        for family, found in means.groupby("family"):
+            points(
+                figure,
+                str(family),
+                found[count],
+                100 * found["test_accuracy"],
+                marker={"size": [15 if index in front else 9 for index in found.index]},
+                error_y=error_bars(100 * found["test_accuracy_error"]),
+                col=column,
+            )
+        shown = MetricFormat(_PARAMETERS).axis(means[count].tolist())
         figure.update_xaxes({**shown, "title": title, "tickangle": 0}, row=1, col=column)
     return figure
+
+
+def _explicit_bytes(settings: str, parameters: int) -> int:
+    """The bytes of weights and wiring where drawn wiring is stored as indices, not as a seed."""
+    given = json.loads(settings)
+    names = (one.name for one in fields(Architecture) if one.name in given)
+    architecture = Architecture(**{name: given[name] for name in names})
+    if FAMILIES[architecture.family].draws_synapses:
+        architecture = replace(architecture, rewiring=0.1)  # learned wiring is stored as indices
+    return stored_bytes(parameters, wiring_bits(architecture, _SHAPE))
 
 
 def on_front(means: pd.DataFrame, count: str) -> set[Any]:
@@ -100,7 +132,7 @@ def overfitting(rows: pd.DataFrame) -> go.Figure:
     for family, curves in own[own["size"].isin(dense["size"].tail(1))].groupby("family"):
         for curve, open_ in (("val_loss_curve", ""), ("train_loss_curve", "-open")):
             loss = np.mean(curves[curve].tolist(), axis=0)
-            symbol = f"{symbol_of(str(family))}{open_}"
+            symbol = f"{SYMBOLS[str(family)]}{open_}"
             epochs, marker = np.arange(1, len(loss) + 1), {"symbol": symbol, "size": 6}
             points(figure, str(family), epochs, loss, marker=marker, col=1, showlegend=False)
     for family, values in configurations(own, DATA, "gap").groupby("family"):
@@ -136,7 +168,7 @@ def cables(rows: pd.DataFrame) -> go.Figure:
     own = table.with_scores(own).assign(size=table.sizes(own))
     own["test_accuracy"] *= 100
     means = configurations(own, DATA, *_LEADS, keys=("size",))
-    figure = panels([f"difference of {title}" for title in _LEADS.values()])
+    figure = panels([*_LEADS.values()])
     for symbol, kind, pairs in _pairs(means):
         for family, values in pairs.groupby("family"):
             name, marker = f"{family}, {kind}", {"symbol": symbol}
@@ -145,15 +177,19 @@ def cables(rows: pd.DataFrame) -> go.Figure:
                 parameters = values["trainable_parameters"]
                 points(figure, str(family), parameters, lead, marker=marker, name=name, col=column)
     shown = MetricFormat("trainable_parameters").axis(means["trainable_parameters"].tolist())
-    return figure.update_xaxes({**shown, "title": "trainable parameters"})
+    figure.update_xaxes({**shown, "title": "trainable parameters"})
+    if figure.data:
+        figure.add_hline(y=0, line={"color": "#767676", "width": 1})
+    return legend_below(figure)
 
 
 _CONTROLS: Final = (
-    ("circle", "over shuffled cables", "structure", "sann"),
-    ("square", "over shuffled cables", "structure-all-dense", "psann"),
-    ("diamond", "over even cables", "structure-even", "sann"),
-    ("x", "over all cables", "structure", "vann"),
+    ("circle-open", "over shuffled cables", "structure", "sann"),
+    ("circle-open", "over shuffled cables", "structure-all-dense", "psann"),
+    ("hexagram", "over even cables", "structure-even", "sann"),
+    ("bowtie", "over all cables", "structure", "vann"),
 )
+"""The symbols of the kinds of control, which are none of the families'."""
 
 
 def _pairs(means: pd.DataFrame) -> Iterator[tuple[str, str, pd.DataFrame]]:

@@ -70,7 +70,7 @@ def test_what_nonlinearity_adds_to_branches_is_the_difference_of_both_effects():
         for name in (
             "4 branches instead of 1, nonlinear",
             "4 branches instead of 1, linear",
-            "what nonlinearity adds to 4 branches",
+            "4 branches instead of 1, nonlinear minus linear",
         )
     )
     assert nonlinear.value == pytest.approx(0.1, abs=0.02)
@@ -80,16 +80,25 @@ def test_what_nonlinearity_adds_to_branches_is_the_difference_of_both_effects():
     assert added.pairs == nonlinear.pairs == linear.pairs
 
 
-def test_shared_weights_have_no_part_in_what_nonlinearity_adds():
+@pytest.mark.parametrize(
+    ("inputs", "name"),
+    [("shared", "shared weights, equal parameters"), ("all", "all inputs, nonlinear")],
+)
+def test_branches_of_other_inputs_than_drawn_ones_have_effects_of_their_own(inputs, name):
     found = measured(
-        factorial(lambda cell: 0.5 + 0.2 * (cell.inputs == "shared" and cell.dendrites == 4))
+        factorial(
+            lambda cell: (
+                0.5 + 0.2 * (cell.inputs == inputs and cell.dendrites == 4 and not cell.linear)
+            )
+        )
     )
     own = {one.name: one for one in found if one.size is None}
-    added = own["what nonlinearity adds to 4 branches"]
-    assert added.low < 0 < added.high
-    assert own["4 branches instead of 1, shared weights, equal parameters"].value == pytest.approx(
-        0.2, abs=0.03
-    )
+    for others in (
+        *("4 branches instead of 1, nonlinear", "4 branches instead of 1, nonlinear minus linear"),
+        *("8 branches instead of 4, nonlinear", "nonlinear instead of linear branches"),
+    ):
+        assert own[others].low < 0 < own[others].high
+    assert own[f"4 branches instead of 1, {name}"].value == pytest.approx(0.2, abs=0.03)
 
 
 def test_networks_with_learned_wiring_are_in_pairs_of_that_effect_alone():

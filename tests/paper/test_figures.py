@@ -7,7 +7,8 @@ import math
 import pandas as pd
 import pytest
 
-from paper.drawing import COLOURS
+from models import FAMILIES
+from paper.drawing import COLOURS, SYMBOLS
 from paper.effects import EFFECTS
 from paper.figures import TITLES, figures
 from paper.plan import RACE_SEED
@@ -21,13 +22,15 @@ VERDICTS = [
         "value": 0.01,
         "low": 0.0,
         "high": 0.02,
+        "is_ratio": False,
     },
     {
-        "id": "dropout-dann-r",
-        "group": "Suppl. Fig. 3: loss with dropout",
+        "id": "dropout-0.5-helps",
+        "group": "Suppl. Fig. 3: dropout of the vanilla network",
         "value": 1.1,
         "low": 1.05,
         "high": 1.2,
+        "is_ratio": True,
     },
     {"id": "all-cables-r", "group": "Fig. 4: structure", "value": None, "low": None, "high": None},
 ]
@@ -44,7 +47,15 @@ def row(study, family, trial, size, accuracy, *, stage="test", seed=5, settings=
         "trial": trial,
         "seed": seed,
         "family": family,
-        "settings": json.dumps({"learning_rate": 1e-3, "somata": 8} | (settings or {})),
+        "settings": json.dumps(
+            {
+                "family": family,
+                "dendrites": 2 if FAMILIES[family].has_dendrites else None,
+                "synapses": 4 if FAMILIES[family].counts_synapses else None,
+            }
+            | {"learning_rate": 1e-3, "somata": 8}
+            | (settings or {})
+        ),
         "trainable_parameters": size,
         "macs": size,
         "stored_bytes": 4 * size,
@@ -96,7 +107,7 @@ def test_each_question_has_a_figure_of_points_alone(drawn):
 
 
 def test_no_two_families_share_a_colour(drawn):
-    assert len(set(COLOURS.values())) == len(COLOURS)
+    assert len(set(COLOURS.values())) == len(COLOURS) == len(set(SYMBOLS.values()))
     for figure in drawn.values():
         shown = {(one.name.split(",")[0], one.marker.color) for one in figure.data if one.name}
         for (family, colour), (other, same) in itertools.combinations(sorted(shown), 2):
@@ -107,7 +118,9 @@ def test_the_points_are_the_configurations_that_were_run(drawn):
     by_family = {one.name: one for one in drawn["accuracy"].data}
     assert list(by_family["vann"].x) == [1000, 10000]
     assert list(by_family["vann"].y) == pytest.approx([80, 91])
-    assert list(drawn["responses"].data[0].x) == [0, 3]
+    (responses,) = (one for one in drawn["responses"].data if one.xaxis == "x")
+    assert list(responses.x) == [0, 1]
+    assert drawn["responses"].layout.xaxis.ticktext == ("0", "3")
     assert list(drawn["noise"].data[0].x) == [0, 0.5, 1.0]
 
 
@@ -122,7 +135,7 @@ def test_learning_curves_are_those_of_the_size_of_the_largest_vann(drawn):
         (family, symbol, pytest.approx(loss))
         for family in ("dann-lrf", "dann-r", "vann")
         for open_, loss in (("", [0.5, 0.4, 0.6]), ("-open", [0.5, 0.4, 0.3]))
-        for symbol in [f"{'square' if family == 'vann' else 'circle'}{open_}"]
+        for symbol in [f"{SYMBOLS[family]}{open_}"]
     ]
     assert all(list(one.x) == [1, 2, 3] for one in curves)
 
