@@ -51,7 +51,10 @@ def test_the_results_of_claims_are_on_both_pages(tmp_path):
 def test_the_sentence_of_the_readme_is_what_the_claims_say():
     found = {one["id"]: one["verdict"] for one in stored(RESULTS, "verdicts")}
     text = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
-    assert "in part: dendritic networks lead vanilla ones of their size, but no sparse control." in text
+    assert (
+        "in part: dendritic networks lead vanilla ones of their size, but no sparse control."
+        in text
+    )
     vanilla = {f"under-{size}-{one}" for size in ("10k", "30k") for one in ("vann", "mlp")}
     assert {found[one] for one in vanilla} == {"holds"}
     others = {one for one in found if one.startswith("under-")} - vanilla
@@ -182,6 +185,5 @@ def test_the_example_of_the_benchmark_file_runs(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     names = {}
     exec(compile(example, "snippet", "exec"), names)  # noqa: S102  # our own
-    assert names["after_two_epochs"].tolist() == pytest.approx([0.8])
-    assert names["sizes"].tolist() == [938]
+    assert names["by_size"].to_dict() == {("table1-vann", 0, 938): pytest.approx(0.8)}
     assert names["correct"].shape == (2, IMAGES)
