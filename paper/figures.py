@@ -80,6 +80,7 @@ def _sequential(rows: pd.DataFrame) -> go.Figure:
     """Accuracy and scores of training class by class (Fig. 7c, d)."""
     figure = panels([""] * 3, shared_yaxes=True, horizontal_spacing=0.03)
     own = _with_setting(rows, "table2-", "learning_rate")
+    own = own.sort_values(["trainable_parameters", "learning_rate"])
     for family, values in own.groupby("family"):
         labels = [
             f"{family}, {size:,} parameters, rate {rate:g}"

@@ -51,12 +51,12 @@ def table_2(
 ) -> Iterator[Row]:
     """A row for each network and learning rate; published is the rate of 0.001 alone."""
     own = rows[(rows["data"] == data) & (rows["stage"] == "test")]
+    rates = own["settings"].map(lambda text: json.loads(text)["learning_rate"])
     for study in _TABLE_2:
-        for _, seeds in own[own["study"] == study].groupby("trial"):
-            family = str(seeds["family"].iloc[0])
-            rate = json.loads(seeds["settings"].iloc[0])["learning_rate"]
+        of_study = own[own["study"] == study]
+        for (family, rate), seeds in of_study.groupby(["family", rates], dropna=False):
             as_published = rate == 1e-3 and "equal" not in study  # noqa: PLR2004  # the protocol's
-            theirs = published.get(family) if as_published else None
+            theirs = published.get(str(family)) if as_published else None
             parameters, count = _size(seeds)
             yield [_label(seeds), parameters, f"{rate:g}", count, *_beside(seeds, theirs)]
 
