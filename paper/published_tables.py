@@ -54,7 +54,7 @@ def table_2(
     rates = own["settings"].map(lambda text: json.loads(text)["learning_rate"])
     for study in _TABLE_2:
         of_study = own[own["study"] == study]
-        for (family, rate), seeds in of_study.groupby(["family", rates], dropna=False):
+        for (family, rate), seeds in of_study.groupby(["family", rates]):
             as_published = rate == 1e-3 and "equal" not in study  # noqa: PLR2004  # the protocol's
             theirs = published.get(str(family)) if as_published else None
             parameters, count = _size(seeds)

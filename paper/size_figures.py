@@ -48,7 +48,7 @@ def sizes(metric: str, title: str, scale: float) -> Callable[[pd.DataFrame], go.
 
 def ratio(rows: pd.DataFrame) -> go.Figure:
     """The ratio of parameters over the size of the reference (`paper.ratio`)."""
-    figure = blank("its parameters / those of the network")
+    figure = blank("parameters of vann / of the network")
     found = list(ratios(rows, DATA))
     for family, split in sorted({(one.family, one.split) for one in found}):
         own = [one for one in found if (one.family, one.split) == (family, split)]

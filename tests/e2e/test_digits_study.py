@@ -8,6 +8,7 @@ import pytest
 from mlflow import MlflowClient
 
 import study
+from models import load_network
 from study import Home
 from study.results import answers
 from study.runner.trial_files import TrialStorage
@@ -87,6 +88,13 @@ def test_a_loaded_network_reproduces_its_stored_test_accuracy_exactly(small_stud
         network = study.load_model("small", trial.trial, home=home)
         accuracy, _ = study.evaluate(network, test)
         assert accuracy.mean().item() == trial.test_accuracy
+
+
+def test_a_network_can_be_taken_home(small_study, tmp_path):
+    folder = tmp_path / "best"
+    assert answer(small_study, "export", "small", "--to", folder).strip() == str(folder)
+    best = study.best_configs("small", limit=1, home=Home.find(small_study.home))[0]
+    assert load_network(folder).architecture.family == best.family
 
 
 def test_workers_are_warm(small_study):
@@ -172,6 +180,29 @@ def test_ctrl_c_keeps_what_is_finished_and_the_study_goes_on(on_ray, tmp_path):
     for number, record in interrupted.items():
         assert after.loc[number, "run_id"] == record.run_id
         assert after.loc[number, "val_accuracy"] == record.val_accuracy
+
+
+def test_a_study_in_which_every_trial_fails_says_why(on_ray, tmp_path):
+    home = new_home(tmp_path)
+    done = study_command(
+        *("run", "--name", "bad", "--trials", 2, "--home", tmp_path, *SMALL),
+        # Linear, and deep: after one step its outputs are beyond all numbers.
+        *("--set", "space.learning_rate=10", "--set", "space.layers=20"),
+        *("--set", "space.leaky_slope=1", "--set", "space.dendrite_slope=1"),
+        *("--set", "resources.concurrent_trials=1"),
+        **on_ray,
+    )
+    assert done.returncode == 1
+    assert "error: all 2 trials failed; the last one: " in done.stderr
+    assert "; all with NonFiniteLossError: the training loss must stay finite" in done.stderr
+    assert "trial 0 failed: NonFiniteLossError: the training loss must stay finite" in done.stdout
+    assert "trial 1 failed: " not in done.stdout  # it is of the same kind
+    reasons = study.trials("bad", home=home)["reason"].tolist()
+    assert all("NonFiniteLossError: the training loss must stay finite" in text for text in reasons)
+    assert study.status("bad", home=home).states == {"FAIL": 2}
+    assert study.best_configs("bad", home=home) == []
+    said = study_command("trials", "bad", "--home", tmp_path).stdout
+    assert "trial 1 failed: NonFiniteLossError" in said
 
 
 def test_constraints_stopping_and_a_budget_of_epochs_in_one_study(on_ray, tmp_path):

@@ -242,15 +242,6 @@ def test_a_study_in_which_most_trials_fail_says_so_as_it_happens_and_in_the_end(
     assert again.failed.startswith("of 4 trials 3 failed, all with ")
 
 
-@pytest.mark.usefixtures("ray")
-def test_a_study_in_which_every_trial_fails_is_an_error(tmp_path, monkeypatch):
-    monkeypatch.setattr(Tuner, "failing", (0, 1, 2, 3))
-    with pytest.raises(
-        StudyError, match=r"^all 4 trials failed; the last one: trial \d FAIL .*; all with V"
-    ):
-        run(tmp_path)
-
-
 def test_a_teacher_that_is_not_stored_is_refused_before_anything_is_written(tmp_path):
     with pytest.raises(BadInputError, match=r"teacher nobody/0: .* \(key space.teacher\)"):
         run(tmp_path / "home", space={"teacher": ["none", "nobody/0"]})
