@@ -35,12 +35,12 @@ TITLES: Final = {
     "factorial": "What is the effect made of?",
     "noise": "Does the lead of dendritic networks grow with noise?",
     "sequential": "Is sequential training a matter of forgetting, size, or step size?",
-    "responses": "Does training make units mixed-selective, or are they before it?",
+    "responses": "Are units mixed-selective before training, or only after it?",
     "separability": "Which layers separate the classes, and which keep neighbourhoods?",
     "weights": "How are the weights distributed?",
     "cables": "Do cables of their own help, and less so in larger networks?",
     "structure": "Do cables of their own and depth help, at one size?",
-    "training": "Does the vanilla network catch up by early stopping, dropout, other rates?",
+    "training": "Does the vanilla network catch up with early stopping, dropout or other rates?",
 }
 
 Results = tuple[pd.DataFrame, Sequence[Mapping[str, Any]], Sequence[Mapping[str, Any]]]

@@ -101,8 +101,8 @@ def _progress(plan: Plan, rows: pd.DataFrame) -> list[str]:
             "",
         ]
     return [
-        f"**{len(run)} of {len(planned)} studies on Fashion-MNIST have run;** the questions of the",
-        "others are open.",
+        f"**{len(run)} of {len(planned)} studies on Fashion-MNIST have run;** the other questions",
+        "remain open.",
         "",
     ]
 
@@ -137,7 +137,7 @@ def _responses(rows: pd.DataFrame) -> list[str]:
     ).pivot_table(index="family", columns="epochs", values="classes")
     ends = classes.reindex(columns=[0, after]).dropna()
     shown = [f"{family} {one[0]:.1f} and {one[after]:.1f}" for family, one in ends.iterrows()]
-    text = f"- *Classes that a first unit responds to, before training and after {after} epochs:* "
+    text = f"- *Classes to which a first-layer unit responds, before training and after {after} epochs:* "
     return [f"{text}{', '.join(shown)}."]
 
 
@@ -223,5 +223,5 @@ def _figures(drawn: Collection[str]) -> list[str]:
         for line in ("", f"![{figures.TITLES[name]}](images/paper_{name}.png)")
     ]
     missing = [title for name, title in figures.TITLES.items() if name not in drawn]
-    asked = ["", "Questions without a figure yet, since their networks have not been trained:", ""]
+    asked = ["", "No figures yet, since the networks have not been trained:", ""]
     return [*shown, *(asked if missing else []), *(f"- {title}" for title in missing)]

@@ -370,8 +370,8 @@ def test_the_numbers_of_the_readme_are_those_of_the_results():
     assert f"Every other search needs at least {least_of_others(searches):.1f} times the" in text
     beside = [line.split(" | ")[-1] for line in end_to_end.table(result_of("end_to_end"))]
     ours, script = (cell.removesuffix(" |") for cell in beside[2:4])
-    assert f"takes {ours} s to a stated front" in text
-    assert f"MLflow more than {script.removeprefix('> ')} s (medians of 5;" in text
+    assert f"reaches a given front in {ours} s" in text
+    assert f"MLflow in more than {script.removeprefix('> ')} s (medians of 5;" in text
     (row,) = (
         one
         for one in result_of("training")["alone"]
