@@ -137,7 +137,7 @@ def _responses(rows: pd.DataFrame) -> list[str]:
     ).pivot_table(index="family", columns="epochs", values="classes")
     ends = classes.reindex(columns=[0, after]).dropna()
     shown = [f"{family} {one[0]:.1f} and {one[after]:.1f}" for family, one in ends.iterrows()]
-    text = f"- *Classes to which a first-layer unit responds, before training and after {after} epochs:* "
+    text = f"- *Classes to which a first unit responds, before training and after {after} epochs:* "
     return [f"{text}{', '.join(shown)}."]
 
 
