@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from study.errors import BadInputError, SpecError
-from study.runner.resume import check_continues, grew, store_spec
+from study.runner.resume import check_continues, grew, growing, store_spec
 from study.spec.study_spec import StudySpec
 from study.study_folder import CHECKPOINT, HISTORY, StudyFolder, delete_files
 
@@ -114,10 +114,40 @@ def test_a_study_grows_with_its_budget_or_the_share_of_trials_that_continue(fold
 
 @pytest.mark.parametrize("limit", ["trials", "total_epochs", "minutes", "stagnation"])
 def test_less_budget_than_before_is_refused(limit, folder):
-    for before in (9, None):
+    unlimited = 30 if limit == "trials" else None
+    for before, shown in ((29, 29), (None, unlimited)):
         store_spec(folder, StudySpec.from_dict(TABLE | {"budget": {limit: before}}))
-        with pytest.raises(SpecError, match=rf"budget.{limit}: was {before}.*, is 8"):
-            check_continues(folder, StudySpec.from_dict(TABLE | {"budget": {limit: 8}}))
+        with pytest.raises(SpecError, match=rf"budget.{limit}: was {shown}.*, is 28"):
+            check_continues(folder, StudySpec.from_dict(TABLE | {"budget": {limit: 28}}))
+
+
+def test_no_number_of_trials_is_that_of_the_default(folder):
+    store_spec(folder, StudySpec.from_dict(TABLE))
+    more = StudySpec.from_dict(TABLE | {"budget": {"trials": 60}})
+    check_continues(folder, more)
+    assert grew(folder, more)
+    store_spec(folder, more)
+    with pytest.raises(SpecError, match=r"budget.trials: was 60, is 30"):
+        check_continues(folder, StudySpec.from_dict(TABLE))
+
+
+@pytest.mark.parametrize(
+    ("change", "options"),
+    [
+        ({}, "(--trials N)"),
+        ({"budget": {"minutes": 2}}, "(--set budget.minutes=N)"),
+        (
+            {"budget": {"trials": 9, "stagnation": 5, "total_epochs": 90}},
+            "(--trials N, --set budget.total_epochs=N, --set budget.stagnation=N)",
+        ),
+    ],
+)
+def test_a_finished_study_names_the_limits_that_may_grow(change, options):
+    assert growing(StudySpec.from_dict(TABLE | change)) == (
+        f"; a larger budget continues it {options}"
+    )
+    grid = {"sampler": "grid", "space": {"learning_rate": 0.01}}
+    assert not growing(StudySpec.from_dict(TABLE | grid))
 
 
 def test_the_order_of_objectives_belongs_to_the_search(folder):

@@ -78,9 +78,7 @@ def submit(
         try:
             job, done = _deliver(spec, address, delivery, config, data)
             if done:
-                say(
-                    f"the job {job} did this already; a larger budget, such as --trials N, resumes it\n"
-                )
+                say(f"the job {job} did this already; a larger budget resumes it\n")
                 return job
             _follow(address, job, say, wait=wait)
         except UnansweredError as error:

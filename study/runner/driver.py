@@ -100,7 +100,7 @@ def run(  # noqa: PLR0913  # each option has a name of its own
             if given is not None:
                 given.store(folder)
             keep_logits(folder.teachers, logits, digest)
-            session = _open(spec, home, dataset, logits, grid_size, console or Console())
+            session = _open(spec, home, dataset, logits, digest, grid_size, console or Console())
             with _interruptible(session) as install:
                 with session.progress:
                     session.progress.notify(_headline(spec, dataset, session.budget.trials))
@@ -136,6 +136,7 @@ def _open(  # noqa: PLR0913, PLR0917  # what a session is opened with
     home: Home,
     dataset: Dataset,
     logits: Mapping[str, Logits],
+    digest: str,
     grid_size: int | None,
     console: Console,
 ) -> Session:
@@ -146,9 +147,7 @@ def _open(  # noqa: PLR0913, PLR0917  # what a session is opened with
         resume.store_spec(folder, spec)
     journal.repair(folder.journal)
     earlier = copy_earlier(spec, home)
-    storage = SearchStorage(
-        spec, folder.journal, dataset.sha256(), dataset.files and dataset.files.md5
-    )
+    storage = SearchStorage(spec, folder.journal, digest, dataset.files and dataset.files.md5)
     storage.note_earlier(earlier)
     resume.promote(spec, storage, kept_checkpoints(spec, home, storage), grew=grew)
     if grew:
@@ -183,9 +182,7 @@ def _run_trials(
         if session.over() and not session.unconfirmed():
             catch_up()
             finish_confirmation(session)
-            session.progress.notify(
-                f"{session.over()}; more budget, such as --trials N, continues it"
-            )
+            session.progress.notify(f"{session.over()}{resume.growing(session.spec)}")
             return
         if capacity is None:
             # Ray starts while the tracker opens its store: each takes seconds.

@@ -39,7 +39,7 @@ def recorded(session: Session) -> Iterator[Callable[[], None]]:
         if over:
             session.stop.withdraw()
         status = "FINISHED" if over else "KILLED"
-        if session.scoreboard.states["FAIL"] == session.scoreboard.ended:
+        if 0 < session.scoreboard.ended == session.scoreboard.states["FAIL"]:
             status = "FAILED" if over else status
     except ClusterError:
         status = "KILLED"  # nothing failed: the same command resumes the study

@@ -10,7 +10,7 @@ from optuna.trial import FrozenTrial
 from study.errors import SpecError, StudyError, echo
 from study.runner.kept_checkpoints import KeptCheckpoints
 from study.runner.scoreboard import Scoreboard
-from study.search.budget import BudgetSpent
+from study.search.budget import BudgetSpent, trials_allowed
 from study.search.configuration import Configuration
 from study.search.confirmation import Confirmation, confirmations_of, confirmed_front
 from study.search.promotion import can_extend, cut_short, kept_states, promoted
@@ -142,7 +142,7 @@ def check_continues(folder: StudyFolder, spec: StudySpec) -> None:
     if not folder.spec.exists():
         return
     before = StudySpec.from_stored(folder.spec)
-    stored, wanted = _flat(before.to_dict()), _flat(spec.to_dict())
+    stored, wanted = _by_key(before), _by_key(spec)
     if spec.budget.epochs > before.budget.epochs:
         _check_extends(before, spec)
         stored["stopping.grace_epochs"] = wanted["stopping.grace_epochs"]
@@ -184,9 +184,24 @@ def grew(folder: StudyFolder, spec: StudySpec) -> bool:
     """Whether the folder holds a study with a smaller budget, or with fewer trials that continue."""
     if not folder.spec.exists():
         return False
-    stored, wanted = _flat(StudySpec.from_stored(folder.spec).to_dict()), _flat(spec.to_dict())
+    stored, wanted = _by_key(StudySpec.from_stored(folder.spec)), _by_key(spec)
     growing = (*_MAY_GROW, _FACTOR)
     return any(key in growing and key != _CONFIRM for key in _changed(stored, wanted))
+
+
+def growing(spec: StudySpec) -> str:
+    """How a study goes on after a limit of its budget was met; empty if no budget lets it."""
+    budget = spec.budget
+    options = {
+        "--trials N": None
+        if spec.sampler == "grid" and not budget.trials
+        else trials_allowed(spec),
+        "--set budget.total_epochs=N": budget.total_epochs,
+        "--set budget.minutes=N": budget.minutes,
+        "--set budget.stagnation=N": budget.stagnation,
+    }
+    named = [option for option, limit in options.items() if limit is not None]
+    return f"; a larger budget continues it ({', '.join(named)})" if named else ""
 
 
 def promote(
@@ -218,6 +233,11 @@ def store_spec(folder: StudyFolder, spec: StudySpec) -> None:
     """Writes the spec into the folder, which is made if needed."""
     folder.path.mkdir(parents=True, exist_ok=True)
     replace_file(folder.spec, json.dumps(spec.to_dict(), indent=2) + "\n")
+
+
+def _by_key(spec: StudySpec) -> dict[str, Any]:
+    """The spec by key, with the number of trials where none is given and there is no other limit."""
+    return _flat(spec.to_dict()) | {"budget.trials": trials_allowed(spec)}
 
 
 def _flat(table: dict[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -163,6 +163,15 @@ class Budget(Section):
     no trials and do not count towards the limits (docs/search_method.md).
     """
 
+    @model_validator(mode="after")
+    def _check_epochs(self) -> "Budget":
+        if self.total_epochs is not None and self.total_epochs < self.epochs:
+            raise ValueError(
+                "`total_epochs >= epochs` must hold, or no trial is trained, got "
+                f"total_epochs={self.total_epochs}, epochs={self.epochs}"
+            )
+        return self
+
 
 class Stopping(Section):
     """Early stopping of trials by asynchronous successive halving.

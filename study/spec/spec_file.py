@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from study.errors import SpecError, echo, echo_key, nearest
+from study.spec.sections import dataset_table
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -92,11 +93,25 @@ def _apply(table: dict[str, Any], change: str) -> None:
     for step in steps[:-1]:
         inner = table.setdefault(step, {})
         if not isinstance(inner, dict):
-            # A shorthand such as dataset = "digits" is expanded to its table.
-            known = {"dataset": "name", "objectives": "goal"}.get(steps[0])
-            inner = table[step] = {} if known is None else {known: inner}
+            inner = table[step] = _expanded(steps[0], inner)
         table = inner
     table[steps[-1]] = value
+
+
+def _expanded(key: str, short: object) -> dict[str, Any]:
+    """The table for which a short form stands, such as `dataset = "digits"`; empty if for none.
+
+    Raises SpecError of an unknown data set.
+    """
+    if key == "objectives":
+        return {"goal": short}
+    if key != "dataset":
+        return {}
+    try:
+        table = dataset_table(short)
+    except ValueError as error:
+        raise SpecError(f"{error} (key dataset)") from error
+    return table if isinstance(table, dict) else {"name": short}
 
 
 def parse(model: type[Model], table: dict[str, Any]) -> Model:

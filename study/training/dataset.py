@@ -105,8 +105,7 @@ class Dataset:
 
     def check_is(self, sha256: str | None, study: str) -> None:
         """Raises DataError, with both hashes, if a study used other arrays; None allows any."""
-        own = self.sha256()
-        if sha256 is not None and sha256 != own:
+        if sha256 is not None and (own := self.sha256()) != sha256:
             raise DataError(
                 f"the data of study {study!r} must be the arrays that it began with, of SHA-256 "
                 f"{sha256}, got {self.name} with {own}: restore them, or give the study another name"

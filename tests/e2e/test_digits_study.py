@@ -115,7 +115,7 @@ def test_a_study_that_is_done_has_nothing_to_do(on_ray, tmp_path):
     assert "1/1 trials | 0 running" in done.stdout
     again = study_command(*arguments, "--trials", 1, **on_ray)
     assert again.returncode == 0, again.stderr
-    assert "all 1 trials are done; more budget, such as --trials N, continues it" in again.stdout
+    assert "all 1 trials are done; a larger budget continues it (--trials N)" in again.stdout
     assert "wide: Pareto front" in again.stdout
     (run,) = trial_runs(home, "wide")
     assert (run.data.tags["study.state"], run.data.metrics["threads"]) == ("COMPLETE", 2)
@@ -152,7 +152,7 @@ def test_a_study_ends_when_its_minutes_are_used_up(on_ray, tmp_path):
     assert set(states) == {"INTERRUPTED"}
     again = study_command(*arguments, *limit, **on_ray)
     assert again.returncode == 0, again.stderr
-    assert f"the study's {minutes / 2:g} minutes are used up; more budget" in again.stdout
+    assert f"the study's {minutes / 2:g} minutes are used up; a larger budget" in again.stdout
     assert study.status("short", home=home).states == states
 
 

@@ -87,6 +87,15 @@ def test_changes_are_toml_or_plain_text(tmp_path):
     assert (spec.dataset.name, spec.dataset.validation_size) == ("digits", 50)
 
 
+def test_a_change_of_own_data_in_the_short_form_keeps_their_path(tmp_path):
+    path = write(tmp_path, 'name = "a"\ndataset = "photos/"\nfamilies = ["vann"]\n')
+    data = StudySpec.from_toml(path, ["dataset.resize=4"]).dataset
+    assert (data.name, str(data.path), data.resize) == ("folder", "photos", (4, 4))
+    unknown = write(tmp_path, 'name = "a"\ndataset = "photos"\nfamilies = ["vann"]\n')
+    with pytest.raises(SpecError, match=r"unknown data set 'photos'; .* needs a slash"):
+        StudySpec.from_toml(unknown, ["dataset.resize=4"])
+
+
 def test_own_data_are_given_by_their_path(tmp_path):
     spec = StudySpec.from_dict(SHORT | {"dataset": "my/arrays.npz"})
     assert (spec.dataset.name, str(spec.dataset.path)) == ("npz", "my/arrays.npz")
@@ -176,6 +185,10 @@ def test_own_data_are_given_by_their_path(tmp_path):
         ({"budget": {"trials": 10**30}}, "`budget.trials <= 1000000` must hold, got 1000"),
         ({"budget": {"epochs": 2**64}}, "`budget.epochs <= 1000000` must hold, got 184467"),
         ({"budget": {"minutes": 1e-9}}, "`budget.minutes >= 0.01` must hold, got 1e-09"),
+        (
+            {"budget": {"total_epochs": 14}},
+            "`total_epochs >= epochs` must hold, or no trial is trained, got total_epochs=14, ",
+        ),
         ({"budget": {"total_epochs": 10**13}}, "`budget.total_epochs <= 1000000000000` must"),
         ({"budget": {"stagnation": 10**7}}, "`budget.stagnation <= 1000000` must hold"),
         (
