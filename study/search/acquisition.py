@@ -17,13 +17,19 @@ _QUANTILE: Final = 0.9  # nine of ten uniformly drawn trials reach the reference
 _FAR: Final = 40.0  # deviations from a mean, beyond which the density is 0 in double precision
 _MARGIN: Final = 0.1  # of the range of a known objective, by which the reference lies beyond it
 
+# By the number of objectives, the most points of a front whose boxes are filled: about a thousand boxes,
+# of which there are more than n ** (objectives / 2) for n points.
+_MOST_POINTS: Final = {1: 1_000, 2: 1_000, 3: 90, 4: 24, 5: 12, 6: 8, 7: 6}
+_FEWEST_POINTS: Final = 5
+
 
 @final
 class Improvement:
     """Expected improvements of a front in the box between its best values and a reference.
 
     `points`: (n, objectives), costs to be minimised. `reference`: (objectives,), the costs from which
-    on nothing counts (`reference_of`).
+    on nothing counts (`reference_of`). Of a front with more points than boxes can be filled for, those
+    farthest apart stand for it.
     """
 
     def __init__(self, points: Array, reference: Array) -> None:
@@ -32,12 +38,12 @@ class Improvement:
         self._span = np.where(span > 0, span, 1.0)
         self._reference = self._scaled(reference)
         self._front = _nondominated(self._scaled(points))
-        self._boxes = _boxes(self._front, self._reference)
+        self._boxes = _boxes(_farthest_apart(self._front), self._reference)
 
     def believe(self, points: Array) -> None:
         """Adds points (n, objectives) to the front, as if they had been measured."""
         self._front = _nondominated(np.concatenate([self._front, self._scaled(points)]))
-        self._boxes = _boxes(self._front, self._reference)
+        self._boxes = _boxes(_farthest_apart(self._front), self._reference)
 
     def expected(self, costs: Array, deviations: Array) -> Array:
         """The expected improvement (n,) of trials.
@@ -80,6 +86,19 @@ def reference_of(points: Array, typical: Array, learned: NDArray[np.bool_], stat
 
 def _nondominated(points: Array) -> Array:
     return np.asarray(points[moocore.is_nondominated(points)])
+
+
+def _farthest_apart(front: Array) -> Array:
+    """As many points of a front as `_MOST_POINTS` allows, its last one among them."""
+    most = _MOST_POINTS.get(front.shape[1], _FEWEST_POINTS)
+    if len(front) <= most:
+        return front
+    chosen = [len(front) - 1]
+    distances = np.full(len(front), np.inf)
+    while len(chosen) < most:
+        distances = np.minimum(distances, np.linalg.norm(front - front[chosen[-1]], axis=1))
+        chosen.append(int(np.argmax(distances)))
+    return front[chosen]
 
 
 def _boxes(front: Array, reference: Array) -> tuple[Array, Array]:

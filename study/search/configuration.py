@@ -1,7 +1,7 @@
 """One point of a search space, in the two forms that are kept of it, and as a trial has it."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, final
+from typing import Any, TypeAlias, final
 
 from optuna.distributions import (
     BaseDistribution,
@@ -10,10 +10,14 @@ from optuna.distributions import (
     IntDistribution,
 )
 
-from study.search.candidates import Key, key_of
+from models.architecture import Architecture
 from study.search.space import suggest
 from study.search.trial import TrialConfig
 from study.spec.study_spec import StudySpec
+from study.training.settings import TrainingSettings
+
+Key: TypeAlias = tuple[Architecture, TrainingSettings]
+"""What tells a configuration from others: kernels of 8 and of 4 synapses are the same network."""
 
 
 @final
@@ -43,7 +47,7 @@ class Configuration:
     @property
     def key(self) -> Key:
         """What tells this configuration from others."""
-        return key_of(self.params)
+        return self.architecture, self._training
 
     def for_trial(
         self, number: int, start: int | None = None, continues: int | None = None

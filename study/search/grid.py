@@ -19,6 +19,8 @@ _MOST: Final = 100_000  # more are no grid that anyone waits for, and would fill
 def grid(spec: StudySpec) -> list[dict[str, Any]]:
     """The answers that lead to each configuration, by name, in an order drawn by the spec's seed.
 
+    Of answers that lead to the same one, as kernels of 8 and of 4 synapses, the first are kept.
+
     Shuffled, so that the first part of a grid is a fair sample of it. Raises SpecError if it is too
     large to be walked.
     """
@@ -27,7 +29,10 @@ def grid(spec: StudySpec) -> list[dict[str, Any]]:
         raise SpecError(
             f"`configurations of the grid <= {_MOST}` must hold, got {size:.6g} (key space)"
         )
-    found = list(_walk(lambda asked: suggest(asked, spec)))
+    each: dict[object, dict[str, Any]] = {}
+    for answers, configuration in _walk(lambda asked: suggest(asked, spec)):
+        each.setdefault(configuration, answers)
+    found = list(each.values())
     order = np.random.default_rng(spec.seed).permutation(len(found))
     return [found[index] for index in order]
 
@@ -47,13 +52,16 @@ def _grid_size(spec: StudySpec) -> int:
     return size
 
 
-def _walk(ask_all: Callable[[TrialLike], object]) -> Iterator[dict[str, Any]]:
-    """Walks the tree of answers depth first, taking the next choice wherever one is left."""
+def _walk(ask_all: Callable[[TrialLike], object]) -> Iterator[tuple[dict[str, Any], object]]:
+    """Walks the tree of answers depth first, taking the next choice wherever one is left.
+
+    Yields the answers with what was asked for.
+    """
     path: list[int] = []
     while True:
         walker = _Walker(path)
-        ask_all(walker)
-        yield walker.answers
+        asked_for = ask_all(walker)
+        yield walker.answers, asked_for
         path = walker.path
         while path and path[-1] + 1 == walker.widths[len(path) - 1]:
             path.pop()

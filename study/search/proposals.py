@@ -10,8 +10,8 @@ from typing import Any, Final, final
 import numpy as np
 from optuna.trial import FrozenTrial, TrialState
 
-from study.search.candidates import Candidates, Key, key_of
-from study.search.configuration import Configuration
+from study.search.candidates import Candidates
+from study.search.configuration import Configuration, Key
 from study.search.earlier_study import EarlierStudy
 from study.search.grid import grid
 from study.search.samplers import Counted, report_of, sampler_of
@@ -151,16 +151,19 @@ class Proposals:
     def _next_of_grid(self) -> Configuration | None:
         """The first configuration of the shuffled grid that is new."""
         assert self._grid is not None  # noqa: S101  # made by whoever calls
-        while self._grid and key_of(self._grid[-1]) in self._proposed:
+        while self._grid:
+            configuration = Configuration(self._spec, given=self._grid[-1])
+            if configuration.key not in self._proposed:
+                return configuration
             self._grid.pop()
-        return Configuration(self._spec, given=self._grid[-1]) if self._grid else None
+        return None
 
     def _drawn(self) -> Configuration | None:
         """A new configuration drawn uniformly; the rest of a small space that has been drawn dry."""
         for _ in range(_DRAWS):
-            params = self._candidates.drawn().params
-            if key_of(params) not in self._proposed:
-                return Configuration(self._spec, given=params)
+            configuration = Configuration(self._spec, given=self._candidates.drawn().params)
+            if configuration.key not in self._proposed:
+                return configuration
         if self._grid is None:
             self._grid = grid(self._spec)
         return self._next_of_grid()

@@ -20,8 +20,7 @@ from optuna.distributions import (
 from optuna.samplers import BaseSampler, RandomSampler
 from optuna.trial import TrialState, create_trial
 
-from study.search.candidates import Key
-from study.search.configuration import Configuration
+from study.search.configuration import Configuration, Key
 from study.search.ehvi import EHVISampler
 from study.search.observations import EPOCH, ERRORS, Report
 from study.search.space import suggest

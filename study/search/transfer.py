@@ -33,7 +33,7 @@ from study.search.stored_trial import (
 )
 from study.spec.dimensions import Choice
 from study.spec.study_spec import StudySpec
-from study.study_folder import StudyFolder
+from study.study_folder import StudyFolder, replace_file
 
 _EARLIER: Final = "earlier"  # the folder of the copies
 
@@ -59,7 +59,8 @@ def copy_earlier(spec: StudySpec, home: Home) -> dict[str, str]:
             copy.path.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(source.journal, copy.journal)
             repair(copy.journal)  # its driver may have been writing a line
-            shutil.copyfile(source.spec, copy.spec)  # the last: the copy is whole
+            # The last, and at once: where it is, the copy is whole.
+            replace_file(copy.spec, source.spec.read_bytes())
         hashes[name] = hashlib.sha256(copy.journal.read_bytes()).hexdigest()
     return hashes
 

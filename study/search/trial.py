@@ -10,6 +10,7 @@ from study.training.settings import TrainingSettings
 
 State: TypeAlias = Literal["COMPLETE", "PRUNED", "FAIL"]
 WORKER_DIED = "the worker process died: it was killed, or its machine ran out of memory"
+WORKER_ENDED = "the worker process died or ended with an error"  # of which only Ray knows more
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +28,7 @@ def judge(report: Mapping[str, Any] | None, objectives: Iterable[str]) -> Outcom
     before is PRUNED, whatever its values are.
     """
     if report is None:
-        return Outcome(state="FAIL", reason=WORKER_DIED)
+        return Outcome(state="FAIL", reason=WORKER_ENDED)
     if report.get("failure"):
         return Outcome(state="FAIL", reason=report["failure"])
     if not report.get("finished"):

@@ -59,6 +59,19 @@ def test_of_what_misses_the_reference_the_closest_has_the_least_shortfall():
     assert missed[1] > missed[0] > missed[2] == 0
 
 
+@pytest.mark.parametrize("objectives", [3, 5, 8])
+def test_a_large_front_of_many_objectives_stands_for_itself_by_some_points(objectives):
+    points = np.abs(np.random.default_rng(0).standard_normal((200, objectives)))
+    points = 1 - points / np.linalg.norm(points, axis=1, keepdims=True)
+    improvement = Improvement(points, np.full(objectives, 1.1))
+    nothing = np.zeros((1, objectives))
+    gains = improvement.expected(points, np.zeros_like(points))
+    assert 5 <= (gains == 0).sum() <= 90  # of the points that stand for it nothing more can be won
+    best = points[[np.argmax(gains)]] - 0.001
+    improvement.believe(best)
+    assert improvement.expected(best, nothing)[0] == 0
+
+
 @given(st.integers(0, 10**6), st.integers(1, 4), st.integers(1, 6))
 @settings(max_examples=30, deadline=None)
 def test_the_expectation_is_the_mean_of_what_may_come(seed, objectives, count):

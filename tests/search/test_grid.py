@@ -34,6 +34,11 @@ def test_a_grid_is_every_configuration_once(somata, most):
         assert len(seen) == len(set(seen)) == len(expected)
 
 
+def test_kernels_of_the_same_side_are_one_configuration():
+    assert len(grid(spec(("cnn",), somata=8, synapses=[4, 8, 9, 12]))) == 2
+    assert len(grid(spec(("cnn", "dann-r"), somata=8, synapses=[4, 8, 9, 12]))) == 2 + 4
+
+
 def test_regrowth_counts_only_with_rewiring():
     places = ["local", "gradient", "anywhere"]
     table = {"somata": [8, 16], "rewiring": [0, 0.1, 0.3], "regrowth": places}

@@ -171,6 +171,9 @@ def test_a_network_beyond_all_indices_is_refused_unless_a_constraint_keeps_it_ou
         check_space(StudySpec.from_dict(table), (1, 8, 8), 10)
     kept_out = table | {"constraints": ["trainable_parameters <= 20000"]}
     check_space(StudySpec.from_dict(kept_out), (1, 8, 8), 10)
+    kept = table | {"constraints": ["trainable_parameters >= 100"]}
+    with pytest.raises(SpecError, match=r"replicates x parameters <= 2147483647"):
+        check_space(StudySpec.from_dict(kept), (1, 8, 8), 10)
 
 
 def limited(constraints):

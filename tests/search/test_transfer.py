@@ -1,7 +1,9 @@
 """Earlier studies of a home: copied with their hash, and translated into the space of a study."""
 
+import errno
 import hashlib
 import math
+import os
 from functools import partial
 
 import pytest
@@ -110,6 +112,22 @@ def test_a_study_resumes_with_the_copy_that_it_began_with(home):
     storage = SearchStorage(wanted, home.study_folder("second").journal)
     storage.note_earlier({"first": sha256})
     assert SearchStorage(wanted, home.study_folder("second").journal).earlier == {"first": sha256}
+
+
+def test_a_copy_that_a_full_disk_ended_is_made_again(home, monkeypatch):
+    run(spec("first"), home)
+    wanted = later()
+
+    def full(_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space"):
+        copy_earlier(wanted, home)
+    monkeypatch.undo()
+    check_earlier(wanted, home)
+    copy_earlier(wanted, home)
+    assert len(read_earlier(wanted, home, count)[0].trials) == 6
 
 
 def test_a_study_that_is_not_there_is_refused(home):

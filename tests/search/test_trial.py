@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from study.search.trial import WORKER_DIED, Outcome, judge
+from study.search.trial import WORKER_ENDED, Outcome, judge
 
 DONE = {"epochs": [{"val_accuracy": 0.5, "macs": 10}], "finished": True, "failure": None}
 
@@ -13,7 +13,7 @@ DONE = {"epochs": [{"val_accuracy": 0.5, "macs": 10}], "finished": True, "failur
         (DONE, Outcome(state="COMPLETE")),
         (DONE | {"finished": False}, Outcome(state="PRUNED")),
         (DONE | {"failure": "it broke"}, Outcome(state="FAIL", reason="it broke")),
-        (None, Outcome(state="FAIL", reason=WORKER_DIED)),
+        (None, Outcome(state="FAIL", reason=WORKER_ENDED)),
     ],
 )
 def test_the_end_of_a_trial_is_judged_from_its_last_report(report, outcome):
