@@ -15,6 +15,7 @@ from typing import Annotated, Any, Final
 import typer
 from rich.console import Console
 
+from study.errors import BadInputError
 from study.home import Home, checked_name, without_passwords
 from study.spec.spec_file import keys_of
 from study.spec.study_spec import StudySpec
@@ -64,8 +65,17 @@ FreshOption = Annotated[
     bool,
     typer.Option("--fresh", help="Read all runs instead of the table, which is at most 10 s old."),
 ]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-CsvOption = Annotated[bool, typer.Option("--csv", help="Print CSV.")]
+
+
+def _one_form(context: typer.Context, wanted: bool) -> bool:  # noqa: FBT001  # Typer's signature
+    """Raises BadInputError if output is wanted as JSON and as CSV."""
+    if wanted and (context.params.get("as_json") or context.params.get("as_csv")):
+        raise BadInputError("output has one form, got --json and --csv")
+    return wanted
+
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.", callback=_one_form)]
+CsvOption = Annotated[bool, typer.Option("--csv", help="Print CSV.", callback=_one_form)]
 
 
 def studies_here(context: typer.Context, incomplete: str) -> list[str]:

@@ -88,8 +88,13 @@ def trials(
         bool, typer.Option("--curves", help="The learning curves instead, those of --metric.")
     ] = False,
     metric: Annotated[
-        str, typer.Option(metavar="METRIC", help="val_accuracy, val_loss or train_loss.")
-    ] = "val_accuracy",
+        str | None,
+        typer.Option(
+            metavar="METRIC",
+            help="val_accuracy, val_loss or train_loss.",
+            show_default="val_accuracy",
+        ),
+    ] = None,
     seeds: Annotated[
         bool,
         typer.Option(
@@ -113,6 +118,11 @@ def trials(
     from study.results import seeds as seed_values
     from study.results.record import to_frame
 
+    if metric is not None and not curves:
+        raise BadInputError(f"--metric is that of the learning curves, got no --curves, {metric!r}")
+    if parquet is not None and (as_json or as_csv):
+        raise BadInputError("output has one form, got --parquet and another (--json or --csv)")
+    metric = metric or "val_accuracy"
     states = tuple(one.upper() for one in state or ())
     records = answers.records(
         name, home=home, states=states, order=order or (), limit=limit, fresh=fresh, **filters
@@ -161,7 +171,9 @@ def best(
     name: NameArgument,
     filters: dict[str, Any],
     limit: LimitOption = None,
-    smallest: Annotated[bool, typer.Option("--smallest", help="Order by parameters.")] = False,
+    smallest: Annotated[
+        bool, typer.Option("--smallest", help="Order by parameters, confirmed trials first.")
+    ] = False,
     knee: Annotated[bool, typer.Option("--knee", help="Only the knee of the front.")] = False,
     confident: ConfidentOption = False,
     order: OrderOption = None,
@@ -261,7 +273,6 @@ def _explain(
 ) -> None:
     """Explains an empty result on stderr; it is no error."""
     from study.results.no_match import explain_no_match
-    from study.results.query import COMPLETE, Filters
+    from study.results.query import Filters
 
-    wanted = COMPLETE.states if states is None else states
-    say(errors(), explain_no_match(name, home, Filters(**filters), states=wanted, fresh=fresh))
+    say(errors(), explain_no_match(name, home, Filters(**filters), states=states, fresh=fresh))

@@ -248,7 +248,8 @@ def smallest(  # noqa: PLR0913  # each option has a name of its own
 ) -> TrialRecord | None:
     """The complete, feasible trial with the fewest parameters that passes the filters, or None.
 
-    `smallest("digits", min_accuracy=0.95)` is the smallest network of at least that accuracy.
+    `smallest("digits", min_accuracy=0.95)` is the smallest network of at least that accuracy. If trials
+    that pass were confirmed, it is the smallest of those: the accuracies of others are optimistic.
     """
     found = best_configs(
         name,

@@ -1,6 +1,5 @@
 """Comparison of studies: the cost and the best trials of each, and their joint front."""
 
-import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -25,8 +24,8 @@ from study.spec.study_spec import StudySpec
 class ComparedStudy:
     """A study in a comparison.
 
-    `smallest` is its smallest trial of at least the common accuracy, if any; `joint` is the number of
-    its trials on the joint front, None without one.
+    `smallest` is its smallest trial of at least the common accuracy, if any, as `study.smallest` chooses
+    it; `joint` is the number of its trials on the joint front, None without one.
     """
 
     status: StudyStatus
@@ -155,8 +154,11 @@ def _differences(specs: Sequence[StudySpec]) -> tuple[str, ...]:
         return ", ".join(f"{name} {way}" for name, way in sorted(spec.objectives.items()))
 
     def images(spec: StudySpec) -> str:
-        path = spec.dataset.path
-        return spec.dataset.name if path is None else f"{spec.dataset.name} {path}"
+        data = spec.dataset
+        parts = [data.name if data.path is None else f"{data.name} {data.path}"]
+        parts += ["grey"] if data.grey else []
+        parts += [] if data.resize is None else [f"resized to {' x '.join(map(str, data.resize))}"]
+        return ", ".join(parts)
 
     def split(spec: StudySpec) -> str:
         sizes = spec.dataset.train_size or "all else", spec.dataset.validation_size or "a tenth"
@@ -178,13 +180,14 @@ def _differences(specs: Sequence[StudySpec]) -> tuple[str, ...]:
 
 def _other_arrays(stored: Sequence[StoredStudy]) -> tuple[str, ...]:
     """The difference of arrays between studies of the same data set and split: a file was changed."""
-    named = {
-        json.dumps([one.spec.to_dict()["dataset"] | {"root": None}, one.spec.seed])
-        for one in stored
-    }
+    chosen = ("name", "path", "resize", "grey", "train_size", "validation_size")
+    named = {(*(getattr(one.spec.dataset, key) for key in chosen), one.spec.seed) for one in stored}
     if len(named) > 1:
         return ()
-    known = {one.spec.name: one.data for one in stored if one.data is not None}
+    # Where only some studies withhold the test images, the others' arrays have them in addition.
+    alike = len({one.spec.dataset.withhold_test for one in stored}) == 1
+    hashed = {one.spec.name: one.data if alike else one.data_without_test for one in stored}
+    known = {name: data for name, data in hashed.items() if data is not None}
     if len(set(known.values())) < 2:  # noqa: PLR2004  # all equal
         return ()
     hashes = "; ".join(f"{name}: SHA-256 {data}" for name, data in known.items())

@@ -3,8 +3,8 @@
 Apart from the servers, the UI of a home and the network of a trial, which load other libraries.
 """
 
+import errno
 import socket
-from contextlib import suppress
 from typing import Final
 
 from study.errors import BadInputError
@@ -16,9 +16,16 @@ _PORTS: Final = 100
 def listen(given: int | None, first: int) -> socket.socket:
     """Listens on the given port, by default on the first free one from `first`.
 
-    Raises BadInputError if it is in use.
+    Raises BadInputError if it is in use, or may not be opened.
     """
-    for port in range(first, first + _PORTS) if given is None else [given]:
-        with suppress(OSError):
+    last = first + _PORTS - 1
+    for port in range(first, last + 1) if given is None else [given]:
+        try:
             return socket.create_server((HOST, port))
-    raise BadInputError(f"the port must be free, got --port {given}, which is in use")
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise BadInputError(
+                    f"the port must be open to listen, got {port}: {error}"
+                ) from None
+    got = f"ports {first} to {last}" if given is None else f"--port {given}"
+    raise BadInputError(f"the port must be free, got {got}, in use (--port N)")

@@ -20,7 +20,7 @@ def explain_no_match(
     home: Home,
     filters: Filters,
     *,
-    states: tuple[str, ...] = COMPLETE.states,
+    states: tuple[str, ...] | None = None,
     fresh: bool = False,
 ) -> str:
     """Explains in one line why no trial passed, with the closest trials.
@@ -28,9 +28,10 @@ def explain_no_match(
     `states` are those of the query, () for any; by default complete, feasible trials.
     """
     stored = read_study(name, home, fresh=fresh)
+    families, feasible = filters.families(stored.spec.families), states is None
+    states = COMPLETE.states if states is None else states
+    query = Query(states=states, families=families, feasible=feasible)
     complete = states == COMPLETE.states
-    families = filters.families(stored.spec.families)
-    query = Query(states=states, families=families, feasible=complete)
     kind = "complete trial" if complete else f"trial in state {' or '.join(states)}"
     kind = f"{kind if states else 'trial'} of {name!r}"
     if filters.dendritic is not None and stored.select(replace(query, limit=1)):

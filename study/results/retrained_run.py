@@ -194,10 +194,21 @@ def retrained_records(
     stored: StoredStudy, numbers: int | Sequence[int] | None
 ) -> list[TrialRecord]:
     """These trials, by default all that were retrained, as `choose_retrained` has them."""
-    if numbers is None:
-        again = retrainings(stored.spec.name, home=stored.home)
-        numbers = sorted({one.retraining.trial for one in again})
-    return [choose_retrained(stored, one.trial, stored.home) for one in stored.chosen(numbers)]
+    if numbers is not None:
+        return [choose_retrained(stored, one.trial, stored.home) for one in stored.chosen(numbers)]
+    # The oldest first, so that the last one of each trial stays.
+    last = {Retraining.of(run).trial: run for run in filter(_finished, _all_runs(stored))}
+    return [
+        retrained(last[search.trial], search, new=False).record
+        for search in (stored.records if last else ())
+        if search.trial in last
+    ]
+
+
+def _all_runs(stored: StoredStudy) -> list[Run]:
+    """The runs of all retrainings of a study, the oldest first."""
+    with translated(stored.home):
+        return all_runs(client(stored.home), stored.parent.info.experiment_id, _RETRAINED)
 
 
 @checked_keywords
@@ -209,8 +220,7 @@ def retrainings(
     Raises NotFoundError if there is no such study.
     """
     stored = read_study(name, Home.find(home, tracking_uri))
-    with translated(stored.home):
-        runs = all_runs(client(stored.home), stored.parent.info.experiment_id, _RETRAINED)
+    runs = _all_runs(stored)
     search = {record.trial: record for record in stored.records} if runs else {}
     results = [
         retrained(run, search[Retraining.of(run).trial], new=False)

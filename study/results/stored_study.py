@@ -132,7 +132,11 @@ class StoredStudy:
         if trials is None:
             return self.records
         numbers = [trials] if isinstance(trials, int | np.integer) else trials
-        return [self.trial(number) for number in numbers]
+        places = {number: place for place, number in enumerate(self._columns.values("trial"))}
+        unknown = next((number for number in numbers if number not in places), None)
+        if unknown is not None:
+            return [self.trial(unknown)]  # raises
+        return self._records(np.array([places[number] for number in numbers], np.intp))
 
     @cached_property
     def best(self) -> TrialRecord | None:

@@ -12,12 +12,13 @@ from study.runner.notebook_view import NotebookView
 from study.runner.scoreboard import Scoreboard
 
 _LINE_EVERY_S: Final = 1.0
+_REFRESHED_PER_S: Final = 4  # of a live table
 _QUIET_FOR_S: Final = 30.0
 
 
 @final
 class Progress:
-    """A context in which `update` shows the scoreboard, at most once a second."""
+    """A context in which `update` shows the scoreboard, a few times a second at most."""
 
     def __init__(self, scoreboard: Scoreboard, console: Console) -> None:
         self._scoreboard = scoreboard
@@ -31,7 +32,9 @@ class Progress:
         if self._view is not None:
             self._view.show(_left(self._scoreboard))
         elif self._console.is_terminal:
-            self._live = Live(self._table(), console=self._console, refresh_per_second=4)
+            self._live = Live(
+                self._table(), console=self._console, refresh_per_second=_REFRESHED_PER_S
+            )
             self._live.start()
         return self
 
@@ -46,10 +49,12 @@ class Progress:
 
     def update(self) -> None:
         """Shows the scoreboard, if it is due."""
-        if self._live is not None:
-            self._live.update(self._table())
-            return
         quiet = time.monotonic() - self._shown_at
+        if self._live is not None:
+            if quiet >= 1 / _REFRESHED_PER_S:
+                self._live.update(self._table())
+                self._shown_at = time.monotonic()
+            return
         if self._view is not None:
             if quiet >= _LINE_EVERY_S:
                 self._view.show(_left(self._scoreboard))

@@ -33,8 +33,11 @@ def ask(tmp_path_factory):
     write_study(home, "made", TRIALS)
     write_study(home, "other", TRIALS[:2], seed=1)
 
-    def run(*arguments):
+    def run(*arguments, refused=False):
         done = CliRunner().invoke(app, [*arguments, "--home", str(home.folder)])
+        if refused:
+            assert isinstance(done.exception, BadInputError)
+            return str(done.exception)
         assert done.exit_code == 0, done.output
         return done
 
@@ -100,6 +103,18 @@ def test_an_empty_answer_is_no_error_and_leaves_what_programs_read_clean(ask):
     done = ask(*nothing, "--csv")
     header = next(csv.reader(io.StringIO(done.stdout)))
     assert {"trial", "family", "somata", "learning_rate", "val_accuracy"} <= set(header)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--json", "--csv"), "output has one form, got --json and --csv"),
+        (("--csv", "--parquet", "a.parquet"), "got --parquet and another"),
+        (("--metric", "val_loss"), "got no --curves, 'val_loss'"),
+    ],
+)
+def test_an_option_that_would_be_ignored_is_refused(options, message, ask):
+    assert message in ask("trials", "made", *options, refused=True)
 
 
 def test_a_comparison_prints_both_tables_and_warns_on_stderr(ask):

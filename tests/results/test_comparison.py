@@ -23,6 +23,10 @@ def home(tmp_path_factory):
     write_study(home, "second", SECOND)
     write_study(home, "same", SECOND, data="a" * 64)
     write_study(home, "changed", SECOND, data="b" * 64)
+    other_place = {"name": "digits", "root": "/elsewhere", "withhold_test": True}
+    write_study(home, "withheld", SECOND, data="c" * 64, dataset=other_place)
+    coarse = {"name": "digits", "grey": True, "resize": 4}
+    write_study(home, "coarse", SECOND, dataset=coarse)
     write_study(home, "begun", FIRST[2:], dataset="mnist", seed=3)
     write_study(home, "exact", SECOND, objectives={"val_loss": "minimize"})
     return home
@@ -80,6 +84,14 @@ def test_a_file_that_was_changed_between_two_studies_is_said_with_both_hashes(ho
     (said,) = compare(["same", "changed"], home=home).differences
     assert f"are not comparable: same: SHA-256 {'a' * 64}; changed: SHA-256 {'b' * 64}" in said
     assert compare(["same", "second"], home=home).differences == ()
+    # Another place of the files, or withheld test images, are no other data.
+    (said,) = compare(["same", "withheld"], home=home).differences
+    assert said.endswith(f"same: SHA-256 {'a' * 64}; withheld: SHA-256 {'c' * 64}")
+
+
+def test_images_of_another_size_or_without_colour_are_other_data(home):
+    (said,) = compare(["first", "coarse"], home=home).differences
+    assert said.endswith("first: digits; coarse: digits, grey, resized to 4 x 4")
 
 
 def test_studies_with_other_objectives_have_no_joint_front(home):

@@ -21,6 +21,7 @@ from study.tracking.tags import (
     RUN_STATUS,
     SPEC_TAG,
     STATE_TAG,
+    WITHOUT_TEST_TAG,
 )
 from study.training.train import TrainingSettings
 from tests.support.empty_store import put_empty_store
@@ -34,7 +35,7 @@ def make_home(folder):
 
 
 def write_study(home, name, trials, data=None, **spec):
-    """`data` is the hash of its arrays.
+    """`data` is the hash of its arrays, and of those without test images.
 
     `trials` are (state, val_accuracy, sem, parameters), all of family dann-r but if a fifth says.
     """
@@ -42,7 +43,7 @@ def write_study(home, name, trials, data=None, **spec):
     store = client(home)
     experiment = store.create_experiment(name, tags={LAYOUT_TAG: study_folder.LAYOUT})
     tags = {ROLE_TAG: "study", IDENTITY_TAG: name}
-    tags |= {} if data is None else {DATA_TAG: data}
+    tags |= {} if data is None else {DATA_TAG: data, WITHOUT_TEST_TAG: data}
     tags[SPEC_TAG] = json.dumps(StudySpec.from_dict(table).to_dict())
     store.create_run(experiment, run_name=name, tags=tags)
     for number, trial in enumerate(trials):
