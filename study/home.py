@@ -26,6 +26,10 @@ ALLOW_LOCAL_ARTIFACTS: Final = "STUDY_ALLOW_LOCAL_ARTIFACTS"
 
 # Passwords and tokens of an address: before the last @ of its host, and in its query.
 _PASSWORD: Final = re.compile(r"(://[^/:@\s]*:)[^/\s]+@")
+# Of databases, passwords may have slashes, and names of users an @.
+_OF_DATABASE: Final = re.compile(
+    r"(?<![\w+.-])((?!https?:)[a-z][a-z0-9+.-]*://[^:/\s]*:)[^\s\"']*@", re.IGNORECASE
+)
 _TOKEN: Final = re.compile(r"(://)[^/:@\s]+@")
 _KEY: Final = re.compile(r"(password=)[^&\s]+", re.IGNORECASE)
 
@@ -166,5 +170,6 @@ def _uri(text: str | os.PathLike[str] | None) -> str | None:
 
 def without_passwords(text: str) -> str:
     """A text with stars for passwords in addresses such as `http://user:password@host`."""
-    text = _KEY.sub(r"\1***", _PASSWORD.sub(r"\1***@", text))
+    text = _PASSWORD.sub(r"\1***@", _OF_DATABASE.sub(r"\1***@", text))
+    text = _KEY.sub(r"\1***", text)
     return _TOKEN.sub(r"\1***@", text)

@@ -48,6 +48,9 @@ def test_a_password_is_used_and_not_shown(monkeypatch):
     expected = "postgresql://:***@host/db and http://host:5000/a@b are addresses"
     assert without_passwords(text) == expected
     assert without_passwords("http://u:p@ss@host") == "http://u:***@host"
+    assert without_passwords("postgresql+psycopg2://u:a/b@host/db of mysql://u@h:a/@host") == (
+        "postgresql+psycopg2://u:***@host/db of mysql://***@h:***@host"
+    )
     assert without_passwords("https://token@host/db?password=x&a=1") == (
         "https://***@host/db?password=***&a=1"
     )

@@ -31,7 +31,7 @@ def prediction_table(predictions: Sequence[Prediction], title: str) -> Table:
         for image, shares in enumerate(prediction.probabilities[:_SHOWN])
     ]
     cells = {
-        "file": [str(prediction.file) for prediction, _, _ in rows],
+        "file": [escape(str(prediction.file)) for prediction, _, _ in rows],
         "image": [str(image) for _, image, _ in rows],
         "class": [str(shares.argmax()) for _, _, shares in rows],
         "probability": [f"{shares.max():.4f}" for _, _, shares in rows],

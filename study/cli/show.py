@@ -48,9 +48,10 @@ def show(
     curve = read_curves(home, [run_id], f"epoch/{_CURVE}").get(run_id)
     kept = is_kept(run_id, home)
     if as_json:
-        errors = read_curves(home, [run_id], f"epoch/{_CURVE}_sem").get(run_id)
+        sems = read_curves(home, [run_id], f"epoch/{_CURVE}_sem").get(run_id)
+        errors = sems.by_step() if sems else {}
         points = [
-            {"epoch": epoch, _CURVE: value, f"{_CURVE}_sem": errors and errors.at(epoch)}
+            {"epoch": epoch, _CURVE: value, f"{_CURVE}_sem": errors.get(epoch)}
             for epoch, value in (curve.by_step() if curve else {}).items()
         ]
         print_json(record.to_dict() | {"kept": kept, "curve": points})
@@ -76,11 +77,13 @@ def _facts(record: "TrialRecord", curve: "Curve | None") -> dict[str, str]:
     state += f": {record.reason}" if record.reason else ""
     state += ", on the front" if record.on_front else ""
     state += ", violates a constraint" if record.feasible is False else ""
-    macs = f", {count(record.macs)} multiply-accumulates for an image"
+    macs = f"{count(record.macs)} multiply-accumulates for an image"
     facts = {
         "state": state,
         "continues": "" if record.continues is None else f"trial {record.continues}",
-        "parameters": f"{count(record.trainable_parameters)}{macs}",
+        "parameters": (
+            "" if record.macs is None else f"{count(record.trainable_parameters)}, {macs}"
+        ),
         "architecture": _settings(record.architecture),
         "training": _settings(record.training),
         "replicates": str(record.replicates),

@@ -129,7 +129,9 @@ def trials(
     )
     numbers, frame = [record.trial for record in records], None
     if curves:
-        frame = learning_curves.curves(name, numbers, metric=metric, seeds=seeds, home=home)
+        frame = learning_curves.curves(
+            name, numbers, metric=metric, seeds=seeds, home=home, fresh=fresh
+        )
     elif seeds:
         frame = seed_values.seeds(name, numbers, home=home, fresh=fresh)
     if parquet is not None:

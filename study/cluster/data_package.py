@@ -17,7 +17,7 @@ from ray._private.runtime_env.packaging import GCS_STORAGE_MAX_SIZE
 from ray._raylet import GcsClient  # type: ignore[attr-defined]  # compiled, no types
 from ray.job_submission import JobSubmissionClient
 
-from study.errors import BadInputError, ClusterError
+from study.errors import BadInputError, ClusterError, DataError
 from study.spec.sections import OWN_DATA, DatasetSpec
 from study.training.data_sources import TORCHVISION, check_files
 
@@ -43,11 +43,9 @@ class DataPackage:
         if spec.name in OWN_DATA:
             check_files(spec.model_copy(update={"path": place}))
             if place.is_file():
-                return cls._hashed({_own_name(spec): place})
-            inside = sorted(file for file in place.rglob("*") if file.is_file())
-            return cls._hashed(
-                {f"{_own_name(spec)}/{file.relative_to(place)}": file for file in inside}
-            )
+                return cls._hashed({_own_name(spec): place}, place)
+            named = {f"{_own_name(spec)}/{file.relative_to(place)}": file for file in _in(place)}
+            return cls._hashed(named, place)
         if spec.name not in TORCHVISION:
             raise BadInputError(
                 f"the data set {spec.name} has no files to send, so --data must not be given, "
@@ -58,12 +56,15 @@ class DataPackage:
         # Those that torchvision reads: neither the archives that it unpacked nor other splits.
         names = f"*-{arguments['split']}-*" if "split" in arguments else "*"
         found = sorted(file for file in (place / folder).glob(names) if file.is_file())
-        return cls._hashed(
-            {f"{folder}/{file.name}": file for file in found if file.suffix not in (".gz", ".zip")}
-        )
+        unpacked = [file for file in found if file.suffix not in {".gz", ".zip"}]
+        return cls._hashed({f"{folder}/{file.name}": file for file in unpacked}, place / folder)
 
     @classmethod
-    def _hashed(cls, files: dict[str, Path]) -> "DataPackage":
+    def _hashed(cls, files: dict[str, Path], place: Path) -> "DataPackage":
+        if not files:
+            raise DataError(
+                f"a data set that is sent must have files, got none in {place} (--data)"
+            )
         digest = hashlib.sha256()
         for name, file in files.items():
             with file.open("rb") as opened:
@@ -128,6 +129,13 @@ def placed(spec: DatasetSpec, folder: Path) -> DatasetSpec:
     if spec.name in OWN_DATA:
         return spec.model_copy(update={"path": folder / _own_name(spec)})
     return spec.model_copy(update={"root": folder, "download": False})
+
+
+def _in(place: Path) -> list[Path]:
+    """The files below a folder, also those of its parts and classes that are links to folders."""
+    below = [place, *place.iterdir(), *place.glob("*/*")]
+    folders = [place, *(one for one in below if one.is_symlink() and one.is_dir())]
+    return sorted(file for folder in folders for file in folder.rglob("*") if file.is_file())
 
 
 def _own_name(spec: DatasetSpec) -> str:

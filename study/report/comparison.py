@@ -15,7 +15,7 @@ from study.report.trial_text import front_cells, hover
 from study.results.comparison import ComparedStudy, Comparison
 from study.results.curves import Curve
 from study.results.format import count, percent
-from study.results.record import TrialRecord
+from study.results.record import TrialRecord, without_replaced
 from study.results.stored_study import StoredStudy
 from study.search.observations import even
 
@@ -74,7 +74,8 @@ def fronts_figure(studies: Sequence[StoredStudy]) -> go.Figure:
     figure = go.Figure(layout=figure_layout())
     drawn: list[tuple[float, float]] = []
     for number, stored in enumerate(studies):
-        complete = [one for one in stored.records if one.state == "COMPLETE" and axes.point(one)]
+        records = without_replaced(stored.records)
+        complete = [one for one in records if one.state == "COMPLETE" and axes.point(one)]
         front = [record for record in complete if record.on_front]
         behind = [record for record in complete if not record.on_front]
         behind = even(behind, _MOST // len(studies))
@@ -98,12 +99,13 @@ def _points(
     shape = "vh" if objectives.get(axes.x.metric) == "maximize" else "hv"
     is_on_front = records[0].on_front
     points = [axes.point(record) or (0.0, 0.0) for record in records]
-    bars = [axes.y.value(record.value(f"{axes.y.metric}_sem")) or 0.0 for record in records]
+    is_line = is_on_front and len(objectives) == 2  # noqa: PLR2004  # only then is the front one
+    bars = [axes.y.value(record.pooled(axes.y.metric)[1]) or 0.0 for record in records]
     return {
         "error_y": {"array": bars if is_on_front else None, "color": colour, "width": 4},
         "x": [x for x, _ in points],
         "y": [y for _, y in points],
-        "mode": "lines+markers" if is_on_front else "markers",
+        "mode": "lines+markers" if is_line else "markers",
         "line": {"color": colour, "width": 1.5, "dash": "dot", "shape": shape},
         "marker": {
             "color": colour,

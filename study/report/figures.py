@@ -21,14 +21,14 @@ from study.report.parallel_coordinates import settings_section
 from study.report.style import Section, titled
 from study.results.curves import read_curves
 from study.results.reader import read_study
-from study.results.record import without_continued
+from study.results.record import without_continued, without_replaced
 from study.results.stored_study import StoredStudy
 
 __all__ = ["curves", "front", "hypervolume", "importance", "settings", "stopping"]
 
 
 def _front(stored: StoredStudy) -> Section:
-    return front_section(stored.spec, stored.records)
+    return front_section(stored.spec, without_replaced(stored.records))
 
 
 def _curves(stored: StoredStudy) -> Section:
@@ -45,11 +45,11 @@ def _hypervolume(stored: StoredStudy) -> Section:
 
 
 def _settings(stored: StoredStudy) -> Section:
-    return settings_section(stored.spec, stored.records)
+    return settings_section(stored.spec, without_replaced(stored.records))
 
 
 def _importance(stored: StoredStudy) -> Section:
-    return importance_section(stored.spec, stored.records)
+    return importance_section(stored.spec, without_replaced(stored.records))
 
 
 def _stopping(stored: StoredStudy) -> Section:
@@ -139,7 +139,7 @@ def settings(
 def importance(
     name: str, *, home: AnyHome = None, tracking_uri: AnyStore = None, fresh: bool = False
 ) -> go.Figure:
-    """The importance of the settings for each objective.
+    """The importance of the settings for reaching the front.
 
     Raises NotFoundError if there is no such study, BadInputError if there is nothing to draw.
     """

@@ -37,9 +37,9 @@ class Axes:
         return cls(MetricFormat(second), MetricFormat(first))
 
     def point(self, record: TrialRecord) -> tuple[float, float] | None:
-        """The place of a trial; None if a value is missing."""
-        x = self.x.place(record.value(self.x.metric))
-        y = self.y.place(record.value(self.y.metric))
+        """The place of a trial, by pooled values if it was confirmed; None if a value is missing."""
+        x = self.x.place(record.pooled(self.x.metric)[0])
+        y = self.y.place(record.pooled(self.y.metric)[0])
         return None if x is None or y is None else (x, y)
 
 
@@ -87,6 +87,8 @@ def front_section(spec: StudySpec, records: Sequence[TrialRecord]) -> Section:
         "front: no other complete trial is better in one objective and at least as good in the others. "
         "Bars are standard errors over replicates."
     )
+    if any(record.confirmed_replicates for record in complete):
+        text += " Confirmed trials are at the pooled values of search and confirmation."
     if stopped:
         text += " Dots are trials that were stopped early, with their last values."
     if drawn < len(complete) + len(stopped):
@@ -147,7 +149,7 @@ def _points(axes: Axes, records: Sequence[TrialRecord]) -> dict[str, Any]:
     }
     if is_on_front:
         for side, shown in (("error_x", axes.x), ("error_y", axes.y)):
-            errors = [shown.value(one.value(f"{shown.metric}_sem")) for one in records]
+            errors = [shown.value(one.pooled(shown.metric)[1]) for one in records]
             if any(errors):
                 bars = [error or 0.0 for error in errors]
                 trace[side] = {"array": bars, "color": colour, "thickness": 2, "width": 5}

@@ -123,7 +123,8 @@ def curve_section(
 def _band(curve: Curve, error: Curve | None, shown: MetricFormat) -> list[float | None] | None:
     if error is None:
         return None
-    sems = [error.at(step) or 0.0 for step in curve.steps]
+    known = error.by_step()
+    sems = [known.get(step, 0.0) for step in curve.steps]
     high = [value + sem for value, sem in zip(curve.values, sems, strict=True)]
     # A band on a logarithmic axis must not reach zero.
     low = [max(value - sem, value / 10) for value, sem in zip(curve.values, sems, strict=True)]
@@ -132,8 +133,8 @@ def _band(curve: Curve, error: Curve | None, shown: MetricFormat) -> list[float 
 
 def _hover_values(curve: Curve, error: Curve | None, shown: MetricFormat) -> list[str]:
     """The values with their errors, for hover labels."""
-    texts = []
+    texts, known = [], {} if error is None else error.by_step()
     for step, value in zip(curve.steps, curve.values, strict=True):
-        sem = shown.value(None if error is None else error.at(step))
+        sem = shown.value(known.get(step))
         texts.append(f"{shown.value(value):.4g}" + ("" if sem is None else f" ± {sem:.2g}"))
     return texts

@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Final
 
 from study.errors import BadInputError, StudyError
@@ -16,7 +17,7 @@ from study.results.local_port import HOST, listen
 from study.results.reader import study_experiments
 
 _FIRST_PORT: Final = 5000
-_LOG: Final = "ui.log"  # in the home
+_LOG: Final = "ui.log"  # beside the database
 _CLOSED: Final = {
     # Jobs, and the assistant outside a container, run code on this machine; the gateway calls other
     # servers.
@@ -46,7 +47,7 @@ def serve(home: Home, port: int | None, notify: Callable[[str], None]) -> None:
     secret = new_secret()
     with listen(port, _FIRST_PORT) as listening:
         address = f"http://{HOST}:{listening.getsockname()[1]}"
-        server = _start(home, listening, secret)
+        server = _start(home.tracking_uri, database.parent, listening, secret)
     # Also for SIGINT, which is ignored in a command that a shell started in the background.
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _stop)
@@ -61,7 +62,7 @@ def serve(home: Home, port: int | None, notify: Callable[[str], None]) -> None:
             notify(f"for programs: MLFLOW_TRACKING_URI={address} MLFLOW_TRACKING_TOKEN={secret}")
         for renewed in codes:
             notify(f"a browser signed in; the link for another one: {renewed}")
-        raise StudyError(f"the MLflow server ended, see {home.folder / _LOG}")
+        raise StudyError(f"the MLflow server ended, see {database.parent / _LOG}")
     except KeyboardInterrupt:
         notify("ended")
     finally:
@@ -69,14 +70,16 @@ def serve(home: Home, port: int | None, notify: Callable[[str], None]) -> None:
         server.wait()
 
 
-def _start(home: Home, listening: socket.socket, secret: str) -> "subprocess.Popen[str]":
-    with (home.folder / _LOG).open("w", encoding="utf-8") as log:
+def _start(
+    tracking_uri: str, folder: Path, listening: socket.socket, secret: str
+) -> "subprocess.Popen[str]":
+    with (folder / _LOG).open("w", encoding="utf-8") as log:
         return subprocess.Popen(  # noqa: S603  # our own interpreter, arguments as a list
             [
                 *(sys.executable, "-m", "study.report.ui_server"),
-                *(home.tracking_uri, str(listening.fileno())),
+                *(tracking_uri, str(listening.fileno())),
             ],
-            cwd=home.folder,
+            cwd=folder,
             env=_settings() | {SECRET: secret},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

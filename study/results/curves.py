@@ -34,6 +34,7 @@ def curves(  # noqa: PLR0913  # each option has a name of its own
     retrained: bool = False,
     home: AnyHome = None,
     tracking_uri: AnyStore = None,
+    fresh: bool = False,
 ) -> pd.DataFrame:
     """The learning curves of a metric, with one row for each trial and epoch; both are the index.
 
@@ -42,8 +43,8 @@ def curves(  # noqa: PLR0913  # each option has a name of its own
     for each trial, seed and epoch, with the value of that replicate, NaN once it has stopped; running
     trials have none yet. `trials` are by default all; each takes MLflow some milliseconds. With
     `retrained`, the curves are those of the last retraining, by default of each trial that was
-    retrained. Raises NotFoundError if there is no such study or trial, or it was not retrained,
-    SpecError for a metric without a curve, StudyError for an unreadable file.
+    retrained. `fresh` is as in `study.records`. Raises NotFoundError if there is no such study or trial,
+    or it was not retrained, SpecError for a metric without a curve, StudyError for an unreadable file.
     """
     metrics = [metric] if isinstance(metric, str) else list(metric)
     if not metrics:
@@ -52,7 +53,7 @@ def curves(  # noqa: PLR0913  # each option has a name of its own
         if one not in EPOCH_METRICS:
             raise SpecError(f"unknown metric of epochs {one!r}; {nearest(one, EPOCH_METRICS)}")
     place = Home.find(home, tracking_uri)
-    stored = read_study(name, place)
+    stored = read_study(name, place, fresh=fresh)
     chosen = retrained_records(stored, trials) if retrained else stored.chosen(trials)
     if seeds:
         return _by_seed(place, chosen, metrics)
@@ -119,10 +120,6 @@ class Curve:
     def by_step(self) -> dict[int, float]:
         """The value of each step."""
         return dict(zip(self.steps, self.values, strict=True))
-
-    def at(self, step: int) -> float | None:
-        """The value at a step, None if there is none."""
-        return self.by_step().get(step)
 
 
 def read_curves(home: Home, run_ids: Iterable[str], metric: str) -> dict[str, Curve]:

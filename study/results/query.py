@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Real
 from typing import Final, Literal, final
 
 from models.architecture import FAMILIES
@@ -189,9 +190,10 @@ class Filters:
         return (given,) if isinstance(given, str) else tuple(dict.fromkeys(given))
 
 
-def _checked(name: str, value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise SpecError(f"`{name}` must be a number, got {value!r}")
+def _checked(name: str, given: object) -> float:
+    if isinstance(given, bool) or not isinstance(given, Real):
+        raise SpecError(f"`{name}` must be a number, got {given!r}")
+    value = given if isinstance(given, int) else float(given)
     if name == "min_accuracy":
         if not 0 <= value <= 1:
             hint = f"; did you mean {value / 100:g}?" if 1 < value <= 100 else ""  # noqa: PLR2004  # percent

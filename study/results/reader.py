@@ -1,4 +1,4 @@
-"""Reads studies and the learning curves of their trials from MLflow."""
+"""Reads studies and their trials from MLflow."""
 
 import difflib
 from typing import Final

@@ -14,6 +14,7 @@ from study.results.html_tables import html_facts, html_table
 from study.search.difference import is_real
 from study.search.pareto import Point
 from study.search.pooling import CONFIRMED, confirmed_name, pooled
+from study.search.promotion import replaced
 from study.spec.metrics import Direction
 from study.training.settings import TrainingSettings
 
@@ -194,6 +195,13 @@ def without_continued(records: Sequence[TrialRecord]) -> list[TrialRecord]:
     """The trials without those that others continue, whose curves are the beginnings of theirs."""
     continued = {record.continues for record in records}
     return [record for record in records if record.trial not in continued]
+
+
+def without_replaced(records: Sequence[TrialRecord]) -> list[TrialRecord]:
+    """The trials without those that complete ones continue, whose networks are the same, trained on."""
+    continues = {one.trial: one.continues for one in records if one.continues is not None}
+    old = replaced(continues, [one.trial for one in records if one.state == "COMPLETE"])
+    return [record for record in records if record.trial not in old]
 
 
 def to_frame(records: Sequence[TrialRecord]) -> pd.DataFrame:

@@ -59,8 +59,9 @@ class Sender:
     `ending` waits for up to the given seconds and returns whether no more events will come. `notify`
     takes messages: `{"runs": {...}}` by trial, `{"states": {...}}` once all events of earlier drivers
     are sent, `{"sent": n}` events, `{"trouble": text}` for a temporary error and None after it,
-    `{"unwritable": text}` for a full disk, `{"refused": text}` for records that the store rejected
-    permanently, and `{"unshown": text}` if the report failed. `publish` updates the page in MLflow.
+    `{"unwritable": text}` for a full disk, `{"refused": text}` for what the store rejected permanently,
+    with `"goes_on": True` if that were single records, and `{"unshown": text}` if the report failed.
+    `publish` updates the page in MLflow.
     """
 
     def __init__(
@@ -230,4 +231,4 @@ class Sender:
         if record:
             with self._folder.refused.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(record | {"error": text}) + "\n")
-        self._notify({"refused": text})
+        self._notify({"refused": text, "goes_on": bool(record)})

@@ -58,6 +58,7 @@ class Tracker:
         self._error: OSError | None = None
         self._unwritable: str | None = None
         self._refused: list[str] = []
+        self._rejected = False  # by more than some records
         self._unshown: str | None = None
         self._left: int | None = None  # until the sender has ended
         self._closing = False
@@ -82,7 +83,7 @@ class Tracker:
         """
         troubled_s = 0
         while not self._ready.wait(1.0) and troubled_s < _READY_WITHIN_S:
-            if self._refused or self._unwritable:  # for good
+            if self._rejected or self._unwritable:  # for good
                 break
             # There is no limit for an earlier sender, or a long record.
             troubled_s += 1 if self.trouble else 0
@@ -289,8 +290,9 @@ class Tracker:
                 self._unwritable = self._unwritable if text else None
             case {"unwritable": text}:
                 self._unwritable = text
-            case {"refused": text}:
+            case {"refused": text, "goes_on": goes_on}:
                 self._refused.append(text)
+                self._rejected = self._rejected or not goes_on
             case {"unshown": text}:
                 self._unshown = text
             case {"left": left}:

@@ -30,6 +30,18 @@ def test_of_a_folder_all_files_go(tmp_path):
     assert placed(spec, Path("/somewhere")).path == Path("/somewhere/data")
 
 
+def test_of_a_folder_linked_parts_and_classes_go_as_they_are_read(tmp_path):
+    photos, elsewhere = tmp_path / "photos", tmp_path / "elsewhere"
+    for folder in (photos / "test/cat", elsewhere / "train/dog", elsewhere / "cat"):
+        folder.mkdir(parents=True)
+        (folder / "0.png").write_bytes(b"")
+    (photos / "train").symlink_to(elsewhere / "train")
+    (elsewhere / "train/cat").symlink_to(elsewhere / "cat")
+    package = DataPackage.of(DatasetSpec(name="folder", path=Path("photos/")), photos)
+    parts = ("test/cat", "train/cat", "train/dog")
+    assert package.files == {f"data/{part}/0.png": photos / part / "0.png" for part in parts}
+
+
 @pytest.mark.parametrize(
     ("name", "sent"),
     [
@@ -71,6 +83,12 @@ def test_of_a_root_of_torchvision_goes_what_the_data_set_is_read_from(name, sent
 def test_a_data_set_that_is_not_here_is_refused(spec, error, said, tmp_path):
     with pytest.raises(error, match=said):
         DataPackage.of(spec, tmp_path / "nowhere")
+
+
+def test_a_folder_without_files_is_refused(tmp_path):
+    (tmp_path / "MNIST/raw").mkdir(parents=True)
+    with pytest.raises(DataError, match=r"must have files, got none in .*MNIST/raw"):
+        DataPackage.of(DatasetSpec(name="mnist", download=True), tmp_path)
 
 
 def test_a_data_set_that_the_head_has_is_not_fetched_again(tmp_path):

@@ -45,6 +45,15 @@ def test_it_shows_complete_trials_by_family_and_the_front_with_errors():
     assert "learning_rate 0.01" in vanilla.text[0]
 
 
+def test_confirmed_trials_are_where_their_pooled_values_are():
+    confirmed = {"confirmed_val_accuracy": 0.82, "confirmed_val_accuracy_sem": 0.01}
+    lucky = replace(RECORDS[0], replicates=3, confirmed_replicates=3, **confirmed)
+    *_, vanilla = front_figure(SPEC, [lucky, *RECORDS[1:]]).data
+    assert list(vanilla.y) == [pytest.approx(86)]
+    assert "pooled values" in front_section(SPEC, [lucky]).text
+    assert "pooled values" not in front_section(SPEC, RECORDS).text
+
+
 def test_families_differ_in_colour_and_in_symbol():
     *_, dendritic, vanilla = front_figure(SPEC, RECORDS).data
     assert dendritic.marker.color != vanilla.marker.color

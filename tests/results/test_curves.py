@@ -20,7 +20,7 @@ def test_curves_are_read_by_step_finite_and_the_later_of_two(tmp_path):
     assert list(found) == [full]
     assert (found[full].steps, found[full].values) == ([1, 2, 3], [0.3, 0.2, 0.4])
     assert found[full].times == [8, 7, 6]
-    assert (found[full].at(2), found[full].at(9)) == (0.2, None)
+    assert found[full].by_step() == {1: 0.3, 2: 0.2, 3: 0.4}
 
 
 def test_a_store_that_does_not_answer_is_reported(tmp_path, monkeypatch):

@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 
 from study.errors import SpecError
@@ -32,7 +33,8 @@ def test_an_order_that_cannot_be_meant_is_refused(text, message):
 
 
 def test_filters_become_bounds():
-    assert Filters(max_parameters=5000, min_accuracy=0.9, min_epochs=None).bounds() == (
+    largest = np.int64(5000)  # as a table has it
+    assert Filters(max_parameters=largest, min_accuracy=0.9, min_epochs=None).bounds() == (
         Bound("trainable_parameters", "<=", 5000),
         Bound("val_accuracy", ">=", 0.9),
     )

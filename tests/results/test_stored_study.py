@@ -9,6 +9,7 @@ import pytest
 
 from study.errors import StudyError
 from study.home import Home
+from study.report import figures
 from study.results import answers, comparison, no_match, study_status
 from study.results.query import Filters
 from study.results.reader import read_study
@@ -88,6 +89,9 @@ def test_a_trial_that_continues_another_one_replaces_it_once_it_is_complete(home
     assert found["continues"].dropna().to_dict() == {2: 0, 3: 1, 5: 4}
     status = study_status.status("made", home=home)
     assert (status.trials, status.epochs) == (3, 3 * 2 + 3 * 3)
+    drawn = [text for trace in figures.front("made", home=home).data for text in trace.text or ()]
+    shown = {number for number in range(6) if any(f"trial {number}:" in text for text in drawn)}
+    assert shown == {1, 2, 3, 4, 5}
 
 
 def test_of_a_trial_with_two_runs_the_older_counts(home):

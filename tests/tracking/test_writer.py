@@ -106,6 +106,21 @@ def test_events_that_are_sent_again_are_recorded_once(home):
     assert {metric.key for metric in model.metrics} == {"epochs", "val_accuracy"}
 
 
+def test_an_end_that_is_sent_again_alone_keeps_the_description(home):
+    writer = opened(home)
+    begin(writer, 0)
+    report(writer, 0, 2, val_accuracy=0.5)
+    end(writer, 0, "COMPLETE")
+    writer.flush()
+    (before,) = runs(home).values()
+    again = opened(home)
+    end(again, 0, "COMPLETE")
+    again.flush()
+    (after,) = runs(home).values()
+    assert "after 2 epochs" in before.data.tags["mlflow.note.content"]
+    assert after.data.tags["mlflow.note.content"] == before.data.tags["mlflow.note.content"]
+
+
 def test_a_trial_with_which_the_spec_starts_has_its_place_as_a_tag(home):
     writer = opened(home)
     begin(writer, 0, start=1)
