@@ -6,6 +6,7 @@ an option. Source: Chavlis & Poirazi, Nat Commun 2025;16:943, "Methods" (model f
 
 import math
 from dataclasses import dataclass
+from numbers import Integral
 from reprlib import repr as short
 from typing import Final, Literal, TypeAlias
 
@@ -213,6 +214,9 @@ class Architecture:
 
     def _check_size(self, name: str, *, exists: bool) -> None:
         value = getattr(self, name)
+        if isinstance(value, Integral) and not isinstance(value, int):  # of NumPy
+            value = int(value)
+            object.__setattr__(self, name, value)
         if exists and not (isinstance(value, int) and 1 <= value <= LARGEST[name]):
             raise ValueError(
                 f"`1 <= {name} <= {LARGEST[name]}` must hold for family {self.family}, "
@@ -231,6 +235,11 @@ class Architecture:
         Those of a convolution are its kernels, each of which is at every position.
         """
         return self.somata * (self.dendrites or 1)
+
+    @property
+    def draws_over_matrix(self) -> bool:
+        """Whether the synapses of a layer are drawn together, so that their number varies by unit."""
+        return self.synapse_draw == "global" and FAMILIES[self.family].has("synapse_draw")
 
     @property
     def is_dendritic(self) -> bool:

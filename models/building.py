@@ -72,7 +72,7 @@ def _build(
     seeds: Sequence[int],
     source: "_Source",
 ) -> Network:
-    if not seeds:
+    if len(seeds) == 0:  # an array has no truth value
         raise ValueError("`seeds` must hold at least one seed, got none")
     parameters, _ = counts_of(architecture, image_shape, classes)
     if parameters * len(seeds) > MOST_PARAMETERS:

@@ -58,7 +58,7 @@ def wiring_bits(architecture: Architecture, image_shape: ImageShape) -> int:
         fields = architecture.somata if family.synapses == "grouped" else architecture.units
         return seed + fields * _bits(math.prod(image_shape[1:]))
     bits = SEED_BITS if draws_cables else 0
-    varies = architecture.synapse_draw == "global"
+    varies = architecture.draws_over_matrix
     of_pixels = architecture.synapses_per == "channel"
     for channels, height, width in layer_shapes(architecture, image_shape)[:-1]:
         read = (architecture.synapses or 0) * (channels if of_pixels and varies else 1)

@@ -61,7 +61,10 @@ def blocks_of(synapses: SparseLayer, cables: GroupedLayer, batch: int) -> list[B
 
 
 class _Dendrosomatic(torch.autograd.Function):
-    """x, synapses, dendrite biases, cables, soma biases -> activations of the somata."""
+    """x, synapses, dendrite biases, cables, soma biases -> activations of the somata.
+
+    `keep`: whether the activations of the dendrites are kept for the gradient.
+    """
 
     @staticmethod
     def forward(  # noqa: PLR0913, PLR0917  # torch takes each tensor as a separate argument
@@ -74,6 +77,7 @@ class _Dendrosomatic(torch.autograd.Function):
         slopes: tuple[float, float],
         blocks: Sequence[Block],
         layer: SparseLayer,
+        keep: bool,  # noqa: FBT001  # torch passes positions only
     ) -> Tensor:
         ctx.slopes, ctx.blocks, ctx.layer = slopes, blocks, layer
         table = x.reshape(-1, x.shape[-1])
@@ -84,7 +88,8 @@ class _Dendrosomatic(torch.autograd.Function):
             active += biases[block.dendrites]
             functional.leaky_relu_(active, slopes[0])
             sums.append(block.own.row_sums(active, cables[block.dendrites]))
-            kept.append(active)
+            if keep:
+                kept.append(active)
         somata = _joined(sums).view(*soma_bias.shape[:2], -1)
         somata += soma_bias
         functional.leaky_relu_(somata, slopes[1])
@@ -131,6 +136,7 @@ class _Dendrosomatic(torch.autograd.Function):
             None,
             None,
             None,
+            None,
         )
 
 
@@ -158,5 +164,6 @@ def dendrosomatic(
     Equal to `leaky_relu(cables(leaky_relu(synapses(x), slopes[0])), slopes[1])`.
     """
     parameters = (synapses.weight, synapses.bias, cables.weight, cables.bias)
-    somata: Tensor = _Dendrosomatic.apply(x, *parameters, slopes, blocks, synapses)
+    keep = torch.is_grad_enabled()  # never so within the function
+    somata: Tensor = _Dendrosomatic.apply(x, *parameters, slopes, blocks, synapses, keep)
     return somata

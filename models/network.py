@@ -35,7 +35,7 @@ class Network(nn.Module):
         super().__init__()
         self.architecture = architecture
         self.image_shape = image_shape
-        self.seeds = tuple(seeds)
+        self.seeds = tuple(map(int, seeds))
         self.stages = nn.ModuleList(stages)
         self.readout = readout
         self._dropout_generators: list[torch.Generator] = []
@@ -121,12 +121,15 @@ class Network(nn.Module):
         """The images as float columns, shape (R, inputs, batch), contiguous."""
         images = torch.as_tensor(images)
         replicates = images.shape[0] if images.dim() == 5 else self.replicates  # noqa: PLR2004
-        wrong = images.dim() not in (4, 5) or replicates != self.replicates
+        wrong = images.dim() not in (4, 5) or replicates != self.replicates or 0 in images.shape
         if wrong or tuple(images.shape[-3:]) != self.image_shape:
             raise ValueError(
                 f"images must have shape (batch, *{self.image_shape}) or "
-                f"({self.replicates}, batch, *{self.image_shape}), got {tuple(images.shape)}"
+                f"({self.replicates}, batch, *{self.image_shape}), with `batch >= 1`, got "
+                f"{tuple(images.shape)}"
             )
+        if images.dtype != torch.uint8 and not images.is_floating_point():
+            raise ValueError(f"images must be uint8 in 0..255 or float in 0..1, got {images.dtype}")
         weight = self.readout.weight
         columns = images.flatten(-3).transpose(-1, -2)
         if images.dim() == 4:  # noqa: PLR2004  # without an axis of replicates

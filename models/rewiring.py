@@ -134,9 +134,7 @@ class _Synapses:
             part.cpu().numpy().astype(np.int64) for part in layer.connections(replicate)
         )
         strength = np.abs(layer.weight[replicate].detach().cpu().numpy())
-        of_pixels = (
-            architecture.synapses_per == "channel" and architecture.synapse_draw == "constant"
-        )
+        of_pixels = architecture.synapses_per == "channel" and not architecture.draws_over_matrix
         channels, self._height, self._width = shape
         self._planes = channels if of_pixels else 1
         self._places = math.prod(shape) // self._planes

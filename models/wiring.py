@@ -7,12 +7,14 @@ one replicate, from its own generator.
 import math
 from dataclasses import dataclass
 from reprlib import repr as short
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.architecture import FAMILIES, Architecture, ImageShape
+
+_MOST_ENTRIES: Final = 10**9 - 1  # of a matrix that NumPy draws from
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +94,14 @@ def draw_over_matrix(
     """Draws `total` distinct connections, every subset of the (units x inputs) matrix equally likely.
 
     A unit has total / units connections on average, and may have none (the paper's code). The number
-    of connections of each unit is drawn first, then the inputs, so the matrix is never created.
+    of connections of each unit is drawn first, then the inputs, so the matrix is never created. Raises
+    ValueError for a matrix that is too large for NumPy's draw.
     """
+    if units * inputs > _MOST_ENTRIES:
+        raise ValueError(
+            f"`units x inputs <= {_MOST_ENTRIES}` must hold for connections drawn over the matrix "
+            f'(synapse_draw or cable_draw = "global"), got {units} x {inputs}'
+        )
     counts = generator.multivariate_hypergeometric([inputs] * units, total, method="marginals")
     offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int32)
     drawn = np.empty(total, dtype=np.int32)
@@ -110,7 +118,7 @@ def _random(
     """Random inputs of the whole image."""
     channels, height, width = shape
     synapses = architecture.synapses or 0
-    if architecture.synapse_draw == "global":
+    if architecture.draws_over_matrix:
         total = synapses * architecture.units
         total *= channels if architecture.synapses_per == "channel" else 1
         return draw_over_matrix(generator, architecture.units, channels * height * width, total)

@@ -41,7 +41,9 @@ from study.engine.turns import Turns
 
 _WIDEST_TILE: Final = 128  # images; twice as many gained nothing
 _WIDEST_TILE_OF_CONVOLUTIONS: Final = 32  # whose activations at all positions fill the cache
-_TURNS: Final = 4  # of each of several replicates in an epoch
+_TURNS: Final = (
+    4  # of each replicate in an epoch; of a single one, too, so that its sums are the same
+)
 _EVALUATION_TURNS: Final = 2  # in an evaluation, which is shorter
 _DROPOUT: Final = 3  # a stream of its own beside those of models.building and study.training
 
@@ -86,7 +88,6 @@ class CompiledEngine:
         if recipe.average:
             read_parameters(parameters_of(network), self._average)
         self._steps = 0
-        self._turns = _TURNS if network.replicates > 1 else 1
         inputs, units = int(np.prod(network.image_shape)), int(self._plan.layers[:, 2].sum())
         convolves = CONVOLUTION in self._plan.layers[:, KIND]
         widest = _WIDEST_TILE_OF_CONVOLUTIONS if convolves else _WIDEST_TILE
@@ -166,7 +167,7 @@ class CompiledEngine:
         key = int(seed.generate_state(1)[0])
         order = np.ascontiguousarray(orders[number])
         starts = self._starts(order, self._network.seeds[number], epoch)
-        ends = np.linspace(0, len(rates), self._turns + 1).astype(int).tolist()
+        ends = np.linspace(0, len(rates), _TURNS + 1).astype(int).tolist()
 
         def turn(steps: tuple[int, int], memory: Workspace) -> None:
             totals[number] += self._library.train_steps(
@@ -195,8 +196,7 @@ class CompiledEngine:
         self, number: int, tested: StoredImages, totals: NDArray[np.float64]
     ) -> Iterator[_Turn]:
         count = len(tested.images.labels)
-        turns = min(_EVALUATION_TURNS, self._turns)
-        ends = np.linspace(0, count, turns + 1).astype(int).tolist()
+        ends = np.linspace(0, count, _EVALUATION_TURNS + 1).astype(int).tolist()
 
         def turn(some: NDArray[np.int64], memory: Workspace) -> None:
             totals[:, number] += self._library.evaluate_images(

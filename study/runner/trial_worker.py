@@ -224,7 +224,8 @@ class TrialWorker:
         notice = None
         try:
             files[DISTRIBUTIONS] = self._diagnose(network)
-        except (ValueError, RuntimeError) as error:  # of the data; of the device's memory
+        # Of the data; of a device's or this machine's memory; of the folder for temporary files.
+        except (ValueError, RuntimeError, MemoryError, OSError) as error:
             notice = f"no diagnostics: {type(error).__name__}: {error}"
         example = io.BytesIO()
         np.save(example, self._clean.validation.images[:2].cpu().numpy(), allow_pickle=False)

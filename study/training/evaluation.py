@@ -43,7 +43,10 @@ class Estimate:
 
 @torch.no_grad()
 def evaluate(network: Network, split: Split, batch_size: int = 1000) -> tuple[Tensor, Tensor]:
-    """Accuracy (share in 0..1) and mean cross-entropy (nats) of each replicate, shape (R,)."""
+    """Accuracy (share in 0..1) and mean cross-entropy (nats) of each replicate, shape (R,).
+
+    Raises ValueError if there is no image.
+    """
     correct = torch.zeros(network.replicates, dtype=torch.float64, device=split.labels.device)
     loss = torch.zeros_like(correct)
     for hits, losses in batch_outcomes(network, split, batch_size):

@@ -182,12 +182,15 @@ def test_a_replicate_alone_is_the_same_among_others_bit_by_bit(threads, family):
     data, made = split(), architecture(family, layers=2, dropout=0.2)
     alone = build(made, data.images.shape[1:], 10, [5])
     among = build(made, data.images.shape[1:], 10, [2, 5, 9])
+    measured = []
     for network, orders in ((alone, order(3)[1:2]), (among, order(3))):
         engine = compiled(network, data, threads=threads)
-        engine.train_epoch(1, orders, rates(2), range(len(orders)))
+        losses = engine.train_epoch(1, orders, rates(2), range(len(orders)))
         engine.train_epoch(2, orders, rates(2), range(len(orders)))
+        measured.append(torch.stack([losses, *engine.evaluate(data.images[:39], data.labels[:39])]))
     for mine, shared in zip(alone.parameters(), among.parameters(), strict=True):
         assert torch.equal(mine[0], shared[1])
+    assert torch.equal(measured[0][:, 0], measured[1][:, 1])
 
 
 @pytest.mark.parametrize("family", ["dann-r", "vann"])

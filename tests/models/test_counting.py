@@ -170,6 +170,8 @@ def test_what_does_not_fit_the_images_is_not_counted():
         ("dann-lrf", {"rewiring": 0.3, "centres": "variance"}, 36 * 4 * 8),
         ("dann-lrf", {"rewiring": 0.3}, 36 * 4 * 8),  # an input of 192 in 8 bits
         ("dann-lrf", {"rewiring": 0.3, "synapses_per": "channel"}, 36 * 4 * 6),  # a pixel of 64
+        # Receptive fields are not drawn over the matrix.
+        ("dann-lrf", {"rewiring": 0.3, "synapse_draw": "global"}, 36 * 4 * 8),
         ("dann-r", {"rewiring": 0.3, "synapse_draw": "global"}, 36 * (4 * 8 + 8)),
         ("sann", {"rewiring": 0.3}, 36 * 4 * 8),
         ("sann", {"rewiring": 0.3, "cable_draw": "global"}, 36 * 4 * 8 + 64),

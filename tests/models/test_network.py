@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional
 
-from models import FAMILIES, build
+from models import FAMILIES, Architecture, build, load_network, save_network
 from models.layers import SPARSE_FORMS, SparseLayer
 from models.stage import Stage
 from tests.support.architectures import PAPER, SPARSE, architecture
@@ -282,6 +282,21 @@ def test_wrong_images_are_refused_with_both_shapes():
     for shape in ((5, 1, 6, 7), (2, 5, 1, 6, 6), (6, 6)):
         with pytest.raises(ValueError, match=re.escape(f"got {shape}")):
             network(torch.rand(shape))
+
+
+def test_whole_numbers_other_than_bytes_are_refused_since_their_scale_is_not_known():
+    network = build(architecture("vann"), (1, 6, 6), 3, [0])
+    with pytest.raises(ValueError, match=r"uint8 in 0..255 or float in 0..1, got torch.int64"):
+        network(torch.zeros((5, 1, 6, 6), dtype=torch.int64))
+
+
+def test_sizes_and_seeds_of_numpy_are_whole_numbers(tmp_path):
+    sizes = {"somata": np.int64(4), "dendrites": np.int64(2)}
+    network = build(Architecture(family="vann", **sizes), (1, 6, 6), 3, np.arange(2))
+    save_network(network, tmp_path)
+    assert load_network(tmp_path).seeds == (0, 1)
+    with pytest.raises(ValueError, match="at least one seed"):
+        build(architecture("vann"), (1, 6, 6), 3, np.arange(0))
 
 
 def test_a_network_needs_a_seed():

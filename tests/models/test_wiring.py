@@ -153,6 +153,13 @@ def test_random_inputs_are_drawn_evenly():
     assert np.abs(share - 7 / 20).max() < 0.017
 
 
+def test_a_matrix_that_numpy_cannot_draw_from_is_refused():
+    with pytest.raises(
+        ValueError, match=r"`units x inputs <= 999999999` must hold .* 50000 x 2000"
+    ):
+        draw_over_matrix(np.random.default_rng(0), 50_000, 20_000, 9)
+
+
 @given(seed=seeds, units=st.integers(1, 30), inputs=st.integers(1, 30), data=st.data())
 def test_a_draw_over_the_whole_matrix_has_its_total_and_no_entry_twice(seed, units, inputs, data):
     total = data.draw(st.integers(1, units * inputs))

@@ -1,6 +1,7 @@
 """The worker without Ray: what it reports, and how it goes on from what it stored."""
 
 import json
+import tempfile
 
 import numpy as np
 import pytest
@@ -110,6 +111,14 @@ def test_a_trial_ends_with_the_diagnostics_that_were_asked_for(digits, tmp_path)
     assert epochs[1]["generalisation_gap"] == pytest.approx(gap)
     stored = json.loads((trial_folder(tmp_path, 0) / DISTRIBUTIONS).read_text())
     assert sum(stored["output_weight"]["counts"]) == 2 * 10 * 16
+
+
+def test_a_diagnostic_that_cannot_write_costs_the_network_nothing(digits, tmp_path, monkeypatch):
+    made = worker(digits, tmp_path, config(), rungs=(), diagnostics=("latency",))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
+    last = until_done(made)[-1]
+    assert last["notice"].startswith("no diagnostics: FileNotFoundError: ")
+    assert load_network(trial_folder(tmp_path, 0) / NETWORK).seeds == (0, 1)
 
 
 def test_a_trial_keeps_the_outcome_on_each_test_image(digits, tmp_path):

@@ -4,9 +4,11 @@ import pytest
 import torch
 from scipy.stats import ttest_ind_from_stats
 
+from models import Architecture, build
 from study.search.pareto import confident_front
 from study.search.rungs import Rung
-from study.training.evaluation import Estimate
+from study.training.evaluation import Estimate, evaluate
+from study.training.split import Split
 
 
 def test_an_estimate_is_mean_and_standard_error():
@@ -14,6 +16,16 @@ def test_an_estimate_is_mean_and_standard_error():
     assert estimate.mean == pytest.approx(7 / 3)
     assert estimate.sem == pytest.approx(math.sqrt(7 / 3) / math.sqrt(3))
     assert math.isnan(Estimate.over(torch.tensor([1.0])).sem)
+
+
+def test_no_image_is_refused_whatever_the_family():
+    for family, synapses in (("dann-r", 4), ("mlp", None)):
+        dendrites = None if synapses is None else 2
+        made = Architecture(family=family, somata=4, dendrites=dendrites, synapses=synapses)
+        network = build(made, (1, 6, 6), 3, [0])
+        nothing = Split(torch.zeros((0, 1, 6, 6), dtype=torch.uint8), torch.zeros(0).long())
+        with pytest.raises(ValueError, match=r"`batch >= 1`, got \(0, 1, 6, 6\)"):
+            evaluate(network, nothing)
 
 
 def test_replicates_that_agree_by_coincidence_make_no_difference_of_one_image_real():
