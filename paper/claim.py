@@ -127,7 +127,8 @@ class SizeSlope(_Claim):
 class Overfitting(_Claim):
     """The reference overfits more than the network, in nats.
 
-    Overfitting is the loss on validation images minus that on training images after the last epoch.
+    Overfitting is the validation loss after the last epoch minus the training loss, the mean over the
+    batches of that epoch, with changing weights (docs/diagnostics.md).
     """
 
     test: Literal["overfitting"]

@@ -141,8 +141,16 @@ of random and local inputs unless their name has others.
 
 
 def cells(rows: pd.DataFrame) -> dict[Cell, Outcomes]:
-    """The cells of the rows of the benchmark file that are of the factorial and of the stage `test`."""
-    own = rows[rows["study"].str.startswith(STUDY) & (rows["stage"] == "test")]
+    """The cells of the rows of the benchmark file that are of the factorial and of the stage `test`.
+
+    All have the same seeds, in the same order; raises ValueError otherwise.
+    """
+    own = rows[rows["study"].str.startswith(STUDY) & (rows["stage"] == "test")].sort_values("seed")
+    seeds = set(own.groupby(["study", "trial"])["seed"].agg(tuple))
+    if len(seeds) > 1:
+        raise ValueError(
+            f"all cells of the factorial must have the same seeds, got {sorted(seeds)}"
+        )
     found: dict[Cell, list[NDArray[np.float64]]] = {}
     for row in own.to_dict("records"):
         cell = _cell(row["study"], row["family"], json.loads(row["settings"]))
@@ -218,7 +226,7 @@ def _measured(
             weights[other] = weights.get(other, 0) - sign / len(pairs)
     if not weights.keys() <= found.keys():
         return None
-    measured = estimate([found[cell] for cell in weights], list(weights.values()))
+    measured = estimate([found[cell] for cell in weights], list(weights.values()), same_seeds=True)
     low, high = measured.interval()
     p = min(1.0, 2 * min(measured.p_above(0), measured.p_below(0)))
     return Effect(

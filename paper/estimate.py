@@ -1,10 +1,13 @@
 """Weighted sums of the mean outcomes of networks, with standard errors over test images and seeds.
 
-The networks of a comparison share their test images; the seeds of each are its own. An outcome is a sum
-of four effects: of the network, its image, its seed, and of the seed on that image (their interaction).
-The variance over images and that of each network's seeds contain the interaction once each, hence it is
-subtracted once from their sum. A bootstrap that resamples images and seeds counts it three times (Owen,
-Ann Appl Stat 2007;1:386).
+The networks of a comparison share their test images. An outcome is a sum of four effects: of the
+network, its image, its seed, and of the seed on that image (their interaction). The variance over images
+and that over seeds contain the interaction once each, hence it is subtracted once from their sum. A
+bootstrap that resamples images and seeds counts it three times (Owen, Ann Appl Stat 2007;1:386).
+
+Networks with the same seeds have the same order of batches, and those of the same sizes also wirings or
+initial weights, so their outcomes are correlated: then the variance over seeds is that of the weighted
+sum. Otherwise each network has a variance over its own seeds.
 """
 
 import math
@@ -76,13 +79,18 @@ class Estimate:
 
 
 def estimate(
-    networks: Sequence[Outcomes], weights: Sequence[float], *, logarithms: bool = False
+    networks: Sequence[Outcomes],
+    weights: Sequence[float],
+    *,
+    same_seeds: bool = False,
+    logarithms: bool = False,
 ) -> Estimate:
     """The weighted sum of the networks' means, or of the logarithms of their means.
 
-    The error of logarithms is by the delta method; weighted by `DIFFERENCE`, they are the logarithm of
-    a ratio. The error is at least that over images. The degrees of freedom are those of Welch and
-    Satterthwaite. Raises ValueError for fewer than two seeds, or different numbers of images.
+    `same_seeds`: whether all networks were trained with the same seeds, in the same order. The error of
+    logarithms is by the delta method; weighted by `DIFFERENCE`, they are the logarithm of a ratio. The
+    error is at least that over images. The degrees of freedom are those of Welch and Satterthwaite.
+    Raises ValueError for fewer than two seeds, or different numbers of images.
     """
     seeds = [len(outcomes) for outcomes in networks]
     images = {outcomes.shape[1] for outcomes in networks}
@@ -100,14 +108,13 @@ def estimate(
     slopes = [
         weight / mean if logarithms else weight for weight, mean in zip(weights, means, strict=True)
     ]
-    by_image = sum(
-        slope * outcomes.mean(axis=0) for slope, outcomes in zip(slopes, networks, strict=True)
-    )
+    parts = [slope * outcomes for slope, outcomes in zip(slopes, networks, strict=True)]
+    by_image = sum(part.mean(axis=0) for part in parts)
     variances = [float(np.var(by_image, ddof=1)) / count]
     freedoms = [count - 1]
-    for slope, outcomes in zip(slopes, networks, strict=True):
+    for outcomes in [np.sum(parts, axis=0)] if same_seeds else parts:
         of_seeds, of_interaction = _variances(outcomes)
-        variances += [slope**2 * of_seeds, -(slope**2) * of_interaction]
+        variances += [of_seeds, -of_interaction]
         freedoms += [len(outcomes) - 1, (len(outcomes) - 1) * (count - 1)]
     summed = Estimate.of_parts(value, variances, freedoms, least=variances[0])
     return summed if summed.error > _ROUNDING else replace(summed, error=0.0)

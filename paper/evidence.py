@@ -53,10 +53,14 @@ class Evidence:
         rows = rows[(rows["trial"] == choice.trial) & (after_race == (choice.raced is not None))]
         if rows.empty:
             raise NotRunError
-        return rows
+        return rows.sort_values("seed")
+
+    def same_seeds(self, roles: Sequence[Role], data: str) -> bool:
+        """Whether the networks of roles that are tested were trained with the same seeds."""
+        return len({tuple(self.tested(role, data)["seed"]) for role in roles}) == 1
 
     def outcomes(self, role: Role, data: str, metric: str) -> Outcomes:
-        """The outcome of each seed on each test image, shape (seeds, images)."""
+        """The outcome of each seed, in their order, on each test image, shape (seeds, images)."""
         rows = self.tested(role, data)
         if metric == "loss":
             losses = [np.frombuffer(one, np.float16) for one in rows["losses"]]

@@ -129,11 +129,12 @@ def _agreement(claim: Agreement, evidence: Evidence, bare: Result) -> Result:
 def _comparison(claim: Comparison, evidence: Evidence, bare: Result) -> Result:
     networks = [evidence.outcomes(role, claim.data, claim.metric) for role in claim.roles]
     seeds = [len(one) for one in networks]
+    same = evidence.same_seeds(claim.roles, claim.data)
     if claim.metric == "accuracy":
-        found = estimate(networks, DIFFERENCE)
+        found = estimate(networks, DIFFERENCE, same_seeds=same)
         return _filled(bare, found, found.p_above(claim.margin), found.p_below(claim.margin), seeds)
     # The logarithm of the reference's loss over the network's.
-    found = estimate(networks[::-1], DIFFERENCE, logarithms=True)
+    found = estimate(networks[::-1], DIFFERENCE, same_seeds=same, logarithms=True)
     bound = math.log1p(claim.margin)
     result = _filled(bare, found, found.p_above(bound), found.p_below(bound), seeds)
     ratios: dict[str, Any] = {
@@ -144,7 +145,8 @@ def _comparison(claim: Comparison, evidence: Evidence, bare: Result) -> Result:
 
 def _interaction(claim: Interaction, evidence: Evidence, bare: Result) -> Result:
     networks = [evidence.outcomes(role, claim.data, "accuracy") for role in claim.roles]
-    found = estimate(networks, INTERACTION)
+    same = evidence.same_seeds(claim.roles, claim.data)
+    found = estimate(networks, INTERACTION, same_seeds=same)
     seeds = [len(one) for one in networks]
     return _filled(bare, found, found.p_above(0), found.p_below(claim.relevant), seeds)
 

@@ -1,6 +1,7 @@
 """Writes docs/results.md from the claims and the results of `python -m paper record`."""
 
 import json
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -142,11 +143,12 @@ def _responses(rows: pd.DataFrame) -> list[str]:
 
 
 def _made_of(effects: Sequence[Mapping[str, Any]]) -> list[str]:
-    """The effects over all sizes, or else at the largest that is run."""
+    """The effects over all sizes, unless a size has more of them: not all of its cells are run."""
     if not effects:
         return []
-    overall = any(one["size"] is None for one in effects)
-    size = None if overall else effects[-1]["size"]
+    counts = Counter(one["size"] for one in effects)
+    # Of equal counts the overall one is taken, or else that of the largest size.
+    size = max(counts, key=lambda one: (counts[one], one is None, int((one or "0").rstrip("k"))))
     own = [one for one in effects if one["size"] == size]
     where = "over all sizes" if size is None else f"at {size.replace('k', ',000')} parameters"
     lines = [
@@ -177,7 +179,8 @@ def _answers(claims: Claims, found: Results) -> Iterator[Sequence[str]]:
             if labels and verdict not in _JUDGED
         ]
         judged = [by_verdict[verdict] for verdict in _JUDGED]
-        yield [group.says, own[0].source, *judged, "; ".join(others)]
+        sources = ", ".join(dict.fromkeys(one.source for one in own))
+        yield [group.says, sources, *judged, "; ".join(others)]
 
 
 _JUDGED: Final = ("holds", "does not hold", "undecided")

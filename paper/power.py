@@ -1,7 +1,8 @@
 """The power of each claim, simulated from what it assumes: `python -m paper power` writes powers.json.
 
 A simulated experiment draws a value for each seed, adds the error of the test images, which the claim
-assumes known, and is judged as the real one is: Welch's degrees of freedom, Student's quantiles. The
+assumes known, and is judged as the real one is: Welch's degrees of freedom, or those of the seeds that
+networks have in common (assumed to be no more alike for that), and Student's quantiles. The
 power is the share of experiments in which the claim holds, alone and, as a lower bound for Holm's
 method, with the level divided by the claims of its group.
 """
@@ -17,7 +18,15 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from paper.claim import Agreement, Claim, Comparison, Diagnostic, SizeSlope, SizeTrend
+from paper.claim import (
+    Agreement,
+    Claim,
+    Comparison,
+    Diagnostic,
+    Interaction,
+    SizeSlope,
+    SizeTrend,
+)
 from paper.claims import Claims
 from paper.hypothesis_tests import LEVEL, Published
 from paper.plan import Plan, PlannedStudy
@@ -28,7 +37,7 @@ SUFFICIENT: Final = 0.8
 """The power below which an undecided claim tells little; the page marks it."""
 
 _NETWORKS: Final = {
-    *("id", "group", "source", "network", "networks", "reference"),
+    *("id", "group", "label", "source", "network", "networks", "reference"),
     *("network_before", "reference_before"),
 }
 _Values = NDArray[np.float64]
@@ -82,12 +91,14 @@ def simulated(claim: Claim, seeds: Sequence[int], experiments: int = EXPERIMENTS
     generator = np.random.default_rng(0)
     if isinstance(claim, SizeTrend):
         return _of_trend(claim, generator, experiments)
-    parts = [
-        _mean(claim.assumed.seed_sd / math.sqrt(one), one, generator, experiments) for one in seeds
-    ]
+    error = claim.assumed.seed_sd
+    if isinstance(claim, Comparison | Interaction) and len(set(seeds)) == 1:
+        error, seeds = error * math.sqrt(len(seeds)), seeds[:1]
+    lost = 2 if isinstance(claim, SizeSlope) else 1  # degrees of freedom
+    parts = [_mean(error / math.sqrt(one), one - lost, generator, experiments) for one in seeds]
     if isinstance(claim, Agreement):
         theirs = Published(mean=claim.published, sd=claim.published_sd)
-        parts.append(_mean(theirs.error, theirs.seeds, generator, experiments))
+        parts.append(_mean(theirs.error, theirs.seeds - 1, generator, experiments))
     effect, bound = claim.assumed.effect, getattr(claim, "margin", 0.0)
     if isinstance(claim, Comparison) and claim.metric == "loss":
         effect, bound = math.log1p(effect), math.log1p(bound)
@@ -107,11 +118,11 @@ def simulated(claim: Claim, seeds: Sequence[int], experiments: int = EXPERIMENTS
 
 
 def _mean(
-    error: float, seeds: int, generator: np.random.Generator, experiments: int
+    error: float, freedom: int, generator: np.random.Generator, experiments: int
 ) -> tuple[_Values, _Values, int]:
     """Errors of a mean over seeds, its squared standard errors as estimated, and their freedom."""
-    estimated = generator.chisquare(seeds - 1, experiments) / (seeds - 1)
-    return error * generator.standard_normal(experiments), error**2 * estimated, seeds - 1
+    estimated = generator.chisquare(freedom, experiments) / freedom
+    return error * generator.standard_normal(experiments), error**2 * estimated, freedom
 
 
 def _of_trend(claim: SizeTrend, generator: np.random.Generator, experiments: int) -> _Values:

@@ -227,7 +227,7 @@ def sizes(rows: pd.DataFrame) -> list[str]:
 
 
 def overfitting(rows: pd.DataFrame) -> list[float]:
-    """Of each network the loss on validation images minus that on training images, at the end."""
+    """Of each network the validation loss after the last epoch minus the mean training loss in it."""
     curves = zip(rows["val_loss_curve"], rows["train_loss_curve"], strict=True)
     return [float(of_val[-1] - of_train[-1]) for of_val, of_train in curves]
 

@@ -66,6 +66,21 @@ def test_its_error_is_right_and_its_interval_covers_as_often_as_it_says(seed_sd,
     assert 0.92 <= np.mean(hits) <= 0.985
 
 
+@pytest.mark.parametrize("correlation", [-0.8, 0.0, 0.8])
+def test_seeds_that_networks_have_in_common_are_judged_by_their_difference(correlation):
+    generator = np.random.default_rng(0)
+    covariance = 0.05**2 * np.array([[1, correlation], [correlation, 1]])
+    found = []
+    for _ in range(400):
+        of_seeds = generator.multivariate_normal([1.3, 1.0], covariance, size=8)
+        networks = [own[:, None] + 0.1 * generator.standard_normal((8, 200)) for own in of_seeds.T]
+        found.append(estimate(networks, DIFFERENCE, same_seeds=True))
+    spread = np.std([one.value for one in found])
+    assert np.mean([one.error**2 for one in found]) ** 0.5 == pytest.approx(spread, rel=0.15)
+    hits = [low <= 0.3 <= high for low, high in (one.interval() for one in found)]
+    assert 0.92 <= np.mean(hits) <= 0.985
+
+
 def test_an_error_is_at_least_that_over_images():
     # Seeds that happen to be equally accurate, each on images of its own.
     own = np.eye(4).repeat(25, axis=1)

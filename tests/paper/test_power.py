@@ -53,9 +53,10 @@ def test_networks_that_are_not_raced_have_the_seeds_of_the_search(claims_and_stu
 def test_the_power_of_a_difference_is_that_of_the_noncentral_t():
     one = claim(assumed={"effect": 0.003, "seed_sd": 0.002, "image_error": 0.0005})
     power = (simulated(one, [5, 5]) <= LEVEL).mean()
-    parts = [0.002**2 / 5, 0.002**2 / 5, 0.0005**2]
-    freedom = sum(parts) ** 2 / sum(part**2 / (5 - 1) for part in parts[:2])
-    expected = stats.nct.sf(stats.t.ppf(1 - LEVEL, freedom), freedom, 0.003 / math.sqrt(sum(parts)))
+    of_seeds, of_images = 2 * 0.002**2 / 5, 0.0005**2
+    variance = of_seeds + of_images
+    freedom = (5 - 1) * (variance / of_seeds) ** 2
+    expected = stats.nct.sf(stats.t.ppf(1 - LEVEL, freedom), freedom, 0.003 / math.sqrt(variance))
     assert power == pytest.approx(expected, abs=0.03)
 
 
