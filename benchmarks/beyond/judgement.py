@@ -75,8 +75,8 @@ def judge(
     """The rows of a choice with the test accuracies of their networks of fresh seeds.
 
     Rows of other groups than the dendritic one have how far the dendritic winner under the same bound is
-    ahead (`ahead`, with its 95 % interval, over images and seeds), as shares. `load` reads the data set
-    with its test images; it is not called if the folder has the outcomes.
+    ahead (`ahead`, with its 95 % interval, over images and the seeds that all networks share), as shares.
+    `load` reads the data set with its test images; it is not called if the folder has the outcomes.
     """
     file = folder / OUTCOMES
     if not file.exists():
@@ -96,7 +96,7 @@ def judge(
         measured: dict[str, Any] = {"test_accuracy": found.mean, "test_accuracy_sem": found.sem}
         other = dendritic.get((row["metric"], row["bound"]))
         if other is not None and other is not own:
-            ahead = estimate([other, own], DIFFERENCE)
+            ahead = estimate([other, own], DIFFERENCE, same_seeds=True)
             low, high = ahead.interval()
             measured["ahead"] = {"value": ahead.value, "low": low, "high": high}
             measured["p_ahead"] = ahead.p_above(0)
