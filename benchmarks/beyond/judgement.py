@@ -75,7 +75,7 @@ def judge(
     """The rows of a choice with the test accuracies of their networks of fresh seeds.
 
     Rows of other groups than the dendritic one have how far the dendritic winner under the same bound is
-    ahead (`ahead`, with its 95 % interval, over images and the seeds that all networks share), as shares.
+    ahead (`ahead`, with its 95 % interval, over images and the seeds that all share), as shares.
     `load` reads the data set with its test images; it is not called if the folder has the outcomes.
     """
     file = folder / OUTCOMES

@@ -88,6 +88,7 @@ def _facts(record: "TrialRecord", curve: "Curve | None") -> dict[str, str]:
         "training": _settings(record.training),
         "replicates": str(record.replicates),
         "val accuracy": f"{percent(record.val_accuracy, record.val_accuracy_sem)} %",
+        "confirmed": _confirmed(record),
         "test accuracy": f"{percent(record.test_accuracy, record.test_accuracy_sem)} %",
         "val loss": estimate(record.val_loss, record.val_loss_sem),
         "test loss": estimate(record.test_loss, record.test_loss_sem),
@@ -100,6 +101,15 @@ def _facts(record: "TrialRecord", curve: "Curve | None") -> dict[str, str]:
         shape = sparkline(curve.values, low, high)
         facts["curve"] = f"{shape}  val accuracy {100 * low:.2f} to {100 * high:.2f} %"
     return {name: text for name, text in facts.items() if text not in ("", " %")}
+
+
+def _confirmed(record: "TrialRecord") -> str:
+    from study.results.format import percent
+
+    if not record.confirmed_replicates:
+        return ""
+    value = percent(record.confirmed_val_accuracy, record.confirmed_val_accuracy_sem)
+    return f"val accuracy {value} % with {record.confirmed_replicates} further seeds"
 
 
 def _settings(settings: Mapping[str, Any]) -> str:

@@ -1,7 +1,8 @@
 """A data set that goes along with a submission: packed here, unpacked by the job on the cluster's head.
 
-Ray keeps the package, by the hash of its contents, until the job has fetched it. From the head the
-arrays travel to each node once, through Ray's object store (`study.runner.tuner`).
+Ray keeps the package, by the hash of its contents, for ten minutes by default. The job deletes it when
+it has it. From the head the arrays travel to each node once, through Ray's object store
+(`study.runner.tuner`).
 """
 
 import hashlib
@@ -108,7 +109,10 @@ def unpacked(sha256: str, home: Path) -> Path:
     key = f"gcs://{_name(sha256)}".encode()
     packed = client.internal_kv_get(key, None, _FETCH_S)
     if packed is None:
-        raise ClusterError(f"the cluster no longer has the data set {sha256}: submit it again")
+        raise ClusterError(
+            f"the cluster no longer has the data set {sha256}, which Ray keeps for ten minutes by "
+            "default: submit it again"
+        )
     folder.parent.mkdir(parents=True, exist_ok=True)
     # Of its own, since another job may unpack the same data set now.
     with tempfile.TemporaryDirectory(dir=folder.parent) as new:

@@ -168,6 +168,9 @@ def _studies(comparison: Comparison, studies: Sequence[StoredStudy]) -> str:
         "best validation %": list(map(_best, comparison.studies)),
         f"parameters{at}": list(map(_smallest, comparison.studies)),
     }
+    confirmed = [_confirmed(one) for one in comparison.studies]
+    if any(confirmed):
+        cells["confirmed %"] = confirmed
     if _is_comparable(comparison):
         cells["hypervolume"] = [f"{one.status.hypervolume:.4f}" for one in comparison.studies]
         cells["on the joint front"] = [str(one.joint) for one in comparison.studies]
@@ -186,6 +189,13 @@ def _studies(comparison: Comparison, studies: Sequence[StoredStudy]) -> str:
 def _best(one: ComparedStudy) -> str:
     best = one.status.best
     return "" if best is None else percent(best.val_accuracy, best.val_accuracy_sem)
+
+
+def _confirmed(one: ComparedStudy) -> str:
+    best = one.status.best
+    if best is None:
+        return ""
+    return percent(best.confirmed_val_accuracy, best.confirmed_val_accuracy_sem)
 
 
 def _smallest(one: ComparedStudy) -> str:
