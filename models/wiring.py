@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from models.architecture import FAMILIES, Architecture, ImageShape
 
+_UNITS_AT_ONCE: Final = 2_000
 _MOST_ENTRIES: Final = 10**9 - 1  # of a matrix that NumPy draws from
 
 
@@ -185,12 +186,15 @@ def _fields(
     centres: NDArray[np.integer],
 ) -> Connections:
     """A receptive field around each centre, in all channels if `synapses` counts pixels."""
-    synapses = architecture.synapses or 0
     field = _ring if architecture.receptive_field == "ring" else _square
-    if architecture.synapses_per == "channel":
-        pixels = field(generator, (1, *shape[1:]), centres, synapses)
-        return Connections.of(_all_channels(pixels, shape))
-    return Connections.of(field(generator, shape, centres, synapses))
+    of_pixels = architecture.synapses_per == "channel"
+    read = (1, *shape[1:]) if of_pixels else shape
+    rows = [  # what is drawn does not depend on the parts, which bound the memory
+        field(generator, read, part, architecture.synapses or 0).astype(np.int32)
+        for part in np.split(centres, range(_UNITS_AT_ONCE, len(centres), _UNITS_AT_ONCE))
+    ]
+    fields = np.concatenate(rows)
+    return Connections.of(_all_channels(fields, shape) if of_pixels else fields)
 
 
 def _ring(
