@@ -2,7 +2,7 @@
 
 An effect is a weighted sum of the cells' accuracies: the mean over all pairs of cells that differ in one
 level, and in the somata that give them equal sizes. Its standard error is over test images, which all
-cells share, and over the seeds of each cell.
+cells share, and over their seeds, which they share, too.
 """
 
 import json

@@ -168,12 +168,18 @@ def _slope(claim: SizeSlope, evidence: Evidence, bare: Result) -> Result:
 
 
 def _overfitting(claim: Overfitting, evidence: Evidence, bare: Result) -> Result:
-    gaps = [overfitting(evidence.tested(role, claim.data)) for role in claim.roles]
+    gaps = [np.array(overfitting(evidence.tested(role, claim.data))) for role in claim.roles]
+    seeds = tuple(map(len, gaps))
+    if evidence.same_seeds(claim.roles, claim.data):
+        by_seed = gaps[1] - gaps[0]
+        square, freedom = float(stats.sem(by_seed)) ** 2, len(by_seed) - 1
+        found = Estimate.of_parts(float(by_seed.mean()), [square], [freedom])
+        return _filled(bare, found, found.p_above(0), found.p_below(0), seeds)
     own, other = (
         Estimate(value=float(np.mean(one)), error=float(stats.sem(one)), freedom=len(one) - 1)
         for one in gaps
     )
-    return replace(_less(bare, own, other), seeds=tuple(map(len, gaps)))
+    return replace(_less(bare, own, other), seeds=seeds)
 
 
 def _less(bare: Result, own: Estimate, other: Estimate) -> Result:

@@ -161,7 +161,7 @@ def _made_of(effects: Sequence[Mapping[str, Any]]) -> list[str]:
         if one["p"] < _LEVEL
     ]
     others = [one["name"] for one in own if one["p"] >= _LEVEL]
-    return [*lines, *([f"  - no effect was found for: {'; '.join(others)}"] if others else [])]
+    return [*lines, *([f"  - not significant: {'; '.join(others)}"] if others else [])]
 
 
 _LEVEL: Final = 0.05

@@ -24,6 +24,7 @@ from paper.claim import (
     Comparison,
     Diagnostic,
     Interaction,
+    Overfitting,
     SizeSlope,
     SizeTrend,
 )
@@ -92,7 +93,7 @@ def simulated(claim: Claim, seeds: Sequence[int], experiments: int = EXPERIMENTS
     if isinstance(claim, SizeTrend):
         return _of_trend(claim, generator, experiments)
     error = claim.assumed.seed_sd
-    if isinstance(claim, Comparison | Interaction) and len(set(seeds)) == 1:
+    if isinstance(claim, Comparison | Interaction | Overfitting) and len(set(seeds)) == 1:
         error, seeds = error * math.sqrt(len(seeds)), seeds[:1]
     lost = 2 if isinstance(claim, SizeSlope) else 1  # degrees of freedom
     parts = [_mean(error / math.sqrt(one), one - lost, generator, experiments) for one in seeds]

@@ -28,7 +28,7 @@ ALLOW_LOCAL_ARTIFACTS: Final = "STUDY_ALLOW_LOCAL_ARTIFACTS"
 _PASSWORD: Final = re.compile(r"(://[^/:@\s]*:)[^/\s]+@")
 # Of databases, passwords may have slashes, and names of users an @.
 _OF_DATABASE: Final = re.compile(
-    r"(?<![\w+.-])((?!https?:)[a-z][a-z0-9+.-]*://[^:/\s]*:)[^\s\"']*@", re.IGNORECASE
+    r"(?<![\w+.-])((?!https?:)[a-z][a-z0-9+.-]*://[^:/\s]*:)[^\s]{0,2000}@", re.IGNORECASE
 )
 _TOKEN: Final = re.compile(r"(://)[^/:@\s]+@")
 _KEY: Final = re.compile(r"(password=)[^&\s]+", re.IGNORECASE)

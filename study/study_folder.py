@@ -138,7 +138,7 @@ class StudyFolder:
         """Whether a driver of the study is running."""
         if not self._lock_file.exists():
             return False
-        with self._lock_file.open("r+", encoding="utf-8") as file:  # NFS locks writable files only
+        with self._lock_file.open("r+", encoding="utf-8") as file:  # for all kinds of NFS
             try:
                 fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
             except BlockingIOError:

@@ -3,6 +3,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -36,6 +37,22 @@ def test_whether_a_study_is_driven_is_known_without_disturbing_its_driver(folder
         assert json.loads((folder.path / "driver.json").read_text())["process"] == os.getpid()
     assert not folder.is_driven()
     assert os.O_RDONLY not in asked
+
+
+def test_a_driver_starts_while_another_process_asks_whether_there_is_one(folder, monkeypatch):
+    with folder.only_driver():
+        pass
+    with (folder.path / "driver.json").open("r+") as asking:
+        fcntl.flock(asking, fcntl.LOCK_SH)
+        assert not folder.is_driven()
+
+        def answered(seconds):
+            if seconds:
+                fcntl.flock(asking, fcntl.LOCK_UN)
+
+        monkeypatch.setattr(time, "sleep", answered)
+        with folder.only_driver():
+            assert folder.is_driven()
 
 
 def test_the_same_spec_continues_a_study(folder):
@@ -146,8 +163,21 @@ def test_a_finished_study_names_the_limits_that_may_grow(change, options):
     assert growing(StudySpec.from_dict(TABLE | change)) == (
         f"; a larger budget continues it {options}"
     )
-    grid = {"sampler": "grid", "space": {"learning_rate": 0.01}}
-    assert not growing(StudySpec.from_dict(TABLE | grid))
+
+
+def test_a_whole_grid_has_nothing_that_a_larger_budget_could_try():
+    grid = TABLE | {"sampler": "grid", "space": {"learning_rate": 0.01}}
+    for trials in (None, 4, 9):
+        assert not growing(StudySpec.from_dict(grid | {"budget": {"trials": trials}}), 4)
+    part = StudySpec.from_dict(grid | {"budget": {"trials": 3}})
+    assert growing(part, 4) == "; a larger budget continues it (--trials N)"
+
+
+@pytest.mark.parametrize("limit", [{"minutes": 60}, {"stagnation": 9}, {"total_epochs": 90}])
+def test_a_limit_other_than_trials_may_be_dropped(limit, folder):
+    store_spec(folder, StudySpec.from_dict(TABLE | {"budget": limit}))
+    check_continues(folder, StudySpec.from_dict(TABLE))
+    assert grew(folder, StudySpec.from_dict(TABLE))
 
 
 def test_the_order_of_objectives_belongs_to_the_search(folder):

@@ -142,7 +142,8 @@ def job_config_of(spec: StudySpec, delivery: Delivery, data: str | None = None) 
     if delivery.allow_local_artifacts:
         plain[ALLOW_LOCAL_ARTIFACTS] = "1"
     if delivery.tracking_uri is not None:
-        safe = without_passwords(delivery.tracking_uri) == delivery.tracking_uri
+        shown = without_passwords(delivery.tracking_uri)
+        safe = shown == delivery.tracking_uri and len(shown.split()) == 1
         (plain if safe else secret)["MLFLOW_TRACKING_URI"] = delivery.tracking_uri
         secret |= {name: os.environ[name] for name in _CREDENTIALS if os.environ.get(name)}
     encrypted = None

@@ -41,9 +41,8 @@ from study.engine.turns import Turns
 
 _WIDEST_TILE: Final = 128  # images; twice as many gained nothing
 _WIDEST_TILE_OF_CONVOLUTIONS: Final = 32  # whose activations at all positions fill the cache
-_TURNS: Final = (
-    4  # of each replicate in an epoch; of a single one, too, so that its sums are the same
-)
+# Of each replicate in an epoch; of a single one, too, so that its sums are the same.
+_TURNS: Final = 4
 _EVALUATION_TURNS: Final = 2  # in an evaluation, which is shorter
 _DROPOUT: Final = 3  # a stream of its own beside those of models.building and study.training
 

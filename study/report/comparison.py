@@ -42,11 +42,11 @@ def comparison_page(
     text = f"{len(names)} studies with {trials:,} ended trials."
     best = max(
         (one.status for one in comparison.studies if one.status.best is not None),
-        key=lambda status: (status.best and status.best.val_accuracy) or 0.0,
+        key=lambda status: (status.best and status.best.pooled("val_accuracy")[0]) or 0.0,
         default=None,
     )
     if best is not None and best.best is not None:
-        accuracy = percent(best.best.val_accuracy, best.best.val_accuracy_sem)
+        accuracy = percent(*best.best.pooled("val_accuracy"))
         text += f" The best validation accuracy is {accuracy} %, in {best.name}."
     return document(listed(names), "Comparison of studies", text, parts, sections)
 
@@ -62,6 +62,8 @@ def fronts_section(studies: Sequence[StoredStudy]) -> Section:
         "on the front of their study. The axes are the first two objectives of "
         f"{studies[0].spec.name}."
     )
+    if any(record.confirmed_replicates for stored in studies for record in stored.records):
+        text += " Confirmed trials are at the pooled values of search and confirmation."
     names = listed([stored.spec.name for stored in studies])
     alt = f"Scatter plot of the complete trials of {names}, with the front of each."
     return Section(key=key, title=title, text=text, alt=alt, figure=fronts_figure(studies))
@@ -166,11 +168,11 @@ def _studies(comparison: Comparison, studies: Sequence[StoredStudy]) -> str:
         "epochs": [f"{one.status.epochs:,}" for one in comparison.studies],
         "front": [str(one.status.front) for one in comparison.studies],
         "best validation %": list(map(_best, comparison.studies)),
+        "confirmed %": list(map(_confirmed, comparison.studies)),
         f"parameters{at}": list(map(_smallest, comparison.studies)),
     }
-    confirmed = [_confirmed(one) for one in comparison.studies]
-    if any(confirmed):
-        cells["confirmed %"] = confirmed
+    if not any(cells["confirmed %"]):
+        del cells["confirmed %"]
     if _is_comparable(comparison):
         cells["hypervolume"] = [f"{one.status.hypervolume:.4f}" for one in comparison.studies]
         cells["on the joint front"] = [str(one.joint) for one in comparison.studies]

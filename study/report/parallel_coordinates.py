@@ -128,7 +128,7 @@ def _groups(
 ) -> list[tuple[str, list[TrialRecord], str, float, float]]:
     name, direction = next(iter(spec.objectives.items()))
     others = [record for record in members if not record.on_front]
-    others.sort(key=lambda record: record.value(name) or 0.0, reverse=direction == "minimize")
+    others.sort(key=lambda record: record.pooled(name)[0] or 0.0, reverse=direction == "minimize")
     groups = []
     for quarter, (title, colour, width, opacity) in enumerate(_QUARTERS):
         start, end = (len(others) * part // len(_QUARTERS) for part in (quarter, quarter + 1))
@@ -184,14 +184,14 @@ def _setting_axis(spec: StudySpec, name: str, values: set[Any]) -> _Axis:
 def _objective_axis(name: str, members: Sequence[TrialRecord]) -> _Axis:
     shown = MetricFormat(name)
     log = metric_of(name).log
-    values = [value for record in members if (value := shown.place(record.value(name)))]
+    values = [value for record in members if (value := shown.place(record.pooled(name)[0]))]
     low, high = (min(values), max(values)) if values else (0.1, 1.0)
     if low == high:
         low, high = 0.9 * low, 1.1 * high
     scale = math.log if log else float
     return _Axis(
         shown.title,
-        lambda record: _share(shown.place(record.value(name)), scale, scale(low), scale(high)),
+        lambda record: _share(shown.place(record.pooled(name)[0]), scale, scale(low), scale(high)),
         _ticks(low, high, log=log, integer=False),
     )
 

@@ -36,7 +36,7 @@ def serve(home: Home, port: int | None, notify: Callable[[str], None]) -> None:
     """Runs the server until Ctrl-C, and passes its links to `notify` once it responds.
 
     If the records are on a server, which has a UI, only its address is passed. Raises BadInputError if
-    there are no records yet or the port is in use, StudyError if the server ends.
+    there are no records yet or the port cannot be used, StudyError if the server ends.
     """
     database = home.database
     if database is None:

@@ -25,7 +25,7 @@ def listen(given: int | None, first: int) -> socket.socket:
         except OSError as error:
             if error.errno != errno.EADDRINUSE:
                 raise BadInputError(
-                    f"the port must be open to listen, got {port}: {error}"
+                    f"it must be possible to listen on the port, got {port}: {error} (--port N)"
                 ) from None
-    got = f"ports {first} to {last}" if given is None else f"--port {given}"
-    raise BadInputError(f"the port must be free, got {got}, in use (--port N)")
+    got = f"{first} to {last}, which are" if given is None else f"--port {given}, which is"
+    raise BadInputError(f"the port must be free, got {got} in use")

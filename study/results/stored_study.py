@@ -131,11 +131,11 @@ class StoredStudy:
         """The trials of these numbers, or of one, by default all. Raises NotFoundError."""
         if trials is None:
             return self.records
-        numbers = [trials] if isinstance(trials, int | np.integer) else trials
+        numbers = [trials] if isinstance(trials, int | np.integer) else list(trials)
         places = {number: place for place, number in enumerate(self._columns.values("trial"))}
-        unknown = next((number for number in numbers if number not in places), None)
-        if unknown is not None:
-            return [self.trial(unknown)]  # raises
+        for number in numbers:
+            if number not in places:
+                self.trial(number)  # raises, with the trials that there are
         return self._records(np.array([places[number] for number in numbers], np.intp))
 
     @cached_property

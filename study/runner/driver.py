@@ -182,7 +182,8 @@ def _run_trials(
         if session.over() and not session.unconfirmed():
             catch_up()
             finish_confirmation(session)
-            session.progress.notify(f"{session.over()}{resume.growing(session.spec)}")
+            more = resume.growing(session.spec, session.budget.grid_size)
+            session.progress.notify(f"{session.over()}{more}")
             return
         if capacity is None:
             # Ray starts while the tracker opens its store: each takes seconds.

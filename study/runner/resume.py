@@ -32,6 +32,7 @@ _MAY_GROW: Final = (
     "budget.epochs",
 )
 _CONFIRM: Final = "budget.confirm"
+_TRIALS: Final = "budget.trials"
 _FACTOR: Final = "stopping.reduction_factor"  # smaller, more trials continue
 _MAY_CHANGE: Final = (
     "resources",
@@ -142,7 +143,7 @@ def check_continues(folder: StudyFolder, spec: StudySpec) -> None:
     if not folder.spec.exists():
         return
     before = StudySpec.from_stored(folder.spec)
-    stored, wanted = _by_key(before), _by_key(spec)
+    stored, wanted = _compared(before, spec)
     if spec.budget.epochs > before.budget.epochs:
         _check_extends(before, spec)
         stored["stopping.grace_epochs"] = wanted["stopping.grace_epochs"]
@@ -184,18 +185,19 @@ def grew(folder: StudyFolder, spec: StudySpec) -> bool:
     """Whether the folder holds a study with a smaller budget, or with fewer trials that continue."""
     if not folder.spec.exists():
         return False
-    stored, wanted = _by_key(StudySpec.from_stored(folder.spec)), _by_key(spec)
+    stored, wanted = _compared(StudySpec.from_stored(folder.spec), spec)
     growing = (*_MAY_GROW, _FACTOR)
     return any(key in growing and key != _CONFIRM for key in _changed(stored, wanted))
 
 
-def growing(spec: StudySpec) -> str:
-    """How a study goes on after a limit of its budget was met; empty if no budget lets it."""
-    budget = spec.budget
+def growing(spec: StudySpec, grid_size: int | None = None) -> str:
+    """How a study goes on after a limit of its budget was met; empty if no budget lets it.
+
+    `grid_size` is the number of configurations of a grid, None for other samplers.
+    """
+    budget, trials = spec.budget, trials_allowed(spec, grid_size)
     options = {
-        "--trials N": None
-        if spec.sampler == "grid" and not budget.trials
-        else trials_allowed(spec),
+        "--trials N": None if trials == grid_size else trials,
         "--set budget.total_epochs=N": budget.total_epochs,
         "--set budget.minutes=N": budget.minutes,
         "--set budget.stagnation=N": budget.stagnation,
@@ -235,9 +237,12 @@ def store_spec(folder: StudyFolder, spec: StudySpec) -> None:
     replace_file(folder.spec, json.dumps(spec.to_dict(), indent=2) + "\n")
 
 
-def _by_key(spec: StudySpec) -> dict[str, Any]:
-    """The spec by key, with the number of trials where none is given and there is no other limit."""
-    return _flat(spec.to_dict()) | {"budget.trials": trials_allowed(spec)}
+def _compared(before: StudySpec, spec: StudySpec) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Two specs by key. If one alone gives a number of trials, the other has that of its default."""
+    stored, wanted = _flat(before.to_dict()), _flat(spec.to_dict())
+    if stored[_TRIALS] != wanted[_TRIALS]:
+        stored[_TRIALS], wanted[_TRIALS] = trials_allowed(before), trials_allowed(spec)
+    return stored, wanted
 
 
 def _flat(table: dict[str, Any], prefix: str = "") -> dict[str, Any]:

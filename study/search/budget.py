@@ -24,6 +24,7 @@ class BudgetSpent:
 
     def __init__(self, spec: StudySpec, grid_size: int | None = None) -> None:
         self._budget = spec.budget
+        self.grid_size: Final = grid_size
         self.trials: Final = trials_allowed(spec, grid_size)
         self.front: Final = Front(spec.objectives)
         self._ended = 0

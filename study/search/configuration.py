@@ -16,8 +16,8 @@ from study.search.trial import TrialConfig
 from study.spec.study_spec import StudySpec
 from study.training.settings import TrainingSettings
 
-Key: TypeAlias = tuple[Architecture, TrainingSettings]
-"""What tells a configuration from others: kernels of 8 and of 4 synapses are the same network."""
+Trained: TypeAlias = tuple[Architecture, TrainingSettings]
+"""What a configuration trains, which tells it from others: kernels of 8 and 4 synapses are equal."""
 
 
 @final
@@ -45,7 +45,7 @@ class Configuration:
         self.architecture, self._training = suggest(self, spec)
 
     @property
-    def key(self) -> Key:
+    def key(self) -> Trained:
         """What tells this configuration from others."""
         return self.architecture, self._training
 

@@ -11,7 +11,7 @@ import numpy as np
 from optuna.trial import FrozenTrial, TrialState
 
 from study.search.candidates import Candidates
-from study.search.configuration import Configuration, Key
+from study.search.configuration import Configuration, Trained
 from study.search.earlier_study import EarlierStudy
 from study.search.grid import grid
 from study.search.samplers import Counted, report_of, sampler_of
@@ -64,7 +64,7 @@ class Proposals:
         self._view = None if sampler is None else StudyView(spec, sampler)
         self._candidates = Candidates(partial(suggest, spec=spec), np.random.default_rng(seed))
         self._start = deque(enumerate(start_configurations(spec)))
-        self._proposed: set[Key] = set()
+        self._proposed: set[Trained] = set()
 
     def add(self, number: int, params: Mapping[str, Any], system_attrs: Mapping[str, Any]) -> None:
         """Adds a stored trial that was proposed before; it runs until `tell` is called."""

@@ -20,7 +20,7 @@ from optuna.distributions import (
 from optuna.samplers import BaseSampler, RandomSampler
 from optuna.trial import TrialState, create_trial
 
-from study.search.configuration import Configuration, Key
+from study.search.configuration import Configuration, Trained
 from study.search.ehvi import EHVISampler
 from study.search.observations import EPOCH, ERRORS, Report
 from study.search.space import suggest
@@ -83,7 +83,7 @@ class StudyView:
         """Gives a running trial the number of the one that continues it."""
         self._in_view[number] = self._in_view.pop(continues)
 
-    def ask(self, number: int, known: Collection[Key]) -> Answer | Pending | None:
+    def ask(self, number: int, known: Collection[Trained]) -> Answer | Pending | None:
         """The proposal of the sampler for a trial; None if it proposes what is known again and again.
 
         After an ask that took long, PENDING until the proposal is there: a thread computes it, and
@@ -102,14 +102,14 @@ class StudyView:
         self._in_view[number], answer = asked
         return answer
 
-    def _ask(self, known: Collection[Key]) -> _Asked | None:
+    def _ask(self, known: Collection[Trained]) -> _Asked | None:
         start = time.monotonic()
         try:
             return self._new(known)
         finally:
             self._seconds = time.monotonic() - start
 
-    def _new(self, known: Collection[Key]) -> _Asked | None:
+    def _new(self, known: Collection[Trained]) -> _Asked | None:
         tries = 1 if self._ehvi else _TRIES
         if self._random:
             tries += len(known)  # it draws them again if it was made anew

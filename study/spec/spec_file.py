@@ -93,7 +93,9 @@ def _apply(table: dict[str, Any], change: str) -> None:
     for step in steps[:-1]:
         inner = table.setdefault(step, {})
         if not isinstance(inner, dict):
-            inner = table[step] = _expanded(steps[0], inner)
+            # A name replaces all that the short form says.
+            named = steps == ["dataset", "name"]
+            inner = table[step] = {} if named else _expanded(steps[0], inner)
         table = inner
     table[steps[-1]] = value
 

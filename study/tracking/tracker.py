@@ -58,7 +58,7 @@ class Tracker:
         self._error: OSError | None = None
         self._unwritable: str | None = None
         self._refused: list[str] = []
-        self._rejected = False  # by more than some records
+        self._rejected: str | None = None  # why more than single records were
         self._unshown: str | None = None
         self._left: int | None = None  # until the sender has ended
         self._closing = False
@@ -94,7 +94,7 @@ class Tracker:
                     f"{self._unwritable}; nothing is lost: the same command continues the study when "
                     "there is room"
                 )
-            reason = self.trouble or next(iter(self._refused), "no answer")
+            reason = self._rejected or self.trouble or "no answer"
             raise TrackingError(
                 f"the tracking store {self._home.shown_uri} must accept the records of the study, "
                 f"tried for {troubled_s} s, got: {reason}; nothing is lost: the same command continues "
@@ -292,7 +292,7 @@ class Tracker:
                 self._unwritable = text
             case {"refused": text, "goes_on": goes_on}:
                 self._refused.append(text)
-                self._rejected = self._rejected or not goes_on
+                self._rejected = self._rejected if goes_on else text
             case {"unshown": text}:
                 self._unshown = text
             case {"left": left}:

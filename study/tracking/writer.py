@@ -84,7 +84,10 @@ class MlflowWriter:
             return
         self.running = self.running or (running and not self._is_search)
         self.states[number] = run.data.tags[tags.STATE_TAG]
-        self._reported[number] = run.data.metrics  # also of ended ones: their end may come again
+        # Also of ended ones: their end may come again.
+        self._reported[number] = {
+            name: value for name, value in run.data.metrics.items() if "/" not in name
+        }
         self._fronts[number] = run.data.tags.get(tags.FRONT_TAG) == "true"
         if REPLICATES in run.data.metrics:
             self._confirmed[number] = run.data.metrics[REPLICATES]

@@ -13,6 +13,9 @@ from study.training.pool import Pool, Pools, Size
 
 _TRAIN: Final = "train"
 _TEST: Final = "test"
+PARTS: Final = (_TRAIN, _TEST)
+"""The folders of the parts, if there are any."""
+
 VALIDATION: Final = ("val", "valid", "validation", "dev")
 """Names of parts with validation images."""
 
@@ -36,7 +39,7 @@ def read_image_folder(folder: Path, *, grey: bool, size: Size | None) -> Pools:
             f"validation images are drawn from those of training, got {folder / unread[0]}: move its "
             f"images to {folder / _TRAIN}, or rename it to {_TEST}"
         )
-    chosen = [part for part in (_TRAIN, _TEST) if part in parts]
+    chosen = [part for part in PARTS if part in parts]
     return _read({part: _by_class(folder / part) for part in chosen}, folder, grey=grey, size=size)
 
 

@@ -15,6 +15,7 @@ from study.cli.tables import trial_table
 from study.errors import BadInputError
 from study.results.stored_study import StoredStudy
 from study.spec.study_spec import StudySpec
+from study.tracking.store import client
 from tests.support.stored_study import record, trial
 from tests.support.written_study import make_home, write_study
 
@@ -162,6 +163,18 @@ def test_every_question_can_be_asked_of_the_runs_themselves(question, ask, monke
     assert ask(*question, "--json", "--fresh").stdout == plain
     assert asked
     assert all(asked)
+
+
+def test_a_confirmed_trial_is_shown_with_the_accuracy_of_its_further_seeds(tmp_path):
+    home = make_home(tmp_path)
+    experiment = write_study(home, "made", TRIALS[:2])
+    store = client(home)
+    (run,) = store.search_runs([experiment], "tags.`study.trial` = '1'")
+    confirmed = {"replicates": 5, "val_accuracy": 0.87, "val_accuracy_sem": 0.01}
+    for name, value in confirmed.items():
+        store.log_metric(run.info.run_id, f"confirmed_{name}", value)
+    done = CliRunner().invoke(app, ["show", "made", "1", "--home", str(home.folder)])
+    assert "val accuracy 87.00 ± 1.00 % with 5 further seeds" in done.stdout
 
 
 def test_a_trial_is_shown_with_its_network_and_what_to_do_with_it(ask):

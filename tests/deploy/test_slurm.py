@@ -22,7 +22,7 @@ case "$(basename "$0") $*" in
     "scontrol show"*) echo "JobState=$JOB_STATE" ;;
     "srun "*) while [[ $1 == --* ]]; do shift; done; exec "$@" ;;
     "study run"*)
-        until grep -q "^ray start --address" "$CALLS"; do sleep 0.1; done
+        for _ in {1..300}; do grep -q "^ray start --address" "$CALLS" && break; sleep 0.1; done
         trap 'exit 143' TERM; kill -TERM "$PPID"; sleep 30 & wait ;;
 esac
 """

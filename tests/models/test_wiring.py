@@ -182,6 +182,14 @@ def test_a_draw_over_the_whole_matrix_spreads_as_the_papers_code_does():
     assert abs(fed - (1 - np.exp(-1))) < 0.05
 
 
+@pytest.mark.parametrize("family", ["dann-lrf", "dann-grf", "locally-connected"])
+def test_fields_are_the_same_in_whatever_parts_they_are_drawn(family, monkeypatch):
+    wanted = architecture(family, somata=10, synapses=5)
+    whole = draw(wanted, (2, 6, 7), 3)
+    monkeypatch.setattr("models.wiring._UNITS_AT_ONCE", 3)
+    assert np.array_equal(draw(wanted, (2, 6, 7), 3).inputs, whole.inputs)
+
+
 def test_centres_follow_the_variance_of_pixels_and_fields_surround_them():
     density = np.zeros((9, 9))
     density[4, 2], density[6, 6] = 3.0, 1.0

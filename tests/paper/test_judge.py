@@ -252,3 +252,22 @@ def test_p_are_corrected_within_a_group_and_not_beyond(usual):
         expected = holm([getattr(one, name) for one in alone[:2]])
         assert [getattr(together[one], name) for one in "ab"] == pytest.approx(expected)
         assert getattr(together["c"], name) == getattr(alone[2], name)
+
+
+def test_what_seeds_have_in_common_is_no_error_of_a_difference(tmp_path):
+    """The rows come in any order; seeds of other numbers have nothing in common."""
+    better, worse = (list(rows(family, 0.9)) for family in ("dann-r", "vann"))
+    generator = np.random.default_rng(0)
+    for seed, (first, second) in enumerate(zip(better, worse, strict=True)):
+        luck = 0.5 + 0.1 * seed  # in both of them
+        for row, lead in ((first, 0.02), (second, 0.0)):
+            correct = generator.random(IMAGES) < luck + lead
+            row["correct"] = np.packbits(correct).tobytes()
+    others = [row | {"seed": row["seed"] + 7} for row in worse]
+    together, apart = (
+        judged(evidence(tmp_path / name, [better[::-1], second]), claim("better", **BETTER))
+        for name, second in (("same", worse), ("others", others))
+    )
+    assert together["better"].verdict == "holds"
+    assert apart["better"].verdict == "undecided"
+    assert together["better"].value == pytest.approx(apart["better"].value)

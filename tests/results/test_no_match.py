@@ -74,6 +74,14 @@ def home(tmp_path_factory):
                 "the closest: trainable_parameters 20,000 (trial 1)"
             ),
         ),
+        (  # a query for complete trials that may break constraints
+            "strict",
+            {"states": ("COMPLETE",), "min_accuracy": 0.99},
+            (
+                "no complete trial of 'strict' has val_accuracy >= 0.99; "
+                "the closest: val_accuracy 0.9 (trial 1)"
+            ),
+        ),
         ("begun", {}, "there is no complete trial of 'begun'; it has 1 PRUNED"),
         ("empty", {}, "there is no complete trial of 'empty'; it has no trial yet"),
         (

@@ -91,6 +91,8 @@ def test_a_change_of_own_data_in_the_short_form_keeps_their_path(tmp_path):
     path = write(tmp_path, 'name = "a"\ndataset = "photos/"\nfamilies = ["vann"]\n')
     data = StudySpec.from_toml(path, ["dataset.resize=4"]).dataset
     assert (data.name, str(data.path), data.resize) == ("folder", "photos", (4, 4))
+    data = StudySpec.from_toml(path, ["dataset.name=digits"]).dataset
+    assert (data.name, data.path) == ("digits", None)
     unknown = write(tmp_path, 'name = "a"\ndataset = "photos"\nfamilies = ["vann"]\n')
     with pytest.raises(SpecError, match=r"unknown data set 'photos'; .* needs a slash"):
         StudySpec.from_toml(unknown, ["dataset.resize=4"])
