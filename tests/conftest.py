@@ -13,7 +13,7 @@ from hypothesis import settings
 from tests.support import shared
 
 # Machines differ in speed; a test that is slow on one is not wrong.
-settings.register_profile("any machine", deadline=None)
+settings.register_profile("any machine", deadline=None, derandomize=True)
 settings.load_profile("any machine")
 
 DURATIONS = Path(__file__).with_name("durations.json")

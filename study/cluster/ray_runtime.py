@@ -39,6 +39,8 @@ _TOKEN: Final = "RAY_AUTH_TOKEN"  # noqa: S105  # the name of the variable
 _OWN_BYTES: Final = 32
 _PRIVATE: Final = 0o077
 _LAST_LOGS_S: Final = 5.0
+_STARTS: Final = 3
+_TIMED_OUT: Final = "timed out during startup"  # Ray's words
 _UNNEEDED: Final = ("start_log_monitor", "start_monitor", "start_api_server")
 
 
@@ -156,6 +158,19 @@ def local_ray(cpus: int, gpus: int = 0) -> Iterator[None]:
     ):
         before = os.umask(_PRIVATE)  # the processes that Ray starts keep it
         try:
+            _start(cpus, gpus, folder)
+        finally:
+            os.umask(before)
+        try:
+            yield
+        finally:
+            ray.shutdown()
+
+
+def _start(cpus: int, gpus: int, folder: Path) -> None:
+    """Starts Ray; again if it timed out, as half a minute is too short for a machine under load."""
+    for left in reversed(range(_STARTS)):
+        try:
             ray.init(
                 "local",
                 num_cpus=cpus,
@@ -169,16 +184,13 @@ def local_ray(cpus: int, gpus: int = 0) -> Iterator[None]:
             )
         except Exception as error:  # Ray's own are of any type
             end_own_processes(folder.parent)
+            if left and _TIMED_OUT in str(error):
+                continue
             reason = str(error).partition("\n")[0].strip() or type(error).__name__
             raise ClusterError(
                 f"Ray must start on this machine, but did not: {reason}; the same command tries again"
             ) from error
-        finally:
-            os.umask(before)
-        try:
-            yield
-        finally:
-            ray.shutdown()
+        return
 
 
 @contextmanager

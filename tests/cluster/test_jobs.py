@@ -74,14 +74,15 @@ def test_the_cluster_that_is_asked_is_the_one_that_was_named(variable, monkeypat
 
 @pytest.mark.slow
 def test_a_head_that_falls_silent_is_given_up(monkeypatch):
-    monkeypatch.setattr(client, "_REQUEST_S", 0.3)
-    monkeypatch.setattr(jobs, "_SILENT_S", 0.1)
     again = threading.Event()
     with dashboard([RUNS], silent=again) as address:
+        connected = client.connect(address)  # which asks for the version of Ray
+        monkeypatch.setattr(client, "_REQUEST_S", 0.3)
+        monkeypatch.setattr(jobs, "_SILENT_S", 0.1)
         try:
             with pytest.raises(ClusterError, match="must answer"):
                 jobs.study_jobs(address)
             with pytest.raises(jobs.LostJobError, match="can no longer be followed"):
-                list(jobs.output(client.connect(address), "study-a-1"))
+                list(jobs.output(connected, "study-a-1"))
         finally:
             again.set()

@@ -3,8 +3,8 @@ import os
 import pytest
 import ray
 
-from study.cluster.ray_runtime import _private_folder, check_machine, on_cluster
-from study.errors import SpecError
+from study.cluster.ray_runtime import _private_folder, check_machine, local_ray, on_cluster
+from study.errors import ClusterError, SpecError
 from study.spec.sections import Resources
 
 
@@ -32,3 +32,20 @@ def test_the_folder_of_a_ray_is_the_users_alone_whatever_the_umask_is():
     finally:
         os.umask(before)
     assert not folder.parent.exists()
+
+
+@pytest.mark.parametrize(
+    ("reason", "starts"),
+    [("The node with node id: 1 has timed out during startup.", 3), ("There is no memory.", 1)],
+)
+def test_a_start_of_ray_that_timed_out_is_repeated(reason, starts, monkeypatch):
+    asked = []
+
+    def fails(*_, **options):
+        asked.append(options["num_cpus"])
+        raise RuntimeError(reason)
+
+    monkeypatch.setattr(ray, "init", fails)
+    with pytest.raises(ClusterError, match=f"but did not: {reason}"), local_ray(1):
+        pass
+    assert asked == [1] * starts

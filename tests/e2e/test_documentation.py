@@ -27,7 +27,7 @@ from study.cli.app import app
 from study.cli.schemas import schema_of
 from tests.support.command import study_command
 from tests.support.empty_store import new_home
-from tests.support.processes import PATIENCE_S, ROOT, clean_environment, wait_until
+from tests.support.processes import PATIENCE_S, ROOT, clean_environment, free_port, wait_until
 from tests.support.written_study import write_study
 
 pytestmark = pytest.mark.slow
@@ -60,9 +60,11 @@ class Reader:
         self._head = head
         self._environment = environment
         self._served = False
+        self._port = str(free_port())
 
     def do(self, language, text):
         if language == "sh":
+            text = text.replace("5001", self._port)  # which others may have
             return "".join(self._command(line) for line in text.splitlines())
         with (
             chdir(self._folder),

@@ -3,7 +3,7 @@
 import json
 import random
 import time
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 
 import psutil
@@ -60,12 +60,14 @@ def nothing_left_of_its_ray(driver):
     Ray's agents would try for a minute to report the death of their node.
     """
     children = psutil.Process(driver.process.pid).children(recursive=True)
-    folders = [
-        Path(argument.removeprefix("--log_dir=")).parents[2]
-        for child in children
-        for argument in child.cmdline()
-        if argument.startswith("--log_dir=")
-    ]
+    folders = []
+    for child in children:
+        with suppress(psutil.NoSuchProcess):  # some are short
+            folders += [
+                Path(argument.removeprefix("--log_dir=")).parents[2]
+                for argument in child.cmdline()
+                if argument.startswith("--log_dir=")
+            ]
     yield
     driver.process.wait()
     assert len(children) > 5
@@ -101,8 +103,8 @@ def test_repeated_kills_of_the_driver_change_no_result(on_ray, tmp_path):
     home = new_home(tmp_path / "broken")
     arguments = ("--name", "whole", "--home", home.folder, *limits)
     run_and_kill(arguments, on_ray, start_s, training_s / 6)  # two at a time
-    # Both CPUs were used, by one process each.
-    assert len({run.data.tags["study.worker"] for run in trial_runs(unbroken, "whole")}) == 2
+    # A process for each CPU, at most: the first one may take all trials while the other starts.
+    assert len({run.data.tags["study.worker"] for run in trial_runs(unbroken, "whole")}) <= 2
     expected = answers.records("whole", home=unbroken)
     found = answers.records("whole", home=home)
     assert [record.trial for record in found] == list(range(12))

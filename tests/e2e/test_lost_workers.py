@@ -23,7 +23,7 @@ from tests.support.processes import SMALL, curve, stop, wait_until
 pytestmark = pytest.mark.slow
 
 EPOCHS = 600
-KILLS = 10  # many more than a trial may lose workers without an epoch more
+KILLS = 5  # more than a trial may lose workers without an epoch more
 
 
 def worker_of(folder):

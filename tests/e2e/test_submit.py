@@ -99,7 +99,7 @@ def test_a_running_study_survives_its_driver_is_stopped_cleanly_and_gone_on_with
     arguments = (*LONG, "--name", "long", "--home", home, "--source", "--tracking-uri", records)
     done = on_head("submit", *arguments, "--retries", 1, **secret)
     said = good(done) + done.stderr
-    job = said.splitlines()[-4].removeprefix("job ")
+    (job,) = re.findall(r"^job (\S+)$", said, flags=re.MULTILINE)
     assert "the trials begin" in said
     process = driver_of(home / "studies/long")
     # What went along is what runs.

@@ -12,6 +12,7 @@ import threading
 import time
 from collections import Counter
 from contextlib import closing, contextmanager, nullcontext
+from pathlib import Path
 from types import SimpleNamespace
 
 import psutil
@@ -26,7 +27,7 @@ from study.tracking.spool import waiting
 from tests.support.command import study_command
 from tests.support.empty_store import new_home, put_empty_database
 from tests.support.faulty_proxy import FAULTS, FaultyProxy
-from tests.support.processes import PATIENCE_S, ROOT, clean_environment, stop
+from tests.support.processes import PATIENCE_S, ROOT, clean_environment, stop, wait_until
 from tests.support.servers import postgres, tracking_server
 from tests.support.told_study import EPOCHS, STATES, TRIALS, begin, end, metrics_of, opened, push
 
@@ -235,7 +236,14 @@ def test_a_sender_outlives_its_driver_and_says_that_it_is_gone(tmp_path):
     assert study_status.status("made", home=home).run_status == "KILLED"
 
 
-def test_two_senders_show_a_study_one_after_the_other(tmp_path):
+def waits_for(lock):
+    """Whether somebody waits for the lock of a file."""
+    inode = os.fstat(lock.fileno()).st_ino
+    waiting = [line for line in Path("/proc/locks").read_text().splitlines() if "->" in line]
+    return any(f":{inode} " in line for line in waiting)
+
+
+def test_two_senders_show_a_study_one_after_the_other(tmp_path, monkeypatch):
     home = new_home(tmp_path / "home")
     tracker = opened(home)
     push(tracker, home, [0, 1])
@@ -244,11 +252,14 @@ def test_two_senders_show_a_study_one_after_the_other(tmp_path):
     # As an earlier sender has it that is still writing its report.
     with (spool / "show.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
+        shown = threading.Event()
+        monkeypatch.setattr("study.runner.sync.publish", lambda *_, **__: shown.set())
         other = threading.Thread(target=sync, args=("made", home, print))
         other.start()
-        other.join(timeout=2)
-        assert other.is_alive()
+        wait_until(lambda: waits_for(lock), "that the other sender waits", every_s=0.02)
+        assert not shown.is_set()
     other.join(PATIENCE_S)
+    assert shown.is_set()
     assert not other.is_alive()
 
 

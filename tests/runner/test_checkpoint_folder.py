@@ -22,7 +22,6 @@ def test_checkpoints_are_in_the_folder_and_the_rest_is_with_the_study(tmp_path):
     assert files.checkpoint() is None
     for data in (b"old", b"new"):
         files.write_checkpoint(lambda data=data: data)
-    assert not files.checkpoint_due  # as long as for one on the driver's node
     files.write({"history.json": b"[]"})
     assert storage.files(3).checkpoint() == b"new"
     storage.files(4).write_checkpoint(lambda: b"four")

@@ -35,7 +35,9 @@ def _chromium():
 def chromium():
     with sync_playwright() as playwright:
         # Without a sandbox it also starts as root, as in a container.
-        browser = playwright.chromium.launch(executable_path=_chromium(), args=["--no-sandbox"])
+        browser = playwright.chromium.launch(
+            executable_path=_chromium(), args=["--no-sandbox"], timeout=PATIENCE_MS
+        )
         yield browser
         browser.close()
 

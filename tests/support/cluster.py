@@ -154,9 +154,9 @@ def cluster_with_records():
     with postgres() as store, machines() as (cables, folder):
         made = Cluster(cables, folder)
         made.start_records(store)
+        made.wait_for_head()  # Ray's processes have half a minute to start
         for name in ("worker1", "worker2"):
             made.start_worker(name)
-        made.wait_for_head()
         made.wait_for_nodes("head", "worker1", "worker2")
         made.desk.wait_for(f"{made.records}/health")
         yield made

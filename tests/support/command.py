@@ -35,6 +35,8 @@ def study_command(*arguments, cwd=ROOT, **environment):
         warnings.catch_warnings(),
     ):
         warnings.resetwarnings()
+        # What earlier tests left to the garbage collector is not this command's.
+        warnings.simplefilter("ignore", ResourceWarning)
         read_token_again()
         status = _status_of_main()
     signal.signal(signal.SIGINT, interrupt)

@@ -6,6 +6,7 @@ import signal
 import socket
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from mlflow import MlflowClient
@@ -72,10 +73,13 @@ def ask(searcher, trial_id):
 def stop(pid):
     """Stops a process: on return none of its threads does anything, until it is sent SIGCONT."""
     os.kill(pid, signal.SIGSTOP)
-    while any(
-        task.read_text().rpartition(")")[2].split()[0] != "T"
-        for task in Path(f"/proc/{pid}/task").glob("*/stat")
-    ):
+
+    def runs(thread):
+        with suppress(FileNotFoundError, ProcessLookupError):  # it has just ended
+            return thread.read_text().rpartition(")")[2].split()[0] not in "TZ"
+        return False
+
+    while any(map(runs, Path(f"/proc/{pid}/task").glob("*/stat"))):
         time.sleep(0.01)
 
 
