@@ -104,12 +104,10 @@ def _facts(record: "TrialRecord", curve: "Curve | None") -> dict[str, str]:
 
 
 def _confirmed(record: "TrialRecord") -> str:
-    from study.results.format import percent
-
     if not record.confirmed_replicates:
         return ""
-    value = percent(record.confirmed_val_accuracy, record.confirmed_val_accuracy_sem)
-    return f"val accuracy {value} % with {record.confirmed_replicates} further seeds"
+    seeds = f"{record.confirmed_replicates} further seeds"
+    return f"val accuracy {record.confirmed_percent} % with {seeds}"
 
 
 def _settings(settings: Mapping[str, Any]) -> str:

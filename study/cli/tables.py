@@ -42,9 +42,7 @@ def trial_table(
         "wiring bits": lambda record: count(record.wiring_bits),
         "bytes": lambda record: count(record.stored_bytes),
         "val %": lambda record: percent(record.val_accuracy, record.val_accuracy_sem),
-        "confirmed %": lambda record: percent(
-            record.confirmed_val_accuracy, record.confirmed_val_accuracy_sem
-        ),
+        "confirmed %": lambda record: record.confirmed_percent,
         "test %": lambda record: percent(record.test_accuracy, record.test_accuracy_sem),
         "epochs": lambda record: str(record.epochs),
         "continues": lambda record: "" if record.continues is None else str(record.continues),
@@ -174,9 +172,7 @@ def _best(best: TrialRecord | None) -> str:
 
 
 def _confirmed(best: TrialRecord | None) -> str:
-    if best is None:
-        return ""
-    return percent(best.confirmed_val_accuracy, best.confirmed_val_accuracy_sem)
+    return "" if best is None else best.confirmed_percent
 
 
 def study_table(studies: Sequence[StudyStatus]) -> Table:

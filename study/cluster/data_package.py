@@ -46,7 +46,9 @@ class DataPackage:
             check_files(spec.model_copy(update={"path": place}))
             if place.is_file():
                 return cls._hashed({_own_name(spec): place}, place)
-            named = {f"{_own_name(spec)}/{file.relative_to(place)}": file for file in _in(place)}
+            named = {
+                f"{_own_name(spec)}/{file.relative_to(place)}": file for file in _files_in(place)
+            }
             return cls._hashed(named, place)
         if spec.name not in TORCHVISION:
             raise BadInputError(
@@ -136,7 +138,7 @@ def placed(spec: DatasetSpec, folder: Path) -> DatasetSpec:
     return spec.model_copy(update={"root": folder, "download": False})
 
 
-def _in(place: Path) -> list[Path]:
+def _files_in(place: Path) -> list[Path]:
     """The files below a folder, also those of its parts and classes that are links to folders."""
     parts = [place, *(place / part for part in PARTS if (place / part).is_dir())]
     below = [one for part in parts for one in part.iterdir()]

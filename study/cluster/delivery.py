@@ -143,6 +143,7 @@ def job_config_of(spec: StudySpec, delivery: Delivery, data: str | None = None) 
         plain[ALLOW_LOCAL_ARTIFACTS] = "1"
     if delivery.tracking_uri is not None:
         shown = without_passwords(delivery.tracking_uri)
+        # A password with a space is not recognised.
         safe = shown == delivery.tracking_uri and len(shown.split()) == 1
         (plain if safe else secret)["MLFLOW_TRACKING_URI"] = delivery.tracking_uri
         secret |= {name: os.environ[name] for name in _CREDENTIALS if os.environ.get(name)}

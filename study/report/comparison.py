@@ -194,10 +194,7 @@ def _best(one: ComparedStudy) -> str:
 
 
 def _confirmed(one: ComparedStudy) -> str:
-    best = one.status.best
-    if best is None:
-        return ""
-    return percent(best.confirmed_val_accuracy, best.confirmed_val_accuracy_sem)
+    return "" if one.status.best is None else one.status.best.confirmed_percent
 
 
 def _smallest(one: ComparedStudy) -> str:

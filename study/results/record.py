@@ -152,6 +152,11 @@ class TrialRecord:
         )
         return float(mean), None if math.isnan(sem) else float(sem)
 
+    @property
+    def confirmed_percent(self) -> str:
+        """The validation accuracy with further seeds alone, in percent; empty without any."""
+        return percent(self.confirmed_val_accuracy, self.confirmed_val_accuracy_sem)
+
     def is_as_accurate_as(self, best: "TrialRecord") -> bool:
         """Whether the validation accuracy is not really lower (`study.search.difference`)."""
         (highest, error), (accuracy, own_error) = (

@@ -224,8 +224,7 @@ class TrialWorker:
         notice = None
         try:
             files[DISTRIBUTIONS] = self._diagnose(network)
-        # Of the data; of a device's or this machine's memory; of the folder for temporary files.
-        except (ValueError, RuntimeError, MemoryError, OSError) as error:
+        except (ValueError, RuntimeError, MemoryError, OSError) as error:  # of data, memory, files
             notice = f"no diagnostics: {type(error).__name__}: {error}"
         example = io.BytesIO()
         np.save(example, self._clean.validation.images[:2].cpu().numpy(), allow_pickle=False)

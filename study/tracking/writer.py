@@ -66,7 +66,7 @@ class MlflowWriter:
         self._fronts: dict[int, bool] = {}
         self._confirmed: dict[int, float] = {}  # the replicates of the recorded confirmations
         self._newest: dict[int, tuple[int, int, dict[str, float]]] = {}
-        self._reported: dict[int, Mapping[str, float]] = {}
+        self._reported: dict[int, Mapping[str, float]] = {}  # also of ended ones, to end them again
         self._unsent: dict[int, PendingBatch] = {}
         for run in all_runs(self._client, self._experiment):
             self._know(run)
@@ -84,10 +84,8 @@ class MlflowWriter:
             return
         self.running = self.running or (running and not self._is_search)
         self.states[number] = run.data.tags[tags.STATE_TAG]
-        # Also of ended ones: their end may come again.
-        self._reported[number] = {
-            name: value for name, value in run.data.metrics.items() if "/" not in name
-        }
+        own = {name: value for name, value in run.data.metrics.items() if "/" not in name}
+        self._reported[number] = own
         self._fronts[number] = run.data.tags.get(tags.FRONT_TAG) == "true"
         if REPLICATES in run.data.metrics:
             self._confirmed[number] = run.data.metrics[REPLICATES]

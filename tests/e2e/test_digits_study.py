@@ -240,7 +240,8 @@ def test_constraints_stopping_and_a_budget_of_epochs_in_one_study(on_ray, tmp_pa
 
     more = ("--set", "budget.total_epochs=250", "--set", "budget.epochs=12")
     grown = study_command(*arguments, *more, "--set", "stopping.reduction_factor=1.2", **on_ray)
-    assert grown.returncode == 0, grown.stdout + grown.stderr
+    kept = sorted(map(str, home.study_folder("bound").trials.glob("*/*")))
+    assert grown.returncode == 0, "\n".join([grown.stdout, grown.stderr, *kept])
     assert "from their checkpoints, as the budget grew" in grown.stdout
     before = {record.trial: record for record in found}
     after = answers.records("bound", home=home)
