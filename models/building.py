@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Protocol, TypeAlias, final
+from typing import Final, Protocol, TypeAlias, final
 
 import numpy as np
 import torch
@@ -28,6 +28,9 @@ from models.wiring import (
     draw_over_matrix,
     draw_synapses,
 )
+
+LARGEST_SEED: Final = 2**40
+"""Beyond the seeds of any study and its retrainings; the seeds of dropout derive from it in 64 bits."""
 
 # Each kind of draw has its own random stream, so that a change in one does not shift another.
 _STREAMS = ("wiring", "synapses", "cables", "readout", "cable wiring")
@@ -74,6 +77,10 @@ def _build(
 ) -> Network:
     if len(seeds) == 0:  # an array has no truth value
         raise ValueError("`seeds` must hold at least one seed, got none")
+    if not 0 <= min(seeds) <= max(seeds) <= LARGEST_SEED:
+        raise ValueError(
+            f"`0 <= seeds <= {LARGEST_SEED}` must hold, got {min(seeds)}..{max(seeds)}"
+        )
     parameters, _ = counts_of(architecture, image_shape, classes)
     if parameters * len(seeds) > MOST_PARAMETERS:
         raise ValueError(

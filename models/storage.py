@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save
 from torch import Tensor
 
 from models.architecture import LARGEST, MOST_PARAMETERS, Architecture, ImageShape
-from models.building import outline
+from models.building import LARGEST_SEED, outline
 from models.counting import counts_of
 from models.layers import SparseLayer
 from models.network import Network
@@ -96,7 +96,7 @@ class _Described:
         if table["layout"] != LAYOUT:
             raise ValueError(f"`layout == {LAYOUT}` must hold, got {short(table['layout'])}")
         channels, height, width = (_count(size, "image_shape") for size in table["image_shape"])
-        seeds = [_count(seed, "seeds", least=0) for seed in table["seeds"]]
+        seeds = [_count(seed, "seeds", least=0, most=LARGEST_SEED) for seed in table["seeds"]]
         inputs, most = channels * height * width, LARGEST["synapses"]
         if inputs > most or inputs * len(seeds) > MOST_PARAMETERS:
             raise ValueError(
@@ -124,11 +124,9 @@ class _Described:
         return outline(self.architecture, self.image_shape, self.classes, self.seeds)
 
 
-def _count(value: object, name: str, *, least: int = 1) -> int:
-    if not (type(value) is int and least <= value <= MOST_PARAMETERS):
-        raise ValueError(
-            f"`{least} <= {name} <= {MOST_PARAMETERS}` must hold, got {name}={short(value)}"
-        )
+def _count(value: object, name: str, *, least: int = 1, most: int = MOST_PARAMETERS) -> int:
+    if not (type(value) is int and least <= value <= most):
+        raise ValueError(f"`{least} <= {name} <= {most}` must hold, got {name}={short(value)}")
     return value
 
 

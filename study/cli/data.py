@@ -17,7 +17,6 @@ app = typer.Typer()
 
 _PARTS = ("train", "validation", "test")
 _MOST_CLASSES = 50  # rows of the table
-_DARK = 100  # a larger value is usual
 
 
 @command(app, RUN, "study data photos --to photos.png", "data")
@@ -71,10 +70,8 @@ def show_data(
     low, high = int(dataset.train.images.min()), int(dataset.train.images.max())
     say(screen, f"{source}: images of {channels} x {height} x {width} (channels, height, width)")
     say(screen, f"pixels from {low} to {high} of 0 to 255; {dataset.classes:,} classes")
-    if dataset.files is not None:
-        say(screen, str(dataset.files))
-    if high < _DARK:
-        say(screen, f"the images are dark: scale the pixels up, such as by {255 // max(high, 1)}")
+    for notice in dataset.notices():
+        say(screen, notice)
     screen.print(_table(dataset))
     if dataset.classes > _MOST_CLASSES:
         say(screen, f"the first {_MOST_CLASSES} of {dataset.classes:,} classes; all with --json")

@@ -21,7 +21,7 @@ from ray.job_submission import JobSubmissionClient
 from study.errors import BadInputError, ClusterError, DataError
 from study.spec.sections import OWN_DATA, DatasetSpec
 from study.training.data_sources import TORCHVISION, check_files
-from study.training.image_folder import PARTS
+from study.training.image_folder import part_folders
 
 _HASH_DIGITS: Final = 16
 _FETCH_S: Final = 300.0
@@ -140,7 +140,7 @@ def placed(spec: DatasetSpec, folder: Path) -> DatasetSpec:
 
 def _files_in(place: Path) -> list[Path]:
     """The files below a folder, also those of its parts and classes that are links to folders."""
-    parts = [place, *(place / part for part in PARTS if (place / part).is_dir())]
+    parts = [place, *part_folders(place).values()]
     below = [one for part in parts for one in part.iterdir()]
     folders = [place, *(one for one in below if one.is_symlink() and one.is_dir())]
     return sorted(file for folder in folders for file in folder.rglob("*") if file.is_file())

@@ -21,15 +21,17 @@ _CODE: Final = Path(portable.__file__)
 
 EXAMPLE: Final = '''\
 """Classifies images with the network beside this file; needs numpy and safetensors only."""
+import json
 import sys
 from pathlib import Path
 import numpy as np
 from portable import Portable
 network = Portable(Path(__file__).parent)
+names = json.loads(Path(__file__).with_name("training.json").read_text("utf-8"))["class_names"]
 blank = np.zeros((1, *network.image_shape), dtype=np.uint8)
 images = np.load(sys.argv[1]) if len(sys.argv) > 1 else blank  # uint8, (images, *image_shape)
 for shares in network.probabilities(images):
-    print(f"class {shares.argmax()} with probability {shares.max():.3f}")
+    print(f"class {(names or range(len(shares)))[shares.argmax()]}, probability {shares.max():.3f}")
 '''
 
 FILES: Final = {
@@ -91,6 +93,7 @@ def _write_documents(fetched: FetchedNetwork, folder: Path, *, retrained: bool) 
         fetched.record,
         network.image_shape,
         network.seeds,
+        class_names=fetched.study.class_names,
         retrained=retrained,
     )
     text = json.dumps(history, indent=2) + "\n"

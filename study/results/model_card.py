@@ -10,6 +10,7 @@ from study.results.record import TrialRecord
 from study.spec.study_spec import StudySpec
 from study.spec.teachers import NO_TEACHER
 
+_MOST_NAMED: Final = 100  # classes in the card; training.json has all
 _METRICS: Final = ("val_accuracy", "val_loss", "test_accuracy", "test_loss")
 
 PAPER: Final = (
@@ -48,7 +49,7 @@ Means over {replicates} replicates ± standard errors, of the kept weights.
 
 ## Data
 
-{data}
+{data}{classes}
 
 ## Training
 
@@ -69,17 +70,19 @@ are not calibrated. It was not tested for robustness, fairness or safety.
 """
 
 
-def training_history(
+def training_history(  # noqa: PLR0913  # each has a place of its own in the documents
     spec: StudySpec,
     record: TrialRecord,
     image_shape: Sequence[int],
     seeds: Sequence[int],
     *,
+    class_names: Sequence[str],
     retrained: bool,
 ) -> dict[str, Any]:
     """The training and the measurements of the network of a trial, as JSON types.
 
-    `metrics` has means over replicates with standard errors; `seeds` has one seed for each replicate.
+    `metrics` has means over replicates with standard errors; `seeds` has one seed for each replicate;
+    `class_names` are in the order of the outputs, empty if the classes have no names.
     """
     dataset = spec.dataset
     # A network trained on the validation images has no metrics of them.
@@ -102,7 +105,10 @@ def training_history(
             "train_size": dataset.train_size,
             "validation_size": dataset.validation_size,
             "split_seed": spec.seed,
+            "grey": dataset.grey,
+            "resize": None if dataset.resize is None else list(dataset.resize),
         },
+        "class_names": list(class_names),
         "objectives": spec.objectives,
         "trainable_parameters": record.trainable_parameters,
         "macs": record.macs,
@@ -131,6 +137,7 @@ def model_card(history: Mapping[str, Any], files: Mapping[str, str]) -> str:
         results=_results(history["metrics"]),
         validation=_validation(history),
         data=_data(history["dataset"]),
+        classes=_classes(history["class_names"]),
         optimizer=_optimizer(history["training"]),
         epochs=history["training"]["epochs_trained"],
         seeds=", ".join(map(str, history["seeds"])),
@@ -204,9 +211,10 @@ def _validation(history: Mapping[str, Any]) -> str:
     if "validation" in history["trained_on"]:
         return "The validation images were used for training."
     if history["retrained"]:
-        return (
-            "Validation selected the configuration, with other seeds, and the epoch of the weights."
-        )
+        training = history["training"]
+        by_epoch = training["keep"] == "best" or bool(training.get("patience"))
+        chosen = ", and the epoch of the weights" if by_epoch else ""
+        return f"Validation selected the configuration, with other seeds{chosen}."
     return "Validation steered the search, so its value is probably slightly optimistic."
 
 
@@ -217,5 +225,21 @@ def _data(dataset: Mapping[str, Any]) -> str:
         f"`{name}`. Its training images are split by the seed {dataset['split_seed']}, stratified by "
         f"class: {validation or 'a tenth'} for validation, {train or 'all others'} for training. The "
         "test images are those of the data set or, where it has none, a fifth that is the same for "
-        "every seed."
+        f"every seed.{_preparation(dataset)}"
     )
+
+
+def _preparation(dataset: Mapping[str, Any]) -> str:
+    """How images must be prepared for the network, beyond their shape."""
+    steps = ["converted to grey"] if dataset["grey"] else []
+    if dataset["resize"] is not None:
+        steps.append(f"scaled to {' x '.join(map(str, dataset['resize']))} (height x width)")
+    return f" All images were {' and '.join(steps)} (Pillow, Lanczos)." if steps else ""
+
+
+def _classes(names: Sequence[str]) -> str:
+    """The classes in the order of the outputs, as far as they have names and are few."""
+    if not 0 < len(names) <= _MOST_NAMED:
+        return ""
+    named = ", ".join(f"{number} {name}" for number, name in enumerate(names))
+    return f"\n\nThe classes, by output: {named}."

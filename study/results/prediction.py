@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.portable import Portable, softmax
-from study.errors import DataError
+from study.errors import DataError, nearest
 from study.home import AnyHome, AnyStore, Home
 from study.keywords import checked_keywords
 from study.results.format import percent
@@ -47,8 +47,15 @@ class Images:
     file: Path | None = None
 
 
-def read_images(source: "ImageSource", image_shape: tuple[int, ...], classes: int) -> Images:
+def read_images(
+    source: "ImageSource",
+    image_shape: tuple[int, ...],
+    classes: int,
+    class_names: Sequence[str] = (),
+) -> Images:
     """Reads images in the shape (channels, height, width), which an npz and an array must have.
+
+    Labels in an npz may be texts if the classes have names.
 
     An image file is converted to grey or RGB and scaled as needed. Raises DataError, with the rule, if
     a file cannot be read, or images have another shape or type.
@@ -57,7 +64,7 @@ def read_images(source: "ImageSource", image_shape: tuple[int, ...], classes: in
         return Images(_checked_array(np.asarray(source), image_shape))
     path = Path(source)
     if path.suffix == ".npz":
-        return _from_arrays(path, image_shape, classes)
+        return _from_arrays(path, image_shape, classes, class_names)
     return _from_picture(path, image_shape)
 
 
@@ -82,7 +89,9 @@ def _checked_array(array: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any]:
     return np.ascontiguousarray(array, dtype=np.float32)
 
 
-def _from_arrays(path: Path, image_shape: tuple[int, ...], classes: int) -> Images:
+def _from_arrays(
+    path: Path, image_shape: tuple[int, ...], classes: int, class_names: Sequence[str]
+) -> Images:
     arrays = read_arrays(path)
     if "x" not in arrays:
         raise DataError(
@@ -90,7 +99,7 @@ def _from_arrays(path: Path, image_shape: tuple[int, ...], classes: int) -> Imag
         )
     try:
         images = images_of(arrays["x"], "x")
-        labels = labels_of(arrays["y"], "y") if "y" in arrays else None
+        labels = _labels_of(arrays["y"], class_names) if "y" in arrays else None
     except DataError as error:
         raise DataError(f"{error} ({path})") from error
     if images.shape[1:] != image_shape:
@@ -104,6 +113,20 @@ def _from_arrays(path: Path, image_shape: tuple[int, ...], classes: int) -> Imag
             f"{len(labels)} up to {labels.max()} ({path})"
         )
     return Images(images, labels, file=path)
+
+
+def _labels_of(array: NDArray[Any], class_names: Sequence[str]) -> NDArray[np.int64]:
+    """Labels as numbers; texts are the names of classes. Raises DataError for others."""
+    if array.dtype.kind not in "UT" or array.ndim != 1 or not class_names:
+        return labels_of(array, "y")
+    numbers = {name: number for number, name in enumerate(class_names)}
+    unknown = [str(one) for one in np.unique(array) if str(one) not in numbers]
+    if unknown:
+        raise DataError(
+            f"y must hold names of classes of the study, got {unknown[0]!r}; "
+            f"{nearest(unknown[0], list(numbers))}"
+        )
+    return np.array([numbers[str(one)] for one in array], dtype=np.int64)
 
 
 def _from_picture(path: Path, image_shape: tuple[int, ...]) -> Images:
@@ -246,10 +269,10 @@ def predict(  # noqa: PLR0913  # each option has a name of its own
         fetched = FetchedNetwork.of_trial(study, trial, Path(folder), retrained=retrained)
         with fetched.undamaged():
             network = Portable(fetched.folder)
-    read = [read_images(one, network.image_shape, network.classes) for one in sources]
+    names = study.class_names if len(study.class_names) == network.classes else ()
+    read = [read_images(one, network.image_shape, network.classes, names) for one in sources]
     with fetched.undamaged():
         predictions = [_predict(network, fetched.record.trial, one) for one in read]
-    names = study.class_names if len(study.class_names) == network.classes else ()
     return Listing(replace(one, class_names=names) for one in predictions)
 
 

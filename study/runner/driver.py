@@ -235,10 +235,13 @@ def _writable(home: Home) -> Iterator[None]:
 
 def _headline(spec: StudySpec, dataset: Dataset, trials: int | None) -> str:
     channels, height, width = dataset.image_shape
-    return (
+    about = (
         f"study {spec.name}: {'' if trials is None else f'{trials} '}trials of {spec.budget.epochs} "
-        f"epochs, {spec.replicates} replicates each, {', '.join(spec.families)}\n"
+        f"epochs, {spec.replicates} replicates each, {', '.join(spec.families)}"
+    )
+    data = (
         f"data {dataset.name}: {channels} x {height} x {width}, {dataset.classes} classes, "
         f"{len(dataset.train.labels):,} train, {len(dataset.validation.labels):,} validation, "
-        f"{len(dataset.test.labels):,} test" + (f"\n{dataset.files}" if dataset.files else "")
+        f"{len(dataset.test.labels):,} test"
     )
+    return "\n".join([about, data, *dataset.notices()])

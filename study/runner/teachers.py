@@ -24,11 +24,11 @@ from study.study_folder import replace_file
 from study.tracking.artifacts import artifacts_in, current_location, download
 from study.tracking.store import translated
 from study.training.dataset import Dataset
+from study.training.evaluation import images_at_once
 
 Logits: TypeAlias = NDArray[np.float32]
 """Of the training images, then of the validation images, in their order, (images, classes)."""
 
-_AT_A_TIME: Final = 1000  # images
 _DATA: Final = "data"  # the SHA-256 of the arrays, in the metadata of the file
 _KEY: Final = "(key space.teacher)"
 
@@ -130,7 +130,7 @@ def _evaluated(network: Network, dataset: Dataset) -> Logits:
     parts = [
         network(images).mean(dim=0)
         for split in (dataset.train, dataset.validation)
-        for images in torch.split(split.images, _AT_A_TIME)
+        for images in torch.split(split.images, images_at_once(network))
     ]
     logits: Logits = torch.cat(parts).numpy()
     return logits

@@ -68,8 +68,8 @@ class StudySpec(Section):
     sampler: Literal["ehvi", "tpe", "nsga2", "nsga3", "gp", "random", "grid"] = "ehvi"
     """The sampler that proposes configurations (docs/search_method.md)."""
     keep: Literal["best", "last"] = "best"
-    """Weights that are evaluated and stored for each replicate: those of the `best` validation epoch,
-    or of the `last`, as in the paper.
+    """Weights that are evaluated and stored for each replicate: those of the `best` epoch, with the
+    highest validation accuracy whatever the objectives, or of the `last`, as in the paper.
     """
     objectives: Annotated[
         dict[str, Direction],

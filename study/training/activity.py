@@ -6,18 +6,14 @@ active on an image if its output after the leaky ReLU is above 0. U units, C cla
 
 import math
 from dataclasses import dataclass
-from typing import Final, final
+from typing import final
 
 import torch
 from torch import Tensor
 
-from models.architecture import FAMILIES
 from models.network import Network
-from models.shapes import layer_shapes
+from study.training.evaluation import images_at_once
 from study.training.split import Split
-
-_VALUES_AT_ONCE: Final = 2**24  # of one layer, all replicates: 64 MiB
-_MOST_IMAGES: Final = 1000
 
 
 @final
@@ -91,15 +87,3 @@ def activity_of(network: Network, split: Split) -> dict[str, Activity]:
             counts = ((outputs > 0).float() @ of_class).transpose(1, 2).double()
             hits[name] = hits[name] + counts if name in hits else counts
     return {name: Activity(counts, images) for name, counts in hits.items()}
-
-
-def images_at_once(network: Network) -> int:
-    """The number of images to compute at once, which limits the size of a layer's outputs."""
-    architecture = network.architecture
-    shapes = layer_shapes(architecture, network.image_shape)
-    widest = max(architecture.units, *(math.prod(shape) for shape in shapes))
-    if (
-        FAMILIES[architecture.family].synapses == "convolution"
-    ):  # its dendrites are at each position
-        widest *= architecture.dendrites or 1
-    return min(_MOST_IMAGES, max(1, _VALUES_AT_ONCE // (network.replicates * widest)))

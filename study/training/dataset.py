@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 _PARTS: Final = ("train", "validation", "test")
+_DARK: Final = 100  # a larger pixel is usual
+_MOST_NAMED: Final = 5  # classes in a notice
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +69,25 @@ class Dataset:
         """Some training images of each class as one picture of PIL."""
         labels = [self.class_label(label) for label in range(self.classes)]
         return contact_sheet(self.train.images.numpy(), self.train.labels.numpy(), labels)
+
+    def notices(self) -> list[str]:
+        """What users should know: which files were read, whether images are dark, parts lack classes."""
+        found = [] if self.files is None else [str(self.files)]
+        brightest = int(self.train.images.max())
+        if brightest < _DARK:
+            found.append(
+                f"the images are dark, up to {brightest} of 255: scale the pixels up, such as by "
+                f"{255 // max(brightest, 1)}"
+            )
+        for part in _PARTS:
+            labels = getattr(self, part).labels
+            counts = torch.bincount(labels, minlength=self.classes)
+            absent = (counts == 0).nonzero().flatten().tolist()
+            if len(labels) and absent:
+                named = ", ".join(map(self.class_label, absent[:_MOST_NAMED]))
+                named += ", ..." if len(absent) > _MOST_NAMED else ""
+                found.append(f"no {part} image has the class {named}")
+        return found
 
     def class_label(self, label: int) -> str:
         """The label of a class, with its name if it has one."""

@@ -3,14 +3,20 @@
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Final
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from models.architecture import FAMILIES
 from models.network import Network
+from models.shapes import layer_shapes
 from study.engine.recipe import Recipe
 from study.training.split import Split
+
+_VALUES_AT_ONCE: Final = 2**24  # of one layer, all replicates: 64 MiB
+_MOST_IMAGES: Final = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,31 +48,41 @@ class Estimate:
 
 
 @torch.no_grad()
-def evaluate(network: Network, split: Split, batch_size: int = 1000) -> tuple[Tensor, Tensor]:
+def evaluate(network: Network, split: Split) -> tuple[Tensor, Tensor]:
     """Accuracy (share in 0..1) and mean cross-entropy (nats) of each replicate, shape (R,).
 
     Raises ValueError if there is no image.
     """
     correct = torch.zeros(network.replicates, dtype=torch.float64, device=split.labels.device)
     loss = torch.zeros_like(correct)
-    for hits, losses in batch_outcomes(network, split, batch_size):
+    for hits, losses in batch_outcomes(network, split):
         correct += hits.sum(dim=1)
         loss += losses.double().sum(dim=1)
     return (correct / len(split.labels)).cpu(), (loss / len(split.labels)).cpu()
 
 
 @torch.no_grad()
-def batch_outcomes(
-    network: Network, split: Split, batch_size: int = 1000
-) -> Iterator[tuple[Tensor, Tensor]]:
+def batch_outcomes(network: Network, split: Split) -> Iterator[tuple[Tensor, Tensor]]:
     """By batch: whether each image is classified correctly, and its loss (nats); both (R, B)."""
     network.eval()
+    size = images_at_once(network)
     for images, labels in zip(
-        torch.split(split.images, batch_size), torch.split(split.labels, batch_size), strict=True
+        torch.split(split.images, size), torch.split(split.labels, size), strict=True
     ):
         logits = network(images)
         labels_of_all = labels.expand(network.replicates, -1)
         yield logits.argmax(dim=-1) == labels_of_all, losses_of(logits, labels_of_all)
+
+
+def images_at_once(network: Network) -> int:
+    """The number of images to compute at once, which limits the size of a layer's outputs."""
+    architecture = network.architecture
+    shapes = layer_shapes(architecture, network.image_shape)
+    widest = max(architecture.units, *(math.prod(shape) for shape in shapes))
+    # Its dendrites are at each position.
+    if FAMILIES[architecture.family].synapses == "convolution":
+        widest *= architecture.dendrites or 1
+    return min(_MOST_IMAGES, max(1, _VALUES_AT_ONCE // (network.replicates * widest)))
 
 
 def losses_of(logits: Tensor, labels: Tensor) -> Tensor:

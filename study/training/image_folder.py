@@ -13,11 +13,11 @@ from study.training.pool import Pool, Pools, Size
 
 _TRAIN: Final = "train"
 _TEST: Final = "test"
-PARTS: Final = (_TRAIN, _TEST)
-"""The folders of the parts, if there are any."""
+_NAMES: Final = {"train": _TRAIN, "training": _TRAIN, "test": _TEST, "testing": _TEST}
+"""The parts by the names of their folders, in lower case."""
 
 VALIDATION: Final = ("val", "valid", "validation", "dev")
-"""Names of parts with validation images."""
+"""Names of parts with validation images, in lower case."""
 
 _LAYOUT: Final = (
     "a folder of images must have a folder for each class, as train/CLASS/*.png and, optionally, "
@@ -30,17 +30,43 @@ def read_image_folder(folder: Path, *, grey: bool, size: Size | None) -> Pools:
 
     `grey` and `size` are as in `read_pictures`. Raises DataError like it, and for another layout.
     """
-    parts = [one.name for one in _folders(folder)]
-    if _TRAIN not in parts:
-        return _read({"": _by_class(folder)}, folder, grey=grey, size=size)
-    unread = [name for name in parts if name in VALIDATION]
+    parts = part_folders(folder)
+    if not parts:
+        return _read({folder: _by_class(folder)}, grey=grey, size=size)
+    unread = [one for one in _folders(folder) if one.name.lower() in VALIDATION]
     if unread:
         raise DataError(
-            f"validation images are drawn from those of training, got {folder / unread[0]}: move its "
-            f"images to {folder / _TRAIN}, or rename it to {_TEST}"
+            f"validation images are drawn from those of training, got {unread[0]}: move its images to "
+            f"{parts[_TRAIN]}, or rename it to {_TEST}"
         )
-    chosen = [part for part in PARTS if part in parts]
-    return _read({part: _by_class(folder / part) for part in chosen}, folder, grey=grey, size=size)
+    return _read({one: _by_class(one) for one in parts.values()}, grey=grey, size=size)
+
+
+def part_folders(folder: Path) -> dict[str, Path]:
+    """The folders `train` and, if there is one, `test`; empty if the folder has classes, not parts.
+
+    In capitals, and as `training` and `testing`, too. A class may have such a name, but has pictures,
+    where a part has classes. Raises DataError for two folders of a part, and for parts without `train`
+    or without classes.
+    """
+    found: dict[str, Path] = {}
+    folders = _folders(folder)
+    for one in folders:
+        part = _NAMES.get(one.name.lower())
+        if part is not None and _folders(one):
+            if part in found:
+                raise DataError(
+                    f"the images of {part} must be in one folder, got {found[part]}, {one}"
+                )
+            found[part] = one
+    if _TRAIN in found:
+        return {part: found[part] for part in (_TRAIN, _TEST) if part in found}
+    if found:
+        raise DataError(f"{_LAYOUT}, got {found[_TEST]} and no classes in a folder {_TRAIN}")
+    names = {one.name.lower() for one in folders}
+    if names and names <= {*_NAMES, *VALIDATION}:
+        raise DataError(f"{_LAYOUT}, got no folder in {folders[0]}")
+    return {}
 
 
 def _folders(folder: Path) -> list[Path]:
@@ -65,17 +91,18 @@ def _pictures_in(folder: Path) -> Iterable[Path]:
     )
 
 
-def _read(
-    parts: dict[str, dict[str, list[Path]]], folder: Path, *, grey: bool, size: Size | None
-) -> Pools:
+def _read(parts: dict[Path, dict[str, list[Path]]], *, grey: bool, size: Size | None) -> Pools:
     """Reads the pictures of each part; the first is that of training."""
-    names = sorted(next(iter(parts.values())))
+    training, first = next(iter(parts.items()))
+    names = sorted(first)
+    if len(names) == 1:
+        raise DataError(f"{_LAYOUT}, got the single class {training / names[0]}")
     for part, classes in parts.items():
         for name in classes:
             if name not in names:
                 raise DataError(
-                    f"the classes of {part} must be among those of training, got "
-                    f"{folder / part / name}; {nearest(name, names)}"
+                    f"the classes of {part.name} must be among those of training, got {part / name}; "
+                    f"{nearest(name, names)}"
                 )
     # All at once, so that they get one shape.
     files = [
@@ -88,7 +115,7 @@ def _read(
         [EncodedPicture(str(file), file) for file, _ in files], grey=grey, size=size
     )
     labels = np.array([label for _, label in files], dtype=np.int64)
-    count = sum(map(len, next(iter(parts.values())).values()))
+    count = sum(map(len, first.values()))
     return Pools(
         train=Pool(images[:count], labels[:count]),
         test=_rest(images, labels, count),

@@ -17,7 +17,14 @@ from numpy.typing import NDArray
 from study.errors import DataError
 from study.training.image_folder import VALIDATION
 from study.training.pictures import EncodedPicture, read_pictures
-from study.training.pool import Pool, Pools, Size, check_memory, label_numbers
+from study.training.pool import (
+    Pool,
+    Pools,
+    Size,
+    check_memory,
+    label_numbers,
+    number_of_classes,
+)
 
 _TRAIN: Final = "train"
 _TEST: Final = "test"
@@ -75,17 +82,19 @@ def read_tables(path: Path, *, grey: bool, size: Size | None) -> Pools:
         for file, (images, _) in tables.items()
         for row, content in enumerate(images)
     ]
+    columns = [f"the column of labels of {part}" for part in chosen]
     labels, names = label_numbers(
-        [np.concatenate([tables[file][1] for file in parts[part]]) for part in chosen],
-        [f"the column of labels of {part}" for part in chosen],
+        [np.concatenate([tables[file][1] for file in parts[part]]) for part in chosen], columns
     )
     images = read_pictures(pictures, grey=grey, size=size)
+    # Metadata may name classes that these images lack.
     names = names or _class_names(parts[_TRAIN][0])
+    most = 1 + max(int(one.max()) for one in labels)
     count = len(labels[0])
     return Pools(
         train=Pool(images[:count], labels[0]),
         test=Pool(images[count:], labels[1]) if len(chosen) > 1 else None,
-        classes=max(len(names), *(1 + int(one.max()) for one in labels)),
+        classes=max(len(names), most) if names else number_of_classes(labels, columns[0]),
         class_names=names,
     )
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from models.network import Network
 from study.training.dataset import Dataset
-from study.training.evaluation import evaluate
+from study.training.evaluation import batch_outcomes
 from study.training.split import Split
 
 # A random stream besides those of models.building and study.training.batch_order.
@@ -52,18 +52,26 @@ def _blurred(images: Tensor, sigma: float, generator: np.random.Generator) -> Te
     return torch.from_numpy(rounded).to(images.device)
 
 
-def with_test_noise(images: Tensor, sigma: float) -> Tensor:
+def with_test_noise(images: Tensor, sigma: float, generator: torch.Generator) -> Tensor:
     """The images with Gaussian noise, clipped to 0..1, as float32 of the same shape.
 
-    `images`: uint8 in 0..255. `sigma`: the standard deviation, for pixels in 0..1. The noise is the
-    same in every call, and proportional to sigma.
+    `images`: uint8 in 0..255. `sigma`: the standard deviation, for pixels in 0..1.
     """
-    generator = torch.Generator().manual_seed(_TEST_SEED)
     noise = torch.randn(images.shape, generator=generator).to(images.device)
-    return noise.mul_(sigma).add_(images / 255).clamp_(0.0, 1.0)
+    return noise.mul_(sigma).add_(images / _SCALE).clamp_(0.0, 1.0)
 
 
 def accuracy_under_noise(network: Network, split: Split, sigma: float) -> Tensor:
-    """The accuracy (share in 0..1) on noisy images, the same for all replicates; shape (R,)."""
-    accuracy, _ = evaluate(network, Split(with_test_noise(split.images, sigma), split.labels))
-    return accuracy
+    """The accuracy (share in 0..1) of each replicate on noisy images, shape (R,).
+
+    The noise is the same for all replicates and in every call, and proportional to sigma.
+    """
+    generator = torch.Generator().manual_seed(_TEST_SEED)
+    correct = torch.zeros(network.replicates, dtype=torch.float64, device=split.labels.device)
+    for images, labels in zip(
+        torch.split(split.images, _AT_ONCE), torch.split(split.labels, _AT_ONCE), strict=True
+    ):
+        noisy = Split(with_test_noise(images, sigma, generator), labels)
+        for hits, _ in batch_outcomes(network, noisy):
+            correct += hits.sum(dim=1)
+    return (correct / len(split.labels)).cpu()

@@ -56,9 +56,15 @@ def decode(picture: EncodedPicture) -> "Image":
 
 
 def pixels(picture: "Image", *, grey: bool, size: Size | None) -> NDArray[np.uint8]:
-    """The pixels, shape (channels, height, width), uint8, scaled to a size (height, width) if given."""
+    """The pixels, shape (channels, height, width), uint8, scaled to a size (height, width) if given.
+
+    What is transparent becomes white, as in a document.
+    """
     from PIL import Image  # noqa: PLC0415  # as above
 
+    if picture.has_transparency_data:
+        picture = picture.convert("RGBA")
+        picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture)
     picture = picture.convert("L" if grey else "RGB")
     if size is not None and picture.size != size[::-1]:
         picture = picture.resize(size[::-1], Image.Resampling.LANCZOS)

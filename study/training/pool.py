@@ -48,6 +48,11 @@ class Pools:
     class_names: tuple[str, ...] = ()
     files: FilesRead | None = None
 
+    def __post_init__(self) -> None:
+        """Raises DataError for less than two classes."""
+        if self.classes < 2:  # noqa: PLR2004  # as said
+            raise DataError(f"a data set must have two classes or more, got {self.classes}")
+
     @classmethod
     def of_arrays(
         cls,
@@ -57,6 +62,7 @@ class Pools:
         """Converts arrays of images and labels. Raises DataError if they are invalid."""
         pairs = [train] if test is None else [train, test]
         images = [images_of(pair[0], name) for pair, name in zip(pairs, _ARRAYS[::2], strict=False)]
+        _check_scale([pair[0] for pair in pairs], images[0])
         if images[-1].shape[1:] != images[0].shape[1:]:
             raise DataError(
                 f"x and x_test must hold images of one shape, got {images[0].shape[1:]} "
@@ -73,8 +79,28 @@ class Pools:
         return cls(
             train=pools[0],
             test=pools[1] if len(pools) > 1 else None,
-            classes=len(class_names) or 1 + max(int(one.max()) for one in labels),
+            classes=len(class_names) or number_of_classes(labels, _ARRAYS[1]),
             class_names=class_names,
+        )
+
+
+def _check_scale(arrays: Sequence[NDArray[Any]], train: NDArray[np.uint8]) -> None:
+    """Raises DataError if arrays of images differ in scale, or those of training are all but black.
+
+    Whole numbers are 0 to 255, as in a file, while floats and booleans are multiplied by 255.
+    """
+    if len({array.dtype.kind in "bf" for array in arrays}) > 1:
+        kinds = " and ".join(str(array.dtype) for array in arrays)
+        raise DataError(
+            "x and x_test must both hold whole numbers in 0..255, or both floats in 0..1 or booleans, "
+            f"got {kinds}"
+        )
+    if int(train.max()) <= 1:
+        low, high = (float(one) for one in (arrays[0].min(), arrays[0].max()))
+        scaled = "x * 255" if arrays[0].dtype.kind in "ui" else f"x / {high:g}"
+        raise DataError(
+            "x must hold images from black to white, which are 0 and 255, or 0.0 and 1.0 in floats, got "
+            f"{arrays[0].dtype} in {low:g}..{high:g}" + (f"; {scaled} converts it" if high else "")
         )
 
 
@@ -171,6 +197,23 @@ def label_numbers(
             f"`classes <= {MOST_CLASSES:,}` must hold, got {len(known):,} in {names[0]}"
         )
     return [np.searchsorted(known, array).astype(np.int64) for array in arrays], tuple(known)
+
+
+def number_of_classes(labels: Sequence[NDArray[np.int64]], name: str) -> int:
+    """The number of classes of labels that are numbers; `name` is that of the first part's.
+
+    Raises DataError if the first part, of training, lacks one: a network would have an output for it.
+    """
+    count = 1 + max(int(one.max()) for one in labels)
+    present = np.bincount(labels[0], minlength=count) > 0
+    if not present.all():
+        absent = np.flatnonzero(~present)
+        raise DataError(
+            f"{name} must hold every class from 0 to the largest label, {count - 1}, got none of "
+            f"{', '.join(map(str, absent[:5]))}{', ...' if len(absent) > 5 else ''}; "  # noqa: PLR2004  # as shown
+            f"numpy.unique({name}, return_inverse=True)[1] numbers the classes from 0"
+        )
+    return count
 
 
 def check_memory(size: int, source: object) -> None:

@@ -15,13 +15,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from models.network import Network
-from study.training.activity import images_at_once
+from study.training.evaluation import images_at_once
 from study.training.split import Split
 
 Array = NDArray[np.float64]
 
 IMAGES: Final = 1000
-"""The maximum number of images, the first ones of a split."""
+"""The maximum number of images."""
 
 _COMPONENTS: Final = 50
 _PERPLEXITY: Final = 50.0
@@ -36,13 +36,24 @@ def separability_of(network: Network, split: Split) -> dict[str, Tensor]:
     The names are `layer1_somata_silhouette` and so on. Values are nan for a layer with equal outputs
     for all images, or with fewer than two classes or 15 images.
     """
-    labels = split.labels[:IMAGES].cpu().numpy()
+    rows = measured_images(split.labels.cpu().numpy())
+    labels = split.labels.cpu().numpy()[rows]
+    images = split.images[torch.from_numpy(rows).to(split.images.device)]
     separability: dict[str, Tensor] = {}
-    for name, grams in _gram_matrices(network, split.images[:IMAGES]).items():
+    for name, grams in _gram_matrices(network, images).items():
         measured = [_measured(gram, labels) for gram in grams]
         for measure, values in zip(_NAMES, zip(*measured, strict=True), strict=True):
             separability[f"{name}_{measure}"] = torch.tensor(values, dtype=torch.float64)
     return separability
+
+
+def measured_images(labels: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The images that are embedded: the first ones of each class in proportion, in their order."""
+    _, classes, sizes = np.unique(labels, return_inverse=True, return_counts=True)
+    place = np.empty(len(labels))
+    by_class = np.argsort(classes, kind="stable")
+    place[by_class] = np.concatenate([(np.arange(size) + 0.5) / size for size in sizes])
+    return np.sort(np.argsort(place, kind="stable")[:IMAGES])
 
 
 def principal_components(gram: Array, count: int = _COMPONENTS) -> Array:

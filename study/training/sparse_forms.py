@@ -49,9 +49,14 @@ def restore_forms(network: Network, forms: Sequence[int]) -> None:
 
 
 def usable_memory(device: torch.device) -> float:
-    """The free bytes of a GPU, including those that torch has reserved and does not use."""
-    free, _ = torch.cuda.mem_get_info(device)
-    return free + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+    """The bytes of a GPU that this process may still allocate, with those that torch has reserved.
+
+    A process with a share of a GPU has the same share of its memory (`study.training.device`).
+    """
+    free, total = torch.cuda.mem_get_info(device)
+    own = total * torch.cuda.get_per_process_memory_fraction(device)
+    most = min(free + torch.cuda.memory_reserved(device), own)
+    return most - torch.cuda.memory_allocated(device)
 
 
 @cache

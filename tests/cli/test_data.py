@@ -64,7 +64,14 @@ def test_files_other_than_the_official_ones_are_noticed(tmp_path, monkeypatch):
 
 def test_dark_images_are_pointed_out(tmp_path):
     np.savez(tmp_path / "dark.npz", x=np.full((40, 4, 4), 16), y=np.arange(40) % 4)
-    assert "the images are dark: scale the pixels up, such as by 15" in run(tmp_path / "dark.npz")
+    shown = run(tmp_path / "dark.npz")
+    assert "the images are dark, up to 16 of 255: scale the pixels up, such as by 15" in shown
+
+
+def test_a_part_without_images_of_a_class_is_pointed_out(tmp_path):
+    labels = np.array([0] * 90 + [1] * 3)
+    np.savez(tmp_path / "rare.npz", x=np.full((93, 4, 4), 200), y=labels)
+    assert "no validation image has the class 1" in run(tmp_path / "rare.npz")
 
 
 @pytest.mark.parametrize(

@@ -295,6 +295,8 @@ def test_sizes_and_seeds_of_numpy_are_whole_numbers(tmp_path):
     network = build(Architecture(family="vann", **sizes), (1, 6, 6), 3, np.arange(2))
     save_network(network, tmp_path)
     assert load_network(tmp_path).seeds == (0, 1)
+    with pytest.raises(ValueError, match=r"`0 <= seeds <= 1099511627776` must hold, got 0..10"):
+        build(architecture("dann-r"), (1, 5, 5), 3, [0, 10**15])
     with pytest.raises(ValueError, match="at least one seed"):
         build(architecture("vann"), (1, 6, 6), 3, np.arange(0))
 

@@ -93,7 +93,7 @@ def test_the_card_says_what_it_is_how_good_and_whom_to_cite(exported, home):
 def test_the_example_runs_without_torch_and_the_packages(exported, tmp_path):
     folder = shutil.copytree(exported, tmp_path / "elsewhere")
     np.save(tmp_path / "images.npy", images(3))
-    assert len((folder / "example.py").read_text().splitlines()) == 10
+    assert len((folder / "example.py").read_text().splitlines()) == 12
     code = "import runpy, sys\nfor name in ('torch', 'study', 'models'): sys.modules[name] = None\n"
     code += "sys.path.insert(0, 'elsewhere')\nrunpy.run_path('elsewhere/example.py')"
     for arguments, count in (((), 1), (("images.npy",), 3)):

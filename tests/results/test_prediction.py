@@ -107,6 +107,14 @@ def test_arrays_that_do_not_fit_are_refused_with_the_rule(arrays, message, tmp_p
         read_images(tmp_path / "bad.npz", GREY, 10)
 
 
+def test_labels_may_be_the_names_of_classes(tmp_path):
+    np.savez(tmp_path / "named.npz", x=IMAGES, y=np.array(["dog", "cat"]))
+    read = read_images(tmp_path / "named.npz", GREY, 2, ("cat", "dog"))
+    assert read.labels.tolist() == [1, 0]
+    with pytest.raises(DataError, match=r"got 'dog'; did you mean 'dogs'\? known: cat, dogs"):
+        read_images(tmp_path / "named.npz", GREY, 2, ("cat", "dogs"))
+
+
 def test_what_is_no_picture_is_refused_with_the_rule(tmp_path):
     (tmp_path / "text.png").write_text("no picture")
     with pytest.raises(DataError, match=r"cannot read .*text.png as a picture"):

@@ -84,7 +84,7 @@ def test_arrays_of_ones_own_may_be_flat_grey_or_coloured(shape, expected, tmp_pa
     assert np.array_equal(data.test.images.numpy().reshape(wanted.shape), wanted)
 
 
-GOOD = {"x": np.zeros((40, 6), np.uint8), "y": np.arange(40) % 4}
+GOOD = {"x": np.arange(240, dtype=np.uint8).reshape(40, 6), "y": np.arange(40) % 4}
 
 
 @pytest.mark.parametrize(
@@ -106,6 +106,12 @@ GOOD = {"x": np.zeros((40, 6), np.uint8), "y": np.arange(40) % 4}
             "x and x_test must hold images of one shape",
         ),
         (GOOD | {"y": np.arange(40) // 39}, "cannot be split in proportion"),
+        (GOOD | {"y": np.zeros(40, int)}, "must have two classes or more, got 1"),
+        (GOOD | {"y": 1 + np.arange(40) % 4}, "largest label, 4, got none of 0; numpy.unique(y"),
+        (GOOD | {"x_test": GOOD["x"], "y_test": np.arange(40) % 5}, "got none of 4; numpy.unique"),
+        (GOOD | {"x": GOOD["x"] % 2}, "got uint8 in 0..1; x * 255 converts it"),
+        (GOOD | {"x": GOOD["x"] / 1e6}, "got float64 in 0..0.000239; x / 0.000239 converts it"),
+        (GOOD | {"x_test": GOOD["x"] / 255, "y_test": GOOD["y"]}, "got uint8 and float64"),
     ],
 )
 def test_bad_arrays_are_refused_with_rule_and_value(arrays, message, tmp_path):

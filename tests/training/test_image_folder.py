@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from study.errors import DataError
@@ -36,6 +37,28 @@ def test_pictures_are_read_from_a_folder_for_each_class(tmp_path):
     assert sorted(int(image.max()) for image in data.test.images) == list(range(20, 25))
     assert set(data.test.labels.tolist()) == {0}
     assert (data.class_label(1), len(repr(data)) < 100) == ("1 dog", True)
+
+
+@pytest.mark.parametrize(("train", "test"), [("Training", "Testing"), ("TRAIN", "test")])
+def test_parts_may_have_other_names(train, test, tmp_path):
+    write(tmp_path, GREY, *paths(f"{train}/", "a", "b"), *paths(f"{test}/", "b"))
+    data = load_dataset(tmp_path)
+    assert (data.class_names, len(data.train.labels), len(data.test.labels)) == (("a", "b"), 8, 5)
+
+
+def test_a_class_may_have_the_name_of_a_part(tmp_path):
+    write(tmp_path, GREY, *paths("", "bus", "train", count=10))
+    assert load_dataset(tmp_path).class_names == ("bus", "train")
+
+
+def test_what_is_transparent_is_white(tmp_path):
+    ink = np.zeros((4, 6, 4), np.uint8)  # black, and transparent
+    ink[1:3, 2:4, 3] = 255
+    for number, name in enumerate(paths("", "a", "b", count=10)):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        Image.fromarray(ink).convert(("RGBA", "LA")[number % 2]).save(tmp_path / name)
+    images = load_dataset({"path": tmp_path, "grey": True}).train.images
+    assert (images == torch.from_numpy(255 - ink[..., 3])).all()
 
 
 def _all(data):
@@ -92,6 +115,14 @@ def test_a_picture_is_read_upright(tmp_path):
         (["train/a/0.png", "train/b/x.txt"], r"got no picture in .*train/b \(endings: .bmp,"),
         ([*paths("train/", "a", "b"), "test/c/0.png"], "must be among those of training, got .*c;"),
         ([*paths("train/", "a"), *paths("val/", "a")], r"got .*val: move its images to .*train"),
+        (paths("train/", "a"), r"got the single class .*train/a"),
+        (paths("pets/train/", "a", "b"), r"got the single class .*pets"),
+        (paths("", "train", "test"), r"got no folder in .*test"),
+        (paths("test/", "a", "b"), r"got .*test and no classes in a folder train"),
+        (
+            [*paths("train/", "a", "b"), *paths("Training/", "a", "b")],
+            r"the images of train must be in one folder, got .*, .*",
+        ),
     ],
 )
 def test_another_layout_is_refused_with_what_to_do(files, message, tmp_path):

@@ -4,13 +4,29 @@ import torch
 
 from models import Architecture, build
 from study.training.separability import (
+    IMAGES,
     distances,
     embedding,
+    measured_images,
     neighbourhood_hit,
     principal_components,
     separability_of,
 )
 from study.training.split import Split
+
+
+@pytest.mark.parametrize("ordered", [True, False])
+def test_the_images_are_of_all_classes_in_proportion(ordered):
+    labels = np.repeat(np.arange(3), [1_200, 600, 200])
+    if not ordered:
+        labels = np.random.default_rng(0).permutation(labels)
+    rows = measured_images(labels)
+    assert np.bincount(labels[rows]).tolist() == [600, 300, 100]
+    assert (np.diff(rows) > 0).all()
+    for one in range(3):  # the first ones
+        chosen = rows[labels[rows] == one]
+        assert np.array_equal(chosen, np.flatnonzero(labels == one)[: len(chosen)])
+    assert np.array_equal(measured_images(labels[:IMAGES]), np.arange(IMAGES))
 
 
 def test_components_are_the_points_turned():
