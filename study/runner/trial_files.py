@@ -48,20 +48,14 @@ class TrialFolders:
         """Gives a trial to a worker."""
         self._workers[number] = worker
 
-    def open(
-        self, number: int, worker: str, continues: int | None = None
-    ) -> tuple[bytes | None, float]:
+    def open(self, number: int, worker: str, of: int | None = None) -> tuple[bytes | None, float]:
         """Gives a trial to a worker; returns its checkpoint, if any, and the pause before the next.
 
-        Without one of its own, that of the trial that it continues.
+        The checkpoint is that of the trial `of`, if given.
         """
         self.take(number, worker)
-        for one in (number, continues):
-            if one is not None:
-                file = trial_folder(self._folder, one) / CHECKPOINT
-                if file.exists():
-                    return file.read_bytes(), self._pause_s
-        return None, self._pause_s
+        file = trial_folder(self._folder, number if of is None else of) / CHECKPOINT
+        return (file.read_bytes() if file.exists() else None), self._pause_s
 
     def write(
         self,
@@ -144,16 +138,13 @@ class TrialStorage:
         )
         return cls(folder, checkpoints, node, actor.remote(folder))
 
-    def files(self, number: int, continues: int | None = None) -> "TrialFiles":
-        """The files of a trial, which this process trains from now on.
-
-        It may continue another one, from whose checkpoint it then starts.
-        """
+    def files(self, number: int) -> "TrialFiles":
+        """The files of a trial, which this process trains from now on."""
         worker, actor = uuid.uuid4().hex, self.actor
         if actor is not None and ray.get_runtime_context().get_node_id() == self.node:
             actor.take.remote(number, worker)
             actor = None
-        return TrialFiles(self.folder, number, worker, actor, self.checkpoints, continues)
+        return TrialFiles(self.folder, number, worker, actor, self.checkpoints)
 
 
 @final
@@ -165,37 +156,32 @@ class TrialFiles:
     `checkpoints` the worker writes them there.
     """
 
-    def __init__(  # noqa: PLR0913, PLR0917  # as of TrialStorage
+    def __init__(
         self,
         folder: Path,
         number: int,
         worker: str,
         actor: Any = None,  # noqa: ANN401  # see TrialStorage
         checkpoints: CheckpointFolder | None = None,
-        continues: int | None = None,
     ) -> None:
         self.checkpoint_path: Final = trial_folder(folder, number) / CHECKPOINT
         self._checkpoints = checkpoints
         self._number = number
-        self._continues = continues
         self._trial = number, worker
         self._folders = TrialFolders(folder)
         self._actor = actor
         self._under_way: Any = None
         self._due_at = time.monotonic() + _SHARE_OF_TRIAL * _FIRST_WRITE_S
 
-    def checkpoint(self) -> bytes | None:
+    def checkpoint(self, of: int | None = None) -> bytes | None:
         """The last checkpoint of the trial, whichever worker wrote it; None if there is none.
 
-        At first that of the trial that it continues. Raises OSError if it cannot be read.
+        With `of`, that of the trial which it continues. Raises OSError if it cannot be read.
         """
         data: bytes | None
-        data, pause = self._result(self._call("open", self._continues))
+        data, pause = self._result(self._call("open", of))
         if self._checkpoints is not None:
-            data = self._checkpoints.read(self._number)
-            if data is None and self._continues is not None:
-                data = self._checkpoints.read(self._continues)
-            return data
+            return self._checkpoints.read(self._number if of is None else of)
         self._wait(pause)
         return data
 

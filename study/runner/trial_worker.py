@@ -74,8 +74,7 @@ class TrialWorker:
         set_arithmetic()
         self._device = training_device(gpus)
         dataset = Dataset.from_arrays(dataset_name, classes, arrays)
-        self._clean = dataset.to(self._device)
-        self._dataset = self._clean
+        self._clean = self._dataset = dataset.to(self._device)
         self._noise = 0.0
         self._pixel_variance: NDArray[np.float64] | None = None
         self._rungs = frozenset(rungs)
@@ -94,7 +93,7 @@ class TrialWorker:
         if self._training is not None and "PRUNED" in self._kept_states:
             self._keep(self._training)
         self._trial = TrialConfig.from_dict(config)
-        self._files = self._storage.files(self._trial.number, self._trial.continues)
+        self._files = self._storage.files(self._trial.number)
         self._network: Network | None = None
         self._training = None
         self._history: list[dict[str, float]] = []
@@ -175,26 +174,32 @@ class TrialWorker:
         waited = self._training.engine.compilation_seconds
         if waited is not None:
             notice = f"the training engine was compiled in {waited:.0f} s, once on this machine"
-        try:
-            data = self._files.checkpoint()
-            if data is not None:
-                tensors, numbers = checkpoint.from_bytes(data, trial.accepts, self._device)
-                self._training.restore(tensors, numbers["training"])
-                self._history = numbers["history"]
-                self._curves = ReplicateCurves(**numbers["curves"])
-                notice = f"continued after epoch {len(self._history)} of {trial.training.epochs}"
-        except OSError as error:
-            notice = f"restarted: its checkpoint cannot be read: {error}"
-        except ValueError as error:
-            notice = f"restarted: {error} ({self._files.checkpoint_path})"
-        if trial.continues is not None and not self._history:
-            raise ValueError(
-                f"the checkpoint of trial {trial.continues}, which it continues, must be readable; "
-                f"{notice or 'there is none'}"
-            )
+        notice = self._resume(self._training) or notice
         fallback = self._training.engine.fallback
         if fallback is not None:
             notice = fallback if notice is None else f"{notice}; {fallback}"
+        return notice
+
+    def _resume(self, training: Training) -> str | None:
+        """Restores the checkpoint of the trial, else of the one that it continues; returns a notice."""
+        trial, notice = self._trial, None
+        for of in dict.fromkeys((None, trial.continues)):
+            try:
+                data = self._files.checkpoint(of)
+                if data is not None:
+                    tensors, numbers = checkpoint.from_bytes(data, trial.accepts, self._device)
+                    training.restore(tensors, numbers["training"])
+                    self._history = numbers["history"]
+                    self._curves = ReplicateCurves(**numbers["curves"])
+                    return f"continued after epoch {len(self._history)} of {trial.training.epochs}"
+            except (OSError, ValueError) as error:
+                unread = "its checkpoint cannot be read: " if isinstance(error, OSError) else ""
+                notice = f"restarted: {unread}{error} ({self._files.checkpoint_path})"
+        if trial.continues is not None:
+            raise ValueError(
+                f"the checkpoint of trial {trial.continues}, which it continues, must be readable; "
+                f"{notice or f'there is none in {self._files.checkpoint_path.parents[1]}'}"
+            )
         return notice
 
     def _variance(self) -> NDArray[np.float64]:
@@ -229,13 +234,8 @@ class TrialWorker:
         example = io.BytesIO()
         np.save(example, self._clean.validation.images[:2].cpu().numpy(), allow_pickle=False)
         files[EXAMPLE] = example.getvalue()
-        files[HISTORY] = json.dumps(
-            {
-                "epochs": self._history,
-                "curves": self._curves.since(0),
-                "replicates": self._replicates,
-            }
-        ).encode()
+        history = {"epochs": self._history, "curves": self._curves.since(0)}
+        files[HISTORY] = json.dumps(history | {"replicates": self._replicates}).encode()
         self._files.write(files)
         return notice
 

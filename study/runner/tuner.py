@@ -1,5 +1,6 @@
 """Ray's Tuner, which runs trials with the Trainable of a study."""
 
+import uuid
 from collections.abc import Mapping
 from typing import Any, Final, final
 
@@ -41,15 +42,8 @@ def tuner(  # noqa: PLR0913  # each part has a name of its own
 
     `settings` are keywords of `TrialWorker`, all but the resources and the storage.
     """
-    trainable = tune.with_parameters(
-        StudyTrainable,
-        **settings,
-        threads=max(1, int(share.cpus)),
-        gpus=share.gpus,
-        storage=storage,
-    )
     return tune.Tuner(
-        tune.with_resources(trainable, {"cpu": share.cpus, "gpu": share.gpus}),
+        trainable_of(settings, storage, share),
         param_space=config,
         tune_config=tune.TuneConfig(
             search_alg=searcher,
@@ -73,6 +67,29 @@ def tuner(  # noqa: PLR0913  # each part has a name of its own
             checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
         ),
     )
+
+
+def trainable_of(
+    settings: Mapping[str, Any], storage: TrialStorage, share: TrialResources
+) -> type[tune.Trainable]:
+    """The Trainable of one study, by a name that no other one has.
+
+    Tune stores the class in Ray by its name and by the id of the job, and reads it whenever it starts a
+    worker (`ray/tune/registry.py`). A process keeps the id of its first Ray, so two processes can have
+    the same one. With one name, a study's workers would be built with another's data and folder.
+    """
+    trainable = tune.with_parameters(
+        StudyTrainable,
+        **settings,
+        threads=max(1, int(share.cpus)),
+        gpus=share.gpus,
+        storage=storage,
+    )
+    sized: type[tune.Trainable] = tune.with_resources(
+        trainable, {"cpu": share.cpus, "gpu": share.gpus}
+    )
+    sized.__name__ = f"{StudyTrainable.__name__}-{uuid.uuid4().hex}"
+    return sized
 
 
 @final

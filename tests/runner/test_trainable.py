@@ -6,10 +6,13 @@ import tempfile
 import numpy as np
 import pytest
 import torch
+from ray.tune.experiment import Experiment
 
 from models import Architecture, load_network
+from study.cluster.capacity import TrialResources
 from study.runner.trainable import StudyTrainable
 from study.runner.trial_files import TrialFiles, TrialStorage
+from study.runner.tuner import trainable_of
 from study.search.trial import TrialConfig
 from study.spec.metrics import GROUPS, recorded_names
 from study.study_folder import (
@@ -224,6 +227,29 @@ def test_a_trial_that_continues_an_ended_one_is_as_if_it_had_not_ended(ended, di
     assert all(torch.equal(one, other) for one, other in zip(*weights, strict=True))
 
 
+def test_a_trial_whose_own_checkpoint_is_damaged_starts_from_the_one_that_it_continues(
+    digits, tmp_path
+):
+    made = worker(digits, tmp_path, config(number=2, epochs=3, training=CONSTANT), kept_states=KEPT)
+    until_done(made)
+    made.cleanup()
+    own = trial_folder(tmp_path, 4) / CHECKPOINT
+    own.parent.mkdir()
+    own.write_bytes(b"damaged")
+    continued = config(number=4, epochs=7, training=CONSTANT) | {"continues": 2}
+    report = worker(digits, tmp_path, continued, kept_states=KEPT).step()
+    assert report["notice"].startswith("continued after epoch 3 of 7")
+
+
+def test_two_studies_are_two_trainables_to_tune(tmp_path):
+    """Tune stores them by name, in a place that studies of two processes can share."""
+    names = {
+        Experiment.get_trainable_name(trainable_of({}, TrialStorage(tmp_path), TrialResources(1.0, 0.0)))
+        for _ in range(2)
+    }
+    assert len(names) == 2
+
+
 def test_no_checkpoint_is_kept_of_a_trial_that_cannot_continue(digits, tmp_path, monkeypatch):
     # Not while it trains, either: those checkpoints are deleted by the driver.
     monkeypatch.setattr(TrialFiles, "checkpoint_due", False)
@@ -247,7 +273,8 @@ def test_a_trial_without_the_checkpoint_of_the_one_that_it_continues_fails(digit
     wanted = config(number=4, training=CONSTANT) | {"continues": 2}
     made = worker(digits, tmp_path, wanted)
     assert made.step()["failure"] == (
-        "ValueError: the checkpoint of trial 2, which it continues, must be readable; there is none"
+        "ValueError: the checkpoint of trial 2, which it continues, must be readable; there is none in "
+        f"{tmp_path}"
     )
     other = worker(digits, tmp_path, config(number=2), kept_states=KEPT)  # another schedule
     other.step()

@@ -32,16 +32,16 @@ def test_the_files_of_a_trial_come_back_as_they_were(tmp_path):
 
 
 @pytest.mark.parametrize("remote", [False, True])
-def test_a_trial_starts_from_the_checkpoint_of_the_one_that_it_continues(remote, tmp_path):
+def test_a_trial_reads_the_checkpoint_of_the_one_that_it_continues(remote, tmp_path):
     shared = CheckpointFolder((tmp_path / "shared").as_uri(), "a") if remote else None
     if shared is not None:
         shared.make()
     storage = TrialStorage(tmp_path / "trials", shared)
     storage.files(3).keep_checkpoint(b"old")
-    files = storage.files(5, continues=3)
-    assert files.checkpoint() == b"old"
+    files = storage.files(5)
+    assert (files.checkpoint(), files.checkpoint(3)) == (None, b"old")
     files.write_checkpoint(lambda: b"new")
-    assert storage.files(5, continues=3).checkpoint() == b"new"
+    assert storage.files(5).checkpoint() == b"new"
     assert storage.files(3).checkpoint() == b"old"
 
 
