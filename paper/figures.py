@@ -10,6 +10,7 @@ import plotly.graph_objects as go
 
 import study
 from paper.claim import DATA
+from paper.claims import Claims
 from paper.drawing import blank, panels, points, with_intervals
 from paper.effects import EFFECTS
 from paper.response_figures import responses, separability, weights
@@ -117,6 +118,7 @@ def _factorial(effects: Sequence[Mapping[str, Any]]) -> go.Figure:
 def _forest(verdicts: Sequence[Mapping[str, Any]], groups: Sequence[str]) -> go.Figure:
     """The claims of groups as they were measured, in percent of the loss or points of accuracy."""
     figure = blank("")
+    names = {one.id: f"{one.group.partition(': ')[2]}: {one.label}" for one in Claims.read().claims}
     own = [
         one
         for one in verdicts
@@ -125,11 +127,12 @@ def _forest(verdicts: Sequence[Mapping[str, Any]], groups: Sequence[str]) -> go.
     # Ratios lie around 1, differences around 0.
     shifted = [{key: one[key] - one["is_ratio"] for key in ("value", "low", "high")} for one in own]
     if own:
-        with_intervals(figure, shifted, [one["id"] for one in own], "#332288", 100, "")
-        figure.update_layout(showlegend=False)
+        labels = [names.get(one["id"], one["id"]) for one in own]
+        with_intervals(figure, shifted, labels, "#332288", 100, "")
+        figure.update_layout(showlegend=False).update_yaxes(autorange="reversed")
         figure.add_vline(x=0, line={"color": "#767676", "width": 1})
-    figure.update_xaxes(title="lead in points of accuracy, or in percent of the loss, with 95 %")
-    return figure
+    unit = "percent of the loss" if any(one["is_ratio"] for one in own) else "points of accuracy"
+    return figure.update_xaxes(title=f"lead in {unit}, with its 95 % interval")
 
 
 def _with_setting(rows: pd.DataFrame, study: str, name: str) -> pd.DataFrame:

@@ -162,7 +162,7 @@ def test_cables_are_compared_at_the_same_size(drawn):
 def test_leads_in_losses_are_beside_those_in_accuracies(drawn):
     (depth,) = drawn["structure"].data
     (dropout,) = drawn["training"].data
-    assert (list(depth.x), list(depth.y)) == (pytest.approx([1.0]), ["depth-dann-r"])
+    assert (list(depth.x), list(depth.y)) == (pytest.approx([1.0]), ["depth: dann-r"])
     assert list(dropout.x) == pytest.approx([10.0])
     assert list(dropout.error_x.array) == pytest.approx([10.0])
 

@@ -244,7 +244,9 @@ def test_a_trial_whose_own_checkpoint_is_damaged_starts_from_the_one_that_it_con
 def test_two_studies_are_two_trainables_to_tune(tmp_path):
     """Tune stores them by name, in a place that studies of two processes can share."""
     names = {
-        Experiment.get_trainable_name(trainable_of({}, TrialStorage(tmp_path), TrialResources(1.0, 0.0)))
+        Experiment.get_trainable_name(
+            trainable_of({}, TrialStorage(tmp_path), TrialResources(1.0, 0.0))
+        )
         for _ in range(2)
     }
     assert len(names) == 2
