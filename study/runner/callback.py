@@ -20,6 +20,7 @@ from study.training.device import UNUSABLE
 Values = TypeVar("Values")
 
 _FAILURE: Final = "Failure # "  # Tune's line before each error of a trial
+_TOLD_FAILURES: Final = (1, 5, 20)  # how many of a kind there are when one is printed
 _MOST_NOT_BEGUN: Final = 3  # times that the worker of a trial may be gone before the trial begins
 _DIED: Final = (
     "The actor "  # Ray's message, which goes on with "died unexpectedly", "is dead" or the like
@@ -163,9 +164,7 @@ class StudyObserver(Observer, TrialListener):
                 f"trial {config.number}: its worker died before it began, so it is run again"
             )
             return
-        if config.number not in self._scoreboard.running:
-            self.begin(config)
-            self._tracker.begin_trial(config)
+        self.ensure_begun(config)
         self.on_end(EndedTrial(number=config.number, outcome=Outcome(state="FAIL", reason=reason)))
 
     def begins_again(self, number: int) -> bool:
@@ -186,14 +185,27 @@ class StudyObserver(Observer, TrialListener):
         return self._tracker.run_ids.get(number)
 
     def can_continue(self, number: int) -> bool:
-        return self._kept_checkpoints.readable(number)
+        try:
+            return self._kept_checkpoints.readable(number)
+        except OSError as error:
+            self.notify(
+                f"trial {number} cannot be continued, its checkpoint cannot be read: {error}"
+            )
+            return False
+
+    def ensure_begun(self, config: TrialConfig) -> None:
+        if config.number not in self._scoreboard.running:
+            self.begin(config)
+            self._tracker.begin_trial(config)
 
     def on_end(self, ended: EndedTrial) -> None:
         board, number = self._scoreboard, ended.number
         board.end(number, ended.outcome.state, ended.metrics, ended.point, goes_on=ended.goes_on)
         reason = ended.outcome.reason
-        if reason is not None and board.failures.add(reason):
-            self.notify(f"trial {number} failed: {reason}")
+        count = 0 if reason is None else board.failures.add(reason)
+        if count in _TOLD_FAILURES:
+            more = f"; {count} trials failed for such a reason" if count > 1 else ""
+            self.notify(f"trial {number} failed: {reason}{more}")
         self._stop.on_end(ended.outcome.state, reason)
         on_front = number in board.front.points
         self._tracker.end_trial(

@@ -58,6 +58,9 @@ class KeptCheckpoints:
         for folder in self._store.glob("trial-*"):
             if folder not in own:
                 delete_files(folder, keep_checkpoint=folder in folders)
+                (folder / f"{CHECKPOINT}.new").unlink(
+                    missing_ok=True
+                )  # of a worker that was killed
         if self._remote is not None:
             self._remote.clear({*running, *kept})
 
@@ -65,13 +68,13 @@ class KeptCheckpoints:
         """Whether a trial has a checkpoint that it can continue from.
 
         It must be of the trial's last epoch, so that none is trained twice, and of an engine that the
-        spec allows: a state of the compiled one does not fit the other.
+        spec allows: a state of the compiled one does not fit the other. Raises OSError if it cannot be
+        read.
         """
-        trial = self._storage.trials()[number]
+        trial, data = self._storage.trials()[number], self._read(number)
+        if data is None:
+            return False
         try:
-            data = self._read(number)
-            if data is None:
-                return False
             config = config_of(trial, self._spec)
             _, numbers = checkpoint.from_bytes(data, config.accepts, torch.device("cpu"))
             state = numbers["training"]
@@ -79,7 +82,7 @@ class KeptCheckpoints:
             needs_torch = resources.engine == "torch" or resources.gpus > 0
             fits = not (needs_torch and state["engine"] == "compiled")
             return fits and int(state["epoch"]) >= epochs_of(trial)
-        except (OSError, ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError):
             return False
 
     def _limit(self, sizes: Mapping[int, int]) -> list[int]:

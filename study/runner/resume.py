@@ -212,11 +212,18 @@ def promote(
     """Stores which ended trials the study continues, since its budget grew in this or an earlier run.
 
     In a later one these are trials that were interrupted before, and ended with their old number of
-    epochs just before the driver was killed.
+    epochs just before the driver was killed. Raises StudyError if a checkpoint cannot be read, so that
+    its trial is not left behind for a passing fault.
     """
     trials = storage.trials()
     wanted = promoted(spec, trials) if grew else cut_short(spec, trials)
-    storage.promote(number for number in wanted if checkpoints.readable(number))
+    try:
+        storage.promote([number for number in wanted if checkpoints.readable(number)])
+    except OSError as error:
+        raise StudyError(
+            f"the checkpoints of ended trials must be readable to continue them, got: {error}; the same "
+            "command tries again"
+        ) from error
 
 
 def _changed(stored: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]:

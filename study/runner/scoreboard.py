@@ -24,13 +24,13 @@ class Failures:
         self._kinds: Counter[str] = Counter()
         self._last: dict[str, str] = {}
 
-    def add(self, reason: str) -> bool:
-        """Adds a reason; returns whether it is the first of its kind."""
+    def add(self, reason: str) -> int:
+        """Adds a reason; returns how many there are of its kind."""
         line = reason.strip().partition("\n")[0]
         kind = _NUMBER.sub("#", line)
         self._kinds[kind] += 1
         self._last[kind] = line
-        return self._kinds[kind] == 1
+        return self._kinds[kind]
 
     def __str__(self) -> str:
         """The most common reason, and how many trials failed with it; empty without a reason."""

@@ -59,6 +59,10 @@ class BudgetSpent:
         self._ended -= 1
         self._standstill = 0  # it may let the hypervolume grow
 
+    def stay_ended(self) -> None:
+        """Counts a trial that was to be continued as ended, because it cannot be."""
+        self._ended += 1
+
     def exhaust(self, reason: str) -> None:
         """Ends the study before a limit is met, because nothing is left to try."""
         self._exhausted = reason

@@ -125,21 +125,25 @@ class StudySearcher(Searcher):
             return config_of(self._storage.trials()[number], self._spec)
         if self._one_by_one or self._budget.met(running) is not None:
             return None
-        return self._continued(running) if self._promoted else self._new(running)
+        return self._continued(running) or self._new(running)
 
     def _continued(self, running: int) -> TrialConfig | None:
-        """The next trial that continues an ended one; None if the epochs do not allow it now."""
-        if not self._budget.allows_epochs(running):
-            return None
-        ended = self._storage.trials()[self._promoted.popleft()]
-        proposal = Proposal(
-            configuration=Configuration(self._spec, given=ended.params),
-            start=start_of(ended),
-            continues=ended.number,
-        )
-        number = self._storage.ask(proposal)
-        self._proposals.go_on(number, ended.number)
-        return config_of(self._storage.trials()[number], self._spec)
+        """The next trial that continues an ended one; None if the epochs allow none now."""
+        while self._promoted and self._budget.allows_epochs(running):
+            ended = self._storage.trials()[self._promoted.popleft()]
+            if self._listener.can_continue(ended.number):
+                proposal = Proposal(
+                    configuration=Configuration(self._spec, given=ended.params),
+                    start=start_of(ended),
+                    continues=ended.number,
+                )
+                number = self._storage.ask(proposal)
+                self._proposals.go_on(number, ended.number)
+                return config_of(self._storage.trials()[number], self._spec)
+            # It has lost its checkpoint, or the spec has another engine since it was promoted.
+            self._budget.stay_ended()
+            self._proposals.end(ended)
+        return None
 
     def _new(self, running: int) -> TrialConfig | None:
         """A trial of a new configuration that satisfies the constraints; None if there is none now."""
@@ -186,6 +190,7 @@ class StudySearcher(Searcher):
         lost = [number for number, _ in trials]
         self._running.clear()
         if len(trials) == 1:
+            self._listener.ensure_begun(config_of(self._storage.trials()[lost[0]], self._spec))
             self._listener.on_end(self._end(*trials[0], Outcome(state="FAIL", reason=reason), {}))
         else:
             self._interrupted.extendleft(reversed(lost))

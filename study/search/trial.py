@@ -130,5 +130,8 @@ class TrialListener:
         del number
         return False
 
+    def ensure_begun(self, config: TrialConfig) -> None:
+        """A trial is about to end, which a worker may not have begun."""
+
     def on_end(self, ended: EndedTrial) -> None:
         """A trial ended; one whose worker died only if the driver ended it."""

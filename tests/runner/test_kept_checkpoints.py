@@ -6,6 +6,7 @@ import pytest
 import torch
 from optuna.trial import TrialState
 
+from study.errors import StudyError
 from study.runner import kept_checkpoints
 from study.runner.checkpoint_folder import CheckpointFolder
 from study.runner.kept_checkpoints import KeptCheckpoints
@@ -192,3 +193,16 @@ def test_a_trial_whose_checkpoint_is_damaged_or_gone_is_not_promoted(storage, tm
     promote(spec, storage, checkpoints, grew=True)
     promote(spec, storage, checkpoints, grew=True)  # as after a kill
     assert storage.promoted == [1, 0]
+
+
+def test_a_fault_while_checkpoints_are_read_leaves_no_trial_behind(storage, tmp_path):
+    spec = StudySpec.from_dict(SPEC | {"budget": {"epochs": 12}})
+    file = trial_folder(tmp_path, 1) / CHECKPOINT
+    file.mkdir(parents=True)  # reading it is an error
+    checkpoints = KeptCheckpoints(spec, storage, tmp_path)
+    with pytest.raises(StudyError, match="the same command tries again"):
+        promote(spec, storage, checkpoints, grew=True)
+    file.rmdir()
+    file.write_bytes(of_state(config_of(storage.trials()[1], spec).to_dict(), ENDS[1][1]))
+    promote(spec, storage, checkpoints, grew=True)
+    assert storage.promoted == [1]

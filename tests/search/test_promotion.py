@@ -349,7 +349,7 @@ def test_a_trial_that_fails_when_it_is_continued_leaves_the_old_result(spy, tmp_
     storage = SearchStorage(after, machine.journal)
     storage.promote(sorted(front))
     budget = budget_spent(after, storage.trials(), promoted=storage.promoted)
-    search = StudySearcher(after, storage, budget, count, clock=None)
+    search = StudySearcher(after, storage, budget, count, machine, clock=None)
     for key in map(str, sorted(front)):
         assert ask(search, key)["continues"] == int(key)
         search.on_trial_complete(key, {"epochs": [], "failure": "it is damaged"})
@@ -358,6 +358,18 @@ def test_a_trial_that_fails_when_it_is_continued_leaves_the_old_result(spy, tmp_
     assert TrialState.FAIL not in {trial.state for trial in spy.seen}
     machine.run(after)
     assert TrialState.FAIL not in {trial.state for trial in spy.seen}
+
+
+def test_a_promoted_trial_that_has_lost_its_checkpoint_stays_ended(spy, tmp_path):
+    before, after = spec(trials=3, epochs=4), spec(trials=4, epochs=6)
+    machine = Machine(tmp_path)
+    machine.run(before)
+    SearchStorage(after, machine.journal).promote([0, 1, 2])
+    machine.checkpoints.clear()
+    budget = machine.run(after)
+    assert budget.met() == "all 4 trials are done"
+    assert [continues_of(trial) for trial in machine.trials(after)] == [None] * 4
+    assert all(trial.state.is_finished() for trial in spy.seen)
 
 
 def test_checkpoints_of_complete_trials_are_kept_where_more_epochs_continue_them():

@@ -44,6 +44,10 @@ def searcher(wanted, folder, **parts):
 class Listener(TrialListener):
     def __init__(self):
         self.ended = []
+        self.begun = set()
+
+    def ensure_begun(self, config):
+        self.begun.add(config.number)
 
     def run_id(self, number):
         return f"run-{number}" if number < 2 else None
@@ -106,6 +110,7 @@ def test_trials_that_ran_out_of_memory_together_run_one_by_one_and_alone_one_fai
     assert search.suggest("3") is None
     assert search.on_lost_memory("it ran out") == [0]
     (failed,) = heard.ended
+    assert heard.begun == {0}  # its worker may not have come so far
     assert (failed.number, failed.outcome.state, failed.outcome.reason) == (0, "FAIL", "it ran out")
     assert ask(search, "4")["number"] == 1
     search.on_trial_complete("4", report())
