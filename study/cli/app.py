@@ -107,7 +107,9 @@ def _print_summary(
             say(screen, f"families without a trial, as there are few: {', '.join(untried)}")
         say(screen, f"hypervolume {summary.hypervolume:.4f}, this run took {minutes}:{seconds:02d}")
     else:
-        say(screen, f"no trial is complete yet, this run took {minutes}:{seconds:02d}")
+        ended = summary.states.get("COMPLETE")
+        none = "no complete trial keeps the constraints" if ended else "no trial is complete"
+        say(screen, f"{none} yet, this run took {minutes}:{seconds:02d}")
     if summary.stopped is not None:
         say(screen, f"stopped: {summary.stopped}; continue with:\n  {command_line()}")
     if summary.front:

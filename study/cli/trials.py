@@ -213,7 +213,12 @@ def best(
 
 def _write_parquet(frame: "DataFrame", file: Path) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
-    frame.to_parquet(file)
+    try:
+        frame.to_parquet(file)
+    except OSError as error:  # without the name of the file
+        raise BadInputError(
+            f"the file {file} must be writable, got: {error} (--parquet)"
+        ) from error
     say(errors(), f"{len(frame):,} rows in {file}")
 
 

@@ -184,10 +184,12 @@ def _setting_axis(spec: StudySpec, name: str, values: set[Any]) -> _Axis:
 def _objective_axis(name: str, members: Sequence[TrialRecord]) -> _Axis:
     shown = MetricFormat(name)
     log = metric_of(name).log
-    values = [value for record in members if (value := shown.place(record.pooled(name)[0]))]
+    placed = [shown.place(record.pooled(name)[0]) for record in members]
+    values = [value for value in placed if value is not None and (value > 0 or not log)]
     low, high = (min(values), max(values)) if values else (0.1, 1.0)
     if low == high:
-        low, high = 0.9 * low, 1.1 * high
+        aside = abs(low) / 10 or 1.0
+        low, high = low - aside, high + aside
     scale = math.log if log else float
     return _Axis(
         shown.title,

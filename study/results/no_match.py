@@ -75,7 +75,7 @@ def _closest(
     order = (Order(bound.metric, descending=bound.sign == ">="),)
     for satisfied in dict.fromkeys((others, ())):
         closest = stored.select(replace(query, bounds=satisfied, order=order, limit=1))
-        value = closest[0].value(bound.metric) if closest else None
+        value = closest[0].pooled(bound.metric)[0] if closest else None
         if value is not None:
             if bound.holds(value):
                 return None

@@ -9,7 +9,7 @@ from typing import Final, Literal, final
 from models.architecture import FAMILIES
 from study.errors import SpecError, nearest
 from study.results.format import number
-from study.spec.metrics import Direction, is_metric, metric_names, metric_of
+from study.spec.metrics import Direction, is_metric, metric_names, metric_of, share_hint
 from study.tracking import tags
 
 STATES: Final = tuple(tags.RUN_STATUS)
@@ -196,7 +196,7 @@ def _checked(name: str, given: object) -> float:
     value = given if isinstance(given, int) else float(given)
     if name == "min_accuracy":
         if not 0 <= value <= 1:
-            hint = f"; did you mean {value / 100:g}?" if 1 < value <= 100 else ""  # noqa: PLR2004  # percent
+            hint = share_hint(value)
             raise SpecError(
                 f"`0 <= min_accuracy <= 1` (--min-accuracy) must hold, got {value:g}{hint}"
             )

@@ -118,7 +118,10 @@ class StoredStudy:
         name = self.spec.name
         if number is None:
             if self.best is None:
-                raise NotFoundError(f"study {name!r} has no complete trial yet")
+                broken = (
+                    " that keeps the constraints" if self.tally().states.get("COMPLETE") else ""
+                )
+                raise NotFoundError(f"study {name!r} has no complete trial{broken} yet")
             return self.best
         numbers = self._columns.values("trial")
         records = self._records(np.flatnonzero(numbers == number))
@@ -142,10 +145,13 @@ class StoredStudy:
     def best(self) -> TrialRecord | None:
         """The trial on the front that is best in the first objective, the smallest among equals.
 
-        None if no complete trial satisfies the constraints. This defines "the best trial" everywhere.
+        None if no complete trial satisfies the constraints; a confirmed trial if the front has one. This
+        defines "the best trial" everywhere.
         """
         places = self._columns.ordered(
-            np.flatnonzero(self._columns.on_front), best_first(self.spec.objectives)
+            np.flatnonzero(self._columns.on_front),
+            best_first(self.spec.objectives),
+            confirmed_first=True,
         )
         return next(iter(self._records(places[:1])), None)
 

@@ -41,7 +41,7 @@ class RunSummary:
 
 
 def summary_of(session: Session, seconds: float) -> RunSummary:
-    """The result of the run; raises StudyError if it has no trial."""
+    """The result of the run; raises StudyError if it is over and has no trial that can be used."""
     board = session.scoreboard
     failed = board.states["FAIL"]
     if failed and failed == board.ended and session.stop.signal_number is None:
@@ -53,6 +53,11 @@ def summary_of(session: Session, seconds: float) -> RunSummary:
     front = confirmed_front(
         session.spec, session.storage.trials(), confirmations_of(session.storage.study)
     )
+    if board.states["COMPLETE"] and not front and session.budget.met():
+        raise StudyError(
+            f"every complete trial of {board.states['COMPLETE']} violates a constraint "
+            f"({' and '.join(session.spec.constraints)})"
+        )
     return RunSummary(
         name=session.spec.name,
         states=dict(board.states),

@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import Final
 
 from study.errors import echo, nearest
-from study.spec.metrics import is_metric, metric_names
+from study.spec.metrics import is_metric, metric_names, metric_of, share_hint
 
 KNOWN_BEFORE_TRAINING: Final = frozenset(
     {"trainable_parameters", "macs", "wiring_bits", "stored_bytes"}
@@ -51,6 +51,9 @@ class Constraint:
             if not is_metric(name):
                 known = nearest(name, metric_names())
                 raise ValueError(f"unknown metric {echo(name)} in {echo(text)}; {known}")
+        for one, other in ((left, right), (right, left)):
+            if isinstance(one, ast.Name) and not _names(other, text):
+                _check_bound(one.id, other, text)
         return cls(text=text, names=names)
 
     @property
@@ -151,6 +154,19 @@ def _value(side: ast.expr, metrics: Mapping[str, float]) -> float:
         case ast.Constant(value=value):
             return float(value)  # type: ignore[arg-type]  # checked by _names
     raise AssertionError(side)
+
+
+def _check_bound(name: str, side: ast.expr, text: str) -> None:
+    """Raises ValueError if a share, such as an accuracy, is compared with a number beyond 0..1."""
+    try:
+        bound = _value(side, {})
+    except ZeroDivisionError as error:
+        raise ValueError(f"a side of a constraint must be a number, got {echo(text)}") from error
+    if metric_of(name).share and not 0 <= bound <= 1:
+        raise ValueError(
+            f"`{name}` is a share, so it must be compared with a number in 0..1, got "
+            f"{echo(text)}{share_hint(bound)}"
+        )
 
 
 def sound_constraints(constraints: Sequence[str]) -> Sequence[str]:

@@ -28,13 +28,14 @@ class Metric:
     """A metric, with its bounds in the hypervolume.
 
     `best` and `worst` are fixed, so that hypervolumes of different studies are comparable; `log`
-    makes the scale logarithmic, of values of at least `least`.
+    makes the scale logarithmic, of values of at least `least`. All values of a `share` are in 0..1.
     """
 
     best: float
     worst: float
     log: bool
     least: float = 1e-12
+    share: bool = False
 
     @property
     def direction(self) -> Direction:
@@ -68,7 +69,7 @@ class Metric:
 
 METRICS: Final[dict[str, Metric]] = {
     # The share of validation images classified correctly, and their mean cross-entropy in nats.
-    "val_accuracy": Metric(best=1.0, worst=0.0, log=False),
+    "val_accuracy": Metric(best=1.0, worst=0.0, log=False, share=True),
     "val_loss": Metric(best=1e-3, worst=10.0, log=True),
     # Of one replicate: trainable parameters, and multiply-accumulates for one image.
     "trainable_parameters": Metric(best=100, worst=1e8, log=True),
@@ -87,17 +88,18 @@ def noise_name(sigma: float) -> str:
     return f"val_accuracy_at_noise_{round(100 * sigma):03}"
 
 
-_SHARE: Final = Metric(best=1.0, worst=0.0, log=False)
-_LITTLE: Final = Metric(best=0.0, worst=1.0, log=False)
+_SHARE: Final = Metric(best=1.0, worst=0.0, log=False, share=True)
+_LITTLE: Final = Metric(best=0.0, worst=1.0, log=False, share=True)
+_SCORE: Final = Metric(best=1.0, worst=0.0, log=False)  # larger than 1 for very small networks
 _PLAIN: Final[dict[str, dict[str, Metric]]] = {
     "generalisation": {
         "generalisation_gap": Metric(best=-10.0, worst=10.0, log=False),
         "lowest_loss_epoch": Metric(best=1.0, worst=1e4, log=True),
     },
     "efficiency": {
-        "accuracy_efficiency": _SHARE,
+        "accuracy_efficiency": _SCORE,
         "loss_efficiency": Metric(best=1e-3, worst=100.0, log=True),
-        "accuracy_per_decade": _SHARE,
+        "accuracy_per_decade": _SCORE,
     },
     "noise": {noise_name(sigma): _SHARE for sigma in SIGMAS},
     "latency": {
@@ -253,4 +255,15 @@ def objective_table(name: str, raw: object) -> dict[str, Any]:
         raise ValueError(
             f"`-{_LARGEST_VALUE:g} <= {key}.from <= {_LARGEST_VALUE:g}` must hold, got {echo(value)}"
         )
+    if "from" in raw and is_metric(name):
+        metric = metric_of(name)
+        if metric.share and not 0 <= value <= 1:
+            raise ValueError(f"`0 <= {key}.from <= 1` must hold, got {value:g}{share_hint(value)}")
+        if metric.log and value <= 0:
+            raise ValueError(f"`{key}.from > 0` must hold, got {value:g}")
     return raw
+
+
+def share_hint(value: float) -> str:
+    """A hint for a number that is no share, if it may be one in percent; else empty."""
+    return f"; did you mean {value / 100:g}?" if 10 <= value <= 100 else ""  # noqa: PLR2004  # percent

@@ -11,6 +11,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    ValidationInfo,
     field_validator,
     model_validator,
 )
@@ -67,6 +68,21 @@ class Section(BaseModel):
     """A table of a spec. A key's docstring is its description in the reference (docs/reference.py)."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_other_for_a_boolean(cls, raw: object, about: ValidationInfo) -> object:
+        """Python counts `true` as 1, and pydantic reads "yes" as true."""
+        wanted = cls.model_fields[str(about.field_name)].annotation
+        numbers = {int, float} & {wanted, *get_args(wanted)}
+        numbers |= {
+            one for part in get_args(wanted) for one in get_args(part) if one in {int, float}
+        }
+        if isinstance(raw, bool) and numbers:
+            raise ValueError(f"a number must be given, got {str(raw).lower()}")
+        if wanted is bool and not isinstance(raw, bool):
+            raise ValueError(f"true or false must be given, got {echo(raw)}")
+        return raw
 
 
 class DatasetSpec(Section):

@@ -90,25 +90,32 @@ def _apply(table: dict[str, Any], change: str) -> None:
         if not isinstance(error.__cause__, tomllib.TOMLDecodeError):
             raise
         value = text.strip()
-    for step in steps[:-1]:
+    for depth, step in enumerate(steps[:-1]):
         inner = table.setdefault(step, {})
         if not isinstance(inner, dict):
             # A name replaces all that the short form says.
             named = steps == ["dataset", "name"]
-            inner = table[step] = {} if named else _expanded(steps[0], inner)
+            inner = table[step] = {} if named else _expanded(steps[: depth + 1], inner)
         table = inner
     table[steps[-1]] = value
 
 
-def _expanded(key: str, short: object) -> dict[str, Any]:
-    """The table for which a short form stands, such as `dataset = "digits"`; empty if for none.
+def _expanded(steps: Sequence[str], short: object) -> dict[str, Any]:
+    """The table for which a short form stands, such as `dataset = "digits"`, by its key in steps.
 
-    Raises SpecError of an unknown data set.
+    Raises SpecError for a key that has none, and of an unknown data set.
     """
-    if key == "objectives":
-        return {"goal": short}
-    if key != "dataset":
-        return {}
+    match steps:
+        case ["objectives", _]:
+            return {"goal": short}
+        case ["space", _]:  # a value or a list, in place of a range
+            return {}
+        case ["dataset"]:
+            return _dataset_table(short)
+    raise SpecError(f"`{echo_key('.'.join(steps))}` must be a table, got {echo(short)}")
+
+
+def _dataset_table(short: object) -> dict[str, Any]:
     try:
         table = dataset_table(short)
     except ValueError as error:

@@ -77,7 +77,7 @@ class StudySpec(Section):
         AfterValidator(known_objectives),
     ] = Field(default={"val_accuracy": "maximize", "trainable_parameters": "minimize"})
     """Metrics to `maximize` or `minimize`, but none of test images. In a table such as
-    `{ goal = "maximize", from = 0.6 }`, `from` is the worst value of interest.
+    `{ goal = "maximize", from = 0.6 }`, `from` is the worst value of interest to the sampler `ehvi`.
     """
     constraints: Annotated[
         tuple[str, ...], Field(max_length=_MOST_CONSTRAINTS), AfterValidator(sound_constraints)
@@ -124,6 +124,11 @@ class StudySpec(Section):
         spec._references |= {  # noqa: SLF001  # its own
             name: table["from"] for name, table in tables.items() if "from" in table
         }
+        if spec._references and spec.sampler != "ehvi":  # noqa: SLF001  # as above
+            raise ValueError(
+                f'`sampler = "ehvi"` must hold for a value of interest, got "{spec.sampler}" with '
+                f"{', '.join(f'objectives.{name}.from' for name in spec._references)}"  # noqa: SLF001
+            )
         return spec
 
     @model_validator(mode="after")

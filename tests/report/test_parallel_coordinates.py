@@ -74,6 +74,24 @@ def test_trials_that_are_all_alike_have_axes_too():
     assert len(names(settings_figure(SPEC, alike))) == 2
 
 
+def test_zeros_are_on_the_axis_of_an_objective():
+    name = "layer1_dendrites_silent"
+    table = SPEC.to_dict() | {"diagnostics": ["activity"], "stopping": {"scheduler": "none"}}
+    spec = StudySpec.from_dict(
+        table | {"objectives": {"val_accuracy": "maximize", name: "minimize"}, "sampler": "random"}
+    )
+    shares = [0.0, 0.1, 0.2]
+    members = [record(n, trial(0.8), spec, on_front=True) for n in range(3)]
+    for member, share in zip(members, shares, strict=True):
+        member.diagnostics[name] = share
+    places = [value for line in settings_figure(spec, members).data for value in line.x]
+    assert all(-0.1 <= value <= 1.1 for value in places if value is not None)
+    for member in members:
+        member.diagnostics[name] = 0.0
+    places = [value for line in settings_figure(spec, members).data for value in line.x]
+    assert all(-0.1 <= value <= 1.1 for value in places if value is not None)
+
+
 def test_a_family_that_the_spec_does_not_have_comes_after_those_it_has():
     stray = record(4, trial(0.6, 8, family="dann-lrf"), SPEC, on_front=True)
     figure = settings_figure(SPEC, [*RECORDS, stray])

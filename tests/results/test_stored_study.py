@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from study.errors import StudyError
+from study.errors import NotFoundError, StudyError
 from study.home import Home
 from study.report import figures
 from study.results import answers, comparison, no_match, study_status
@@ -267,3 +267,19 @@ def test_an_unconfirmed_trial_that_is_more_accurate_is_not_less_accurate(home):
     for confident in (False, True):
         best = answers.best_configs("made", home=home, confident=confident)
         assert [record.trial for record in best] == [0, 1]
+    assert study_status.status("made", home=home).best.trial == 0  # as of export and predict
+
+
+def test_an_empty_answer_of_a_confirmed_study_is_about_pooled_values(home):
+    trials = [("COMPLETE", 0.97, 0.01, 1000)]
+    confirm(home, write_study(home, "made", trials, replicates=2), {1000: 0.93})
+    assert answers.best_configs("made", home=home, min_accuracy=0.96) == []
+    said = no_match.explain_no_match("made", home, Filters(min_accuracy=0.96))
+    assert said.endswith("the closest: val_accuracy 0.95 (trial 0)")
+
+
+def test_where_no_complete_trial_keeps_the_constraints_there_is_no_best_one(home):
+    trials = [("COMPLETE", 0.9, 0.01, 1000)]
+    write_study(home, "strict", trials, constraints=["val_accuracy >= 0.95"])
+    with pytest.raises(NotFoundError, match="no complete trial that keeps the constraints yet"):
+        read_study("strict", home).trial(None)

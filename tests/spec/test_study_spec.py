@@ -98,6 +98,18 @@ def test_a_change_of_own_data_in_the_short_form_keeps_their_path(tmp_path):
         StudySpec.from_toml(unknown, ["dataset.resize=4"])
 
 
+def test_a_change_does_not_hide_that_a_table_is_none(tmp_path):
+    path = tmp_path / "a.toml"
+    path.write_text('name = "a"\ndataset = "digits"\nfamilies = ["vann"]\nstopping = "none"\n')
+    with pytest.raises(SpecError, match="`stopping` must be a table, got 'none'"):
+        StudySpec.from_toml(path, ["stopping.grace_epochs=3"])
+    path.write_text(path.read_text().replace('stopping = "none"', "space.somata = [8, 16]"))
+    changes = ["space.somata.low=4", "space.somata.high=9"]
+    assert StudySpec.from_toml(path, changes).space.somata == Range(
+        low=4, high=9, log=False, integer=True
+    )
+
+
 def test_own_data_are_given_by_their_path(tmp_path):
     spec = StudySpec.from_dict(SHORT | {"dataset": "my/arrays.npz"})
     assert (spec.dataset.name, str(spec.dataset.path)) == ("npz", "my/arrays.npz")
@@ -174,6 +186,29 @@ def test_own_data_are_given_by_their_path(tmp_path):
         (
             {"objectives": {"val_accuracy": {"goal": "up"}}},
             "`objectives.val_accuracy` must be a known name, got 'up'",
+        ),
+        (
+            {"objectives": {"val_accuracy": {"goal": "maximize", "from": 60}}},
+            "`0 <= objectives.val_accuracy.from <= 1` must hold, got 60; did you mean 0.6?",
+        ),
+        (
+            {"objectives": {"macs": {"goal": "minimize", "from": 0}}},
+            "`objectives.macs.from > 0` must hold, got 0",
+        ),
+        (
+            {"objectives": {"macs": {"goal": "minimize", "from": 9}}, "sampler": "tpe"},
+            '`sampler = "ehvi"` must hold for a value of interest, got "tpe" with objectives.macs.from',
+        ),
+        (
+            {"constraints": ["0.9 <= 100 * val_accuracy", "val_accuracy >= 90"]},
+            "compared with a number in 0..1, got 'val_accuracy >= 90'; did you mean 0.9?",
+        ),
+        ({"constraints": ["macs <= 1 / 0"]}, "a side of a constraint must be a number, got"),
+        ({"budget": {"confirm": True}}, "a number must be given, got true (key budget.confirm)"),
+        ({"replicates": False}, "a number must be given, got false (key replicates)"),
+        (
+            {"dataset": {"name": "mnist", "download": "yes"}},
+            "true or false must be given, got 'yes' (key dataset.download)",
         ),
         ({"objectives": {}}, "`length of objectives >= 1` must hold, got {}"),
         ({"objectives": "val"}, "`objectives` must be a valid table, got 'val'"),
