@@ -96,6 +96,11 @@ class Home:
             or f"sqlite:///{place}/mlflow.db"
         )
         if uri.startswith(_SQLITE):
+            if {"?", "%"} & set(uri):
+                raise BadInputError(
+                    f"the path of the records, a URI of SQLite, must have neither ? nor %, got {uri} "
+                    "(options --home, --tracking-uri)"
+                )
             # A process that opens the file later may have another working directory.
             uri = _SQLITE + str(Path(uri.removeprefix(_SQLITE)).absolute())
         allowed = allow_local_artifacts or os.environ.get(ALLOW_LOCAL_ARTIFACTS) == "1"

@@ -45,6 +45,17 @@ class _Client(JobSubmissionClient):
         return super()._do_request(*arguments, **options)
 
 
+@final
+class _NoRedirects(urllib.request.HTTPRedirectHandler):
+    """Takes a redirect, as to a login page, for an error: its target must not get the token."""
+
+    def redirect_request(self, *_: Any, **__: Any) -> None:  # noqa: ANN401  # as of the library
+        return None
+
+
+_DIRECT: Final = urllib.request.build_opener(_NoRedirects)
+
+
 def connect(address: str) -> JobSubmissionClient:
     """A client of the cluster whose dashboard is at the address.
 
@@ -92,7 +103,7 @@ def _check_version(address: str) -> None:
     headers = {} if token is None else {"Authorization": f"Bearer {token}"}
     request = urllib.request.Request(f"{address}/api/version", headers=headers)  # noqa: S310  # see connect
     try:
-        with urllib.request.urlopen(request, timeout=_REACH_S) as answer:  # noqa: S310  # see connect
+        with _DIRECT.open(request, timeout=_REACH_S) as answer:
             there = json.load(answer)["ray_version"]
     except urllib.error.HTTPError as error:
         error.close()

@@ -1,18 +1,21 @@
 """A data set that goes along with a submission: packed here, unpacked by the job on the cluster's head.
 
-Ray keeps the package, by the hash of its contents, for ten minutes by default. The job deletes it when
-it has it. From the head the arrays travel to each node once, through Ray's object store
+Ray keeps the package, by the hash of its contents, for ten minutes by default, so that several jobs can
+unpack it. From the head the arrays travel to each node once, through Ray's object store
 (`study.runner.tuner`).
 """
 
 import hashlib
-import io
+import itertools
+import math
 import os
+import shutil
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, final
-from zipfile import ZIP_DEFLATED, ZipFile
+from typing import IO, Any, Final, final
+from zipfile import ZIP_DEFLATED, BadZipFile, ZipFile, ZipInfo
 
 from ray._private.runtime_env.packaging import GCS_STORAGE_MAX_SIZE
 from ray._raylet import GcsClient  # type: ignore[attr-defined]  # compiled, no types
@@ -26,6 +29,11 @@ from study.training.image_folder import part_folders
 _HASH_DIGITS: Final = 16
 _FETCH_S: Final = 300.0
 _MIB: Final = 2**20
+# Ray's dashboard takes up to 100 MiB at once; a slow connection must send a part within the time limit.
+_PART_BYTES: Final = 4 * _MIB
+_PART_S: Final = 120.0
+# Equal files make equal packages, whoever packs them, and a zip has no time before 1980.
+_TIME: Final = (1980, 1, 1, 0, 0, 0)
 
 
 @final
@@ -76,28 +84,43 @@ class DataPackage:
             digest.update(f"{name} {content}\n".encode())
         return cls(files, digest.hexdigest()[:_HASH_DIGITS])
 
-    def upload(self, client: JobSubmissionClient) -> None:
-        """Stores the package in the cluster, unless it is there.
+    def upload(self, client: JobSubmissionClient, say: Callable[[str], None]) -> None:
+        """Stores the package in the cluster, in parts, unless it is there; `say` hears of a large one.
 
         Raises BadInputError if it is too large, and RuntimeError if the cluster refuses it.
         """
-        address = f"/api/packages/gcs/{_name(self.sha256)}"
-        if client._do_request("GET", address).ok:  # noqa: SLF001  # Ray has no public upload
+
+        def request(method: str, part: int, **options: Any) -> Any:  # noqa: ANN401  # as of Ray's client
+            address = f"/api/packages/gcs/{_name(self.sha256, part)}"
+            return client._do_request(method, address, **options)  # noqa: SLF001  # Ray has no public upload
+
+        # The first part comes last: if it is there, so are the others, each kept anew by a request.
+        if request("GET", 0).ok:
+            next(part for part in itertools.count(1) if not request("GET", part).ok)
             return
-        packed = io.BytesIO()
-        with ZipFile(packed, "w", ZIP_DEFLATED) as archive:
-            for name, file in self.files.items():
-                archive.write(file, name)
-        size = packed.tell()
-        if size >= GCS_STORAGE_MAX_SIZE:
-            raise BadInputError(
-                f"`size of the compressed data < {GCS_STORAGE_MAX_SIZE // _MIB} MiB` must hold, got "
-                f"{size // _MIB} MiB: copy it to the cluster's head, and name its place there in the "
-                "spec (keys dataset.root, dataset.path)"
-            )
-        answer = client._do_request("PUT", address, data=packed.getvalue())  # noqa: SLF001  # see above
-        if not answer.ok:
-            raise RuntimeError(f"it did not take the data set: {answer.text[:200]}")
+        with tempfile.TemporaryFile() as packed:
+            size = self._pack(packed)
+            if size > _PART_BYTES:
+                say(f"sending {size / _MIB:.0f} MiB of data\n")
+            for part in reversed(range(math.ceil(size / _PART_BYTES))):
+                packed.seek(part * _PART_BYTES)
+                answer = request("PUT", part, data=packed.read(_PART_BYTES), timeout=_PART_S)
+                if not answer.ok:
+                    raise RuntimeError(f"it did not take the data set: {answer.text[:200]}")
+
+    def _pack(self, file: IO[bytes]) -> int:
+        """Writes the package into a file; returns its bytes. Raises BadInputError if it is too large."""
+        with ZipFile(file, "w", ZIP_DEFLATED) as archive:
+            for name, source in self.files.items():
+                with source.open("rb") as opened, archive.open(ZipInfo(name, _TIME), "w") as member:
+                    shutil.copyfileobj(opened, member, _MIB)
+                if file.tell() >= GCS_STORAGE_MAX_SIZE:
+                    raise BadInputError(
+                        f"`size of the compressed data < {GCS_STORAGE_MAX_SIZE // _MIB} MiB` must hold, "
+                        "got more: copy it to the cluster's head, and name its place there in the spec "
+                        "(keys dataset.root, dataset.path)"
+                    )
+        return file.tell()
 
 
 def unpacked(sha256: str, home: Path) -> Path:
@@ -109,25 +132,30 @@ def unpacked(sha256: str, home: Path) -> Path:
     if folder.exists():
         return folder
     client = GcsClient(address=os.environ["RAY_ADDRESS"])
-    key = f"gcs://{_name(sha256)}".encode()
-    packed = client.internal_kv_get(key, None, _FETCH_S)
-    if packed is None:
-        raise ClusterError(
-            f"the cluster no longer has the data set {sha256}, which Ray keeps for ten minutes by "
-            "default: submit it again"
-        )
     folder.parent.mkdir(parents=True, exist_ok=True)
     # Of its own, since another job may unpack the same data set now.
     with tempfile.TemporaryDirectory(dir=folder.parent) as new:
-        with ZipFile(io.BytesIO(packed)) as archive:
-            archive.extractall(Path(new) / sha256)
+        with (Path(new) / "packed").open("wb") as packed:
+            for part in itertools.count():
+                data = client.internal_kv_get(
+                    f"gcs://{_name(sha256, part)}".encode(), None, _FETCH_S
+                )
+                if data is None:
+                    break
+                packed.write(data)
+        try:
+            with ZipFile(Path(new) / "packed") as archive:
+                archive.extractall(Path(new) / sha256)
+        except BadZipFile as error:  # parts are missing
+            raise ClusterError(
+                f"the cluster no longer has the data set {sha256}, which Ray keeps for ten minutes by "
+                "default: submit it again"
+            ) from error
         try:
             (Path(new) / sha256).rename(folder)
         except OSError:
             if not folder.exists():
                 raise
-    # Ray has it in the memory of the head. The name of the second argument differs between its types.
-    client.internal_kv_del(key, False, None, _FETCH_S)  # noqa: FBT003
     return folder
 
 
@@ -151,5 +179,5 @@ def _own_name(spec: DatasetSpec) -> str:
     return "data" if spec.name == "folder" else f"data.{spec.name}"
 
 
-def _name(sha256: str) -> str:
-    return f"study_data_{sha256}.zip"
+def _name(sha256: str, part: int) -> str:
+    return f"study_data_{sha256}_{part}.zip"

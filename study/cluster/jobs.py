@@ -128,6 +128,11 @@ def stop(address: str, name: str, say: Callable[[str], None]) -> StudyJob:
             say(f"job {job.job} is already {job.status}")
             return job
         client.stop_job(job.job)
+        if job.status == "PENDING":
+            say(
+                f"job {job.job} has not started; Ray ends it when it would, or in 15 minutes at most"
+            )
+            return job
         say(f"job {job.job} is stopping after the current epochs")
         while not job.over:
             time.sleep(_EVERY_S)

@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
+import joblib
 import ray
 import torch
 from ray._common.utils import get_default_system_temp_dir
@@ -122,7 +123,9 @@ def _alive() -> list[dict[str, Any]]:
 
 
 def _cpus() -> int:
-    return len(os.sched_getaffinity(0))
+    """The processors that this process may use, also by the quota of a container."""
+    count: int = joblib.cpu_count()
+    return count
 
 
 def _gpus() -> int:

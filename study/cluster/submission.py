@@ -7,6 +7,8 @@ its source goes along.
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -72,11 +74,12 @@ def submit(
         data = DataPackage.of(spec.dataset, delivery.data)
         spec = spec.model_copy(update={"dataset": placed(spec.dataset, Path())})
     config = job_config_of(spec, delivery, data and data.sha256)
+    upload = None if data is None else partial(data.upload, say=say)
     left = delivery.retries if wait else 0
     job: str | None = None
     while True:
         try:
-            job, done = _deliver(spec, address, delivery, config, data)
+            job, done = _deliver(spec, address, delivery, config, upload)
             if done:
                 say(f"the job {job} did this already; a larger budget resumes it\n")
                 return job
@@ -90,6 +93,7 @@ def submit(
         else:
             return job
         left -= 1
+        config = replace(config, retries=min(config.retries, left))
         _wait_for(address)
 
 
@@ -98,7 +102,7 @@ def _deliver(
     address: str,
     delivery: Delivery,
     config: JobConfig,
-    data: DataPackage | None,
+    upload: Callable[[JobSubmissionClient], None] | None,
 ) -> tuple[str, bool]:
     """Submits a job unless one of the same work exists; returns its id, and whether it is done."""
     client = connect(address)
@@ -114,9 +118,9 @@ def _deliver(
         _check_alone(jobs, earlier, delivery, address)
         numbers = [int(job.job.removeprefix(base).lstrip("-") or 1) for job in earlier]
         new_id = f"{base}-{max(numbers) + 1}" if numbers else base
-        if data is not None:
+        if upload is not None:
             with answered(address):
-                data.upload(client)
+                upload(client)
         with tempfile.TemporaryDirectory() as folder:
             write_package(Path(folder), spec, config, source=delivery.source)
             submitted = _try_submit(

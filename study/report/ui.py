@@ -40,6 +40,11 @@ def serve(home: Home, port: int | None, notify: Callable[[str], None]) -> None:
     """
     database = home.database
     if database is None:
+        if not home.is_served:
+            raise BadInputError(
+                f"`study ui` shows records of SQLite, got {home.shown_uri}: start MLflow's own server "
+                "on that database (mlflow server --backend-store-uri URI)"
+            )
         notify(f"the records are on a server, which has the UI: {home.shown_uri}")
         return
     if not database.exists():

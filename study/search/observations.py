@@ -120,7 +120,7 @@ class Observations:
         `front` are the numbers of the complete trials on it. Of the others, epochs before the last
         and last epochs have equal parts.
         """
-        keys = list(self._seen)
+        keys, front = list(self._seen), set(front)
         if len(keys) > most:
             part = most // 3
             on_front = [

@@ -19,6 +19,7 @@ echo "$(basename "$0") $* [${RAY_ADDRESS:-}]" >> "$CALLS"
 case "$(basename "$0") $*" in
     "python "*token*) echo secret ;;
     "python "*address*) echo 10.0.0.1 ;;
+    "ray start --head"*) stat -c %a "/tmp/study-$SLURM_JOB_ID" >> "$CALLS" ;;
     "scontrol show"*) echo "JobState=$JOB_STATE" ;;
     "srun "*) while [[ $1 == --* ]]; do shift; done; exec "$@" ;;
     "study run"*)
@@ -69,11 +70,12 @@ def test_a_job_stops_its_study_on_sigterm_and_requeues_itself(tmp_path):
     assert called[-2:] == [requeued, "ray stop [10.0.0.1:6379]"]
 
 
-def test_the_folders_of_ray_are_in_one_that_no_other_user_can_enter(tmp_path):
+def test_the_folders_of_ray_are_in_one_that_no_other_user_can_enter_and_that_is_deleted(tmp_path):
     called, _ = calls(tmp_path, JOB_STATE="RUNNING")
     (head,) = (one for one in called if one.startswith("ray start --head"))
     assert f"--temp-dir={FOLDER}/ray" in head
-    assert FOLDER.stat().st_mode & 0o777 == 0o700
+    assert "700" in called
+    assert not FOLDER.exists()
 
 
 def test_a_cancelled_job_is_not_requeued(tmp_path):

@@ -4,15 +4,18 @@ import json
 import os
 import re
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from study import Home
 from study.results import answers, study_status
 from tests.support.command import study_command
 from tests.support.empty_store import new_home, put_empty_database
-from tests.support.processes import SMALL, wait_until
+from tests.support.processes import ROOT, SMALL, clean_environment, wait_until
 
 pytestmark = [pytest.mark.slow, pytest.mark.cluster]
 
@@ -48,6 +51,39 @@ def on_head(ray_head, tmp_path):
 def good(done):
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
+
+
+SEND = """
+import sys
+from pathlib import Path
+from study.cluster.client import connect
+from study.cluster.data_package import DataPackage, unpacked
+from study.spec.sections import DatasetSpec
+
+address, file, home = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3])
+package = DataPackage.of(DatasetSpec(name="npz", path=file), file)
+for _ in range(2):
+    package.upload(connect(address), print)
+for name in ("one", "other"):  # as two jobs
+    folder = unpacked(package.sha256, home / name)
+    assert (folder / "data.npz").read_bytes() == file.read_bytes()
+"""
+
+
+def test_a_large_data_set_goes_in_parts_once_for_several_jobs(ray_head, on_ray, tmp_path):
+    file = tmp_path / "mine.npz"
+    file.write_bytes(np.random.default_rng(0).bytes(9 * 2**20))
+    os.utime(file, (0, 0))  # as in archives that can be reproduced
+    done = subprocess.run(
+        [sys.executable, "-c", SEND, ray_head.address, file, tmp_path],
+        env=clean_environment(**on_ray),
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split("\n") == ["sending 9 MiB of data", "", ""]
 
 
 def driver_of(folder):

@@ -53,6 +53,16 @@ def test_more_points_never_lessen_the_hypervolume(some, more):
     assert hypervolume(some + more, OBJECTIVES) >= hypervolume(some, OBJECTIVES) - 1e-12
 
 
+def test_of_many_objectives_the_hypervolume_is_near_the_exact_one():
+    names = ("val_accuracy", *(f"val_accuracy_at_noise_{sigma}" for sigma in ("025", "050", "075")))
+    names += ("accuracy_efficiency", "accuracy_per_decade", "layer1_somata_neighbourhood_hit")
+    objectives = dict.fromkeys(names, "maximize")
+    assert hypervolume([(0.8,) * 7], objectives) == pytest.approx(0.8**7, rel=2e-3)
+    boxes = [tuple(0.9 if place == one else 0.5 for place in range(7)) for one in (0, 1)]
+    exact = 2 * 0.9 * 0.5**6 - 0.5**7
+    assert hypervolume(boxes, objectives) == pytest.approx(exact, rel=2e-3)
+
+
 def test_equal_points_are_on_the_front_together():
     assert on_front([(0.5, 100), (0.5, 100), (0.4, 100)], OBJECTIVES) == [True, True, False]
 

@@ -27,7 +27,7 @@ BASE = {
     "families": ["dann-r", "vann", "cnn"],
     "replicates": 2,
     "seed": 3,
-    "sampler": "random",
+    "sampler": "ehvi",
     "objectives": {"val_accuracy": {"goal": "maximize", "from": 0.5}, "macs": "minimize"},
     "constraints": ["trainable_parameters <= 20000", "2 * macs >= -(3 + 4)"],
     "diagnostics": ["generalisation"],
