@@ -65,8 +65,8 @@ def submit(
         str | None,
         typer.Option(
             "--tracking-uri",
-            help="MLflow store, as reached from the head; $MLFLOW_TRACKING_USERNAME and _PASSWORD "
-            "are sent encrypted.",
+            help="MLflow store, as reached from the head; $MLFLOW_TRACKING_USERNAME, _PASSWORD and "
+            "_TOKEN are sent encrypted, to a cluster with a token only.",
             show_default="the head's $MLFLOW_TRACKING_URI",
         ),
     ] = None,

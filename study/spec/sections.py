@@ -109,8 +109,8 @@ class DatasetSpec(Section):
     validation_size: Annotated[int, Field(ge=1, le=_MOST_IMAGES)] | None = None
     """Number of validation images, taken from the training images. By default a tenth."""
     withhold_test: bool = False
-    """Whether the search never evaluates the test images: trials have no test metrics, and only
-    retrainings (`study retrain`) have.
+    """Whether the search never evaluates the test images: trials have no test metrics; only
+    retrainings (`study retrain`) do.
     """
 
     @model_validator(mode="after")
