@@ -63,7 +63,7 @@ class Proposals:
         sampler = sampler_of(spec, int(seed), counted, clock, earlier)
         self._view = None if sampler is None else StudyView(spec, sampler)
         self._candidates = Candidates(partial(suggest, spec=spec), np.random.default_rng(seed))
-        self._start = deque(enumerate(start_configurations(spec)))
+        self._start = deque(enumerate(start_configurations(spec, counted)))
         self._proposed: set[Trained] = set()
 
     def add(self, number: int, params: Mapping[str, Any], system_attrs: Mapping[str, Any]) -> None:

@@ -61,6 +61,7 @@ class StudyView:
         self._asking: Future[_Asked | None] | None = None
         self._seconds = 0.0  # of the last ask
         self._in_view: dict[int, int] = {}  # the number there by the number in the study
+        self._drawn: set[Trained] = set()  # by the sampler, since it was made
 
     def add(
         self, number: int, configuration: Configuration, system_attrs: Mapping[str, Any]
@@ -112,10 +113,14 @@ class StudyView:
     def _new(self, known: Collection[Trained]) -> _Asked | None:
         tries = 1 if self._ehvi else _TRIES
         if self._random:
-            tries += len(known)  # it draws them again if it was made anew
-        for _ in range(tries):
+            tries += len(known)
+        repeats = 0
+        while repeats < tries:
             trial = self._study.ask()
             configuration = self._configuration_of(trial)
+            # A random sampler that was made anew draws again what it drew before, repeats and all.
+            repeats = repeats + 1 if configuration.key in self._drawn or not self._random else 0
+            self._drawn.add(configuration.key)
             if configuration.key not in known:
                 attrs = self._study.get_trials(deepcopy=False)[trial.number].system_attrs
                 return trial.number, (configuration, _kept_of(attrs))

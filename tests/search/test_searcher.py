@@ -426,21 +426,29 @@ def test_a_continued_study_does_not_repeat_its_first_draws(tmp_path):
     assert len(set(drawn)) == 4
 
 
-def test_an_interrupted_random_search_has_the_configurations_of_an_unbroken_one(tmp_path):
+LITTLE = {"somata": [8, 16, 24, 32], "dendrites": [1, 2, 3], "synapses": [2, 4]}
+LITTLE |= {"learning_rate": [0.01, 0.02, 0.03], "schedule": "constant"}
+
+
+@pytest.mark.parametrize(
+    ("space", "constraints", "count"),
+    [
+        ({"somata": {"low": 8, "high": 64}}, ["trainable_parameters <= 3000"], 40),
+        (LITTLE, [], 70),  # of 72 configurations, most of which are drawn again and again
+    ],
+)
+def test_an_interrupted_random_search_has_the_configurations_of_an_unbroken_one(
+    space, constraints, count, tmp_path
+):
     """Also where more were proposed before than a sampler may repeat itself, some of them refused."""
-    wanted = spec(
-        sampler="random",
-        space={"somata": {"low": 8, "high": 64}},
-        budget={"trials": 40},
-        constraints=["trainable_parameters <= 3000"],
-    )
+    wanted = spec(sampler="random", space=space, budget={"trials": count}, constraints=constraints)
     configs = []
-    for name, interruptions in (("unbroken", ()), ("broken", (1, 15, 32))):
+    for name, interruptions in (("unbroken", ()), ("broken", (1, 15, 32, 55, 66))):
         folder = tmp_path / name
         folder.mkdir()
         search = searcher(wanted, folder)
         configs.append([])
-        for number in range(40):
+        for number in range(count):
             if number in interruptions:
                 search = searcher(wanted, folder)
             configs[-1].append(ask(search, str(number)))
