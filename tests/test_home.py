@@ -1,5 +1,8 @@
 from pathlib import Path
 
+import pytest
+
+from study.errors import BadInputError
 from study.home import Home, without_passwords
 
 
@@ -14,6 +17,16 @@ def test_by_default_everything_is_under_runs(monkeypatch, tmp_path):
     assert home.artifact_location == f"file://{tmp_path}/runs/artifacts"
     assert home.options() == ""
     assert not home.folder.exists()
+
+
+@pytest.mark.parametrize(
+    ("folder", "uri"), [("/a?b", None), ("/a%20b", None), ("/a", "sqlite:////a/b.db?timeout=9")]
+)
+def test_what_sqlite_would_read_as_another_path_is_refused(folder, uri, monkeypatch):
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    with pytest.raises(BadInputError, match=r"must have neither \? nor %, got sqlite:///"):
+        Home.find(folder, uri)
+    assert Home.find(folder, "http://server:5000").folder == Path(folder)
 
 
 def test_the_environment_is_heard_and_options_win(monkeypatch):

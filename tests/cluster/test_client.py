@@ -7,7 +7,7 @@ import ray
 
 from study.cluster import client
 from study.errors import BadInputError, ClusterError
-from tests.support.stand_in import something
+from tests.support.stand_in import server, something
 
 
 def refusal(address):
@@ -58,6 +58,19 @@ def test_what_does_not_even_speak_http_is_reported():
 def test_what_is_no_ray_is_reported(status, body):
     with something(status, body) as address:
         assert refusal(address).startswith(f"no Ray cluster is at {address}")
+
+
+def test_a_redirect_is_not_followed_so_its_target_gets_no_token(monkeypatch):
+    monkeypatch.setenv("RAY_AUTH_TOKEN", "f" * 64)
+    asked = []
+
+    def answer(path):
+        asked.append(path)
+        return 200, b"{}"
+
+    with server(answer) as other, server(lambda _: (302, b""), [("Location", other)]) as address:
+        assert refusal(address) == f"no Ray cluster is at {address}: HTTP Error 302: Found"
+    assert asked == []
 
 
 def test_another_version_of_ray_is_refused_with_both():

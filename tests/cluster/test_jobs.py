@@ -30,7 +30,7 @@ def dashboard(listed, silent=None, seen=None):
             return 200, json.dumps({"version": "4", "ray_version": ray.__version__}).encode()
         if silent is not None:
             silent.wait(60)
-        return 200, json.dumps(listed).encode()
+        return 200, json.dumps({"stopped": True} if path.endswith("/stop") else listed).encode()
 
     return server(answer)
 
@@ -61,6 +61,13 @@ def test_of_several_that_run_one_must_be_named():
         with pytest.raises(BadInputError, match="give the id of one instead: study-a-3, study-a-1"):
             jobs.study_job(address, "a")
         assert jobs.study_job(address, "study-a-3").job == "study-a-3"
+
+
+def test_a_job_that_has_not_started_is_not_waited_for():
+    said = []
+    with dashboard([details("study-a-1", "a", "PENDING", 1_000)]) as address:
+        assert jobs.stop(address, "a", said.append).status == "PENDING"
+    assert said[0].startswith("job study-a-1 has not started; Ray ends it when it would")
 
 
 @pytest.mark.parametrize("variable", ["RAY_ADDRESS", "RAY_API_SERVER_ADDRESS"])

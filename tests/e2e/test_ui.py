@@ -27,3 +27,11 @@ def test_a_taken_port_is_refused(small_study):
         done = study_command("ui", "--home", small_study.home, "--port", port)
     assert done.returncode == 2
     assert f"got --port {port}, which is in use" in done.stderr
+
+
+def test_a_database_without_a_server_has_no_ui_of_its_own(tmp_path):
+    store = ("--tracking-uri", "postgresql://study:secret@db/mlflow")
+    done = study_command("ui", "--home", tmp_path, *store)
+    assert done.returncode == 2
+    assert "`study ui` shows records of SQLite, got postgresql://study:" in done.stderr
+    assert "secret" not in done.stderr

@@ -6,18 +6,22 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
 @contextmanager
-def server(answer):
-    """Its address; `answer` gives status and body for a path."""
+def server(answer, headers=()):
+    """Its address; `answer` gives status and body for a path, `headers` are those of every answer."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self):  # http.server's name
             status, body = answer(self.path)
             try:
                 self.send_response(status)
+                for header in headers:
+                    self.send_header(*header)
                 self.end_headers()
                 self.wfile.write(body)
             except OSError:
                 pass  # the client has gone
+
+        do_POST = do_GET  # noqa: N815  # as above
 
         def log_message(self, *_):
             pass
