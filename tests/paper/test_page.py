@@ -52,7 +52,7 @@ def test_the_sentence_of_the_readme_is_what_the_claims_say():
     found = {one["id"]: one["verdict"] for one in stored(RESULTS, "verdicts")}
     text = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
     assert (
-        "in part: at equal size, dendritic networks beat vanilla ones, not sparse ones or CNNs."
+        "results.md): at equal size, dendritic networks beat vanilla ones, not sparse ones or CNNs."
         in text
     )
     vanilla = {f"under-{size}-{one}" for size in ("10k", "30k") for one in ("vann", "mlp")}

@@ -57,7 +57,7 @@ def _trials(planned: PlannedStudy):
     spec = planned.spec
     generator = np.random.default_rng(0)
     if spec.start:
-        found = iter(start_configurations(spec))
+        found = iter(start_configurations(spec, lambda _: {}))
     elif spec.sampler == "grid":
         found = (Configuration(spec, given=answers) for answers in grid(spec))
     else:
