@@ -49,7 +49,7 @@ FORBIDDEN = {
     "cPickle": None,
     "cloudpickle": None,
     "dill": None,
-    "joblib": None,
+    "joblib": {"load", "Memory"},
     "shelve": None,
     "marshal": None,
     "runpy": None,

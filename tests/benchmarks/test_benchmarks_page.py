@@ -299,8 +299,8 @@ def test_what_the_page_says_of_spaces_and_recipes_is_what_was_searched():
         "layers": max(spec.space.layers.values),
     }
     for family, branches, text in (
-        ("dann-grf", {"dendrites": 1}, "ends at {:,} parameters for one branch"),
-        ("locally-connected", {}, "and at {:,} for networks without dendrites but local inputs"),
+        ("dann-grf", {"dendrites": 1}, "contains no network with one branch above {:,} parameters"),
+        ("locally-connected", {}, "and none without dendrites but with local inputs above {:,}"),
     ):
         largest = Architecture(family=family, **sizes, **branches)
         assert text.format(counts_of(largest, (1, 28, 28), 10)[0]) in PROSE
