@@ -58,9 +58,8 @@ class KeptCheckpoints:
         for folder in self._store.glob("trial-*"):
             if folder not in own:
                 delete_files(folder, keep_checkpoint=folder in folders)
-                (folder / f"{CHECKPOINT}.new").unlink(
-                    missing_ok=True
-                )  # of a worker that was killed
+                # Of a worker that was killed while it wrote.
+                (folder / f"{CHECKPOINT}.new").unlink(missing_ok=True)
         if self._remote is not None:
             self._remote.clear({*running, *kept})
 

@@ -96,6 +96,7 @@ def test_the_most_promising_keep_their_checkpoints_and_the_running_all_files(
     storage, disk, tmp_path
 ):
     write(tmp_path / "trials")
+    (trial_folder(tmp_path / "trials", 0) / f"{CHECKPOINT}.new").write_bytes(b"half of it")
     kept(storage, tmp_path / "trials").clean_up()
     assert files_of(tmp_path / "trials") == [
         f"trial-0/{CHECKPOINT}",
