@@ -150,18 +150,28 @@ def _made_of(effects: Sequence[Mapping[str, Any]]) -> list[str]:
     # Of equal counts the overall one is taken, or else that of the largest size.
     size = max(counts, key=lambda one: (counts[one], one is None, int((one or "0").rstrip("k"))))
     own = [one for one in effects if one["size"] == size]
-    where = "over all sizes" if size is None else f"at {size.replace('k', ',000')} parameters"
-    lines = [
-        f"- *What the effect is made of, {where}, in points of test accuracy with 95 % intervals:*"
+    where = (
+        "on average over the sizes of an effect"
+        if size is None
+        else f"at {size.replace('k', ',000')} parameters"
+    )
+    significant = sorted(
+        (one for one in own if one["p"] < _LEVEL), key=lambda one: -abs(float(one["value"]))
+    )
+    shown = {
+        "Raises accuracy": [_effect(one) for one in significant if one["value"] > 0],
+        "Lowers it": [_effect(one) for one in significant if one["value"] < 0],
+        "No significant effect": [one["name"] for one in own if one["p"] >= _LEVEL],
+    }
+    return [
+        f"- *What the effect is made of, {where}, in points of test accuracy with 95 % intervals:*",
+        *(f"  - *{kind}:* {'; '.join(names)}." for kind, names in shown.items() if names),
     ]
-    lines += [
-        f"  - {one['name']}: {100 * one['value']:+.2f} "
-        f"({100 * one['low']:+.2f} to {100 * one['high']:+.2f})"
-        for one in own
-        if one["p"] < _LEVEL
-    ]
-    others = [one["name"] for one in own if one["p"] >= _LEVEL]
-    return [*lines, *([f"  - not significant: {'; '.join(others)}"] if others else [])]
+
+
+def _effect(one: Mapping[str, Any]) -> str:
+    low, high = (f"{100 * one[end]:+.2f}" for end in ("low", "high"))
+    return f"{one['name']} {100 * one['value']:+.2f} ({low} to {high})"
 
 
 _LEVEL: Final = 0.05

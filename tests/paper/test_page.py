@@ -73,18 +73,25 @@ def test_the_sentence_of_the_readme_is_what_the_claims_say():
             ],
             [
                 "at 30,000 parameters",
-                "{0}: +0.20 (-0.10 to +0.30)",
-                "{1}: -1.50 (-0.10 to +0.30)",
-                "not significant: {2}",
+                "*Raises accuracy:* {0} +0.20 (-0.10 to +0.30).",
+                "*Lowers it:* {1} -1.50 (-0.10 to +0.30).",
+                "*No significant effect:* {2}.",
             ],
         ),
         (
             [(0, None, 0.01, 0), (0, "30k", 0.02, 0), (1, "30k", 0, 1), (0, "100k", 0.3, 0)],
-            ["at 30,000 parameters", "{0}: +2.00 (-0.10 to +0.30)", "not significant: {1}"],
+            [
+                "at 30,000 parameters",
+                "*Raises accuracy:* {0} +2.00 (-0.10 to +0.30).",
+                "*No significant effect:* {1}.",
+            ],
         ),
         (
             [(0, None, 0.01, 0), (1, None, 0.02, 0.01), (0, "100k", 0.3, 0)],
-            ["over all sizes", "{0}: +1.00 (-0.10 to +0.30)", "{1}: +2.00 (-0.10 to +0.30)"],
+            [
+                "on average over the sizes of an effect",
+                "*Raises accuracy:* {1} +2.00 (-0.10 to +0.30); {0} +1.00 (-0.10 to +0.30).",
+            ],
         ),
     ],
 )
