@@ -13,6 +13,7 @@ from study.results.reader import read_study, study_experiments
 from study.results.record import TrialRecord
 from study.results.stored_study import StoredStudy
 from study.search.budget import trials_allowed
+from study.search.grid import size_of
 from study.search.pareto import hypervolume
 from study.spec.study_spec import StudySpec
 
@@ -118,7 +119,7 @@ def status_of(stored: StoredStudy) -> StudyStatus:
         dataset=spec.dataset.label,
         run_status=stored.parent.info.status,
         trials=ended - tally.continued,
-        budget=trials_allowed(spec),
+        budget=trials_allowed(spec, size_of(spec) if spec.sampler == "grid" else None),
         epochs=tally.epochs,
         states=dict(tally.states),
         front=len(points),

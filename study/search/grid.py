@@ -24,7 +24,7 @@ def grid(spec: StudySpec) -> list[dict[str, Any]]:
     Shuffled, so that the first part of a grid is a fair sample of it. Raises SpecError if it is too
     large to be walked.
     """
-    size = _grid_size(spec)
+    size = size_of(spec)
     if size > _MOST:
         raise SpecError(
             f"`configurations of the grid <= {_MOST}` must hold, got {size:.6g} (key space)"
@@ -37,8 +37,11 @@ def grid(spec: StudySpec) -> list[dict[str, Any]]:
     return [found[index] for index in order]
 
 
-def _grid_size(spec: StudySpec) -> int:
-    """The number of configurations: what is asked for depends on family, teacher and rewiring alone."""
+def size_of(spec: StudySpec) -> int:
+    """The number of configurations, equal ones included, without a walk.
+
+    What is asked for depends on family, teacher and rewiring alone.
+    """
     size = 0
     teachers, rewirings = values_of(spec.space.teacher), values_of(spec.space.rewiring)
     for family, teacher, rewiring in itertools.product(spec.families, teachers, rewirings):

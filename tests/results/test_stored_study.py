@@ -283,3 +283,11 @@ def test_where_no_complete_trial_keeps_the_constraints_there_is_no_best_one(home
     write_study(home, "strict", trials, constraints=["val_accuracy >= 0.95"])
     with pytest.raises(NotFoundError, match="no complete trial that keeps the constraints yet"):
         read_study("strict", home).trial(None)
+
+
+def test_the_trials_of_a_grid_are_no_more_than_it_has(home):
+    space = {"somata": [8, 16], "dendrites": 2, "synapses": 4, "learning_rate": 0.01}
+    space |= {"schedule": "constant"}
+    table = {"sampler": "grid", "families": ["dann-r"], "space": space, "budget": {"trials": 100}}
+    write_study(home, "made", TRIALS[:2], **table)
+    assert study_status.status("made", home=home).budget == 2
