@@ -54,7 +54,9 @@ def usable_memory(device: torch.device) -> float:
     A process with a share of a GPU has the same share of its memory (`study.training.device`).
     """
     free, total = torch.cuda.mem_get_info(device)
-    own = total * torch.cuda.get_per_process_memory_fraction(device)
+    own = total * torch.cuda.get_per_process_memory_fraction(
+        device.index
+    )  # None is the current one
     most = min(free + torch.cuda.memory_reserved(device), own)
     return most - torch.cuda.memory_allocated(device)
 
