@@ -71,7 +71,7 @@ class Section(BaseModel):
 
     @field_validator("*", mode="before")
     @classmethod
-    def _no_other_for_a_boolean(cls, raw: object, about: ValidationInfo) -> object:
+    def _booleans_are_no_numbers(cls, raw: object, about: ValidationInfo) -> object:
         """Python counts `true` as 1, and pydantic reads "yes" as true."""
         wanted = cls.model_fields[str(about.field_name)].annotation
         numbers = {int, float} & {wanted, *get_args(wanted)}
