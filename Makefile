@@ -31,7 +31,7 @@ test: $(INSTALLED)
 	$(SITE)
 	$(BIN)/pytest $(AT_ONCE) $(COVERAGE)
 
-# The checks of everyday work: without whole paths (tests/e2e), tests of more than a second, and what is not
+# The checks of everyday work: without end-to-end tests (tests/e2e), tests of more than a second, and what is not
 # in the packages. The others do not wait for anything, so there are as many at once as processors.
 quick: $(INSTALLED)
 	$(BIN)/ruff check
@@ -51,7 +51,7 @@ format: $(INSTALLED)
 	$(BIN)/ruff format
 	$(BIN)/ruff check --fix
 
-# What is needed to run is installed first, what tests need only for them; anew when it changes.
+# Runtime dependencies are installed first, test dependencies only for tests; both again when they change.
 # An index of PyTorch alone lacks the pinned versions of other packages: those come with `-e .`.
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --progress-bar off -c constraints.txt
 

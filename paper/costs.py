@@ -126,7 +126,7 @@ def _drawn(dimension: Any, generator: np.random.Generator) -> Any:  # noqa: ANN4
 
 
 def _kept(constraints: Sequence[str], counts: Mapping[str, int]) -> bool:
-    """Whether counts keep the constraints of the plan, each a bound of one count."""
+    """Whether counts satisfy the constraints of the plan, each a bound of one count."""
     for text in constraints:
         name, sign, bound = text.split()
         if (counts[name] > float(bound)) if sign == "<=" else (counts[name] < float(bound)):

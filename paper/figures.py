@@ -33,7 +33,7 @@ TITLES: Final = {
     "ratio": "How does the ratio of parameters depend on the reference?",
     "efficiency": "Which networks have the better efficiency scores?",
     "controls": "Do dendritic networks lead equally tuned controls by parameters, operations, bytes?",
-    "factorial": "What is the effect made of?",
+    "factorial": "What do sparsity, locality, branches and weight sharing contribute?",
     "noise": "Does the lead of dendritic networks grow with noise?",
     "sequential": "Is sequential training a matter of forgetting, size, or step size?",
     "responses": "Are units mixed-selective before training, or only after it?",

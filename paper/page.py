@@ -102,8 +102,8 @@ def _progress(plan: Plan, rows: pd.DataFrame) -> list[str]:
             "",
         ]
     return [
-        f"**{len(run)} of {len(planned)} studies on Fashion-MNIST have run;** the other questions",
-        "remain open.",
+        f"**{len(run)} of {len(planned)} studies on Fashion-MNIST have run;** the questions of the",
+        "other studies remain open.",
         "",
     ]
 
@@ -164,7 +164,7 @@ def _made_of(effects: Sequence[Mapping[str, Any]]) -> list[str]:
         "No significant effect": [one["name"] for one in own if one["p"] >= _LEVEL],
     }
     return [
-        f"- *What the effect is made of, {where}, in points of test accuracy with 95 % intervals:*",
+        f"- *Effects of single choices, {where}, in points of test accuracy with 95 % intervals:*",
         *(f"  - *{kind}:* {'; '.join(names)}." for kind, names in shown.items() if names),
     ]
 

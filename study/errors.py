@@ -45,7 +45,7 @@ class ClusterError(StudyError):
 
 
 class TrialFailedError(StudyError):
-    """A training failed, as one that diverges; the same would happen again."""
+    """A training failed, for example because it diverged; a repetition would fail in the same way."""
 
 
 class StoppedError(StudyError):

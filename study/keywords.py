@@ -14,7 +14,7 @@ _Result = TypeVar("_Result")
 def checked_keywords(function: Callable[_Parameters, _Result]) -> Callable[_Parameters, _Result]:
     """A decorator of public functions.
 
-    Python 3.11 names the unknown keyword alone, and one that is misspelt must not be a riddle.
+    Python 3.11 names only the unknown keyword; a hint helps with a misspelt one.
     """
     known = inspect.signature(function).parameters
 

@@ -5,7 +5,7 @@
 
 Each measurement is a process of its own; the kinds take turns, and medians are given. The time a trial
 is that between the ends of the first third of the trials and of the last, so no start-up counts. Three
-parts: `trial` (five reports each, beside raw Ray Tune and its stock Optuna and MLflow), `growth` (the
+parts: `trial` (five reports each, beside plain Ray Tune and its stock Optuna and MLflow), `growth` (the
 1,000th trial beside the 100th) and `decision` (a study on 256 simulated workers, without Ray).
 """
 
@@ -145,7 +145,7 @@ def _options() -> argparse.Namespace:
         prog="python -m benchmarks.overhead", description=__doc__.splitlines()[0]
     )
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
-    parser.add_argument("--trials", type=int, default=300, help="of raw Ray Tune and of ours")
+    parser.add_argument("--trials", type=int, default=300, help="of plain Ray Tune and of ours")
     parser.add_argument("--stock-trials", type=int, default=60)
     parser.add_argument("--repetitions", type=int, default=3)
     parser.add_argument("--growth-trials", type=int, default=1000)

@@ -112,7 +112,7 @@ def spec_of(name: str) -> StudySpec:
 
 
 def configurations_of(spec: StudySpec) -> list[dict[str, Any]]:
-    """Every configuration that keeps the constraints, in an order drawn by the seed."""
+    """Every configuration that satisfies the constraints, in an order drawn by the seed."""
     return [
         params
         for params in grid(spec)

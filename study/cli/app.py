@@ -104,11 +104,14 @@ def _print_summary(
         tried = {record.family for record in answers.records(study_spec.name, home=home)}
         untried = [family for family in study_spec.families if family not in tried]
         if untried:
-            say(screen, f"families without a trial, as there are few: {', '.join(untried)}")
+            say(
+                screen,
+                f"families without a trial, since there are few trials: {', '.join(untried)}",
+            )
         say(screen, f"hypervolume {summary.hypervolume:.4f}, this run took {minutes}:{seconds:02d}")
     else:
         ended = summary.states.get("COMPLETE")
-        none = "no complete trial keeps the constraints" if ended else "no trial is complete"
+        none = "no complete trial satisfies the constraints" if ended else "no trial is complete"
         say(screen, f"{none} yet, this run took {minutes}:{seconds:02d}")
     if summary.stopped is not None:
         say(screen, f"stopped: {summary.stopped}; continue with:\n  {command_line()}")

@@ -37,7 +37,7 @@ def show_data(
 ) -> None:
     """Show what a study reads of a data set: the shape of its images, its classes, its splits.
 
-    Keys of the data set are changed by --set, such as --set dataset.resize=32.
+    Change keys of the data set with --set, for example --set dataset.resize=32.
     """
     if to is not None and to.suffix.lower() != ".png":
         raise BadInputError(f"the file of the images must end in .png, got {to} (option --to)")

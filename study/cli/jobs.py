@@ -42,7 +42,8 @@ def submit(
         typer.Option(
             "--data",
             metavar="PATH",
-            help="Data set to send along: your own file or folder, or a root of torchvision's.",
+            help="Data set to send with the study: your own file or folder, or the root of "
+            "torchvision's data sets.",
             show_default="on the cluster's head",
         ),
     ] = None,
@@ -66,7 +67,7 @@ def submit(
         typer.Option(
             "--tracking-uri",
             help="MLflow store, as reached from the head; $MLFLOW_TRACKING_USERNAME, _PASSWORD and "
-            "_TOKEN are sent encrypted, to a cluster with a token only.",
+            "_TOKEN are sent encrypted, and only to a cluster that requires a token.",
             show_default="the head's $MLFLOW_TRACKING_URI",
         ),
     ] = None,

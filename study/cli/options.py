@@ -25,15 +25,15 @@ LocalArtifactsOption = Annotated[
     bool,
     typer.Option(
         "--allow-local-artifacts",
-        help="Allow artifact locations on this machine that a tracking server sets.",
+        help="Allow a tracking server to set artifact locations on this machine.",
     ),
 ]
 
 
 def changes_here(incomplete: str) -> list[str]:
-    """The keys of a spec that begin so, for the completion of a shell.
+    """The keys of a spec with this prefix, for shell completion.
 
-    Of a single key there is a second form, for shells put a space behind a word without alternatives.
+    A single key gets a second form, because shells append a space to a unique completion.
     """
     found = [f"{key}=" for key in keys_of(StudySpec) if key.startswith(incomplete)]
     return [*found, f"{found[0]}..."] if len(found) == 1 else found
@@ -70,7 +70,7 @@ FreshOption = Annotated[
 def _one_form(context: typer.Context, wanted: bool) -> bool:  # noqa: FBT001  # Typer's signature
     """Raises BadInputError if output is wanted as JSON and as CSV."""
     if wanted and (context.params.get("as_json") or context.params.get("as_csv")):
-        raise BadInputError("output has one form, got --json and --csv")
+        raise BadInputError("--json and --csv exclude each other")
     return wanted
 
 

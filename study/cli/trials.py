@@ -40,7 +40,8 @@ _FILTERS: Final[dict[str, Any]] = {
         bool | None,
         typer.Option(
             "--dendritic/--controls",
-            help="Networks with at least two nonlinear branches of a soma's own; or the others.",
+            help="Only networks whose somata have at least two nonlinear branches of their own, or "
+            "only the others.",
         ),
     ],
     "min_parameters": Annotated[
@@ -85,7 +86,7 @@ def trials(
     order: OrderOption = None,
     limit: LimitOption = None,
     curves: Annotated[
-        bool, typer.Option("--curves", help="The learning curves instead, those of --metric.")
+        bool, typer.Option("--curves", help="List the learning curves of --metric instead.")
     ] = False,
     metric: Annotated[
         str | None,
@@ -99,7 +100,7 @@ def trials(
         bool,
         typer.Option(
             "--seeds",
-            help="The values of each replicate by its seed instead, with --curves those of each epoch.",
+            help="List the values of each replicate by seed; with --curves, its learning curves.",
         ),
     ] = False,
     *,
@@ -119,9 +120,9 @@ def trials(
     from study.results.record import to_frame
 
     if metric is not None and not curves:
-        raise BadInputError(f"--metric is that of the learning curves, got no --curves, {metric!r}")
+        raise BadInputError(f"--metric requires --curves, got --metric {metric} alone")
     if parquet is not None and (as_json or as_csv):
-        raise BadInputError("output has one form, got --parquet and another (--json or --csv)")
+        raise BadInputError("--parquet excludes --json and --csv")
     metric = metric or "val_accuracy"
     states = tuple(one.upper() for one in state or ())
     records = answers.records(

@@ -107,15 +107,14 @@ def _sources() -> list[Path]:
 class Delivery:
     """The options of a submission.
 
-    `home` and `tracking_uri` are as the cluster's head sees them: by default what $STUDY_HOME and
-    $MLFLOW_TRACKING_URI are there, else `~/dendritic-study/runs` of the head. With a tracking URI
-    go the user, password and token of $MLFLOW_TRACKING_USERNAME, _PASSWORD and _TOKEN, encrypted.
-    `allow_local_artifacts` is that of the home.
-    `data` is the place of the data set on this machine, which goes along: your own file or folder, or a
-    root of torchvision's.
-    `source` uploads this package, as it is here. `retries` is the number of restarts after the driver
-    or its job dies. With `driver_cpus` or `driver_memory` (GiB), the driver runs on any node with these
-    resources instead of the head; this requires `home` and `tracking_uri`.
+    `home` and `tracking_uri` are as seen from the cluster's head; their defaults are its $STUDY_HOME,
+    else `~/dendritic-study/runs`, and its $MLFLOW_TRACKING_URI. A given tracking URI is sent with
+    $MLFLOW_TRACKING_USERNAME, _PASSWORD and _TOKEN, encrypted. `allow_local_artifacts` is that of the
+    home. `data` is the data set on this machine to send with the study: your own file or folder, or the
+    root of torchvision's data sets. `source` uploads the installed source of this package. `retries` is
+    the number of restarts after the driver or its job dies. With `driver_cpus` or `driver_memory` (GiB),
+    the driver runs on any node with these resources instead of the head; this requires `home` and
+    `tracking_uri`.
     """
 
     home: str | None = None

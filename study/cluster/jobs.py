@@ -130,7 +130,8 @@ def stop(address: str, name: str, say: Callable[[str], None]) -> StudyJob:
         client.stop_job(job.job)
         if job.status == "PENDING":
             say(
-                f"job {job.job} has not started; Ray ends it when it would, or in 15 minutes at most"
+                f"job {job.job} has not started; Ray ends it when it starts, or after 15 minutes at the "
+                "latest"
             )
             return job
         say(f"job {job.job} is stopping after the current epochs")

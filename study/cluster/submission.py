@@ -81,7 +81,9 @@ def submit(
         try:
             job, done = _deliver(spec, address, delivery, config, upload)
             if done:
-                say(f"the job {job} did this already; a larger budget resumes it\n")
+                say(
+                    f"the job {job} has already done this work; a larger budget continues the study\n"
+                )
                 return job
             _follow(address, job, say, wait=wait)
         except UnansweredError as error:

@@ -93,7 +93,8 @@ def write_picture(
     except (ImportError, RuntimeError, ValueError) as error:
         reason = " ".join(str(error).split())
         raise StudyError(
-            f"a PNG needs kaleido (pip install kaleido) and Chrome or Chromium: {reason}"
+            "a PNG needs kaleido (pip install -e '.[png]' in the clone) and Chrome or Chromium: "
+            f"{reason}"
         ) from error
 
 

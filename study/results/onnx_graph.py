@@ -27,7 +27,9 @@ def write_onnx(network: Portable, file: Path) -> None:
     try:
         import onnx  # noqa: PLC0415  # an extra
     except ImportError as error:
-        raise StudyError("ONNX needs the package onnx: pip install '.[onnx]'") from error
+        raise StudyError(
+            "ONNX needs the package onnx: pip install -e '.[onnx]' in the clone"
+        ) from error
     graph = _Graph(network)
     graph.build()
     helper = onnx.helper

@@ -119,7 +119,7 @@ class StoredStudy:
         if number is None:
             if self.best is None:
                 broken = (
-                    " that keeps the constraints" if self.tally().states.get("COMPLETE") else ""
+                    " that satisfies the constraints" if self.tally().states.get("COMPLETE") else ""
                 )
                 raise NotFoundError(f"study {name!r} has no complete trial{broken} yet")
             return self.best

@@ -116,13 +116,13 @@ class TrialCallback(tune.Callback):
 
     def on_step_end(self, **_: object) -> None:
         if self._tracker.failed:
-            self._stop.because("the tracking store takes no records")
+            self._stop.because("records cannot be written to disk")
         trouble = self._tracker.trouble
         if (trouble is None) != (self._trouble is None):
             self._observer.notify(
-                "the tracking store takes records again"
+                "the tracking store accepts records again"
                 if trouble is None
-                else f"the tracking store takes no records, so they wait on disk: {trouble}"
+                else f"the tracking store accepts no records, which wait on disk: {trouble}"
             )
         self._trouble = trouble
         self._observer.update()

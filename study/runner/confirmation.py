@@ -46,7 +46,7 @@ def confirm(session: Session, capacity: Capacity) -> None:
     session.stop.withdraw()
     session.stop.disregard_clock()
     session.progress.notify(
-        f"confirming with {session.spec.budget.confirm} further seeds what is on the front: trial "
+        f"confirming the trials on the front with {session.spec.budget.confirm} further seeds: "
         f"{', '.join(map(str, numbers))}"
     )
     give_up_others(session)

@@ -60,15 +60,14 @@ def run(  # noqa: PLR0913  # each option has a name of its own
 ) -> RunSummary:
     """Runs the study until its budget is met; continues it if it exists.
 
-    Ray runs on this machine, unless $RAY_ADDRESS names a cluster or Ray is initialised already.
-    `data` are images and labels in memory in place of the spec's data set, such as `(x, y)`
-    (docs/own_data.md); they are stored in the home, so that the study can be
-    continued and its networks retrained without them.
-    Shows progress on the console, by default on standard output. A first Ctrl-C or SIGTERM stops the
-    study cleanly; `on_end` gets the summary while that is still so. Raises BadInputError before
-    anything is started or written, TrackingError if the store takes no records, ClusterError if the
-    cluster does not answer, StudyError if every trial failed, none keeps the constraints, or the
-    home cannot be written, StoppedError for an error after a signal.
+    Ray runs on this machine, unless $RAY_ADDRESS names a cluster or Ray is initialised already. `data`
+    are images and labels in memory in place of the spec's data set, such as `(x, y)` (docs/own_data.md);
+    they are stored in the home, so that the study can be continued and its networks retrained without
+    them. Shows progress on the console, by default on standard output. A first Ctrl-C or SIGTERM stops
+    the study cleanly; `on_end` is called with the summary while these signals are still handled. Raises
+    BadInputError before anything is started or written, TrackingError if the store accepts no records,
+    ClusterError if the cluster does not answer, StudyError if every trial failed, none satisfies the
+    constraints, or the home cannot be written, StoppedError for an error after a signal.
     """
     start, home = time.monotonic(), Home.find(home, tracking_uri)
     spec = StudySpec.of(spec) if data is None else spec_with_data(spec, home)

@@ -17,7 +17,7 @@ OnEnd = Callable[[TrialConfig, Outcome, Mapping[str, float]], None]
 class GivenTrials(Searcher):
     """Hands given trials to Ray Tune, as many at once as `capacity` says, and tells how each ends.
 
-    Errors are told by the callback, which hears of their reasons. `begun` are the trials that a worker
+    The callback reports errors, with their reasons. `begun` are the trials that a worker
     had.
     """
 

@@ -1,4 +1,4 @@
-"""The checkpoints of ended trials, with which they continue when the budget of their study grows.
+"""The checkpoints of ended trials, from which they continue when the budget of their study grows.
 
 Workers write them when a trial ends (`study.runner.trial_worker`). Together they take at most a share of
 the disk (key `storage.checkpoint_share`); beyond it those of the least promising trials are deleted.

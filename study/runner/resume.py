@@ -154,8 +154,8 @@ def check_continues(folder: StudyFolder, spec: StudySpec) -> None:
     ]
     if differences:
         raise SpecError(
-            f"a study {spec.name!r} exists with another spec; only its diagnostics, its "
-            "resources and the place of its data may change, its budget (trials, epochs, "
+            f"a study {spec.name!r} exists with another spec; only its diagnostics, "
+            "resources, storage and the location of its data may change, its budget (trials, epochs, "
             "total_epochs, minutes, stagnation, confirm) may grow, and stopping.reduction_factor may "
             "become smaller:\n"
             + "\n".join(differences)

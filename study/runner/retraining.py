@@ -60,8 +60,8 @@ def retrain(  # noqa: PLR0913  # each setting has a name of its own
 ) -> Retrained:
     """Trains a trial's configuration with `replicates` seeds that the search did not use.
 
-    Ray runs on this machine, all of which the training gets, unless $RAY_ADDRESS names a cluster or Ray
-    is initialised already: there it gets the resources of a trial. `epochs` are by default the study's.
+    The training uses all of this machine, or the resources of a trial if $RAY_ADDRESS names a cluster or
+    Ray is initialised already. `epochs` are by default the study's.
     With `full` it trains on the validation images too and keeps the last weights. `data` is the current
     place of the data set: dataset.root, or the path of own data. The same retraining is done once: a
     finished one is read, an interrupted one continues from its checkpoint. `notify` is called with
@@ -81,8 +81,8 @@ def retrain(  # noqa: PLR0913  # each setting has a name of its own
     patience = record.training["patience"]
     if full and epochs is None and patience:
         raise BadInputError(
-            "`epochs` (--epochs) must be given where a trial with patience is trained in full, for no "
-            f"validation images are left to stop it by, got none and patience={patience} (key "
+            "`epochs` (--epochs) must be given to retrain a trial with patience in full, because no "
+            f"validation images remain for early stopping, got none and patience={patience} (key "
             f"space.patience); trial {trial} trained {record.epochs}"
         )
     wanted = Retraining(

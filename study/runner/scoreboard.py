@@ -106,7 +106,7 @@ class Scoreboard:
         *,
         goes_on: bool = False,
     ) -> None:
-        """Ends a trial; `point` are its objectives if it is complete and keeps the constraints.
+        """Ends a trial; `point` are its objectives if it is complete and satisfies the constraints.
 
         One that `goes_on` does not count, as another trial will continue it.
         """

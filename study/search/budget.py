@@ -18,8 +18,8 @@ class BudgetSpent:
     """Counts trials, epochs and the hypervolume's standstill, those of earlier runs included.
 
     A trial and the one that continues it count as one. `trials` is how many may end, None if another
-    limit ends the study; `front` is made of the complete trials that keep the constraints. `grid_size`
-    is the number of configurations of a grid, None for other samplers.
+    limit ends the study; `front` is made of the complete trials that satisfy the constraints.
+    `grid_size` is the number of configurations of a grid, None for other samplers.
     """
 
     def __init__(self, spec: StudySpec, grid_size: int | None = None) -> None:
@@ -38,8 +38,9 @@ class BudgetSpent:
     ) -> dict[int, bool]:
         """Ends a trial after so many epochs of its own.
 
-        `point` are its objectives if it is complete and keeps the constraints; `replaces` are the trials
-        that it continues, if it is complete. Returns how the front changed by it, as `Front.add` does.
+        `point` are its objectives if it is complete and satisfies the constraints; `replaces` are the
+        trials that it continues, if it is complete. Returns how the front changed by it, as `Front.add`
+        does.
         """
         self._ended += 1
         self._epochs_of_ended += epochs

@@ -21,7 +21,7 @@ _MOST_AT_ONCE: Final = 200
 
 
 def _nothing(_: Params) -> Known:
-    """What is known before a trial where nobody says."""
+    """The default of `known`: nothing is known before a trial."""
     return Known()
 
 
@@ -59,17 +59,17 @@ class EHVISampler(BaseSampler):
     It learns from complete, pruned, running and failed trials, and proposes no configuration twice.
     Optional user attributes of a trial:
 
-    - `epoch/N`: its values after epoch N, a table with `values`, one an objective, and optionally
+    - `epoch/N`: its values after epoch N, a table with `values`, one per objective, and optionally
       their standard errors `errors` and `constraints`. In a study with one objective the values of
       `trial.report` are read as well; step 0 is epoch 1.
-    - `errors`: the standard errors of its final values, one an objective.
+    - `errors`: the standard errors of its final values, one per objective.
 
     Constraints are those of `trial.set_constraint`. All arguments are optional:
 
     - `seed`: of the sampler's generator.
     - `known`: returns what is known of a configuration before its trial, such as the size of a network.
     - `transforms`: for each objective an increasing function on whose scale it is learned, or None.
-    - `references`: for each objective the value from which on a trial is of interest, or None. By
+    - `references`: for each objective the worst value of interest, or None. By
       default the value that nine of ten uniformly drawn trials reach.
     - `epochs`: the full length of a trial. By default the most that were reported.
     - `space`: a function that calls `suggest_...` of a trial for every parameter. By default the space
@@ -81,7 +81,7 @@ class EHVISampler(BaseSampler):
     - `time_share`: the largest part of the time between two trials that ranking may take; where it would
       take more, one ranking serves several trials. By default each trial has a ranking of its own, and
       equal seeds give equal proposals.
-    - `clock`: the time in seconds.
+    - `clock`: a function that returns the time in seconds.
 
     One sampler serves one study at a time.
     """

@@ -220,7 +220,7 @@ class ExpectedImprovement:
         return [number for number, keep in zip(self._ranked(), flags, strict=True) if keep]
 
     def _ranked(self) -> list[int]:
-        """The complete trials that keep the constraints; all of them as long as none does."""
+        """The complete trials that satisfy the constraints; all of them as long as none does."""
         return self._feasible or self._complete
 
     def _means(self, candidates: Sequence[Candidate]) -> Array:

@@ -41,9 +41,9 @@ class Objective:
 class Known:
     """What is known of a configuration before its trial.
 
-    `values` are those of objectives, by their place; `constraints` by how much which constraint is
-    broken, 0 or less if it is kept. `features` are further features of the surrogate, in units in which
-    a difference of one matters.
+    `values` are those of objectives, by their place; `constraints` are violations by name, 0 or less if
+    the constraint is satisfied. `features` are further features of the surrogate, in units in which a
+    difference of one matters.
     """
 
     values: Mapping[int, float] = field(default_factory=dict)

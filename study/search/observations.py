@@ -26,7 +26,7 @@ class Report:
     """What a trial has after an epoch.
 
     `values` has one number an objective, None where it is not known yet; `errors` their standard errors,
-    or nothing; `constraints` by how much which constraint is broken, as `optuna.Trial.set_constraint`.
+    or nothing; `constraints` are violations by name, as `optuna.Trial.set_constraint`.
     """
 
     values: Sequence[float | None]

@@ -44,8 +44,8 @@ class Proposals:
 
     `asked` is how many trials the study has: a sampler that is made anew does not draw what its
     predecessor drew. `random` draws it again and passes over it, so that an interrupted study has the
-    configurations of an unbroken one. `counted` gives the sizes of a configuration's network, `clock`
-    and `earlier` are those of `sampler_of`.
+    configurations of an uninterrupted one. `counted` gives the sizes of a configuration's network,
+    `clock` and `earlier` are those of `sampler_of`.
     """
 
     def __init__(
@@ -137,7 +137,7 @@ class Proposals:
         values: Sequence[float] | None,
         constraints: Mapping[str, float],
     ) -> None:
-        """Ends a trial: its objectives if it is complete, and by how much it breaks which constraint."""
+        """Ends a trial: its objectives if it is complete, and the violation of each constraint."""
         if self._view is not None:
             self._view.tell(number, state, values, constraints)
 

@@ -48,7 +48,7 @@ from study.search.trial import (
 from study.spec.constraint import all_kept, violations
 from study.spec.study_spec import StudySpec
 
-_ASK_FOR_S: Final = 0.2  # at a time, for a trial that keeps the constraints; Ray's loop waits
+_ASK_FOR_S: Final = 0.2  # at a time, for a trial that satisfies the constraints; Ray's loop waits
 _MOST_REJECTED: Final = 1000  # one after another
 
 
@@ -175,7 +175,7 @@ class StudySearcher(Searcher):
         self._rejected_in_a_row += 1
         if self._rejected_in_a_row >= _MOST_REJECTED and self._spec.sampler != "grid":
             self._budget.exhaust(
-                f"{_MOST_REJECTED} configurations one after another break constraints, the last one "
+                f"{_MOST_REJECTED} successive configurations violate constraints, the last one "
                 f"with {', '.join(f'{name} = {value:,}' for name, value in counted.items())}"
             )
         return False

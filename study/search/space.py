@@ -153,7 +153,7 @@ def _check_augmentation(spec: StudySpec, image_shape: ImageShape) -> None:
         )
     if flip and 1 in (height, width):
         raise SpecError(
-            "`flip` must be 0 for data that are no images of several rows and columns, "
+            "`flip` must be 0 for images of a single row or column, "
             f"got flip={flip}, images of {height} x {width} (key space.flip)"
         )
 

@@ -60,7 +60,7 @@ def _completed(spec: StudySpec, place: int, counted: Counted) -> Configuration:
 
 
 def _is_feasible(drawn: Configuration, spec: StudySpec, counted: Counted) -> bool:
-    """Whether the network keeps the constraints on its size; not if it cannot read the images."""
+    """Whether the network satisfies the constraints on its size; not if it cannot read the images."""
     if not spec.constraints:
         return True
     try:

@@ -242,5 +242,6 @@ def _check_layout(attributes: Mapping[str, Any], journal: Path) -> None:
     if layout != LAYOUT:
         raise BadInputError(
             f"the study in {journal.parent} must be of layout {LAYOUT}, got layout {layout}: "
-            "another version made it and can go on with it; here, give the study another name"
+            "another version created it and can continue it; with this version, give the study another "
+            "name"
         )

@@ -147,7 +147,7 @@ class StudyView:
         values: Sequence[float] | None,
         constraints: Mapping[str, float],
     ) -> None:
-        """Ends a trial: its objectives if it is complete, and by how much it breaks which constraint."""
+        """Ends a trial: its objectives if it is complete, and the violation of each constraint."""
         if constraints:
             trial = self._trial(number)
             for text, violation in constraints.items():

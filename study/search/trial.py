@@ -99,7 +99,7 @@ class TrialConfig:
 class EndedTrial:
     """The end of a trial that was trained, and what followed from it.
 
-    `point` are its objectives if it is complete and keeps the constraints; `changes` are the trials
+    `point` are its objectives if it is complete and satisfies the constraints; `changes` are the trials
     that joined the front by it (True) or left it (False). `goes_on`: whether another trial will continue
     it, so that both count as one.
     """
@@ -113,7 +113,7 @@ class EndedTrial:
 
 
 class TrialListener:
-    """What the searcher tells and asks; by default nobody listens, and no trial has an MLflow run."""
+    """Callbacks of the searcher; by default they do nothing, and no trial has an MLflow run."""
 
     def run_id(self, number: int) -> str | None:
         """The MLflow run of a trial, if it has one by now."""

@@ -176,7 +176,7 @@ class Budget(Section):
     """Number of successive trials during which the hypervolume grows by less than a thousandth."""
     confirm: Annotated[int, Field(ge=0, le=100)] = 0
     """Further seeds with which each trial on the front is trained when the search has ended. They are
-    no trials and do not count towards the limits (docs/search_method.md).
+    not trials and do not count towards the limits (docs/search_method.md).
     """
 
     @model_validator(mode="after")
@@ -224,16 +224,16 @@ class Storage(Section):
     """Storage of checkpoints."""
 
     checkpoint_share: Annotated[float, Field(ge=0, le=0.9)] = 0.1
-    """Largest part of the free space of the home's disk for checkpoints of ended trials, with which
+    """Largest part of the free space of the home's disk for checkpoints of ended trials, from which
     they continue when the budget grows (docs/search_method.md). Beyond it those of the least promising
     are deleted; 0 keeps none.
     """
     checkpoints: (
         Annotated[str, Field(max_length=_LONGEST_PATH), AfterValidator(_checked_uri)] | None
     ) = None
-    """URI of a folder for checkpoints that are too many for the driver's node (docs/scaling.md), which
-    every node reaches: `s3://bucket/folder`, `gs://bucket/folder`, or `file:///folder` for a shared one.
-    By default they are sent to the driver's node.
+    """URI of a folder that every node reaches, for studies with too many checkpoints for the driver's
+    node (docs/scaling.md): `s3://bucket/folder`, `gs://bucket/folder`, or `file:///folder` for a shared
+    one. By default they are sent to the driver's node.
     """
 
 

@@ -20,8 +20,8 @@ _DRIVER: Final = Path("/proc/driver/nvidia/version")
 def training_device(gpus: float) -> torch.device:
     """The device for a trial with this share of a GPU: the CPU for 0.
 
-    The process is limited to the same share of the memory, since Ray only counts shares. Raises
-    StudyError, with the reason, if torch cannot use the GPU.
+    The process is limited to nine tenths of that share of the memory, since Ray only counts shares.
+    Raises StudyError, with the reason, if torch cannot use the GPU.
     """
     if not gpus:
         return torch.device("cpu")

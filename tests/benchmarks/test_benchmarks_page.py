@@ -175,7 +175,7 @@ def test_what_the_machinery_costs_is_the_committed_result():
     result = result_of("overhead")
     raw = result["trial"]["raw"]["ms"]
     shown = {
-        "raw Ray Tune": "raw",
+        "plain Ray Tune": "raw",
         "Ray Tune with its own Optuna and MLflow": "stock",
         "ours, sampler random": "random none every",
         "ours, sampler ehvi": "ehvi none every",

@@ -115,9 +115,9 @@ def test_a_file_that_cannot_be_written_is_named(ask, tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("--json", "--csv"), "output has one form, got --json and --csv"),
-        (("--csv", "--parquet", "a.parquet"), "got --parquet and another"),
-        (("--metric", "val_loss"), "got no --curves, 'val_loss'"),
+        (("--json", "--csv"), "--json and --csv exclude each other"),
+        (("--csv", "--parquet", "a.parquet"), "--parquet excludes --json and --csv"),
+        (("--metric", "val_loss"), "--metric requires --curves, got --metric val_loss alone"),
     ],
 )
 def test_an_option_that_would_be_ignored_is_refused(options, message, ask):

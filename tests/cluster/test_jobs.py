@@ -67,7 +67,7 @@ def test_a_job_that_has_not_started_is_not_waited_for():
     said = []
     with dashboard([details("study-a-1", "a", "PENDING", 1_000)]) as address:
         assert jobs.stop(address, "a", said.append).status == "PENDING"
-    assert said[0].startswith("job study-a-1 has not started; Ray ends it when it would")
+    assert said[0].startswith("job study-a-1 has not started; Ray ends it when it starts")
 
 
 @pytest.mark.parametrize("variable", ["RAY_ADDRESS", "RAY_API_SERVER_ADDRESS"])

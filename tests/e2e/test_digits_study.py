@@ -122,7 +122,7 @@ def test_a_study_that_is_done_has_nothing_to_do(on_ray, tmp_path):
     arguments += ("--trials", 1, "--set", "budget.confirm=2")
     confirmed = study_command(*arguments, **on_ray)
     assert confirmed.returncode == 0, confirmed.stderr
-    assert "confirming with 2 further seeds what is on the front: trial 0" in confirmed.stdout
+    assert "confirming the trials on the front with 2 further seeds: 0" in confirmed.stdout
     again = study_command(*arguments, **on_ray)
     assert "confirming" not in again.stdout
     assert "confirmed %" in again.stdout

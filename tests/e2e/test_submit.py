@@ -110,7 +110,7 @@ def test_a_submitted_study_is_followed_and_submitting_it_again_is_the_same_job(o
     )
 
     again = good(on_head("submit", *SPEC, "--source")).splitlines()
-    assert again[0].startswith(f"the job {job} did this already; a larger budget")
+    assert again[0].startswith(f"the job {job} has already done this work; a larger")
     assert again[1] == f"job {job}"
     everything = json.loads(good(on_head("list", "--json")))
     (found,) = (one for one in everything if one["study"] == "submitted")

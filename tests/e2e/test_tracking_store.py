@@ -57,7 +57,7 @@ def test_a_server_that_is_killed_amid_a_study_has_everything_in_the_end(on_ray, 
         with running(*arguments, *options, **on_ray) as driver:
             driver.has_ended(1)
             server.kill()
-            driver.says("the tracking store takes no records, so they wait on disk")
+            driver.says("the tracking store accepts no records, which wait on disk")
             driver.process.send_signal(signal.SIGSTOP)  # else it may end before the server is back
             server.start()
             driver.process.send_signal(signal.SIGCONT)

@@ -104,7 +104,10 @@ def test_the_answer_tells_what_the_effect_is_made_of(tmp_path, found, said):
     (tmp_path / "effects.json").write_text(json.dumps(rows))
     where, *lines = (one.format(*names) for one in said)
     unit = "in points of test accuracy with 95 % intervals:*"
-    expected = [f"- *What the effect is made of, {where}, {unit}", *(f"  - {one}" for one in lines)]
+    expected = [
+        f"- *Effects of single choices, {where}, {unit}",
+        *(f"  - {one}" for one in lines),
+    ]
     assert "\n".join([*expected, "", "## Answers"]) in page(tmp_path)[0]
 
 

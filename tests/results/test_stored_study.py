@@ -281,7 +281,7 @@ def test_an_empty_answer_of_a_confirmed_study_is_about_pooled_values(home):
 def test_where_no_complete_trial_keeps_the_constraints_there_is_no_best_one(home):
     trials = [("COMPLETE", 0.9, 0.01, 1000)]
     write_study(home, "strict", trials, constraints=["val_accuracy >= 0.95"])
-    with pytest.raises(NotFoundError, match="no complete trial that keeps the constraints yet"):
+    with pytest.raises(NotFoundError, match="no complete trial that satisfies the constraints yet"):
         read_study("strict", home).trial(None)
 
 

@@ -376,7 +376,7 @@ def test_what_is_on_the_front_is_confirmed_once_also_after_an_interruption(
     screen, budget = io.StringIO(), {"trials": 4, "confirm": 2}
     monkeypatch.setattr(Confirming, "stops", 2)
     stopped = run(tmp_path, screen=screen, budget=budget)
-    assert "confirming with 2 further seeds what is on the front: trial 0, 1, 2, 3" in (
+    assert "confirming the trials on the front with 2 further seeds: 0, 1, 2, 3" in (
         screen.getvalue()
     )
     assert (stopped.stopped, stopped.signal_number) == ("SIGINT was received", 2)
@@ -411,7 +411,7 @@ def test_what_is_on_the_front_is_confirmed_once_also_after_an_interruption(
     ],
     ids=["with more seeds", "with another front"],
 )
-def test_a_confirmation_that_a_growing_study_does_not_want_any_more_ends(
+def test_a_confirmation_that_a_grown_study_no_longer_needs_is_ended(
     budget, more, tmp_path, monkeypatch, confirming
 ):
     monkeypatch.setattr(Confirming, "stops", 2)

@@ -274,7 +274,7 @@ def test_a_constraint_that_no_draw_satisfies_ends_the_search(tmp_path):
     wanted = spec(constraints=["macs <= 10"], sampler="random")
     budget = BudgetSpent(wanted)
     assert ask(searcher(wanted, tmp_path, budget=budget), "0") == "FINISHED"
-    assert "1000 configurations one after another break constraints, the last" in budget.met()
+    assert "1000 successive configurations violate constraints, the last" in budget.met()
 
 
 def test_a_sampler_that_takes_long_does_not_hold_rays_loop_up(tmp_path, monkeypatch):

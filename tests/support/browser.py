@@ -1,4 +1,4 @@
-"""A real browser, as whole paths drive it: Chromium, without any network but this machine's."""
+"""A real browser, as the end-to-end tests drive it: Chromium, without any network but this machine's."""
 
 import os
 import shutil

@@ -1,4 +1,4 @@
-"""Machines that whole paths start, cut off and kill: namespaces of this machine's kernel.
+"""Machines that end-to-end tests start, cut off and kill: namespaces of this machine's kernel.
 
 Each has its own network, address, host name, processes, shared memory and disk. What is installed on
 this machine is installed on all. No privilege is needed where users may make namespaces, and nobody

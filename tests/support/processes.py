@@ -1,4 +1,4 @@
-"""What the whole paths share: where things are, a new user's environment, ports, and patience."""
+"""What the end-to-end tests share: where things are, a new user's environment, ports, and patience."""
 
 import os
 import secrets

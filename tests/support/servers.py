@@ -1,4 +1,4 @@
-"""Real servers that whole paths start, kill and start again: MLflow's, and PostgreSQL."""
+"""Real servers that end-to-end tests start, kill and start again: MLflow's, and PostgreSQL."""
 
 import os
 import secrets
