@@ -5,8 +5,8 @@ an option. Source: Chavlis & Poirazi, Nat Commun 2025;16:943, "Methods" (model f
 """
 
 import math
-from dataclasses import dataclass
-from numbers import Integral
+from dataclasses import dataclass, fields
+from numbers import Integral, Real
 from reprlib import repr as short
 from typing import Final, Literal, TypeAlias
 
@@ -170,6 +170,8 @@ class Architecture:
                 f"`family` must be one of {', '.join(FAMILIES)}, got {short(self.family)}"
             )
         family = FAMILIES[self.family]
+        for field in fields(self):
+            self._convert(field.name)
         self._check_size("somata", exists=True)
         self._check_size("layers", exists=True)
         self._check_size("dendrites", exists=family.has_dendrites)
@@ -212,11 +214,15 @@ class Architecture:
                 f"got {short(self.centres)}"
             )
 
+    def _convert(self, name: str) -> None:
+        """Makes a number of NumPy one of Python, which JSON can hold."""
+        value = getattr(self, name)
+        if isinstance(value, Real) and not isinstance(value, int | float):
+            number = int(value) if isinstance(value, Integral) else float(value)
+            object.__setattr__(self, name, number)
+
     def _check_size(self, name: str, *, exists: bool) -> None:
         value = getattr(self, name)
-        if isinstance(value, Integral) and not isinstance(value, int):  # of NumPy
-            value = int(value)
-            object.__setattr__(self, name, value)
         if exists and not (isinstance(value, int) and 1 <= value <= LARGEST[name]):
             raise ValueError(
                 f"`1 <= {name} <= {LARGEST[name]}` must hold for family {self.family}, "

@@ -1,6 +1,6 @@
 """R replicates of one architecture as one module, and the counts of one replicate.
 
-All stored weights are live, so the counts are those of the built network.
+All stored weights are live (docs/networks.md), so the counts are those of the built network.
 """
 
 from collections.abc import Iterator, Sequence

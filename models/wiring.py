@@ -209,8 +209,11 @@ def _ring(
     radius = 1
     while channels * min(radius + 1, height) * min(radius + 1, width) < count:
         radius += 1
-    offsets = np.arange(-radius, radius + 1)
-    row_offset, column_offset = (grid.ravel() for grid in np.meshgrid(offsets, offsets))
+    # No further than the image reaches, which bounds the memory if it has few rows or columns.
+    tall, wide = (min(radius, side - 1) for side in (height, width))
+    row_offset, column_offset = (
+        grid.ravel() for grid in np.meshgrid(np.arange(-tall, tall + 1), np.arange(-wide, wide + 1))
+    )
     rows = centres[:, None] // width + row_offset
     columns = centres[:, None] % width + column_offset
     inside = (rows >= 0) & (rows < height) & (columns >= 0) & (columns < width)

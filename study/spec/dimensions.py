@@ -233,7 +233,9 @@ class Space(Section):
     places where those are taken), anywhere, or where the gradient is largest.
     """
     learning_rate: LearningRates = Range(low=2e-3, high=2e-2, log=True, integer=False)
-    """Learning rate of AdamW; the maximum of the schedule. A network with 0 stays as it was drawn."""
+    """Learning rate of AdamW; the maximum of the schedule. With 0 and without rewiring, a network
+    stays as it was drawn.
+    """
     schedule: Schedules = Choice(("cosine",))
     """Learning rate over the epochs: constant, decaying to zero, or rising and falling."""
     batch_size: BatchSizes = Choice((128,))

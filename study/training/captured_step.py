@@ -55,16 +55,20 @@ class CapturedStep:
         return self._losses
 
 
-def captured(step: Step, state: Sequence[Tensor], rows: Tensor) -> tuple[Step, str | None]:
+def captured(
+    step: Step, state: Sequence[Tensor], rows: Tensor, clear: Callable[[], object]
+) -> tuple[Step, str | None]:
     """The captured step and None; or, if the capture fails, the step itself and the reason.
 
-    Raises the error of the capture if the device does not answer any more.
+    `clear` clears the gradients that a failed step has left, which the next one would add to. Raises
+    the error of the capture if the device does not answer any more.
     """
     try:
         return CapturedStep(step, state, rows), None
     except RuntimeError as error:
         if not answers(rows.device):
             raise
+        clear()
         return step, f"{type(error).__name__}: {' '.join(str(error).split())}"
 
 

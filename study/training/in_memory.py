@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from study.errors import DataError
-from study.training.pool import Pools, check_memory
+from study.training.pictures import check_depth, is_grey, is_picture, pixels
+from study.training.pool import Pools, channels_first, check_memory
 
 _TAKES: Final = (
     "data must be (x, y), (x, y, x_test, y_test), ((x, y), (x_test, y_test)), a mapping with these "
@@ -83,12 +84,14 @@ def _arrays_of(part: Any, name: str) -> tuple[NDArray[Any], NDArray[Any]]:  # no
     count = len(part)
     if not count:
         raise DataError(f"the data set {name} must have items, got none")
-    first, _ = _item(part, 0)
+    first = _pixels(_item(part, 0)[0])
     check_memory(3 * count * first.nbytes, f"the data set {name}")
     images = np.empty((count, *first.shape), dtype=first.dtype)
-    labels = []
+    labels, grey = [], True
     for place in range(count):
-        image, label = _item(part, place)
+        item, label = _item(part, place)
+        image = _pixels(item)
+        grey = grey and is_grey(item)
         if image.shape != first.shape:
             raise DataError(
                 f"all images must have one size, got {first.shape} (item 0) and {image.shape} (item "
@@ -96,11 +99,11 @@ def _arrays_of(part: Any, name: str) -> tuple[NDArray[Any], NDArray[Any]]:  # no
             )
         images[place] = image
         labels.append(label)
-    return images, _array(labels, "y")
+    return images[..., 0] if grey else images, _array(labels, "y")
 
 
-def _item(dataset: Any, place: int) -> tuple[NDArray[Any], Any]:  # noqa: ANN401  # as above
-    """An image, (height, width) or channels last, and its label."""
+def _item(dataset: Any, place: int) -> tuple[Any, Any]:  # noqa: ANN401  # as above
+    """An image, as it is in the data set, and its label."""
     item = dataset[place]
     if isinstance(item, Mapping):
         keys = [next((key for key in known if key in item), None) for known in (_IMAGES, _LABELS)]
@@ -108,12 +111,26 @@ def _item(dataset: Any, place: int) -> tuple[NDArray[Any], Any]:  # noqa: ANN401
     if not isinstance(item, tuple | list) or len(item) != 2 or any(one is None for one in item):  # noqa: PLR2004  # image, label
         raise DataError(f"{_TAKES}; got the item {type(item).__name__} at {place}")
     image, label = item
-    # A tensor has its channels first, as torchvision's transforms make it.
-    first = hasattr(image, "detach")
+    return image, label.item() if hasattr(label, "item") else label
+
+
+def _pixels(image: Any) -> NDArray[Any]:  # noqa: ANN401  # as above
+    """An image as an array, (height, width) or channels last; a picture of PIL in colours."""
+    if is_picture(image):
+        check_depth(image, "a picture")
+        return pixels(image, grey=False, size=None).transpose(1, 2, 0)
     array = _array(image, "the image")
-    if first and array.ndim == 3:  # noqa: PLR2004  # channels
-        array = array.transpose(1, 2, 0)
-    return array, label.item() if hasattr(label, "item") else label
+    # A tensor has its channels first, as torchvision's transforms make it.
+    if not hasattr(image, "detach") or array.ndim != 3:  # noqa: PLR2004  # channels
+        return array
+    channels, height, width = array.shape
+    array = array.transpose(1, 2, 0)
+    if channels_first(array.shape):
+        raise DataError(
+            "images of more than four channels must not have a height of 1 or 3, got "
+            f"{(channels, height, width)} (channels, height, width); exchange height and width"
+        )
+    return array
 
 
 def _array(values: Any, name: str) -> NDArray[Any]:  # noqa: ANN401  # as above

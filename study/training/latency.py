@@ -40,7 +40,7 @@ def latency_of(network: Network) -> dict[str, Tensor]:
     with threadpool_limits(1):
         for number in range(portable.replicates):
             replicate = portable.replicate(number)
-            memories.append(_memory(replicate, image))  # also the first call, which takes longer
+            memories.append(_memory(replicate, image))  # also the first calls, which take longer
             latencies.append(_latency(replicate, image))
     return {
         "latency_ms": torch.tensor(latencies, dtype=torch.float64),
@@ -60,6 +60,7 @@ def _latency(network: Portable, image: NDArray[np.uint8]) -> float:
 
 
 def _memory(network: Portable, image: NDArray[np.uint8]) -> float:
+    network.probabilities(image)  # the first call allocates more, once in a process
     tracemalloc.start()
     try:
         network.probabilities(image)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from study.errors import DataError
-from study.training.pool import Size, check_memory
+from study.training.pool import COLOURS, Size, check_memory
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -50,9 +50,26 @@ def decode(picture: EncodedPicture) -> "Image":
             upright.load()
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise _unreadable(picture.name, error) from error
-    if upright.mode.startswith(("I", "F")):
-        raise DataError(f"{picture.name} must have 8 bits a channel, got mode {upright.mode}")
+    check_depth(upright, picture.name)
     return upright
+
+
+def is_picture(value: object) -> bool:
+    """Whether it is a picture of PIL."""
+    from PIL import Image  # noqa: PLC0415  # as above
+
+    return isinstance(value, Image.Image)
+
+
+def is_grey(value: object) -> bool:
+    """Whether it is a grey picture of PIL."""
+    return is_picture(value) and getattr(value, "mode", None) in _GREY_MODES
+
+
+def check_depth(picture: "Image", name: str) -> None:
+    """Raises DataError if a picture has over 8 bits a channel."""
+    if picture.mode.startswith(("I", "F")):
+        raise DataError(f"{name} must have 8 bits a channel, got mode {picture.mode}")
 
 
 def pixels(picture: "Image", *, grey: bool, size: Size | None) -> NDArray[np.uint8]:
@@ -127,10 +144,18 @@ def _shown(size: Size) -> str:
 
 
 def reshaped(images: NDArray[np.uint8], *, grey: bool, size: Size | None) -> NDArray[np.uint8]:
-    """Images in arrays, (count, channels, height, width), as grey or of another size, if asked for."""
+    """Images in arrays, (count, channels, height, width), as grey or of another size, if asked for.
+
+    Raises DataError if images that are to be grey have other channels than grey or red, green and blue.
+    """
     from PIL import Image  # noqa: PLC0415  # as above
 
-    if grey and images.shape[1] == 3:  # noqa: PLR2004  # colours
+    if grey and images.shape[1] not in COLOURS:
+        raise DataError(
+            "images must have 1 or 3 channels to be converted to grey, "
+            f"got {images.shape[1]} (key dataset.grey)"
+        )
+    if grey and images.shape[1] > 1:
         weights = np.array([0.299, 0.587, 0.114], dtype=np.float32)  # as PIL's, of ITU-R 601-2
         images = np.rint(np.einsum("nchw,c->nhw", images, weights))[:, None].astype(np.uint8)
     if size is None or images.shape[2:] == size:

@@ -13,7 +13,8 @@ from study.training.official_files import FilesRead
 
 MOST_CLASSES: Final = 100_000
 _LARGEST_BYTE: Final = 255
-_COLOURS: Final = (1, 3)
+COLOURS: Final = (1, 3)
+"""The numbers of channels of grey and of coloured images."""
 _MOST_CHANNELS_LAST: Final = 4  # on the last axis; more are the width of images with channels first
 _GIB: Final = 2**30
 _ARRAYS: Final = ("x", "y", "x_test", "y_test")  # the names that messages use
@@ -104,6 +105,11 @@ def _check_scale(arrays: Sequence[NDArray[Any]], train: NDArray[np.uint8]) -> No
         )
 
 
+def channels_first(shape: Sequence[int]) -> bool:
+    """Whether images of this shape are read as (channels, height, width) rather than channels last."""
+    return shape[0] in COLOURS and shape[-1] > _MOST_CHANNELS_LAST
+
+
 def images_of(array: NDArray[Any], name: str) -> NDArray[np.uint8]:
     """The images in an array, shape (count, channels, height, width), uint8.
 
@@ -118,8 +124,7 @@ def images_of(array: NDArray[Any], name: str) -> NDArray[np.uint8]:
         case 3:
             images = images[:, None]
         case 4:
-            _, channels, _, last = images.shape
-            if channels not in _COLOURS or last <= _MOST_CHANNELS_LAST:
+            if not channels_first(images.shape[1:]):
                 images = images.transpose(0, 3, 1, 2)
         case _:
             raise DataError(

@@ -148,7 +148,7 @@ class TorchEngine:
         if not self._network.architecture.dropout:
             self._network.train()
             rows = torch.zeros(shape, dtype=torch.int64, device=self._device)
-            step, reason = captured(self.step, self.changed, rows)
+            step, reason = captured(self.step, self.changed, rows, self._network.zero_grad)
             # The step itself would be a circle, which would keep the memory of an ended trial.
             self._captured = step if reason is None else None
         if reason is not None:

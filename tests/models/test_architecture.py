@@ -1,5 +1,8 @@
+import json
 import re
+from dataclasses import asdict
 
+import numpy as np
 import pytest
 
 from models import FAMILIES, Architecture
@@ -119,6 +122,14 @@ def test_a_dendrite_cannot_need_more_inputs_than_there_are(family, changes, shap
     else:
         with pytest.raises(ValueError, match=rf"must hold .* got synapses={wanted.synapses}"):
             check_fits(wanted, shape)
+
+
+def test_numbers_of_numpy_are_those_of_python():
+    wanted = architecture(
+        "dann-r", somata=np.int32(5), leaky_slope=np.float32(0.5), dropout=np.float32(0.25)
+    )
+    assert json.loads(json.dumps(asdict(wanted))) == asdict(wanted)
+    assert wanted == architecture("dann-r", somata=5, leaky_slope=0.5, dropout=0.25)
 
 
 def test_a_label_names_family_and_sizes():

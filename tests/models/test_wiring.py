@@ -1,3 +1,4 @@
+import tracemalloc
 from collections import Counter
 
 import numpy as np
@@ -48,6 +49,15 @@ def test_each_unit_has_its_synapses_distinct_and_inside_the_image(
         if per == "channel":
             planes = row.reshape(channels, synapses)
             assert (planes % (height * width) == planes[0]).all()
+
+
+@pytest.mark.parametrize("shape", [(1, 251, 1), (1, 1, 251)])
+def test_the_fields_in_a_narrow_image_take_little_memory(shape):
+    tracemalloc.start()
+    draw(architecture("dann-lrf", somata=500, dendrites=4, synapses=128), shape, 0)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 100e6
 
 
 @given(seed=seeds)

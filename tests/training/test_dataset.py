@@ -169,6 +169,8 @@ def test_images_are_scaled_and_made_grey_as_the_spec_says():
     grey = reshaped(colours.transpose(0, 3, 1, 2), grey=True, size=(2, 3))
     assert grey.shape == (40, 1, 2, 3)
     assert np.unique(grey).tolist() == [59]
+    with pytest.raises(DataError, match=r"1 or 3 channels to be converted to grey, got 4"):
+        reshaped(np.zeros((2, 4, 8, 8), np.uint8), grey=True, size=None)
 
 
 def test_arrays_come_back_from_the_file_that_keeps_them(tmp_path):

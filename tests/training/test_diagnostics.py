@@ -70,7 +70,9 @@ def test_a_larger_network_needs_more_memory_for_an_image(dataset):
     )
     assert (small["memory_mb"] < large["memory_mb"]).all()
     assert (small["latency_ms"] > 0).all()
-    assert small["memory_mb"].tolist() == pytest.approx([small["memory_mb"][0].item()] * 2, rel=0.1)
+    assert small["memory_mb"].tolist() == pytest.approx(
+        [small["memory_mb"][0].item()] * 2, rel=0.01
+    )
 
 
 def test_efficiency_is_that_of_each_replicate(dataset):

@@ -88,6 +88,36 @@ def test_colours_may_be_first_or_last():
     assert first.sha256() == load_dataset((last, Y)).sha256()
 
 
+GREY = [Image.fromarray(one) for one in X]
+COLOURED = [Image.merge("RGB", (one, *Image.new("RGB", (6, 4)).split()[1:])) for one in GREY]
+CLEAR = [Image.merge("LA", (one, Image.new("L", one.size))) for one in GREY]
+
+
+@pytest.mark.parametrize(
+    ("pictures", "channels"),
+    [
+        (GREY, 1),
+        (COLOURED, 3),
+        ([one.quantize() for one in GREY], 3),
+        ([*GREY[:-1], COLOURED[-1]], 3),
+        (CLEAR, 1),
+        ([one.convert("RGBA") for one in CLEAR], 3),
+        ([one.convert("1") for one in GREY], 1),
+    ],
+    ids=["grey", "coloured", "palettes", "mixed", "transparent", "transparent colours", "bits"],
+)
+def test_pictures_in_memory_are_read_as_those_of_a_folder(pictures, channels, tmp_path):
+    for number, picture in enumerate(pictures):
+        folder = tmp_path / TEXTS[number]
+        folder.mkdir(exist_ok=True)
+        picture.save(folder / f"{number:02}.png")
+    order = np.argsort(Y, kind="stable")  # of the folders
+    given = Pictures(lambda place: (pictures[order[place]], TEXTS[order[place]]))
+    data = load_dataset(given)
+    assert data.image_shape == (channels, 4, 6)
+    assert data.sha256() == load_dataset(tmp_path).sha256()
+
+
 @pytest.mark.parametrize(
     ("data", "message"),
     [
@@ -106,6 +136,14 @@ def test_colours_may_be_first_or_last():
         ((X, Y[:5]), "x and y must have one length, got 40 and 5"),
         (([[1, 2], [3]], [0, 1]), "x must be an array of one shape"),
         (Pictures(lambda _: X[0]), r"whose items are \(image, label\); got the item ndarray at 0"),
+        (
+            Pictures(lambda _: (Image.new("I;16", (6, 4)), 0)),
+            "a picture must have 8 bits a channel, got mode I;16",
+        ),
+        (
+            TensorDataset(torch.rand(40, 8, 1, 100), torch.from_numpy(Y)),
+            r"a height of 1 or 3, got \(8, 1, 100\) \(channels, height, width\); exchange height",
+        ),
         (
             Pictures(lambda place: (np.zeros((4, 6 + place), np.uint8), 0)),
             r"one size, got \(4, 6\) \(item 0\) and \(4, 7\) \(item 1\) in train; resize them",
