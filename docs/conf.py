@@ -30,7 +30,7 @@ nitpick_ignore_regex = [
         "py:.*",
         r"(numpy|torch|pandas|plotly|rich|mlflow|optuna|pathlib|os|collections|typing|pydantic|ray)\b.*",
     ),
-    ("py:.*", r"(np|pd|go|nn|NDArray|Path|Any|Console|Image|Tensor|Unpack|ImageSource)\b.*"),
+    ("py:.*", r"(np|pd|go|nn|NDArray|Path|Any|Console|Image|Tensor|ImageSource)\b.*"),
     # Parameters and results of public functions that are not public names.
     ("py:.*", r"(study|models)\..*"),
 ]

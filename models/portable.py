@@ -86,38 +86,6 @@ class Portable:
         chosen: Floats = shares.mean(axis=0) if replicate == -1 else shares[replicate]
         return chosen
 
-    def replicate(self, number: int) -> "Portable":
-        """The network with one replicate alone, from 0."""
-        one = object.__new__(Portable)
-        one.architecture, one.image_shape = self.architecture, self.image_shape
-        one.classes, one.replicates = self.classes, 1
-        one.tensors = {
-            name: value[number : number + 1]
-            for name, value in self.tensors.items()
-            if not name.endswith((".columns", ".offsets"))
-        }
-        for name in [name for name in self.tensors if name.endswith(".offsets")]:
-            layer = name.removesuffix(".offsets")
-            offsets, columns = self.tensors[name], self.tensors[f"{layer}.columns"]
-            units = (len(offsets) - 1) // self.replicates
-            own = offsets[number * units : (number + 1) * units + 1]
-            # Each replicate reads its own inputs, which follow those of the one before.
-            inputs = self._inputs(layer)
-            one.tensors[f"{layer}.columns"] = columns[own[0] : own[-1]] - number * inputs
-            one.tensors[name] = own - own[0]
-        return one
-
-    def _inputs(self, name: str) -> int:
-        """The number of inputs of a layer of one replicate."""
-        read = math.prod(self.image_shape)
-        for stage in range(self.architecture["layers"]):
-            for part in ("units", "cables"):
-                if name == f"stages.{stage}.{part}":
-                    return read
-                bias = self.tensors.get(f"stages.{stage}.{part}.bias")
-                read = read if bias is None else bias.size // self.replicates
-        return read
-
     def logits(self, images: NDArray[Any]) -> Floats:
         """The logits of every replicate, shape (R, batch, classes); `images` as in `probabilities`."""
         images = np.asarray(images)

@@ -21,9 +21,9 @@ _WIDTH: Final = 120
 _NOT_RUN: Final = {"verdict": "not run"}
 
 
-def write_details_page(results: Path, file: Path = PAGE) -> None:
+def write_details_page(results: Path) -> None:
     """Writes the page."""
-    file.write_text(details_page(results), encoding="utf-8")
+    PAGE.write_text(details_page(results), encoding="utf-8")
 
 
 def details_page(results: Path) -> str:

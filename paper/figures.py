@@ -9,13 +9,12 @@ import pandas as pd
 import plotly.graph_objects as go
 
 import study
-from paper.claim import DATA
 from paper.claims import Claims
 from paper.drawing import blank, panels, points, with_intervals
 from paper.effects import EFFECTS
 from paper.response_figures import responses, separability, weights
 from paper.size_figures import cables, controls, efficiency, overfitting, ratio, sizes
-from paper.table import SCORES, with_scores
+from paper.table import SCORES, tested, with_scores
 
 _SIZES: Final = {"3k": "#bbbbbb", "10k": "#88aacc", "30k": "#4477aa", "100k": "#223355"}
 _HEIGHT: Final = 620  # pixels
@@ -137,8 +136,7 @@ def _forest(verdicts: Sequence[Mapping[str, Any]], groups: Sequence[str]) -> go.
 
 def _with_setting(rows: pd.DataFrame, study: str, name: str) -> pd.DataFrame:
     """The tested networks of studies with their scores and a column of one of their settings."""
-    of_study = (rows["data"] == DATA) & rows["study"].str.startswith(study)
-    own = with_scores(rows[of_study & (rows["stage"] == "test")])
+    own = with_scores(tested(rows, study))
     setting = [json.loads(one).get(name, 0) for one in own["settings"]]
     return own.assign(percent=100 * own["test_accuracy"], **{name: setting})
 

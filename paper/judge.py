@@ -32,9 +32,7 @@ from paper.hypothesis_tests import (
 )
 from paper.table import overfitting
 
-Verdict = Literal[
-    "holds", "does not hold", "undecided", "repeats another", "not searched", "not run"
-]
+Verdict = Literal["holds", "does not hold", "undecided", "not searched", "not run"]
 
 
 @final

@@ -26,11 +26,11 @@ Results = Mapping[str, Mapping[str, Any]]
 """The results of claims by id."""
 
 
-def write_page(results: Path, file: Path = PAGE) -> None:
+def write_page(results: Path) -> None:
     """Writes the page, and the figures of what was run."""
     text, drawn = page(results)
-    figures.write(drawn, file.parent / "images")
-    file.write_text(text, encoding="utf-8")
+    figures.write(drawn, PAGE.parent / "images")
+    PAGE.write_text(text, encoding="utf-8")
 
 
 def page(results: Path) -> tuple[str, dict[str, Any]]:

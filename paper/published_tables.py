@@ -7,6 +7,7 @@ from typing import Final
 import pandas as pd
 
 from paper.choices import Role
+from paper.claim import DATA
 from paper.claims import PublishedNetwork
 from paper.evidence import Evidence, NotRunError
 
@@ -46,11 +47,9 @@ def table_1(evidence: Evidence, published: dict[str, dict[str, PublishedNetwork]
             yield [data, _label(rows), *_size(rows), *_beside(rows, theirs)]
 
 
-def table_2(
-    rows: pd.DataFrame, published: dict[str, PublishedNetwork], data: str = "fashion_mnist"
-) -> Iterator[Row]:
+def table_2(rows: pd.DataFrame, published: dict[str, PublishedNetwork]) -> Iterator[Row]:
     """A row for each network and learning rate; published is the rate of 0.001 alone."""
-    own = rows[(rows["data"] == data) & (rows["stage"] == "test")]
+    own = rows[(rows["data"] == DATA) & (rows["stage"] == "test")]
     rates = own["settings"].map(lambda text: json.loads(text)["learning_rate"])
     for study in _TABLE_2:
         of_study = own[own["study"] == study]

@@ -40,8 +40,8 @@ def sizes(metric: str, title: str, scale: float) -> Callable[[pd.DataFrame], go.
         means = configurations(rows, DATA, metric)
         figure = blank(title)
         for family, own in means[means["study"].str.startswith("table1-")].groupby("family"):
-            points(figure, str(family), own["trainable_parameters"], scale * own[metric])
-        return figure.update_xaxes(axis("trainable_parameters", figure))
+            points(figure, str(family), own[_PARAMETERS], scale * own[metric])
+        return figure.update_xaxes(axis(_PARAMETERS, figure))
 
     return draw
 
@@ -55,7 +55,7 @@ def ratio(rows: pd.DataFrame) -> go.Figure:
         open_ = {"symbol": f"{SYMBOLS[family]}{'-open' if split == 'test' else ''}"}
         x, y = [one.reference for one in own], [one.value for one in own]
         points(figure, family, x, y, marker=open_, name=f"{family}, chosen on {split} images")
-    figure.update_xaxes(axis("trainable_parameters", figure))
+    figure.update_xaxes(axis(_PARAMETERS, figure))
     figure.update_xaxes(title="trainable parameters of the reference vann")
     figure.update_yaxes(type="log", tickvals=_RATIOS, ticktext=list(map(str, _RATIOS)))
     return legend_below(figure)
@@ -66,7 +66,7 @@ def controls(rows: pd.DataFrame) -> go.Figure:
 
     Those on the front are larger.
     """
-    own = rows[rows["study"].str.startswith("bound-") & (rows["stage"] == "test")]
+    own = table.tested(rows, "bound-")
     explicit = [*map(_explicit_bytes, own["settings"], own[_PARAMETERS])]
     own = own.assign(explicit_bytes=np.array(explicit, np.int64))
     means = configurations(own, DATA, "test_accuracy", keys=("explicit_bytes",))
@@ -114,8 +114,8 @@ def on_front(means: pd.DataFrame, count: str) -> set[Any]:
 
 def _of_table_1(rows: pd.DataFrame) -> pd.DataFrame:
     """The tested networks of Table 1 with the split of its searches."""
-    of_study = (rows["data"] == DATA) & rows["study"].str.startswith("table1-")
-    return rows[of_study & (rows["stage"] == "test") & (rows["seed"] < RACE_SEED)]
+    own = table.tested(rows, "table1-")
+    return own[own["seed"] < RACE_SEED]
 
 
 def overfitting(rows: pd.DataFrame) -> go.Figure:
@@ -128,7 +128,7 @@ def overfitting(rows: pd.DataFrame) -> go.Figure:
     figure = panels(
         ["loss (nats), open: on training images", "validation loss minus training loss (nats)"]
     )
-    dense = own[own["study"] == DENSE].sort_values("trainable_parameters")
+    dense = own[own["study"] == DENSE].sort_values(_PARAMETERS)
     for family, curves in own[own["size"].isin(dense["size"].tail(1))].groupby("family"):
         for curve, open_ in (("val_loss_curve", ""), ("train_loss_curve", "-open")):
             loss = np.mean(curves[curve].tolist(), axis=0)
@@ -136,9 +136,9 @@ def overfitting(rows: pd.DataFrame) -> go.Figure:
             epochs, marker = np.arange(1, len(loss) + 1), {"symbol": symbol, "size": 6}
             points(figure, str(family), epochs, loss, marker=marker, col=1, showlegend=False)
     for family, values in configurations(own, DATA, "gap").groupby("family"):
-        parameters, gap = values["trainable_parameters"], values["gap"]
+        parameters, gap = values[_PARAMETERS], values["gap"]
         points(figure, str(family), parameters, gap, col=2, showlegend=True)
-    shown = MetricFormat("trainable_parameters").axis(own["trainable_parameters"].tolist())
+    shown = MetricFormat(_PARAMETERS).axis(own[_PARAMETERS].tolist())
     figure.update_xaxes(
         {"title": f"epoch (networks of {', '.join(dense['size'].tail(1))})"}, row=1, col=1
     )
@@ -147,25 +147,19 @@ def overfitting(rows: pd.DataFrame) -> go.Figure:
 
 def efficiency(rows: pd.DataFrame) -> go.Figure:
     """The scores of accuracy and loss of each network of Table 1, over the parameters (Fig. 3c, d)."""
-    own = rows[
-        (rows["data"] == DATA) & rows["study"].str.startswith("table1-") & (rows["stage"] == "test")
-    ]
-    means = configurations(table.with_scores(own), DATA, *table.SCORES)
+    means = configurations(table.with_scores(table.tested(rows, "table1-")), DATA, *table.SCORES)
     figure = panels([*table.SCORES.values()])
     for column, score in enumerate(table.SCORES, start=1):
         for family, values in means.groupby("family"):
-            parameters = values["trainable_parameters"]
+            parameters = values[_PARAMETERS]
             points(figure, str(family), parameters, values[score], col=column)
-    return figure.update_xaxes(
-        MetricFormat("trainable_parameters").axis(means["trainable_parameters"].tolist())
-    )
+    return figure.update_xaxes(MetricFormat(_PARAMETERS).axis(means[_PARAMETERS].tolist()))
 
 
 def cables(rows: pd.DataFrame) -> go.Figure:
     """The lead of dendritic networks over those of the same size with other cables (Fig. 4)."""
-    of_study = (rows["data"] == DATA) & rows["study"].str.startswith(("table1-", "structure"))
-    own = rows[of_study & (rows["stage"] == "test")]
-    own = table.with_scores(own).assign(size=table.sizes(own))
+    own = table.with_scores(table.tested(rows, ("table1-", "structure")))
+    own = own.assign(size=table.sizes(own))
     own["test_accuracy"] *= 100
     means = configurations(own, DATA, *_LEADS, keys=("size",))
     figure = panels([*_LEADS.values()])
@@ -174,9 +168,9 @@ def cables(rows: pd.DataFrame) -> go.Figure:
             name, marker = f"{family}, {kind}", {"symbol": symbol}
             for column, metric in enumerate(_LEADS, start=1):
                 lead = values[metric] - values[f"{metric}_other"]
-                parameters = values["trainable_parameters"]
+                parameters = values[_PARAMETERS]
                 points(figure, str(family), parameters, lead, marker=marker, name=name, col=column)
-    shown = MetricFormat("trainable_parameters").axis(means["trainable_parameters"].tolist())
+    shown = MetricFormat(_PARAMETERS).axis(means[_PARAMETERS].tolist())
     figure.update_xaxes({**shown, "title": "trainable parameters"})
     if figure.data:
         figure.add_hline(y=0, line={"color": "#767676", "width": 1})

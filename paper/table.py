@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 import study
 from paper.choices import in_race
+from paper.claim import DATA
 from paper.plan import PlannedStudy
 from study import Home, TrialRecord
 
@@ -218,6 +219,12 @@ def read(*files: Path) -> pd.DataFrame:
 def unpacked(correct: bytes, images: float) -> NDArray[np.bool_]:
     """Whether a network classifies each test image correctly, shape (images,)."""
     return np.unpackbits(np.frombuffer(correct, np.uint8), count=int(images)).astype(np.bool_)
+
+
+def tested(rows: pd.DataFrame, studies: str | tuple[str, ...]) -> pd.DataFrame:
+    """The tested networks of the studies of Fashion-MNIST whose names start with `studies`."""
+    of_study = (rows["data"] == DATA) & rows["study"].str.startswith(studies)
+    return rows[of_study & (rows["stage"] == "test")]
 
 
 def sizes(rows: pd.DataFrame) -> list[str]:

@@ -21,6 +21,7 @@ from models.counting import stored_bytes, wiring_bits
 from paper.hypothesis_tests import LEVEL
 from study import figure_layout
 from study.report.style import BLACK, BLUE, GREEN, GREY, VERMILLION
+from study.results.format import percent
 from study.search.pareto import on_front
 
 GOALS: Final = {8_000: 0.903, 30_000: 0.910, 100_000: 0.918, 300_000: 0.923}
@@ -53,7 +54,7 @@ def table_of_searches(race: Race) -> str:
         cells = [group, str(race.searches.trials.get(group, 0))]
         for metric, bound in BOUNDS:
             found = best.get((metric, bound, group))
-            cells.append(_percent(*found[:2]) if found else "")
+            cells.append(percent(*found[:2]) if found else "")
         rows.append(cells)
     bounds = [f"{bound:,} {_UNITS[metric]}" for metric, bound in BOUNDS]
     return "\n".join(markdown.table(markdown.row(["group", "trials", *bounds]), rows))
@@ -79,8 +80,8 @@ def table(rows: list[dict[str, Any]]) -> str:
                 f"{row['macs']:,}",
                 f"{bits:,}",
                 f"{stored_bytes(row['trainable_parameters'], bits):,}",
-                _percent(row["val_accuracy"], row["val_accuracy_sem"]),
-                _percent(row["test_accuracy"], row["test_accuracy_sem"]),
+                percent(row["val_accuracy"], row["val_accuracy_sem"]),
+                percent(row["test_accuracy"], row["test_accuracy_sem"]),
                 _ahead(row),
                 "" if goal is None else f"{100 * goal:.1f}",
             ]
@@ -161,10 +162,6 @@ def _front(rows: list[dict[str, Any]], metric: str) -> list[dict[str, Any]]:
 def _goal(row: dict[str, Any]) -> float | None:
     aims = row["group"] in (DENDRITIC, SHARED) and row["metric"] == "trainable_parameters"
     return GOALS.get(row["bound"]) if aims else None
-
-
-def _percent(mean: float, error: float) -> str:
-    return f"{100 * mean:.2f} ± {100 * error:.2f}"
 
 
 def _ahead(row: dict[str, Any]) -> str:

@@ -5,10 +5,9 @@ import time
 from collections import defaultdict
 from collections.abc import Callable
 from functools import wraps
-from pathlib import Path
 from typing import Any, final
 
-PAGE_KB = 4
+import psutil
 
 
 @final
@@ -50,5 +49,4 @@ class Phases:
 
 def resident_mb() -> float:
     """The memory that this process holds now, in MiB."""
-    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
-    return pages * PAGE_KB / 1024
+    return float(psutil.Process().memory_info().rss / 2**20)

@@ -20,6 +20,7 @@ PICTURE = Path(__file__).parents[2] / "docs/images/wiring.png"
 # Okabe and Ito's palette.
 COLOURS = ("#E69F00", "#0072B2", "#009E73", "#CC79A7")
 SIDE = 28
+_SOMA = 11
 
 
 def main() -> None:
@@ -52,8 +53,8 @@ def network(name: str) -> Network:
     return build(architecture, (1, SIDE, SIDE), 10, [0])
 
 
-def traces(built: Network, soma: int = 11) -> list[go.Scatter]:
-    """The pixels that each dendrite of the soma reads; a family that reads all gets a frame."""
+def traces(built: Network) -> list[go.Scatter]:
+    """The pixels that each dendrite of a soma reads; a family that reads all gets a frame."""
     units = built.layers[0]
     dendrites = built.architecture.dendrites or 1
     if not isinstance(units, SparseLayer):
@@ -62,7 +63,7 @@ def traces(built: Network, soma: int = 11) -> list[go.Scatter]:
     inputs, offsets = (part.numpy() for part in units.connections(0))
     found = []
     for dendrite in range(dendrites):
-        first = soma * dendrites + dendrite
+        first = _SOMA * dendrites + dendrite
         read = inputs[offsets[first] : offsets[first + 1]]
         found.append(
             go.Scatter(

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.machine import describe
-from benchmarks.recipes.effects import table
+from benchmarks.recipes.effects import table, verdicts
 from benchmarks.recipes.protocol import NETWORKS, SEEDS, TRAINING, Case, cases
 from benchmarks.recipes.training import begin, dataset_of, rows_of
 from models.counting import counts_of
@@ -62,6 +62,7 @@ def main() -> None:
             _write(result, given.to)
             print(json.dumps(row), flush=True)
     print(table(result["rows"]))
+    print(verdicts(result["rows"]))
 
 
 def _stored(file: Path) -> dict[str, Any]:

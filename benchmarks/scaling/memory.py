@@ -89,16 +89,15 @@ def worker_processes(name: str) -> list[psutil.Process]:
 
 def held_by(pid: int) -> dict[str, float]:
     """Megabytes of a process: in parts where they are shared, alone, and mapped."""
-    sizes = {"Pss": 0, "Private_Clean": 0, "Private_Dirty": 0, "Rss": 0}
     try:
-        for line in Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii").splitlines():
-            name, _, value = line.partition(":")
-            if name in sizes:
-                sizes[name] = int(value.split()[0]) * 1024
-    except OSError:
-        pass  # it has ended
-    private = sizes["Private_Clean"] + sizes["Private_Dirty"]
-    return {"pss_mb": sizes["Pss"] / MB, "private_mb": private / MB, "rss_mb": sizes["Rss"] / MB}
+        memory = psutil.Process(pid).memory_full_info()
+    except psutil.Error:  # it has ended
+        return dict.fromkeys(("pss_mb", "private_mb", "rss_mb"), 0.0)
+    return {
+        "pss_mb": memory.pss / MB,
+        "private_mb": memory.uss / MB,
+        "rss_mb": memory.rss / MB,
+    }
 
 
 def study_of(images: int, folder: Path, workers: int) -> dict[str, float]:

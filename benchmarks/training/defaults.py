@@ -10,6 +10,7 @@ Prints a table and writes benchmarks/results/defaults.json.
 import argparse
 import json
 import os
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +67,7 @@ def main() -> None:
             if not set(changes) <= set(known):
                 continue
             accuracy = measure(family, changes, dataset)
-            rows.append({"family": family, "changes": changes, "val_accuracy": vars_of(accuracy)})
+            rows.append({"family": family, "changes": changes, "val_accuracy": asdict(accuracy)})
             said = ", ".join(f"{key} {value}" for key, value in changes.items()) or "unchanged"
             print(
                 f"{family:9} {said:28} {100 * accuracy.mean:.2f} ± {100 * accuracy.sem:.2f}",
@@ -81,10 +82,6 @@ def measure(family: str, changes: dict[str, Any], dataset: Dataset) -> Estimate:
     options = {key: value for key, value in changes.items() if key not in TRAINING}
     architecture = Architecture(family=family, **SIZES, **options)
     return trained(architecture, training, dataset, [0, 1, 2]).accuracy
-
-
-def vars_of(estimate: Estimate) -> dict[str, float]:
-    return {"mean": estimate.mean, "sem": estimate.sem}
 
 
 if __name__ == "__main__":

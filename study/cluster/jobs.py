@@ -21,11 +21,11 @@ class LostJobError(UnansweredError):
     """A job died, or its cluster no longer answers or no longer knows it."""
 
 
-def study_jobs(address: str, name: str | None = None) -> list[StudyJob]:
-    """The jobs of studies, or of one study, the newest first; ClusterError without an answer."""
+def study_jobs(address: str) -> list[StudyJob]:
+    """The jobs of studies, the newest first. Raises ClusterError without an answer."""
     client = connect(address)
     with answered(address):
-        return jobs_of(client, name)
+        return jobs_of(client)
 
 
 def study_job(address: str, name: str) -> StudyJob:
@@ -39,7 +39,7 @@ def study_job(address: str, name: str) -> StudyJob:
 
 
 def jobs_of(client: JobSubmissionClient, name: str | None = None) -> list[StudyJob]:
-    """As `study_jobs`, with an open client."""
+    """The jobs of studies, or of one study, the newest first."""
     jobs = [_job(details) for details in client.list_jobs() if STUDY in (details.metadata or {})]
     return sorted(
         (job for job in jobs if name in (None, job.study)),

@@ -87,7 +87,7 @@ def fronts_figure(studies: Sequence[StoredStudy]) -> go.Figure:
             if members:
                 trace = _points(axes, stored, number, members)
                 figure.add_scatter(**trace, showlegend=is_shown)
-                drawn += [axes.point(record) or (0.0, 0.0) for record in members]
+                drawn += axes.points(members)
     set_axes(figure, axes, spec, drawn, drawn)
     return figure
 
@@ -100,7 +100,7 @@ def _points(
     # A value of the front is also reached at all higher costs.
     shape = "vh" if objectives.get(axes.x.metric) == "maximize" else "hv"
     is_on_front = records[0].on_front
-    points = [axes.point(record) or (0.0, 0.0) for record in records]
+    points = axes.points(records)
     is_line = is_on_front and len(objectives) == 2  # noqa: PLR2004  # only then is the front one
     bars = [axes.y.value(record.pooled(axes.y.metric)[1]) or 0.0 for record in records]
     return {

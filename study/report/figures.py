@@ -3,7 +3,7 @@
 `study.write_picture` stores one as PNG, `figure.write_html` as a page.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 import plotly.graph_objects as go
@@ -21,14 +21,17 @@ from study.report.parallel_coordinates import settings_section
 from study.report.style import Section, titled
 from study.results.curves import read_curves
 from study.results.reader import read_study
-from study.results.record import without_continued, without_replaced
+from study.results.record import TrialRecord, without_continued, without_replaced
 from study.results.stored_study import StoredStudy
+from study.spec.study_spec import StudySpec
 
 __all__ = ["curves", "front", "hypervolume", "importance", "settings", "stopping"]
 
 
-def _front(stored: StoredStudy) -> Section:
-    return front_section(stored.spec, without_replaced(stored.records))
+def _of_trials(
+    section: Callable[[StudySpec, Sequence[TrialRecord]], Section],
+) -> Callable[[StoredStudy], Section]:
+    return lambda stored: section(stored.spec, without_replaced(stored.records))
 
 
 def _curves(stored: StoredStudy) -> Section:
@@ -44,14 +47,6 @@ def _hypervolume(stored: StoredStudy) -> Section:
     return hypervolume_section(read_curves(stored.home, [parent], "hypervolume").get(parent))
 
 
-def _settings(stored: StoredStudy) -> Section:
-    return settings_section(stored.spec, without_replaced(stored.records))
-
-
-def _importance(stored: StoredStudy) -> Section:
-    return importance_section(stored.spec, without_replaced(stored.records))
-
-
 def _stopping(stored: StoredStudy) -> Section:
     metric, records = curve_metric(stored.spec), without_continued(stored.records)
     members = [record.run_id for record in stopping_members(records)]
@@ -60,11 +55,11 @@ def _stopping(stored: StoredStudy) -> Section:
 
 
 SECTIONS: Final[Mapping[str, Callable[[StoredStudy], Section]]] = {
-    "front": _front,
+    "front": _of_trials(front_section),
     "curves": _curves,
     "hypervolume": _hypervolume,
-    "settings": _settings,
-    "importance": _importance,
+    "settings": _of_trials(settings_section),
+    "importance": _of_trials(importance_section),
     "stopping": _stopping,
 }
 """The sections of a report by the name of their figure, in order."""

@@ -1,7 +1,7 @@
 """The figure of the front: all trials by the first two objectives, the front with its errors."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, final
 
@@ -42,6 +42,10 @@ class Axes:
         y = self.y.place(record.pooled(self.y.metric)[0])
         return None if x is None or y is None else (x, y)
 
+    def points(self, records: Iterable[TrialRecord]) -> list[tuple[float, float]]:
+        """The places of those trials that have one."""
+        return [point for record in records if (point := self.point(record)) is not None]
+
 
 def front_figure(spec: StudySpec, records: Sequence[TrialRecord]) -> go.Figure:
     """The first two objectives of the trials; those on the front are filled, with standard errors.
@@ -66,8 +70,8 @@ def front_figure(spec: StudySpec, records: Sequence[TrialRecord]) -> go.Figure:
     complete = front + [record for record in behind if record.feasible is not False]
     for family in sorted({record.family for record in complete}):
         _add_family(figure, axes, [record for record in complete if record.family == family])
-    drawn = [axes.point(record) or (0.0, 0.0) for record in [*front, *behind, *stopped]]
-    set_axes(figure, axes, spec, drawn, [axes.point(record) or (0.0, 0.0) for record in complete])
+    drawn = axes.points([*front, *behind, *stopped])
+    set_axes(figure, axes, spec, drawn, axes.points(complete))
     return figure
 
 
@@ -111,7 +115,7 @@ def _drawn(
 
 
 def _add_line(figure: go.Figure, axes: Axes, spec: StudySpec, front: Sequence[TrialRecord]) -> None:
-    points = sorted(axes.point(record) or (0.0, 0.0) for record in front)
+    points = sorted(axes.points(front))
     # A value of the front is also reached at all higher costs.
     rises_right = spec.objectives[axes.x.metric] == "minimize"
     figure.add_scatter(
@@ -173,7 +177,7 @@ def _crosses(axes: Axes, records: Sequence[TrialRecord]) -> dict[str, Any]:
 
 
 def _scatter(axes: Axes, records: Sequence[TrialRecord]) -> dict[str, Any]:
-    points = [axes.point(record) or (0.0, 0.0) for record in records]
+    points = axes.points(records)
     return {
         "x": [x for x, _ in points],
         "y": [y for _, y in points],

@@ -128,9 +128,7 @@ def _table(members: Sequence[TrialRecord]) -> list[str]:
         "validation accuracy %": lambda record: percent(
             record.val_accuracy, record.val_accuracy_sem
         ),
-        "with further seeds %": lambda record: percent(
-            record.confirmed_val_accuracy, record.confirmed_val_accuracy_sem
-        ),
+        "with further seeds %": lambda record: record.confirmed_percent,
         "test accuracy %": lambda record: percent(record.test_accuracy, record.test_accuracy_sem),
         "epochs": lambda record: str(record.epochs),
     }

@@ -142,8 +142,7 @@ def _described(record: TrialRecord) -> str:
         sem = record.val_accuracy_sem
         parts.append(f"{percent(record.val_accuracy, sem)} % validation")
     if record.confirmed_val_accuracy is not None:
-        own = percent(record.confirmed_val_accuracy, record.confirmed_val_accuracy_sem)
-        parts.append(f"{own} % with further seeds")
+        parts.append(f"{record.confirmed_percent} % with further seeds")
     if record.test_accuracy is not None:
         parts.append(f"{percent(record.test_accuracy, record.test_accuracy_sem)} % test accuracy")
     if record.trainable_parameters is not None:

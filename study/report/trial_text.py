@@ -28,8 +28,9 @@ def hover(record: TrialRecord) -> str:
     if record.val_accuracy is not None:
         lines.append(f"validation {percent(record.val_accuracy, record.val_accuracy_sem)} %")
     if record.confirmed_val_accuracy is not None:
-        own = percent(record.confirmed_val_accuracy, record.confirmed_val_accuracy_sem)
-        lines.append(f"confirmed {own} % ({record.confirmed_replicates} further seeds)")
+        lines.append(
+            f"confirmed {record.confirmed_percent} % ({record.confirmed_replicates} further seeds)"
+        )
     if record.test_accuracy is not None:
         lines.append(f"test {percent(record.test_accuracy, record.test_accuracy_sem)} %")
     if record.trainable_parameters is not None:
@@ -74,9 +75,7 @@ _COLUMNS: Final[dict[str, Callable[[TrialRecord], str]]] = {
     "wiring bits": lambda record: count(record.wiring_bits),
     "bytes": lambda record: count(record.stored_bytes),
     "validation %": lambda record: percent(record.val_accuracy, record.val_accuracy_sem),
-    "confirmed %": lambda record: percent(
-        record.confirmed_val_accuracy, record.confirmed_val_accuracy_sem
-    ),
+    "confirmed %": lambda record: record.confirmed_percent,
     "test %": lambda record: percent(record.test_accuracy, record.test_accuracy_sem),
     "learning rate": lambda record: _rate(record.training.get("learning_rate")),
     "batch": lambda record: str(record.training.get("batch_size", "")),

@@ -46,21 +46,18 @@ def html_table(columns: Mapping[str, Sequence[str]], title: str = "") -> str:
         f"<tr>{''.join(_cell('td', name, text) for name, text in zip(columns, row, strict=True))}</tr>"
         for row in zip(*columns.values(), strict=True)
     )
-    return f"<table>{_caption(title)}<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+    caption = f"<caption>{escape(title)}</caption>" if title else ""
+    return f"<table>{caption}<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
 
 
-def html_facts(facts: Mapping[str, str], title: str = "") -> str:
+def html_facts(facts: Mapping[str, str]) -> str:
     """A table with a row for each fact; empty ones are left out."""
     rows = "".join(
         f"<tr>{_cell('th', 'network', name)}{_cell('td', 'network', text)}</tr>"
         for name, text in facts.items()
         if text
     )
-    return f"<table>{_caption(title)}<tbody>{rows}</tbody></table>"
-
-
-def _caption(title: str) -> str:
-    return f"<caption>{escape(title)}</caption>" if title else ""
+    return f"<table><tbody>{rows}</tbody></table>"
 
 
 def _cell(kind: str, column: str, text: str) -> str:

@@ -67,10 +67,6 @@ class Retraining:
         """The settings as JSON types."""
         return asdict(self)
 
-    def to_json(self) -> str:
-        """The value of the tag `RETRAINING_TAG`."""
-        return json.dumps(self.to_dict(), sort_keys=True)
-
     @classmethod
     def of(cls, run: Run) -> "Retraining":
         """The retraining in the tag of a run."""

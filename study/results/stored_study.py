@@ -27,7 +27,6 @@ from study.tracking.store import all_runs, client, in_a_line, translated
 from study.tracking.tags import (
     CLASSES_TAG,
     DATA_TAG,
-    FILES_TAG,
     ROLE_TAG,
     TABLE_TAG,
     WITHOUT_TEST_TAG,
@@ -84,15 +83,6 @@ class StoredStudy:
         """The SHA-256 of the same arrays without test images, None if it was not stored."""
         data: str | None = self.parent.data.tags.get(WITHOUT_TEST_TAG)
         return data
-
-    @property
-    def files(self) -> dict[str, str]:
-        """The MD5 of the unpacked files of the data set, by name; empty if none were stored."""
-        try:
-            files = json.loads(self.parent.data.tags.get(FILES_TAG, "{}"))
-        except (ValueError, RecursionError):
-            return {}
-        return files if isinstance(files, dict) else {}
 
     @property
     def class_names(self) -> tuple[str, ...]:

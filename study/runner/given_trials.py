@@ -6,6 +6,7 @@ from typing import Any, Final, final
 
 from ray.tune.search import Searcher
 
+from study.search.searcher import StatelessSearcher
 from study.search.trial import Outcome, TrialConfig, judge, last_metrics
 
 _MOST_NOT_BEGUN: Final = 3  # times that a worker may be gone before its trial begins
@@ -14,11 +15,10 @@ OnEnd = Callable[[TrialConfig, Outcome, Mapping[str, float]], None]
 
 
 @final
-class GivenTrials(Searcher):
+class GivenTrials(StatelessSearcher):
     """Hands given trials to Ray Tune, as many at once as `capacity` says, and tells how each ends.
 
-    The callback reports errors, with their reasons. `begun` are the trials that a worker
-    had.
+    The callback reports errors, with their reasons. `begun` are the trials that a worker had.
     """
 
     def __init__(
@@ -32,15 +32,6 @@ class GivenTrials(Searcher):
         self._one_by_one = False
         self._not_begun: Counter[int] = Counter()
         self.begun: set[int] = set()
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Ray snapshots its searcher to restore it; confirmations continue from the storage."""
-        return {}
-
-    def set_max_concurrency(self, max_concurrent: int) -> bool:
-        """Tells Ray that the searcher itself limits how many trials run at once."""
-        del max_concurrent
-        return True
 
     @property
     def running(self) -> list[TrialConfig]:
@@ -98,9 +89,3 @@ class GivenTrials(Searcher):
             self._waiting.extendleft(reversed(lost))
             self._one_by_one = True
         return [config.number for config in lost]
-
-    def save(self, checkpoint_path: str) -> None:
-        """Nothing to save: the storage is the memory."""
-
-    def restore(self, checkpoint_path: str) -> None:
-        """Nothing to restore: the storage is the memory."""

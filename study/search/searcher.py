@@ -52,8 +52,27 @@ _ASK_FOR_S: Final = 0.2  # at a time, for a trial that satisfies the constraints
 _MOST_REJECTED: Final = 1000  # one after another
 
 
+class StatelessSearcher(Searcher):
+    """A searcher whose memory is the storage: Ray, which would restore it, has nothing to save."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Ray snapshots its searcher."""
+        return {}
+
+    def set_max_concurrency(self, max_concurrent: int) -> bool:
+        """Tells Ray that the searcher itself limits how many trials run at once."""
+        del max_concurrent
+        return True
+
+    def save(self, checkpoint_path: str) -> None:
+        """Saves nothing."""
+
+    def restore(self, checkpoint_path: str) -> None:
+        """Restores nothing."""
+
+
 @final
-class StudySearcher(Searcher):
+class StudySearcher(StatelessSearcher):
     """Asks for trials until the budget is met.
 
     First come those that were interrupted, by their number, then those that continue ended ones, as the
@@ -96,15 +115,6 @@ class StudySearcher(Searcher):
         # By Ray's name of a trial: its number, and how many epochs it has reported.
         self._running: dict[str, tuple[int, int]] = {}
         self._rejected_in_a_row = 0
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Ray snapshots its searcher to restore it; the storage is the memory."""
-        return {}
-
-    def set_max_concurrency(self, max_concurrent: int) -> bool:
-        """Tells Ray that the searcher itself limits how many trials run at once, by `capacity`."""
-        del max_concurrent
-        return True
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:  # type: ignore[override]  # FINISHED is a str
         if len(self._running) >= (1 if self._one_by_one else self._capacity()):
@@ -286,9 +296,3 @@ class StudySearcher(Searcher):
             return {}
         trials = self._storage.trials()
         return {} if has_passed(trials[number], epoch, trials) else compared_of(metrics)
-
-    def save(self, checkpoint_path: str) -> None:
-        """Nothing to save: the storage is the memory."""
-
-    def restore(self, checkpoint_path: str) -> None:
-        """Nothing to restore: the storage is the memory."""

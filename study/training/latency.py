@@ -7,6 +7,7 @@ import math
 import tempfile
 import time
 import tracemalloc
+from copy import copy
 from pathlib import Path
 from typing import Final
 
@@ -39,13 +40,46 @@ def latency_of(network: Network) -> dict[str, Tensor]:
     latencies, memories = [], []
     with threadpool_limits(1):
         for number in range(portable.replicates):
-            replicate = portable.replicate(number)
+            replicate = replicate_of(portable, number)
             memories.append(_memory(replicate, image))  # also the first calls, which take longer
             latencies.append(_latency(replicate, image))
     return {
         "latency_ms": torch.tensor(latencies, dtype=torch.float64),
         "memory_mb": torch.tensor(memories, dtype=torch.float64),
     }
+
+
+def replicate_of(network: Portable, number: int) -> Portable:
+    """A network of one replicate alone, from 0."""
+    one = copy(network)
+    one.replicates = 1
+    one.tensors = {
+        name: value[number : number + 1]
+        for name, value in network.tensors.items()
+        if not name.endswith((".columns", ".offsets"))
+    }
+    for name in [name for name in network.tensors if name.endswith(".offsets")]:
+        layer = name.removesuffix(".offsets")
+        offsets, columns = network.tensors[name], network.tensors[f"{layer}.columns"]
+        units = (len(offsets) - 1) // network.replicates
+        own = offsets[number * units : (number + 1) * units + 1]
+        # Each replicate reads its own inputs, which follow those of the one before.
+        inputs = _inputs(network, layer)
+        one.tensors[f"{layer}.columns"] = columns[own[0] : own[-1]] - number * inputs
+        one.tensors[name] = own - own[0]
+    return one
+
+
+def _inputs(network: Portable, layer: str) -> int:
+    """The number of inputs of a layer of one replicate."""
+    read = math.prod(network.image_shape)
+    for stage in range(network.architecture["layers"]):
+        for part in ("units", "cables"):
+            if layer == f"stages.{stage}.{part}":
+                return read
+            bias = network.tensors.get(f"stages.{stage}.{part}.bias")
+            read = read if bias is None else bias.size // network.replicates
+    return read
 
 
 def _latency(network: Portable, image: NDArray[np.uint8]) -> float:

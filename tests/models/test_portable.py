@@ -61,15 +61,6 @@ def test_learned_wiring_is_stored_with_the_network(family, tmp_path):
     np.testing.assert_allclose(Portable(tmp_path).logits(batch), logits, rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize("family", FAMILIES)
-def test_a_replicate_alone_computes_what_it_does_among_others(family, tmp_path):
-    stored(tmp_path, family, layers=2)
-    whole, batch = Portable(tmp_path), images(3)
-    for number in range(3):
-        alone = whole.replicate(number).logits(batch)
-        np.testing.assert_allclose(alone, whole.logits(batch)[number : number + 1], rtol=1e-5)
-
-
 def test_probabilities_are_of_one_replicate_or_of_their_mean(tmp_path):
     network = stored(tmp_path)
     batch = images(4)

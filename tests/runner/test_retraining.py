@@ -211,7 +211,8 @@ def test_a_store_that_fails_in_the_end_leaves_the_result_for_another_time(home, 
 def _runs_of(found, home):
     """The runs of a retraining, in any state."""
     runs = _retrained(home)
-    return [run for run in runs if run.data.tags["study.retraining"] == found.retraining.to_json()]
+    wanted = json.dumps(found.retraining.to_dict(), sort_keys=True)
+    return [run for run in runs if run.data.tags["study.retraining"] == wanted]
 
 
 def _retrained(home):

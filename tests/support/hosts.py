@@ -84,11 +84,11 @@ class Machine:
             check=check,
         )
 
-    def start(self, *arguments, log, cwd=ROOT, **environment):
+    def start(self, *arguments, log, **environment):
         """Starts a command that ends with the machine; its output goes to the log."""
         with log.open("a") as output:
             process = subprocess.Popen(
-                self.command(*arguments, cwd=cwd),
+                self.command(*arguments, cwd=ROOT),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,

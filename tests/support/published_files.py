@@ -11,12 +11,12 @@ from study.training import official_files
 CLASSES = 10
 
 
-def made_fashion_mnist(folder, monkeypatch, each=6):
-    """Writes the packed files of `each` images a class into a folder, which becomes the package's."""
+def made_fashion_mnist(folder, monkeypatch):
+    """Writes the packed files of six images a class into a folder, which becomes the package's."""
     folder.mkdir()
     generator = np.random.default_rng(0)
     for part in ("train", "t10k"):
-        labels = np.arange(each * CLASSES) % CLASSES
+        labels = np.arange(6 * CLASSES) % CLASSES
         images = generator.integers(0, 256, (len(labels), 28, 28))
         for name, array in (("images-idx3", images), ("labels-idx1", labels)):
             with gzip.open(folder / f"{part}-{name}-ubyte.gz", "wb") as file:

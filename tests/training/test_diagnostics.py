@@ -2,15 +2,18 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 
-from models import build, count_parameters
+from models import FAMILIES, build, count_parameters, save_network
+from models.portable import Portable
 from study.spec.metrics import GROUPS, recorded_names
 from study.training.dataset import Dataset, load_dataset
 from study.training.diagnostics import diagnose
 from study.training.evaluation import Estimate, evaluate
 from study.training.generalisation import ReplicateCurves
+from study.training.latency import replicate_of
 from study.training.split import Split
 from tests.support.architectures import architecture
 
@@ -56,6 +59,16 @@ def test_a_network_without_dendrites_has_somata_and_synapses_only(family, groups
         if not {"dendrites", "cables"} & set(name.split("_"))
     }
     assert found.values.keys() == expected
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_replicate_alone_computes_what_it_does_among_others(family, tmp_path):
+    save_network(build(architecture(family, layers=2), (2, 5, 6), 3, [4, 8, 9]), tmp_path)
+    whole = Portable(tmp_path)
+    images = np.random.default_rng(0).integers(0, 256, (3, 2, 5, 6), dtype=np.uint8)
+    for number in range(3):
+        alone = replicate_of(whole, number).logits(images)
+        np.testing.assert_allclose(alone, whole.logits(images)[number : number + 1], rtol=1e-5)
 
 
 def test_a_larger_network_needs_more_memory_for_an_image(dataset):
