@@ -118,7 +118,9 @@ def _check_version(address: str) -> None:
             f"no Ray cluster can be reached at {address}: {reason}\n{_HOW}"
         ) from error
     except (http.client.HTTPException, ValueError, KeyError, TypeError) as error:
-        raise ClusterError(f"{address} is not the dashboard of a Ray cluster\n{_HOW}") from error
+        raise ClusterError(
+            f"no Ray cluster is at {address}: it is not the dashboard of one\n{_HOW}"
+        ) from error
     here = ray.__version__
     if _minor(there) != _minor(here):
         raise ClusterError(

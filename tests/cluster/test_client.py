@@ -50,14 +50,14 @@ def test_what_does_not_even_speak_http_is_reported():
         thread = threading.Thread(target=greet)
         thread.start()
         address = f"http://127.0.0.1:{server.getsockname()[1]}"
-        assert refusal(address).startswith(f"{address} is not the dashboard of a Ray cluster")
+        assert refusal(address).startswith(f"no Ray cluster is at {address}")
         thread.join()
 
 
 @pytest.mark.parametrize(("status", "body"), [(404, b""), (200, b"hello"), (200, b"[]")])
 def test_what_is_no_ray_is_reported(status, body):
     with something(status, body) as address:
-        assert refusal(address).startswith(f"{address} is not the dashboard of a Ray cluster")
+        assert refusal(address).startswith(f"no Ray cluster is at {address}")
 
 
 def test_a_redirect_is_not_followed_so_its_target_gets_no_token(monkeypatch):
