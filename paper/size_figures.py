@@ -37,9 +37,9 @@ def sizes(metric: str, title: str, scale: float) -> Callable[[pd.DataFrame], go.
     """A mean test value of every configuration of Table 1 over its parameters."""
 
     def draw(rows: pd.DataFrame) -> go.Figure:
-        means = configurations(rows, DATA, metric)
+        means = configurations(_of_table_1(rows), DATA, metric)
         figure = blank(title)
-        for family, own in means[means["study"].str.startswith("table1-")].groupby("family"):
+        for family, own in means.groupby("family"):
             points(figure, str(family), own[_PARAMETERS], scale * own[metric])
         return figure.update_xaxes(axis(_PARAMETERS, figure))
 
@@ -113,9 +113,9 @@ def on_front(means: pd.DataFrame, count: str) -> set[Any]:
 
 
 def _of_table_1(rows: pd.DataFrame) -> pd.DataFrame:
-    """The tested networks of Table 1 with the split of its searches."""
+    """The tested networks of Table 1; none without vann, about which the figures' questions are."""
     own = table.tested(rows, "table1-")
-    return own[own["seed"] < RACE_SEED]
+    return own if own["study"].eq(DENSE).any() else own.iloc[:0]
 
 
 def overfitting(rows: pd.DataFrame) -> go.Figure:
@@ -124,6 +124,7 @@ def overfitting(rows: pd.DataFrame) -> go.Figure:
     The learning curves are those of every family at the size of the largest vann.
     """
     own = _of_table_1(rows)
+    own = own[own["seed"] < RACE_SEED]  # of the split of the searches
     own = own.assign(gap=table.overfitting(own), size=table.sizes(own))
     figure = panels(
         ["loss (nats), open: on training images", "validation loss minus training loss (nats)"]
@@ -147,7 +148,7 @@ def overfitting(rows: pd.DataFrame) -> go.Figure:
 
 def efficiency(rows: pd.DataFrame) -> go.Figure:
     """The scores of accuracy and loss of each network of Table 1, over the parameters (Fig. 3c, d)."""
-    means = configurations(table.with_scores(table.tested(rows, "table1-")), DATA, *table.SCORES)
+    means = configurations(table.with_scores(_of_table_1(rows)), DATA, *table.SCORES)
     figure = panels([*table.SCORES.values()])
     for column, score in enumerate(table.SCORES, start=1):
         for family, values in means.groupby("family"):
