@@ -22,7 +22,8 @@ from study import StudySpec
 from study.home import Home
 from study.runner import driver
 from study.runner import tuner as runner_tuner
-from study.runner.callback import StudyObserver, TrialCallback
+from study.runner.callback import TrialCallback
+from study.runner.observer import StudyObserver
 from study.runner.progress import Progress
 from study.runner.scoreboard import Scoreboard
 from study.search.scheduler import Halving

@@ -21,8 +21,9 @@ from models import Architecture
 from study import StudySpec, environment
 from study.home import Home
 from study.runner import resume
-from study.runner.callback import StudyObserver, TrialCallback
+from study.runner.callback import TrialCallback
 from study.runner.kept_checkpoints import KeptCheckpoints
+from study.runner.observer import StudyObserver
 from study.runner.progress import Progress
 from study.runner.scoreboard import Scoreboard
 from study.runner.stopper import StudyStopper

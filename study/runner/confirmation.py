@@ -11,7 +11,7 @@ from typing import final
 
 from study.cluster.capacity import Capacity
 from study.results.retrained_run import Retraining, find_run
-from study.runner.callback import Observer, TrialCallback
+from study.runner.callback import TrialCallback
 from study.runner.confirmation_records import (
     configuration_of,
     finish_confirmation,
@@ -20,6 +20,7 @@ from study.runner.confirmation_records import (
     retraining_of,
 )
 from study.runner.given_trials import GivenTrials, OnEnd
+from study.runner.observer import Observer
 from study.runner.resume import mark_front, record_confirmation
 from study.runner.session import Session, worker_settings
 from study.runner.trial_files import TrialStorage

@@ -25,7 +25,7 @@ from study.results.reader import read_study
 from study.results.record import TrialRecord
 from study.results.retrained_run import Retrained, Retraining, find_run, retrained
 from study.results.stored_study import StoredStudy
-from study.runner.callback import Observer, Values
+from study.runner.observer import Observer, Values
 from study.runner.resume import store_spec
 from study.runner.single_trial import CONTINUES, run_trial
 from study.runner.stopper import StudyStopper

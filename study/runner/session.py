@@ -7,9 +7,10 @@ from typing import Any
 
 from study.cluster.capacity import Capacity
 from study.home import Home
-from study.runner.callback import StudyObserver, TrialCallback
+from study.runner.callback import TrialCallback
 from study.runner.checkpoint_folder import CheckpointFolder
 from study.runner.kept_checkpoints import KeptCheckpoints
+from study.runner.observer import StudyObserver
 from study.runner.progress import Progress
 from study.runner.scoreboard import Scoreboard
 from study.runner.stopper import StudyClock, StudyStopper

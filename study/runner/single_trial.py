@@ -10,7 +10,8 @@ from study.cluster.capacity import Capacity
 from study.cluster.ray_runtime import find_capacity, ray_runtime
 from study.errors import StudyError, TrackingError
 from study.home import Home
-from study.runner.callback import Observer, TrialCallback
+from study.runner.callback import TrialCallback
+from study.runner.observer import Observer
 from study.runner.stopper import StudyStopper
 from study.runner.teachers import Logits
 from study.runner.trial_files import TrialStorage
