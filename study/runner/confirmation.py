@@ -22,9 +22,9 @@ from study.runner.confirmation_records import (
 from study.runner.given_trials import GivenTrials, OnEnd
 from study.runner.observer import Observer
 from study.runner.resume import mark_front, record_confirmation
-from study.runner.session import Session, worker_settings
+from study.runner.session import Session
 from study.runner.trial_files import TrialStorage
-from study.runner.tuner import LackOfMemoryError, run_tuner, tuner
+from study.runner.tuner import LackOfMemoryError, run_tuner, tuner, worker_settings
 from study.search.confirmation import Confirmation, confirmations_of, note_confirmation
 from study.search.scheduler import Halving
 from study.search.stored_trial import metrics_of
@@ -118,7 +118,9 @@ def _run(
         run_tuner(
             tuner(
                 folder,
-                settings=worker_settings(session, rungs=(), diagnostics=()),
+                settings=worker_settings(
+                    session.dataset, session.logits, session.spec.resources.engine
+                ),
                 storage=TrialStorage.here(folder.trials, alone=capacity.alone),
                 share=capacity.share,
                 callback=callback,

@@ -1,9 +1,8 @@
 """One run of a study: its parts, and the loop in which Ray Tune runs its trials."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 from study.cluster.capacity import Capacity
 from study.home import Home
@@ -16,7 +15,7 @@ from study.runner.scoreboard import Scoreboard
 from study.runner.stopper import StudyClock, StudyStopper
 from study.runner.teachers import Logits
 from study.runner.trial_files import TrialStorage
-from study.runner.tuner import LackOfMemoryError, run_tuner, tuner
+from study.runner.tuner import LackOfMemoryError, run_tuner, tuner, worker_settings
 from study.search.budget import BudgetSpent
 from study.search.confirmation import unconfirmed
 from study.search.promotion import kept_states
@@ -85,21 +84,6 @@ def kept_checkpoints(spec: StudySpec, home: Home, storage: SearchStorage) -> Kep
     return KeptCheckpoints(spec, storage, trials, checkpoint_folder(spec, storage))
 
 
-def worker_settings(
-    session: Session, *, rungs: Sequence[int], diagnostics: Sequence[str]
-) -> dict[str, Any]:
-    """The keywords of `TrialWorker`, all but the resources and the folder."""
-    return {
-        "dataset_name": session.dataset.name,
-        "classes": session.dataset.classes,
-        "arrays": session.dataset.to_arrays(),
-        "logits": session.logits,
-        "rungs": tuple(rungs),
-        "diagnostics": tuple(diagnostics),
-        "engine": session.spec.resources.engine,
-    }
-
-
 def fit(session: Session, capacity: Capacity) -> None:
     """Runs trials until the budget is met or the study is stopped, as many at once as fit.
 
@@ -134,9 +118,11 @@ def fit(session: Session, capacity: Capacity) -> None:
         session.folder.trials, alone=capacity.alone, checkpoints=session.checkpoints
     )
     session.clock.start()
-    settings = worker_settings(
-        session, rungs=rung_epochs(session.spec), diagnostics=session.spec.diagnostics
-    ) | {"kept_states": kept_states(session.spec)}
+    settings = worker_settings(session.dataset, session.logits, session.spec.resources.engine) | {
+        "rungs": tuple(rung_epochs(session.spec)),
+        "diagnostics": tuple(session.spec.diagnostics),
+        "kept_states": kept_states(session.spec),
+    }
     again = True
     while again and session.stop.reason is None:
         try:

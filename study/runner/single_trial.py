@@ -15,7 +15,7 @@ from study.runner.observer import Observer
 from study.runner.stopper import StudyStopper
 from study.runner.teachers import Logits
 from study.runner.trial_files import TrialStorage
-from study.runner.tuner import LackOfMemoryError, run_tuner, tuner
+from study.runner.tuner import LackOfMemoryError, run_tuner, tuner, worker_settings
 from study.search.trial import WORKER_DIED, Outcome, TrialConfig, judge
 from study.spec.sections import Resources
 from study.study_folder import StudyFolder
@@ -80,19 +80,11 @@ def _train(  # noqa: PLR0913, PLR0917  # the parts of one run of Ray Tune
     stop: StudyStopper,
 ) -> Outcome:
     folder.trials.mkdir(exist_ok=True)
-    settings = {
-        "dataset_name": dataset.name,
-        "classes": dataset.classes,
-        "arrays": dataset.to_arrays(),
-        "logits": logits,
-        "rungs": (),
-        "engine": engine,
-    }
     try:
         result = run_tuner(
             tuner(
                 folder,
-                settings=settings,
+                settings=worker_settings(dataset, logits, engine),
                 storage=TrialStorage.here(folder.trials, alone=capacity.alone),
                 share=capacity.share,
                 callback=callback,

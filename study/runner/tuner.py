@@ -13,9 +13,12 @@ from ray.tune.search import Searcher
 from study.cluster.capacity import TrialResources
 from study.runner.callback import TrialCallback
 from study.runner.stopper import StudyStopper
+from study.runner.teachers import Logits
 from study.runner.trainable import StudyTrainable
 from study.runner.trial_files import TrialStorage
 from study.study_folder import StudyFolder
+from study.training.dataset import Dataset
+from study.training.engines import EngineChoice
 
 _LOST_WORKERS: Final = (
     3  # how often a trial may lose its worker without an epoch more before it fails
@@ -67,6 +70,20 @@ def tuner(  # noqa: PLR0913  # each part has a name of its own
             checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
         ),
     )
+
+
+def worker_settings(
+    dataset: Dataset, logits: Mapping[str, Logits], engine: EngineChoice
+) -> dict[str, Any]:
+    """The keywords of `TrialWorker` for trials without rungs and diagnostics."""
+    return {
+        "dataset_name": dataset.name,
+        "classes": dataset.classes,
+        "arrays": dataset.to_arrays(),
+        "logits": logits,
+        "engine": engine,
+        "rungs": (),
+    }
 
 
 def trainable_of(
