@@ -64,6 +64,6 @@ def test_a_password_is_used_and_not_shown(monkeypatch):
     assert without_passwords("postgresql+psycopg2://u:a/b@host/db of mysql://u@h:a/@host") == (
         "postgresql+psycopg2://u:***@host/db of mysql://***@h:***@host"
     )
-    assert without_passwords("https://token@host/db?password=x&a=1") == (
-        "https://***@host/db?password=***&a=1"
+    assert without_passwords("https://token@host/db?Password=x&a=1") == (
+        "https://***@host/db?Password=***&a=1"
     )

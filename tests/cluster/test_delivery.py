@@ -13,6 +13,7 @@ THREE = {"name": "mine", "dataset": "digits", "families": ["vann"]}
     ("uri", "password", "named"),
     [
         ("http://ada:secret@records", None, "MLFLOW_TRACKING_URI"),
+        ("http://ada:a secret@records", None, "MLFLOW_TRACKING_URI"),
         ("postgresql://ada:a/secret@records/mlflow", None, "MLFLOW_TRACKING_URI"),
         ("http://records", "secret", "MLFLOW_TRACKING_PASSWORD"),
     ],

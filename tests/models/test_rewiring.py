@@ -121,6 +121,7 @@ def test_values_follow_their_synapses():
         ((3, 6, 5), {"synapses": 12}),
         ((1, 9, 7), {"synapses": 45}),  # nearly all places around are taken
         ((1, 60, 1), {"synapses": 12, "somata": 40, "layers": 2}),
+        ((3, 9, 3), {"synapses": 50}),
     ],
 )
 @pytest.mark.parametrize("family", ["dann-lrf", "locally-connected", "sann-grf"])
@@ -200,3 +201,9 @@ def test_families_that_draw_no_synapses_are_refused(family):
             **({} if FAMILIES[family].counts_synapses else {"synapses": None})
             | {"synapses": 9 if FAMILIES[family].counts_synapses else None},
         )
+
+
+@pytest.mark.parametrize("share", [-0.1, 1.0])
+def test_a_share_beyond_the_rule_is_refused(share):
+    with pytest.raises(ValueError, match="`0 <= share < 1` must hold"):
+        rewire(made("dann-r"), share, partial(random_numbers, 0))

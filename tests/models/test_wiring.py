@@ -111,11 +111,19 @@ def test_a_square_field_is_a_square(seed, side):
         assert np.ptp(rows) == np.ptp(columns) == side - 1
 
 
+def test_a_square_field_is_around_its_centre():
+    density = np.zeros((9, 9))
+    density[4, 2] = 1.0
+    wanted = architecture("dann-lrf", synapses=9, receptive_field="square", centres="variance")
+    drawn = draw_synapses(np.random.default_rng(0), wanted, (1, 9, 9), density)
+    expected = [9 * row + column for row in (3, 4, 5) for column in (1, 2, 3)]
+    assert all(row.tolist() == expected for row in rows_of(drawn))
+
+
 def test_a_field_in_colour_mixes_the_channels_of_near_pixels():
     wanted = architecture("dann-lrf", synapses=16, somata=300)
     rows = rows_of(draw(wanted, (3, 20, 20), 0))
     channels = np.array([np.bincount(row // 400, minlength=3) for row in rows])
-    assert channels.min(axis=0).min() >= 0
     assert np.abs(channels.mean(axis=0) - 16 / 3).max() < 0.2
     # Sixteen of the 27 values of a 3 x 3 block, so no field is wider than that inside the image.
     extent = [max(np.ptp(row % 400 // 20), np.ptp(row % 400 % 20)) for row in rows]
@@ -135,7 +143,7 @@ def test_the_usual_receptive_field_is_the_papers_block_and_part_of_the_next_ring
     assert np.abs(np.corrcoef(rows.mean(1), columns.mean(1))[0, 1]) < 0.1
 
 
-@pytest.mark.parametrize("dendrites", [1, 4, 9, 16, 64])
+@pytest.mark.parametrize("dendrites", [4, 9, 16, 64])
 def test_the_dendrites_of_a_soma_are_near_each_other_in_grf_and_nowhere_else(dendrites):
     # For many dendrites a fault of the published code leaves most of them empty.
     spread = {}
@@ -144,9 +152,8 @@ def test_the_dendrites_of_a_soma_are_near_each_other_in_grf_and_nowhere_else(den
         drawn = np.array(rows_of(draw(wanted, (1, 28, 28), 0))).reshape(60, dendrites, 9)
         centres = np.stack([drawn // 28, drawn % 28]).mean(axis=3)
         spread[family] = np.ptp(centres, axis=2).mean()
-    if dendrites > 1:
-        assert spread["dann-grf"] < spread["dann-lrf"] / 1.5
-        assert spread["dann-grf"] < spread["sann-grf"] / 1.5
+    assert spread["dann-grf"] < spread["dann-lrf"] / 1.5
+    assert spread["dann-grf"] < spread["sann-grf"] / 1.5
 
 
 def test_shuffled_cables_keep_the_dendrites_and_give_each_soma_as_many():

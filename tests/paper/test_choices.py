@@ -69,3 +69,20 @@ def test_trials_of_a_race_are_found_by_their_configuration():
     assert {number: one.trial for number, one in in_race(search, race, ["somata"]).items()} == {
         4: 0
     }
+
+
+def test_a_role_without_a_race_is_chosen_by_the_search_alone():
+    search = [trial(0, 0.99), trial(1, 0.90)]
+    race = {1: trial(0, 0.80, replicates=5)}
+    assert choose(VANN.model_copy(update={"raced": False}), "s", search, race).trial == 0
+
+
+def test_the_smaller_of_equal_networks_above_the_least_size_is_first():
+    search = [trial(0, 0.95, 100), trial(1, 0.9, 2000), trial(2, 0.9, 1000)]
+    wanted = VANN.model_copy(update={"min_parameters": 500})
+    assert [one.trial for one in wanted.ordered(search)] == [2, 1]
+
+
+def test_another_family_of_the_same_settings_is_another_network():
+    race = [trial(0, 0.8, 100, family="mlp")]
+    assert in_race([trial(3, 0.9, 100)], race, ["somata"]) == {}

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from paper.effects import EFFECTS, Cell, cells, effects, planned_cells
+from paper.estimate import DIFFERENCE, estimate
 from paper.plan import Plan
 
 IMAGES = 1000
@@ -174,3 +175,14 @@ def test_cells_are_read_from_the_benchmark_file():
     others = pd.DataFrame(rows[:3])  # of another cell, one seed alone
     with pytest.raises(ValueError, match=r"the same seeds, got \[\(1,\), \(1, 2\)\]"):
         cells(pd.concat([others, pd.DataFrame(rows[3:4])]))
+
+
+def test_the_p_of_an_effect_is_two_sided():
+    pair = {
+        cell("shared", 4, "10k", matched="macs"): outcomes(0, 0.50),
+        cell("local", 4, "10k"): outcomes(1, 0.51),
+    }
+    (found,) = [one for one in measured(pair) if one.size == "10k"]
+    expected = estimate(list(pair.values()), DIFFERENCE, same_seeds=True)
+    assert found.p == pytest.approx(2 * min(expected.p_above(0), expected.p_below(0)))
+    assert found.p < 1

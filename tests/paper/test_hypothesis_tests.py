@@ -11,6 +11,7 @@ from paper.hypothesis_tests import (
     holm,
     p_different,
     p_equivalent,
+    slope,
     trend,
 )
 
@@ -29,7 +30,6 @@ def test_agreement_is_welchs_test_of_both_bounds():
         ).pvalue
         p = found.p_above(tolerance) if alternative == "greater" else found.p_below(tolerance)
         assert p == pytest.approx(expected)
-    assert p_equivalent(found, 0.005) == max(found.p_above(-0.005), found.p_below(0.005))
 
 
 def test_a_vague_publication_makes_agreement_harder_not_easier():
@@ -81,3 +81,18 @@ def test_few_configurations_have_the_exact_p_of_all_permutations():
     assert found.p_falls == pytest.approx(1.0)
     with pytest.raises(ValueError, match="`configurations >= 5` must hold, got 4"):
         trend([1, 2, 3, 4], [1, 2, 3, 4])
+
+
+def test_a_difference_is_two_sided():
+    found = Estimate(value=0.3, error=0.2, freedom=7)
+    assert p_different(found, 0.0) == pytest.approx(2 * stats.t.sf(1.5, 7))
+
+
+def test_a_slope_is_that_of_a_regression_and_needs_three_configurations():
+    sizes, values = [1.0, 2.0, 4.0, 8.0], [1.0, 1.3, 1.5, 2.2]
+    expected = stats.linregress(np.log(sizes), np.log(values))
+    assert slope(sizes, values).p_above(0) == pytest.approx(expected.pvalue / 2)
+    with pytest.raises(ValueError, match="configurations >= 3"):
+        slope(sizes[:2], values[:2])
+    with pytest.raises(ValueError, match="seeds >= 2"):
+        from_published([0.9], Published(mean=0.9, sd=0.01))

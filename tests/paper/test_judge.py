@@ -4,12 +4,14 @@ import json
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from paper.choices import Choice, Role
 from paper.claims import Claims
 from paper.evidence import Evidence
 from paper.hypothesis_tests import holm
-from paper.judge import judge
+from paper.judge import Result, _decided, judge
+from paper.plan import RACE_SEED
 from paper.table import read, unpacked, write
 
 IMAGES = 10_000
@@ -271,3 +273,76 @@ def test_what_seeds_have_in_common_is_no_error_of_a_difference(tmp_path):
     assert together["better"].verdict == "holds"
     assert apart["better"].verdict == "undecided"
     assert together["better"].value == pytest.approx(apart["better"].value)
+
+
+def test_a_margin_decides(usual):
+    other = {"test": "better", "network": ROLES["theirs"], "reference": ROLES["ours"]}
+    for table, margin, verdict in ((BETTER, 0.05, "does not hold"), (other, -0.05, "holds")):
+        assert judged(usual, claim("a", **table, margin=margin))["a"].verdict == verdict
+
+
+def test_an_interaction_holds_from_nothing_on_and_is_refuted_below_what_is_relevant(tmp_path):
+    noisy = [rows("dann-r", 0.83, noise=1), rows("vann", 0.78, noise=1)]
+    found = evidence(tmp_path, [rows("dann-r", 0.90), rows("vann", 0.88), *noisy])
+    roles = {
+        "network": ROLES["ours noisy"],
+        "reference": ROLES["theirs noisy"],
+        "network_before": ROLES["ours"],
+        "reference_before": ROLES["theirs"],
+    }
+    grows = claim("grows", test="interaction", relevant=0.05, **roles)
+    assert judged(found, grows)["grows"].verdict == "holds"
+
+
+@pytest.mark.parametrize(
+    ("p", "p_against", "verdict"),
+    [
+        (0.025, 1.0, "holds"),
+        (0.0253, 1.0, "undecided"),
+        (1.0, 0.025, "does not hold"),
+        (1.0, 0.0253, "undecided"),
+    ],
+)
+def test_the_level_decides(p, p_against, verdict):
+    made = Result(id="a", group="A", verdict="undecided", p=p, p_against=p_against)
+    assert _decided(made).verdict == verdict
+
+
+def test_the_role_with_the_fewest_configurations_tells_whether_a_claim_was_searched(usual):
+    few = Evidence(
+        usual._rows,  # noqa: SLF001  # the same networks
+        [
+            one.model_copy(update={"configurations": 44 if number != 1 else 4})
+            for number, one in enumerate(usual._choices)  # noqa: SLF001  # chosen from fewer
+        ],
+    )
+    verdict = judged(few, claim("a", **BETTER, configurations=5))["a"].verdict
+    assert verdict == "not searched"
+
+
+def test_a_diagnostic_has_the_interval_of_welchs_test(usual):
+    table = {"test": "diagnostic", "metric": "entropy"}
+    found = judged(usual, claim("e", **table, network=ROLES["ours"], reference=ROLES["theirs"]))[
+        "e"
+    ]
+    width = stats.t.ppf(0.975, 8) * np.hypot(0.01, 0.01)
+    assert found.high - found.value == pytest.approx(width)
+
+
+def test_overfitting_is_compared_by_seed(usual):
+    roles = {"network": ROLES["theirs"], "reference": ROLES["ours"]}
+    found = judged(usual, claim("gap", test="overfitting", **roles))["gap"]
+    assert found.high - found.low < 1e-6  # the differences by seed are equal, the networks are not
+
+
+def test_networks_of_race_and_search_are_told_apart(tmp_path):
+    own = list(rows("dann-r", 0.9))
+    race = [one | {"seed": RACE_SEED + one["seed"]} for one in rows("dann-r", 0.5)]
+    found, role = evidence(tmp_path, [own, race]), Role(**ROLES["ours"])
+    choice = found._choices[0].model_copy(update={"raced": 0})  # noqa: SLF001  # after a race
+    raced = Evidence(found._rows, [choice])  # noqa: SLF001  # the same networks
+    assert found.tested(role, "fashion_mnist")["seed"].tolist() == [0, 1, 2, 3, 4]
+    expected = [RACE_SEED + number for number in range(5)]
+    assert raced.tested(role, "fashion_mnist")["seed"].tolist() == expected
+    means = found.configurations(role, "fashion_mnist")["test_accuracy"].tolist()
+    assert means == [pytest.approx(0.9, abs=0.01)]

@@ -91,3 +91,17 @@ def test_what_comes_from_elsewhere_is_refused_even_with_the_secret(headers, get)
 def test_a_link_on_another_page_may_be_followed(get):
     headers = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Dest": "document"}
     assert get(**BEARER | headers).status == 200
+
+
+def test_a_websocket_without_the_secret_is_closed():
+    sent = []
+
+    async def inside(*_):
+        raise AssertionError
+
+    async def send(message):
+        sent.append(message)
+
+    application = TokenAuthentication(inside, PORT, SECRET, lambda _: None)
+    asyncio.run(application({"type": "websocket", "path": "/", "headers": []}, None, send))
+    assert sent == [{"type": "websocket.close"}]

@@ -102,6 +102,7 @@ def test_what_is_not_a_number_is_the_last_and_within_no_bound(stored):
 
 
 def test_the_runs_come_page_by_page(stored, monkeypatch):
+    expected = [record.trial for record in stored.records]
     search = MlflowClient.search_runs
     pages = []
 
@@ -111,5 +112,5 @@ def test_the_runs_come_page_by_page(stored, monkeypatch):
 
     monkeypatch.setattr(MlflowClient, "search_runs", small)
     again = type(stored)(home=stored.home, parent=stored.parent, spec=stored.spec, fresh=True)
-    assert [record.trial for record in again.records] == [record.trial for record in stored.records]
+    assert [record.trial for record in again.records] == expected
     assert len(pages) == 3

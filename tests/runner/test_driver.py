@@ -343,6 +343,7 @@ class Confirming(Tuner):
             if number == self.stops:
                 self._stop.signal_number = 2
                 self._stop.because("SIGINT was received")
+                self._searcher.on_trial_complete("0", {"epochs": [], "finished": False})
                 return
             self.trained.append((number, tuple(config["seeds"])))
             metrics = {"epochs": 15, "val_accuracy": 0.6, "trainable_parameters": 9}
@@ -505,3 +506,50 @@ def test_a_confirmation_that_was_stored_and_not_recorded_is_recorded_by_the_next
     assert ("log_curves", 2, 1, curves) in confirming.calls
     assert (recorded[2][1], recorded[2][2].state, recorded[2][3]) == (2, "COMPLETE", True)
     assert not folder.path.parent.exists()
+
+
+@pytest.mark.usefixtures("ray")
+def test_a_study_that_is_driven_is_not_run_by_another(tmp_path):
+    with (
+        Home.find(str(tmp_path)).study_folder("a").only_driver(),
+        pytest.raises(BadInputError, match="is being run already by process"),
+    ):
+        run(tmp_path)
+
+
+@pytest.mark.usefixtures("ray")
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"families": ["dann-r"], "space": {"synapses": 900}},
+            r"synapses=900, inputs=64 \(key space",
+        ),
+        (
+            {
+                "start": [{"family": "vann", "somata": 9_000_000}],
+                "constraints": ["macs <= 9e6"],
+                "space": {"somata": [8, 9_000_000]},
+            },
+            "key start.0",
+        ),
+        (
+            {"space": {"batch_order": "by_class", "batch_size": 1000}},
+            "batch_size <= training images",
+        ),
+        ({"storage": {"checkpoints": "nothing://there"}}, "`storage.checkpoints` must be"),
+        ({"sampler": "ehvi", "earlier": ["b"]}, "no study 'b'"),
+    ],
+)
+def test_what_breaks_a_rule_is_refused_before_anything_is_written(changes, message, tmp_path):
+    with pytest.raises(BadInputError, match=message):
+        run(tmp_path / "home", **changes)
+    assert not (tmp_path / "home").exists()
+
+
+@pytest.mark.usefixtures("confirming")
+def test_the_spec_of_a_grown_study_is_stored(tmp_path):
+    run(tmp_path, budget={"trials": 4})
+    run(tmp_path, budget={"trials": 8})
+    with pytest.raises(SpecError, match=r"budget.trials: was 8, is 4"):
+        run(tmp_path, budget={"trials": 4})

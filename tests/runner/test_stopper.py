@@ -27,3 +27,10 @@ def test_only_a_signal_stops_a_study_that_was_over_before():
         signal.raise_signal(signal.SIGTERM)
     stop.withdraw()
     assert stop.reason == "SIGTERM was received"
+
+
+def test_the_first_reason_counts():
+    stop = StudyStopper()
+    stop.because("a")
+    stop.because("b")
+    assert stop.reason == "a"

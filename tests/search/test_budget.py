@@ -1,6 +1,7 @@
 import pytest
 
 from study.search.budget import BudgetSpent, trials_allowed
+from study.search.pareto import hypervolume
 from study.spec.study_spec import StudySpec
 
 
@@ -62,3 +63,26 @@ def test_a_hypervolume_that_does_not_grow_ends_the_study():
         assert spent.met() is None
     spent.end(4, 15, None)
     assert spent.met() == "the hypervolume has not grown over 3 trials"
+
+
+def test_a_trial_that_continues_another_takes_its_place_whatever_it_reaches():
+    spent, objectives = BudgetSpent(spec(trials=9)), spec().objectives
+    spent.end(0, 15, [0.9, 1000])
+    spent.end(1, 15, [0.8, 1000])  # hidden by trial 0
+    found = spent.end(2, 5, [0.7, 1000], [0])  # worse than trial 0, which it continues
+    assert list(found.items()) == [(1, True), (0, False)]
+    assert spent.front.points == {1: [0.8, 1000]}
+    assert spent.front.hypervolume == hypervolume([[0.8, 1000]], objectives)
+    found = spent.end(3, 5, [0.95, 500], [1])
+    assert list(found.items()) == [(3, True), (2, False), (1, False)]
+    spent.end(4, 5, None, [3])  # it violates a constraint
+    assert spent.front.hypervolume == hypervolume([[0.7, 1000]], objectives)
+
+
+def test_a_study_that_goes_on_waits_for_its_front_to_grow_again():
+    spent = BudgetSpent(spec(stagnation=2))
+    for number, point in enumerate(([0.9, 1000], None, None)):
+        spent.end(number, 15, point)
+    assert spent.met() == "the hypervolume has not grown over 2 trials"
+    spent.go_on()
+    assert spent.met() is None

@@ -100,3 +100,15 @@ def test_confirmations_are_stored_with_the_search_and_more_seeds_confirm_again(t
     }
     assert unconfirmed(wanted, storage, [4, 2]) == []
     assert unconfirmed(spec(confirm=5), storage, [4, 2]) == [2, 4]
+
+
+def test_a_confirmation_that_failed_is_no_candidate():
+    known = {0: confirmation(0.60), 1: Confirmation(replicates=2, reason="it diverged")}
+    found = trials([(0.90, 100), (0.85, 100)])
+    assert list(confirmed_front(spec(), found, known)) == [0]
+
+
+def test_a_trial_that_another_continues_is_not_on_the_front():
+    found = trials([(0.9, 100), (0.8, 100)])
+    found[1].user_attrs["continues"] = 0
+    assert list(confirmed_front(spec(), found, {})) == [1]

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from optuna.samplers import RandomSampler
-from optuna.trial import TrialState
+from optuna.trial import TrialState, create_trial
 
 from study.search.budget import budget_spent
 from study.search.candidates import key_of
@@ -27,7 +27,7 @@ from study.search.scheduler import Halving
 from study.search.searcher import StudySearcher
 from study.search.space import known_metrics
 from study.search.storage import SearchStorage
-from study.search.stored_trial import continues_of, epochs_of, metrics_of, rungs_of
+from study.search.stored_trial import continues_of, epochs_of, has_passed, metrics_of, rungs_of
 from study.search.trial import TrialListener
 from study.spec.study_spec import StudySpec
 from tests.support.processes import ask
@@ -389,3 +389,35 @@ def test_a_trial_is_replaced_by_the_complete_one_at_the_end_of_its_chain():
     continues = {5: 1, 7: 5, 8: 2}
     assert replaced(continues, [1, 2, 7]) == {1, 5}
     assert replaced(continues, [1, 2]) == set()
+
+
+def stored(number, state, epochs, accuracy, rungs=(), planned=8, **attributes):
+    """An ended trial; `rungs` are its epochs with the accuracies there."""
+    sizes = {"trainable_parameters": 100}
+    trial = create_trial(
+        state=TrialState[state],
+        values=[accuracy, 100] if state == "COMPLETE" else None,
+        user_attrs={
+            "metrics": {"epochs": epochs, "val_accuracy": accuracy, **sizes},
+            "epochs": planned,
+            **{f"rung/{epoch}": {"val_accuracy": there, **sizes} for epoch, there in rungs},
+            **attributes,
+        },
+    )
+    trial.number = number
+    return trial
+
+
+def test_a_stopped_trial_is_compared_with_what_others_had_at_its_rung():
+    found = [stored(0, "COMPLETE", 8, 0.9, [(1, 0.5)]), stored(1, "PRUNED", 1, 0.6, [(1, 0.6)])]
+    assert promoted(spec(), found) == [1]
+
+
+def test_a_trial_that_ended_by_patience_does_not_continue_with_more_epochs():
+    by_patience = stored(0, "COMPLETE", 4, 0.9, planned=6)
+    assert cut_short(spec(epochs=9), [by_patience, stored(1, "COMPLETE", 6, 0.9, planned=6)]) == [1]
+
+
+def test_a_trial_has_passed_the_rungs_of_those_that_it_continues():
+    found = [stored(0, "PRUNED", 2, 0.5), stored(1, "PRUNED", 3, 0.5, continues=0)]
+    assert [has_passed(found[1], epoch, found) for epoch in (1, 2, 4)] == [True, True, False]

@@ -1,7 +1,7 @@
 import math
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from study.search.pareto import is_kept, keep_best, on_front
@@ -14,6 +14,11 @@ points = st.lists(
     min_size=1,
     max_size=40,
     unique=True,
+)
+alike = st.lists(
+    st.tuples(st.integers(0, 4).map(lambda n: n / 4), st.integers(100, 103)),
+    min_size=1,
+    max_size=12,
 )
 
 
@@ -46,7 +51,7 @@ def test_no_member_of_the_front_is_stopped_at_a_full_rung(entries):
         assert full.enter(number, metrics(*entries[number]))
 
 
-@given(points, st.integers(1, 20))
+@given(points | alike, st.integers(1, 20))
 def test_one_trial_is_judged_as_all_together_are(entries, count):
     flags = keep_best(entries, OBJECTIVES, count)
     for place, point in enumerate(entries):
@@ -121,6 +126,7 @@ def test_a_trial_without_finite_values_goes_on_and_is_compared_with_nobody():
 
 
 @given(st.integers(1, 200), st.integers(1, 20), st.sampled_from([1.5, 2, 3, 4]))
+@example(16, 2, 2)  # whose next rung would be the last epoch
 def test_rungs_grow_by_the_factor_and_end_before_the_last_epoch(epochs, grace, factor):
     assume(grace < epochs)
     table = {"name": "a", "dataset": "digits", "families": ["vann"], "budget": {"epochs": epochs}}

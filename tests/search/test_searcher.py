@@ -335,14 +335,17 @@ def test_a_slow_proposal_gets_the_number_of_its_delivery(monkeypatch):
 
 def test_a_constraint_on_what_is_learned_reaches_sampler_and_front(tmp_path):
     wanted = spec(constraints=["val_accuracy >= 0.8"])
-    search = searcher(wanted, tmp_path)
+    budget = BudgetSpent(wanted)
+    search = searcher(wanted, tmp_path, budget=budget)
     for number, accuracy in enumerate((0.7, 0.9)):
         ask(search, str(number))
-        search.on_trial_complete(str(number), report(accuracy=accuracy))
+        ended = report(accuracy=accuracy, trainable_parameters=700 + number)
+        search.on_trial_complete(str(number), ended)
+    assert budget.front.points == {1: [0.9, 701]}
     below, above = trials(wanted, tmp_path)
     assert (below.state.name, point_of(below)) == ("COMPLETE", None)
     assert below.constraints["val_accuracy >= 0.8"] > 0
-    assert point_of(above) == [0.9, 700]
+    assert point_of(above) == [0.9, 701]
     assert SearchStorage(wanted, tmp_path / "journal").study.best_trials == [above]
 
 

@@ -87,3 +87,19 @@ def test_there_is_no_patience_with_a_disk_that_takes_nothing(error):
     assert not made(store, messages, over=True).attempt(store.act, lambda _: False)
     assert len(store.errors) == 8
     assert messages == [{"unwritable": f"{type(error).__name__}: {error}"}]
+
+
+@pytest.mark.parametrize(("tries", "is_refused"), [(19, False), (20, True)])
+def test_an_answer_that_may_be_a_proxys_is_doubted_twenty_times(tries, is_refused, monkeypatch):
+    monkeypatch.setattr(retry, "PAUSE_S", 0.0)
+    monkeypatch.setattr(retry, "_LONGEST_PAUSE_S", 0.0)
+    response = requests.Response()
+    response.status_code = 404
+    store, seen = Store(*[requests.HTTPError("not here", response=response)] * tries), []
+
+    def refuse(error):
+        seen.append(error)
+        return False
+
+    assert made(store, [], over=False).attempt(store.act, refuse) is not is_refused
+    assert bool(seen) is is_refused
