@@ -56,14 +56,6 @@ def test_what_no_node_of_a_cluster_can_hold_is_refused_at_once_and_leaves_nothin
     assert list(tmp_path.iterdir()) == [spec]
 
 
-def test_data_of_this_machine_is_not_submitted(tmp_path):
-    spec = tmp_path / "good.toml"
-    spec.write_text(GOOD.replace("digits", "mnist"))
-    done = study_command("submit", spec, "--address", "http://127.0.0.1:9")
-    assert done.returncode == 2
-    assert "`dataset.root` must be an absolute path of the cluster's head" in done.stderr
-
-
 def test_an_experiment_of_somebody_elses_is_left_alone(tmp_path):
     spec = tmp_path / "good.toml"
     spec.write_text(GOOD)
