@@ -95,7 +95,12 @@ class Home:
             or os.environ.get("MLFLOW_TRACKING_URI")
             or f"sqlite:///{place}/mlflow.db"
         )
-        if uri.startswith(_SQLITE):
+        if uri.startswith("sqlite:"):
+            if uri.removeprefix(_SQLITE) in ("", ":memory:") or not uri.startswith(_SQLITE):
+                raise BadInputError(
+                    "the records must be in a file, sqlite:///PATH, because several processes use them, "
+                    f"got {uri} (option --tracking-uri)"
+                )
             if {"?", "%"} & set(uri):
                 raise BadInputError(
                     f"the path of the records, a URI of SQLite, must have neither ? nor %, got {uri} "

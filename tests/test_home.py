@@ -29,6 +29,12 @@ def test_what_sqlite_would_read_as_another_path_is_refused(folder, uri, monkeypa
     assert Home.find(folder, "http://server:5000").folder == Path(folder)
 
 
+@pytest.mark.parametrize("uri", ["sqlite://", "sqlite:///", "sqlite:///:memory:"])
+def test_a_database_in_memory_is_refused(uri):
+    with pytest.raises(BadInputError, match="the records must be in a file, sqlite:///PATH"):
+        Home.find("a", uri)
+
+
 def test_the_environment_is_heard_and_options_win(monkeypatch):
     monkeypatch.setenv("STUDY_HOME", "/a")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://server:5000")

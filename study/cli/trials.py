@@ -123,6 +123,10 @@ def trials(
         raise BadInputError(f"--metric requires --curves, got --metric {metric} alone")
     if parquet is not None and (as_json or as_csv):
         raise BadInputError("--parquet excludes --json and --csv")
+    if parquet is not None and parquet.suffix.lower() != ".parquet":
+        raise BadInputError(
+            f"the file of the table must end in .parquet, got {parquet} (--parquet)"
+        )
     metric = metric or "val_accuracy"
     states = tuple(one.upper() for one in state or ())
     records = answers.records(

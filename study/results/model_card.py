@@ -127,7 +127,8 @@ def model_card(history: Mapping[str, Any], files: Mapping[str, str]) -> str:
         trial=history["trial"],
         study=history["study"],
         retrained=", retrained with new seeds" if history["retrained"] else "",
-        description=FAMILIES[architecture.family].description,
+        description=FAMILIES[architecture.family].description
+        + ("" if architecture.is_dendritic else " (a control)"),
         shape=" x ".join(map(str, history["image_shape"])),
         replicates=len(history["seeds"]),
         files=_table(("file", "what it is"), [(f"`{file}`", text) for file, text in files.items()]),

@@ -12,7 +12,7 @@ from mlflow.exceptions import MlflowException
 from safetensors import SafetensorError
 
 from models.portable import DESCRIPTION, TENSORS
-from study.errors import BadInputError, NotFoundError, TrackingError
+from study.errors import BadInputError, NotFoundError, TrackingError, echo
 from study.home import AnyHome, AnyStore, Home
 from study.keywords import checked_keywords
 from study.results.reader import read_study
@@ -27,7 +27,7 @@ from study.tracking.tags import NETWORK_FOLDER
 if TYPE_CHECKING:
     from models.network import Network
 
-_ALIAS: Final = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
+_ALIAS: Final = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,254}")
 _VERSION: Final = re.compile(r"v\d+", re.IGNORECASE)
 
 
@@ -54,7 +54,8 @@ class FetchedNetwork:
         record = choose_retrained(study, trial, home) if retrained else study.trial(trial)
         folder = download_network(record.run_id, home, to)
         if folder is None:
-            have = ", ".join(str(other.trial) for other in study.front())
+            kept = [other for other in study.front() if is_kept(other.run_id, home)]
+            have = ", ".join(str(other.trial) for other in kept)
             raise NotFoundError(
                 f"the weights of trial {record.trial} of study {study.spec.name!r} were not kept: only "
                 f"trials on the front when they end keep theirs, such as {have or 'none yet'}"
@@ -141,8 +142,8 @@ def promote(
     """
     if not _ALIAS.fullmatch(alias) or _VERSION.fullmatch(alias) or alias == "latest":
         raise BadInputError(
-            "an alias has letters, digits, '_' and '-', starts with a letter, and is neither "
-            f"'latest' nor a version such as 'v1', got {alias!r}"
+            "an alias has at most 255 letters, digits, '_' and '-', starts with a letter, and is "
+            f"neither 'latest' nor a version such as 'v1', got {echo(alias)}"
         )
     place = Home.find(home, tracking_uri)
     record = read_study(name, place).trial(trial)
@@ -155,12 +156,16 @@ def promote(
                 "when they end keep theirs"
             )
         _register(name, place)
-        versions = store.search_model_versions(f"name = '{name}' and run_id = '{record.run_id}'")
+        versions = list(
+            store.search_model_versions(f"name = '{name}' and run_id = '{record.run_id}'")
+        )
+        # Not as models:/..., as above.
+        source = current_location(store.get_logged_model(model_id).artifact_location, place)
+        if source.startswith("file:"):  # in a home that was moved, earlier versions lead nowhere
+            versions = [one for one in versions if one.source == source]
         if versions:
             version = versions[0]
         else:
-            # Not as models:/..., as above.
-            source = current_location(store.get_logged_model(model_id).artifact_location, place)
             version = store.create_model_version(
                 name,
                 source=source,

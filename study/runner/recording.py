@@ -41,7 +41,7 @@ def recorded(session: Session) -> Iterator[Callable[[], None]]:
         status = "FINISHED" if over else "KILLED"
         if 0 < session.scoreboard.ended == session.scoreboard.states["FAIL"]:
             status = "FAILED" if over else status
-    except ClusterError:
+    except (ClusterError, KeyboardInterrupt):
         status = "KILLED"  # nothing failed: the same command resumes the study
         raise
     finally:

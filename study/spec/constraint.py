@@ -137,7 +137,10 @@ def _names(side: ast.expr, text: str) -> frozenset[str]:
         case ast.UnaryOp(op=ast.USub(), operand=operand):
             return _names(operand, text)
         case ast.BinOp(left=left, op=op, right=right) if type(op) in _OPERATORS:
-            return _names(left, text) | _names(right, text)
+            names = _names(right, text)
+            if isinstance(op, ast.Div) and not names and _value(right, {}) == 0:
+                raise ValueError(f"a constraint must not divide by 0, got {echo(text)}")
+            return names | _names(left, text)
     raise ValueError(
         f"a side of a constraint may hold only metrics, numbers, + - * / and brackets, got {echo(text)}"
     )

@@ -18,7 +18,7 @@ from mlflow.store.tracking import SEARCH_MAX_RESULTS_DEFAULT
 from mlflow.tracking.registry import UnsupportedModelRegistryStoreURIException
 from mlflow.utils import get_results_from_paginated_fn
 from requests.exceptions import HTTPError, RequestException
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 
 from study import environment
 from study.errors import UNWRITABLE, BadInputError, TrackingError
@@ -56,6 +56,11 @@ def translated(home: Home) -> Iterator[None]:
         raise BadInputError(
             "the tracking URI must be http://, https://, sqlite:/// or another database's, "
             f"got {home.shown_uri}"
+        ) from error
+    except (ModuleNotFoundError, ArgumentError) as error:
+        raise BadInputError(
+            "the tracking URI must be that of a store whose package is installed, got "
+            f"{home.shown_uri}: {_first_line(error)}"
         ) from error
     except (MlflowException, SQLAlchemyError, requests.RequestException) as error:
         unreachable = _unreachable(error)
@@ -198,8 +203,9 @@ def unwritable(error: Exception, home: Home) -> bool:
 
 
 def client(home: Home) -> MlflowClient:
-    """A client of the store of a home."""
-    return StoreClient(home)
+    """A client of the store of a home. Raises BadInputError if its URI is no store's."""
+    with translated(home):
+        return StoreClient(home)
 
 
 def all_runs(store: MlflowClient, experiment_id: str, where: str = "") -> list[Run]:

@@ -94,6 +94,14 @@ def test_a_network_is_served_as_it_predicts(home, tmp_path):
         answer = requests.post(
             f"{address}/invocations", json={"inputs": images.tolist()}, timeout=PATIENCE_S
         )
+        refused = [
+            requests.post(
+                f"{address}/invocations",
+                json={"inputs": (images + shift).tolist()},
+                timeout=PATIENCE_S,
+            )
+            for shift in (np.float64(0.5), np.int64(256))
+        ]
         elsewhere = requests.get(
             f"{address}/ping", headers={"Host": "example.org"}, timeout=PATIENCE_S
         )
@@ -101,6 +109,8 @@ def test_a_network_is_served_as_it_predicts(home, tmp_path):
         status = server.wait(PATIENCE_S)
     (expected,) = predict(NAME, images, home=home)
     np.testing.assert_allclose(answer.json()["predictions"], expected.probabilities, rtol=1e-5)
+    assert [one.status_code for one in refused] == [400, 400]
+    assert all("pixels must be whole numbers in 0..255, got " in one.text for one in refused)
     assert (elsewhere.status_code, status) == (400, 130)
     assert output.read_text().startswith(f"trial {WINNER} of {NAME}: {address}/invocations")
     assert "Traceback" not in output.read_text()

@@ -116,6 +116,7 @@ def test_a_file_that_cannot_be_written_is_named(ask, tmp_path):
     ("options", "message"),
     [
         (("--json", "--csv"), "--json and --csv exclude each other"),
+        (("--parquet", "a.toml"), "the file of the table must end in .parquet, got a.toml"),
         (("--csv", "--parquet", "a.parquet"), "--parquet excludes --json and --csv"),
         (("--metric", "val_loss"), "--metric requires --curves, got --metric val_loss alone"),
     ],

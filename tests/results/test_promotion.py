@@ -31,9 +31,9 @@ def test_an_alias_goes_from_trial_to_trial_and_each_keeps_its_version(home, monk
     assert model.predict(np.zeros((2, 1, 8, 8), np.uint8)).shape == (2, 10)
 
 
-@pytest.mark.parametrize("alias", ["latest", "v2", "two words", "9th", ""])
+@pytest.mark.parametrize("alias", ["latest", "v2", "two words", "9th", "", "a" * 256])
 def test_an_alias_that_mlflow_does_not_take_is_refused(alias, home):
-    with pytest.raises(BadInputError, match=f"an alias has letters.*got {alias!r}"):
+    with pytest.raises(BadInputError, match="an alias has at most 255 letters"):
         promote(NAME, 0, alias, home=home)
 
 

@@ -249,18 +249,19 @@ def test_a_teacher_that_is_not_stored_is_refused_before_anything_is_written(tmp_
 
 
 @pytest.mark.usefixtures("ray")
-def test_a_ray_that_does_not_start_fails_no_study(tmp_path, monkeypatch):
+@pytest.mark.parametrize("error", [ClusterError("Ray must start"), KeyboardInterrupt()], ids=repr)
+def test_a_ray_that_does_not_start_or_a_second_ctrl_c_fails_no_study(error, tmp_path, monkeypatch):
     tracker = Recorder()
     monkeypatch.setattr(driver, "Tracker", lambda *_: tracker)
 
     @contextmanager
     def late():
-        raise ClusterError("Ray must start")
+        raise error
         yield
 
     with monkeypatch.context() as away:
         away.setattr(driver, "ray_runtime", late)
-        with pytest.raises(ClusterError, match="Ray must start"):
+        with pytest.raises(type(error)):
             run(tmp_path)
     assert tracker.calls[-1][:2] == ("close", "KILLED")
     assert run(tmp_path).states == {"COMPLETE": 3, "FAIL": 1}

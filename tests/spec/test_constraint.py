@@ -43,6 +43,7 @@ def test_a_constraint_holds_or_not(text, holds):
         ("macs <= 'x'", "only metrics, numbers, . - . / and brackets"),
         ("macs <= True", "only metrics, numbers, . - . / and brackets"),
         ("__import__('os').system('true') <= macs", "only metrics, numbers, . - . / and brackets"),
+        ("val_accuracy / 0 >= 1", "must not divide by 0"),
         ("macs <= 1e999", "only metrics, numbers, . - . / and brackets"),
         ("(" * 500 + "macs" + ")" * 500 + " <= 5", "`length of a constraint <= 300` must hold"),
         ("(" * 200 + " <= 5", "one comparison with <= or >="),

@@ -56,6 +56,13 @@ def test_a_uri_of_no_kind_of_store_is_bad_input(tmp_path):
     assert message.endswith("or another database's, got htp://127.0.0.1:9")
 
 
+@pytest.mark.parametrize("uri", ["mysql://host/db", "mysql+nothing://host/db"])
+def test_a_database_without_its_driver_is_bad_input(uri, tmp_path):
+    error, message, _ = ask(tmp_path, uri)
+    assert error.exit_status == 2
+    assert f"whose package is installed, got {uri}: " in message
+
+
 def test_a_file_that_is_no_database_is_reported(tmp_path):
     (tmp_path / "mlflow.db").write_text("no database" * 1000)
     error, message, _ = ask(tmp_path, f"sqlite:///{tmp_path}/mlflow.db")
