@@ -107,8 +107,10 @@ def test_an_empty_answer_is_no_error_and_leaves_what_programs_read_clean(ask):
 
 
 def test_a_file_that_cannot_be_written_is_named(ask, tmp_path):
-    assert f"the file {tmp_path} must be writable" in ask(
-        "trials", "made", "--parquet", tmp_path, refused=True
+    folder = tmp_path / "a.parquet"
+    folder.mkdir()
+    assert f"the file {folder} must be writable" in ask(
+        "trials", "made", "--parquet", folder, refused=True
     )
 
 
