@@ -203,7 +203,7 @@ def test_own_data_are_given_by_their_path(tmp_path):
             {"constraints": ["0.9 <= 100 * val_accuracy", "val_accuracy >= 90"]},
             "compared with a number in 0..1, got 'val_accuracy >= 90'; did you mean 0.9?",
         ),
-        ({"constraints": ["macs <= 1 / 0"]}, "a side of a constraint must be a number, got"),
+        ({"constraints": ["macs <= 1 / 0"]}, "a constraint must not divide by 0, got"),
         ({"budget": {"confirm": True}}, "a number must be given, got true (key budget.confirm)"),
         ({"replicates": False}, "a number must be given, got false (key replicates)"),
         (
