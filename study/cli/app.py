@@ -100,7 +100,11 @@ def _print_summary(
         from study.results import answers
 
         front = answers.front(study_spec.name, home=home)
-        screen.print(tables.trial_table(front, f"{study_spec.name}: Pareto front"))
+        screen.print(
+            tables.trial_table(
+                front, f"{study_spec.name}: Pareto front", metrics=study_spec.objectives
+            )
+        )
         tried = {record.family for record in answers.records(study_spec.name, home=home)}
         untried = [family for family in study_spec.families if family not in tried]
         if untried:

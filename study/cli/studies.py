@@ -105,6 +105,7 @@ def compare(
     """Compare studies, and list their joint front."""
     from study.cli import tables
     from study.results.comparison import compare
+    from study.results.study_status import study_spec
 
     comparison = compare(names, min_accuracy=min_accuracy, home=home, fresh=fresh)
     if as_json:
@@ -116,7 +117,12 @@ def compare(
         screen.print(tables.comparison_table(comparison))
         if comparison.front:
             studies, records = zip(*comparison.front, strict=True)
-            screen.print(tables.trial_table(records, "joint Pareto front", studies))
+            objectives = study_spec(names[0], home=home).objectives  # those of all
+            screen.print(
+                tables.trial_table(
+                    records, "joint Pareto front", metrics=objectives, studies=studies
+                )
+            )
     for difference in comparison.differences:
         say(errors(), f"warning: {difference}")
 

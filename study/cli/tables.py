@@ -1,6 +1,7 @@
 """Tables of trials, studies and jobs for a terminal."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Final, TypeVar
 
 import numpy as np
@@ -12,24 +13,36 @@ from rich.table import Table
 from models.counting import SEED_BITS
 from study.cluster.study_job import StudyJob
 from study.results.comparison import ComparedStudy, Comparison
-from study.results.format import count, percent
+from study.results.format import count, estimate, number, percent
 from study.results.record import TrialRecord
 from study.results.study_status import StudyStatus
 
 Row = TypeVar("Row")
 
 _HEIGHTS: Final = "▁▂▃▄▅▆▇█"
+_SHOWN: Final = {
+    *("trial", "epochs", "val_accuracy", "test_accuracy"),
+    *("trainable_parameters", "wiring_bits", "stored_bytes"),
+}
+"""The metrics that have a column in each table of trials."""
+
 _NOTABLE: Final = ("FAIL", "PRUNED", "RUNNING", "INTERRUPTED")
 """States that are shown even if all trials have them."""
 
 
 def trial_table(
-    records: Sequence[TrialRecord], title: str, studies: Sequence[str] | None = None
+    records: Sequence[TrialRecord],
+    title: str,
+    *,
+    metrics: Iterable[str] = (),
+    studies: Sequence[str] | None = None,
 ) -> Table:
     """A row for each trial; accuracies in percent with standard errors.
 
-    The columns state, dendritic, epochs and front appear if they differ between the trials, the column
-    study if `studies` has the study of each trial, and `wiring bits` if a wiring takes more than a seed.
+    `metrics` are metrics to show besides, such as the objectives; those with a column of their own
+    appear once. The columns state, dendritic, epochs and front appear if they differ between the
+    trials, the column study if `studies` has the study of each trial, and `wiring bits` if a wiring
+    takes more than a seed.
     Of confirmed trials the validation accuracy with further seeds is beside that of the search, and of
     trials that continue another one its number.
     """
@@ -44,6 +57,7 @@ def trial_table(
         "val %": lambda record: percent(record.val_accuracy, record.val_accuracy_sem),
         "confirmed %": lambda record: record.confirmed_percent,
         "test %": lambda record: percent(record.test_accuracy, record.test_accuracy_sem),
+        **{name: partial(_metric, name) for name in dict.fromkeys(metrics) if name not in _SHOWN},
         "epochs": lambda record: str(record.epochs),
         "continues": lambda record: "" if record.continues is None else str(record.continues),
         "front": lambda record: "*" if record.on_front else "",
@@ -60,6 +74,14 @@ def trial_table(
         if len(set(cells[heading])) == 1 and cells["trial"] and cells[heading][0] not in _NOTABLE:
             del cells[heading]
     return plain_table(title, cells, left=("study", "state", "architecture", "dendritic", "front"))
+
+
+def _metric(name: str, record: TrialRecord) -> str:
+    """The value of a metric with its standard error, if any."""
+    value, error = record.value(name), record.value(f"{name}_sem")
+    if value is None or error is not None:
+        return estimate(value, error)
+    return number(value)
 
 
 def _cells(

@@ -145,7 +145,9 @@ def trials(
         title = f"{name}: {metric if curves else 'replicates'}"
         _print_frame(frame, title, as_json=as_json, as_csv=as_csv)
     else:
-        _print_records(records, f"{name}: {len(records)} trials", as_json=as_json, as_csv=as_csv)
+        metrics = _metrics(name, home, order)
+        title = f"{name}: {len(records)} trials"
+        _print_records(records, title, metrics, as_json=as_json, as_csv=as_csv)
     if not records:
         _explain(name, home, filters, states=states, fresh=fresh)
 
@@ -166,7 +168,7 @@ def pareto(
 
     records = answers.front(name, home=home, confident=confident, fresh=fresh)
     title = f"{name}: Pareto front{' within the standard errors' if confident else ''}"
-    _print_records(records, title, as_json=as_json, as_csv=as_csv)
+    _print_records(records, title, _metrics(name, home), as_json=as_json, as_csv=as_csv)
     if not records:
         _explain(name, home, {}, fresh=fresh)
 
@@ -211,7 +213,7 @@ def best(
             **filters,
         )
         title = f"{name}: best configurations"
-    _print_records(records, title, as_json=as_json, as_csv=as_csv)
+    _print_records(records, title, _metrics(name, home, order), as_json=as_json, as_csv=as_csv)
     if not records:
         _explain(name, home, {} if knee else filters, fresh=fresh)
 
@@ -240,8 +242,17 @@ def _print_frame(frame: "DataFrame", title: str, *, as_json: bool, as_csv: bool)
         console().print(table(frame, title))
 
 
+def _metrics(name: str, home: Home, order: Sequence[str] | None = None) -> list[str]:
+    """The metrics that a table shows besides: the objectives of the study, and those of the order."""
+    from study.results.query import Order
+    from study.results.study_status import study_spec
+
+    ordered = [Order.parse(text).metric for text in order or ()]
+    return [*study_spec(name, home=home).objectives, *ordered]
+
+
 def _print_records(
-    records: Sequence[Any], title: str, *, as_json: bool, as_csv: bool = False
+    records: Sequence[Any], title: str, metrics: Sequence[str], *, as_json: bool, as_csv: bool
 ) -> None:
     if as_json:
         print_json([record.to_dict() for record in records])
@@ -257,7 +268,7 @@ def _print_records(
 
     screen = console()
     count, records = len(records), records[:_SHOWN]
-    screen.print(tables.trial_table(records, title))
+    screen.print(tables.trial_table(records, title, metrics=metrics))
     if count > _SHOWN:
         say(
             screen,

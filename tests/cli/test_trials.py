@@ -33,6 +33,8 @@ def ask(tmp_path_factory):
     home = make_home(tmp_path_factory.mktemp("home"))
     write_study(home, "made", TRIALS)
     write_study(home, "other", TRIALS[:2], seed=1)
+    for name in ("lossy", "lossy2"):
+        write_study(home, name, TRIALS[:2], objectives={"val_loss": "minimize"})
 
     def run(*arguments, refused=False):
         done = CliRunner().invoke(app, [*arguments, "--home", str(home.folder)])
@@ -207,6 +209,10 @@ def of_wiring(number, bits):
     return replace(record(number, trial(0.9), SPEC), wiring_bits=bits, stored_bytes=400 + bits // 8)
 
 
+def columns_of(table):
+    return {str(column.header): list(column.cells) for column in table.columns}
+
+
 @pytest.mark.parametrize(
     ("bits", "expected"),
     [
@@ -216,16 +222,45 @@ def of_wiring(number, bits):
 )
 def test_a_table_of_trials_tells_what_stores_a_network(bits, expected):
     table = trial_table([of_wiring(number, each) for number, each in enumerate(bits)], "front")
-    shown = {str(column.header): list(column.cells) for column in table.columns}
+    shown = columns_of(table)
     assert {name: shown[name] for name in shown if name in ("wiring bits", "bytes")} == expected
 
 
 def test_trials_that_continue_others_keep_the_column_of_their_bytes():
     trials = [of_wiring(number, 64) for number in range(2)]
     table = trial_table([trials[0], replace(trials[1], continues=0)], "front")
-    shown = {str(column.header): list(column.cells) for column in table.columns}
+    shown = columns_of(table)
     assert shown["bytes"] == ["408", "408"]
     assert shown["continues"] == ["", "0"]
+
+
+@pytest.mark.parametrize(
+    ("metrics", "expected"),
+    [
+        (["val_accuracy", "trainable_parameters"], {}),
+        (["val_loss", "macs", "macs"], {"val_loss": ["0.3000 ± 0.0100"], "macs": ["2,500"]}),
+        (["silent", "latency_ms"], {"silent": ["0.125"], "latency_ms": [""]}),
+    ],
+)
+def test_a_table_of_trials_shows_objectives_without_a_column_of_their_own(metrics, expected):
+    values = {"val_loss": 0.3, "val_loss_sem": 0.01, "macs": 2500, "diagnostics": {"silent": 0.125}}
+    shown = columns_of(trial_table([replace(of_wiring(0, 64), **values)], "front", metrics=metrics))
+    without = columns_of(trial_table([of_wiring(0, 64)], "front"))
+    assert {name: shown[name] for name in shown if name not in without} == expected
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("arguments", "column"),
+    [
+        (["pareto", "lossy"], "val_loss"),
+        (["compare", "lossy", "lossy2"], "val_loss"),
+        (["trials", "made", "--order", "macs:desc"], "macs"),
+        (["best", "made", "--order", "macs"], "macs"),
+    ],
+)
+def test_tables_show_the_metrics_of_objectives_and_orders(arguments, column, ask):
+    assert column in ask(*arguments).stdout
 
 
 @pytest.mark.slow
