@@ -51,7 +51,8 @@ def _runs(layer: SparseLayer, table: Tensor) -> dict[str, Callable[[], Tensor]]:
 def _seconds(run: Callable[[], Tensor], bench: Bench) -> dict[str, Any]:
     found: dict[str, Any] = {"eager": bench.seconds(run)}
     nothing = torch.zeros(1, dtype=torch.int64, device=bench.device)
-    step, reason = captured(lambda _rows, _rate: run(), [], nothing)
+    # A run returns its gradient and leaves none, so there is nothing to clear.
+    step, reason = captured(lambda _rows, _rate: run(), [], nothing, lambda: None)
     if reason is None:
         found["captured"] = bench.seconds(lambda: step(nothing, 0.0))
     else:

@@ -61,7 +61,7 @@ def _step(family: str, size: tuple[int, int], replicates: int, bench: Bench) -> 
 def _forms_times(made: Network, trained: TorchEngine, bench: Bench) -> dict[str, Any]:
     rows, rate = batch_rows(made, bench), torch.tensor(RATE, device=bench.device)
     found: dict[str, Any] = {"eager": bench.seconds(lambda: trained.step(rows, rate))}
-    step, reason = captured(trained.step, trained.changed, rows)
+    step, reason = captured(trained.step, trained.changed, rows, made.zero_grad)
     if reason is None:
         found["captured"] = bench.seconds(lambda: step(rows, rate))
     else:
