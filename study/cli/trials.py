@@ -4,7 +4,7 @@ import json
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final, TypeAlias
 
 import typer
 
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 
+_Asked: TypeAlias = tuple[str, Home, Sequence[str] | None]  # a study, where it is, an order
 _SHOWN: Final = 1000  # rows of a table; more take a terminal seconds
 
 _FILTERS: Final[dict[str, Any]] = {
@@ -145,9 +146,8 @@ def trials(
         title = f"{name}: {metric if curves else 'replicates'}"
         _print_frame(frame, title, as_json=as_json, as_csv=as_csv)
     else:
-        metrics = _metrics(name, home, order)
-        title = f"{name}: {len(records)} trials"
-        _print_records(records, title, metrics, as_json=as_json, as_csv=as_csv)
+        asked, title = (name, home, order), f"{name}: {len(records)} trials"
+        _print_records(records, title, asked, as_json=as_json, as_csv=as_csv)
     if not records:
         _explain(name, home, filters, states=states, fresh=fresh)
 
@@ -168,7 +168,7 @@ def pareto(
 
     records = answers.front(name, home=home, confident=confident, fresh=fresh)
     title = f"{name}: Pareto front{' within the standard errors' if confident else ''}"
-    _print_records(records, title, _metrics(name, home), as_json=as_json, as_csv=as_csv)
+    _print_records(records, title, (name, home, None), as_json=as_json, as_csv=as_csv)
     if not records:
         _explain(name, home, {}, fresh=fresh)
 
@@ -213,7 +213,7 @@ def best(
             **filters,
         )
         title = f"{name}: best configurations"
-    _print_records(records, title, _metrics(name, home, order), as_json=as_json, as_csv=as_csv)
+    _print_records(records, title, (name, home, order), as_json=as_json, as_csv=as_csv)
     if not records:
         _explain(name, home, {} if knee else filters, fresh=fresh)
 
@@ -242,17 +242,17 @@ def _print_frame(frame: "DataFrame", title: str, *, as_json: bool, as_csv: bool)
         console().print(table(frame, title))
 
 
-def _metrics(name: str, home: Home, order: Sequence[str] | None = None) -> list[str]:
-    """The metrics that a table shows besides: the objectives of the study, and those of the order."""
+def _metrics(name: str, home: Home, order: Sequence[str] | None) -> list[str]:
+    """The metrics that a table shows: the objectives of the study, and those of the order."""
     from study.results.query import Order
     from study.results.study_status import study_spec
 
-    ordered = [Order.parse(text).metric for text in order or ()]
-    return [*study_spec(name, home=home).objectives, *ordered]
+    orders = map(Order.parse, order or ())
+    return [*study_spec(name, home=home).objectives, *(one.metric for one in orders)]
 
 
 def _print_records(
-    records: Sequence[Any], title: str, metrics: Sequence[str], *, as_json: bool, as_csv: bool
+    records: Sequence[Any], title: str, asked: _Asked, *, as_json: bool, as_csv: bool
 ) -> None:
     if as_json:
         print_json([record.to_dict() for record in records])
@@ -267,21 +267,20 @@ def _print_records(
     from study.cli import tables
 
     screen = console()
-    count, records = len(records), records[:_SHOWN]
-    screen.print(tables.trial_table(records, title, metrics=metrics))
-    if count > _SHOWN:
+    screen.print(tables.trial_table(records[:_SHOWN], title, metrics=_metrics(*asked)))
+    if len(records) > _SHOWN:
         say(
             screen,
-            f"the first {_SHOWN:,} of {count:,}; select with filters, --order and --limit, or print "
-            "all with --json or --csv",
+            f"the first {_SHOWN:,} of {len(records):,}; select with filters, --order and --limit, or "
+            "print all with --json or --csv",
         )
-    if any(record.confirmed_replicates for record in records):
+    if any(record.confirmed_replicates for record in records[:_SHOWN]):
         say(
             screen,
             "confirmed: with further seeds; order, filters, front and best are by the pooled values of "
             "search and confirmation",
         )
-    for record in records:
+    for record in records[:_SHOWN]:
         if record.state == "FAIL":
             say(screen, f"trial {record.trial} failed: {record.reason}")
 
