@@ -44,7 +44,7 @@ def main(words: Sequence[str] | None = None) -> int:
         cluster.wait_for_head()
         cluster.wait_for_nodes("head", *names)
         if given.lose is None:
-            return cluster.run_on_head(*given.command)
+            return int(cluster.run_on_head(*given.command))
         losses = _Losses(cluster, names, given.lose)
         losses.start()
         status = cluster.run_on_head(*given.command)

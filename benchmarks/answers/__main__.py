@@ -18,6 +18,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -46,9 +47,7 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             home = answers_store.make(Path(folder), list(NAMES), trials)
             found = measure("sqlite", home, options.repetitions)
-            found["command"] = medians(
-                {"best": lambda home=home: _command(home)}, options.repetitions
-            )
+            found["command"] = medians({"best": partial(_command, home)}, options.repetitions)
         if options.server:
             found |= _measure_server(trials, options.repetitions)
         sizes[str(trials)] = found
@@ -96,6 +95,7 @@ def _store_tables(home: Home, repetitions: int) -> dict[str, float]:
         found["made of the runs"] = round(time.perf_counter() - start, 4)
 
         def store(writer: MlflowWriter = writer) -> None:
+            assert writer._rows is not None  # noqa: S101, SLF001  # it is a search
             writer._rows.changed = True  # noqa: SLF001  # as if a trial had moved
             writer.store_table()
 
@@ -108,7 +108,7 @@ def _store_tables(home: Home, repetitions: int) -> dict[str, float]:
 def questions(home: Home) -> dict[str, Ask]:
     """What is asked, by its name in the result."""
     name = NAMES[0]
-    small = {"max_parameters": 5000, "family": "vann"}
+    small: dict[str, Any] = {"max_parameters": 5000, "family": "vann"}
     return {
         "best 5": lambda: answers.best_configs(name, limit=5, home=home),
         "best 5 of a family": lambda: answers.best_configs(name, limit=5, home=home, **small),

@@ -36,7 +36,7 @@ from study.tracking.tags import (
     STATE_TAG,
     WORKER_TAG,
 )
-from study.training.train import TrainingSettings
+from study.training.settings import TrainingSettings
 
 STATES: Final = {
     "COMPLETE": 0.55,
@@ -169,6 +169,7 @@ def _metrics(config: TrialConfig, state: str, draw: np.random.Generator) -> dict
     """As many metrics as a real trial has; accuracy grows with the parameters, and is noisy."""
     shape = config.architecture
     inputs = 64 if shape.synapses is None else shape.synapses
+    assert shape.dendrites is not None  # noqa: S101  # see `_config`
     parameters = shape.somata * (shape.dendrites * (inputs + 2) + 11) + 10
     counts: dict[str, float] = {"trainable_parameters": parameters, "macs": parameters - 100}
     if state == "FAIL":

@@ -111,14 +111,14 @@ class Race:
                 wanted |= {one.key: max(seeds, wanted.get(one.key, 0)) for one in racing}
                 racing = racing[: -(-len(racing) // REMAINING)]
                 seeds += SEEDS_A_ROUND
-        return sum(
+        seconds = sum(
             (seeds - len(one.val_accuracy))
             * one.training["epochs"]
             * epoch_seconds(Architecture(**one.architecture), one.macs)
-            / 3600
             for key, seeds in wanted.items()
             for one in [self.contenders[key]]
         )
+        return float(seconds / 3600)
 
     def run(self, dataset: Dataset, over: Callable[[], bool]) -> bool:
         """Trains and prints what is due until `over` or the end; returns whether the race has ended."""

@@ -29,7 +29,7 @@ _STEPS: Final = 10
 
 def families(bench: Bench) -> dict[str, Any]:
     """Logits and gradients of each family on the device, beside the oracle's on the CPU."""
-    rows = []
+    rows: list[dict[str, Any]] = []
     for family in FAMILIES:
         for replicates in (1, 3):
             wanted = architecture(family, layers=2, somata=32, dendrites=4, synapses=16)

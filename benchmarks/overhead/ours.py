@@ -25,6 +25,7 @@ from study.runner import tuner as runner_tuner
 from study.runner.callback import TrialCallback
 from study.runner.observer import StudyObserver
 from study.runner.progress import Progress
+from study.runner.run_summary import RunSummary
 from study.runner.scoreboard import Scoreboard
 from study.search.scheduler import Halving
 from study.search.searcher import StudySearcher
@@ -103,8 +104,8 @@ class Times:
             self.sender = used.user + used.system
             close(tracker, *arguments)
 
-        StudyObserver.on_end = on_end  # type: ignore[method-assign]
-        Tracker.close = until_sent  # type: ignore[method-assign]
+        StudyObserver.on_end = on_end  # type: ignore[assignment,method-assign]  # timed
+        Tracker.close = until_sent  # type: ignore[assignment,method-assign]  # timed
 
     def between(self, first: int, last: int) -> dict[str, Any]:
         """Milliseconds a trial between the ends of two trials, and by phase."""
@@ -124,7 +125,7 @@ class Times:
         """The memory of this process after so many trials, in MiB."""
         return {count: self._memory[count - 1] for count in counts if count <= len(self._memory)}
 
-    def result(self, summary: driver.RunSummary) -> dict[str, Any]:
+    def result(self, summary: RunSummary) -> dict[str, Any]:
         count = len(self.ends)
         found: dict[str, Any] = {
             "trials": count,
@@ -153,7 +154,7 @@ def measure(trials: int, sampler: str, scheduler: str, *, every_epoch: bool) -> 
     times = Times()
     times.attach()
     trainable: type[tune.Trainable] = EveryEpoch if every_epoch else NullTrainable
-    runner_tuner.StudyTrainable = trainable  # type: ignore[assignment,misc]
+    runner_tuner.StudyTrainable = trainable  # type: ignore[assignment,attr-defined]  # what a worker runs
     with tempfile.TemporaryDirectory() as folder:
         home = Home(folder=Home.find(folder).folder, tracking_uri=f"sqlite:///{folder}/mlflow.db")
         summary = driver.run(

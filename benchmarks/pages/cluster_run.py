@@ -16,8 +16,10 @@ from pathlib import Path
 from benchmarks.machine import describe
 from tests.support.cluster import Cluster, cluster_with_records  # the machines of the tests
 
-STUDY = ("submit", "studies/digits.toml", "--trials", "8", "--set", "budget.epochs=80")
-STUDY += ("--set", "space.dendrites=16", "--set", "space.somata=[64,128,256]")
+STUDY = (
+    *("submit", "studies/digits.toml", "--trials", "8", "--set", "budget.epochs=80"),
+    *("--set", "space.dendrites=16", "--set", "space.somata=[64,128,256]"),
+)
 
 
 class Recording:

@@ -10,7 +10,7 @@ import json
 import multiprocessing
 import os
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import torch
 
@@ -65,7 +65,7 @@ def be_busy() -> None:
         sum(range(1000))
 
 
-def line(row: dict) -> str:
+def line(row: dict[str, Any]) -> str:
     """A row of the table in docs/diagnostics.md."""
     cells = [
         f"{part['latency_ms']:.3f} | {100 * part['spread']:.1f} % | {100 * part['sem']:.1f} %"

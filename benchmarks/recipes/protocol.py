@@ -19,7 +19,7 @@ TRAINING: Final[dict[str, Any]] = {
     "schedule": "cosine",
     "batch_size": 128,
 }
-OPTIONS: Final = {"leaky_slope": 0.1}
+OPTIONS: Final[dict[str, Any]] = {"leaky_slope": 0.1}
 SEEDS: Final = 10
 
 NETWORKS: Final[dict[int, dict[str, dict[str, int]]]] = {
@@ -79,7 +79,7 @@ class Case:
     def architecture(self) -> Architecture:
         """The network. Raises ValueError if the family does not have what the recipe changes."""
         sizes: dict[str, Any] = NETWORKS[self.bound][self.family]
-        options = {} if sizes.get("dendrites") is None else {"dendrite_slope": 0.0}
+        options: dict[str, Any] = {} if sizes.get("dendrites") is None else {"dendrite_slope": 0.0}
         changed = self._changes(of_architecture=True)
         return Architecture(family=self.family, **sizes, **OPTIONS, **options, **changed)
 
@@ -92,7 +92,8 @@ class Case:
     def core_hours(self) -> float:
         """What its training takes, about."""
         _, macs = counts_of(self.architecture, (1, 28, 28), 10)
-        return epoch_seconds(self.architecture, macs) * self.training["epochs"] / 3600
+        seconds = epoch_seconds(self.architecture, macs)
+        return float(seconds * self.training["epochs"] / 3600)
 
     @property
     def applies(self) -> bool:

@@ -65,7 +65,7 @@ def simulation(rounds: float) -> list[dict[str, Any]]:
 
 def _measured(part: str, *arguments: object) -> dict[str, Any]:
     # One thread: processor time is to be that of one decision after another.
-    return measured(f"scaling.{part}", *arguments, OMP_NUM_THREADS="1")
+    return measured(f"scaling.{part}", *arguments, environment={"OMP_NUM_THREADS": "1"})
 
 
 def _options() -> argparse.Namespace:

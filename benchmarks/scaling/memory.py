@@ -51,7 +51,7 @@ class Watch:
             heard(own, trial, result, **named)
             self._reported.add(trial.config["number"])
 
-        TrialCallback.on_trial_result = on_trial_result  # type: ignore[method-assign]
+        TrialCallback.on_trial_result = on_trial_result  # type: ignore[assignment,method-assign]  # seen
 
     @contextmanager
     def looking(self) -> Iterator[None]:
@@ -104,7 +104,7 @@ def study_of(images: int, folder: Path, workers: int) -> dict[str, float]:
     """What the workers of a study of so many training images held, each in a trial of its own."""
     generator = np.random.default_rng(0)
     shape = (images + _FEW, _SIDE, _SIDE, _CHANNELS)
-    arrays = {
+    arrays: dict[str, Any] = {
         "x": generator.integers(0, 256, shape, dtype=np.uint8),
         "y": np.arange(len(range(images + _FEW))) % _CLASSES,
         "x_test": generator.integers(0, 256, (_FEW, *shape[1:]), dtype=np.uint8),

@@ -68,13 +68,13 @@ def _timer() -> Callable[[], float]:
     waited = 0.0
     sync = os.fsync
 
-    def timed(file: int) -> None:
+    def timed(file: Any) -> None:  # noqa: ANN401  # as os.fsync
         nonlocal waited
         start = time.perf_counter() - time.process_time()
         sync(file)
         waited += time.perf_counter() - time.process_time() - start
 
-    os.fsync = timed
+    os.fsync = timed  # type: ignore[assignment]  # by position, as it is called
     return lambda: time.process_time() + waited
 
 

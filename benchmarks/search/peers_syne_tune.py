@@ -47,7 +47,7 @@ class FrontPriority(MOPriority):
 
     def priority_unsafe(self, objectives: NDArray[np.float64]) -> NDArray[np.float64]:
         ranks = moocore.pareto_rank(objectives)
-        priority = ranks.astype(np.float64)
+        priority: NDArray[np.float64] = ranks.astype(np.float64)
         (members,) = np.nonzero(ranks == ranks[-1])
         _, firsts = np.unique(objectives[members], axis=0, return_index=True)
         firsts.sort()
@@ -61,7 +61,8 @@ class RankPriority(MOPriority):
     """The non-dominated rank alone."""
 
     def priority_unsafe(self, objectives: NDArray[np.float64]) -> NDArray[np.float64]:
-        return moocore.pareto_rank(objectives).astype(np.float64)
+        ranks: NDArray[np.float64] = moocore.pareto_rank(objectives).astype(np.float64)
+        return ranks
 
 
 class _New:

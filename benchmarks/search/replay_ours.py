@@ -3,7 +3,7 @@
 import shutil
 import tempfile
 import weakref
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import lru_cache, partial
 from pathlib import Path
@@ -120,7 +120,7 @@ def _forget_sizes(searcher: StudySearcher) -> None:
     view = searcher._proposals._view  # noqa: SLF001  # a study has no such option
     assert view is not None  # noqa: S101  # `ehvi` is no grid
     sampler: Any = view._study.sampler  # noqa: SLF001  # as above
-    known = sampler._known  # noqa: SLF001  # as above
+    known: Callable[[Mapping[str, Any]], Known] = sampler._known  # noqa: SLF001  # as above
 
     def forgetful(params: Mapping[str, Any]) -> Known:
         return replace(known(params), values={}, features=[])

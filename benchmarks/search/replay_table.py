@@ -218,7 +218,8 @@ class Table:
         means = self.accuracy[~self.fails, :, -1].mean(axis=1)
         best, worst = np.log10(1 - means.max()), np.log10(np.quantile(1 - means, quantile))
         errors = (np.log10(1 - accuracies) - best) / (worst - best)
-        return np.minimum(np.stack([parameters, errors], axis=-1), REFERENCE)
+        points: Array = np.minimum(np.stack([parameters, errors], axis=-1), REFERENCE)
+        return points
 
 
 def hypervolume(costs: Sequence[tuple[float, float]] | Array) -> float:

@@ -41,6 +41,8 @@ VALIDATION = 6_000
 class MaskedLinear(nn.Linear):
     """A dense layer of which only the entries of a mask (outputs, inputs) are connected."""
 
+    mask: Tensor
+
     def __init__(self, mask: Tensor) -> None:
         super().__init__(mask.shape[1], mask.shape[0])
         self.register_buffer("mask", mask)

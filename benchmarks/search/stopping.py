@@ -1,7 +1,7 @@
 """How trials of peers are stopped early: never, by Ray's ASHA on accuracy alone, or by our halving."""
 
 from types import SimpleNamespace
-from typing import Final, Literal, Protocol, TypeAlias
+from typing import Any, Final, Literal, Protocol, TypeAlias
 
 from ray.tune.schedulers import AsyncHyperBandScheduler, TrialScheduler
 
@@ -30,7 +30,8 @@ class Asha:
     """Ray's own ASHA decides, with a stand-in for Ray's trial, of which it reads only the trial_id."""
 
     def __init__(self, epochs: int, grace: int, factor: float) -> None:
-        self._trials: dict[int, SimpleNamespace] = {}
+        self._trials: dict[int, Any] = {}
+        self._controller: Any = None  # ASHA does not use it
         self._scheduler = AsyncHyperBandScheduler(
             time_attr="epoch",
             metric="val_accuracy",
@@ -43,9 +44,9 @@ class Asha:
     def goes_on(self, key: int, epoch: int, metrics: Metrics) -> bool:
         if key not in self._trials:
             self._trials[key] = SimpleNamespace(trial_id=str(key))
-            self._scheduler.on_trial_add(None, self._trials[key])
+            self._scheduler.on_trial_add(self._controller, self._trials[key])
         result = {"epoch": epoch, "val_accuracy": metrics["val_accuracy"]}
-        decision = self._scheduler.on_trial_result(None, self._trials[key], result)
+        decision = self._scheduler.on_trial_result(self._controller, self._trials[key], result)
         return bool(decision == TrialScheduler.CONTINUE)
 
 

@@ -30,6 +30,7 @@ from benchmarks.process import measured
 from benchmarks.training import rivals
 from models import Architecture, build, count_macs
 from study.engine.recipe import Recipe
+from study.training.split import Split
 from study.training.train import keep_freed_memory
 
 RESULT = Path(__file__).parents[1] / "results" / "training.json"
@@ -85,7 +86,7 @@ def busy_core() -> Iterator[None]:
         process.wait()
 
 
-def compare(size: tuple[int, int], split: rivals.Split, rounds: int) -> Timed:
+def compare(size: tuple[int, int], split: Split, rounds: int) -> Timed:
     steps = 2 if size == SIZES[-1] else -(-rivals.STEPS // 10)
     runs = {
         "compiled": rivals.engine("compiled", "dann-lrf", size, split),
@@ -98,7 +99,7 @@ def compare(size: tuple[int, int], split: rivals.Split, rounds: int) -> Timed:
     return timed
 
 
-def on_all_cores(size: tuple[int, int], split: rivals.Split) -> Timed:
+def on_all_cores(size: tuple[int, int], split: Split) -> Timed:
     """An epoch of torch with a thread for each core; on a machine with other users threads wait."""
     with rivals.all_cores():
         return in_turn({"torch_all_cores": rivals.engine("torch", "dann-lrf", size, split)}, 1)
@@ -108,7 +109,7 @@ def loading() -> dict[str, Any]:
     """What a process waits for the engine: the first one on a machine, and any later one."""
     with tempfile.TemporaryDirectory() as folder:
         places = dict.fromkeys(("NUMBA_CACHE_DIR", "XDG_CACHE_HOME", "TMPDIR"), folder)
-        first, *later = (measured("training.loading", **places) for _ in range(4))
+        first, *later = (measured("training.loading", environment=places) for _ in range(4))
     return {
         "first": first,
         "later": {kind: statistics.median(one[kind] for one in later) for kind in first},
@@ -140,7 +141,7 @@ def floor(size: tuple[int, int], seconds: float, peak: dict[str, float]) -> dict
     }
 
 
-def several(split: rivals.Split, rounds: int) -> dict[str, Any]:
+def several(split: Split, rounds: int) -> dict[str, Any]:
     """Five replicates of (4, 128) on all cores, and one."""
     with rivals.all_cores():
         runs = {
@@ -154,7 +155,7 @@ def several(split: rivals.Split, rounds: int) -> dict[str, Any]:
     return timed | {"machine": describe()}
 
 
-def dense(split: rivals.Split, rounds: int) -> dict[str, Any]:
+def dense(split: Split, rounds: int) -> dict[str, Any]:
     """An epoch of networks whose first layer reads all inputs."""
     found: dict[str, Any] = {"machine": describe(), "load": os.getloadavg()}
     for family, size in DENSE:
@@ -166,7 +167,7 @@ def dense(split: rivals.Split, rounds: int) -> dict[str, Any]:
     return found
 
 
-def convolutions(split: rivals.Split, rounds: int) -> dict[str, Any]:
+def convolutions(split: Split, rounds: int) -> dict[str, Any]:
     """An epoch of networks of up to 8,000, 30,000 and 100,000 parameters that share weights."""
     found: dict[str, Any] = {"machine": describe(), "load": os.getloadavg()}
     for architecture in CONVOLUTIONS:
@@ -183,7 +184,7 @@ def convolutions(split: rivals.Split, rounds: int) -> dict[str, Any]:
     return found
 
 
-def recipes(split: rivals.Split, rounds: int) -> dict[str, Any]:
+def recipes(split: Split, rounds: int) -> dict[str, Any]:
     """An epoch of the compiled engine with each recipe, in turn."""
     found: dict[str, Any] = {"machine": describe(), "load": os.getloadavg()}
     for size in SIZES[:3]:
@@ -224,9 +225,9 @@ def main() -> None:
     alone |= {"dense": dense} if given.dense else {}
     alone |= {"convolutions": convolutions} if given.convolutions else {}
     if alone:
-        result = json.loads(RESULT.read_text(encoding="utf-8"))
-        result |= {name: measure(split, rounds) for name, measure in alone.items()}
-        RESULT.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+        kept = json.loads(RESULT.read_text(encoding="utf-8"))
+        kept |= {name: measure(split, rounds) for name, measure in alone.items()}
+        RESULT.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
         return
     peak = peaks()
     result: dict[str, Any] = {"machine": describe(), "load": os.getloadavg(), "peak": peak}

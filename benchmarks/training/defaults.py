@@ -12,7 +12,7 @@ import json
 import os
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import torch
 
@@ -25,7 +25,7 @@ from study.training.evaluation import Estimate
 from study.training.train import keep_freed_memory
 
 RESULT = Path(__file__).parents[1] / "results" / "defaults.json"
-SIZES = {"dendrites": 8, "somata": 128, "synapses": 16}
+SIZES: Final[dict[str, Any]] = {"dendrites": 8, "somata": 128, "synapses": 16}
 TRAINING = {"epochs": 10, "learning_rate": 3e-3, "schedule": "cosine", "batch_size": 128}
 CHANGES: list[dict[str, Any]] = [
     {},

@@ -12,11 +12,12 @@ import torch
 
 from benchmarks.training import rivals
 from study.training.engines import make_engine
+from study.training.split import Split
 
 
 def main() -> None:
     network = rivals.network("dann-lrf", (1, 32), 1)
-    split = rivals.Split(torch.zeros(16, 1, 28, 28, dtype=torch.uint8), torch.zeros(16).long())
+    split = Split(torch.zeros(16, 1, 28, 28, dtype=torch.uint8), torch.zeros(16).long())
     start, wall = time.process_time(), time.perf_counter()
     engine = make_engine("compiled", network, split, rivals.BATCH)
     spent = {"processor": time.process_time() - start, "wall": time.perf_counter() - wall}

@@ -118,9 +118,10 @@ def masked_dense(
 
 
 def _dense(layer: Any) -> Tensor:  # noqa: ANN401  # any layer of one replicate
-    weight = layer.weight[0]
+    weight: Tensor = layer.weight[0]
     if isinstance(layer, GroupedLayer):
-        return torch.block_diag(*weight)
+        blocks: Tensor = torch.block_diag(*weight)
+        return blocks
     if isinstance(layer, SparseLayer):
         inputs, offsets = layer.connections(0)
         units = torch.repeat_interleave(torch.arange(len(offsets) - 1), torch.diff(offsets))

@@ -36,8 +36,10 @@ def main() -> None:
 def case(workers: int, trials: int) -> dict[str, Any]:
     """Both studies, in processes of their own. Each computes on one thread, as in benchmarks/scaling."""
     one_thread = {"OMP_NUM_THREADS": "1"}
-    real = measured("workers.real", workers, trials, progress=True, **one_thread)
-    simulated = measured("scaling.simulation", workers, _NO_MINUTES, SAMPLER, trials, **one_thread)
+    real = measured("workers.real", workers, trials, progress=True, environment=one_thread)
+    simulated = measured(
+        "scaling.simulation", workers, _NO_MINUTES, SAMPLER, trials, environment=one_thread
+    )
     return {"real": real, "simulated": simulated, "machine": describe()}
 
 

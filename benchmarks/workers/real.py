@@ -40,7 +40,7 @@ def measure(workers: int, trials: int) -> dict[str, Any]:
     times, events = Times(), _Events()
     times.attach()
     events.attach()
-    runner_tuner.StudyTrainable = EveryEpoch  # type: ignore[assignment,misc]
+    runner_tuner.StudyTrainable = EveryEpoch  # type: ignore[assignment,attr-defined]  # what a worker runs
     start = time.perf_counter()
     with tempfile.TemporaryDirectory() as name:
         home = Home.find(name, f"sqlite:///{name}/mlflow.db")

@@ -118,7 +118,7 @@ def _nodes() -> list[Node]:
 
 
 def _alive() -> list[dict[str, Any]]:
-    nodes: list[dict[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call]  # Ray's
+    nodes: list[dict[str, Any]] = ray.nodes()
     return [node for node in nodes if node["Alive"]]
 
 
@@ -229,7 +229,7 @@ def _private_folder() -> Iterator[Path]:
     Ray lets everybody write into the folders that it makes, so they are within one that nobody else may
     enter. It is where Ray has its own; its name is short, as the paths of sockets must be.
     """
-    beside = get_default_system_temp_dir()  # type: ignore[no-untyped-call]  # Ray's
+    beside = get_default_system_temp_dir()
     folder = tempfile.mkdtemp(prefix="ray", dir=beside)
     try:
         yield Path(folder, "ray")

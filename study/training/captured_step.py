@@ -35,7 +35,7 @@ class CapturedStep:
         self._rate = torch.zeros((), device=device)
         # If a capture fails, torch leaves its stream the current one; this context does not.
         with unchanged(state), torch.cuda.stream(torch.cuda.current_stream(device)):
-            stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]  # torch's
+            stream = torch.cuda.Stream(device)
             stream.wait_stream(torch.cuda.current_stream(device))
             with torch.cuda.stream(stream):
                 for _ in range(_WARM_UP):

@@ -103,7 +103,7 @@ class TorchEngine:
             learned = distilled(learned, logits, targets, self._recipe)
         learned = learned.sum(dim=1)
         # The gradient of a replicate is that of its own mean loss, whatever their number.
-        learned.backward(torch.full_like(learned, 1 / batch.shape[1]))  # type: ignore[no-untyped-call]  # torch's
+        learned.backward(torch.full_like(learned, 1 / batch.shape[1]))
         self._adam.step(rate)
         return losses.detach().sum(dim=1)
 
