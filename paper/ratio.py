@@ -58,6 +58,7 @@ def configurations(
 ) -> pd.DataFrame:
     """The mean over seeds of each tested configuration, with its counts, and more columns (`keys`).
 
+    The standard error over seeds of METRIC is the column METRIC_error.
     A configuration that was chosen after a race has fresh seeds of the search's split and of the race's:
     the former count where there are any, so that all configurations are measured alike.
     """
@@ -67,4 +68,5 @@ def configurations(
     own = own[~(after_race & has_others)]
     counts = ["trainable_parameters", "macs", "stored_bytes"]
     by = ["study", "family", "trial", *counts, *keys]
-    return own.groupby(by, as_index=False)[list(metrics)].mean()
+    groups = own.groupby(by)[list(metrics)]
+    return groups.mean().join(groups.sem().add_suffix("_error")).reset_index()

@@ -34,13 +34,14 @@ _RATIOS: Final = [0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500]
 
 
 def sizes(metric: str, title: str, scale: float) -> Callable[[pd.DataFrame], go.Figure]:
-    """A mean test value of every configuration of Table 1 over its parameters."""
+    """A test value of every configuration of Table 1 over its parameters, with standard errors."""
 
     def draw(rows: pd.DataFrame) -> go.Figure:
         means = configurations(_of_table_1(rows), DATA, metric)
         figure = blank(title)
         for family, own in means.groupby("family"):
-            points(figure, str(family), own[_PARAMETERS], scale * own[metric])
+            errors = error_bars(scale * own[f"{metric}_error"])
+            points(figure, str(family), own[_PARAMETERS], scale * own[metric], error_y=errors)
         return figure.update_xaxes(axis(_PARAMETERS, figure))
 
     return draw
@@ -70,8 +71,6 @@ def controls(rows: pd.DataFrame) -> go.Figure:
     explicit = [*map(_explicit_bytes, own["settings"], own[_PARAMETERS])]
     own = own.assign(explicit_bytes=np.array(explicit, np.int64))
     means = configurations(own, DATA, "test_accuracy", keys=("explicit_bytes",))
-    errors = own.groupby(["study", "trial"], as_index=False)["test_accuracy"].sem()
-    means = means.merge(errors, on=["study", "trial"], suffixes=("", "_error"))
     figure = panels(
         ["test accuracy (%)", *[""] * (len(_COUNTS) - 1)],
         shared_yaxes=True,
