@@ -49,6 +49,11 @@ class _Claim(BaseModel):
         values = [getattr(self, name) for name in type(self).model_fields]
         return tuple(one for one in values if isinstance(one, Role))
 
+    @property
+    def in_points(self) -> bool:
+        """Whether the result is a difference of accuracies, which is shown in points."""
+        return False
+
 
 class Agreement(_Claim):
     """The mean test accuracy equals a published one within the tolerance (two one-sided tests)."""
@@ -63,6 +68,10 @@ class Agreement(_Claim):
     def criterion(self) -> str:
         """The test in short."""
         return f"published value ± {100 * self.tolerance:g} points"
+
+    @property
+    def in_points(self) -> bool:
+        return True
 
 
 class Comparison(_Claim):
@@ -84,6 +93,10 @@ class Comparison(_Claim):
             return f"ratio of losses above {1 + self.margin:g}"
         return f"difference above {100 * self.margin:g} points"
 
+    @property
+    def in_points(self) -> bool:
+        return self.metric == "accuracy"
+
 
 class Interaction(_Claim):
     """The lead in accuracy over another network grows from a condition to the next.
@@ -102,6 +115,10 @@ class Interaction(_Claim):
     def criterion(self) -> str:
         """The test in short."""
         return f"interaction above 0 points; against: below {100 * self.relevant:g}"
+
+    @property
+    def in_points(self) -> bool:
+        return True
 
 
 class SizeTrend(_Claim):

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import pandas as pd
 
-from paper.claim import Agreement, Claim, Comparison, Interaction
+from paper.claim import Claim
 from paper.claims import Claims
 from paper.page import all_rows, filled, stored, table
 from paper.plan import Plan
@@ -109,11 +109,8 @@ def _value(claim: Claim, result: Mapping[str, Any]) -> str:
     value, low, high = (result.get(name) for name in ("value", "low", "high"))
     if value is None:
         return ""
-    points = isinstance(claim, Agreement | Interaction) or (
-        isinstance(claim, Comparison) and claim.metric == "accuracy"
-    )
     if low is None or high is None:
         return f"{value:+.2f}"
-    if points:
+    if claim.in_points:
         return _points(value, low, high)
     return f"{value:.3f} [{low:.3f}, {high:.3f}]"

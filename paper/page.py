@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -117,12 +117,14 @@ def _headlines(
     """A sentence for each headline of which something was judged, on responses, and on effects."""
     lines = []
     for name, group in claims.groups.items():
-        by_verdict = _by_verdict(_members(claims, name), found)
+        members = _members(claims, name)
+        by_verdict = _by_verdict(members, found, _with_value)
         said = [
             f"{verdict} for {by_verdict[verdict]}" for verdict in _JUDGED if by_verdict[verdict]
         ]
         if group.headline and said:
-            lines.append(f"- *{group.says[0].upper()}{group.says[1:]}:* {'; '.join(said)}.")
+            says = f"{group.says[0].upper()}{group.says[1:]} ({members[0].criterion})"
+            lines.append(f"- *{says}:* {'; '.join(said)}.")
     lines += [*_responses(rows), *_made_of(of_factorial)]
     return [*lines, ""] if lines else []
 
@@ -197,15 +199,31 @@ _JUDGED: Final = ("holds", "does not hold", "undecided")
 _VERDICTS: Final = (*_JUDGED, "not searched", "not run")
 
 
-def _by_verdict(members: Sequence[Claim], found: Results) -> dict[str, str]:
-    """The labels of claims by verdict, `all` where all of several have the same."""
+def _by_verdict(
+    members: Sequence[Claim],
+    found: Results,
+    shown: Callable[[Claim, Mapping[str, Any]], str] | None = None,
+) -> dict[str, str]:
+    """The labels of claims by verdict, or what `shown` makes of a claim and its result.
+
+    Of labels, `all` where all of several claims have the same verdict.
+    """
     by_verdict: dict[str, list[str]] = {verdict: [] for verdict in _VERDICTS}
     for one in members:
-        by_verdict[found.get(one.id, {"verdict": "not run"})["verdict"]].append(one.label)
+        result = found.get(one.id, {"verdict": "not run"})
+        by_verdict[result["verdict"]].append(shown(one, result) if shown else one.label)
     return {
-        verdict: "all" if 1 < len(labels) == len(members) else ", ".join(labels)
+        verdict: "all" if not shown and 1 < len(labels) == len(members) else ", ".join(labels)
         for verdict, labels in by_verdict.items()
     }
+
+
+def _with_value(claim: Claim, result: Mapping[str, Any]) -> str:
+    """The label of a claim and what was measured, in points or as it is."""
+    value = result.get("value")
+    if value is None:
+        return claim.label
+    return f"{claim.label} ({f'{100 * value:+.2f}' if claim.in_points else f'{value:.2f}'})"
 
 
 def _members(claims: Claims, group: str) -> list[Claim]:
